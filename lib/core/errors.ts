@@ -1,0 +1,72 @@
+/**
+ * What went wrong, as seen by the caller.
+ *
+ * - `usage`: the call is wrong (unknown task, option out of range): exit code 2
+ * - `data`: the labels or images are not usable
+ * - `format`: a file is damaged or not what it claims to be
+ * - `unsupported`: the input is valid, but holds something we cannot do (an operator, a layer kind)
+ * - `io`: the file system refused (missing, no permission, disk full)
+ * - `engine`: an engine could not load, compile or run
+ * - `interrupted`: stopped by the user, state kept: exit code 130
+ */
+export type ErrorKind = "usage" | "data" | "format" | "unsupported" | "io" | "engine" | "interrupted";
+
+/**
+ * The one error class. The message follows one grammar: `<where>: <what was found>, <what was needed>`.
+ * `hint` says what to do next, as one sentence.
+ */
+export class EtlError extends Error {
+  readonly kind: ErrorKind;
+  readonly hint: string | undefined;
+
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    options: { hint?: string | undefined; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "EtlError";
+    this.kind = kind;
+    this.hint = options.hint;
+  }
+}
+
+/** Whether `error` is an {@link EtlError}, optionally of one kind. */
+export function isEtlError(error: unknown, kind?: ErrorKind): error is EtlError {
+  return error instanceof EtlError && (kind === undefined || error.kind === kind);
+}
+
+/** The text of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * The candidate nearest to `word` by edit distance, for "did you mean" hints.
+ * Returns undefined where nothing is near (more than half of the letters differ).
+ */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Infinity;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return bestDistance <= Math.max(2, Math.floor(word.length / 2)) ? best : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min(substitution, (previous[j] ?? 0) + 1, (current[j - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}

@@ -1,0 +1,96 @@
+/** Files are written whole or not at all. */
+import { randomUUID } from "node:crypto";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { EtlError, messageOf } from "./errors.ts";
+
+/**
+ * Writes a file to a temporary name beside it, flushes it and renames it. On any failure the old file stays and the
+ * temporary one is removed.
+ */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const handle = await open(temporary, "wx");
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw ioError("cannot write", path, error);
+  }
+}
+
+/** Writes `value` as indented JSON, whole or not at all. */
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeWhole(path, `${JSON.stringify(value, null, 1)}\n`);
+}
+
+/** Reads a whole file; a missing or unreadable one is an `io` error that names it. */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw ioError("cannot read", path, error);
+  }
+}
+
+/** Reads a text file as UTF-8, without a byte order mark. */
+export async function readText(path: string): Promise<string> {
+  return new TextDecoder("utf-8").decode(await readBytes(path));
+}
+
+/** Reads and parses JSON; damage is a `format` error that names the file. */
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new EtlError("format", `${path}: not valid JSON (${messageOf(error)}), a JSON file was needed`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The absolute path of `name` below `root`.
+ *
+ * @throws EtlError kind `data` where `name` is absolute or leaves `root`
+ */
+export function insideOf(root: string, name: string): string {
+  const base = resolve(root);
+  const path = resolve(base, name);
+  const way = relative(base, path);
+  if (isAbsolute(name) || way.startsWith("..") || isAbsolute(way) || name.includes("\0")) {
+    throw new EtlError(
+      "data",
+      `${JSON.stringify(name)}: leaves its folder ${base}, a path inside it was needed`,
+    );
+  }
+  return path;
+}
+
+/** Turns a file system error into one sentence with what to do. */
+export function ioError(what: string, path: string, error: unknown): EtlError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const reasons: Record<string, [string, string]> = {
+    ENOENT: ["there is no such file or folder", "check the path"],
+    EACCES: ["permission denied", "choose a folder you may use, or change its permissions"],
+    EPERM: ["not permitted", "choose a folder you may use, or change its permissions"],
+    EROFS: ["the file system is read-only", "choose another folder"],
+    ENOSPC: ["the disk is full", "free some space and run the same command again: what was done is kept"],
+    EDQUOT: [
+      "the disk quota is used up",
+      "free some space and run the same command again: what was done is kept",
+    ],
+    EISDIR: ["it is a folder", "name a file"],
+    ENOTDIR: ["a part of the path is a file, not a folder", "check the path"],
+  };
+  const [reason, hint] = reasons[code] ?? [messageOf(error), undefined];
+  return new EtlError("io", `${path}: ${what}, ${reason}`, { hint, cause: error });
+}

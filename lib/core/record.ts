@@ -1,0 +1,151 @@
+/** What a run leaves behind: `run.json`, `metrics.json` and the one input of the report. Plain JSON, versioned. */
+import type { Cost, EpochRecord, LayerRow, Measured, Task } from "./artifacts.ts";
+
+/** Version of every JSON file we write. Readers refuse newer ones. */
+export const SCHEMA = 1;
+
+/** Quality of predictions on one split. Fractions in 0..1; errors in the unit of the label file. */
+export interface Metrics {
+  readonly n: number;
+  /** Share of right answers; regression: within the task's tolerance; multi-label: mean over outputs. */
+  readonly accuracy: number;
+  /** Standard error of `accuracy` (binomial). */
+  readonly accuracyError: number;
+  readonly balancedAccuracy?: number;
+  /** Binary: F1 of class 1; categorical and multi-label: macro mean. */
+  readonly f1?: number;
+  readonly precision?: number;
+  readonly recall?: number;
+  /** Regression only. */
+  readonly mae?: number;
+  readonly rmse?: number;
+  readonly correlation?: number;
+  /** Binary and categorical: rows = truth, columns = prediction, in the order of `task.classes`. */
+  readonly confusion?: readonly (readonly number[])[];
+  /** Reliability bins of the predicted probability (binary, categorical). */
+  readonly calibration?: readonly {
+    readonly confidence: number;
+    readonly accuracy: number;
+    readonly n: number;
+  }[];
+  /** Multi-label: one entry per output. */
+  readonly perOutput?: readonly {
+    readonly name: string;
+    readonly accuracy: number;
+    readonly balancedAccuracy: number;
+    readonly f1: number;
+    readonly positives: number;
+    readonly n: number;
+  }[];
+}
+
+/** CPU time for one image, batch 1, baseline and pruned interleaved in one process. */
+export interface Latency {
+  readonly medianMs: number;
+  readonly p95Ms: number;
+  readonly runs: number;
+  readonly threads: number;
+}
+
+/** One network of the comparison. */
+export interface ModelRecord {
+  /** "baseline" (unpruned, fine-tuned), "probe" (frozen features, closed-form head), "pruned", or a control. */
+  readonly name: string;
+  readonly title: string;
+  readonly cost: { readonly total: Cost; readonly trunk: Cost; readonly head: Cost };
+  readonly fileBytes: number;
+  readonly latency?: Latency;
+  readonly validation?: Metrics;
+  readonly test: Metrics;
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch?: number;
+  readonly learningRate?: number;
+}
+
+/** One tap's characteristic curve, ready to draw. */
+export interface CurveRecord {
+  readonly tap: string;
+  /** The layer (convolution) the tap belongs to, as people know it. */
+  readonly layer: string;
+  readonly total: number;
+  /** Beside each other, largest lambda first. */
+  readonly lambdas: readonly number[];
+  readonly filters: readonly number[];
+  readonly trainRmse: readonly number[];
+  readonly heldOutRmse?: readonly number[];
+  readonly heldOutError?: readonly number[];
+  /** Largest relative duality gap on the path, gap / (y'y / n). */
+  readonly gap: number;
+  /** Index of the chosen point; -1: everything is kept. */
+  readonly knee: number;
+  readonly kneeFilters: number;
+}
+
+/** A picture or row that could not be used. */
+export interface DataProblem {
+  readonly file: string;
+  readonly problem: string;
+}
+
+/** Everything about one `etl prune` run. The report is a pure function of it. */
+export interface RunRecord {
+  readonly schema: typeof SCHEMA;
+  readonly etlVersion: string;
+  readonly createdAt: string;
+  /** The options in force, defaults filled in; printed as provenance. */
+  readonly config: Readonly<Record<string, string | number | boolean | null>>;
+  readonly environment: {
+    readonly engine: string;
+    readonly threads: number;
+    readonly node: string;
+    readonly cpu: string;
+    readonly platform: string;
+  };
+  readonly task: Task;
+  readonly backbone: { readonly name: string; readonly title: string; readonly fingerprint: string };
+  readonly dataset: {
+    readonly name: string;
+    readonly fingerprint: string;
+    readonly train: number;
+    readonly val: number;
+    readonly test: number;
+    /** Training labels per class (binary, categorical), or a histogram of the label (regression). */
+    readonly labels: readonly { readonly label: string; readonly train: number; readonly test: number }[];
+    readonly problems: readonly DataProblem[];
+    readonly problemCount: number;
+  };
+  readonly gamma: number;
+  readonly curves: readonly CurveRecord[];
+  readonly layers: readonly LayerRow[];
+  readonly models: readonly ModelRecord[];
+  readonly seconds: Readonly<Record<string, number>>;
+  /** Things the reader should know: fallbacks, slow convergence, few images. */
+  readonly notes: readonly string[];
+}
+
+/** `metrics.json` and the `--json` line of `prune`: the contract that other programs rely on. */
+export interface RunMetrics {
+  readonly schema: typeof SCHEMA;
+  readonly task: string;
+  readonly backbone: string;
+  readonly gamma: number;
+  readonly dataset: { readonly train: number; readonly val: number; readonly test: number };
+  readonly baseline: Measured;
+  readonly pruned: Measured;
+  /** 1 - pruned / baseline. */
+  readonly reduction: {
+    readonly macs: number;
+    readonly params: number;
+    readonly bytes: number;
+    readonly cpuMs: number;
+  };
+  readonly layers: readonly LayerRow[];
+  readonly seconds: {
+    readonly harvest: number;
+    readonly path: number;
+    readonly surgery: number;
+    readonly finetune: number;
+    readonly baseline: number;
+    readonly evaluate: number;
+  };
+}

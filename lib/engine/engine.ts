@@ -1,0 +1,111 @@
+/**
+ * The boundary to the engines that compute. An engine compiles a network and runs batches, or compiles a training
+ * step and runs it. Whoever compiles, disposes. Compute lives in worker threads: awaiting a run leaves the calling
+ * thread free for decoding, progress and Ctrl-C.
+ */
+import type { Network, Tensor } from "../network/network.ts";
+
+/** Named tensors in or out of a run. */
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+export interface EngineOptions {
+  /** Number of compute threads in all; default: the machine's cores. */
+  readonly threads?: number;
+}
+
+export interface Engine {
+  readonly name: "ort" | "tfjs";
+  /** For example "onnxruntime-node 1.30.0, CPU" - printed with every measurement. */
+  readonly description: string;
+  readonly threads: number;
+  /** Compiles a network for inference. `outputs` may name any values of the graph (taps); default: the network's. */
+  compile(network: Network, options?: { readonly outputs?: readonly string[] }): Promise<Program>;
+  /** Compiles forward, loss, gradients and optimiser update into one step. */
+  compileTraining(network: Network, options: TrainingOptions): Promise<Trainer>;
+  dispose(): Promise<void>;
+}
+
+/** A compiled network. Batches of any size may follow each other. */
+export interface Program {
+  run(inputs: Tensors): Promise<Record<string, Tensor>>;
+  /**
+   * Times `runs` runs inside the worker, without the cost of messages, after `warmup` runs.
+   * @returns milliseconds of each run
+   */
+  time(inputs: Tensors, options: { readonly warmup: number; readonly runs: number }): Promise<number[]>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * One term of the loss. Mean over the batch, times `weight`.
+ *
+ * - `softmax-cross-entropy`: output are logits [n, classes], target is [n, classes] (one-hot or soft)
+ * - `sigmoid-cross-entropy`: logits [n, q], target [n, q] in 0..1, mean over n and q
+ * - `squared`: half the squared difference, mean over n and over the elements of a row
+ *
+ * `output` may name any value of the graph, so that pooled features can be distilled. The target is fed at each step
+ * under the name `target`; where `mask` is given, a fed [n, q] tensor of that name multiplies the terms
+ * (0 = label missing; also carries positive weights).
+ */
+export interface LossTerm {
+  readonly kind: "softmax-cross-entropy" | "sigmoid-cross-entropy" | "squared";
+  readonly output: string;
+  readonly target: string;
+  readonly mask?: string;
+  readonly weight: number;
+}
+
+export type Optimizer =
+  | {
+      readonly kind: "adamw";
+      readonly beta1?: number;
+      readonly beta2?: number;
+      readonly epsilon?: number;
+      readonly weightDecay?: number;
+    }
+  | {
+      readonly kind: "sgd";
+      readonly momentum?: number;
+      readonly nesterov?: boolean;
+      readonly weightDecay?: number;
+    };
+
+export interface TrainingOptions {
+  readonly losses: readonly LossTerm[];
+  readonly optimizer: Optimizer;
+  /** Parameters that are trained (float32); default: all that a loss depends on. The others are frozen and skipped. */
+  readonly trainable?: (parameter: string) => boolean;
+  /** Largest global norm of the gradient; larger ones are scaled down. */
+  readonly clipNorm?: number;
+  /** Seed of dropout masks. */
+  readonly seed?: number;
+}
+
+/** What one step reports. */
+export interface StepResult {
+  /** Weighted sum of the loss terms, mean over the batch, before the update. */
+  readonly loss: number;
+  /** Value of each loss term, unweighted, in the order of `losses`. */
+  readonly terms: readonly number[];
+  /** Global norm of the gradient before clipping. */
+  readonly gradientNorm: number;
+}
+
+export interface Trainer {
+  /** One step: forward, backward, update. `inputs` holds the network's inputs, the targets and the masks. */
+  step(inputs: Tensors, options: { readonly learningRate: number }): Promise<StepResult>;
+  /** Loss and gradients at the current parameters, without an update (for gradient checks). */
+  gradients(inputs: Tensors): Promise<{ loss: number; gradients: Record<string, Tensor> }>;
+  /** The current values of the trained parameters (and running statistics), a copy. */
+  parameters(): Promise<Map<string, Tensor>>;
+  /** Puts parameters and the optimiser's state back to a snapshot. */
+  restore(state: TrainerState): Promise<void>;
+  /** All that is needed to go on exactly: parameters, optimiser moments, step count. */
+  state(): Promise<TrainerState>;
+  dispose(): Promise<void>;
+}
+
+export interface TrainerState {
+  readonly step: number;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+}

@@ -1,0 +1,134 @@
+/**
+ * A network is plain data: a graph of ONNX operators (NCHW, opset 17 or later after reading) with its parameters.
+ * No node holds native memory; every function on a network is pure and returns a new one.
+ */
+
+/** A dimension: a number, or a name for one known only at run time (the batch). */
+export type Dim = number | string;
+
+/** Element types that networks carry. float16 and bfloat16 files are read as float32. */
+export type ElementType = "float32" | "float64" | "int64" | "int32" | "int8" | "uint8" | "bool";
+
+/** The array that holds each element type (`bool` as 0 and 1). */
+export type ElementArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
+
+/** A constant tensor: a weight, or an index table such as the target shape of a Reshape. Row-major. */
+export interface Parameter {
+  readonly type: ElementType;
+  readonly shape: readonly number[];
+  readonly data: ElementArray;
+}
+
+/** An input or output of the network. */
+export interface ValueInfo {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly Dim[];
+}
+
+/** An ONNX attribute with its type, so that files round-trip. */
+export type Attribute =
+  | { readonly type: "int"; readonly value: number }
+  | { readonly type: "float"; readonly value: number }
+  | { readonly type: "string"; readonly value: string }
+  | { readonly type: "ints"; readonly value: readonly number[] }
+  | { readonly type: "floats"; readonly value: readonly number[] }
+  | { readonly type: "strings"; readonly value: readonly string[] }
+  | { readonly type: "tensor"; readonly value: Parameter };
+
+/** One operator. An empty string among the inputs is an omitted optional input, as in ONNX. */
+export interface Node {
+  /** Unique within the network (the reader gives unnamed nodes their first output's name). */
+  readonly name: string;
+  readonly op: string;
+  /** "" for ai.onnx; "com.microsoft" for onnxruntime's own operators (only in gradient graphs). */
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: Readonly<Partial<Record<string, Attribute>>>;
+}
+
+/** The graph. `nodes` are in topological order. Values are named by strings; each is produced once. */
+export interface Network {
+  readonly name: string;
+  /** Version of the default operator set (ai.onnx). */
+  readonly opset: number;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  readonly nodes: readonly Node[];
+  readonly parameters: ReadonlyMap<string, Parameter>;
+  /** Free text: labels, preprocessing, provenance. Goes into ONNX metadata_props. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A dense float32 tensor at run time, row-major. */
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dim) => product * dim, 1);
+}
+
+/** A float32 parameter. */
+export function float32(shape: readonly number[], data: Float32Array): Parameter {
+  return { type: "float32", shape, data };
+}
+
+/** An int64 parameter, for shapes and indices. */
+export function int64(values: readonly number[], shape: readonly number[] = [values.length]): Parameter {
+  return { type: "int64", shape, data: BigInt64Array.from(values.map((value) => BigInt(value))) };
+}
+
+/** An integer attribute, or `fallback` where the node has none. */
+export function intAttribute(node: Node, name: string, fallback: number): number {
+  const attribute = node.attributes[name];
+  return attribute?.type === "int" ? attribute.value : fallback;
+}
+
+/** A float attribute, or `fallback` where the node has none. */
+export function floatAttribute(node: Node, name: string, fallback: number): number {
+  const attribute = node.attributes[name];
+  return attribute?.type === "float" ? attribute.value : fallback;
+}
+
+/** An integer-list attribute, or `fallback` where the node has none. */
+export function intsAttribute(node: Node, name: string, fallback: readonly number[]): readonly number[] {
+  const attribute = node.attributes[name];
+  return attribute?.type === "ints" ? attribute.value : fallback;
+}
+
+/** A text attribute, or `fallback` where the node has none. */
+export function stringAttribute(node: Node, name: string, fallback: string): string {
+  const attribute = node.attributes[name];
+  return attribute?.type === "string" ? attribute.value : fallback;
+}
+
+/** A parameter's values as numbers (for index tables), or undefined where `name` is not a parameter. */
+export function integersOf(network: Network, name: string | undefined): number[] | undefined {
+  const parameter = name === undefined ? undefined : network.parameters.get(name);
+  return parameter === undefined
+    ? undefined
+    : Array.from(parameter.data as ArrayLike<number | bigint>, Number);
+}
+
+/** value name -> the node that makes it. */
+export function producersOf(network: Network): Map<string, Node> {
+  return new Map(network.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+}
+
+/** value name -> the nodes that read it, in order. */
+export function consumersOf(network: Network): Map<string, Node[]> {
+  const consumers = new Map<string, Node[]>();
+  for (const node of network.nodes) {
+    for (const input of new Set(node.inputs)) {
+      if (input === "") continue;
+      const list = consumers.get(input);
+      if (list) list.push(node);
+      else consumers.set(input, [node]);
+    }
+  }
+  return consumers;
+}

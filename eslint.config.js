@@ -33,6 +33,8 @@ export default tseslint.config(
       ],
       "@typescript-eslint/no-non-null-assertion": "error",
       "@typescript-eslint/consistent-type-imports": "error",
+      // noUncheckedIndexedAccess is off, so the rule would forbid checking what an index really gave.
+      "@typescript-eslint/no-unnecessary-condition": "off",
       "no-restricted-exports": ["error", { restrictDefaultExports: { direct: true } }],
     },
   },

@@ -1,0 +1,244 @@
+/**
+ * Fine-tuning: trains all parameters of a network on a task, from where it stands, and keeps the best epoch on the
+ * validation split. Epoch 0, the closed-form head on the network's own features, competes: fine-tuning must not lose
+ * against it.
+ */
+import type { EpochRecord } from "../core/artifacts.ts";
+import { nowMs } from "../core/clock.ts";
+import { EtlError } from "../core/errors.ts";
+import { silent, type Progress } from "../core/progress.ts";
+import type { Engine, LossTerm, Optimizer, Trainer, TrainerState, Tensors } from "../engine/engine.ts";
+import { float32, type Network, type Tensor } from "../network/network.ts";
+import { learningRateAt, type Schedule } from "./schedule.ts";
+
+/** How good a network is on the validation split. */
+export interface Validation {
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+/** What a stopped run needs to go on exactly. */
+export interface Checkpoint {
+  readonly learningRate: number;
+  readonly trials: readonly LearningRateTrial[];
+  readonly history: readonly EpochRecord[];
+  readonly state: TrainerState;
+  /** Trained parameters of the best epoch so far. */
+  readonly best: ReadonlyMap<string, Tensor>;
+}
+
+/** One candidate learning rate and the validation loss after a short trial. */
+export interface LearningRateTrial {
+  readonly learningRate: number;
+  readonly valLoss: number;
+}
+
+export interface FinetuneOptions {
+  readonly engine: Engine;
+  readonly losses: readonly LossTerm[];
+  /** Named tensors of each step of an epoch: inputs, targets, masks. Deterministic for the epoch. */
+  readonly batches: (epoch: number) => AsyncIterable<Tensors>;
+  readonly stepsPerEpoch: number;
+  readonly epochs: number;
+  /** One rate, or candidates of which a short trial on the validation split picks one. */
+  readonly learningRate: number | readonly number[];
+  /** Steps of a trial; default: a third of an epoch, at least 20, at most 60. */
+  readonly trialSteps?: number;
+  readonly validate: (network: Network) => Promise<Validation>;
+  readonly optimizer?: Optimizer;
+  readonly clipNorm?: number;
+  readonly trainable?: (parameter: string) => boolean;
+  readonly seed?: number;
+  readonly checkpoint?: {
+    readonly load: () => Promise<Checkpoint | undefined>;
+    readonly save: (checkpoint: Checkpoint) => Promise<void>;
+  };
+  readonly label?: string;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface FinetuneResult {
+  readonly network: Network;
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch: number;
+  readonly learningRate: number;
+  readonly trials: readonly LearningRateTrial[];
+}
+
+const defaultOptimizer: Optimizer = { kind: "adamw", weightDecay: 1e-4 };
+
+/** Trains `network`; see {@link FinetuneOptions}. */
+export async function finetune(network: Network, options: FinetuneOptions): Promise<FinetuneResult> {
+  if (options.epochs === 0) {
+    const start = await options.validate(network);
+    const history = [epochZero(start, 0)];
+    return { network, history, bestEpoch: 0, learningRate: 0, trials: [] };
+  }
+  const trainer = await options.engine.compileTraining(network, {
+    losses: options.losses,
+    optimizer: options.optimizer ?? defaultOptimizer,
+    clipNorm: options.clipNorm ?? 1,
+    seed: options.seed ?? 0,
+    ...(options.trainable ? { trainable: options.trainable } : {}),
+  });
+  try {
+    return await run(network, trainer, options);
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+async function run(network: Network, trainer: Trainer, options: FinetuneOptions): Promise<FinetuneResult> {
+  const progress = options.progress ?? silent;
+  let point = await options.checkpoint?.load();
+  if (point) await trainer.restore(point.state);
+  else {
+    point = await begin(network, trainer, options);
+    await options.checkpoint?.save(point);
+  }
+
+  const { learningRate, trials } = point;
+  const history = [...point.history];
+  let best = point.best;
+  const steps = options.epochs * options.stepsPerEpoch;
+  const schedule: Schedule = { peak: learningRate, steps, warmup: Math.min(100, Math.ceil(steps * 0.1)) };
+  for (let epoch = history.length; epoch <= options.epochs; epoch++) {
+    const start = nowMs();
+    progress.start(`${options.label ?? "training"}, epoch ${epoch}/${options.epochs}`, options.stepsPerEpoch);
+    const trainLoss = await trainEpoch(trainer, epoch, { options, schedule, progress });
+    const parameters = await trainer.parameters();
+    const validation = await options.validate(withParameters(network, parameters));
+    history.push({
+      epoch,
+      trainLoss,
+      valLoss: validation.loss,
+      valAccuracy: validation.accuracy,
+      learningRate,
+      seconds: (nowMs() - start) / 1000,
+    });
+    if (bestOf(history) === epoch) best = parameters;
+    progress.finish(
+      `loss ${trainLoss.toFixed(4)}, validation ${validation.loss.toFixed(4)}, ${(100 * validation.accuracy).toFixed(2)} %`,
+    );
+    await options.checkpoint?.save({ learningRate, trials, history, state: await trainer.state(), best });
+  }
+  return {
+    network: withParameters(network, best),
+    history,
+    bestEpoch: bestOf(history),
+    learningRate,
+    trials,
+  };
+}
+
+/** Epoch 0 and the choice of the learning rate. */
+async function begin(network: Network, trainer: Trainer, options: FinetuneOptions): Promise<Checkpoint> {
+  const start = nowMs();
+  const zero = await options.validate(network);
+  const initial = await trainer.state();
+  const parameters = await trainer.parameters();
+  const candidates = typeof options.learningRate === "number" ? [options.learningRate] : options.learningRate;
+  const trials: LearningRateTrial[] = [];
+  if (candidates.length > 1) {
+    const steps = options.trialSteps ?? Math.min(60, Math.max(20, Math.ceil(options.stepsPerEpoch / 3)));
+    for (const candidate of candidates) {
+      const valLoss = await tryLearningRate(network, trainer, { candidate, steps, options });
+      trials.push({ learningRate: candidate, valLoss });
+      await trainer.restore(initial);
+    }
+  }
+  const chosen = [...trials].sort((a, b) => a.valLoss - b.valLoss)[0]?.learningRate ?? candidates[0];
+  if (chosen === undefined) {
+    throw new EtlError("usage", "finetune: no learning rate, a number or a list of candidates was needed");
+  }
+  return {
+    learningRate: chosen,
+    trials,
+    history: [epochZero(zero, (nowMs() - start) / 1000)],
+    state: initial,
+    best: parameters,
+  };
+}
+
+async function tryLearningRate(
+  network: Network,
+  trainer: Trainer,
+  { candidate, steps, options }: { candidate: number; steps: number; options: FinetuneOptions },
+): Promise<number> {
+  const progress = options.progress ?? silent;
+  progress.start(`${options.label ?? "training"}, trying learning rate ${candidate}`, steps);
+  const schedule: Schedule = { peak: candidate, steps, warmup: Math.ceil(steps * 0.1) };
+  let done = 0;
+  for (let epoch = 1; done < steps; epoch++) {
+    for await (const inputs of options.batches(epoch)) {
+      if (options.signal?.aborted) throw interrupted();
+      await trainer.step(inputs, { learningRate: learningRateAt(schedule, done) });
+      done += 1;
+      progress.update(done);
+      if (done >= steps) break;
+    }
+  }
+  const { loss } = await options.validate(withParameters(network, await trainer.parameters()));
+  progress.finish(`validation loss ${loss.toFixed(4)}`);
+  return Number.isFinite(loss) ? loss : Infinity;
+}
+
+async function trainEpoch(
+  trainer: Trainer,
+  epoch: number,
+  { options, schedule, progress }: { options: FinetuneOptions; schedule: Schedule; progress: Progress },
+): Promise<number> {
+  let sum = 0;
+  let done = 0;
+  for await (const inputs of options.batches(epoch)) {
+    if (options.signal?.aborted) throw interrupted();
+    const step = (epoch - 1) * options.stepsPerEpoch + done;
+    const { loss } = await trainer.step(inputs, { learningRate: learningRateAt(schedule, step) });
+    if (!Number.isFinite(loss)) {
+      throw new EtlError(
+        "engine",
+        `training: the loss became ${loss} in step ${step}, a finite one was needed`,
+        {
+          hint: `try a smaller learning rate than ${schedule.peak}`,
+        },
+      );
+    }
+    sum += loss;
+    done += 1;
+    progress.update(done, `loss ${(sum / done).toFixed(4)}`);
+  }
+  return sum / Math.max(1, done);
+}
+
+function interrupted(): EtlError {
+  return new EtlError("interrupted", "training: stopped by the user, run the same command again to go on");
+}
+
+function epochZero(validation: Validation, seconds: number): EpochRecord {
+  return { epoch: 0, valLoss: validation.loss, valAccuracy: validation.accuracy, learningRate: 0, seconds };
+}
+
+/** The epoch with the highest validation accuracy; the lower loss decides among equals. */
+export function bestOf(history: readonly EpochRecord[]): number {
+  let best = history[0];
+  for (const record of history) {
+    if (
+      best === undefined ||
+      record.valAccuracy > best.valAccuracy ||
+      (record.valAccuracy === best.valAccuracy && record.valLoss < best.valLoss)
+    ) {
+      best = record;
+    }
+  }
+  return best?.epoch ?? 0;
+}
+
+/** The network with some of its float32 parameters replaced. */
+export function withParameters(network: Network, values: ReadonlyMap<string, Tensor>): Network {
+  const parameters = new Map(network.parameters);
+  for (const [name, tensor] of values) {
+    if (parameters.has(name)) parameters.set(name, float32(tensor.shape, tensor.data));
+  }
+  return { ...network, parameters };
+}

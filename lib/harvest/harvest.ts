@@ -1,0 +1,126 @@
+/** Harvest (ETL, eq. 1): globally average-pooled filter responses, reduced at once to moments per tap and fold. */
+import type { TapMoments } from "../core/artifacts.ts";
+import { EtlError } from "../core/errors.ts";
+import { createMomentsAccumulator, type MomentsAccumulator } from "../core/moments.ts";
+import { silent, type Progress } from "../core/progress.ts";
+import type { Program } from "../engine/engine.ts";
+import type { Tensor } from "../network/network.ts";
+
+/** One pooled tap of the compiled program. */
+export interface HarvestTap {
+  /** Name of the tapped value; names the moments. */
+  readonly tap: string;
+  /** Output of the program that holds its pooled response, [n, channels]. */
+  readonly output: string;
+  readonly channels: number;
+}
+
+/** What the harvest reads of a batch. */
+export interface HarvestBatch {
+  /** Images, [n, 3, height, width]. */
+  readonly x: Tensor;
+  /** Targets, [n, q]. */
+  readonly y: Tensor;
+  /** Row of each image in the harvested set: chooses its fold. */
+  readonly rows: Uint32Array;
+}
+
+export interface HarvestOptions {
+  /** Name of the network's image input. */
+  readonly input: string;
+  readonly taps: readonly HarvestTap[];
+  /** Width of a target row. */
+  readonly outputs: number;
+  /** Fold of each row. */
+  readonly folds: Uint8Array;
+  readonly foldCount: number;
+  /** Number of images, for progress. */
+  readonly total: number;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Streams batches through the network and accumulates moments. No n x C matrix exists: memory is independent of the
+ * number of images. The moments of one batch are added while the engine computes the next.
+ */
+export async function harvest(
+  program: Program,
+  batches: AsyncIterable<HarvestBatch>,
+  options: HarvestOptions,
+): Promise<TapMoments[]> {
+  const progress = options.progress ?? silent;
+  const accumulators = options.taps.map((tap) =>
+    Array.from({ length: options.foldCount }, () => createMomentsAccumulator(tap.channels, options.outputs)),
+  );
+  let done = 0;
+  let pending: { batch: HarvestBatch; result: Promise<Record<string, Tensor>> } | undefined;
+  const settle = async (): Promise<void> => {
+    if (!pending) return;
+    const { batch, result } = pending;
+    addBatch(accumulators, batch, await result, options);
+    done += batch.rows.length;
+    progress.update(done);
+  };
+  for await (const batch of batches) {
+    if (options.signal?.aborted) throw interrupted();
+    const result = program.run({ [options.input]: batch.x });
+    result.catch(() => undefined); // reported when it is awaited
+    await settle();
+    pending = { batch, result };
+  }
+  await settle();
+  if (done === 0) {
+    throw new EtlError(
+      "data",
+      "harvest: no usable training image was found, at least a few hundred were needed",
+    );
+  }
+  return options.taps.map((tap, i) => ({
+    tap: tap.tap,
+    folds: (accumulators[i] ?? []).map((accumulator) => accumulator.moments()),
+  }));
+}
+
+function interrupted(): EtlError {
+  return new EtlError("interrupted", "harvest: stopped by the user, run the same command again to go on");
+}
+
+function addBatch(
+  accumulators: readonly (readonly MomentsAccumulator[])[],
+  batch: HarvestBatch,
+  outputs: Record<string, Tensor>,
+  options: HarvestOptions,
+): void {
+  const members = rowsByFold(batch.rows, options);
+  const q = options.outputs;
+  options.taps.forEach((tap, t) => {
+    const pooled = outputs[tap.output];
+    if (pooled?.data.length !== batch.rows.length * tap.channels) {
+      throw new EtlError(
+        "engine",
+        `harvest: tap ${tap.tap} gave ${pooled?.data.length ?? 0} numbers, ${batch.rows.length * tap.channels} were needed`,
+      );
+    }
+    members.forEach((positions, fold) => {
+      if (positions.length === 0) return;
+      const x = gather(pooled.data, positions, tap.channels);
+      const y = gather(batch.y.data, positions, q);
+      accumulators[t]?.[fold]?.add(x, y, positions.length);
+    });
+  });
+}
+
+function rowsByFold(rows: Uint32Array, options: HarvestOptions): number[][] {
+  const members = Array.from({ length: options.foldCount }, (): number[] => []);
+  rows.forEach((row, position) => members[options.folds[row] ?? 0]?.push(position));
+  return members;
+}
+
+function gather(data: Float32Array, positions: readonly number[], width: number): Float32Array {
+  const result = new Float32Array(positions.length * width);
+  positions.forEach((position, i) => {
+    result.set(data.subarray(position * width, (position + 1) * width), i * width);
+  });
+  return result;
+}

@@ -1,0 +1,202 @@
+/**
+ * The face recognition network of dlib ("dlib_face_recognition_resnet_model_v1") as `@vladmandic/face-api` ships it:
+ * 29 convolutions, 150x150 RGB in, 128 numbers out. The weights are read from the installed package.
+ *
+ * Blocks (H = height and width of the output): conv 7x7/2 (72), max pool 3x3/2 (35), three blocks of 32 filters; then
+ * 64 (17), 128 (8), 256 (4) and 256 again (2) filters, each stage opened by a block that halves. All convolutions that
+ * stride are unpadded, so in the last two halving blocks the main path is one row and column short of the shortcut,
+ * and is padded with zeros at the bottom and the right.
+ */
+import { createRequire } from "node:module";
+import type { Preprocessing } from "../core/artifacts.ts";
+import { EtlError } from "../core/errors.ts";
+import { readTfjsWeights } from "../formats/tfjs-weights.ts";
+import {
+  float32,
+  int64,
+  type Attribute,
+  type Network,
+  type Node,
+  type Parameter,
+} from "../network/network.ts";
+import { describe } from "./metadata.ts";
+
+export const faceResnetPreprocessing: Preprocessing = {
+  width: 150,
+  height: 150,
+  color: "RGB",
+  mean: [122.782, 117.001, 104.298],
+  scale: [1 / 255, 1 / 255, 1 / 255],
+};
+
+/** Names of the values that others hold on to. */
+export const faceResnetValues = { input: "image", features: "features", embedding: "descriptor" } as const;
+
+/** Residual blocks in order: name, filters, whether the block halves. */
+const blocks: readonly (readonly [name: string, filters: number, down: boolean])[] = [
+  ["conv32_1", 32, false],
+  ["conv32_2", 32, false],
+  ["conv32_3", 32, false],
+  ["conv64_down", 64, true],
+  ["conv64_1", 64, false],
+  ["conv64_2", 64, false],
+  ["conv64_3", 64, false],
+  ["conv128_down", 128, true],
+  ["conv128_1", 128, false],
+  ["conv128_2", 128, false],
+  ["conv256_down", 256, true],
+  ["conv256_1", 256, false],
+  ["conv256_2", 256, false],
+  ["conv256_down_out", 256, true],
+];
+
+/** The weight manifest inside the installed package. */
+export function faceResnetManifest(): string {
+  const file = "@vladmandic/face-api/model/face_recognition_model-weights_manifest.json";
+  try {
+    return createRequire(import.meta.url).resolve(file);
+  } catch (cause) {
+    throw new EtlError("io", `${file}: not found, the package with the face-resnet weights was needed`, {
+      hint: "run npm install: @vladmandic/face-api is one of the dependencies",
+      cause,
+    });
+  }
+}
+
+/** The network with the weights of a manifest (default: those of the installed package). */
+export async function loadFaceResnet(manifest: string = faceResnetManifest()): Promise<Network> {
+  return buildFaceResnet(await readTfjsWeights(manifest), manifest);
+}
+
+/**
+ * Builds the network, scale layers folded into the convolutions.
+ *
+ * @param weights tfjs names and layouts: `conv32_1/conv1/conv/filters` [height, width, in, out],
+ *   `.../conv/bias` [out], `.../scale/weights` [out], `.../scale/biases` [out], `fc` [256, 128]
+ * @param where the file, for messages
+ */
+export function buildFaceResnet(weights: ReadonlyMap<string, Parameter>, where: string): Network {
+  const nodes: Node[] = [];
+  const parameters = new Map<string, Parameter>();
+
+  const add = (name: string, op: string, inputs: string[], attributes: Node["attributes"] = {}): string => {
+    nodes.push({ name, op, domain: "", inputs, outputs: [name], attributes });
+    return name;
+  };
+  const conv = (name: string, x: string, shape: Filters): string => {
+    const { weight, bias } = foldScale(weights, name, { shape, where });
+    parameters.set(`${name}/weight`, weight).set(`${name}/bias`, bias);
+    const { size, stride } = shape;
+    const pad = stride === 1 ? (size - 1) / 2 : 0;
+    return add(name, "Conv", [x, `${name}/weight`, `${name}/bias`], window(size, stride, pad));
+  };
+  const pad = (name: string, x: string, amounts: readonly number[]): string => {
+    parameters.set(`${name}/amounts`, int64(amounts));
+    return add(name, "Pad", [x, `${name}/amounts`], { mode: { type: "string", value: "constant" } });
+  };
+
+  let x = conv("conv32_down", faceResnetValues.input, { inputs: 3, outputs: 32, size: 7, stride: 2 });
+  x = add("conv32_down/relu", "Relu", [x]);
+  x = add("pool", "MaxPool", [x], window(3, 2, 0));
+  let channels = 32;
+  let side = 35;
+  for (const [name, filters, down] of blocks) {
+    const stride = down ? 2 : 1;
+    let main = conv(`${name}/conv1`, x, { inputs: channels, outputs: filters, size: 3, stride });
+    main = add(`${name}/relu1`, "Relu", [main]);
+    main = conv(`${name}/conv2`, main, { inputs: filters, outputs: filters, size: 3, stride: 1 });
+    let shortcut = x;
+    if (down) {
+      shortcut = add(`${name}/halve`, "AveragePool", [x], window(2, 2, 0));
+      const half = Math.floor(side / 2);
+      if (Math.floor((side - 3) / 2) + 1 < half) main = pad(`${name}/pad`, main, [0, 0, 0, 0, 0, 0, 1, 1]);
+      if (channels < filters) {
+        shortcut = pad(`${name}/widen`, shortcut, [0, 0, 0, 0, 0, filters - channels, 0, 0]);
+      }
+      side = half;
+    }
+    x = add(`${name}/add`, "Add", [main, shortcut]);
+    x = add(`${name}/relu2`, "Relu", [x]);
+    channels = filters;
+  }
+  const { features, embedding, input } = faceResnetValues;
+  x = add(features, "GlobalAveragePool", [x]);
+  x = add(`${features}/flat`, "Flatten", [x], { axis: { type: "int", value: 1 } });
+  parameters.set("fc/weight", expect(weights, "fc", { shape: [channels, 128], where }));
+  add(embedding, "MatMul", [x, "fc/weight"]);
+
+  const { width, height } = faceResnetPreprocessing;
+  const network: Network = {
+    name: "face-resnet",
+    opset: 17,
+    inputs: [{ name: input, type: "float32", shape: ["batch", 3, height, width] }],
+    outputs: [{ name: embedding, type: "float32", shape: ["batch", 128] }],
+    nodes,
+    parameters,
+    metadata: {},
+  };
+  return describe(network, { preprocessing: faceResnetPreprocessing, features, embedding });
+}
+
+interface Filters {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly size: number;
+  readonly stride: number;
+}
+
+/** Attributes of a square convolution or pooling window. */
+function window(size: number, stride: number, pad: number): Node["attributes"] {
+  const ints = (...value: number[]): Attribute => ({ type: "ints", value });
+  return { kernel_shape: ints(size, size), strides: ints(stride, stride), pads: ints(pad, pad, pad, pad) };
+}
+
+/**
+ * Convolution and the scale layer behind it as one convolution: W' = w W, b' = w b + s per filter.
+ *
+ * @returns weight [out, in, height, width] from the file's [height, width, in, out]; bias [out]
+ */
+function foldScale(
+  weights: ReadonlyMap<string, Parameter>,
+  name: string,
+  { shape: { inputs, outputs, size }, where }: { shape: Filters; where: string },
+): { weight: Parameter; bias: Parameter } {
+  const read = (what: string, shape: readonly number[]): ArrayLike<number> =>
+    expect(weights, `${name}/${what}`, { shape, where }).data as Float32Array;
+  const filters = read("conv/filters", [size, size, inputs, outputs]);
+  const bias = read("conv/bias", [outputs]);
+  const factor = read("scale/weights", [outputs]);
+  const shift = read("scale/biases", [outputs]);
+  const area = size * size;
+  const weight = new Float32Array(outputs * inputs * area);
+  for (let place = 0; place < area; place++) {
+    for (let i = 0; i < inputs; i++) {
+      const from = (place * inputs + i) * outputs;
+      for (let o = 0; o < outputs; o++)
+        weight[(o * inputs + i) * area + place] = filters[from + o] * factor[o];
+    }
+  }
+  return {
+    weight: float32([outputs, inputs, size, size], weight),
+    bias: float32(
+      [outputs],
+      Float32Array.from({ length: outputs }, (_, o) => bias[o] * factor[o] + shift[o]),
+    ),
+  };
+}
+
+/** A float32 weight of exactly this shape. */
+function expect(
+  weights: ReadonlyMap<string, Parameter>,
+  name: string,
+  { shape, where }: { shape: readonly number[]; where: string },
+): Parameter {
+  const parameter = weights.get(name);
+  const needed = `float32 [${shape.join(", ")}] was needed`;
+  if (parameter === undefined) throw new EtlError("format", `${where}: no weight "${name}", ${needed}`);
+  const found = `${parameter.type} [${parameter.shape.join(", ")}]`;
+  if (found !== `float32 [${shape.join(", ")}]`) {
+    throw new EtlError("format", `${where}: weight "${name}" is ${found}, ${needed}`);
+  }
+  return parameter;
+}

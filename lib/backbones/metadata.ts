@@ -1,0 +1,112 @@
+/** What a model file says about itself: how pictures become its input, where its features are, what it predicts. */
+import type { Preprocessing, Task } from "../core/artifacts.ts";
+import { EtlError, messageOf } from "../core/errors.ts";
+import type { Network } from "../network/network.ts";
+
+/** Keys in a network's metadata (ONNX metadata_props, tfjs userDefinedMetadata). Texts as they are, the rest as JSON. */
+export const metadataKeys = {
+  preprocessing: "etl.preprocessing",
+  /** Name of the value that heads are put on. */
+  features: "etl.features",
+  /** Name of the value that describes a picture (a face descriptor). */
+  embedding: "etl.embedding",
+  /** The task a head was trained for: kind, classes, units. */
+  task: "etl.task",
+  title: "etl.title",
+  source: "etl.source",
+  licence: "etl.licence",
+} as const;
+
+export type MetadataKey = keyof typeof metadataKeys;
+
+/** What {@link describe} can write. */
+export interface Description {
+  readonly preprocessing?: Preprocessing;
+  readonly features?: string;
+  readonly embedding?: string;
+  readonly task?: Task;
+  readonly title?: string;
+  readonly source?: string;
+  readonly licence?: string;
+}
+
+/** The network with facts about it added to its metadata. */
+export function describe(network: Network, facts: Description): Network {
+  const metadata: Record<string, string> = { ...network.metadata };
+  for (const [key, value] of Object.entries(facts)) {
+    if (value === undefined) continue;
+    metadata[metadataKeys[key as MetadataKey]] = typeof value === "string" ? value : JSON.stringify(value);
+  }
+  return { ...network, metadata };
+}
+
+/** The network's metadata without the facts named. */
+export function forget(network: Network, keys: readonly MetadataKey[]): Network {
+  const gone = new Set<string>(keys.map((key) => metadataKeys[key]));
+  const metadata = Object.fromEntries(Object.entries(network.metadata).filter(([key]) => !gone.has(key)));
+  return { ...network, metadata };
+}
+
+/** How pictures become the network's input, or undefined where the file does not say. */
+export function preprocessingOf(network: Network): Preprocessing | undefined {
+  const value = factOf(network, "preprocessing");
+  if (value === undefined) return undefined;
+  const { width, height, color, mean, scale } = (value ?? {}) as Record<string, unknown>;
+  if (!isSize(width) || !isSize(height) || (color !== "RGB" && color !== "BGR")) throw bad(network, value);
+  if (!isTriple(mean) || !isTriple(scale)) throw bad(network, value);
+  return { width, height, color, mean, scale };
+}
+
+/** The task the network's head was trained for, or undefined where the file does not say. */
+export function taskOf(network: Network): Task | undefined {
+  const value = factOf(network, "task");
+  if (value === undefined) return undefined;
+  const task = (value ?? {}) as Record<string, unknown>;
+  const kinds = ["binary", "categorical", "regression", "multi-label"];
+  const lists = [task["columns"], task["classes"]];
+  const valid =
+    typeof task["name"] === "string" &&
+    kinds.includes(String(task["kind"])) &&
+    lists.every((list) => Array.isArray(list) && list.every((item) => typeof item === "string")) &&
+    isSize(task["outputs"]) &&
+    typeof task["scale"] === "number";
+  if (!valid) {
+    throw new EtlError("format", `${network.name}: metadata ${metadataKeys.task} is not a task description`);
+  }
+  return value as Task;
+}
+
+/** A fact that is plain text, or undefined where the file does not say. */
+export function textOf(
+  network: Network,
+  key: Exclude<MetadataKey, "preprocessing" | "task">,
+): string | undefined {
+  return network.metadata[metadataKeys[key]];
+}
+
+function factOf(network: Network, key: "preprocessing" | "task"): unknown {
+  const text = network.metadata[metadataKeys[key]];
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const found = `${network.name}: metadata ${metadataKeys[key]} is not JSON (${messageOf(error)})`;
+    throw new EtlError("format", found, { cause: error });
+  }
+}
+
+function isSize(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
+}
+
+function isTriple(value: unknown): value is [number, number, number] {
+  return Array.isArray(value) && value.length === 3 && value.every((item) => Number.isFinite(item));
+}
+
+function bad(network: Network, value: unknown): EtlError {
+  const found = `${network.name}: metadata ${metadataKeys.preprocessing} is ${JSON.stringify(value)}`;
+  return new EtlError(
+    "format",
+    `${found}, width, height, color (RGB or BGR), mean[3] and scale[3] were needed`,
+  );
+}

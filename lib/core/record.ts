@@ -60,6 +60,11 @@ export interface ModelRecord {
   readonly history: readonly EpochRecord[];
   readonly bestEpoch?: number;
   readonly learningRate?: number;
+  /**
+   * Test accuracy minus the baseline's, with its standard error from the same test rows (paired). Without it the report
+   * treats the two as independent, which overstates the error.
+   */
+  readonly versusBaseline?: { readonly difference: number; readonly error: number };
 }
 
 /** One tap's characteristic curve, ready to draw. */
@@ -81,6 +86,22 @@ export interface CurveRecord {
   readonly kneeFilters: number;
 }
 
+/** Cost of one layer before and after surgery, beside `RunRecord.layers`. */
+export interface LayerCostRecord {
+  readonly name: string;
+  readonly macsBefore: number;
+  readonly macsAfter: number;
+  readonly paramsBefore: number;
+  readonly paramsAfter: number;
+}
+
+/** What the plan would cost at another gamma: planned only, nothing trained. Ready for the report's slider. */
+export interface GammaCostRecord extends Cost {
+  readonly gamma: number;
+  /** Filters left in all layers together, after coupled groups are joined. */
+  readonly filters: number;
+}
+
 /** A picture or row that could not be used. */
 export interface DataProblem {
   readonly file: string;
@@ -90,6 +111,8 @@ export interface DataProblem {
 /** Everything about one `etl prune` run. The report is a pure function of it. */
 export interface RunRecord {
   readonly schema: typeof SCHEMA;
+  /** What a comparison of several runs calls this one (the run folder's name, say). */
+  readonly title?: string;
   readonly etlVersion: string;
   readonly createdAt: string;
   /** The options in force, defaults filled in; printed as provenance. */
@@ -117,6 +140,10 @@ export interface RunRecord {
   readonly gamma: number;
   readonly curves: readonly CurveRecord[];
   readonly layers: readonly LayerRow[];
+  /** MACs and parameters of each layer before and after, where the plan knows them. */
+  readonly layerCosts?: readonly LayerCostRecord[];
+  /** Planned cost over a grid of gammas (ascending), the stops of the report's slider. */
+  readonly gammaCosts?: readonly GammaCostRecord[];
   readonly models: readonly ModelRecord[];
   readonly seconds: Readonly<Record<string, number>>;
   /** Things the reader should know: fallbacks, slow convergence, few images. */

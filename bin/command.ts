@@ -1,0 +1,59 @@
+/** What a command of the program is: arguments, examples, a run that returns the object behind `--json`. */
+import type { Argv, Options } from "yargs";
+import type { Progress } from "../lib/core/progress.ts";
+
+/** What every command gets beside its own arguments. */
+export interface Context {
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  readonly seed: number;
+  readonly threads: number | undefined;
+  readonly engine: "auto" | "ort" | "tfjs";
+  /** Prints a line for people on stdout; silent with --json and --quiet. */
+  print(text: string): void;
+}
+
+/** Parsed arguments, by option name. */
+export type Arguments = Readonly<Record<string, unknown>>;
+
+export interface Command {
+  /** For example "prune" or "predict <model> [images..]". */
+  readonly usage: string;
+  readonly describe: string;
+  readonly options: Readonly<Record<string, Options>>;
+  /** Positional arguments, beside those in `usage`. */
+  readonly positionals?: Readonly<Record<string, { describe: string; type?: "string"; array?: boolean }>>;
+  readonly examples: readonly (readonly [command: string, what: string])[];
+  readonly check?: (yargs: Argv) => Argv;
+  run(args: Arguments, context: Context): Promise<unknown>;
+}
+
+/** A text argument; undefined where it was not given. */
+export function text(args: Arguments, name: string): string | undefined {
+  const value = args[name];
+  return value === undefined ? undefined : String(value as string | number);
+}
+
+/** A text argument that the parser has already demanded. */
+export function requiredText(args: Arguments, name: string): string {
+  return text(args, name) ?? "";
+}
+
+/** A list of texts; empty where it was not given. */
+export function texts(args: Arguments, name: string): string[] {
+  const value = args[name];
+  if (value === undefined) return [];
+  return (Array.isArray(value) ? value : [value]).map((each) => String(each));
+}
+
+/** A number; undefined where it was not given. */
+export function number(args: Arguments, name: string): number | undefined {
+  const value = args[name];
+  return value === undefined ? undefined : Number(value);
+}
+
+/** A switch; undefined where it was not given. */
+export function flag(args: Arguments, name: string): boolean | undefined {
+  const value = args[name];
+  return value === undefined ? undefined : Boolean(value);
+}

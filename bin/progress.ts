@@ -1,0 +1,81 @@
+/** Progress on stderr: a bar with rate and time left on a terminal, plain lines elsewhere. */
+import { nowMs } from "../lib/core/clock.ts";
+import type { Progress } from "../lib/core/progress.ts";
+
+const terminalEveryMs = 100;
+const plainEveryMs = 10_000;
+
+/** Draws on `stream`. `quiet` shows warnings only. */
+export function createProgress(stream: NodeJS.WriteStream, quiet: boolean): Progress {
+  const terminal = stream.isTTY && !quiet;
+  let label = "";
+  let total: number | undefined;
+  let start = 0;
+  let last = 0;
+  let open = false;
+
+  const clear = (): void => {
+    if (terminal && open) stream.write("\r\u001b[K");
+  };
+  const line = (text: string): void => {
+    clear();
+    stream.write(`${text}\n`);
+    open = false;
+  };
+  return {
+    start(newLabel, newTotal) {
+      label = newLabel;
+      total = newTotal;
+      start = nowMs();
+      last = start;
+      if (terminal) {
+        clear();
+        stream.write(label);
+        open = true;
+      }
+    },
+    update(done, note) {
+      const now = nowMs();
+      if (quiet || now - last < (terminal ? terminalEveryMs : plainEveryMs)) return;
+      last = now;
+      const text = describe({ label, done, total, seconds: (now - start) / 1000, note });
+      if (!terminal) {
+        stream.write(`${text}\n`);
+        return;
+      }
+      clear();
+      stream.write(text.slice(0, Math.max(20, stream.columns - 1)));
+      open = true;
+    },
+    finish(note) {
+      if (quiet) return;
+      const seconds = ((nowMs() - start) / 1000).toFixed(1);
+      line(`${label}: ${note ?? "done"} (${seconds} s)`);
+    },
+    warn(message) {
+      line(`warning: ${message}`);
+    },
+  };
+}
+
+function describe(at: {
+  label: string;
+  done: number;
+  total: number | undefined;
+  seconds: number;
+  note: string | undefined;
+}): string {
+  const rate = at.done / Math.max(at.seconds, 1e-3);
+  const note = at.note === undefined ? "" : `, ${at.note}`;
+  if (at.total === undefined) return `${at.label}: ${at.done}${note}`;
+  const share = at.done / Math.max(1, at.total);
+  const filled = Math.round(20 * Math.min(1, share));
+  const bar = `${"█".repeat(filled)}${"░".repeat(20 - filled)}`;
+  const left = rate > 0 ? (at.total - at.done) / rate : 0;
+  return `${at.label} ${bar} ${at.done}/${at.total}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s, ${clock(left)} left${note}`;
+}
+
+function clock(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}

@@ -1,0 +1,33 @@
+import { expect } from "chai";
+import { bestOf } from "../../lib/finetune/finetune.ts";
+import { learningRateAt } from "../../lib/finetune/schedule.ts";
+
+describe("learning rate schedule", () => {
+  const schedule = { peak: 0.01, steps: 100, warmup: 10 };
+
+  it("rises to the peak, then falls to zero", () => {
+    const rates = Array.from({ length: 101 }, (_, step) => learningRateAt(schedule, step));
+    for (let step = 1; step <= 10; step++) expect(rates[step]).to.be.greaterThan(rates[step - 1]);
+    for (let step = 11; step <= 100; step++) expect(rates[step]).to.be.lessThan(rates[step - 1]);
+    expect(Math.max(...rates)).to.be.closeTo(0.01, 1e-12);
+    expect(rates[0]).to.be.greaterThan(0);
+    expect(rates[100]).to.be.closeTo(0, 1e-12);
+  });
+});
+
+describe("bestOf", () => {
+  const epoch = (epoch: number, valAccuracy: number, valLoss: number) => ({
+    epoch,
+    valAccuracy,
+    valLoss,
+    learningRate: 0,
+    seconds: 0,
+  });
+
+  it("takes the highest accuracy, then the lowest loss, then the earliest epoch", () => {
+    expect(
+      bestOf([epoch(0, 0.9, 0.3), epoch(1, 0.95, 0.2), epoch(2, 0.95, 0.1), epoch(3, 0.95, 0.1)]),
+    ).to.equal(2);
+    expect(bestOf([epoch(0, 0.9, 0.3), epoch(1, 0.8, 0.1)])).to.equal(0);
+  });
+});

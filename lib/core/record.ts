@@ -16,6 +16,11 @@ export interface Metrics {
   readonly f1?: number;
   readonly precision?: number;
   readonly recall?: number;
+  /**
+   * Regression: distance within which an answer counted as right, in the unit of the label file: the task's
+   * tolerance, or half the standard deviation of the labels where the task names none.
+   */
+  readonly tolerance?: number;
   /** Regression only. */
   readonly mae?: number;
   readonly rmse?: number;

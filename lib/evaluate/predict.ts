@@ -1,0 +1,84 @@
+/** Runs a compiled network over batches. */
+import { EtlError } from "../core/errors.ts";
+import { silent, type Progress } from "../core/progress.ts";
+import type { Program, Tensors } from "../engine/engine.ts";
+import { sizeOf } from "../network/network.ts";
+
+export interface PredictOptions {
+  /** Values to collect; default: all that the program gives. */
+  readonly outputs?: readonly string[];
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One value over all rows: `data` is row-major [rows, width]. */
+export interface Collected {
+  readonly rows: number;
+  /** Elements of one row (the product of all dimensions but the first). */
+  readonly width: number;
+  readonly data: Float32Array;
+}
+
+/**
+ * Runs `program` batch by batch and collects its outputs, in order. While a batch is computed the next one is
+ * fetched (decoded), so that neither side waits for the other.
+ *
+ * @param batches the inputs of each run; all inputs of a batch have the same number of rows
+ * @returns value name -> all rows
+ */
+export async function predict(
+  program: Program,
+  batches: AsyncIterable<Tensors> | Iterable<Tensors>,
+  options: PredictOptions = {},
+): Promise<Record<string, Collected>> {
+  const { progress = silent, signal } = options;
+  const parts = new Map<string, { width: number; chunks: Float32Array[]; rows: number }>();
+  let done = 0;
+  for await (const inputs of ahead(batches)) {
+    if (signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped, nothing was kept");
+    const outputs = await program.run(inputs);
+    for (const name of options.outputs ?? Object.keys(outputs)) {
+      if (!(name in outputs)) {
+        const given = Object.keys(outputs).join(", ");
+        throw new EtlError("usage", `predict: no output "${name}", one of ${given} was needed`);
+      }
+      const { shape, data } = outputs[name];
+      const width = sizeOf(shape.slice(1));
+      const part = parts.get(name) ?? { width, chunks: [], rows: 0 };
+      part.chunks.push(data);
+      part.rows += shape[0];
+      parts.set(name, part);
+    }
+    done += Object.values(inputs)[0]?.shape[0] ?? 0;
+    progress.update(done);
+  }
+  return Object.fromEntries(
+    [...parts].map(([name, { width, chunks, rows }]) => {
+      const data = new Float32Array(rows * width);
+      let offset = 0;
+      for (const chunk of chunks) {
+        data.set(chunk, offset);
+        offset += chunk.length;
+      }
+      return [name, { rows, width, data }];
+    }),
+  );
+}
+
+/** The same items, the next one already under way while one is used. */
+async function* ahead<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
+  const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+  const next = async (): Promise<IteratorResult<T>> => await iterator.next();
+  let pending = next();
+  try {
+    for (;;) {
+      const result = await pending;
+      if (result.done === true) return;
+      pending = next();
+      pending.catch(() => undefined);
+      yield result.value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}

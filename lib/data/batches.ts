@@ -1,0 +1,138 @@
+/** Batches for the engines: rows in a seeded order, pixels normalised, a few batches read ahead. */
+import type { Preprocessing } from "../core/artifacts.ts";
+import { EtlError } from "../core/errors.ts";
+import { createRandom, type Random } from "../core/random.ts";
+import type { Tensor } from "../network/network.ts";
+import { changeTarget, drawChange, sources, type Augment, type Change } from "./augment.ts";
+import { channelOrder, channelTables, normaliseInto } from "./images.ts";
+import type { ImageStore } from "./store.ts";
+
+export interface BatchOptions {
+  readonly batchSize: number;
+  /** Width and height must be the store's. */
+  readonly preprocessing: Preprocessing;
+  /** Seed of order and augmentation; default 0. */
+  readonly seed?: number;
+  /** Another order in every epoch; default: the order of `rows`. */
+  readonly shuffle?: boolean;
+  readonly augment?: Augment;
+  /** Epoch number: order and augmentation depend on seed, epoch and row alone. Default 0. */
+  readonly epoch?: number;
+  /** Batches prepared in advance; default 2. */
+  readonly readAhead?: number;
+}
+
+export interface Batch {
+  /** [n, 3, height, width] */
+  readonly x: Tensor;
+  /** [n, q], target units */
+  readonly y: Tensor;
+  /** Rows of the store. */
+  readonly rows: Uint32Array;
+  /** [n, q], 0 = label missing; only where the data have missing labels. */
+  readonly mask?: Tensor;
+  /** [n], 1 = mirrored. */
+  readonly mirrored: Uint8Array;
+}
+
+/** Iterates over some rows of a store. The last batch may be smaller. */
+export async function* batches(
+  store: ImageStore,
+  rows: ArrayLike<number>,
+  options: BatchOptions,
+): AsyncGenerator<Batch, void, undefined> {
+  const { batchSize, preprocessing, seed = 0, epoch = 0, readAhead = 2 } = options;
+  if (preprocessing.width !== store.width || preprocessing.height !== store.height) {
+    throw new EtlError(
+      "usage",
+      `batches: the store holds ${store.width}x${store.height} pictures, ${preprocessing.width}x${preprocessing.height} was needed`,
+    );
+  }
+  if (!(Number.isInteger(batchSize) && batchSize > 0)) {
+    throw new EtlError("usage", `--batch: found ${batchSize}, a whole number above 0 was needed`);
+  }
+  const random = createRandom(seed).fork(`epoch ${epoch}`);
+  const order = options.shuffle === true ? random.fork("order").shuffle(Array.from(rows)) : Array.from(rows);
+  const maker = batchMaker(store, options, random);
+
+  const pending: Promise<Batch>[] = [];
+  let next = 0;
+  for (;;) {
+    while (pending.length <= readAhead && next < order.length) {
+      const batch = maker(Uint32Array.from(order.slice(next, next + batchSize)));
+      batch.catch(() => undefined); // it is thrown where it is awaited; an abandoned one is nobody's concern
+      pending.push(batch);
+      next += batchSize;
+    }
+    const batch = pending.shift();
+    if (batch === undefined) return;
+    yield await batch;
+  }
+}
+
+function batchMaker(
+  store: ImageStore,
+  options: BatchOptions,
+  random: Random,
+): (rows: Uint32Array) => Promise<Batch> {
+  const { preprocessing, augment } = options;
+  const { items } = store;
+  const { task } = store.dataset;
+  const { width, height } = preprocessing;
+  const masked = items.some((item) => item.mask !== undefined);
+  const plain = channelTables(preprocessing);
+  return async (rows) => {
+    const n = rows.length;
+    const q = task.outputs;
+    const pixels = await store.read(rows);
+    const slot = 3 * width * height;
+    const x = new Float32Array(n * slot);
+    const y = new Float32Array(n * q);
+    const mask = new Float32Array(masked ? n * q : 0).fill(1);
+    const mirrored = new Uint8Array(n);
+    for (let i = 0; i < n; i++) {
+      const item = items[rows[i]];
+      const from = pixels.subarray(i * slot, (i + 1) * slot);
+      const into = x.subarray(i * slot, (i + 1) * slot);
+      if (item.mask) mask.set(item.mask, i * q);
+      if (augment === undefined) {
+        normaliseInto(from, into, plain, preprocessing);
+        y.set(item.target, i * q);
+        continue;
+      }
+      const change = drawChange(augment, task, preprocessing, random.fork(rows[i]));
+      const tables = change.gain === 1 ? plain : channelTables(preprocessing, change.gain);
+      writeChanged(from, into, tables, preprocessing, change);
+      changeTarget(item.target, y.subarray(i * q, (i + 1) * q), task, change, preprocessing);
+      mirrored[i] = change.mirrored ? 1 : 0;
+    }
+    return {
+      x: { shape: [n, 3, height, width], data: x },
+      y: { shape: [n, q], data: y },
+      rows,
+      ...(masked && { mask: { shape: [n, q], data: mask } }),
+      mirrored,
+    };
+  };
+}
+
+function writeChanged(
+  from: Uint8Array,
+  into: Float32Array,
+  tables: readonly Float32Array[],
+  preprocessing: Preprocessing,
+  change: Change,
+): void {
+  const { width, height } = preprocessing;
+  const columns = sources(change.x, width, change.mirrored).map((column) => column * 3);
+  const lines = sources(change.y, height, false);
+  const order = channelOrder(preprocessing);
+  for (let c = 0; c < 3; c++) {
+    const table = tables[c];
+    let to = c * width * height;
+    for (let y = 0; y < height; y++) {
+      const line = lines[y] * width * 3 + order[c];
+      for (let x = 0; x < width; x++) into[to++] = table[from[line + columns[x]]];
+    }
+  }
+}

@@ -1,0 +1,115 @@
+/** The order and the names of classes: the same in every data set that speaks of the same thing. */
+import type { TaskPlan } from "./tasks.ts";
+
+/** Order of outputs where the names are known: female before male, neutral before the emotions. */
+const KNOWN: readonly string[] = [
+  "female",
+  "male",
+  "neutral",
+  "happiness",
+  "sadness",
+  "surprise",
+  "fear",
+  "disgust",
+  "anger",
+  "contempt",
+];
+
+/** Other words for the same class. */
+const SYNONYMS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    f: "female",
+    woman: "female",
+    women: "female",
+    w: "female",
+    m: "male",
+    man: "male",
+    men: "male",
+    happy: "happiness",
+    sad: "sadness",
+    surprised: "surprise",
+    fearful: "fear",
+    afraid: "fear",
+    disgusted: "disgust",
+    angry: "anger",
+  }),
+);
+
+/** A name by which classes of different data sets are compared. */
+export function canonicalClass(name: string): string {
+  const lower = name.trim().toLowerCase();
+  return SYNONYMS.get(lower) ?? lower;
+}
+
+export interface ClassOrder {
+  /** Class names in output order. */
+  readonly classes: readonly string[];
+  /** What a code of the label file means; undefined where it is not known. */
+  readonly nameOf: (code: string) => string | undefined;
+  readonly assumptions: readonly string[];
+}
+
+/**
+ * Puts the classes of a label column in order: known names in their fixed order, codes by number, others by name.
+ *
+ * @param present the codes in the label column
+ */
+export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrder {
+  const declared = plan.declared.values;
+  if (declared !== undefined) {
+    const values = new Map(Object.entries(declared));
+    const named = new Set([...values.values()].map(canonicalClass));
+    return {
+      classes: ordered([...values.keys()], (code) => values.get(code) ?? code),
+      // A file may hold the names themselves in place of the codes.
+      nameOf: (code) => values.get(code) ?? (named.has(canonicalClass(code)) ? code : undefined),
+      assumptions: [],
+    };
+  }
+  const column = plan.columns[0];
+  if (plan.spec.name === "gender" && column.toLowerCase() === "male") {
+    const names = new Map([
+      ["0", "female"],
+      ["-1", "female"],
+      ["1", "male"],
+    ]);
+    return { classes: ["female", "male"], nameOf: (code) => names.get(code), assumptions: [] };
+  }
+  const named = plan.spec.name === "gender" || plan.spec.name === "emotion";
+  const nameOf = (code: string): string => (named ? canonicalName(code) : code);
+  const codes = present.length > 0 && present.every((code) => Number.isFinite(Number(code)));
+  return {
+    classes: ordered(present, nameOf),
+    nameOf,
+    assumptions:
+      codes && named
+        ? [
+            `classes: the codes ${[...present].sort(byNumber).join(", ")} of column "${column}" have no names; dataset.json can give them (values)`,
+          ]
+        : [],
+  };
+}
+
+function canonicalName(code: string): string {
+  const canonical = canonicalClass(code);
+  return KNOWN.includes(canonical) ? canonical : code;
+}
+
+function ordered(codes: readonly string[], nameOf: (code: string) => string): string[] {
+  const rank = (name: string): number => {
+    const at = KNOWN.indexOf(canonicalClass(name));
+    return at < 0 ? KNOWN.length : at;
+  };
+  const numeric = codes.every((code) => Number.isFinite(Number(code)));
+  const sorted = [...codes].sort(numeric ? byNumber : byText);
+  const names = [...new Set(sorted.map(nameOf))];
+  return names.sort((a, b) => rank(a) - rank(b));
+}
+
+function byNumber(a: string, b: string): number {
+  return Number(a) - Number(b);
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,256 @@
+/** Opens a labelled data set: recognises the layout, finds the task's labels, cuts the parts, names what is wrong. */
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Crop, Task } from "../core/artifacts.ts";
+import { EtlError, messageOf } from "../core/errors.ts";
+import { insideOf, ioError } from "../core/files.ts";
+import { createRandom, type Random } from "../core/random.ts";
+import type { DataProblem } from "../core/record.ts";
+import { WHOLE, type Dataset, type Item, type OpenOptions, type RawTable } from "./dataset.ts";
+import { readLabels, type Label } from "./labels.ts";
+import { placeItems, type LabelledRow } from "./place.ts";
+import { mapLimit } from "./parallel.ts";
+import { LAYOUTS } from "./sources/catalogue.ts";
+import { listFolder } from "./sources/layout.ts";
+import { splitItems } from "./splits.ts";
+import { isSynthetic, syntheticTable } from "./synthetic/table.ts";
+import { planTask } from "./tasks.ts";
+
+const TEST_FRACTION = 0.25;
+const VAL_FRACTION = 0.15;
+
+/** Reads all labels of a folder, before a task is chosen. @param data as {@link OpenOptions.data} */
+export async function readTable(data: string): Promise<RawTable> {
+  if (isSynthetic(data)) return syntheticTable(data);
+  const path = resolve(data);
+  let info;
+  try {
+    info = await stat(path);
+  } catch (error) {
+    throw ioError("--data: cannot open", path, error);
+  }
+  const root = info.isDirectory() ? path : dirname(path);
+  if (!info.isDirectory() && basename(path) !== "labels.csv") {
+    throw new EtlError("usage", `--data: ${path} is a file, a folder or its labels.csv was needed`);
+  }
+  const folder = await listFolder(root);
+  const layout = LAYOUTS.find((candidate) => candidate.detect(folder));
+  if (layout !== undefined) return layout.read(folder);
+  throw new EtlError(
+    "data",
+    `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures), a known layout was needed`,
+    { hint: `known layouts: ${LAYOUTS.map(({ name, looks }) => `${name} (${looks})`).join("; ")}` },
+  );
+}
+
+/** Opens a data set for one task. Pixels are not touched (headers are, where a box or landmarks are in pixels). */
+export async function openDataset(options: OpenOptions): Promise<Dataset> {
+  checkOptions(options);
+  const table = await readTable(options.data);
+  const { task, labels, assumptions } = readLabels(
+    table,
+    planTask(table, options.task, options.label),
+    options.classes,
+  );
+  const problems: DataProblem[] = [...table.problems];
+  const rows = await usableRows(table, labels, problems);
+  const random = createRandom(options.seed);
+  const limited = limitRows(rows, options.limit, random.fork("limit"));
+  const placed = await placeItems(limited, { table, task, ...(options.crop && { crop: options.crop }) });
+  problems.push(...placed.problems);
+
+  const given = limited.some(({ row }) => row.split !== undefined);
+  const { splits, assumptions: cuts } = splitItems(
+    placed.items.map(({ row, target }) => ({
+      ...(row.split && { split: row.split }),
+      ...(row.identity !== undefined && { identity: row.identity }),
+      ...(isClassTask(task) && { stratum: target.join() }),
+    })),
+    {
+      testFraction: TEST_FRACTION,
+      valFraction: options.valFraction ?? VAL_FRACTION,
+      random: random.fork("split"),
+    },
+  );
+  const all = placed.items.map(({ row, target, mask, crop, bytes, modifiedMs }, i): Item => {
+    const { identity } = row;
+    const extra = {
+      ...(mask && { mask }),
+      ...(identity !== undefined && { identity }),
+      ...(crop && { crop }),
+    };
+    return { file: row.file, split: splits[i], target, ...extra, bytes, modifiedMs };
+  });
+  const items = options.split === undefined ? all : all.filter((item) => item.split === options.split);
+  if (options.strict === true) refuseProblems(table.name, problems);
+  checkItems(table, { task, items, problems, options });
+
+  const crop = options.crop ?? table.crop ?? WHOLE;
+  return {
+    name: table.name,
+    root: table.root,
+    layout: table.layout,
+    task,
+    items,
+    crop,
+    assumptions: [
+      `layout: ${table.layout}`,
+      `crop: ${cropSentence(crop, options, table, placed.ownCrops)}`,
+      `split: ${given ? "as given" : "by seed"}`,
+      ...table.assumptions,
+      ...assumptions,
+      ...placed.assumptions,
+      ...cuts,
+    ],
+    problems,
+    fingerprint: fingerprintOf(task, crop, items),
+    ...(table.pairs !== undefined && { pairs: table.pairs }),
+  };
+}
+
+function checkOptions(options: OpenOptions): void {
+  const { limit, valFraction = VAL_FRACTION } = options;
+  if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
+    throw new EtlError("usage", `--limit: found ${limit}, a whole number above 0 was needed`);
+  }
+  if (!(valFraction >= 0 && valFraction < 1)) {
+    throw new EtlError("usage", `valFraction: found ${valFraction}, a number in [0, 1) was needed`);
+  }
+}
+
+/** The rows whose label can be read and whose file exists; the others are named in `problems`. */
+async function usableRows(
+  table: RawTable,
+  labels: readonly Label[],
+  problems: DataProblem[],
+): Promise<LabelledRow[]> {
+  const drawn = table.root === "";
+  const seen = new Set<string>();
+  const found = await mapLimit(table.rows, 32, async (row, i): Promise<LabelledRow | string> => {
+    if (seen.has(row.file)) return "listed twice, the first row counts";
+    seen.add(row.file);
+    const label = labels[i];
+    if ("problem" in label) return label.problem;
+    if (drawn) return { row, label, bytes: 0, modifiedMs: 0 };
+    try {
+      const info = await stat(insideOf(table.root, row.file));
+      if (!info.isFile()) return "is not a file";
+      if (info.size === 0) return "is empty (0 bytes)";
+      return { row, label, bytes: info.size, modifiedMs: Math.trunc(info.mtimeMs) };
+    } catch (error) {
+      const gone = error instanceof Error && "code" in error && error.code === "ENOENT";
+      return gone ? "there is no such file" : messageOf(error);
+    }
+  });
+  const usable: LabelledRow[] = [];
+  found.forEach((result, i) => {
+    if (typeof result === "string") problems.push({ file: table.rows[i].file, problem: result });
+    else usable.push(result);
+  });
+  return usable;
+}
+
+function limitRows(
+  rows: readonly LabelledRow[],
+  limit: number | undefined,
+  random: Random,
+): readonly LabelledRow[] {
+  if (limit === undefined || rows.length <= limit) return rows;
+  const chosen = random.shuffle(rows.map((_, i) => i)).slice(0, limit);
+  return chosen.sort((a, b) => a - b).map((i) => rows[i]);
+}
+
+function isClassTask(task: Task): boolean {
+  return task.kind === "binary" || task.kind === "categorical";
+}
+
+function refuseProblems(name: string, problems: readonly DataProblem[]): void {
+  if (problems.length === 0) return;
+  const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);
+  const more = problems.length > 5 ? ` and ${problems.length - 5} more` : "";
+  throw new EtlError(
+    "data",
+    `${name}: ${problems.length} rows cannot be used (${some.join("; ")}${more}), none was allowed (--strict)`,
+    { hint: "repair or remove these rows, or leave --strict away" },
+  );
+}
+
+/** There must be something to learn, and every class must be there. */
+function checkItems(
+  table: RawTable,
+  found: {
+    readonly task: Task;
+    readonly items: readonly Item[];
+    readonly problems: readonly DataProblem[];
+    readonly options: OpenOptions;
+  },
+): void {
+  const { task, items, problems, options } = found;
+  const first =
+    problems.length > 0
+      ? `; the first of ${problems.length} problems: ${problems[0].file}: ${problems[0].problem}`
+      : "";
+  if (items.length === 0) {
+    const part = options.split === undefined ? "" : ` in the ${options.split} part`;
+    throw new EtlError(
+      "data",
+      `${table.name}: no usable picture${part} among ${table.rows.length} rows${first}, at least one was needed`,
+      { hint: "check the file column and the label column" },
+    );
+  }
+  const training = items.filter((item) => item.split === "train");
+  if (!isClassTask(task) || options.classes !== undefined || options.split !== undefined) return;
+  if (task.classes.length < 2) {
+    throw new EtlError(
+      "data",
+      `${table.name}: column "${task.columns[0]}" holds one class only ("${task.classes[0] ?? ""}", ${items.length} pictures), at least two were needed`,
+    );
+  }
+  const counts = task.classes.map(
+    (_, c) =>
+      training.filter(({ target }) => (task.kind === "binary" ? target[0] === c : target[c] === 1)).length,
+  );
+  const empty = task.classes.filter((_, c) => counts[c] === 0);
+  if (empty.length > 0) {
+    const names = empty.map((name) => `"${name}"`).join(", ");
+    throw new EtlError(
+      "data",
+      `${table.name}: no training picture of class ${names} of column "${task.columns[0]}" (${training.length} training pictures${first}), at least one of every class was needed`,
+      { hint: "check the label column, the split column and --limit" },
+    );
+  }
+}
+
+function cropSentence(crop: Crop, options: OpenOptions, table: RawTable, ownCrops: number): string {
+  const box = crop.map((value) => Number(value.toFixed(3))).join(", ");
+  if (options.crop !== undefined) return `${box} (--crop)`;
+  if (ownCrops > 0) return `${ownCrops} pictures by their own annotated face box`;
+  if (table.crop !== undefined) return `${box} (the data set's own)`;
+  return "the whole picture, as nothing else is said (--crop x0,y0,x1,y1 in fractions sets the face box)";
+}
+
+/** sha256 over task, crop, parts, labels and file sizes; 16 hexadecimal digits. */
+function fingerprintOf(task: Task, crop: Crop, items: readonly Item[]): string {
+  const hash = createHash("sha256").update(JSON.stringify([task, crop]));
+  for (const item of items) {
+    const { file, split, identity, bytes } = item;
+    hash.update(
+      JSON.stringify([
+        file,
+        split,
+        identity,
+        bytes,
+        [...item.target],
+        item.mask && [...item.mask],
+        item.crop,
+      ]),
+    );
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The absolute path of an item. */
+export function pathOf(dataset: Pick<Dataset, "root">, item: Pick<Item, "file">): string {
+  return join(dataset.root, item.file);
+}

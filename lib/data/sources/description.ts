@@ -1,0 +1,121 @@
+/** `dataset.json`: what a folder says about itself. Every field is checked; unknown ones are left alone. */
+import { EtlError } from "../../core/errors.ts";
+import { readJson } from "../../core/files.ts";
+import type { Crop, Task } from "../../core/artifacts.ts";
+import type { TaskDeclaration } from "../dataset.ts";
+
+export interface Description {
+  readonly name?: string;
+  readonly crop?: Crop;
+  readonly identity?: string;
+  readonly pairs?: string;
+  readonly tasks: Readonly<Record<string, TaskDeclaration>>;
+}
+
+const MIRRORS: readonly Task["mirror"][] = ["keep", "negate", "landmarks", "forbid"];
+const KINDS: readonly Task["kind"][] = ["binary", "categorical", "regression", "multi-label"];
+
+/** Reads and checks a `dataset.json`. @throws EtlError kind `format` naming the field */
+export async function readDescription(path: string): Promise<Description> {
+  const json = await readJson(path);
+  if (!isRecord(json)) throw wrong(path, "the file", json, "an object");
+  const tasks = json["tasks"] ?? {};
+  if (!isRecord(tasks)) throw wrong(path, "tasks", tasks, "an object");
+  return {
+    ...text(path, json, "name"),
+    ...text(path, json, "identity"),
+    ...text(path, json, "pairs"),
+    ...(json["crop"] !== undefined && { crop: cropOf(json["crop"], `${path}: crop`) }),
+    tasks: Object.fromEntries(
+      Object.entries(tasks).map(([name, value]) => [name, declaration(path, `tasks.${name}`, value)]),
+    ),
+  };
+}
+
+function declaration(path: string, where: string, value: unknown): TaskDeclaration {
+  if (!isRecord(value)) throw wrong(path, where, value, "an object");
+  const { columns, values, mirror, kind, tolerance } = value;
+  if (columns !== undefined && !isTexts(columns)) throw wrong(path, `${where}.columns`, columns, "names");
+  if (values !== undefined && !(isRecord(values) && isTexts(Object.values(values)))) {
+    throw wrong(path, `${where}.values`, values, "an object from code to name");
+  }
+  if (mirror !== undefined && !isOneOf(mirror, MIRRORS)) {
+    throw wrong(path, `${where}.mirror`, mirror, MIRRORS.join(", "));
+  }
+  if (kind !== undefined && !isOneOf(kind, KINDS)) {
+    throw wrong(path, `${where}.kind`, kind, KINDS.join(", "));
+  }
+  if (tolerance !== undefined && !(typeof tolerance === "number" && tolerance > 0)) {
+    throw wrong(path, `${where}.tolerance`, tolerance, "a positive number");
+  }
+  return {
+    ...text(path, value, "column", where),
+    ...text(path, value, "unit", where),
+    ...(columns !== undefined && { columns }),
+    ...(values !== undefined && { values: values as Record<string, string> }),
+    ...(mirror !== undefined && { mirror }),
+    ...(kind !== undefined && { kind }),
+    ...(tolerance !== undefined && { tolerance }),
+  };
+}
+
+/**
+ * A face box: four finite numbers x0, y0, x1, y1 with x0 < x1 and y0 < y1, none further than one picture away.
+ *
+ * @throws EtlError kind `format`
+ */
+export function cropOf(value: unknown, where: string): Crop {
+  const box: unknown[] = Array.isArray(value) ? value : [];
+  const [x0, y0, x1, y1] = box;
+  if (
+    box.length === 4 &&
+    isNear(x0) &&
+    isNear(y0) &&
+    isNear(x1) &&
+    isNear(y1) &&
+    x0 < x1 &&
+    y0 < y1 &&
+    Math.min(x1, y1) > 0 &&
+    Math.max(x0, y0) < 1
+  ) {
+    return [x0, y0, x1, y1];
+  }
+  throw new EtlError(
+    "format",
+    `${where}: ${JSON.stringify(value)}, x0,y0,x1,y1 in fractions of the picture was needed (x0 < x1, y0 < y1, between -1 and 2)`,
+    { hint: "for example 0.18,0.35,0.82,0.87" },
+  );
+}
+
+function isNear(value: unknown): value is number {
+  return typeof value === "number" && value >= -1 && value <= 2;
+}
+
+function text<K extends string>(
+  path: string,
+  object: Record<string, unknown>,
+  key: K,
+  where?: string,
+): Partial<Record<K, string>> {
+  const value = object[key];
+  if (value === undefined) return {};
+  if (typeof value !== "string")
+    throw wrong(path, where === undefined ? key : `${where}.${key}`, value, "text");
+  return { [key]: value } as Partial<Record<K, string>>;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
+}
+
+function isOneOf<T extends string>(value: unknown, all: readonly T[]): value is T {
+  return all.some((candidate) => candidate === value);
+}
+
+function wrong(path: string, field: string, found: unknown, needed: string): EtlError {
+  return new EtlError("format", `${path}: ${field} is ${JSON.stringify(found)}, ${needed} was needed`);
+}

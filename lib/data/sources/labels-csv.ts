@@ -1,0 +1,108 @@
+/** A folder with `labels.csv` (file, split, label columns) and, where it describes itself, `dataset.json`. */
+import { basename, join } from "node:path";
+import { EtlError } from "../../core/errors.ts";
+import { insideOf, readText } from "../../core/files.ts";
+import type { DataProblem } from "../../core/record.ts";
+import { parseCsv, type Csv } from "../csv.ts";
+import type { RawRow, RawTable, Split } from "../dataset.ts";
+import { readDescription, type Description } from "./description.ts";
+import type { Folder, Layout } from "./layout.ts";
+
+const FILE_COLUMNS = ["file", "filename", "image", "path"];
+const IDENTITY_COLUMNS = ["identity", "person", "subject"];
+const SPLITS: ReadonlyMap<string, Split> = new Map([
+  ["train", "train"],
+  ["training", "train"],
+  ["val", "val"],
+  ["valid", "val"],
+  ["validation", "val"],
+  ["dev", "val"],
+  ["test", "test"],
+  ["testing", "test"],
+]);
+
+export const labelsCsv: Layout = {
+  name: "labels.csv",
+  looks: "a file labels.csv with the columns file, split and labels",
+  detect: (folder) => folder.files.includes("labels.csv"),
+  read,
+};
+
+async function read(folder: Folder): Promise<RawTable> {
+  const path = join(folder.root, "labels.csv");
+  const csv = parseCsv(await readText(path), path);
+  const described = folder.files.includes("dataset.json");
+  const description = described ? await readDescription(join(folder.root, "dataset.json")) : undefined;
+
+  const fileAt = find(csv, FILE_COLUMNS);
+  if (fileAt < 0) {
+    throw new EtlError("data", `${path}: columns ${csv.header.join(", ")}, a column "file" was needed`);
+  }
+  const splitAt = csv.header.indexOf("split");
+  const assumptions: string[] = [];
+  const identityAt = identityColumn(csv, description, path, assumptions);
+  const kept = csv.header.map((_, i) => i).filter((i) => i !== fileAt && i !== splitAt);
+  const problems: DataProblem[] = [];
+  const rows: RawRow[] = [];
+  for (const cells of csv.rows) {
+    const file = cells[fileAt];
+    const splitText = splitAt < 0 ? "" : cells[splitAt].trim().toLowerCase();
+    const split = SPLITS.get(splitText);
+    if (splitAt >= 0 && split === undefined) {
+      problems.push({ file, problem: `split "${splitText}", train, val or test was needed` });
+      continue;
+    }
+    const identity = identityAt < 0 ? "" : cells[identityAt].trim();
+    rows.push({
+      file,
+      labels: kept.map((i) => cells[i].trim()),
+      ...(split !== undefined && { split }),
+      ...(identity !== "" && { identity }),
+    });
+  }
+  return {
+    name: description?.name ?? basename(folder.root),
+    root: folder.root,
+    layout: labelsCsv.name,
+    columns: kept.map((i) => csv.header[i]),
+    rows,
+    ...(description?.crop && { crop: description.crop }),
+    ...pairsOf(folder, description),
+    tasks: description?.tasks ?? {},
+    assumptions,
+    problems,
+  };
+}
+
+function pairsOf(folder: Folder, description: Description | undefined): { pairs?: string } {
+  if (description?.pairs !== undefined) return { pairs: insideOf(folder.root, description.pairs) };
+  return folder.files.includes("pairs.csv") ? { pairs: join(folder.root, "pairs.csv") } : {};
+}
+
+function identityColumn(
+  csv: Csv,
+  description: Description | undefined,
+  path: string,
+  assumptions: string[],
+): number {
+  if (description?.identity !== undefined) {
+    const at = csv.header.indexOf(description.identity);
+    if (at >= 0) return at;
+    throw new EtlError(
+      "data",
+      `${path}: columns ${csv.header.join(", ")}, the identity column "${description.identity}" named in dataset.json was needed`,
+    );
+  }
+  const at = find(csv, IDENTITY_COLUMNS);
+  if (at >= 0) assumptions.push(`identity: column "${csv.header[at]}" is taken for who is on the picture`);
+  return at;
+}
+
+function find(csv: Csv, names: readonly string[]): number {
+  const lower = csv.header.map((column) => column.toLowerCase());
+  for (const name of names) {
+    const at = lower.indexOf(name);
+    if (at >= 0) return at;
+  }
+  return -1;
+}

@@ -1,0 +1,81 @@
+/** A layout: one way in which a public data set, or a user, arranges pictures and labels in a folder. */
+import { readdir } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { ioError } from "../../core/files.ts";
+import type { RawTable } from "../dataset.ts";
+
+export interface Layout {
+  /** As printed: "CelebA". */
+  readonly name: string;
+  /** What a folder of this layout looks like, for the error message that lists them. */
+  readonly looks: string;
+  /** Whether `folder` has this layout. */
+  detect(folder: Folder): boolean;
+  /** Reads the labels; pictures are not opened. */
+  read(folder: Folder): Promise<RawTable>;
+}
+
+/** The names in a folder: what layouts are recognised by. */
+export interface Folder {
+  readonly root: string;
+  /** Files, relative to the root, with forward slashes, sorted; at most three folders deep. */
+  readonly files: readonly string[];
+  /** The pictures among them. */
+  readonly pictures: readonly string[];
+}
+
+const PICTURES = new Set([
+  ".jpg",
+  ".jpeg",
+  ".png",
+  ".webp",
+  ".bmp",
+  ".gif",
+  ".tif",
+  ".tiff",
+  ".avif",
+  ".pgm",
+  ".ppm",
+]);
+const DEPTH = 3;
+
+/** Whether a file name ends like a picture's. */
+export function isPicture(file: string): boolean {
+  return PICTURES.has(extname(file).toLowerCase());
+}
+
+/** Lists a folder for the layouts to recognise. Hidden files are left out, links to folders are followed. */
+export async function listFolder(root: string): Promise<Folder> {
+  const files: string[] = [];
+  await walk(root, "", 0, files);
+  files.sort((a, b) => (a < b ? -1 : 1));
+  return { root, files, pictures: files.filter(isPicture) };
+}
+
+async function walk(root: string, below: string, depth: number, files: string[]): Promise<void> {
+  let entries;
+  try {
+    entries = await readdir(join(root, below), { withFileTypes: true });
+  } catch (error) {
+    if (depth > 0) return; // an unreadable sub-folder: its pictures come out as missing
+    throw ioError("cannot list", root, error);
+  }
+  for (const entry of entries) {
+    if (entry.name.startsWith(".")) continue;
+    const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    const folder = entry.isDirectory() || (entry.isSymbolicLink() && !isPicture(entry.name));
+    if (folder && depth < DEPTH) await walk(root, path, depth + 1, files);
+    if (!entry.isDirectory()) files.push(path);
+  }
+}
+
+/** The last part of a path with forward slashes. */
+export function baseName(file: string): string {
+  return file.slice(file.lastIndexOf("/") + 1);
+}
+
+/** Whether most pictures of a folder have names that match. */
+export function mostMatch(files: readonly string[], pattern: RegExp): boolean {
+  const hits = files.filter((file) => pattern.test(baseName(file))).length;
+  return hits > 0 && hits * 2 > files.length;
+}

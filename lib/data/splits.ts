@@ -1,0 +1,102 @@
+/** Parts of a data set: given, or cut by seed; by person where persons are known. */
+import type { Random } from "../core/random.ts";
+import type { Split } from "./dataset.ts";
+
+/** What a split needs to know of a picture. */
+export interface Splittable {
+  readonly split?: Split;
+  readonly identity?: string;
+  /** Class, where there is one: every class gives the same share. */
+  readonly stratum?: string;
+}
+
+export interface SplitOptions {
+  /** Share cut off as test where the data give no parts. */
+  readonly testFraction: number;
+  /** Share of the training part cut off as validation where the data have none. */
+  readonly valFraction: number;
+  readonly random: Random;
+}
+
+export interface SplitResult {
+  /** Beside the items. */
+  readonly splits: readonly Split[];
+  readonly assumptions: readonly string[];
+}
+
+/** Gives every item its part. */
+export function splitItems(items: readonly Splittable[], options: SplitOptions): SplitResult {
+  const splits: Split[] = items.map((item) => item.split ?? "train");
+  const assumptions: string[] = [];
+  const rowsIn = (part: Split): number[] => items.flatMap((_, i) => (splits[i] === part ? [i] : []));
+  const cut = (part: Split, fraction: number): void => {
+    const { chosen, how } = choose(items, rowsIn("train"), fraction, options.random.fork(part));
+    for (const i of chosen) splits[i] = part;
+    assumptions.push(`split: ${chosen.length} pictures are cut off as ${part}, ${how}`);
+  };
+
+  const given = items.some((item) => item.split !== undefined);
+  if (!given && options.testFraction > 0) cut("test", options.testFraction);
+  if (options.valFraction > 0 && !splits.includes("val") && splits.includes("train")) {
+    cut("val", options.valFraction);
+  }
+  const shared = sharedPersons(items, splits);
+  if (shared > 0) {
+    assumptions.push(`split: ${shared} persons are in the training part and in the test part, as given`);
+  }
+  return { splits, assumptions };
+}
+
+function choose(
+  items: readonly Splittable[],
+  rows: readonly number[],
+  fraction: number,
+  random: Random,
+): { chosen: number[]; how: string } {
+  const persons = groupBy(rows, (i) => items[i].identity ?? `picture ${i}`);
+  const known = rows.some((i) => items[i].identity !== undefined);
+  if (known && persons.size > 1) {
+    return { chosen: wholeGroups(persons, rows.length * fraction, random), how: "whole persons" };
+  }
+  const strata = groupBy(rows, (i) => items[i].stratum ?? "");
+  const chosen = [...strata.keys()].sort().flatMap((key) => {
+    const members = strata.get(key) ?? [];
+    return random
+      .fork(key)
+      .shuffle(members)
+      .slice(0, Math.round(members.length * fraction));
+  });
+  return { chosen, how: strata.size > 1 ? "the same share of every class" : "at random" };
+}
+
+/** Shuffled whole groups, as near to `wanted` members as they go; at least one group, never all. */
+function wholeGroups(groups: ReadonlyMap<string, number[]>, wanted: number, random: Random): number[] {
+  const chosen: number[] = [];
+  const names = random.shuffle([...groups.keys()].sort());
+  for (const [position, name] of names.slice(0, -1).entries()) {
+    const members = groups.get(name) ?? [];
+    const overshoot = chosen.length + members.length - wanted;
+    if (position > 0 && overshoot > wanted - chosen.length) continue;
+    chosen.push(...members);
+    if (chosen.length >= wanted) break;
+  }
+  return chosen;
+}
+
+function groupBy(rows: readonly number[], keyOf: (row: number) => string): Map<string, number[]> {
+  const groups = new Map<string, number[]>();
+  for (const row of rows) {
+    const key = keyOf(row);
+    const members = groups.get(key);
+    if (members) members.push(row);
+    else groups.set(key, [row]);
+  }
+  return groups;
+}
+
+function sharedPersons(items: readonly Splittable[], splits: readonly Split[]): number {
+  const personsIn = (test: boolean): Set<string> =>
+    new Set(items.flatMap((item, i) => ((splits[i] === "test") === test ? (item.identity ?? []) : [])));
+  const testPersons = personsIn(true);
+  return [...personsIn(false)].filter((person) => testPersons.has(person)).length;
+}

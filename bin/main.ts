@@ -42,7 +42,9 @@ async function parse(argv: readonly string[], signal: AbortSignal): Promise<void
   let work: (() => Promise<void>) | undefined;
   const parser = yargs([...argv])
     .scriptName("etl")
-    .usage("$0 <command>\n\nFinds the filters a face task needs, cuts the network down to them and fine-tunes it.")
+    .usage(
+      "$0 <command>\n\nFinds the filters a face task needs, cuts the network down to them and fine-tunes it.",
+    )
     .version(version)
     .options({
       json: { type: "boolean", describe: "Print the result as one JSON object, the last line on stdout" },
@@ -69,7 +71,8 @@ async function parse(argv: readonly string[], signal: AbortSignal): Promise<void
       command.usage,
       command.describe,
       (y) => {
-        for (const [name, positional] of Object.entries(command.positionals ?? {})) y.positional(name, positional);
+        for (const [name, positional] of Object.entries(command.positionals ?? {}))
+          y.positional(name, positional);
         y.options(command.options);
         for (const [example, what] of command.examples) y.example(example, what);
         return command.check?.(y) ?? y;
@@ -125,7 +128,8 @@ function fail(error: unknown, argv: readonly string[]): number {
     if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`);
   } else {
     process.stderr.write(`error: ${messageOf(error)}\n`);
-    if (!verbose) process.stderr.write("hint: this looks like a defect of etl; run again with --verbose for the stack\n");
+    if (!verbose)
+      process.stderr.write("hint: this looks like a defect of etl; run again with --verbose for the stack\n");
   }
   if (verbose && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
   return isEtlError(error) ? exitCodes[error.kind] : 1;

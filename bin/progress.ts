@@ -52,6 +52,9 @@ export function createProgress(stream: NodeJS.WriteStream, quiet: boolean): Prog
       const seconds = ((nowMs() - start) / 1000).toFixed(1);
       line(`${label}: ${note ?? "done"} (${seconds} s)`);
     },
+    note(message) {
+      if (!quiet) line(message);
+    },
     warn(message) {
       line(`warning: ${message}`);
     },

@@ -6,6 +6,8 @@ export interface Progress {
   update(done: number, note?: string): void;
   /** The stage ended; `note` sums it up. */
   finish(note?: string): void;
+  /** A fact worth a line: what was assumed, what was skipped because it is done. */
+  note(message: string): void;
   /** Something the user should know: a fallback, a skip, a broken file. */
   warn(message: string): void;
 }
@@ -15,5 +17,6 @@ export const silent: Progress = {
   start: () => undefined,
   update: () => undefined,
   finish: () => undefined,
+  note: () => undefined,
   warn: () => undefined,
 };

@@ -1,0 +1,128 @@
+/** What every stage of a run works with, opened once and closed together. */
+import type { Preprocessing, Task } from "../core/artifacts.ts";
+import { EtlError } from "../core/errors.ts";
+import { silent, type Progress } from "../core/progress.ts";
+import { loadBackbone, type Backbone } from "../backbones/catalogue.ts";
+import { batches, type Batch, type BatchOptions } from "../data/batches.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { openDataset } from "../data/open.ts";
+import { prepareImages, rowsOf, type ImageStore } from "../data/store.ts";
+import type { Engine } from "../engine/engine.ts";
+import { openEngine } from "../engine/open.ts";
+import type { Config } from "./options.ts";
+import type { RunFolder } from "./run-folder.ts";
+
+export interface RunContext {
+  readonly config: Config;
+  readonly folder: RunFolder;
+  readonly engine: Engine;
+  readonly backbone: Backbone;
+  readonly dataset: Dataset;
+  readonly store: ImageStore;
+  readonly task: Task;
+  readonly rows: { readonly train: Uint32Array; readonly val: Uint32Array; readonly test: Uint32Array };
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Fewest pictures of each part without which nothing can be learned or measured. */
+const fewest = { train: 20, val: 5, test: 5 } as const;
+
+/** Opens data, backbone and engine. The caller closes with {@link closeContext}, also after a failure. */
+export async function openContext(
+  config: Config,
+  folder: RunFolder,
+  options: { readonly progress?: Progress | undefined; readonly signal?: AbortSignal | undefined },
+): Promise<RunContext> {
+  const progress = options.progress ?? silent;
+  const backbone = await loadBackbone(
+    config.backbone,
+    config.weights === undefined ? {} : { weights: config.weights },
+  );
+  const dataset = await openDataset({
+    data: config.data,
+    task: config.task,
+    seed: config.seed,
+    valFraction: config.valFraction,
+    strict: config.strict,
+    ...(config.label === undefined ? {} : { label: config.label }),
+    ...(config.crop === undefined ? {} : { crop: config.crop }),
+    ...(config.limit === undefined ? {} : { limit: config.limit }),
+  });
+  announce(dataset, progress);
+  const store = await prepareImages(dataset, backbone.preprocessing, {
+    progress,
+    strict: config.strict,
+    ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
+    ...(config.threads === undefined ? {} : { threads: config.threads }),
+  });
+  try {
+    const rows = { train: rowsOf(store, "train"), val: rowsOf(store, "val"), test: rowsOf(store, "test") };
+    for (const part of ["train", "val", "test"] as const) {
+      if (rows[part].length >= fewest[part]) continue;
+      throw new EtlError(
+        "data",
+        `${dataset.name}: ${rows[part].length} usable ${part} pictures, at least ${fewest[part]} were needed`,
+        { hint: "check the split column of labels.csv, --val-fraction and --limit" },
+      );
+    }
+    const engine = await openEngine({
+      engine: config.engine,
+      ...(config.threads === undefined ? {} : { threads: config.threads }),
+    });
+    return {
+      config,
+      folder,
+      engine,
+      backbone,
+      dataset,
+      store,
+      task: dataset.task,
+      rows,
+      progress,
+      signal: options.signal,
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+export async function closeContext(context: RunContext): Promise<void> {
+  await context.engine.dispose();
+  await context.store.close();
+}
+
+function announce(dataset: Dataset, progress: Progress): void {
+  for (const assumption of dataset.assumptions) progress.note(assumption);
+  const { problems } = dataset;
+  if (problems.length === 0) return;
+  const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);
+  progress.warn(`${problems.length} rows left out: ${some.join("; ")}${problems.length > 5 ? "; ..." : ""}`);
+}
+
+/** Pictures of some rows in order, or shuffled and mirrored for an epoch of training. */
+export function pictures(
+  context: Pick<RunContext, "store" | "backbone" | "config">,
+  rows: Uint32Array,
+  options: Partial<BatchOptions> = {},
+): AsyncGenerator<Batch, void, undefined> {
+  const preprocessing: Preprocessing = context.backbone.preprocessing;
+  return batches(context.store, rows, {
+    batchSize: context.config.batchSize,
+    preprocessing,
+    seed: context.config.seed,
+    ...options,
+  });
+}
+
+/** What identifies the pictures of a part: part of every stage's key. */
+export function partFingerprint(context: RunContext): unknown {
+  const { dataset, store, rows } = context;
+  const names = (part: Uint32Array): string[] => Array.from(part, (row) => store.items[row].file);
+  return {
+    dataset: dataset.fingerprint,
+    crop: dataset.crop,
+    parts: [names(rows.train), names(rows.val), names(rows.test)],
+  };
+}

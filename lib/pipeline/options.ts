@@ -1,0 +1,143 @@
+/** The options of a run, with their defaults, checked. */
+import type { Crop, GroupSelect, RmseKind, Scaling } from "../core/artifacts.ts";
+import { EtlError } from "../core/errors.ts";
+import type { Progress } from "../core/progress.ts";
+
+/** What `prune` takes. All but `task`, `data` and `out` have defaults. */
+export interface PruneOptions {
+  /** For example "gender". */
+  readonly task: string;
+  /** A folder of labelled faces, or "synthetic". */
+  readonly data: string;
+  /** The run folder. */
+  readonly out: string;
+  /** Name of a backbone, or a model file. */
+  readonly backbone?: string;
+  /** Weight file of the backbone, where it does not bring its own. */
+  readonly weights?: string;
+  /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). */
+  readonly gamma?: number;
+  readonly label?: string;
+  readonly crop?: Crop;
+  readonly scaling?: Scaling;
+  readonly reconstruct?: boolean;
+  readonly rmse?: RmseKind;
+  readonly groupSelect?: GroupSelect;
+  readonly minFilters?: number;
+  /** Epochs of the pruned network's fine-tuning. */
+  readonly epochs?: number;
+  /** Epochs of the baseline's fine-tuning. */
+  readonly baselineEpochs?: number;
+  readonly batchSize?: number;
+  /** Candidate learning rates; a short trial on the validation split picks one. */
+  readonly learningRates?: readonly number[];
+  /** Weight of the distance to the unpruned network's pooled features in the loss; 0 = off. */
+  readonly distill?: number;
+  readonly folds?: number;
+  readonly valFraction?: number;
+  readonly limit?: number;
+  readonly strict?: boolean;
+  /** Timed runs per network. */
+  readonly runs?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly engine?: "auto" | "ort" | "tfjs";
+  readonly cacheDir?: string;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** Options with every default filled in; what `run.json` keeps. */
+export type Config = Readonly<
+  Required<
+    Omit<
+      PruneOptions,
+      "progress" | "signal" | "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir"
+    >
+  > &
+    Pick<PruneOptions, "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir">
+>;
+
+const defaults = {
+  backbone: "face-resnet",
+  gamma: 0.01,
+  scaling: "compensated",
+  reconstruct: true,
+  rmse: "heldout",
+  groupSelect: "union",
+  minFilters: 4,
+  epochs: 4,
+  baselineEpochs: 2,
+  batchSize: 32,
+  learningRates: [1e-4, 5e-4],
+  distill: 0.2,
+  folds: 5,
+  valFraction: 0.15,
+  strict: false,
+  runs: 50,
+  seed: 0,
+  engine: "auto",
+} as const;
+
+/**
+ * Fills in defaults and checks ranges.
+ *
+ * @throws EtlError `usage` that names the option, what was found and what was needed
+ */
+export function resolveOptions(options: PruneOptions): Config {
+  const given = Object.fromEntries(
+    Object.entries(options).filter(
+      ([key, value]) => value !== undefined && key !== "progress" && key !== "signal",
+    ),
+  ) as unknown as PruneOptions;
+  const config: Config = { ...defaults, ...given };
+  const need = (ok: boolean, option: string, found: unknown, needed: string): void => {
+    if (!ok) throw new EtlError("usage", `--${option}: ${String(found)}, ${needed} was needed`);
+  };
+  const count = (option: string, value: number, least: number): void => {
+    need(Number.isInteger(value) && value >= least, option, value, `a whole number of at least ${least}`);
+  };
+  need(config.gamma >= 0 && config.gamma < 1, "gamma", config.gamma, "a number in [0, 1)");
+  need(
+    config.distill >= 0 && Number.isFinite(config.distill),
+    "distill",
+    config.distill,
+    "a number of at least 0",
+  );
+  need(
+    config.learningRates.length > 0 &&
+      config.learningRates.every((rate) => rate > 0 && Number.isFinite(rate)),
+    "learning-rate",
+    config.learningRates.join(","),
+    "one or more positive numbers",
+  );
+  need(
+    config.valFraction > 0 && config.valFraction < 0.9,
+    "val-fraction",
+    config.valFraction,
+    "a number in (0, 0.9)",
+  );
+  count("min-filters", config.minFilters, 1);
+  count("epochs", config.epochs, 0);
+  count("baseline-epochs", config.baselineEpochs, 0);
+  count("batch-size", config.batchSize, 1);
+  count("folds", config.folds, 2);
+  count("runs", config.runs, 1);
+  if (config.limit !== undefined) count("limit", config.limit, 1);
+  if (config.crop) checkCrop(config.crop);
+  if (config.task === "") need(false, "task", '""', "a task, for example gender");
+  return config;
+}
+
+function checkCrop(crop: Crop): void {
+  const [x0, y0, x1, y1] = crop;
+  if (crop.length !== 4 || !crop.every(Number.isFinite) || x1 <= x0 || y1 <= y0) {
+    throw new EtlError(
+      "usage",
+      `--crop: ${crop.join(",")}, x0,y0,x1,y1 with x0 < x1 and y0 < y1 was needed`,
+      {
+        hint: "fractions of the picture, for example --crop 0.18,0.35,0.82,0.87",
+      },
+    );
+  }
+}

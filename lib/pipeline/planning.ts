@@ -1,0 +1,171 @@
+/** Stages curves and plan: LASSO paths, knees, and which channels stay. */
+import type { Curve, Knee, TapMoments } from "../core/artifacts.ts";
+import { writeJson } from "../core/files.ts";
+import type { CurveRecord, GammaCostRecord } from "../core/record.ts";
+import { chooseCurveKnee, curveError } from "../knee/knee.ts";
+import { characteristicCurve } from "../lasso/curve.ts";
+import { mergeMoments } from "../core/moments.ts";
+import { analyseCoupling } from "../network/coupling/analyse.ts";
+import type { Network } from "../network/network.ts";
+import { planSurgery, type Plan } from "../surgery/plan.ts";
+import type { RunContext } from "./context.ts";
+import { harvestKey, type Harvest } from "./harvesting.ts";
+
+/** Curves of all taps; computed when first asked for, since a plan for another gamma needs no images. */
+export interface Curves {
+  readonly curves: readonly Curve[];
+  readonly records: (knees: readonly Knee[]) => CurveRecord[];
+}
+
+/** Solves the path of every tap and writes `curves.json`. */
+export async function curvesStage(context: RunContext, harvested: Harvest): Promise<Curves> {
+  const { folder, progress } = context;
+  const { taps, moments } = harvested;
+  let curves: Curve[] | undefined;
+  const solve = async (): Promise<Curve[]> => (curves ??= await solveCurves(moments, context));
+  const ran = await folder.stage("curves", {
+    inputs: { harvest: harvestKey(context), lambdas: 100, ratio: 1e4, tol: 1e-6 },
+    files: ["curves.json"],
+    produce: async () => {
+      const solved = await solve();
+      const records = solved.map((curve, i) => curveRecord(curve, taps[i].layer, moments[i]));
+      await writeJson(folder.file("curves.json"), { schema: 1, curves: records });
+    },
+  });
+  if (!ran) progress.note("curves: done before, solved again from the moments where needed");
+  const solved = await solve();
+  return {
+    curves: solved,
+    records: (knees) => solved.map((curve, i) => curveRecord(curve, taps[i].layer, moments[i], knees[i])),
+  };
+}
+
+async function solveCurves(moments: readonly TapMoments[], context: RunContext): Promise<Curve[]> {
+  const { progress } = context;
+  progress.start("LASSO paths", moments.length);
+  const curves: Curve[] = [];
+  for (const tap of moments) {
+    curves.push(characteristicCurve(tap));
+    progress.update(curves.length);
+    await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C and the progress line through
+    context.signal?.throwIfAborted();
+  }
+  progress.finish(`${moments.length} taps, 100 lambdas each`);
+  return curves;
+}
+
+function curveRecord(curve: Curve, layer: string, moments: TapMoments, knee?: Knee): CurveRecord {
+  const { path, heldOut } = curve;
+  const all = mergeMoments(moments.folds);
+  let yy = 0;
+  for (let k = 0; k < all.q; k++) yy += all.yy[k * all.q + k] / all.n;
+  return {
+    tap: curve.tap,
+    layer,
+    total: curve.total,
+    lambdas: Array.from(path.lambdas),
+    filters: path.points.map((point) => point.support.length),
+    trainRmse: path.points.map((point) => point.rmse),
+    ...(heldOut && {
+      heldOutRmse: Array.from(heldOut.mean),
+      heldOutError: Array.from(heldOut.standardError),
+    }),
+    gap: Math.max(...path.points.map((point) => point.gap)) / yy,
+    knee: knee?.index ?? -1,
+    kneeFilters: knee?.keep.length ?? curve.total,
+  };
+}
+
+/** The knees of all taps at one gamma. */
+export function kneesAt(
+  curves: readonly Curve[],
+  gamma: number,
+  context: Pick<RunContext, "config">,
+): Knee[] {
+  const { rmse, minFilters } = context.config;
+  return curves.map((curve) => chooseCurveKnee(curve, gamma, { rmse, minFilters }));
+}
+
+/** The plan at one gamma: pure, no weight is touched. */
+export function planAt(
+  network: Network,
+  knees: readonly Knee[],
+  { config, curves }: { readonly config: RunContext["config"]; readonly curves: readonly Curve[] },
+): Plan {
+  return planSurgery(network, new Map(knees.map((knee) => [knee.tap, knee.keep])), {
+    groupSelect: config.groupSelect,
+    minFilters: config.minFilters,
+    scores: new Map(curves.map((curve) => [curve.tap, entryScores(curve)])),
+    coupling: analyseCoupling(network),
+  });
+}
+
+/** How early a filter enters the path: the earlier, the higher its score. */
+function entryScores(curve: Curve): Float64Array {
+  const scores = new Float64Array(curve.total);
+  curve.path.points.forEach(({ support }, i) => {
+    for (const filter of support) if (scores[filter] === 0) scores[filter] = 1 / (i + 1);
+  });
+  return scores;
+}
+
+export interface Planned {
+  readonly knees: readonly Knee[];
+  readonly plan: Plan;
+}
+
+export function planKey(context: RunContext): unknown {
+  const { gamma, rmse, groupSelect, minFilters } = context.config;
+  return { harvest: harvestKey(context), gamma, rmse, groupSelect, minFilters };
+}
+
+/** Chooses the knees, plans the surgery and writes `plan.json`. */
+export async function planStage(context: RunContext, curves: Curves): Promise<Planned> {
+  const { folder, backbone, config } = context;
+  const knees = kneesAt(curves.curves, config.gamma, context);
+  const plan = planAt(backbone.network, knees, { config, curves: curves.curves });
+  await folder.stage("plan", {
+    inputs: planKey(context),
+    files: ["plan.json"],
+    produce: () => writeJson(folder.file("plan.json"), planFile(plan, config.gamma)),
+  });
+  return { knees, plan };
+}
+
+/** `plan.json`: indices ascending, one entry per Conv, ConvTranspose, Gemm and MatMul with a parameter. */
+export function planFile(plan: Plan, gamma?: number): unknown {
+  return {
+    schema: 1,
+    ...(gamma === undefined ? {} : { gamma }),
+    before: plan.before,
+    after: plan.after,
+    layers: plan.layers.map(({ keptInputs, keptOutputs, ...layer }) => ({
+      ...layer,
+      keptInputs: Array.from(keptInputs),
+      keptOutputs: Array.from(keptOutputs),
+    })),
+  };
+}
+
+/** Gammas whose planned cost the report's slider shows. */
+const sliderGammas = [
+  0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9,
+];
+
+/** Planned cost over a grid of gammas; nothing is trained. */
+export function gammaCosts(context: RunContext, curves: Curves): GammaCostRecord[] {
+  const gammas = [...new Set([...sliderGammas, context.config.gamma])].sort((a, b) => a - b);
+  return gammas.map((gamma) => {
+    const plan = planAt(context.backbone.network, kneesAt(curves.curves, gamma, context), {
+      config: context.config,
+      curves: curves.curves,
+    });
+    const filters = plan.layers.reduce((sum, layer) => sum + layer.keptOutputs.length, 0);
+    return { gamma, ...plan.after, filters };
+  });
+}
+
+/** Error beside a curve's lambdas, as the configuration reads it. */
+export function errorOf(curve: Curve, context: Pick<RunContext, "config">): Float64Array {
+  return curveError(curve, context.config.rmse);
+}

@@ -1,0 +1,65 @@
+/** Units of training: regression targets are standardised, so that one learning rate fits degrees and years. */
+import type { Moments } from "../core/artifacts.ts";
+import { float32, type Network } from "../network/network.ts";
+
+/** Per output: target = mean + std x (what the trained head predicts). Zeros and ones where nothing is scaled. */
+export interface Units {
+  readonly mean: Float64Array;
+  readonly std: Float64Array;
+}
+
+/** Mean and standard deviation of each output over the rows of the moments; none for classes. */
+export function unitsOf(moments: Moments, regression: boolean): Units {
+  const { n, q, sumY, yy } = moments;
+  const mean = new Float64Array(q);
+  const std = new Float64Array(q).fill(1);
+  if (!regression) return { mean, std };
+  for (let k = 0; k < q; k++) {
+    mean[k] = sumY[k] / n;
+    const variance = yy[k * q + k] / n - mean[k] * mean[k];
+    std[k] = variance > 0 ? Math.sqrt(variance) : 1;
+  }
+  return { mean, std };
+}
+
+/** Row-major [n, q] targets in training units. */
+export function standardise(y: Float32Array, { mean, std }: Units): Float32Array {
+  const q = mean.length;
+  return y.map((value, i) => (value - mean[i % q]) / std[i % q]);
+}
+
+/** Row-major [n, q] predictions back in target units. */
+export function unstandardise(z: Float32Array, { mean, std }: Units): Float32Array {
+  const q = mean.length;
+  return z.map((value, i) => value * std[i % q] + mean[i % q]);
+}
+
+/**
+ * The network with its head in training units (`into: "training"`) or back in target units.
+ *
+ * @param head name of the head: its parameters are `head/weight` [q, channels] and `head/bias` [q]
+ */
+export function rescaleHead(
+  network: Network,
+  head: string,
+  units: Units,
+  into: "training" | "target",
+): Network {
+  const weight = network.parameters.get(`${head}/weight`);
+  const bias = network.parameters.get(`${head}/bias`);
+  if (weight === undefined || bias === undefined) return network;
+  const { mean, std } = units;
+  const width = weight.shape[1];
+  const factor = (k: number): number => (into === "training" ? 1 / std[k] : std[k]);
+  const w = Float32Array.from(
+    weight.data as Float32Array,
+    (value, i) => value * factor(Math.floor(i / width)),
+  );
+  const b = Float32Array.from(bias.data as Float32Array, (value, k) =>
+    into === "training" ? (value - mean[k]) / std[k] : value * std[k] + mean[k],
+  );
+  const parameters = new Map(network.parameters)
+    .set(`${head}/weight`, float32(weight.shape, w))
+    .set(`${head}/bias`, float32(bias.shape, b));
+  return { ...network, parameters };
+}

@@ -11,14 +11,8 @@ import { createRequire } from "node:module";
 import type { Preprocessing } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { readTfjsWeights } from "../formats/tfjs-weights.ts";
-import {
-  float32,
-  int64,
-  type Attribute,
-  type Network,
-  type Node,
-  type Parameter,
-} from "../network/network.ts";
+import { createBuilder } from "../network/builder.ts";
+import type { Network, Parameter, Tensor } from "../network/network.ts";
 import { describe } from "./metadata.ts";
 
 export const faceResnetPreprocessing: Preprocessing = {
@@ -76,66 +70,44 @@ export async function loadFaceResnet(manifest: string = faceResnetManifest()): P
  * @param where the file, for messages
  */
 export function buildFaceResnet(weights: ReadonlyMap<string, Parameter>, where: string): Network {
-  const nodes: Node[] = [];
-  const parameters = new Map<string, Parameter>();
-
-  const add = (name: string, op: string, inputs: string[], attributes: Node["attributes"] = {}): string => {
-    nodes.push({ name, op, domain: "", inputs, outputs: [name], attributes });
-    return name;
+  const net = createBuilder("face-resnet");
+  const conv = (name: string, x: string, filters: Filters): string => {
+    const { size, stride } = filters;
+    const folded = foldScale(weights, name, { filters, where });
+    return net.conv(x, { name, ...folded, strides: stride, pads: stride === 1 ? (size - 1) / 2 : 0 });
   };
-  const conv = (name: string, x: string, shape: Filters): string => {
-    const { weight, bias } = foldScale(weights, name, { shape, where });
-    parameters.set(`${name}/weight`, weight).set(`${name}/bias`, bias);
-    const { size, stride } = shape;
-    const pad = stride === 1 ? (size - 1) / 2 : 0;
-    return add(name, "Conv", [x, `${name}/weight`, `${name}/bias`], window(size, stride, pad));
-  };
-  const pad = (name: string, x: string, amounts: readonly number[]): string => {
-    parameters.set(`${name}/amounts`, int64(amounts));
-    return add(name, "Pad", [x, `${name}/amounts`], { mode: { type: "string", value: "constant" } });
-  };
-
-  let x = conv("conv32_down", faceResnetValues.input, { inputs: 3, outputs: 32, size: 7, stride: 2 });
-  x = add("conv32_down/relu", "Relu", [x]);
-  x = add("pool", "MaxPool", [x], window(3, 2, 0));
+  const { width, height } = faceResnetPreprocessing;
+  const { features, embedding } = faceResnetValues;
+  let x = net.input(faceResnetValues.input, ["batch", 3, height, width]);
+  x = conv("conv32_down", x, { inputs: 3, outputs: 32, size: 7, stride: 2 });
+  x = net.relu(x, { name: "conv32_down/relu" });
+  x = net.maxPool(x, { name: "pool", kernel: 3, strides: 2 });
   let channels = 32;
   let side = 35;
-  for (const [name, filters, down] of blocks) {
-    const stride = down ? 2 : 1;
-    let main = conv(`${name}/conv1`, x, { inputs: channels, outputs: filters, size: 3, stride });
-    main = add(`${name}/relu1`, "Relu", [main]);
-    main = conv(`${name}/conv2`, main, { inputs: filters, outputs: filters, size: 3, stride: 1 });
+  for (const [name, outputs, down] of blocks) {
+    let main = conv(`${name}/conv1`, x, { inputs: channels, outputs, size: 3, stride: down ? 2 : 1 });
+    main = net.relu(main, { name: `${name}/relu1` });
+    main = conv(`${name}/conv2`, main, { inputs: outputs, outputs, size: 3, stride: 1 });
     let shortcut = x;
     if (down) {
-      shortcut = add(`${name}/halve`, "AveragePool", [x], window(2, 2, 0));
+      shortcut = net.averagePool(x, { name: `${name}/halve`, kernel: 2, strides: 2 });
       const half = Math.floor(side / 2);
-      if (Math.floor((side - 3) / 2) + 1 < half) main = pad(`${name}/pad`, main, [0, 0, 0, 0, 0, 0, 1, 1]);
-      if (channels < filters) {
-        shortcut = pad(`${name}/widen`, shortcut, [0, 0, 0, 0, 0, filters - channels, 0, 0]);
-      }
+      const short = half - Math.floor((side - 1) / 2);
+      if (short > 0) main = net.pad(main, [0, 0, 0, 0, 0, 0, short, short], { name: `${name}/pad` });
+      const missing = outputs - channels;
+      if (missing > 0)
+        shortcut = net.pad(shortcut, [0, 0, 0, 0, 0, missing, 0, 0], { name: `${name}/widen` });
       side = half;
     }
-    x = add(`${name}/add`, "Add", [main, shortcut]);
-    x = add(`${name}/relu2`, "Relu", [x]);
-    channels = filters;
+    x = net.add(main, shortcut, { name: `${name}/add` });
+    x = net.relu(x, { name: `${name}/relu2` });
+    channels = outputs;
   }
-  const { features, embedding, input } = faceResnetValues;
-  x = add(features, "GlobalAveragePool", [x]);
-  x = add(`${features}/flat`, "Flatten", [x], { axis: { type: "int", value: 1 } });
-  parameters.set("fc/weight", expect(weights, "fc", { shape: [channels, 128], where }));
-  add(embedding, "MatMul", [x, "fc/weight"]);
-
-  const { width, height } = faceResnetPreprocessing;
-  const network: Network = {
-    name: "face-resnet",
-    opset: 17,
-    inputs: [{ name: input, type: "float32", shape: ["batch", 3, height, width] }],
-    outputs: [{ name: embedding, type: "float32", shape: ["batch", 128] }],
-    nodes,
-    parameters,
-    metadata: {},
-  };
-  return describe(network, { preprocessing: faceResnetPreprocessing, features, embedding });
+  x = net.globalAveragePool(x, { name: features });
+  x = net.flatten(x, { name: `${features}/flat` });
+  const fc = net.parameter("fc.weight", weightOf(weights, "fc", { shape: [channels, 128], where }));
+  net.matMul(x, fc, { name: embedding });
+  return describe(net.build([embedding]), { preprocessing: faceResnetPreprocessing, features, embedding });
 }
 
 interface Filters {
@@ -145,48 +117,38 @@ interface Filters {
   readonly stride: number;
 }
 
-/** Attributes of a square convolution or pooling window. */
-function window(size: number, stride: number, pad: number): Node["attributes"] {
-  const ints = (...value: number[]): Attribute => ({ type: "ints", value });
-  return { kernel_shape: ints(size, size), strides: ints(stride, stride), pads: ints(pad, pad, pad, pad) };
-}
-
 /**
  * Convolution and the scale layer behind it as one convolution: W' = w W, b' = w b + s per filter.
  *
- * @returns weight [out, in, height, width] from the file's [height, width, in, out]; bias [out]
+ * @returns weights [out, in, height, width] from the file's [height, width, in, out]; bias [out]
  */
 function foldScale(
   weights: ReadonlyMap<string, Parameter>,
   name: string,
-  { shape: { inputs, outputs, size }, where }: { shape: Filters; where: string },
-): { weight: Parameter; bias: Parameter } {
+  { filters: { inputs, outputs, size }, where }: { filters: Filters; where: string },
+): { weights: Tensor; bias: Float32Array } {
   const read = (what: string, shape: readonly number[]): ArrayLike<number> =>
-    expect(weights, `${name}/${what}`, { shape, where }).data as Float32Array;
+    weightOf(weights, `${name}/${what}`, { shape, where }).data as Float32Array;
   const filters = read("conv/filters", [size, size, inputs, outputs]);
   const bias = read("conv/bias", [outputs]);
   const factor = read("scale/weights", [outputs]);
   const shift = read("scale/biases", [outputs]);
   const area = size * size;
-  const weight = new Float32Array(outputs * inputs * area);
+  const data = new Float32Array(outputs * inputs * area);
   for (let place = 0; place < area; place++) {
     for (let i = 0; i < inputs; i++) {
       const from = (place * inputs + i) * outputs;
-      for (let o = 0; o < outputs; o++)
-        weight[(o * inputs + i) * area + place] = filters[from + o] * factor[o];
+      for (let o = 0; o < outputs; o++) data[(o * inputs + i) * area + place] = filters[from + o] * factor[o];
     }
   }
   return {
-    weight: float32([outputs, inputs, size, size], weight),
-    bias: float32(
-      [outputs],
-      Float32Array.from({ length: outputs }, (_, o) => bias[o] * factor[o] + shift[o]),
-    ),
+    weights: { shape: [outputs, inputs, size, size], data },
+    bias: Float32Array.from({ length: outputs }, (_, o) => bias[o] * factor[o] + shift[o]),
   };
 }
 
 /** A float32 weight of exactly this shape. */
-function expect(
+function weightOf(
   weights: ReadonlyMap<string, Parameter>,
   name: string,
   { shape, where }: { shape: readonly number[]; where: string },

@@ -31,9 +31,17 @@ export class EtlError extends Error {
   }
 }
 
-/** Whether `error` is an {@link EtlError}, optionally of one kind. */
+/**
+ * Whether `error` is an {@link EtlError}, optionally of one kind. By name, not by class: a module that is loaded late
+ * (`await import`) may hold a second copy of the class under some loaders.
+ */
 export function isEtlError(error: unknown, kind?: ErrorKind): error is EtlError {
-  return error instanceof EtlError && (kind === undefined || error.kind === kind);
+  return (
+    error instanceof Error &&
+    error.name === "EtlError" &&
+    "kind" in error &&
+    (kind === undefined || error.kind === kind)
+  );
 }
 
 /** The text of anything thrown. */

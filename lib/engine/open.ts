@@ -1,0 +1,84 @@
+/** Which engines there are. Nothing native loads before it is asked for. */
+import { EtlError, isEtlError, messageOf } from "../core/errors.ts";
+import type { Engine, EngineOptions } from "./engine.ts";
+
+export type EngineName = "ort" | "tfjs";
+
+interface Entry {
+  readonly name: EngineName;
+  readonly description: string;
+  readonly open: (options: EngineOptions) => Promise<Engine>;
+}
+
+/** In order of preference. */
+const registry: readonly Entry[] = [
+  {
+    name: "ort",
+    description: "onnxruntime-node, native CPU kernels",
+    open: async (options) => (await import("./ort/open.ts")).openOrt(options),
+  },
+  {
+    name: "tfjs",
+    description: "TensorFlow.js",
+    open: () =>
+      Promise.reject(
+        new EtlError(
+          "engine",
+          "tfjs: this version has no TensorFlow.js engine, an engine that loads was needed",
+          {
+            hint: "use --engine ort",
+          },
+        ),
+      ),
+  },
+];
+
+export interface OpenOptions extends EngineOptions {
+  /** `auto` takes the first that loads. */
+  readonly engine?: EngineName | "auto";
+}
+
+/**
+ * Opens an engine.
+ *
+ * @throws EtlError kind `engine` where the engine asked for does not load, or none does
+ */
+export async function openEngine({ engine = "auto", ...options }: OpenOptions = {}): Promise<Engine> {
+  const reasons: string[] = [];
+  for (const entry of registry) {
+    if (engine !== "auto" && engine !== entry.name) continue;
+    try {
+      return await entry.open(options);
+    } catch (error) {
+      if (engine !== "auto" || isEtlError(error, "usage")) throw error;
+      reasons.push(`${entry.name} (${messageOf(error)})`);
+    }
+  }
+  throw new EtlError("engine", `engine: none loads: ${reasons.join("; ")}, one that loads was needed`, {
+    hint: "reinstall onnxruntime-node for this platform; `etl doctor` says more",
+  });
+}
+
+/** What `etl doctor` says about one engine. */
+export interface EngineProbe {
+  readonly name: EngineName;
+  readonly available: boolean;
+  readonly description: string;
+  /** Why it does not load. */
+  readonly reason?: string;
+}
+
+/** Opens every engine once, to see which load. */
+export async function probeEngines(): Promise<EngineProbe[]> {
+  const probes: EngineProbe[] = [];
+  for (const { name, description, open } of registry) {
+    try {
+      const engine = await open({ threads: 1 });
+      probes.push({ name, available: true, description: engine.description });
+      await engine.dispose();
+    } catch (error) {
+      probes.push({ name, available: false, description, reason: messageOf(error) });
+    }
+  }
+  return probes;
+}

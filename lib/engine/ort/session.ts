@@ -1,0 +1,85 @@
+/** onnxruntime sessions: the only file that names the native package. Runs inside the worker. */
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { EtlError, messageOf } from "../../core/errors.ts";
+import type { Tensor } from "../../network/network.ts";
+import type { Tensors } from "../engine.ts";
+
+export type Session = InferenceSession;
+
+/** How a session is built. */
+export interface SessionSettings {
+  readonly threads: number;
+  readonly optimization: "disabled" | "basic" | "extended" | "all";
+  /** Shapes do not change from run to run, so that memory can be planned once. */
+  readonly fixedShapes: boolean;
+}
+
+/** Builds a session from ONNX bytes. */
+export async function createSession(model: Uint8Array, settings: SessionSettings): Promise<Session> {
+  try {
+    return await InferenceSession.create(model, {
+      executionProviders: ["cpu"],
+      intraOpNumThreads: settings.threads,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      graphOptimizationLevel: settings.optimization,
+      enableMemPattern: settings.fixedShapes,
+      logSeverityLevel: 4,
+      extra: { session: { set_denormal_as_zero: "1" } },
+    });
+  } catch (error) {
+    throw runtimeError("compile", error);
+  }
+}
+
+/** Tensors as onnxruntime wants them. No copy. */
+export function toOrt(tensors: Tensors): Record<string, OrtTensor> {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, { shape, data }]) => [name, new OrtTensor("float32", data, shape)]),
+  );
+}
+
+/** Runs a session; `fetches` are output names, or preallocated outputs that are filled in place. */
+export async function runSession(
+  session: Session,
+  feeds: Record<string, OrtTensor>,
+  fetches: readonly string[] | Record<string, OrtTensor | null>,
+): Promise<Record<string, OrtTensor>> {
+  try {
+    return await session.run(feeds, fetches);
+  } catch (error) {
+    throw runtimeError("run", error);
+  }
+}
+
+/** A float32 result as a plain tensor. No copy. */
+export function fromOrt(name: string, tensor: OrtTensor): Tensor {
+  const { data, dims } = tensor;
+  if (data instanceof Float32Array) return { shape: [...dims], data };
+  if (data instanceof Float64Array || data instanceof Int32Array || data instanceof Uint8Array) {
+    return { shape: [...dims], data: Float32Array.from(data) };
+  }
+  if (data instanceof BigInt64Array) return { shape: [...dims], data: Float32Array.from(data, Number) };
+  throw new EtlError("unsupported", `${name}: an output of type ${tensor.type}, a numeric type was needed`);
+}
+
+/** onnxruntime's message as one sentence that names the node. */
+export function runtimeError(where: "compile" | "run", error: unknown): EtlError {
+  const text = messageOf(error).replace(/\s+/g, " ").trim();
+  const running = /while running (\S+) node\. Name:'([^']*)' Status Message: (.*)$/.exec(text);
+  const building = /[Nn]ode:? ?\(?'?"?([^'")\s]+)'?"?\)? (?:Op|.*?Op(?:_| )?[Tt]ype)? ?\(?(\w+)?/.exec(text);
+  if (running) {
+    const [, op, node, reason] = running;
+    return new EtlError(
+      "engine",
+      `${node} (${op}): onnxruntime failed (${(reason ?? "").replace(/^.*?\] ?/, "")}), inputs that fit the operator were needed`,
+      { cause: error },
+    );
+  }
+  const at = building?.[1] === undefined ? where : building[1];
+  return new EtlError("engine", `${at}: onnxruntime refused (${text}), a valid network was needed`, {
+    cause: error,
+  });
+}
+
+export { OrtTensor };

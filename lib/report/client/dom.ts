@@ -1,0 +1,80 @@
+/**
+ * The part of a browser that the page uses. Written down here, because the DOM types of TypeScript would become
+ * visible to the whole project, where no `document` exists.
+ */
+
+export interface PageEvent {
+  readonly type: string;
+  readonly target: PageElement | null;
+  preventDefault(): void;
+}
+
+export interface PageElement {
+  id: string;
+  textContent: string | null;
+  value: string;
+  checked: boolean;
+  open: boolean;
+  href: string;
+  download: string;
+  scrollTop: number;
+  readonly clientWidth: number;
+  readonly dataset: Record<string, string | undefined>;
+  readonly style: Record<string, string>;
+  readonly classList: {
+    add(name: string): void;
+    toggle(name: string, force?: boolean): void;
+    contains(name: string): boolean;
+  };
+  readonly rows: ArrayLike<PageElement>;
+  readonly cells: ArrayLike<PageElement>;
+  getAttribute(name: string): string | null;
+  setAttribute(name: string, value: string): void;
+  removeAttribute(name: string): void;
+  querySelector(selector: string): PageElement | null;
+  querySelectorAll(selector: string): Iterable<PageElement>;
+  closest(selector: string): PageElement | null;
+  addEventListener(type: string, listener: (event: PageEvent) => void): void;
+  append(child: PageElement): void;
+  remove(): void;
+  click(): void;
+  select(): void;
+}
+
+export interface PageDocument {
+  readonly documentElement: PageElement;
+  readonly body: PageElement;
+  createElement(name: string): PageElement;
+  getElementById(id: string): PageElement | null;
+  querySelector(selector: string): PageElement | null;
+  querySelectorAll(selector: string): Iterable<PageElement>;
+  addEventListener(type: string, listener: (event: PageEvent) => void): void;
+  execCommand(name: string): boolean;
+}
+
+/** A figure for Plotly. Colours are names of CSS properties ("--accent") until the page resolves them. */
+export interface Figure {
+  readonly data: readonly Readonly<Record<string, unknown>>[];
+  readonly layout: Readonly<Record<string, unknown>>;
+}
+
+export interface PlotlyLibrary {
+  react(element: PageElement, data: unknown, layout: unknown, config: unknown): Promise<unknown>;
+  purge(element: PageElement): void;
+}
+
+export interface PageWindow {
+  readonly document: PageDocument;
+  readonly Plotly: PlotlyLibrary;
+  readonly navigator: { readonly clipboard?: { writeText(text: string): Promise<void> } };
+  readonly URL: { createObjectURL(blob: unknown): string; revokeObjectURL(url: string): void };
+  readonly Blob: new (parts: readonly string[], options: { type: string }) => unknown;
+  getComputedStyle(element: PageElement): { getPropertyValue(name: string): string };
+  matchMedia(query: string): {
+    readonly matches: boolean;
+    addEventListener(type: string, listener: () => void): void;
+  };
+  setTimeout(work: () => void, ms: number): number;
+  requestAnimationFrame(work: () => void): number;
+  addEventListener(type: string, listener: (event: PageEvent) => void): void;
+}

@@ -1,0 +1,75 @@
+/** The knee at any gamma, from the curves in the page. Runs here and, by its source text, in the browser. */
+import type { PageCurve, PageCurves } from "./data.ts";
+
+/** The error the knees are found on. */
+export function errorsOf(curve: PageCurve, rmse: PageCurves["rmse"]): readonly number[] {
+  return rmse === "heldout" && curve.held ? curve.held : curve.train;
+}
+
+/**
+ * The path point that gamma chooses (ETL, eq. 4): the fewest filters with RMSE(i) - min r < gamma (max r - min r).
+ * Among equals the smaller error. At least `minFilters` stay, where the path has that many.
+ *
+ * @returns index into the path; -1: everything is kept (gamma 0)
+ */
+export function kneeAt(
+  curve: PageCurve,
+  rmse: PageCurves["rmse"],
+  gamma: number,
+  minFilters: number,
+): number {
+  if (gamma <= 0) return -1;
+  const errors = errorsOf(curve, rmse);
+  const low = Math.min(...errors);
+  const limit = low + gamma * (Math.max(...errors) - low);
+  const least = Math.min(minFilters, Math.max(...curve.filters));
+  let best = -1;
+  errors.forEach((error, i) => {
+    if (error > low && error >= limit) return;
+    if (curve.filters[i] < least) return;
+    const better =
+      best < 0 ||
+      curve.filters[i] < curve.filters[best] ||
+      (curve.filters[i] === curve.filters[best] && error < errors[best]);
+    if (better) best = i;
+  });
+  return best;
+}
+
+/** Knee and number of filters of one tap: the run's own choice at the run's gamma, the rule elsewhere. */
+export function chosenAt(
+  set: PageCurves,
+  curve: PageCurve,
+  gamma: number,
+): { index: number; filters: number } {
+  if (gamma === set.gamma) return { index: curve.knee, filters: curve.chosen };
+  const index = kneeAt(curve, set.rmse, gamma, set.minFilters);
+  return { index, filters: index < 0 ? curve.total : curve.filters[index] };
+}
+
+/** The error at a chosen point; where everything is kept, the error at the end of the path. */
+export function errorAt(set: PageCurves, curve: PageCurve, index: number): number {
+  const errors = errorsOf(curve, set.rmse);
+  return errors[index < 0 ? errors.length - 1 : index];
+}
+
+/** Smallest and largest error over all curves of a harvest: the shared vertical axis. */
+export function errorRange(set: PageCurves): [number, number] {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const curve of set.curves) {
+    for (const error of errorsOf(curve, set.rmse)) {
+      low = Math.min(low, error);
+      high = Math.max(high, error);
+    }
+  }
+  return high > low ? [low, high] : [low - 0.5, low + 0.5];
+}
+
+/** Where a point of a curve lies in its small drawing (112 x 64, margins 4): filters to the right, error upwards. */
+export function smallPoint(set: PageCurves, total: number, filters: number, error: number): [number, number] {
+  const [low, high] = errorRange(set);
+  const x = 4 + 104 * Math.min(1, filters / Math.max(1, total));
+  const y = 4 + 56 * (1 - Math.min(1, Math.max(0, (error - low) / (high - low))));
+  return [Math.round(x * 10) / 10, Math.round(y * 10) / 10];
+}

@@ -1,0 +1,170 @@
+/**
+ * The page's script. It is written as functions that use nothing but each other and their arguments; `script.ts` puts
+ * their source text into the page, so that what is linted, type-checked and tested is what runs there.
+ */
+import { formatCount, formatGamma } from "../format.ts";
+import type { PageCurves, PageData } from "./data.ts";
+import type { PageElement, PageWindow } from "./dom.ts";
+import { depthFigure, tapFigure } from "./figures.ts";
+import { chosenAt, errorAt, smallPoint } from "./knee.ts";
+import { setupDetails, setupPrint, setupTables, setupTheme } from "./page.ts";
+
+/** Starts the page. */
+export function startReport(page: PageWindow): void {
+  const source = page.document.getElementById("report-data");
+  const data = JSON.parse(source?.textContent ?? "{}") as PageData;
+  page.document.documentElement.classList.add("js");
+  setupTables(page);
+  const states = new Map(data.curves.map((set) => [set.id, { gamma: set.gamma, tap: 0 }]));
+  const redraw = (only?: string): void => {
+    for (const element of page.document.querySelectorAll("[data-figure]")) {
+      if (only === undefined || element.id.startsWith(`${only}-`)) drawFigure(page, data, states, element);
+    }
+  };
+  for (const set of data.curves)
+    setupCurves(page, set, states.get(set.id) ?? { gamma: set.gamma, tap: 0 }, redraw);
+  setupTheme(page, redraw);
+  setupDetails(page, redraw);
+  setupPrint(page, redraw);
+  let queue = Promise.resolve();
+  for (const element of page.document.querySelectorAll("[data-figure]")) {
+    queue = queue.then(
+      () =>
+        new Promise((done) => {
+          page.setTimeout(() => {
+            drawFigure(page, data, states, element);
+            done();
+          }, 0);
+        }),
+    );
+  }
+  void queue.then(() => {
+    page.document.documentElement.classList.add("drawn");
+  });
+}
+
+/** Draws one figure with the colours in force. A figure in a closed section waits until it is opened. */
+export function drawFigure(
+  page: PageWindow,
+  data: PageData,
+  states: ReadonlyMap<string, { gamma: number; tap: number }>,
+  element: PageElement,
+): void {
+  if (element.clientWidth === 0) return;
+  const name = element.dataset["figure"] ?? "";
+  const set = data.curves.find(
+    (candidate) => name === `${candidate.id}-tap` || name === `${candidate.id}-depth`,
+  );
+  const state = set && states.get(set.id);
+  let figure = data.figures[name] as PageData["figures"][string] | undefined;
+  if (set && state) {
+    figure = name.endsWith("-tap")
+      ? tapFigure(set, set.curves[state.tap], state.gamma)
+      : depthFigure(
+          set,
+          state.gamma,
+          set.curves.map((curve) => curve.tap.replaceAll("&", "&amp;").replaceAll("<", "&lt;")),
+        );
+  }
+  if (!figure) return;
+  const computed = page.getComputedStyle(page.document.documentElement);
+  const colors = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(colors);
+    if (typeof value === "string" && value.startsWith("--")) return computed.getPropertyValue(value).trim();
+    return value;
+  };
+  const resolve = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(resolve);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, /color$/.test(key) ? colors(inner) : resolve(inner)]),
+    );
+  };
+  const layout = resolve(figure.layout) as Record<string, unknown>;
+  layout["width"] = element.clientWidth;
+  void page.Plotly.react(element, resolve(figure.data), layout, {
+    responsive: false,
+    displaylogo: false,
+    displayModeBar: false,
+    scrollZoom: false,
+    doubleClick: "reset",
+  });
+}
+
+/** The gamma slider and the choice of the tap that is shown large. */
+export function setupCurves(
+  page: PageWindow,
+  set: PageCurves,
+  state: { gamma: number; tap: number },
+  redraw: (only?: string) => void,
+): void {
+  const root = page.document.getElementById(set.id);
+  const slider = root?.querySelector("input[type=range]");
+  if (!root || !slider) return;
+  let waiting = false;
+  const redrawSoon = (): void => {
+    if (waiting) return;
+    waiting = true;
+    page.requestAnimationFrame(() => {
+      waiting = false;
+      redraw(set.id);
+    });
+  };
+  const write = (role: string, text: string): void => {
+    for (const element of root.querySelectorAll(`[data-role=${role}]`)) element.textContent = text;
+  };
+  const share = (value: number | null | undefined): string =>
+    value === null || value === undefined ? "–" : `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)}\u202f%`;
+  const move = (): void => {
+    const stop = Number(slider.value);
+    const gamma = set.stops[stop];
+    state.gamma = gamma;
+    let kept = 0;
+    let total = 0;
+    set.curves.forEach((curve, i) => {
+      const chosen = chosenAt(set, curve, gamma);
+      kept += chosen.filters;
+      total += curve.total;
+      const small = root.querySelector(`[data-tap="${i}"]`);
+      const marker = small?.querySelector(".knee");
+      const [x, y] = smallPoint(set, curve.total, chosen.filters, errorAt(set, curve, chosen.index));
+      marker?.setAttribute("transform", `translate(${x} ${y})`);
+      const count = small?.querySelector(".kept");
+      if (count) count.textContent = formatCount(chosen.filters);
+    });
+    write("gamma", formatGamma(gamma));
+    write("kept", formatCount(kept));
+    write("share", share(total > 0 ? kept / total : null));
+    write("macs", share(set.macs?.[stop]));
+    write("params", share(set.params?.[stop]));
+    slider.setAttribute(
+      "aria-valuetext",
+      `gamma ${formatGamma(gamma)}: ${formatCount(kept)} of ${formatCount(total)} filters kept`,
+    );
+    redrawSoon();
+  };
+  slider.addEventListener("input", move);
+  root.querySelector("[data-action=reset-gamma]")?.addEventListener("click", () => {
+    slider.value = String(set.stops.indexOf(set.gamma));
+    move();
+  });
+  const choose = (index: number): void => {
+    state.tap = index;
+    const select = root.querySelector("select");
+    if (select) select.value = String(index);
+    const radio = root.querySelector(`[data-tap="${index}"] input`);
+    if (radio) radio.checked = true;
+    redrawSoon();
+  };
+  root.querySelector("select")?.addEventListener("change", (event) => {
+    choose(Number(event.target?.value));
+  });
+  for (const radio of root.querySelectorAll("[data-tap] input")) {
+    radio.addEventListener("change", () => {
+      choose(Number(radio.value));
+    });
+  }
+  slider.value = String(set.stops.indexOf(set.gamma));
+  choose(state.tap);
+  move();
+}

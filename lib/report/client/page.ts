@@ -1,0 +1,119 @@
+/** Tables, theme, folding and print: the parts of the page's script that know nothing of curves. */
+import type { PageElement, PageWindow } from "./dom.ts";
+
+/** Rows of a table as text, raw values where a cell has one. */
+export function tableRows(table: PageElement): string[][] {
+  return Array.from(table.rows, (row) =>
+    Array.from(row.cells, (cell) => cell.getAttribute("data-csv") ?? (cell.textContent ?? "").trim()),
+  );
+}
+
+/** Rows as CSV (RFC 4180). */
+export function toCsv(rows: readonly (readonly string[])[]): string {
+  return rows
+    .map((row) =>
+      row.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(","),
+    )
+    .map((line) => `${line}\r\n`)
+    .join("");
+}
+
+/** The Copy and CSV buttons. */
+export function setupTables(page: PageWindow): void {
+  const say = (text: string): void => {
+    const status = page.document.getElementById("status");
+    if (status) status.textContent = text;
+  };
+  page.document.addEventListener("click", (event) => {
+    const button = event.target?.closest("button[data-table]");
+    const name = button?.dataset["table"] ?? "";
+    const table = page.document.getElementById(name)?.querySelector("table");
+    if (!button || !table) return;
+    const rows = tableRows(table);
+    if (button.dataset["action"] === "csv") {
+      const url = page.URL.createObjectURL(
+        new page.Blob(["\ufeff", toCsv(rows)], { type: "text/csv;charset=utf-8" }),
+      );
+      const link = page.document.createElement("a");
+      link.href = url;
+      link.download = `${name}.csv`;
+      page.document.body.append(link);
+      link.click();
+      link.remove();
+      page.setTimeout(() => {
+        page.URL.revokeObjectURL(url);
+      }, 1000);
+      say(`${name}.csv was saved`);
+      return;
+    }
+    const text = rows.map((row) => row.map((cell) => cell.replace(/[\t\n]/g, " ")).join("\t")).join("\n");
+    const done = (): void => {
+      say("The table was copied");
+      button.textContent = "Copied";
+      page.setTimeout(() => {
+        button.textContent = "Copy";
+      }, 1600);
+    };
+    const byHand = (): void => {
+      const area = page.document.createElement("textarea");
+      area.value = text;
+      page.document.body.append(area);
+      area.select();
+      const copied = page.document.execCommand("copy");
+      area.remove();
+      if (copied) done();
+      else say("The browser did not allow copying");
+    };
+    if (page.navigator.clipboard) page.navigator.clipboard.writeText(text).then(done, byHand);
+    else byHand();
+  });
+}
+
+/** Light and dark follow the system, until the reader decides. */
+export function setupTheme(page: PageWindow, redraw: () => void): void {
+  const root = page.document.documentElement;
+  const system = page.matchMedia("(prefers-color-scheme: dark)");
+  const button = page.document.getElementById("theme");
+  button?.addEventListener("click", () => {
+    const dark = root.dataset["theme"] === undefined ? system.matches : root.dataset["theme"] === "dark";
+    root.dataset["theme"] = dark ? "light" : "dark";
+    redraw();
+  });
+  system.addEventListener("change", redraw);
+}
+
+/** Figures follow the width of the window, and are drawn when a folded section opens. */
+export function setupDetails(page: PageWindow, redraw: () => void): void {
+  let width = page.document.body.clientWidth;
+  let waiting = false;
+  page.addEventListener("resize", () => {
+    if (waiting || page.document.body.clientWidth === width) return;
+    waiting = true;
+    page.setTimeout(() => {
+      waiting = false;
+      width = page.document.body.clientWidth;
+      redraw();
+    }, 120);
+  });
+  for (const details of page.document.querySelectorAll("details")) details.addEventListener("toggle", redraw);
+}
+
+/** Paper is white and narrow, and shows what is folded. */
+export function setupPrint(page: PageWindow, redraw: () => void): void {
+  const root = page.document.documentElement;
+  const opened: PageElement[] = [];
+  page.addEventListener("beforeprint", () => {
+    for (const details of page.document.querySelectorAll("details")) {
+      if (details.open) continue;
+      details.open = true;
+      opened.push(details);
+    }
+    root.classList.add("printing");
+    redraw();
+  });
+  page.addEventListener("afterprint", () => {
+    for (const details of opened.splice(0)) details.open = false;
+    root.classList.toggle("printing", false);
+    redraw();
+  });
+}

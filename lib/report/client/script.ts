@@ -1,0 +1,45 @@
+/** Puts the page's functions together as one script text. */
+import { formatCount, formatDigits, formatGamma } from "../format.ts";
+import { axisOf, depthFigure, layoutOf, tapFigure } from "./figures.ts";
+import { chosenAt, errorAt, errorRange, errorsOf, kneeAt, smallPoint } from "./knee.ts";
+import { drawFigure, setupCurves, startReport } from "./main.ts";
+import { setupDetails, setupPrint, setupTables, setupTheme, tableRows, toCsv } from "./page.ts";
+
+/**
+ * The source of the page's script. `__name` is a helper that some compilers call in the functions they emit; here
+ * it does nothing.
+ */
+export function clientScript(): string {
+  const functions = [
+    formatCount,
+    formatDigits,
+    formatGamma,
+    errorsOf,
+    kneeAt,
+    chosenAt,
+    errorAt,
+    errorRange,
+    smallPoint,
+    axisOf,
+    layoutOf,
+    tapFigure,
+    depthFigure,
+    tableRows,
+    toCsv,
+    setupTables,
+    setupTheme,
+    setupDetails,
+    setupPrint,
+    drawFigure,
+    setupCurves,
+    startReport,
+  ];
+  return [
+    "(() => {",
+    '"use strict";',
+    "const __name = (work) => work;",
+    ...functions.map(String),
+    `${startReport.name}(globalThis);`,
+    "})();",
+  ].join("\n");
+}

@@ -1,0 +1,223 @@
+/** Several runs side by side: one table, one plot, every point with its uncertainty. */
+import type { ModelRecord, RunRecord } from "../core/record.ts";
+import type { Figure } from "./client/dom.ts";
+import { axisOf, layoutOf } from "./client/figures.ts";
+import { html, plotText, type Markup } from "./escape.ts";
+import { accuracyKept, baselineOf, orderedModels, prunedOf } from "./facts.ts";
+import {
+  formatBytes,
+  formatChange,
+  formatGamma,
+  formatMs,
+  formatPercent,
+  formatPercentError,
+  formatShare,
+  formatSi,
+} from "./format.ts";
+import { looksOf, short } from "./plots.ts";
+import { renderTable, text, type Row } from "./tables.ts";
+import { plot, type Scope } from "./section.ts";
+
+/** A name for a run: its title, else what tells it from the others. */
+export function runTitle(record: RunRecord): string {
+  return record.title ?? `${record.task.name}, ${record.backbone.name}, gamma ${formatGamma(record.gamma)}`;
+}
+
+function shareOf(
+  model: ModelRecord,
+  baseline: ModelRecord | undefined,
+  read: (model: ModelRecord) => number | undefined,
+): number | undefined {
+  const value = read(model);
+  const reference = baseline && read(baseline);
+  return value === undefined || !reference ? undefined : value / reference;
+}
+
+const axes = [
+  {
+    key: "bytes",
+    title: "size of the stored parameters (bytes)",
+    name: "size",
+    read: (m: ModelRecord) => m.cost.total.bytes,
+  },
+  { key: "macs", title: "MACs per image", name: "MACs", read: (m: ModelRecord) => m.cost.total.macs },
+  {
+    key: "ms",
+    title: "CPU time per image (ms)",
+    name: "CPU time",
+    read: (m: ModelRecord) => m.latency?.medianMs,
+  },
+] as const;
+
+/** Accuracy against a cost: colour and line tell the task, the marker tells the kind of network. */
+function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[number]): Figure {
+  const tasks = [...new Set(records.map((record) => `${record.task.name}, ${record.backbone.name}`))];
+  const palette = ["--c1", "--c2", "--c3", "--c4", "--c6", "--c5"];
+  const names = [...new Set(records.flatMap((record) => record.models.map((model) => model.name)))];
+  const looks = looksOf(names);
+  const data: Record<string, unknown>[] = [];
+  tasks.forEach((task, t) => {
+    const color = palette[t % palette.length];
+    for (const name of names) {
+      const points = records
+        .filter((record) => `${record.task.name}, ${record.backbone.name}` === task)
+        .flatMap((record) =>
+          record.models
+            .filter((model) => model.name === name && axis.read(model) !== undefined)
+            .map((model) => ({ record, model, x: axis.read(model) ?? 0 })),
+        )
+        .sort((a, b) => a.x - b.x);
+      if (points.length === 0) continue;
+      const title = points[0].model.title;
+      data.push({
+        type: "scatter",
+        mode: name === "pruned" && points.length > 1 ? "lines+markers" : "markers",
+        name: plotText(tasks.length > 1 ? `${task}: ${title}` : title),
+        x: points.map((point) => short(point.x)),
+        y: points.map((point) => short(point.model.test.accuracy)),
+        error_y: {
+          type: "data",
+          array: points.map((point) => short(point.model.test.accuracyError)),
+          color,
+          thickness: 1.2,
+          width: 4,
+        },
+        text: points.map(
+          ({ record, model }) =>
+            `${plotText(runTitle(record))}<br>${plotText(model.title)}: ${formatPercentError(model.test.accuracy, model.test.accuracyError)}`,
+        ),
+        line: { color, width: 1.5, dash: looks.get(name)?.dash },
+        marker: { color, size: 9, symbol: looks.get(name)?.symbol },
+        hovertemplate: "%{text}<extra></extra>",
+      });
+    }
+  });
+  return {
+    data,
+    layout: layoutOf(420, {
+      xaxis: axisOf(axis.title, {
+        type: "log",
+        tickformat: "~s",
+        minor: { ticks: "outside", ticklen: 2, tickcolor: "--line" },
+      }),
+      yaxis: axisOf("test accuracy", { tickformat: ".1%" }),
+    }),
+  };
+}
+
+function comparisonRow(record: RunRecord, model: ModelRecord): Row {
+  const baseline = baselineOf(record);
+  const reference = model === baseline ? undefined : baseline;
+  const kept = reference && accuracyKept(model, reference);
+  const bracket = (show: string, share: number | undefined): Markup =>
+    share === undefined || !reference ? html`${show}` : html`${show} <small>(${formatChange(share)})</small>`;
+  const { macs, params, bytes } = model.cost.total;
+  const ms = model.latency?.medianMs;
+  return {
+    strong: model.name === "pruned",
+    cells: [
+      text(runTitle(record)),
+      text(record.task.name),
+      text(formatGamma(record.gamma), record.gamma),
+      text(model.title),
+      text(formatPercentError(model.test.accuracy, model.test.accuracyError), model.test.accuracy),
+      kept ? text(formatPercentError(kept.value, kept.error), kept.value) : text("–", ""),
+      text(
+        bracket(
+          formatSi(macs),
+          shareOf(model, baseline, (m) => m.cost.total.macs),
+        ),
+        macs,
+      ),
+      text(
+        bracket(
+          formatSi(params),
+          shareOf(model, baseline, (m) => m.cost.total.params),
+        ),
+        params,
+      ),
+      text(
+        bracket(
+          formatBytes(bytes),
+          shareOf(model, baseline, (m) => m.cost.total.bytes),
+        ),
+        bytes,
+      ),
+      ms === undefined
+        ? text("–", "")
+        : text(
+            bracket(
+              formatMs(ms),
+              shareOf(model, baseline, (m) => m.latency?.medianMs),
+            ),
+            ms,
+          ),
+    ],
+  };
+}
+
+/** The sentence over a comparison. */
+export function comparisonSentence(records: readonly RunRecord[]): Markup {
+  const rated = records.flatMap((record) => {
+    const baseline = baselineOf(record);
+    const pruned = prunedOf(record);
+    if (!baseline || !pruned) return [];
+    const kept = accuracyKept(pruned, baseline);
+    return [{ record, kept, macs: pruned.cost.total.macs / baseline.cost.total.macs }];
+  });
+  const tasks = [...new Set(records.map((record) => record.task.name))];
+  const head = html`${records.length} runs on ${tasks.length === 1 ? "one task" : `${tasks.length} tasks`}
+  (${tasks.join(", ")}).`;
+  if (rated.length === 0) return head;
+  const best = rated.reduce((a, b) => (b.kept.value > a.kept.value ? b : a));
+  const least = rated.reduce((a, b) => (b.macs < a.macs ? b : a));
+  const one = (entry: (typeof rated)[number]): Markup =>
+    html`“${runTitle(entry.record)}” (<strong
+        >${formatPercentError(entry.kept.value, entry.kept.error)}</strong
+      >
+      at <strong>${formatShare(entry.macs)}</strong> of the MACs)`;
+  if (best === least)
+    return html`${head} The pruned network that keeps most of its baseline’s accuracy also computes least:
+    ${one(best)}.`;
+  return html`${head} The pruned network that keeps most of its baseline’s accuracy is ${one(best)}; the one
+  that computes least is ${one(least)}.`;
+}
+
+/** Table and plots over all runs. */
+export function comparison(scope: Scope, records: readonly RunRecord[]): Markup {
+  const rows = records.flatMap((record) =>
+    orderedModels(record).map((model) => comparisonRow(record, model)),
+  );
+  const lowest = Math.min(...records.flatMap((record) => record.models.map((model) => model.test.accuracy)));
+  const figures = axes
+    .filter((axis) => records.some((record) => record.models.some((model) => axis.read(model) !== undefined)))
+    .map((axis) =>
+      plot(scope, `tradeoff-${axis.key}`, tradeOffFigure(records, axis), {
+        title: `Accuracy against ${axis.name}`,
+        text: html`Up and to the left is better. Bars: one standard error of the test set. The accuracy axis
+        does not start at zero (lowest point: ${formatPercent(lowest)}).`,
+        label: `Test accuracy against ${axis.name} for every network of ${records.length} runs. The table above holds the numbers.`,
+      }),
+    );
+  return html`${renderTable({
+    id: "comparison",
+    caption: html`Every network of every run
+      <span>In brackets: the change against the baseline of the same run.</span>`,
+    tall: records.length > 6,
+    columns: [
+      { label: "Run" },
+      { label: "Task" },
+      { label: "Gamma", numeric: true },
+      { label: "Network" },
+      { label: "Accuracy", numeric: true },
+      { label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" },
+      { label: "MACs", numeric: true },
+      { label: "Parameters", numeric: true },
+      { label: "Size", numeric: true, csv: "bytes" },
+      { label: "CPU time per image", numeric: true, csv: "cpu median (ms)" },
+    ],
+    rows,
+    note: "± is one standard error of the test set (binomial). FLOPs are twice the MACs. Times compare only within one run: machines and loads may differ between runs.",
+  })}
+  ${figures}`;
+}

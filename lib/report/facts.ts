@@ -1,0 +1,86 @@
+/** Numbers that several sections tell: read once, here. */
+import type { RmseKind } from "../core/artifacts.ts";
+import type { ModelRecord, RunRecord } from "../core/record.ts";
+
+/** The unpruned network, fine-tuned: what everything is compared with. */
+export function baselineOf(record: RunRecord): ModelRecord | undefined {
+  return record.models.find((model) => model.name === "baseline");
+}
+
+/** The network that ETL made. */
+export function prunedOf(record: RunRecord): ModelRecord | undefined {
+  return record.models.find((model) => model.name === "pruned");
+}
+
+/** The networks beside baseline, probe and pruned: controls on the same axes. */
+export function controlsOf(record: RunRecord): readonly ModelRecord[] {
+  return record.models.filter((model) => !["baseline", "probe", "pruned"].includes(model.name));
+}
+
+/** Baseline, probe, pruned, controls: the order of every table. */
+export function orderedModels(record: RunRecord): readonly ModelRecord[] {
+  const rank = (model: ModelRecord): number => {
+    const place = ["baseline", "probe", "pruned"].indexOf(model.name);
+    return place < 0 ? 3 : place;
+  };
+  return record.models
+    .map((model, index) => ({ model, index }))
+    .sort((a, b) => rank(a.model) - rank(b.model) || a.index - b.index)
+    .map((entry) => entry.model);
+}
+
+/** A difference of accuracies with its standard error; `paired` where both were measured on the same rows. */
+export interface Difference {
+  readonly value: number;
+  readonly error: number;
+  readonly paired: boolean;
+}
+
+/** Accuracy of `model` minus that of `reference`. */
+export function accuracyDifference(model: ModelRecord, reference: ModelRecord): Difference {
+  if (reference.name === "baseline" && model.versusBaseline) {
+    return { value: model.versusBaseline.difference, error: model.versusBaseline.error, paired: true };
+  }
+  return {
+    value: model.test.accuracy - reference.test.accuracy,
+    error: Math.hypot(model.test.accuracyError, reference.test.accuracyError),
+    paired: false,
+  };
+}
+
+/** Share of the reference's accuracy that is left, with its standard error (first-order propagation). */
+export function accuracyKept(model: ModelRecord, reference: ModelRecord): Difference {
+  const kept = model.test.accuracy / reference.test.accuracy;
+  const difference = accuracyDifference(model, reference);
+  if (difference.paired)
+    return { value: kept, error: difference.error / reference.test.accuracy, paired: true };
+  const error =
+    kept *
+    Math.hypot(
+      model.test.accuracyError / model.test.accuracy,
+      reference.test.accuracyError / reference.test.accuracy,
+    );
+  return { value: kept, error, paired: false };
+}
+
+/** Which error the knees were found on. */
+export function rmseKindOf(record: RunRecord): RmseKind {
+  const asked = record.config["rmse"];
+  const hasHeldOut = record.curves.every((curve) => curve.heldOutRmse !== undefined);
+  if (asked === "train" || !hasHeldOut) return "train";
+  return "heldout";
+}
+
+/** What counts as right for this task: "within 15 degrees", or nothing to add. */
+export function accuracyMeaning(record: RunRecord): string {
+  const { kind, tolerance, unit } = record.task;
+  if (kind === "regression")
+    return `share of test faces predicted within ${tolerance ?? 0} ${unit ?? ""}`.trim();
+  if (kind === "multi-label") return "share of right answers, averaged over the attributes";
+  return "share of test faces classified correctly";
+}
+
+/** "4 threads" or "1 thread". */
+export function plural(count: number, word: string): string {
+  return `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${word}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,206 @@
+/** The report: a pure function from run records to one HTML file that needs nothing else. */
+import { createHash } from "node:crypto";
+import { EtlError } from "../core/errors.ts";
+import type { RunRecord } from "../core/record.ts";
+import type { ReportAssets } from "./assets.ts";
+import type { PageData } from "./client/data.ts";
+import { clientScript } from "./client/script.ts";
+import { comparison, comparisonSentence, runTitle } from "./compare.ts";
+import { curvesSection } from "./curves.ts";
+import { html, raw, scriptJson, scriptSource, type Markup } from "./escape.ts";
+import { formatCount, formatGamma } from "./format.ts";
+import { layersSection } from "./layers.ts";
+import { dataSection, provenanceSection, timeSection } from "./provenance.ts";
+import { qualitySection } from "./quality.ts";
+import { resultsSection } from "./results.ts";
+import { renderSection, type Scope, type Section } from "./section.ts";
+import { storyBlock } from "./story.ts";
+import { styleSheet } from "./style.ts";
+import { trainingSection } from "./training.ts";
+
+/** Letters of HTML that the sections of single runs may take beside Plotly, so that the file stays under 6 MB. */
+const sectionBudget = 1_000_000;
+
+/**
+ * Renders one run, or the comparison of several.
+ *
+ * @param record what a run left behind; several give a comparison with each run's sections folded below
+ * @param assets see `readReportAssets`
+ * @returns a whole HTML document, under 6 MB
+ */
+export function renderReport(record: RunRecord | readonly RunRecord[], assets: ReportAssets): string {
+  const records: readonly RunRecord[] = "models" in record ? [record] : record;
+  if (records.length === 0) {
+    throw new EtlError("usage", "report: no run was given, at least one was needed", {
+      hint: "name a run folder",
+    });
+  }
+  const figures: Scope["figures"] = new Map();
+  const curves: Scope["curves"] = [];
+  const page =
+    records.length === 1
+      ? onePage({ record: records[0], id: "run", level: 2, figures, curves })
+      : manyPage(records, figures, curves);
+  const data: PageData = { figures: Object.fromEntries(figures), curves };
+  return document(page, data, assets);
+}
+
+interface Page {
+  readonly title: string;
+  readonly header: Markup;
+  readonly contents: readonly { readonly id: string; readonly title: string }[];
+  readonly main: Markup;
+}
+
+function sectionsOf(scope: Scope): readonly Section[] {
+  return [
+    resultsSection(scope),
+    curvesSection(scope),
+    layersSection(scope),
+    trainingSection(scope),
+    qualitySection(scope),
+    dataSection(scope),
+    timeSection(scope),
+    provenanceSection(scope),
+  ].filter((section) => section !== undefined);
+}
+
+function byline(record: RunRecord): Markup {
+  return html`<p class="byline">
+    ${record.backbone.title} · ${record.dataset.name},
+    ${formatCount(record.dataset.train + record.dataset.val)} training and ${formatCount(record.dataset.test)}
+    test faces · gamma ${formatGamma(record.gamma)} · ${record.createdAt.slice(0, 10)}
+  </p>`;
+}
+
+function onePage(scope: Scope): Page {
+  const { record } = scope;
+  const title = record.title ?? `${record.task.name}: what pruning cost and saved`;
+  const sections = sectionsOf(scope);
+  return {
+    title,
+    header: html`${heading(title)} ${byline(record)} ${storyBlock(record)}`,
+    contents: sections,
+    main: html`${sections.map((section) => renderSection(scope, section))}`,
+  };
+}
+
+function heading(title: string): Markup {
+  return html`<div class="top">
+    <h1>${title}</h1>
+    <button type="button" id="theme">Light / dark</button>
+  </div>`;
+}
+
+function manyPage(records: readonly RunRecord[], figures: Scope["figures"], curves: Scope["curves"]): Page {
+  const title = `${records.length} runs compared`;
+  const scope: Scope = { record: records[0], id: "all", level: 2, figures, curves };
+  const parts: Markup[] = [];
+  const left: string[] = [];
+  let used = 0;
+  records.forEach((record, i) => {
+    const own = { figures: new Map(figures), curves: [...curves] };
+    const inner: Scope = { record, id: `run${i + 1}`, level: 3, ...own };
+    const part = html`<details class="fold run" id="run${i + 1}">
+      <summary><h2>${runTitle(record)}</h2></summary>
+      ${byline(record)} ${storyBlock(record)}
+      ${sectionsOf(inner).map((section) => renderSection(inner, section))}
+    </details> `;
+    const added = [...own.figures].filter(([id]) => !figures.has(id));
+    const size = part.text.length + JSON.stringify([added, own.curves.slice(curves.length)]).length;
+    if (used + size > sectionBudget) {
+      left.push(runTitle(record));
+      return;
+    }
+    used += size;
+    parts.push(part);
+    for (const [id, figure] of added) figures.set(id, figure);
+    curves.push(...own.curves.slice(curves.length));
+  });
+  const leftOut =
+    left.length === 0
+      ? undefined
+      : html`<p class="note">
+          To keep this file small, the sections of ${left.length} runs are not repeated here; their numbers
+          are in the table above, and a report of each run alone shows the rest: ${left.join("; ")}.
+        </p>`;
+  return {
+    title,
+    header: html`${heading(title)}
+      <p class="lead">${comparisonSentence(records)}</p>`,
+    contents: [
+      { id: "compared", title: "Comparison" },
+      { id: "runs", title: "Each run" },
+    ],
+    main: html`<section id="compared" aria-labelledby="compared-title">
+        <h2 id="compared-title">Comparison</h2>
+        <p class="plain">
+          The <dfn>baseline</dfn> is the unpruned network, fine-tuned on the same data. <dfn>Gamma</dfn> is
+          the share of the error range that each layer may give away: larger keeps fewer filters.
+          <dfn>MACs</dfn> are the multiply-and-add steps that one image costs.
+        </p>
+        ${comparison(scope, records)}
+      </section>
+      <section id="runs" aria-labelledby="runs-title">
+        <h2 id="runs-title">Each run</h2>
+        ${parts}${leftOut}
+      </section>`,
+  };
+}
+
+/** The page is allowed to run its two scripts, known by their hashes, and to fetch nothing at all. */
+function contentPolicy(scripts: readonly string[]): string {
+  const hashes = scripts.map((script) => `'sha256-${createHash("sha256").update(script).digest("base64")}'`);
+  return `default-src 'none'; script-src ${hashes.join(" ")}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'`;
+}
+
+/** An element whose content is text for a machine: not a letter is added, or the hash would differ. */
+function element(tag: string, content: string): Markup {
+  return raw(`<${tag}>${content}</${tag.split(" ")[0]}>`);
+}
+
+function document(page: Page, data: PageData, assets: ReportAssets): string {
+  const plotly = scriptSource(assets.plotly);
+  const client = scriptSource(clientScript());
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content="${contentPolicy([plotly, client])}" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="generator" content="etl-prune" />
+        <title>${page.title}</title>
+        <link rel="icon" href="data:," />
+        ${element("style", styleSheet)}
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        <div class="frame">
+          <header>${page.header}</header>
+          <nav aria-label="Contents">
+            <ol>
+              ${page.contents.map((entry) => html`<li><a href="#${entry.id}">${entry.title}</a></li>`)}
+            </ol>
+          </nav>
+          <main id="main">
+            ${page.main}
+            <footer>
+              <p class="note">
+                Made by etl-prune. This file holds everything it shows; it loads nothing and sends nothing.
+                How to read it: docs/report.md.
+              </p>
+              <noscript
+                ><p class="note">
+                  Without JavaScript the plots and the slider stay empty; all tables are complete.
+                </p></noscript
+              >
+            </footer>
+          </main>
+        </div>
+        <p id="status" role="status" aria-live="polite"></p>
+        ${element('script type="application/json" id="report-data"', scriptJson(data))}
+        ${element("script", plotly)} ${element("script", client)}
+      </body>
+    </html> `.text;
+}

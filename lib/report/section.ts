@@ -1,0 +1,67 @@
+/** What every section is made of. */
+import type { RunRecord } from "../core/record.ts";
+import type { PageCurves } from "./client/data.ts";
+import type { Figure } from "./client/dom.ts";
+import { html, type Insert, type Markup } from "./escape.ts";
+
+/** One run's place in the page, and what its sections hand to the page's script. */
+export interface Scope {
+  readonly record: RunRecord;
+  /** Prefix of every id of this run: "run" or "run3". */
+  readonly id: string;
+  /** 2 where the run is the page, 3 where it is one of several. */
+  readonly level: 2 | 3;
+  readonly figures: Map<string, Figure>;
+  readonly curves: PageCurves[];
+}
+
+/** A section as it stands in the contents. */
+export interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly body: Markup;
+}
+
+/** A section with its heading. */
+export function renderSection(scope: Scope, section: Section): Markup {
+  const title =
+    scope.level === 2
+      ? html`<h2 id="${section.id}-title">${section.title}</h2>`
+      : html`<h3 id="${section.id}-title">${section.title}</h3>`;
+  return html`<section id="${section.id}" aria-labelledby="${section.id}-title">
+    ${title} ${section.body}
+  </section> `;
+}
+
+/** A figure: what it shows, how to read it, and the place where it is drawn. */
+export function plot(
+  scope: Scope,
+  name: string,
+  figure: Figure,
+  words: { readonly title: Insert; readonly text?: Insert; readonly label: string },
+): Markup {
+  const id = `${scope.id}-${name}`;
+  scope.figures.set(id, figure);
+  return plotPlace(id, Number(figure.layout["height"] ?? 320), words);
+}
+
+/** The place of a figure that the page's script makes. */
+export function plotPlace(
+  id: string,
+  height: number,
+  words: { readonly title: Insert; readonly text?: Insert; readonly label: string },
+): Markup {
+  return html`<figure>
+    <figcaption>
+      <b>${words.title}</b>${words.text === undefined ? undefined : html` <span>${words.text}</span>`}
+    </figcaption>
+    <div
+      class="plot"
+      id="${id}"
+      data-figure="${id}"
+      role="img"
+      aria-label="${words.label}"
+      style="min-height:${height}px"
+    ></div>
+  </figure> `;
+}

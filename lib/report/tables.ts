@@ -1,0 +1,112 @@
+/** Tables that scroll inside their own box, copy and download as CSV. */
+import { html, raw, type Insert, type Markup } from "./escape.ts";
+
+/** A column. Numeric columns are right-aligned with figures of equal width. */
+export interface Column {
+  readonly label: string;
+  readonly numeric?: boolean;
+  /** Heading in the CSV file, where the unit must be said and the number is raw; default: the label. */
+  readonly csv?: string;
+}
+
+/** A cell: what is shown, and the raw value for CSV (default: the shown text). */
+export interface Cell {
+  readonly show: Insert;
+  readonly csv?: string | number;
+  /** Length of a bar behind the number, 0..1, and its colour role. */
+  readonly bar?: number;
+}
+
+/** A row; `strong` sets it off (the network the report is about). */
+export interface Row {
+  readonly cells: readonly Cell[];
+  readonly strong?: boolean;
+}
+
+/** A whole table. The first cell of each row is its heading. */
+export interface Table {
+  /** Unique in the page; also the name of the CSV file. */
+  readonly id: string;
+  readonly caption: Insert;
+  readonly columns: readonly Column[];
+  readonly rows: readonly Row[];
+  /** Printed below: n, unit, device. */
+  readonly note?: Insert;
+  /** Taller tables scroll inside their box (never in print). */
+  readonly tall?: boolean;
+}
+
+/** A cell that shows text. */
+export function text(show: Insert, csv?: string | number): Cell {
+  return csv === undefined ? { show } : { show, csv };
+}
+
+/** Renders a table with its buttons. */
+export function renderTable(table: Table): Markup {
+  const head = table.columns.map(
+    (column) =>
+      html`<th
+        scope="col"
+        class="${column.numeric ? "number" : "words"}"
+        data-csv="${csvText(column.csv ?? column.label)}"
+      >
+        ${column.label}
+      </th>`,
+  );
+  const body = table.rows.map(
+    (row) =>
+      html`<tr class="${row.strong ? "strong" : ""}">
+        ${row.cells.map((cell, i) => renderCell(cell, i, table.columns[i]))}
+      </tr> `,
+  );
+  return html`<div class="table-block" id="${table.id}">
+    <div
+      class="table-scroll${table.tall ? raw(" tall") : undefined}"
+      tabindex="0"
+      role="region"
+      aria-labelledby="${table.id}-caption"
+    >
+      <table data-name="${table.id}">
+        <caption id="${table.id}-caption">
+          ${table.caption}
+        </caption>
+        <thead>
+          <tr>
+            ${head}
+          </tr>
+        </thead>
+        <tbody>
+          ${body}
+        </tbody>
+      </table>
+    </div>
+    <div class="table-foot">
+      <p class="note">${table.note}</p>
+      <p class="tools">
+        <button type="button" data-action="copy" data-table="${table.id}">Copy</button>
+        <button type="button" data-action="csv" data-table="${table.id}">CSV</button>
+      </p>
+    </div>
+  </div>`;
+}
+
+function renderCell(cell: Cell, index: number, column: Column | undefined): Markup {
+  const value =
+    cell.csv === undefined
+      ? undefined
+      : html` data-csv="${typeof cell.csv === "number" ? String(cell.csv) : csvText(cell.csv)}"`;
+  const bar =
+    cell.bar === undefined
+      ? undefined
+      : html` style="--bar-size:${(100 * Math.min(1, Math.max(0, cell.bar))).toFixed(1)}%"`;
+  const kind = column?.numeric ? "number" : "words";
+  const name = bar === undefined ? kind : `${kind} bar`;
+  return index === 0
+    ? html`<th scope="row" class="${name}" ${value}${bar}>${cell.show}</th>`
+    : html`<td class="${name}" ${value}${bar}>${cell.show}</td>`;
+}
+
+/** Text that a spreadsheet would take for a formula is marked as text. */
+export function csvText(value: string): string {
+  return /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+}

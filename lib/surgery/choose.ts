@@ -1,0 +1,202 @@
+/** From what the taps want to which coupling classes stay. */
+import type { GroupSelect } from "../core/artifacts.ts";
+import { EtlError, nearest } from "../core/errors.ts";
+import type { Coupling } from "../network/coupling/types.ts";
+import type { Network } from "../network/network.ts";
+
+/** The classes that stay. */
+export interface Choice {
+  /** 1 = stays, [classes] */
+  readonly keep: Uint8Array;
+  /** 1 = some tap speaks for the class, [classes] */
+  readonly asked: Uint8Array;
+  /** Classes that no tap wanted, but that stay because of a minimum, a multiple or the caller's list. */
+  readonly held: ReadonlyMap<number, string>;
+}
+
+interface ChooseOptions {
+  readonly selection: ReadonlyMap<string, Uint32Array>;
+  readonly groupSelect?: GroupSelect;
+  readonly minFilters?: number;
+  readonly roundTo?: number;
+  readonly frozen?: Iterable<string>;
+  readonly scores?: ReadonlyMap<string, ArrayLike<number>>;
+}
+
+/** Decides for every class. See `planSurgery` for the options. */
+export function chooseClasses(network: Network, coupling: Coupling, options: ChooseOptions): Choice {
+  const { groupSelect = "union", minFilters = 1, roundTo = 1 } = options;
+  for (const [name, value] of [["minFilters", minFilters] as const, ["roundTo", roundTo] as const]) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new EtlError("usage", `plan: ${name} is ${value}, a whole number of at least 1 was needed`);
+    }
+  }
+  const resolve = createResolver(network, coupling);
+  const { keep, asked } = hear(coupling, options.selection, groupSelect, resolve);
+  const held = new Map<number, string>();
+  const hold = (id: number, because: string): void => {
+    if (keep[id] === 1) return;
+    keep[id] = 1;
+    held.set(id, because);
+  };
+  for (const id of coupling.frozen.keys()) keep[id] = 1;
+  for (const name of options.frozen ?? []) {
+    for (const atom of resolve(name).atoms) hold(coupling.classOf[atom], `${name} is kept whole on request`);
+  }
+  const score = scoreClasses(coupling, options.scores, resolve);
+  const fill = (atoms: Int32Array, needed: number, because: string): void => {
+    const classes = Array.from(atoms, (atom) => coupling.classOf[atom]);
+    let kept = classes.filter((id) => keep[id] === 1).length;
+    if (kept >= needed) return;
+    const rest = Array.from(new Set(classes.filter((id) => keep[id] === 0)));
+    rest.sort((a, b) => score[b] - score[a] || a - b);
+    for (const id of rest) {
+      if (kept >= needed) break;
+      hold(id, because);
+      kept += classes.filter((other) => other === id).length;
+    }
+  };
+  const atLeast = `at least ${minFilters} of every layer stay`;
+  for (const { outputs } of coupling.layers) fill(outputs, Math.min(minFilters, outputs.length), atLeast);
+  for (const { atoms } of coupling.layouts.values()) fill(atoms, 1, "a value cannot lose all its channels");
+  if (roundTo > 1) {
+    for (const { classes, unit } of blocksOf(coupling, roundTo)) {
+      const kept = classes.filter((id) => keep[id] === 1).length;
+      const target = Math.min(classes.length, Math.ceil(kept / unit) * unit);
+      const rest = classes.filter((id) => keep[id] === 0).sort((a, b) => score[b] - score[a] || a - b);
+      for (const id of rest.slice(0, target - kept)) hold(id, `rounded up to a multiple of ${roundTo}`);
+    }
+  }
+  return { keep, asked, held };
+}
+
+interface Spoken {
+  readonly atoms: Int32Array;
+  /** Position of the value in the network: a larger one lies deeper. */
+  readonly depth: number;
+}
+
+/** Finds the channels behind the name of a value or of a layer. */
+function createResolver(network: Network, coupling: Coupling): (name: string) => Spoken {
+  const depthOf = new Map<string, number>();
+  for (const [i, node] of network.nodes.entries()) for (const output of node.outputs) depthOf.set(output, i);
+  return (name) => {
+    const value = coupling.layers.find((layer) => layer.name === name)?.output ?? name;
+    const depth = depthOf.get(value);
+    if (depth === undefined && !network.inputs.some((input) => input.name === value)) {
+      const near = nearest(name, depthOf.keys());
+      throw new EtlError("usage", `plan: the network has no value or layer "${name}", a tap was needed`, {
+        hint: near === undefined ? undefined : `Did you mean ${near}?`,
+      });
+    }
+    return { atoms: coupling.layouts.get(value)?.atoms ?? new Int32Array(0), depth: depth ?? -1 };
+  };
+}
+
+function hear(
+  coupling: Coupling,
+  selection: ReadonlyMap<string, Uint32Array>,
+  groupSelect: GroupSelect,
+  resolve: (name: string) => Spoken,
+): { readonly keep: Uint8Array; readonly asked: Uint8Array } {
+  const keep = new Uint8Array(coupling.classes).fill(1);
+  const asked = new Uint8Array(coupling.classes);
+  const spoken = Array.from(selection, ([name, wanted]) => ({ name, wanted, ...resolve(name) }));
+  spoken.sort((a, b) => a.depth - b.depth);
+  for (const { name, wanted, atoms } of spoken) {
+    if (atoms.length === 0) continue;
+    const beyond = wanted.find((channel) => channel >= atoms.length);
+    if (beyond !== undefined) {
+      throw new EtlError("usage", `plan: ${name} is asked for channel ${beyond}, it has ${atoms.length}`);
+    }
+    const wantedHere = wantedClasses(coupling, atoms, wanted);
+    for (const atom of atoms) {
+      const id = coupling.classOf[atom];
+      const before = asked[id] === 1 && groupSelect !== "last" ? keep[id] : 0;
+      keep[id] = wantedHere.has(id) ? 1 : before;
+    }
+    for (const atom of atoms) asked[coupling.classOf[atom]] = 1;
+  }
+  return { keep, asked };
+}
+
+/**
+ * The classes a tap wants. Where it sees a class at several positions (grouped convolutions), it gets the classes with
+ * the largest share of wanted positions, until it has as many channels as it asked for.
+ */
+function wantedClasses(coupling: Coupling, atoms: Int32Array, wanted: Uint32Array): Set<number> {
+  const shares = new Map<number, { id: number; wanted: number; total: number }>();
+  for (const atom of atoms) {
+    const id = coupling.classOf[atom];
+    const share = shares.get(id);
+    if (share) share.total++;
+    else shares.set(id, { id, wanted: 0, total: 1 });
+  }
+  for (const channel of wanted) {
+    const share = shares.get(coupling.classOf[atoms[channel]]);
+    if (share) share.wanted++;
+  }
+  const ordered = [...shares.values()].filter((share) => share.wanted > 0);
+  ordered.sort((a, b) => b.wanted / b.total - a.wanted / a.total || a.id - b.id);
+  const chosen = new Set<number>();
+  let channels = 0;
+  for (const { id, total } of ordered) {
+    if (channels >= wanted.length) break;
+    chosen.add(id);
+    channels += total;
+  }
+  return chosen;
+}
+
+function scoreClasses(
+  coupling: Coupling,
+  scores: ReadonlyMap<string, ArrayLike<number>> | undefined,
+  resolve: (name: string) => Spoken,
+): Float64Array {
+  const score = new Float64Array(coupling.classes).fill(-Infinity);
+  for (const [name, values] of scores ?? []) {
+    for (const [i, atom] of resolve(name).atoms.entries()) {
+      const id = coupling.classOf[atom];
+      score[id] = Math.max(score[id], values[i]);
+    }
+  }
+  return score.map((value) => (value === -Infinity ? -1e300 : value));
+}
+
+/** Classes that stand in exactly the same layers, equally often: choosing among them changes no layer's count. */
+export interface ClassBlock {
+  readonly classes: readonly number[];
+  /** Layers whose outputs hold them. */
+  readonly layers: readonly string[];
+  /** Number of classes that make a multiple of `roundTo` channels in each of the layers. */
+  readonly unit: number;
+}
+
+/** Partitions the classes that layers make into blocks. */
+export function blocksOf(coupling: Coupling, roundTo = 1): ClassBlock[] {
+  const standing = new Map<number, Map<number, number>>();
+  for (const [i, { outputs }] of coupling.layers.entries()) {
+    for (const atom of outputs) {
+      const id = coupling.classOf[atom];
+      const counts = standing.get(id) ?? new Map<number, number>();
+      counts.set(i, (counts.get(i) ?? 0) + 1);
+      standing.set(id, counts);
+    }
+  }
+  const blocks = new Map<string, { classes: number[]; layers: number[]; counts: number[] }>();
+  for (const [id, counts] of standing) {
+    const key = Array.from(counts, (pair) => pair.join("x")).join(" ");
+    const block = blocks.get(key);
+    if (block) block.classes.push(id);
+    else blocks.set(key, { classes: [id], layers: [...counts.keys()], counts: [...counts.values()] });
+  }
+  return Array.from(blocks.values(), ({ classes, layers, counts }) => ({
+    classes: classes.sort((a, b) => a - b),
+    layers: layers.map((i) => coupling.layers[i].name),
+    unit: counts.map((count) => roundTo / gcd(roundTo, count)).reduce((a, b) => (a * b) / gcd(a, b), 1),
+  }));
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}

@@ -1,0 +1,154 @@
+/** Rewrites a network so that only the kept channels are left. */
+import { withoutAliases } from "../network/coupling/aliases.ts";
+import { groupBy } from "../network/coupling/group.ts";
+import type { Coupling, ParameterAxis } from "../network/coupling/types.ts";
+import { sizeOf, type ElementArray, type Network, type Node, type Parameter } from "../network/network.ts";
+import { createRewriter } from "./rewrite.ts";
+
+/**
+ * The network without the classes that go. Nodes and parameters that lose nothing are the same objects as before.
+ *
+ * @param keep 1 for every class that stays, [classes]
+ * @param content `shapes` copies no weights, the data of cut parameters has the right length only: enough for cost
+ */
+export function cutNetwork(
+  original: Network,
+  coupling: Coupling,
+  keep: Uint8Array,
+  content: "weights" | "shapes",
+): Network {
+  if (keep.every((bit) => bit === 1)) return original;
+  const network = withoutAliases(original);
+  const parameters = new Map(network.parameters);
+  const cutInputs = cutParameters(network, { coupling, keep, content, parameters });
+  const rewriter = createRewriter(network, coupling, keep, parameters);
+  const nodes = network.nodes.flatMap((node) => {
+    const names = cutInputs.get(node.name);
+    const inputs = names ? node.inputs.map((input, i) => names.get(i) ?? input) : node.inputs;
+    return rewriter.rewrite(names ? { ...node, inputs } : node);
+  });
+  return removeUnused(network, { ...network, nodes, parameters });
+}
+
+interface Cutting {
+  readonly coupling: Coupling;
+  readonly keep: Uint8Array;
+  readonly content: "weights" | "shapes";
+  /** Grows by the cut parameters. */
+  readonly parameters: Map<string, Parameter>;
+}
+
+/**
+ * Cuts every parameter for each of its readers. A parameter whose readers all cut it alike keeps its name.
+ *
+ * @returns node name -> input position -> name of the parameter to read instead
+ */
+function cutParameters(network: Network, cutting: Cutting): Map<string, Map<number, string>> {
+  const renamed = new Map<string, Map<number, string>>();
+  const readers = new Map<string, number>();
+  for (const { inputs } of network.nodes) {
+    for (const input of inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
+  }
+  for (const [name, uses] of groupBy(cutting.coupling.uses, ({ parameter }) => parameter)) {
+    const parameter = network.parameters.get(name);
+    if (!parameter) continue;
+    const wanted = uses.map((use) => ({ use, kept: keptAlong(parameter, use.axes, cutting) }));
+    const alike = groupBy(wanted, ({ kept }) =>
+      kept.map((positions) => positions?.join() ?? "all").join(";"),
+    );
+    const keepsName = alike.size === 1 && uses.length === readers.get(name);
+    for (const group of alike.values()) {
+      const [{ kept }] = group;
+      if (kept.every((positions) => positions === undefined)) continue;
+      let own = name;
+      for (let i = 1; !keepsName && cutting.parameters.has(own); i++) own = `${name}_cut${i}`;
+      cutting.parameters.set(own, cutParameter(parameter, kept, cutting.content));
+      for (const { use } of group) {
+        const inputs = renamed.get(use.node) ?? new Map<number, string>();
+        renamed.set(use.node, inputs.set(use.input, own));
+      }
+    }
+  }
+  return renamed;
+}
+
+/** Positions that stay along each axis; undefined where all do. */
+function keptAlong(
+  parameter: Parameter,
+  axes: readonly ParameterAxis[],
+  { coupling, keep }: Cutting,
+): (Int32Array | undefined)[] {
+  const kept = parameter.shape.map<Int32Array | undefined>(() => undefined);
+  for (const { axis, atoms } of axes) {
+    const positions: number[] = [];
+    for (let i = 0; i < atoms.length; i++) if (keep[coupling.classOf[atoms[i]]] === 1) positions.push(i);
+    if (positions.length < atoms.length) kept[axis] = Int32Array.from(positions);
+  }
+  return kept;
+}
+
+function cutParameter(
+  parameter: Parameter,
+  kept: readonly (Int32Array | undefined)[],
+  content: "weights" | "shapes",
+): Parameter {
+  const shape = parameter.shape.map((size, axis) => kept[axis]?.length ?? size);
+  if (content === "shapes") return { ...parameter, shape, data: parameter.data.subarray(0, sizeOf(shape)) };
+  return { ...parameter, shape, data: takeAlong(parameter, kept) };
+}
+
+/** Copies the kept positions along every axis, row-major. */
+function takeAlong(parameter: Parameter, kept: readonly (Int32Array | undefined)[]): ElementArray {
+  let data: ElementArray = parameter.data;
+  const shape = [...parameter.shape];
+  for (const [axis, positions] of kept.entries()) {
+    if (!positions) continue;
+    const inner = shape.slice(axis + 1).reduce((product, size) => product * size, 1);
+    const outer = shape.slice(0, axis).reduce((product, size) => product * size, 1);
+    const taken = data.slice(0, outer * positions.length * inner);
+    copyRows(data as Float32Array, taken as Float32Array, { outer, size: shape[axis], inner, positions });
+    data = taken;
+    shape[axis] = positions.length;
+  }
+  return data;
+}
+
+interface Rows {
+  readonly outer: number;
+  readonly size: number;
+  readonly inner: number;
+  readonly positions: Int32Array;
+}
+
+/** [outer, size, inner] -> [outer, positions, inner]. Both arrays are of one type, whichever it is. */
+function copyRows(from: Float32Array, to: Float32Array, { outer, size, inner, positions }: Rows): void {
+  let at = 0;
+  for (let o = 0; o < outer; o++) {
+    for (const position of positions) {
+      const start = (o * size + position) * inner;
+      if (inner < 32) for (let i = 0; i < inner; i++) to[at + i] = from[start + i];
+      else to.set(from.subarray(start, start + inner), at);
+      at += inner;
+    }
+  }
+}
+
+/** Drops nodes and parameters that nothing reads any more, though something did before. */
+function removeUnused(before: Network, after: Network): Network {
+  const readBefore = new Set(before.nodes.flatMap(({ inputs }) => inputs));
+  const outputs = new Set(after.outputs.map(({ name }) => name));
+  let nodes: readonly Node[] = after.nodes;
+  for (;;) {
+    const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+    const needed = nodes.filter((node) =>
+      node.outputs.some((name) => read.has(name) || outputs.has(name) || !readBefore.has(name)),
+    );
+    if (needed.length === nodes.length) break;
+    nodes = needed;
+  }
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+  const kept = [...after.parameters].filter(
+    ([name]) => read.has(name) || outputs.has(name) || !readBefore.has(name),
+  );
+  return { ...after, nodes, parameters: new Map(kept) };
+}

@@ -1,0 +1,258 @@
+/** The attributes and index tables that say how many channels there are, brought in line with those that stay. */
+import { fromFront } from "../network/coupling/coupler.ts";
+import { padAmounts, positionsOf, sliceRanges, splitSizes } from "../network/coupling/rules/select.ts";
+import type { Coupling, Layout } from "../network/coupling/types.ts";
+import {
+  int64,
+  intAttribute,
+  integersOf,
+  type Network,
+  type Node,
+  type Parameter,
+} from "../network/network.ts";
+
+export interface Rewriter {
+  /** The nodes that take this one's place; the node itself where nothing changes. */
+  rewrite(node: Node): readonly Node[];
+}
+
+interface Context {
+  readonly network: Network;
+  readonly coupling: Coupling;
+  /** Whether the atom stays. */
+  stays(atom: number): boolean;
+  /** The value's layout, where the value loses channels. */
+  cutLayout(value: string): Layout | undefined;
+  /** Adds an index table and returns its name. */
+  table(node: Node, role: string, values: readonly number[]): string;
+}
+
+/** @param parameters grows by the new index tables */
+export function createRewriter(
+  network: Network,
+  coupling: Coupling,
+  keep: Uint8Array,
+  parameters: Map<string, Parameter>,
+): Rewriter {
+  const stays = (atom: number): boolean => keep[coupling.classOf[atom]] === 1;
+  const context: Context = {
+    network,
+    coupling,
+    stays,
+    cutLayout: (value) => {
+      const layout = coupling.layouts.get(value);
+      return layout?.atoms.every(stays) === false ? layout : undefined;
+    },
+    table: (node, role, values) => {
+      let name = `${node.name}/${role}`;
+      while (parameters.has(name)) name += "_cut";
+      parameters.set(name, int64(values));
+      return name;
+    },
+  };
+  return { rewrite: (node) => rewriteNode(context, node) };
+}
+
+function rewriteNode(context: Context, node: Node): readonly Node[] {
+  const shuffle = context.coupling.shuffles.get(node.name);
+  if (shuffle) return rewriteShuffle(context, node);
+  switch (node.op) {
+    case "Conv":
+    case "ConvTranspose":
+      return [rewriteGroups(context, node)];
+    case "Split":
+      return [rewriteSplit(context, node)];
+    case "Slice":
+      return rewriteSlice(context, node);
+    case "Gather":
+      return [rewriteGather(context, node)];
+    case "Pad":
+      return [rewritePad(context, node)];
+    case "Reshape":
+    case "Expand":
+      return [rewriteTarget(context, node)];
+    case "Resize":
+      return [rewriteResize(context, node)];
+    default:
+      return [node];
+  }
+}
+
+/** The node with input `index` replaced. */
+function withInput(node: Node, index: number, name: string): Node {
+  const inputs = Array.from(
+    { length: Math.max(node.inputs.length, index + 1) },
+    (_, i) => node.inputs[i] ?? "",
+  );
+  inputs[index] = name;
+  return { ...node, inputs };
+}
+
+/** Kept positions of `atoms`, and for each old position the number of kept ones before it. */
+function ranksOf(context: Context, atoms: Int32Array): Int32Array {
+  const ranks = new Int32Array(atoms.length + 1);
+  for (let i = 0; i < atoms.length; i++) ranks[i + 1] = ranks[i] + (context.stays(atoms[i]) ? 1 : 0);
+  return ranks;
+}
+
+function countKept(context: Context, atoms: Int32Array): number {
+  return ranksOf(context, atoms)[atoms.length];
+}
+
+/** Depthwise convolutions have as many groups as inputs; other groups are thinned, their number stays. */
+function rewriteGroups(context: Context, node: Node): Node {
+  const groups = intAttribute(node, "group", 1);
+  const layout = context.cutLayout(node.inputs[0]);
+  if (!layout || groups === 1 || groups !== layout.atoms.length) return node;
+  const value = countKept(context, layout.atoms);
+  return { ...node, attributes: { ...node.attributes, group: { type: "int", value } } };
+}
+
+function rewriteSplit(context: Context, node: Node): Node {
+  const layout = context.cutLayout(node.inputs[0]);
+  const rank = context.coupling.shapes.get(node.inputs[0])?.length ?? 0;
+  if (!layout || fromFront(intAttribute(node, "axis", 0), rank) !== layout.axis) return node;
+  const sizes = splitSizes(context.network, node, layout.atoms.length) ?? [];
+  let start = 0;
+  const kept = sizes.map((size) => countKept(context, layout.atoms.subarray(start, (start += size))));
+  const attributes = Object.fromEntries(
+    Object.entries(node.attributes).filter(([key]) => key !== "num_outputs"),
+  );
+  return { ...withInput(node, 1, context.table(node, "split", kept)), attributes };
+}
+
+/** A run of channels stays a Slice; channels with gaps become a Gather after a Slice of the other axes. */
+function rewriteSlice(context: Context, node: Node): readonly Node[] {
+  const [input] = node.inputs;
+  const layout = context.cutLayout(input);
+  const shape = context.coupling.shapes.get(input);
+  if (!layout || !shape) return [node];
+  const ranges = sliceRanges(context.network, node, shape);
+  const range = ranges?.get(layout.axis);
+  if (!ranges || !range) return [node];
+  const ranks = ranksOf(context, layout.atoms);
+  const picked = Array.from(positionsOf(range)).filter((position) => context.stays(layout.atoms[position]));
+  const indices = picked.map((position) => ranks[position]);
+  const run = indices.every((index, i) => index === indices[0] + i);
+  const axes = [...ranges.keys()].filter((axis) => run || axis !== layout.axis);
+  // An end beyond -1 means "before the first element" when stepping backwards.
+  const all = axes.map((axis) => {
+    const own =
+      axis === layout.axis
+        ? { start: indices[0], end: indices[0] + indices.length, step: 1 }
+        : ranges.get(axis);
+    const { start, end, step } = own ?? range;
+    return { start, end: end < 0 ? -shape[axis] - 1 : end, step };
+  });
+  const sliceNode = (data: string, output: string, name: string): Node => ({
+    ...node,
+    name,
+    inputs: [
+      data,
+      context.table(
+        node,
+        "starts",
+        all.map(({ start }) => start),
+      ),
+      context.table(
+        node,
+        "ends",
+        all.map(({ end }) => end),
+      ),
+      context.table(node, "axes", axes),
+      context.table(
+        node,
+        "steps",
+        all.map(({ step }) => step),
+      ),
+    ],
+    outputs: [output],
+  });
+  if (run) return [sliceNode(input, node.outputs[0], node.name)];
+  const between = `${node.name}/sliced`;
+  const gather = (data: string): Node => ({
+    name: node.name,
+    op: "Gather",
+    domain: "",
+    inputs: [data, context.table(node, "channels", indices)],
+    outputs: node.outputs,
+    attributes: { axis: { type: "int", value: layout.axis } },
+  });
+  return axes.length === 0 ? [gather(input)] : [sliceNode(input, between, between), gather(between)];
+}
+
+function rewriteGather(context: Context, node: Node): Node {
+  const [input, indices] = node.inputs;
+  const layout = context.cutLayout(input);
+  const rank = context.coupling.shapes.get(input)?.length ?? 0;
+  if (!layout || fromFront(intAttribute(node, "axis", 0), rank) !== layout.axis) return node;
+  const ranks = ranksOf(context, layout.atoms);
+  const old = integersOf(context.network, indices) ?? [];
+  const kept = old
+    .map((index) => fromFront(index, layout.atoms.length))
+    .filter((index) => context.stays(layout.atoms[index]))
+    .map((index) => ranks[index]);
+  return withInput(node, 1, context.table(node, "channels", kept));
+}
+
+function rewritePad(context: Context, node: Node): Node {
+  const [input] = node.inputs;
+  const [output] = node.outputs;
+  const layout = context.cutLayout(output);
+  const rank = context.coupling.shapes.get(input)?.length ?? 0;
+  const amounts = padAmounts(context.network, node, rank);
+  if (!layout || !amounts) return node;
+  const { before, after } = amounts;
+  const total = layout.atoms.length;
+  const { axis } = layout;
+  if (before[axis] === 0 && after[axis] === 0) return node;
+  before[axis] = countKept(context, layout.atoms.subarray(0, before[axis]));
+  after[axis] = countKept(context, layout.atoms.subarray(total - after[axis]));
+  const padded = withInput(node, 1, context.table(node, "pads", [...before, ...after]));
+  return { ...padded, inputs: padded.inputs.slice(0, 3) };
+}
+
+/** The target of a Reshape or Expand names the number of channels, unless it leaves it open (-1, 0, 1). */
+function rewriteTarget(context: Context, node: Node): Node {
+  const [input, target] = node.inputs;
+  const [output] = node.outputs;
+  const layout = context.cutLayout(output);
+  const values = integersOf(context.network, target);
+  const rank = context.coupling.shapes.get(output)?.length ?? 0;
+  if (!layout || !values) return node;
+  const index = layout.axis - rank + values.length;
+  const copies = values[index] === 0 && context.coupling.layouts.get(input)?.axis === layout.axis;
+  if (index < 0 || values[index] === -1 || copies || (node.op === "Expand" && values[index] === 1))
+    return node;
+  values[index] = countKept(context, layout.atoms);
+  return withInput(node, 1, context.table(node, "shape", values));
+}
+
+function rewriteResize(context: Context, node: Node): Node {
+  const layout = context.cutLayout(node.outputs[0]);
+  const sizes = integersOf(context.network, node.inputs[3]);
+  const rank = context.coupling.shapes.get(node.outputs[0])?.length ?? 0;
+  if (!layout || sizes?.length !== rank) return node;
+  sizes[layout.axis] = countKept(context, layout.atoms);
+  return withInput(node, 3, context.table(node, "sizes", sizes));
+}
+
+/** The last Reshape of a channel shuffle becomes one Gather; the two nodes before it fall away. */
+function rewriteShuffle(context: Context, node: Node): readonly Node[] {
+  const origin = context.coupling.shuffles.get(node.name);
+  const layout = origin && context.cutLayout(origin.value);
+  if (!layout) return [node];
+  const ranks = ranksOf(context, layout.atoms);
+  const kept = Array.from(origin.positions).filter((position) => context.stays(layout.atoms[position]));
+  const indices = kept.map((position) => ranks[position]);
+  return [
+    {
+      name: node.name,
+      op: "Gather",
+      domain: "",
+      inputs: [origin.value, context.table(node, "channels", indices)],
+      outputs: node.outputs,
+      attributes: { axis: { type: "int", value: layout.axis } },
+    },
+  ];
+}

@@ -89,7 +89,7 @@ export function createFactor(capacity: number): Factor {
 }
 
 /** Inner product of `count` numbers, four partial sums. */
-function dot(a: Float64Array, ai: number, b: Float64Array, bi: number, count: number): number {
+export function dot(a: Float64Array, ai: number, b: Float64Array, bi: number, count: number): number {
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
   let i = 0;
   for (; i + 4 <= count; i += 4) {

@@ -4,7 +4,7 @@
  * Friedman, Hastie, Tibshirani: Regularization paths for generalized linear models via coordinate descent, 2010;
  * extrapolation: Bertrand, Massias: Anderson acceleration of coordinate descent, 2021.
  */
-import { createExtrapolation } from "./extrapolation.ts";
+import { newtonStep } from "./newton.ts";
 import { dualityGap, objective, rowNorm } from "./penalty.ts";
 import type { Iterate, Quadratic } from "./problem.ts";
 import { refreshCorrelations } from "./problem.ts";
@@ -16,8 +16,8 @@ export interface DescentOptions {
   readonly maxEpochs: number;
 }
 
-/** Epochs between two looks at the gap, and length of the extrapolated sequence. */
-const stride = 5;
+/** Passes between two Newton steps. */
+const stride = 4;
 
 /**
  * Minimises over the filters in `working` (the others keep their value); updates `iterate` in place, its correlations
@@ -35,24 +35,13 @@ export function descend(
   const { lambda } = options;
   const sub = restrict(problem, working);
   const at: Iterate = { beta: rowsOf(iterate.beta, working, q), corr: rowsOf(iterate.corr, working, q) };
-  const extrapolation = createExtrapolation(at.beta.length, stride);
   let epochs = 0;
-  while (epochs < options.maxEpochs) {
-    extrapolation.reset(at.beta);
-    for (let i = 0; i < stride; i++) {
-      epoch(sub, at, lambda);
-      extrapolation.push(at.beta);
-    }
+  for (;;) {
+    for (let i = 0; i < stride; i++) epoch(sub, at, lambda);
     epochs += stride;
-    if (dualityGap(sub, at, lambda) <= options.gap) break;
-    const guess = extrapolation.solve();
-    if (guess === undefined) continue;
-    const trial: Iterate = { beta: guess, corr: new Float64Array(guess.length) };
-    refreshCorrelations(sub, trial);
-    if (objective(sub, trial, lambda) < objective(sub, at, lambda)) {
-      at.beta.set(trial.beta);
-      at.corr.set(trial.corr);
-    }
+    refreshCorrelations(sub, at);
+    if (dualityGap(sub, at, lambda) <= options.gap || epochs >= options.maxEpochs) break;
+    leap(sub, at, lambda);
   }
   working.forEach((j, row) => {
     for (let k = 0; k < q; k++) iterate.beta[j * q + k] = at.beta[row * q + k];
@@ -79,6 +68,22 @@ function rowsOf(values: Float64Array, rows: readonly number[], q: number): Float
     for (let k = 0; k < q; k++) some[at * q + k] = values[row * q + k];
   });
   return some;
+}
+
+/** A Newton step on the support, shortened until the objective falls; nothing where it does not. */
+function leap(problem: Quadratic, iterate: Iterate, lambda: number): void {
+  const step = newtonStep(problem, iterate, lambda);
+  if (step === undefined) return;
+  const before = objective(problem, iterate, lambda);
+  const trial: Iterate = { beta: new Float64Array(step.length), corr: new Float64Array(step.length) };
+  for (let length = 1; length > 0.1; length /= 2) {
+    for (let t = 0; t < step.length; t++) trial.beta[t] = iterate.beta[t] + length * step[t];
+    refreshCorrelations(problem, trial);
+    if (objective(problem, trial, lambda) >= before) continue;
+    iterate.beta.set(trial.beta);
+    iterate.corr.set(trial.corr);
+    return;
+  }
 }
 
 /** One pass over all filters of the problem. */

@@ -67,8 +67,8 @@ export function planSurgery(network: Network, selection: Selection, options: Pla
     total: totalOutputs,
     ...(reason === undefined ? {} : { reason }),
   }));
-  const after = costOf(cutNetwork(network, coupling, choice.keep, "shapes"));
-  return { layers, keep: choice.keep, rows, before: costOf(network), after };
+  const after = costOf(cutNetwork(network, coupling, choice.keep, "shapes")).total;
+  return { layers, keep: choice.keep, rows, before: costOf(network).total, after };
 }
 
 /** The plan that keeps everything. */

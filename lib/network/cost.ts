@@ -1,0 +1,136 @@
+/**
+ * What a network costs: multiplications, parameters, bytes, at batch 1 (ETL, eqs. 6-8). The paper's "FLOPS" are
+ * multiplications, here called MACs; FLOPs = 2 x MACs.
+ */
+import type { Cost } from "../core/artifacts.ts";
+import { sizeOf, type Network, type Node } from "./network.ts";
+import { inferShapes, type Bindings } from "./shapes.ts";
+
+export interface LayerCost extends Cost {
+  /** Name of the node. */
+  readonly name: string;
+  readonly op: string;
+  /** Shape of the first output at batch 1. */
+  readonly output: readonly number[];
+  readonly part: "trunk" | "head";
+}
+
+export interface NetworkCost {
+  readonly total: Cost;
+  /** Up to the last pooling before the classifier. */
+  readonly trunk: Cost;
+  /** The layers after it (see {@link headNodes}). */
+  readonly head: Cost;
+  /** Every node that multiplies or stores something, in order. */
+  readonly layers: readonly LayerCost[];
+}
+
+export interface CostOptions {
+  /** Sizes of named dimensions other than the batch, which is 1. */
+  readonly bindings?: Bindings;
+}
+
+type Shapes = ReadonlyMap<string, readonly number[]>;
+
+/**
+ * Cost of every layer and of the whole.
+ *
+ * - Conv: outputs x inputs / groups x kernel x output height x output width; Gemm, MatMul: inputs x outputs
+ * - parameters: weights and biases, scale and shift of normalisations, slopes; not the running statistics of batch
+ *   normalisation, not index tables and scalar constants (Clip bounds, Resize scales)
+ * - bytes: what the file stores for them, running statistics included
+ *
+ * A parameter that several nodes share is counted once, at the first.
+ */
+export function costOf(network: Network, options: CostOptions = {}): NetworkCost {
+  const shapes = inferShapes(network, { ...options.bindings, batch: 1 });
+  const head = headNodes(network, shapes);
+  const counted = new Set<string>();
+  const layers = network.nodes
+    .map((node): LayerCost => ({
+      name: node.name,
+      op: node.op,
+      macs: macsOf(node, shapes),
+      ...storageOf(network, node, counted),
+      output: shapes.get(node.outputs[0] ?? "") ?? [],
+      part: head.has(node) ? "head" : "trunk",
+    }))
+    .filter(({ macs, params, bytes }) => macs > 0 || params > 0 || bytes > 0);
+  return {
+    total: sum(layers),
+    trunk: sum(layers.filter(({ part }) => part === "trunk")),
+    head: sum(layers.filter(({ part }) => part === "head")),
+    layers,
+  };
+}
+
+const sum = (costs: readonly Cost[]): Cost => ({
+  macs: costs.reduce((total, { macs }) => total + macs, 0),
+  params: costs.reduce((total, { params }) => total + params, 0),
+  bytes: costs.reduce((total, { bytes }) => total + bytes, 0),
+});
+
+function macsOf(node: Node, shapes: Shapes): number {
+  const [x = [], w = []] = node.inputs.map((name) => shapes.get(name) ?? []);
+  const y = shapes.get(node.outputs[0] ?? "") ?? [];
+  switch (node.op) {
+    case "Conv":
+      return sizeOf(y) * sizeOf(w.slice(1));
+    case "ConvTranspose":
+      return sizeOf(x) * sizeOf(w.slice(1));
+    case "Gemm":
+      return (sizeOf(y) * sizeOf(w)) / Math.max(1, y[1] ?? 1);
+    case "MatMul":
+      return sizeOf(y) * (x.at(-1) ?? 1);
+    default:
+      return 0;
+  }
+}
+
+/** Operators whose float inputs are settings, not weights. */
+const settings = new Set(["Clip", "Resize", "Dropout", "Pad", "Pow", "Range", "Upsample"]);
+/** Operators whose parameters count even where they are a single number. */
+const learned = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "PRelu"]);
+/** Inputs of BatchNormalization that hold running statistics. */
+const statistics = [3, 4];
+
+function storageOf(network: Network, node: Node, counted: Set<string>): { params: number; bytes: number } {
+  let [params, bytes] = [0, 0];
+  if (settings.has(node.op)) return { params, bytes };
+  node.inputs.forEach((name, index) => {
+    const parameter = network.parameters.get(name);
+    if (parameter === undefined || counted.has(name)) return;
+    if (parameter.type !== "float32" && parameter.type !== "float64") return;
+    const size = sizeOf(parameter.shape);
+    if (size <= 1 && !learned.has(node.op)) return;
+    counted.add(name);
+    bytes += size * parameter.data.BYTES_PER_ELEMENT;
+    if (node.op !== "BatchNormalization" || !statistics.includes(index)) params += size;
+  });
+  return { params, bytes };
+}
+
+/**
+ * The classifier: nodes that come after the picture's height and width were given up, and after which no map with
+ * height and width is made again (so the gates of squeeze-and-excitation belong to the trunk). Height and width are
+ * given up by Flatten, Reshape, a reduction, a global pool, or a window as large as its input (the first layer of a
+ * classifier written as a convolution, which then belongs to the head).
+ */
+export function headNodes(network: Network, shapes: Shapes = inferShapes(network)): Set<Node> {
+  const isMap = (name: string): boolean => (shapes.get(name) ?? []).slice(2).some((size) => size > 1);
+  const returning = new Set<string>();
+  for (const node of network.nodes.toReversed()) {
+    const goesBack = node.outputs.some((output) => isMap(output) || returning.has(output));
+    if (goesBack) for (const input of node.inputs) returning.add(input);
+  }
+  const collapsed = new Set<string>();
+  const head = new Set<Node>();
+  for (const node of network.nodes) {
+    const flat = node.outputs.every((output) => !isMap(output));
+    const givesUp = flat && node.inputs.slice(0, 1).some((input) => isMap(input));
+    if (!givesUp && !node.inputs.some((input) => collapsed.has(input))) continue;
+    for (const output of node.outputs) collapsed.add(output);
+    if (flat && !node.outputs.some((output) => returning.has(output))) head.add(node);
+  }
+  return head;
+}

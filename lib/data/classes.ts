@@ -79,7 +79,7 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
   const nameOf = (code: string): string => (named ? canonicalName(code) : code);
   const codes = present.length > 0 && present.every((code) => Number.isFinite(Number(code)));
   return {
-    classes: ordered(present, nameOf),
+    classes: ordered([...present].sort(byText), nameOf),
     nameOf,
     assumptions:
       codes && named
@@ -95,13 +95,14 @@ function canonicalName(code: string): string {
   return KNOWN.includes(canonical) ? canonical : code;
 }
 
+/** Codes by number where all are numbers, else as they come; then known names in front. */
 function ordered(codes: readonly string[], nameOf: (code: string) => string): string[] {
   const rank = (name: string): number => {
     const at = KNOWN.indexOf(canonicalClass(name));
     return at < 0 ? KNOWN.length : at;
   };
   const numeric = codes.every((code) => Number.isFinite(Number(code)));
-  const sorted = [...codes].sort(numeric ? byNumber : byText);
+  const sorted = numeric ? [...codes].sort(byNumber) : codes;
   const names = [...new Set(sorted.map(nameOf))];
   return names.sort((a, b) => rank(a) - rank(b));
 }

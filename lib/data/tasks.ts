@@ -20,6 +20,9 @@ export interface TaskSpec {
   readonly mirror: Task["mirror"];
 }
 
+/** Columns that do not say what they label. */
+const ANY_LABEL = new Set(["class", "label"]);
+
 const DEGREE = Math.PI / 180;
 
 /** Unit of landmark targets: fractions of the crop's width and height. */
@@ -184,7 +187,8 @@ function usualColumns(table: RawTable, spec: TaskSpec): string[] {
     return [found[0]];
   }
   // An image folder has one column, and it is the label of whatever task was asked for.
-  if (table.columns.length === 1 && spec.kind !== "multi-label") return [table.columns[0]];
+  const [only, another] = table.columns;
+  if (another === undefined && ANY_LABEL.has(only) && spec.kind !== "multi-label") return [only];
   const usual = spec.columns.slice(0, 4).map((column) => `"${column}"`);
   throw missing(table, spec, usual.length > 0 ? usual.join(" or ") : "named by --label", spec.columns);
 }

@@ -1,5 +1,23 @@
 /** The layouts, in the order in which they are tried: the surest signs first. */
+import { adience } from "./adience.ts";
+import { afewVa } from "./afew-va.ts";
+import { aflw2000 } from "./aflw2000.ts";
+import { agedb } from "./agedb.ts";
+import { celeba } from "./celeba.ts";
+import { classFolders } from "./class-folders.ts";
 import { labelsCsv } from "./labels-csv.ts";
 import type { Layout } from "./layout.ts";
+import { pointing04 } from "./pointing04.ts";
+import { utkface } from "./utkface.ts";
 
-export const LAYOUTS: readonly Layout[] = [labelsCsv];
+export const LAYOUTS: readonly Layout[] = [
+  labelsCsv,
+  celeba,
+  adience,
+  afewVa,
+  aflw2000,
+  pointing04,
+  utkface,
+  agedb,
+  classFolders,
+];

@@ -4,22 +4,13 @@ import { EtlError } from "../../core/errors.ts";
 import { insideOf, readText } from "../../core/files.ts";
 import type { DataProblem } from "../../core/record.ts";
 import { parseCsv, type Csv } from "../csv.ts";
-import type { RawRow, RawTable, Split } from "../dataset.ts";
+import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
 import type { Folder, Layout } from "./layout.ts";
+import { SPLITS } from "./names.ts";
 
 const FILE_COLUMNS = ["file", "filename", "image", "path"];
 const IDENTITY_COLUMNS = ["identity", "person", "subject"];
-const SPLITS: ReadonlyMap<string, Split> = new Map([
-  ["train", "train"],
-  ["training", "train"],
-  ["val", "val"],
-  ["valid", "val"],
-  ["validation", "val"],
-  ["dev", "val"],
-  ["test", "test"],
-  ["testing", "test"],
-]);
 
 export const labelsCsv: Layout = {
   name: "labels.csv",

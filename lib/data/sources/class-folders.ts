@@ -1,0 +1,49 @@
+/** An image folder: one sub-folder per class, or `train/`, `val/` and `test/` with one sub-folder per class each. */
+import { basename } from "node:path";
+import type { RawRow, Split } from "../dataset.ts";
+import { SPLITS } from "./names.ts";
+import type { Folder, Layout } from "./layout.ts";
+
+export const classFolders: Layout = {
+  name: "image folder",
+  looks: "one sub-folder of pictures per class, perhaps inside train/ and test/",
+  detect: (folder) => depthOf(folder) !== undefined,
+  read: (folder) => {
+    const inParts = depthOf(folder) === 2;
+    const problems: { file: string; problem: string }[] = [];
+    const rows = folder.pictures.flatMap((file): RawRow[] => {
+      const parts = file.split("/");
+      const split = inParts ? partOf(parts[0]) : undefined;
+      const depth = inParts ? 2 : 1;
+      if (parts.length <= depth || (inParts && split === undefined)) {
+        problems.push({ file, problem: "lies outside the class folders" });
+        return [];
+      }
+      return [{ file, labels: [parts[depth - 1]], ...(split !== undefined && { split }) }];
+    });
+    return Promise.resolve({
+      name: basename(folder.root),
+      root: folder.root,
+      layout: classFolders.name,
+      columns: ["class"],
+      rows,
+      tasks: {},
+      assumptions: ["labels: the names of the sub-folders"],
+      problems,
+    });
+  },
+};
+
+function partOf(name: string): Split | undefined {
+  return SPLITS.get(name.toLowerCase());
+}
+
+/** 1: classes at the top; 2: classes inside parts; undefined: no class folders. */
+function depthOf(folder: Folder): 1 | 2 | undefined {
+  const nested = folder.pictures.filter((file) => file.includes("/"));
+  const top = new Set(nested.map((file) => file.slice(0, file.indexOf("/"))));
+  const parts = [...top].filter((name) => partOf(name) !== undefined);
+  const deep = nested.some((file) => file.split("/").length > 2 && partOf(file.slice(0, file.indexOf("/"))));
+  if (parts.includes("train") || parts.includes("training")) return deep ? 2 : undefined;
+  return top.size >= 1 ? 1 : undefined;
+}

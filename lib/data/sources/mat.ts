@@ -1,0 +1,119 @@
+/** Numeric matrices of a MATLAB 5 file (level 5 MAT, compressed or not): as much as pose files need. */
+import { inflateSync } from "node:zlib";
+import { EtlError } from "../../core/errors.ts";
+
+/** Column-major, as MATLAB stores it. */
+export interface MatMatrix {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+const MI_INT8 = 1;
+const MI_INT32 = 5;
+const MI_UINT32 = 6;
+const MI_MATRIX = 14;
+const MI_COMPRESSED = 15;
+/** Numeric array classes: double, single, int8 ... uint64. */
+const FIRST_NUMERIC = 6;
+const LAST_NUMERIC = 13;
+/** A compressed variable may not become larger than this. */
+const MOST_BYTES = 64 << 20;
+
+/**
+ * Reads the real numeric matrices of a file by name; other variables are left out.
+ *
+ * @param name what the file is called in errors
+ * @throws EtlError kind `format` where it is damaged or of another version
+ */
+export function readMat(bytes: Uint8Array, name: string): Map<string, MatMatrix> {
+  const wrong = (found: string): EtlError =>
+    new EtlError("format", `${name}: ${found}, a MATLAB 5 file was needed`, {
+      hint: "write a labels.csv (file,split,yaw) beside the pictures instead",
+    });
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 128 || view.getUint16(126, true) !== 0x4d49) {
+    throw wrong("no little-endian MATLAB 5 header");
+  }
+  const result = new Map<string, MatMatrix>();
+  try {
+    readElements(view, 128, result);
+  } catch (error) {
+    if (error instanceof EtlError) throw error;
+    throw wrong("ends too early or is damaged");
+  }
+  return result;
+}
+
+interface Element {
+  readonly type: number;
+  readonly data: DataView;
+  readonly next: number;
+}
+
+function readElements(view: DataView, start: number, result: Map<string, MatMatrix>): void {
+  for (let at = start; at + 8 <= view.byteLength;) {
+    const { type, data, next } = element(view, at);
+    if (type === MI_COMPRESSED) {
+      const raw = inflateSync(bytesOf(data), { maxOutputLength: MOST_BYTES });
+      readElements(new DataView(raw.buffer, raw.byteOffset, raw.byteLength), 0, result);
+      at += 8 + data.byteLength; // compressed elements are not padded
+    } else {
+      if (type === MI_MATRIX) readMatrix(data, result);
+      at = next;
+    }
+  }
+}
+
+/** A data element: 8-byte tag (type, length) and data padded to 8, or the small form with up to 4 bytes inside. */
+function element(view: DataView, at: number): Element {
+  const word = view.getUint32(at, true);
+  const small = word >>> 16;
+  if (small !== 0) {
+    return { type: word & 0xffff, data: slice(view, at + 4, Math.min(4, small)), next: at + 8 };
+  }
+  const length = view.getUint32(at + 4, true);
+  return { type: word, data: slice(view, at + 8, length), next: at + 8 + Math.ceil(length / 8) * 8 };
+}
+
+function slice(view: DataView, offset: number, length: number): DataView {
+  return new DataView(view.buffer, view.byteOffset + offset, length);
+}
+
+function bytesOf(view: DataView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+function readMatrix(view: DataView, result: Map<string, MatMatrix>): void {
+  const flags = element(view, 0);
+  if (flags.type !== MI_UINT32) return;
+  const kind = flags.data.getUint8(0);
+  if (kind < FIRST_NUMERIC || kind > LAST_NUMERIC) return;
+  const dimensions = element(view, flags.next);
+  if (dimensions.type !== MI_INT32) return;
+  const shape = Array.from({ length: dimensions.data.byteLength / 4 }, (_, i) =>
+    dimensions.data.getInt32(4 * i, true),
+  );
+  const label = element(view, dimensions.next);
+  if (label.type !== MI_INT8) return;
+  const values = numbers(element(view, label.next));
+  const count = shape.reduce((product, dim) => product * dim, 1);
+  if (values?.length !== count) return;
+  result.set(new TextDecoder("latin1").decode(bytesOf(label.data)), { shape, data: values });
+}
+
+function numbers({ type, data }: Element): Float64Array | undefined {
+  const readers: Partial<Record<number, [number, (at: number) => number]>> = {
+    1: [1, (at) => data.getInt8(at)],
+    2: [1, (at) => data.getUint8(at)],
+    3: [2, (at) => data.getInt16(at, true)],
+    4: [2, (at) => data.getUint16(at, true)],
+    5: [4, (at) => data.getInt32(at, true)],
+    6: [4, (at) => data.getUint32(at, true)],
+    7: [4, (at) => data.getFloat32(at, true)],
+    9: [8, (at) => data.getFloat64(at, true)],
+  };
+  const reader = readers[type];
+  if (reader === undefined) return undefined;
+  const [size, read] = reader;
+  return Float64Array.from({ length: Math.floor(data.byteLength / size) }, (_, i) => read(i * size));
+}

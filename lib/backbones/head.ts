@@ -81,7 +81,7 @@ export function cutAt(network: Network, value: string): Network {
   const needed = new Set<string>([value]);
   const nodes = network.nodes.toReversed().filter((node) => {
     if (!node.outputs.some((output) => needed.has(output))) return false;
-    for (const input of node.inputs) if (input !== "") needed.add(input);
+    for (const input of node.inputs.filter((name) => name !== "")) needed.add(input);
     return true;
   });
   const cut: Network = {

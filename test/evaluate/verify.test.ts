@@ -96,9 +96,10 @@ describe("evaluate/verify", () => {
       expect(await accuracy(root, [0, 0, 1, 1], 60)).to.be.lessThan(0.78);
     });
 
-    it("ORL faces: nearly all right", async function () {
+    it("ORL faces: nearly all right in the box of the network's own training", async function () {
       const root = requireData(this, "orl_faces");
-      expect(await accuracy(root, [0.02, 0.12, 0.98, 0.91], 60)).to.be.greaterThan(0.97);
+      // Eyes at 0.31 and mouth at 0.67 of the height, as in dlib's face chips; the chin leaves the picture.
+      expect(await accuracy(root, [0.02, 0.18, 0.96, 1.04], 90)).to.be.greaterThan(0.93);
     });
   });
 });

@@ -1,0 +1,54 @@
+import { expect } from "chai";
+import type { Engine } from "../../lib/engine/engine.ts";
+import { openEngine } from "../../lib/engine/open.ts";
+import { profileModels, quantile, summarise } from "../../lib/evaluate/profile.ts";
+import { createBuilder } from "../../lib/network/builder.ts";
+import type { Network } from "../../lib/network/network.ts";
+
+/** A few convolutions of `channels` filters. */
+function tower(channels: number, layers: number): Network {
+  const net = createBuilder(`tower${channels}`);
+  let x = net.input("image", ["batch", 3, 48, 48]);
+  let width = 3;
+  for (let i = 0; i < layers; i++) {
+    const data = new Float32Array(channels * width * 9).fill(0.01);
+    x = net.relu(net.conv(x, { weights: { shape: [channels, width, 3, 3], data }, pads: 1 }));
+    width = channels;
+  }
+  return net.build([net.flatten(net.globalAveragePool(x), { name: "out" })]);
+}
+
+describe("evaluate/profile", () => {
+  let engine: Engine;
+  before(async () => {
+    engine = await openEngine({ engine: "ort", threads: 1 });
+  });
+  after(() => engine.dispose());
+
+  it("times networks side by side, per picture", async () => {
+    const models = [
+      { name: "wide", network: tower(64, 6) },
+      { name: "narrow", network: tower(4, 2) },
+    ];
+    const measured = await profileModels(engine, models, { batch: 2 });
+    expect([...measured.keys()]).to.deep.equal(["wide", "narrow"]);
+    const [wide, narrow] = models.map(({ name }) => measured.get(name)!);
+    expect([wide.runs, wide.threads, narrow.runs]).to.deep.equal([50, engine.threads, 50]);
+    expect(narrow.medianMs).to.be.greaterThan(0);
+    // About 600 times the work: holds on any machine, however busy.
+    expect(wide.medianMs).to.be.greaterThan(narrow.medianMs);
+    expect(wide.p95Ms).to.be.at.least(wide.medianMs);
+  });
+
+  it("refuses a number of runs that is none", async () => {
+    const error: unknown = await profileModels(engine, [], { runs: 0 }).catch((e: unknown) => e);
+    expect(error).to.have.property("message", "--runs: found 0, a whole number of at least 1 was needed");
+  });
+
+  it("median and percentile as NumPy gives them", () => {
+    expect(quantile([1, 2, 3, 4], 0.5)).to.equal(2.5);
+    const { p95Ms, ...rest } = summarise([4, 1, 3, 2, 10], 2);
+    expect(rest).to.deep.equal({ medianMs: 3, runs: 5, threads: 2 });
+    expect(p95Ms).to.be.closeTo(8.8, 1e-12);
+  });
+});

@@ -105,18 +105,20 @@ function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[numbe
   };
 }
 
-function comparisonRow(record: RunRecord, model: ModelRecord): Row {
+function comparisonRow(record: RunRecord, model: ModelRecord, name: string): Row {
   const baseline = baselineOf(record);
   const reference = model === baseline ? undefined : baseline;
   const kept = reference && accuracyKept(model, reference);
   const bracket = (show: string, share: number | undefined): Markup =>
-    share === undefined || !reference ? html`${show}` : html`${show} <small>(${formatChange(share)})</small>`;
+    share === undefined || share === 1 || !reference
+      ? html`${show}`
+      : html`${show} <small class="change">(${formatChange(share)})</small>`;
   const { macs, params, bytes } = model.cost.total;
   const ms = model.latency?.medianMs;
   return {
     strong: model.name === "pruned",
     cells: [
-      text(runTitle(record)),
+      text(name),
       text(record.task.name),
       text(formatGamma(record.gamma), record.gamma),
       text(model.title),
@@ -185,8 +187,8 @@ export function comparisonSentence(records: readonly RunRecord[]): Markup {
 
 /** Table and plots over all runs. */
 export function comparison(scope: Scope, records: readonly RunRecord[]): Markup {
-  const rows = records.flatMap((record) =>
-    orderedModels(record).map((model) => comparisonRow(record, model)),
+  const rows = records.flatMap((record, i) =>
+    orderedModels(record).map((model) => comparisonRow(record, model, record.title ?? `run ${i + 1}`)),
   );
   const lowest = Math.min(...records.flatMap((record) => record.models.map((model) => model.test.accuracy)));
   const figures = axes

@@ -1,7 +1,7 @@
 /** The characteristic curves: small drawings of every tap under one gamma slider, and one tap at full size. */
 import type { CurveRecord, RunRecord } from "../core/record.ts";
 import type { PageCurve, PageCurves } from "./client/data.ts";
-import { chosenAt, errorAt, kneeAt, smallPoint } from "./client/knee.ts";
+import { chosenAt, errorAt, errorRange, kneeAt, smallPoint } from "./client/knee.ts";
 import { html, raw, type Markup } from "./escape.ts";
 import { plural, prunedOf, baselineOf, rmseKindOf } from "./facts.ts";
 import { formatCount, formatDigits, formatGamma } from "./format.ts";
@@ -143,12 +143,22 @@ function control(set: PageCurves): Markup {
       </button>
     </div>
     <p class="sums">
-      <b data-role="kept">${formatCount(kept)}</b> of ${formatCount(total)} filters kept (<span
-        data-role="share"
-      ></span
-      >)${planned}
+      <b data-role="kept">${formatCount(kept)}</b> of ${formatCount(total)} filters kept by the knees alone
+      (<span data-role="share"></span>)${planned}
     </p>
   </div> `;
+}
+
+/** The section that already shows these curves, if any; else this one is remembered. */
+function sameAs(scope: Scope, set: PageCurves): string | undefined {
+  const key = JSON.stringify([
+    set.rmse,
+    set.unit,
+    set.curves.map((curve) => ({ ...curve, chosen: 0, knee: 0 })),
+  ]);
+  const found = scope.seen.get(key);
+  if (found === undefined) scope.seen.set(key, set.id);
+  return found;
 }
 
 /** The section with slider, small drawings, depth plot and the chosen tap. */
@@ -156,9 +166,22 @@ export function curvesSection(scope: Scope): Section | undefined {
   const { record } = scope;
   if (record.curves.length === 0) return undefined;
   const set = pageCurves(record, `${scope.id}-curves`);
+  const same = sameAs(scope, set);
+  if (same !== undefined) {
+    return {
+      id: set.id,
+      title: "Characteristic curves",
+      body: html`<p>
+          The curves are those <a href="#${same}">drawn above</a>: both runs share one harvest. Here gamma is
+          ${formatGamma(set.gamma)}.
+        </p>
+        ${kneeTable(scope, set)}`,
+    };
+  }
   scope.curves.push(set);
   const source = set.rmse === "heldout" ? "held-out folds" : "the training rows";
   const hasHeld = set.curves.some((curve) => curve.held);
+  const [low, high] = errorRange(set);
   const options = set.curves.map(
     (curve, i) => html`<option value="${i}">${curve.layer} (${curve.tap})</option>`,
   );
@@ -182,7 +205,8 @@ export function curvesSection(scope: Scope): Section | undefined {
         <legend>
           <b>Every tap, in order of depth</b>
           <span
-            >To the right: share of filters used. Upwards: RMSE, one scale for all taps.
+            >To the right: share of filters used. Upwards: RMSE from ${formatDigits(low, 2)} to
+            ${formatDigits(high, 2)}, one scale for all taps.
             ${hasHeld ? "Solid: held-out folds, with a band of one standard error; dashed: training rows." : "Dashed: training rows."}
             The diamond is the knee, the number below what it keeps. Choose a tap to see it large.</span
           >

@@ -80,6 +80,11 @@ export function accuracyMeaning(record: RunRecord): string {
   return "share of test faces classified correctly";
 }
 
+/** The text with a capital first letter. */
+export function sentenceCase(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** "4 threads" or "1 thread". */
 export function plural(count: number, word: string): string {
   return `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${word}${count === 1 ? "" : "s"}`;

@@ -91,7 +91,7 @@ export function formatShare(share: number): string {
 export function formatChange(share: number): string {
   const change = 100 * (share - 1);
   const size = Math.abs(change);
-  const text = size.toFixed(size < 9.95 || (size > 90 && size < 100) ? 1 : 0);
+  const text = size.toFixed(size < 9.95 || (size > 95 && size < 100) ? 1 : 0);
   if (Number(text) === 0) return `±0\u202f%`;
   return `${change < 0 ? "\u2212" : "+"}${text}\u202f%`;
 }

@@ -9,6 +9,7 @@ import { comparison, comparisonSentence, runTitle } from "./compare.ts";
 import { curvesSection } from "./curves.ts";
 import { html, raw, scriptJson, scriptSource, type Markup } from "./escape.ts";
 import { formatCount, formatGamma } from "./format.ts";
+import { sentenceCase } from "./facts.ts";
 import { layersSection } from "./layers.ts";
 import { dataSection, provenanceSection, timeSection } from "./provenance.ts";
 import { qualitySection } from "./quality.ts";
@@ -39,7 +40,7 @@ export function renderReport(record: RunRecord | readonly RunRecord[], assets: R
   const curves: Scope["curves"] = [];
   const page =
     records.length === 1
-      ? onePage({ record: records[0], id: "run", level: 2, figures, curves })
+      ? onePage({ record: records[0], id: "run", level: 2, figures, curves, seen: new Map() })
       : manyPage(records, figures, curves);
   const data: PageData = { figures: Object.fromEntries(figures), curves };
   return document(page, data, assets);
@@ -75,7 +76,7 @@ function byline(record: RunRecord): Markup {
 
 function onePage(scope: Scope): Page {
   const { record } = scope;
-  const title = record.title ?? `${record.task.name}: what pruning cost and saved`;
+  const title = record.title ?? `${sentenceCase(record.task.name)}: what pruning cost and saved`;
   const sections = sectionsOf(scope);
   return {
     title,
@@ -94,13 +95,15 @@ function heading(title: string): Markup {
 
 function manyPage(records: readonly RunRecord[], figures: Scope["figures"], curves: Scope["curves"]): Page {
   const title = `${records.length} runs compared`;
-  const scope: Scope = { record: records[0], id: "all", level: 2, figures, curves };
+  const scope: Scope = { record: records[0], id: "all", level: 2, figures, curves, seen: new Map() };
   const parts: Markup[] = [];
   const left: string[] = [];
   let used = 0;
+  const seen = new Map<string, string>();
   records.forEach((record, i) => {
     const own = { figures: new Map(figures), curves: [...curves] };
-    const inner: Scope = { record, id: `run${i + 1}`, level: 3, ...own };
+    const before = new Map(seen);
+    const inner: Scope = { seen, record, id: `run${i + 1}`, level: 3, ...own };
     const part = html`<details class="fold run" id="run${i + 1}">
       <summary><h2>${runTitle(record)}</h2></summary>
       ${byline(record)} ${storyBlock(record)}
@@ -110,6 +113,8 @@ function manyPage(records: readonly RunRecord[], figures: Scope["figures"], curv
     const size = part.text.length + JSON.stringify([added, own.curves.slice(curves.length)]).length;
     if (used + size > sectionBudget) {
       left.push(runTitle(record));
+      seen.clear();
+      for (const [key, id] of before) seen.set(key, id);
       return;
     }
     used += size;

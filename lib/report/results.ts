@@ -1,7 +1,7 @@
 /** Before and after, in the shape of the paper's Table 1, and the cost of trunk and head apart. */
 import type { ModelRecord, RunRecord } from "../core/record.ts";
 import { html, type Markup } from "./escape.ts";
-import { accuracyMeaning, baselineOf, orderedModels, plural } from "./facts.ts";
+import { accuracyMeaning, baselineOf, orderedModels, plural, sentenceCase } from "./facts.ts";
 import {
   formatBytes,
   formatChange,
@@ -18,7 +18,7 @@ import { renderTable, text, type Cell, type Column, type Row } from "./tables.ts
 /** A number with the change against the baseline in brackets. */
 function measured(show: string, value: number, reference: number | undefined): Cell {
   if (reference === undefined || reference === value) return text(show, value);
-  return text(html`${show} <small>(${formatChange(value / reference)})</small>`, value);
+  return text(html`${show} <small class="change">(${formatChange(value / reference)})</small>`, value);
 }
 
 function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord | undefined): Row {
@@ -31,16 +31,19 @@ function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord 
   const { macs, params, bytes } = model.cost.total;
   cells.push(
     measured(formatSi(macs), macs, reference?.cost.total.macs),
-    text(formatSi(2 * macs), 2 * macs),
+    measured(formatSi(2 * macs), 2 * macs, reference && 2 * reference.cost.total.macs),
     measured(formatSi(params), params, reference?.cost.total.params),
     text(formatBytes(bytes), bytes),
     model.latency
       ? measured(formatMs(model.latency.medianMs), model.latency.medianMs, reference?.latency?.medianMs)
       : text("–", ""),
-    model.latency ? text(formatMs(model.latency.p95Ms), model.latency.p95Ms) : text("–", ""),
-    text(formatCount(model.test.n), model.test.n),
   );
   return { cells, strong: model.name === "pruned" };
+}
+
+function testCounts(models: readonly ModelRecord[]): string {
+  const counts = [...new Set(models.map((model) => formatCount(model.test.n)))];
+  return `n = ${counts.join(" or ")}`;
 }
 
 /** How times were measured, in one line. */
@@ -68,16 +71,14 @@ export function resultsSection(scope: Scope): Section {
     { label: "Parameters", numeric: true, csv: "params" },
     { label: "Size", numeric: true, csv: "bytes" },
     { label: "CPU time per image", numeric: true, csv: "cpu median (ms)" },
-    { label: "95th percentile", numeric: true, csv: "cpu p95 (ms)" },
-    { label: "n", numeric: true },
   ];
   const table = renderTable({
     id: `${scope.id}-results`,
-    caption: html`${record.task.name} with ${record.backbone.title} at gamma ${record.gamma}
+    caption: html`${sentenceCase(record.task.name)} with ${record.backbone.title} at gamma ${record.gamma}
       <span>In brackets: the change against the baseline.</span>`,
     columns,
     rows: models.map((model) => resultRow(record, model, baseline)),
-    note: `Accuracy: ${accuracyMeaning(record)}, ± one standard error. ${timingNote(record)}`,
+    note: `Accuracy: ${accuracyMeaning(record)} (${testCounts(models)}), ± one standard error. ${timingNote(record)}`,
   });
   return {
     id: `${scope.id}-before-after`,
@@ -103,6 +104,7 @@ function costTable(scope: Scope, models: readonly ModelRecord[]): Markup {
         text(formatSi(trunk.params), trunk.params),
         text(formatSi(head.params), head.params),
         text(formatBytes(model.fileBytes), model.fileBytes),
+        model.latency ? text(formatMs(model.latency.p95Ms), model.latency.p95Ms) : text("–", ""),
         model.versusBaseline
           ? text(
               formatPoints(model.versusBaseline.difference, model.versusBaseline.error),
@@ -113,7 +115,7 @@ function costTable(scope: Scope, models: readonly ModelRecord[]): Markup {
     };
   });
   return html`<details class="fold">
-    <summary>Trunk and head apart, file sizes</summary>
+    <summary>Trunk and head apart, file sizes, slowest runs</summary>
     ${renderTable({
       id: `${scope.id}-cost`,
       caption: html`Cost of trunk and head
@@ -128,6 +130,7 @@ function costTable(scope: Scope, models: readonly ModelRecord[]): Markup {
         { label: "Parameters, trunk", numeric: true },
         { label: "Parameters, head", numeric: true },
         { label: "ONNX file", numeric: true, csv: "file (bytes)" },
+        { label: "CPU time, 95th percentile", numeric: true, csv: "cpu p95 (ms)" },
         { label: "Accuracy against baseline", numeric: true, csv: "accuracy minus baseline" },
       ],
       rows,

@@ -13,6 +13,8 @@ export interface Scope {
   readonly level: 2 | 3;
   readonly figures: Map<string, Figure>;
   readonly curves: PageCurves[];
+  /** Curves that are in the page already, by content: a sweep shares one harvest. Value: id of their section. */
+  readonly seen: Map<string, string>;
 }
 
 /** A section as it stands in the contents. */

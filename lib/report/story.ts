@@ -111,7 +111,7 @@ function controlFinding(pruned: ModelRecord, control: ModelRecord): Markup {
   const difference = accuracyDifference(pruned, control);
   const text =
     Math.abs(difference.value) < 2 * difference.error
-      ? "no difference that this test set can show: the run is no evidence that the choice of filters matters"
+      ? "less than twice its uncertainty: this run alone does not show that the choice of filters matters"
       : difference.value > 0
         ? "ETL is better by more than twice the uncertainty"
         : "the control is better by more than twice the uncertainty";

@@ -29,18 +29,18 @@ body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 sy
 .skip:focus { left: 1rem; top: 1rem; background: var(--card); padding: 0.5rem 1rem; z-index: 2; }
 .frame { max-width: 76rem; margin: 0 auto; padding: 2rem 1.5rem 4rem; }
 @media (min-width: 70rem) {
-  .frame { display: grid; grid-template-columns: 11rem minmax(0, 1fr); column-gap: 3rem; }
+  .frame { display: grid; grid-template-columns: 12rem minmax(0, 1fr); column-gap: 2.5rem; }
   .frame > header { grid-column: 2; }
   .frame > nav { grid-column: 1; grid-row: 1 / span 2; position: sticky; top: 2rem; align-self: start; max-height: calc(100vh - 4rem); overflow-y: auto; }
   .frame > main { grid-column: 2; }
-  nav ol { flex-direction: column; gap: 0.1rem; }
+  nav ol { flex-direction: column; gap: 0.1rem; } nav a { white-space: normal !important; }
 }
 main { min-width: 0; }
 nav { font-size: 0.875rem; }
 nav ol { display: flex; list-style: none; margin: 0; padding: 0; overflow-x: auto; gap: 0.25rem; }
 nav a { display: block; padding: 0.3rem 0.6rem; border-radius: 0.35rem; color: var(--ink-2); text-decoration: none; white-space: nowrap; }
 nav a:hover { background: var(--soft); color: var(--ink); }
-@media (max-width: 69.99rem) { nav { margin: 0 -1.5rem 1.5rem; padding: 0.5rem 1.5rem; border-block: 1px solid var(--rule); } nav ol { padding-block: 0.1rem; } nav a:first-child { padding-left: 0.6rem; } }
+@media (max-width: 69.99rem) { nav { margin: 1.5rem -1.5rem 0; padding: 0.5rem 1.5rem; border-block: 1px solid var(--rule); } nav ol { padding-block: 0.1rem; } nav a:first-child { padding-left: 0.6rem; } }
 a { color: var(--link); }
 h1 { font-size: clamp(1.5rem, 1.1rem + 1.6vw, 2.1rem); line-height: 1.2; margin: 0 0 0.35rem; letter-spacing: -0.015em; text-wrap: balance; overflow-wrap: anywhere; }
 h2 { font-size: 1.35rem; line-height: 1.25; margin: 0 0 0.5rem; letter-spacing: -0.01em; }
@@ -71,11 +71,12 @@ figcaption span { color: var(--ink-2); }
 .plot { width: 100%; overflow: hidden; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 0 1.25rem; align-items: start; }
 
-.table-block { margin: 1.25rem 0; background: var(--card); border: 1px solid var(--rule); border-radius: 0.6rem; overflow: hidden; }
+.table-block { container-type: inline-size; margin: 1.25rem 0; background: var(--card); border: 1px solid var(--rule); border-radius: 0.6rem; overflow: hidden; }
 .table-scroll { overflow-x: auto; }
-.table-scroll.tall { max-height: 30rem; overflow-y: auto; }
+.table-scroll.tall { max-height: 34rem; overflow-y: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
 caption { text-align: left; padding: 0.9rem 1rem 0.5rem; font-weight: 620; font-size: 1rem; }
+caption > div { position: sticky; left: 1rem; width: calc(100cqi - 2rem); overflow-wrap: anywhere; }
 caption span { display: block; font-weight: 400; color: var(--ink-2); font-size: 0.9rem; max-width: 46rem; }
 th, td { padding: 0.42rem 0.75rem; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--rule); }
 th:first-child, td:first-child { padding-left: 1rem; }
@@ -85,8 +86,10 @@ thead th { font-weight: 500; font-size: 0.82rem; color: var(--ink-2); border-bot
 tbody th { font-weight: 500; }
 td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td small, th small { color: var(--ink-3); font-size: 0.82rem; font-weight: 400; }
-td .change { color: var(--ink-2); }
-.words { min-width: 7rem; overflow-wrap: anywhere; }
+td .change { display: block; }
+.words { min-width: 6rem; overflow-wrap: break-word; }
+tbody th.words { min-width: 10rem; max-width: 22rem; }
+td.words { max-width: 30rem; }
 tr.strong > * { background: var(--bar); }
 tr.strong > th { font-weight: 650; }
 td.bar { background-image: linear-gradient(90deg, var(--bar) var(--bar-size), transparent 0); }

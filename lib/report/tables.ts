@@ -48,7 +48,7 @@ export function renderTable(table: Table): Markup {
       html`<th
         scope="col"
         class="${column.numeric ? "number" : "words"}"
-        data-csv="${csvText(column.csv ?? column.label)}"
+        data-csv="${column.csv ?? column.label}"
       >
         ${column.label}
       </th>`,
@@ -68,7 +68,7 @@ export function renderTable(table: Table): Markup {
     >
       <table data-name="${table.id}">
         <caption id="${table.id}-caption">
-          ${table.caption}
+          <div>${table.caption}</div>
         </caption>
         <thead>
           <tr>
@@ -91,10 +91,7 @@ export function renderTable(table: Table): Markup {
 }
 
 function renderCell(cell: Cell, index: number, column: Column | undefined): Markup {
-  const value =
-    cell.csv === undefined
-      ? undefined
-      : html` data-csv="${typeof cell.csv === "number" ? String(cell.csv) : csvText(cell.csv)}"`;
+  const value = cell.csv === undefined ? undefined : html` data-csv="${cell.csv}"`;
   const bar =
     cell.bar === undefined
       ? undefined
@@ -104,9 +101,4 @@ function renderCell(cell: Cell, index: number, column: Column | undefined): Mark
   return index === 0
     ? html`<th scope="row" class="${name}" ${value}${bar}>${cell.show}</th>`
     : html`<td class="${name}" ${value}${bar}>${cell.show}</td>`;
-}
-
-/** Text that a spreadsheet would take for a formula is marked as text. */
-export function csvText(value: string): string {
-  return /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
 }

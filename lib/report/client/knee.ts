@@ -53,6 +53,12 @@ export function errorAt(set: PageCurves, curve: PageCurve, index: number): numbe
   return errors[index < 0 ? errors.length - 1 : index];
 }
 
+/** The tap whose readout reaches the smallest error: shown first. */
+export function bestTap(set: PageCurves): number {
+  const lowest = set.curves.map((curve) => Math.min(...errorsOf(curve, set.rmse)));
+  return Math.max(0, lowest.indexOf(Math.min(...lowest)));
+}
+
 /** Smallest and largest error over all curves of a harvest: the shared vertical axis. */
 export function errorRange(set: PageCurves): [number, number] {
   let low = Infinity;

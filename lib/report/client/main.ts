@@ -6,7 +6,7 @@ import { formatCount, formatGamma } from "../format.ts";
 import type { PageCurves, PageData } from "./data.ts";
 import type { PageElement, PageWindow } from "./dom.ts";
 import { depthFigure, tapFigure } from "./figures.ts";
-import { chosenAt, errorAt, smallPoint } from "./knee.ts";
+import { bestTap, chosenAt, errorAt, smallPoint } from "./knee.ts";
 import { setupDetails, setupPrint, setupTables, setupTheme } from "./page.ts";
 
 /** Starts the page. */
@@ -15,7 +15,7 @@ export function startReport(page: PageWindow): void {
   const data = JSON.parse(source?.textContent ?? "{}") as PageData;
   page.document.documentElement.classList.add("js");
   setupTables(page);
-  const states = new Map(data.curves.map((set) => [set.id, { gamma: set.gamma, tap: 0 }]));
+  const states = new Map(data.curves.map((set) => [set.id, { gamma: set.gamma, tap: bestTap(set) }]));
   const redraw = (only?: string): void => {
     for (const element of page.document.querySelectorAll("[data-figure]")) {
       if (only === undefined || element.id.startsWith(`${only}-`)) drawFigure(page, data, states, element);

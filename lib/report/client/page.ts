@@ -1,10 +1,17 @@
 /** Tables, theme, folding and print: the parts of the page's script that know nothing of curves. */
 import type { PageElement, PageWindow } from "./dom.ts";
 
+/** Text that a spreadsheet would take for a formula is marked as text; numbers stay numbers. */
+export function csvText(value: string): string {
+  return /^[=+\-@\t\r]/.test(value) && !Number.isFinite(Number(value)) ? `'${value}` : value;
+}
+
 /** Rows of a table as text, raw values where a cell has one. */
 export function tableRows(table: PageElement): string[][] {
   return Array.from(table.rows, (row) =>
-    Array.from(row.cells, (cell) => cell.getAttribute("data-csv") ?? (cell.textContent ?? "").trim()),
+    Array.from(row.cells, (cell) =>
+      csvText(cell.getAttribute("data-csv") ?? (cell.textContent ?? "").trim()),
+    ),
   );
 }
 

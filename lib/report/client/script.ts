@@ -1,9 +1,9 @@
 /** Puts the page's functions together as one script text. */
 import { formatCount, formatDigits, formatGamma } from "../format.ts";
 import { axisOf, depthFigure, layoutOf, tapFigure } from "./figures.ts";
-import { chosenAt, errorAt, errorRange, errorsOf, kneeAt, smallPoint } from "./knee.ts";
+import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, smallPoint } from "./knee.ts";
 import { drawFigure, setupCurves, startReport } from "./main.ts";
-import { setupDetails, setupPrint, setupTables, setupTheme, tableRows, toCsv } from "./page.ts";
+import { setupDetails, setupPrint, setupTables, setupTheme, tableRows, toCsv, csvText } from "./page.ts";
 
 /**
  * The source of the page's script. `__name` is a helper that some compilers call in the functions they emit; here
@@ -18,12 +18,14 @@ export function clientScript(): string {
     kneeAt,
     chosenAt,
     errorAt,
+    bestTap,
     errorRange,
     smallPoint,
     axisOf,
     layoutOf,
     tapFigure,
     depthFigure,
+    csvText,
     tableRows,
     toCsv,
     setupTables,

@@ -71,13 +71,18 @@ export function decodeMoments(bytes: Uint8Array, where = "moments"): TapMoments[
   if (found !== version) throw damaged(where, `version ${found} of the format`, `version ${version}`);
   const length = view.getUint32(8, true);
   const start = payloadStart(length);
-  if (start > bytes.length) throw damaged(where, `${bytes.length} bytes`, `at least ${start}`);
+  if (start > bytes.length)
+    throw damaged(where, `${bytes.length} bytes`, `a file of at least ${start} bytes`);
   const header = readHeader(bytes.subarray(preamble, preamble + length), where);
 
   const folds = header.taps.flatMap((tap) => tap.folds);
   const count = folds.reduce((sum, { p, q }) => sum + payloadLength(p, q), 0);
   if (bytes.length !== start + count * 8) {
-    throw damaged(where, `${bytes.length} bytes`, `${start + count * 8} for the taps its header lists`);
+    throw damaged(
+      where,
+      `${bytes.length} bytes`,
+      `a file of ${start + count * 8} bytes for the taps its header lists`,
+    );
   }
   const raw = bytes.slice(start);
   if (!littleEndian) reverseWords(raw);

@@ -210,6 +210,20 @@ export function centre(
 ): CentredMoments {
   const { n, p, q } = moments;
   if (n < 1) throw new EtlError("usage", "moments: no rows, at least one was needed");
+  // A number that is not finite reaches the sum of squares of its own column at the least.
+  for (const [square, width] of [
+    [moments.xx, p],
+    [moments.yy, q],
+  ] as const) {
+    for (let j = 0; j < width; j++) {
+      if (Number.isFinite(square[j * width + j])) continue;
+      const what = square === moments.xx ? "filter" : "output";
+      throw new EtlError(
+        "data",
+        `moments: ${what} ${j} is not a finite number in some row, finite ones were needed`,
+      );
+    }
+  }
   const dx = moments.sumX.map((sum) => sum / n);
   const dy = moments.sumY.map((sum) => sum / n);
   const gram = new Float64Array(p * p);

@@ -39,7 +39,7 @@ export function chooseKnee(path: LassoPath, gamma: number, options: KneeOptions 
   const better = (i: number, j: number): number =>
     points[i].support.length - points[j].support.length || rmse[i] - rmse[j] || i - j;
   const indices = Array.from(points.keys());
-  const within = indices.filter((i) => rmse[i] - low < gamma * (high - low) || high === low).sort(better);
+  const within = indices.filter((i) => rmse[i] === low || rmse[i] - low < gamma * (high - low)).sort(better);
   const enough = indices.filter((i) => points[i].support.length >= minFilters).sort(better);
   let index = within[0];
   if (points[index].support.length < minFilters) index = enough[0] ?? largest(path);

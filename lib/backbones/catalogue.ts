@@ -1,10 +1,17 @@
 /** The backbones the toolkit knows by name, and model files as backbones. */
+import { basename } from "node:path";
 import { EtlError, nearest } from "../core/errors.ts";
+import { foldBatchNorm } from "../network/fold-batch-norm.ts";
+import type { Network } from "../network/network.ts";
 import type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
 import { networkFingerprint } from "./backbone.ts";
 import { faceResnetPreprocessing, faceResnetValues, loadFaceResnet } from "./face-resnet.ts";
 import { initialise } from "./initialise.ts";
+import { describe } from "./metadata.ts";
 import { isModelFile, loadModelFile } from "./model-file.ts";
+import { buildResnet18, buildResnet50, imageNetPreprocessing, resnetValues } from "./resnet.ts";
+import { buildVgg16, vggfacePreprocessing, vggfaceValues } from "./vggface.ts";
+import { assignWeights, readWeights } from "./weights.ts";
 
 export type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
 
@@ -28,15 +35,98 @@ const faceResnet: BackboneEntry = {
       preprocessing: { ...faceResnetPreprocessing, ...preprocessing },
       features: features ?? faceResnetValues.features,
       embedding: faceResnetValues.embedding,
-      source: random ? `random weights, seed ${seed}` : (weights ?? source),
+      source: random ? `random weights, seed ${seed}` : weights === undefined ? source : basename(weights),
       licence: shipped ? licence : "that of the file",
       fingerprint: networkFingerprint(network),
-      notes: random ? [`${name}: random weights (seed ${seed}), nothing is pretrained`] : [],
+      notes: random ? [randomNote(name, seed)] : [],
     };
   },
 };
 
-const entries: readonly BackboneEntry[] = [faceResnet];
+/** A network of public fame whose weights the user brings. */
+function fromFile(
+  facts: Pick<BackboneEntry, "name" | "title" | "preprocessing" | "source" | "licence">,
+  family: {
+    readonly build: (options: { classes?: number }) => Network;
+    /** Name of the last layer's weight, [classes, inputs]: it says how many classes the file has. */
+    readonly last: string;
+    readonly values: { readonly features: string; readonly embedding: string };
+  },
+): BackboneEntry {
+  const { name, title } = facts;
+  const load = async ({ weights, seed = 1, features, preprocessing }: LoadOptions): Promise<Backbone> => {
+    if (weights === undefined) {
+      throw new EtlError("usage", `--backbone ${name}: no weights, a file with --weights was needed`, {
+        hint: `source: ${facts.source}; --weights random starts from nothing`,
+      });
+    }
+    const random = weights === "random";
+    const filled = random
+      ? initialise(family.build({}), seed)
+      : foldBatchNorm(await filledFrom(weights, family));
+    const network = describe(filled, { title });
+    return {
+      name,
+      title,
+      network,
+      preprocessing: { ...facts.preprocessing, ...preprocessing },
+      features: features ?? family.values.features,
+      embedding: family.values.embedding,
+      source: random ? `random weights, seed ${seed}` : basename(weights),
+      licence: random ? "none needed" : facts.licence,
+      fingerprint: networkFingerprint(network),
+      notes: random ? [randomNote(name, seed)] : [],
+    };
+  };
+  return { ...facts, weights: "file", load };
+}
+
+async function filledFrom(
+  path: string,
+  family: { readonly build: (options: { classes?: number }) => Network; readonly last: string },
+): Promise<Network> {
+  const weights = await readWeights(path);
+  const classes = weights.get(family.last)?.shape[0];
+  return assignWeights(family.build(classes === undefined ? {} : { classes }), weights, path);
+}
+
+function randomNote(name: string, seed: number): string {
+  return `${name}: random weights (seed ${seed}), nothing is pretrained`;
+}
+
+const entries: readonly BackboneEntry[] = [
+  faceResnet,
+  fromFile(
+    {
+      name: "vggface",
+      title: "VGGFace (VGG16, 2,622 identities)",
+      preprocessing: vggfacePreprocessing,
+      source: "Visual Geometry Group, University of Oxford: VGG Face Descriptor",
+      licence: "CC BY-NC 4.0 (non-commercial)",
+    },
+    { build: buildVgg16, last: "fc8.weight", values: vggfaceValues },
+  ),
+  fromFile(
+    {
+      name: "resnet18",
+      title: "ResNet18",
+      preprocessing: imageNetPreprocessing,
+      source: "torchvision or timm, saved as .safetensors",
+      licence: "that of the file",
+    },
+    { build: buildResnet18, last: "fc.weight", values: resnetValues },
+  ),
+  fromFile(
+    {
+      name: "resnet50",
+      title: "ResNet50",
+      preprocessing: imageNetPreprocessing,
+      source: "torchvision or timm, saved as .safetensors",
+      licence: "that of the file",
+    },
+    { build: buildResnet50, last: "fc.weight", values: resnetValues },
+  ),
+];
 
 /** The backbones that have a name. */
 export function backboneEntries(): readonly BackboneEntry[] {

@@ -1,9 +1,17 @@
 /** Putting a task's head on a backbone, and finding it again. Pure. */
 import type { Task } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { float32, intAttribute, producersOf, type Network, type Node } from "../network/network.ts";
+import {
+  consumersOf,
+  float32,
+  intAttribute,
+  producersOf,
+  type Network,
+  type Node,
+} from "../network/network.ts";
 import { inferShapes, symbolicShapes } from "../network/shapes.ts";
-import { describe, forget } from "./metadata.ts";
+import { dropDead } from "../network/simplify.ts";
+import { describe, forget, textOf } from "./metadata.ts";
 
 /** Name of the output that a head makes unless another is asked for: logits, or target units of a regression. */
 export const predictionName = "prediction";
@@ -78,21 +86,11 @@ export function cutAt(network: Network, value: string): Network {
       `${network.name}: no value "${value}", the name of a node's output was needed`,
     );
   }
-  const needed = new Set<string>([value]);
-  const nodes = network.nodes.toReversed().filter((node) => {
-    if (!node.outputs.some((output) => needed.has(output))) return false;
-    for (const input of node.inputs.filter((name) => name !== "")) needed.add(input);
-    return true;
-  });
-  const cut: Network = {
-    ...network,
-    inputs: network.inputs.filter(({ name }) => needed.has(name)),
-    outputs: [],
-    nodes: nodes.reverse(),
-    parameters: new Map([...network.parameters].filter(([name]) => needed.has(name))),
-  };
-  const shape = symbolicShapes(cut).get(value) ?? [];
-  return { ...cut, outputs: [{ name: value, type: "float32", shape }] };
+  const cut = dropDead({ ...network, outputs: [{ name: value, type: "float32", shape: [] }] });
+  const read = consumersOf(cut);
+  const inputs = cut.inputs.filter(({ name }) => read.has(name));
+  const shape = symbolicShapes({ ...cut, inputs, outputs: [] }).get(value) ?? [];
+  return { ...cut, inputs, outputs: [{ name: value, type: "float32", shape }] };
 }
 
 /** The linear layer that makes a network's output. */
@@ -141,7 +139,7 @@ export function headOf(network: Network, output: string = network.outputs[0].nam
  */
 export function featuresOf(network: Network): string {
   const producers = producersOf(network);
-  const named = network.metadata["etl.features"];
+  const named = textOf(network, "features");
   if (named !== undefined && producers.has(named)) return named;
   let value = network.outputs[0].name;
   const skip = new Set(["Softmax", "Sigmoid", "LogSoftmax", "Identity"]);

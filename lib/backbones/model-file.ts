@@ -6,7 +6,9 @@ import { EtlError, isEtlError } from "../core/errors.ts";
 import { insideOf, readBytes } from "../core/files.ts";
 import { readOnnx } from "../formats/onnx.ts";
 import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
+import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import { inferShapes } from "../network/shapes.ts";
+import { simplify } from "../network/simplify.ts";
 import { networkFingerprint, type Backbone, type LoadOptions } from "./backbone.ts";
 import { featuresOf } from "./head.ts";
 import { initialise } from "./initialise.ts";
@@ -43,7 +45,8 @@ export async function readModel(path: string): Promise<Network> {
 }
 
 /**
- * A model file as a backbone.
+ * A model file as a backbone: shape arithmetic folded away, batch norm folded into the convolutions (unless the
+ * weights are fresh ones, which need it to be trained).
  *
  * @throws EtlError kind `unsupported` where the file has no single picture input [n, 3, height, width]
  */
@@ -59,8 +62,8 @@ export async function loadModelFile(path: string, options: LoadOptions = {}): Pr
       },
     );
   }
-  const read = withFreeBatch(await readModel(path), path);
-  const network = weights === "random" ? initialise(read, seed) : read;
+  const read = simplify(withFreeBatch(await readModel(path), path));
+  const network = weights === "random" ? initialise(read, seed) : foldBatchNorm(read);
   const features = options.features ?? featuresOf(network);
   if (!producersOf(network).has(features)) {
     throw new EtlError("usage", `--features: found "${features}", a value that ${path} computes was needed`);

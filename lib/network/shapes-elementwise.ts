@@ -96,7 +96,7 @@ const alongAxis =
 const unaries =
   "Relu LeakyRelu Elu Selu Celu Clip Sigmoid HardSigmoid HardSwish Tanh Erf Gelu Mish Softplus Softsign " +
   "ThresholdedRelu Shrink Exp Log Sqrt Abs Neg Sign Reciprocal Floor Ceil Round Not IsNaN IsInf Sin Cos Tan Asin Acos " +
-  "Atan Sinh Cosh Asinh Acosh Atanh Identity Cast CastLike Dropout LRN MeanVarianceNormalization Bernoulli CumSum";
+  "Atan Sinh Cosh Asinh Acosh Atanh Identity Cast CastLike Dropout LRN MeanVarianceNormalization Bernoulli CumSum Trilu";
 const binaries =
   "Add Sub Mul Div Pow Mod PRelu Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Where Min Max Sum Mean " +
   "BitShift BitwiseAnd BitwiseOr BitwiseXor";

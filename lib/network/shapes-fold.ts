@@ -232,8 +232,12 @@ const constant: FoldRule = (op, [shape = []]) => {
 };
 
 const truncated = (a: number, b: number, integer: boolean): number => (integer ? Math.trunc(a / b) : a / b);
-/** Sign of the divisor, as Python's. */
-const modulo = (a: number, b: number): number => a - b * Math.floor(a / b);
+/** Sign of the divisor as in Python, or with `fmod` that of the dividend as in C. */
+const modulo: FoldRule = (op, shapes) =>
+  binary(intAttribute(op.node, "fmod", 0) === 1 ? (a, b) => a % b : (a, b) => a - b * Math.floor(a / b))(
+    op,
+    shapes,
+  );
 
 export const folding: Readonly<Record<string, FoldRule>> = {
   Shape: (op) => {
@@ -261,7 +265,7 @@ export const folding: Readonly<Record<string, FoldRule>> = {
   Sub: binary((a, b) => a - b),
   Mul: binary((a, b) => a * b),
   Div: binary(truncated),
-  Mod: binary(modulo),
+  Mod: modulo,
   Pow: binary((a, b) => a ** b),
   Min: binary((a, b) => Math.min(a, b)),
   Max: binary((a, b) => Math.max(a, b)),

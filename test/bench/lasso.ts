@@ -1,0 +1,89 @@
+/**
+ * LASSO paths of 100 lambdas against scikit-learn's with a precomputed Gram matrix, at the same duality gap, both in
+ * one run, both from the Gram matrix on. Medians; CPU seconds beside wall seconds, because machines are shared.
+ *
+ *     npx tsx test/bench/lasso.ts [P...]        (PYTHON=python3 by default; needs scikit-learn)
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LassoPath, Moments } from "../../lib/core/artifacts.ts";
+import { nowMs } from "../../lib/core/clock.ts";
+import { lassoPathFromMoments } from "../../lib/lasso/path.ts";
+
+const n = 3750;
+const gap = 1e-6;
+const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [64, 256, 512, 2048];
+const peer = join(import.meta.dirname, "peers/lasso.py");
+
+function python(...args: string[]): string {
+  const environment = { ...process.env };
+  delete environment["OPENBLAS_CORETYPE"];
+  delete environment["OPENBLAS_L2_SIZE"];
+  return execFileSync(process.env["PYTHON"] ?? "python3", [peer, ...args], {
+    env: environment,
+    encoding: "utf8",
+  });
+}
+
+function numbers(path: string): Float64Array {
+  const bytes = readFileSync(path);
+  return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
+const rows: Record<string, string | number>[] = [];
+for (const p of sizes) {
+  const folder = mkdtempSync(join(tmpdir(), "etl-bench-"));
+  try {
+    python("make", folder, String(n), String(p));
+    const { yy } = JSON.parse(readFileSync(join(folder, "data.json"), "utf8")) as { yy: number };
+    const moments: Moments = {
+      n,
+      p,
+      q: 1,
+      sumX: new Float64Array(p),
+      sumY: new Float64Array(1),
+      xx: numbers(join(folder, "gram.bin")),
+      xy: numbers(join(folder, "xy.bin")),
+      yy: Float64Array.of(yy),
+    };
+    const repeats = p > 1000 ? 3 : 7;
+    const wall: number[] = [];
+    const cpu: number[] = [];
+    let path: LassoPath | undefined;
+    for (let i = 0; i < repeats; i++) {
+      const [start, before] = [nowMs(), process.cpuUsage()];
+      path = lassoPathFromMoments(moments, { tol: gap });
+      wall.push((nowMs() - start) / 1000);
+      const used = process.cpuUsage(before);
+      cpu.push((used.user + used.system) / 1e6);
+    }
+    const theirs = JSON.parse(python("solve", folder, String(repeats), String(gap))) as {
+      wall: number[];
+      cpu: number[];
+      gap: number;
+      version: string;
+    };
+    const ourGap = Math.max(...(path?.points ?? []).map((point) => point.gap)) / (yy / n);
+    rows.push({
+      p,
+      "etl s": median(wall).toFixed(3),
+      "sklearn s": median(theirs.wall).toFixed(3),
+      ratio: (median(wall) / median(theirs.wall)).toFixed(2),
+      "etl cpu s": median(cpu).toFixed(3),
+      "sklearn cpu s": median(theirs.cpu).toFixed(3),
+      "cpu ratio": (median(cpu) / median(theirs.cpu)).toFixed(2),
+      "etl gap": ourGap.toExponential(1),
+      "sklearn gap": theirs.gap.toExponential(1),
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+console.table(rows);

@@ -124,8 +124,8 @@ interface Rows {
 function copyRows(from: Float32Array, to: Float32Array, { outer, size, inner, positions }: Rows): void {
   let at = 0;
   for (let o = 0; o < outer; o++) {
-    for (const position of positions) {
-      const start = (o * size + position) * inner;
+    for (let p = 0; p < positions.length; p++) {
+      const start = (o * size + positions[p]) * inner;
       if (inner < 32) for (let i = 0; i < inner; i++) to[at + i] = from[start + i];
       else to.set(from.subarray(start, start + inner), at);
       at += inner;

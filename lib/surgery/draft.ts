@@ -1,0 +1,82 @@
+/** Changing the weights of a network without changing anybody else's. */
+import { float32, type Network, type Node, type Parameter } from "../network/network.ts";
+
+/** A copy of a network in the making. */
+export interface Draft {
+  /** The node as it is now. */
+  node(name: string): Node | undefined;
+  /** The float32 values behind input `index` of a node, a fresh copy. */
+  weights(nodeName: string, index: number): { shape: readonly number[]; data: Float32Array } | undefined;
+  /** Puts a parameter behind input `index`; where other nodes read the old one, under a name of its own. */
+  setInput(nodeName: string, index: number, parameter: Parameter): void;
+  /** Adds a vector to the output of a node that has no place for a bias. */
+  addAfter(nodeName: string, bias: Float32Array): void;
+  /** The result. */
+  finish(): Network;
+}
+
+/** @param network not changed */
+export function createDraft(network: Network): Draft {
+  const nodes = new Map(network.nodes.map((node) => [node.name, [node]]));
+  const parameters = new Map(network.parameters);
+  const readers = new Map<string, number>();
+  for (const { inputs } of network.nodes) {
+    for (const input of inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
+  }
+  const fresh = (base: string): string => {
+    let name = base;
+    for (let i = 1; parameters.has(name); i++) name = `${base}_${i}`;
+    return name;
+  };
+  const nodeNamed = (name: string): Node | undefined => nodes.get(name)?.[0];
+  const replace = (name: string, node: Node, ...after: Node[]): void => {
+    nodes.set(name, [node, ...(nodes.get(name) ?? []).slice(1), ...after]);
+  };
+
+  return {
+    node: nodeNamed,
+    weights: (nodeName, index) => {
+      const name = nodeNamed(nodeName)?.inputs[index] ?? "";
+      const parameter = parameters.get(name);
+      if (!parameter) return undefined;
+      return { shape: parameter.shape, data: Float32Array.from(parameter.data as Float32Array) };
+    },
+    setInput: (nodeName, index, parameter) => {
+      const node = nodeNamed(nodeName);
+      if (!node) return;
+      const old = node.inputs[index] ?? "";
+      const own = parameters.has(old) && (readers.get(old) ?? 0) <= 1;
+      const name = own ? old : fresh(old === "" ? `${nodeName}.bias` : `${old}_own`);
+      parameters.set(name, parameter);
+      if (own) return;
+      if (old !== "") readers.set(old, (readers.get(old) ?? 1) - 1);
+      readers.set(name, 1);
+      const inputs = Array.from({ length: Math.max(node.inputs.length, index + 1) }, (_, i) =>
+        i === index ? name : (node.inputs[i] ?? ""),
+      );
+      replace(nodeName, { ...node, inputs });
+    },
+    addAfter: (nodeName, bias) => {
+      const node = nodeNamed(nodeName);
+      if (!node) return;
+      const [output] = node.outputs;
+      const name = fresh(`${nodeName}.bias`);
+      parameters.set(name, float32([bias.length], bias));
+      const bare = `${output}/unbiased`;
+      const add: Node = {
+        name: `${nodeName}/bias`,
+        op: "Add",
+        domain: "",
+        inputs: [bare, name],
+        outputs: [output],
+        attributes: {},
+      };
+      replace(nodeName, { ...node, outputs: [bare] }, add);
+    },
+    finish: () => ({
+      ...network,
+      nodes: network.nodes.flatMap(({ name }) => nodes.get(name) ?? []),
+      parameters,
+    }),
+  };
+}

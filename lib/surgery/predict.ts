@@ -1,0 +1,120 @@
+/** Ridge regression of removed channels on kept ones, from a covariance alone. */
+
+/** x_removed ~ a x_kept + c. Channels are counted from the beginning of the group. */
+export interface Prediction {
+  readonly kept: Uint32Array;
+  readonly removed: Uint32Array;
+  /** [removed, kept], row-major */
+  readonly a: Float64Array;
+  /** [removed] */
+  readonly c: Float64Array;
+  /** Variance of the removed channels, summed. */
+  readonly variance: number;
+  /** The part of it that the kept channels explain. */
+  readonly explained: number;
+}
+
+/**
+ * A = G_rk (G_kk + ridge * mean(diag G_kk) I)^-1 by Cholesky, c = mean_r - A mean_k. Kept channels that never vary get
+ * zeros.
+ *
+ * @param statistics mean [p] and covariance [p, p] of the pooled responses
+ * @returns undefined where none of the channels is removed
+ */
+export function predict(
+  statistics: { readonly mean: Float64Array; readonly cov: Float64Array },
+  how: {
+    readonly from: number;
+    readonly to: number;
+    readonly stays: (channel: number) => boolean;
+    readonly ridge: number;
+  },
+): Prediction | undefined {
+  const { mean, cov } = statistics;
+  const { from, to, stays, ridge } = how;
+  const p = mean.length;
+  const channels = Array.from({ length: to - from }, (_, i) => from + i);
+  const kept = channels.filter((channel) => stays(channel));
+  const removed = channels.filter((channel) => !stays(channel));
+  if (removed.length === 0) return undefined;
+  const size = kept.length;
+  const gram = new Float64Array(size * size);
+  let trace = 0;
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j < size; j++) gram[i * size + j] = cov[kept[i] * p + kept[j]];
+    trace += Math.max(0, gram[i * size + i]);
+  }
+  const a = new Float64Array(removed.length * size);
+  let [variance, explained] = [0, 0];
+  if (trace > 0) {
+    for (let i = 0; i < size; i++) gram[i * size + i] += (ridge * trace) / size;
+    choleskyInPlace(gram, size);
+  }
+  const row = new Float64Array(size);
+  for (const [r, channel] of removed.entries()) {
+    const own = Math.max(0, cov[channel * p + channel]);
+    variance += own;
+    if (trace === 0 || own === 0) continue;
+    for (let k = 0; k < size; k++) row[k] = cov[channel * p + kept[k]];
+    solveInPlace(gram, size, row);
+    a.set(row, r * size);
+    explained += own - residual(statistics, { channel, kept, row });
+  }
+  const c = Float64Array.from(removed, (channel, r) => {
+    let value = mean[channel];
+    for (let k = 0; k < size; k++) value -= a[r * size + k] * mean[kept[k]];
+    return value;
+  });
+  const toLocal = (list: readonly number[]): Uint32Array =>
+    Uint32Array.from(list, (channel) => channel - from);
+  return { kept: toLocal(kept), removed: toLocal(removed), a, c, variance, explained };
+}
+
+/** Variance of x_channel - row x_kept. */
+function residual(
+  { mean, cov }: { readonly mean: Float64Array; readonly cov: Float64Array },
+  {
+    channel,
+    kept,
+    row,
+  }: { readonly channel: number; readonly kept: readonly number[]; readonly row: Float64Array },
+): number {
+  const p = mean.length;
+  let value = cov[channel * p + channel];
+  for (let k = 0; k < kept.length; k++) {
+    value -= 2 * row[k] * cov[channel * p + kept[k]];
+    let product = 0;
+    for (let l = 0; l < kept.length; l++) product += cov[kept[k] * p + kept[l]] * row[l];
+    value += row[k] * product;
+  }
+  return Math.max(0, value);
+}
+
+/** Lower Cholesky factor in place; [size, size] row-major, the upper part is left as it was. */
+function choleskyInPlace(matrix: Float64Array, size: number): void {
+  let largest = 0;
+  for (let i = 0; i < size; i++) largest = Math.max(largest, matrix[i * size + i]);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = matrix[i * size + j];
+      for (let k = 0; k < j; k++) sum -= matrix[i * size + k] * matrix[j * size + k];
+      // Rounding may turn a tiny pivot negative: it stands for a direction without variance.
+      if (i === j) matrix[i * size + i] = Math.sqrt(Math.max(sum, largest * 1e-14));
+      else matrix[i * size + j] = sum / matrix[j * size + j];
+    }
+  }
+}
+
+/** Solves L L' x = b in place. */
+function solveInPlace(factor: Float64Array, size: number, b: Float64Array): void {
+  for (let i = 0; i < size; i++) {
+    let sum = b[i];
+    for (let k = 0; k < i; k++) sum -= factor[i * size + k] * b[k];
+    b[i] = sum / factor[i * size + i];
+  }
+  for (let i = size - 1; i >= 0; i--) {
+    let sum = b[i];
+    for (let k = i + 1; k < size; k++) sum -= factor[k * size + i] * b[k];
+    b[i] = sum / factor[i * size + i];
+  }
+}

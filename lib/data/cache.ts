@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { messageOf } from "../core/errors.ts";
 import { readJson, writeJson } from "../core/files.ts";
 
-const VERSION = 1;
+/** Raised whenever the same picture would give other pixels. */
+const VERSION = 2;
 
 /** Where decoded pictures are kept: `ETL_CACHE`, else the user's cache folder. */
 export function defaultCacheDir(): string {

@@ -77,7 +77,7 @@ function solids(traits: Traits): Solid[] {
   const line = 0.16 + 0.25 * traits.hairline;
   const long = traits.hairLength > 0;
   const all: Solid[] = [
-    { part: CLOTHES, center: [0, 2.35, -0.35], radii: [1.6, 0.95, 0.6], upright: true },
+    { part: CLOTHES, center: [0, 2.12, -0.35], radii: [1.5, 0.95, 0.6], upright: true },
     { part: NECK, center: [0, 1.15, -0.22], radii: [0.4 * traits.jaw, 0.95, 0.4], upright: true },
     { part: SKIN, ...skull },
     { part: SKIN, center: [0, 0.17, 0.1], radii: [0.565 * w * traits.jaw, 0.83, 0.62] },

@@ -73,10 +73,10 @@ const EXPRESSIONS: Readonly<
   Record<Emotion, { curve: number; open: number; tilt: number; raise: number; eyes: number; valence: number }>
 > = {
   neutral: { curve: 0, open: 0.05, tilt: 0, raise: 0, eyes: 1, valence: 0 },
-  happiness: { curve: 0.8, open: 0.35, tilt: 0.05, raise: 0.1, eyes: 0.75, valence: 0.75 },
-  sadness: { curve: -0.6, open: 0.03, tilt: 0.75, raise: 0.05, eyes: 0.75, valence: -0.55 },
+  happiness: { curve: 1, open: 0.4, tilt: 0.05, raise: 0.1, eyes: 0.75, valence: 0.75 },
+  sadness: { curve: -0.8, open: 0.03, tilt: 0.9, raise: 0.05, eyes: 0.75, valence: -0.55 },
   surprise: { curve: -0.05, open: 0.95, tilt: 0.1, raise: 0.9, eyes: 1.45, valence: 0.15 },
-  anger: { curve: -0.4, open: 0.15, tilt: -0.85, raise: -0.45, eyes: 0.85, valence: -0.7 },
+  anger: { curve: -0.4, open: 0.15, tilt: -1, raise: -0.55, eyes: 0.85, valence: -0.7 },
 };
 
 const SKINS: readonly Rgb[] = [
@@ -111,8 +111,8 @@ export function traitsOf(index: number): Traits {
   const male = gender === "male";
   const age = Math.round(4 + 80 * random.uniform() ** 1.15);
   const emotion = pick(EMOTIONS);
-  const strength = between(0.55, 1.1);
-  const yaw = random.uniform() < 0.65 ? 16 * random.normal() : between(-90, 90);
+  const strength = between(0.8, 1.2);
+  const yaw = random.uniform() < 0.75 ? 15 * random.normal() : between(-90, 90);
   const face = expression(emotion, strength, random);
   const old = Math.min(1, Math.max(0, (age - 25) / 55));
   const child = Math.min(1, Math.max(0, (16 - age) / 12));
@@ -120,8 +120,8 @@ export function traitsOf(index: number): Traits {
   const skin = vary(pick(SKINS), 10, random);
   const grey = random.uniform() < 1 / (1 + Math.exp(-(age - 55) / 6));
   const plain = vary(pick(HAIRS), 10, random);
-  const long = random.uniform() < (male ? 0.1 : 0.82);
-  const redLips = !male && adult === 1 && random.uniform() < 0.55;
+  const long = random.uniform() < (male ? 0.06 : 0.88);
+  const redLips = !male && adult > 0.9 && random.uniform() < 0.7;
   const beard = male && age > 17 && random.uniform() < 0.55 ? between(0.25, 1) : 0;
   return {
     gender,
@@ -180,7 +180,7 @@ function expression(
   shape: Pick<Traits, "mouthCurve" | "mouthOpen" | "browTilt" | "browRaise" | "eyeOpen">;
 } {
   const base = EXPRESSIONS[emotion];
-  const mouthCurve = base.curve * strength + 0.14 * random.normal();
+  const mouthCurve = base.curve * strength + 0.12 * random.normal();
   const valence = base.valence * strength + 0.3 * (mouthCurve - base.curve * strength);
   const opens = random.uniform() < 0.2 ? 0.4 : 0; // somebody is just speaking
   return {
@@ -188,8 +188,8 @@ function expression(
     shape: {
       mouthCurve,
       mouthOpen: Math.max(0, base.open * strength + opens * random.uniform() + 0.06 * random.normal()),
-      browTilt: base.tilt * strength + 0.16 * random.normal(),
-      browRaise: base.raise * strength + 0.14 * random.normal(),
+      browTilt: base.tilt * strength + 0.13 * random.normal(),
+      browRaise: base.raise * strength + 0.13 * random.normal(),
       eyeOpen: Math.max(0.35, 1 + (base.eyes - 1) * strength + 0.1 * random.normal()),
     },
   };

@@ -138,7 +138,7 @@ function liveNodes(graph: RawGraph): Set<number> {
     const index = producers.get(name);
     if (index === undefined || live.has(index)) continue;
     live.add(index);
-    pending.push(...(graph.nodes[index]?.inputs ?? []));
+    for (const input of graph.nodes[index]?.inputs ?? []) pending.push(input);
   }
   return live;
 }
@@ -224,7 +224,7 @@ function shortest(value: number): number {
   if (!Number.isFinite(value)) return value;
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
+    if (Object.is(Math.fround(short), value)) return short;
   }
   return value;
 }

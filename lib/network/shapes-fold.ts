@@ -130,7 +130,7 @@ const concat: FoldRule = (op, [shape = []]) => {
     for (const part of parts) {
       if (part === undefined) continue;
       const width = part.values.length / Math.max(outer, 1);
-      values.push(...part.values.slice(row * width, (row + 1) * width));
+      for (let i = row * width; i < (row + 1) * width; i++) values.push(part.values[i] ?? 0);
     }
   }
   return [{ type: first.type, shape, values }];

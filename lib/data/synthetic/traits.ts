@@ -122,7 +122,7 @@ export function traitsOf(index: number): Traits {
   const plain = vary(pick(HAIRS), 10, random);
   const long = random.uniform() < (male ? 0.06 : 0.88);
   const redLips = !male && adult > 0.9 && random.uniform() < 0.7;
-  const beard = male && age > 17 && random.uniform() < 0.55 ? between(0.25, 1) : 0;
+  const beard = male && age > 17 && random.uniform() < 0.65 ? between(0.35, 1) : 0;
   return {
     gender,
     age,
@@ -147,13 +147,13 @@ export function traitsOf(index: number): Traits {
       r: between(0.05, 0.35),
       color: randomColor(random),
     })),
-    jaw: 1 + (male ? 0.07 : -0.05) * adult + 0.05 * child + 0.05 * random.normal(),
+    jaw: 1 + (male ? 0.1 : -0.07) * adult + 0.03 * child + 0.04 * random.normal(),
     headWidth: 1 + 0.04 * random.normal() + 0.05 * child,
     noseWidth: (1 + 0.14 * random.normal() + (male ? 0.08 : -0.06)) * (1 - 0.2 * child),
     noseLength: (1 + 0.08 * random.normal() + 0.08 * old) * (1 - 0.25 * child),
     eyeSize: (1 + 0.07 * random.normal() - (male ? 0.05 : -0.05)) * (1 + 0.25 * child),
     eyeGap: 0.265 + 0.015 * random.normal(),
-    browThickness: 0.034 + (male ? 0.012 : -0.007) * adult + 0.007 * random.normal(),
+    browThickness: 0.034 + (male ? 0.014 : -0.011) * adult + 0.006 * random.normal(),
     hairLength: long ? between(0.35, 1.2) : between(-0.5, -0.1),
     hairline: 0.1 * random.normal() + (male ? 0.16 * old : 0.03 * old),
     bald: male && random.uniform() < 0.45 * old,

@@ -198,7 +198,8 @@ export function moveOrigin(moments: Moments, origin: Origin): Moments {
 }
 
 /**
- * Moments about the mean, divided by n. Constant columns are set to exactly zero and flagged.
+ * Moments about the mean, divided by n. Constant columns are set to exactly zero and flagged. The Gram matrix is
+ * positive semidefinite in spite of rounding.
  *
  * @param options.origin the point `moments` are about; default zero. Means come out about zero in any case
  * @param options.floor variances up to which a column counts as constant; at least {@link varianceFloor} of
@@ -232,10 +233,13 @@ export function centre(
   const constantX = new Uint8Array(p);
   const constantY = new Uint8Array(q);
   const floor = varianceFloor(moments);
+  // Rounding of the entries moves eigenvalues by about 2^-52 sqrt(p) of the mean squares; the diagonal is lifted by that.
+  const lift = (2 ** -51 * (1 + Math.sqrt(p))) / constantShare;
   for (let i = 0; i < p; i++) {
     const variance = moments.xx[i * p + i] / n - dx[i] * dx[i];
     const limit = Math.max(floor.x[i], options.floor?.x[i] ?? 0);
-    if (!(variance > limit)) constantX[i] = 1;
+    if (variance > limit) gram[i * p + i] = variance + limit * lift;
+    else constantX[i] = 1;
   }
   for (let k = 0; k < q; k++) {
     const variance = moments.yy[k * q + k] / n - dy[k] * dy[k];
@@ -244,7 +248,7 @@ export function centre(
   }
   for (let i = 0; i < p; i++) {
     if (constantX[i] === 1) continue;
-    for (let j = i; j < p; j++) {
+    for (let j = i + 1; j < p; j++) {
       if (constantX[j] === 1) continue;
       gram[i * p + j] = gram[j * p + i] = moments.xx[i * p + j] / n - dx[i] * dx[j];
     }

@@ -20,7 +20,7 @@ export interface LassoOptions {
 }
 
 /** Passes of coordinate descent at one lambda before it is left with the gap it has. */
-const maxEpochs = 100_000;
+const maxEpochs = 4_000;
 
 /**
  * The path of raw responses.
@@ -125,7 +125,7 @@ function descendToGap(problem: Quadratic, iterate: Iterate, step: Step): void {
   for (let epochs = 0; epochs < maxEpochs;) {
     const working = Array.from(chosen.keys()).filter((j) => chosen[j] === 1);
     epochs += descend(problem, iterate, working, { lambda, gap, maxEpochs: maxEpochs - epochs });
-    if (dualityGap(problem, iterate, lambda) <= target) return;
+    if (!(dualityGap(problem, iterate, lambda) > target)) return;
     let grown = false;
     for (let j = 0; j < p; j++) {
       if (chosen[j] === 1 || !(rowNorm(iterate.corr, j * q, q) > lambda)) continue;

@@ -1,7 +1,23 @@
-import type { Network, Tensor } from "../../network/network.ts";
-import type { StepResult, Tensors, TrainerState } from "../engine.ts";
-import type { TrainingSetup } from "./messages.ts";
+/** Training inside the worker: parameters and optimiser state live here and alternate between two buffers. */
 import { EtlError } from "../../core/errors.ts";
+import { createRandom } from "../../core/random.ts";
+import { writeOnnx } from "../../formats/onnx.ts";
+import { type Network, sizeOf, type Tensor } from "../../network/network.ts";
+import type { Shape } from "../../network/shapes-context.ts";
+import type { StepResult, Tensors, TrainerState } from "../engine.ts";
+import { planOptimizer } from "./gradients/optimizers.ts";
+import type { TrainingSetup } from "./messages.ts";
+import { createSession, fromOrt, OrtTensor, runSession, type Session, toOrt } from "./session.ts";
+import {
+  buildTrainingGraph,
+  type DropoutMask,
+  NORM,
+  runningStatistics,
+  slotKey,
+  TERMS,
+  type TrainingGraph,
+} from "./training-graph.ts";
+
 export interface RunningTrainer {
   step(inputs: Tensors, learningRate: number): Promise<StepResult>;
   gradients(inputs: Tensors): Promise<{ loss: number; gradients: Record<string, Tensor> }>;
@@ -10,9 +26,180 @@ export interface RunningTrainer {
   restore(state: TrainerState): Promise<void>;
   dispose(): Promise<void>;
 }
-export function createTrainer(network: Network, setup: TrainingSetup): Promise<RunningTrainer> {
-  throw new EtlError(
-    "unsupported",
-    `${network.name}: training ${setup.trainable.length} parameters is not there yet`,
-  );
+
+interface Compiled {
+  readonly graph: TrainingGraph;
+  readonly session: Session;
+}
+
+type Mode = "step" | "gradients";
+
+/** Compiles a training step; a graph is built for each batch size when it first comes. */
+export async function createTrainer(network: Network, setup: TrainingSetup): Promise<RunningTrainer> {
+  const plan = planOptimizer(setup.options.optimizer);
+  const trained = [...setup.trainable, ...runningStatistics(network, new Set(setup.trainable))];
+  if (setup.trainable.length === 0) {
+    throw new EtlError("usage", `${network.name}: no parameter is trained, at least one was needed`);
+  }
+  let current = new Map<string, OrtTensor>();
+  let spare = new Map<string, OrtTensor>();
+  let steps = 0;
+  for (const buffers of [current, spare]) {
+    for (const name of trained) {
+      const parameter = network.parameters.get(name);
+      if (parameter === undefined) throw new EtlError("usage", `${name}: not a parameter, one was needed`);
+      buffers.set(
+        name,
+        new OrtTensor("float32", Float32Array.from(parameter.data as Float32Array), parameter.shape),
+      );
+    }
+    for (const name of setup.trainable) {
+      const shape = network.parameters.get(name)?.shape ?? [];
+      for (const slot of plan.slots) {
+        buffers.set(slotKey(slot, name), new OrtTensor("float32", new Float32Array(sizeOf(shape)), shape));
+      }
+    }
+  }
+
+  const sessions = new Map<string, Promise<Compiled>>();
+  const compile = async (mode: Mode, inputShapes: Readonly<Record<string, Shape>>): Promise<Compiled> => {
+    const graph = buildTrainingGraph({ network, setup, inputShapes, mode, block: 0 });
+    const session = await createSession(writeOnnx(graph.network), {
+      threads: setup.threads,
+      optimization: "all",
+      fixedShapes: true,
+    });
+    return { graph, session };
+  };
+  const compiled = (mode: Mode, inputs: Tensors): Promise<Compiled> => {
+    const inputShapes = Object.fromEntries(network.inputs.map(({ name }) => [name, inputs[name].shape]));
+    const key = `${mode} ${JSON.stringify(inputShapes)}`;
+    let found = sessions.get(key);
+    if (found === undefined) {
+      found = compile(mode, inputShapes);
+      sessions.set(key, found);
+      found.catch(() => sessions.delete(key));
+    }
+    return found;
+  };
+
+  const feedsFor = ({ network: { inputs: needed }, feeds, dropout }: TrainingGraph, inputs: Tensors) => {
+    const result: Record<string, OrtTensor> = {};
+    const given = toOrt(Object.fromEntries(network.inputs.map(({ name }) => [name, inputs[name]])));
+    for (const [name, shape] of feeds) {
+      if (!(name in inputs)) {
+        throw new EtlError(
+          "usage",
+          `${name}: not among the inputs, a target or mask of [${shape.join(", ")}] was needed`,
+        );
+      }
+      const { data } = inputs[name];
+      if (data.length !== sizeOf(shape)) {
+        throw new EtlError(
+          "usage",
+          `${name}: ${data.length} values, ${sizeOf(shape)} for the shape [${shape.join(", ")}] were needed`,
+        );
+      }
+      given[name] = new OrtTensor("float32", data, shape);
+    }
+    for (const mask of dropout) given[mask.name] = drawMask(mask, setup.options.seed ?? 0, steps);
+    for (const { name } of needed) {
+      const tensor = given[name] ?? current.get(name);
+      if (tensor !== undefined) result[name] = tensor;
+    }
+    return result;
+  };
+
+  const lossOf = (terms: readonly number[]): number =>
+    setup.options.losses.reduce((sum, { weight }, i) => sum + weight * terms[i], 0);
+
+  const copies = (names: Iterable<string>): Record<string, Tensor> =>
+    Object.fromEntries(
+      [...names].map((name) => {
+        const tensor = current.get(name);
+        if (tensor === undefined)
+          throw new EtlError("engine", `${name}: unknown tensor, a trained one was needed`);
+        return [name, { shape: [...tensor.dims], data: Float32Array.from(tensor.data as Float32Array) }];
+      }),
+    );
+
+  // an operator without a rule, a shape that does not fit: say so now, not at the first step
+  buildTrainingGraph({
+    network,
+    setup,
+    inputShapes: Object.fromEntries(
+      network.inputs.map(({ name, shape }) => [
+        name,
+        shape.map((dim) => (typeof dim === "number" ? dim : 1)),
+      ]),
+    ),
+    mode: "step",
+    block: 0,
+  });
+
+  return {
+    step: async (inputs, learningRate) => {
+      const { graph, session } = await compiled("step", inputs);
+      const feeds = feedsFor(graph, inputs);
+      plan.values(learningRate, steps + 1).forEach((value, i) => {
+        feeds[graph.scalars[i]] = new OrtTensor("float32", Float32Array.of(value), []);
+      });
+      const terms = new OrtTensor("float32", new Float32Array(setup.options.losses.length), [
+        setup.options.losses.length,
+      ]);
+      const norm = new OrtTensor("float32", new Float32Array(1), [1]);
+      const fetches: Record<string, OrtTensor | null> = { [TERMS]: terms, [NORM]: norm };
+      for (const [name, { output }] of graph.tensors) fetches[output] = spare.get(name) ?? null;
+      await runSession(session, feeds, fetches);
+      [current, spare] = [spare, current];
+      steps++;
+      const values = Array.from(terms.data as Float32Array);
+      return { loss: lossOf(values), terms: values, gradientNorm: (norm.data as Float32Array)[0] };
+    },
+    gradients: async (inputs) => {
+      const { graph, session } = await compiled("gradients", inputs);
+      const results = await runSession(session, feedsFor(graph, inputs), [
+        TERMS,
+        ...graph.gradients.values(),
+      ]);
+      const gradients = Object.fromEntries(
+        [...graph.gradients].map(([name, output]) => [name, fromOrt(name, results[output])]),
+      );
+      return { loss: lossOf(Array.from(results[TERMS].data as Float32Array)), gradients };
+    },
+    parameters: () => Promise.resolve(copies(trained)),
+    state: () => Promise.resolve({ step: steps, tensors: copies(current.keys()) }),
+    restore: (state) => {
+      for (const [name, tensor] of current) {
+        if (!(name in state.tensors)) {
+          throw new EtlError(
+            "usage",
+            `${name}: not in the state, a state of this network and optimiser was needed`,
+          );
+        }
+        const { data } = state.tensors[name];
+        if (data.length !== tensor.size) {
+          throw new EtlError(
+            "usage",
+            `${name}: ${data.length} values in the state, ${tensor.size} were needed`,
+          );
+        }
+        (tensor.data as Float32Array).set(data);
+      }
+      steps = state.step;
+      return Promise.resolve();
+    },
+    dispose: async () => {
+      for (const entry of sessions.values()) await (await entry).session.release();
+      sessions.clear();
+    },
+  };
+}
+
+/** 0 (dropped) or 1 / (1 - ratio) (kept), from the seed, the step and the node. */
+function drawMask({ node, shape, ratio }: DropoutMask, seed: number, step: number): OrtTensor {
+  const random = createRandom(seed).fork(step).fork(node);
+  const kept = 1 / (1 - ratio);
+  const data = Float32Array.from({ length: sizeOf(shape) }, () => (random.uniform() < ratio ? 0 : kept));
+  return new OrtTensor("float32", data, shape);
 }

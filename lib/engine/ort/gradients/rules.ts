@@ -1,0 +1,24 @@
+/** Operator -> how it is differentiated. */
+import { activations } from "./activations.ts";
+import { convolutions } from "./convolution.ts";
+import { elementwise } from "./elementwise.ts";
+import { normalization } from "./normalization.ts";
+import { pooling } from "./pooling.ts";
+import { products } from "./products.ts";
+import { reductions } from "./reductions.ts";
+import { shaping } from "./shaping.ts";
+import type { Rules } from "./site.ts";
+
+export const rules: Rules = {
+  ...activations,
+  ...convolutions,
+  ...elementwise,
+  ...normalization,
+  ...pooling,
+  ...products,
+  ...reductions,
+  ...shaping,
+};
+
+/** Names of the operators that can be trained through, sorted. */
+export const differentiableOperators: readonly string[] = Object.keys(rules).sort();

@@ -1,0 +1,261 @@
+/** One graph for a whole training step: forward, losses, gradients, clipping, optimiser update. */
+import { EtlError } from "../../core/errors.ts";
+import type { Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
+import { sizeOf } from "../../network/network.ts";
+import type { Shape } from "../../network/shapes-context.ts";
+import { propagate } from "../../network/shapes.ts";
+import { mul, scale, sqrt } from "./gradients/arithmetic.ts";
+import { buildBackward, buildForward } from "./gradients/differentiate.ts";
+import { createGraph, type Graph, type Value } from "./gradients/graph.ts";
+import { buildLoss } from "./gradients/losses.ts";
+import { planOptimizer } from "./gradients/optimizers.ts";
+import type { TrainingHooks } from "./gradients/site.ts";
+import type { TrainingSetup } from "./messages.ts";
+
+/** Added to the norm before dividing by it, as PyTorch does. */
+const CLIP_EPSILON = 1e-6;
+
+export interface TrainingGraphOptions {
+  readonly network: Network;
+  readonly setup: TrainingSetup;
+  /** Shapes of the fed network inputs. */
+  readonly inputShapes: Readonly<Record<string, Shape>>;
+  /** `step` updates; `gradients` gives the gradients. */
+  readonly mode: "step" | "gradients";
+  /** Channels per block of the blocked layout; 0: not used. */
+  readonly block: number;
+}
+
+/** A dropout mask to be drawn at each step. */
+export interface DropoutMask {
+  readonly name: string;
+  readonly node: string;
+  readonly shape: Shape;
+  readonly ratio: number;
+}
+
+export interface TrainingGraph {
+  readonly network: Network;
+  /** Targets and masks that are fed: name -> shape. */
+  readonly feeds: ReadonlyMap<string, Shape>;
+  readonly dropout: readonly DropoutMask[];
+  /** Name of the graph's input for each optimiser scalar. */
+  readonly scalars: readonly string[];
+  /** Trained tensor (parameter, running statistic or optimiser slot) -> names of its input and output. */
+  readonly tensors: ReadonlyMap<string, { readonly input: string; readonly output: string }>;
+  /** Parameter -> output that holds its gradient. */
+  readonly gradients: ReadonlyMap<string, string>;
+}
+
+export const TERMS = "loss terms";
+export const NORM = "gradient norm";
+
+/** Key of an optimiser slot in a trainer's state. */
+export const slotKey = (slot: string, parameter: string): string => `${slot}/${parameter}`;
+
+/** Batch normalisation layers whose scale or bias is trained: their running statistics follow the batches. */
+export function runningStatistics(network: Network, trained: ReadonlySet<string>): string[] {
+  return network.nodes
+    .filter(
+      (node) => node.op === "BatchNormalization" && node.inputs.slice(1, 3).some((name) => trained.has(name)),
+    )
+    .flatMap((node) => node.inputs.slice(3, 5));
+}
+
+/** Builds the graph for fixed input shapes. */
+export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph {
+  const { network, setup, inputShapes } = options;
+  const { losses } = setup.options;
+  const graph = createGraph({
+    opset: network.opset,
+    block: options.block,
+    reserved: [TERMS, NORM, ...network.inputs.map(({ name }) => name), ...network.parameters.keys()],
+  });
+  const inputs: ValueInfo[] = [];
+  const addInput = (name: string, shape: Shape): string => {
+    inputs.push({ name, type: "float32", shape });
+    return name;
+  };
+
+  const given = new Map<string, Value>();
+  for (const { name } of network.inputs) {
+    const shape = inputShapes[name];
+    given.set(name, graph.value(shape, addInput(name, shape)));
+  }
+  const trained = new Set(setup.trainable);
+  const running = runningStatistics(network, trained);
+  const shapeOf = (name: string): Shape => network.parameters.get(name)?.shape ?? [];
+  for (const name of [...setup.trainable, ...running]) {
+    given.set(name, graph.value(shapeOf(name), addInput(name, shapeOf(name))));
+  }
+
+  const dropout: DropoutMask[] = [];
+  const masks = new Map<string, string>();
+  const updates = new Map<string, string>();
+  const hooks: TrainingHooks = {
+    dropoutMask: (node, shape, ratio) => {
+      let name = masks.get(node.name);
+      if (name === undefined) {
+        name = addInput(graph.fresh(`mask of ${node.name}`), shape);
+        masks.set(node.name, name);
+        dropout.push({ name, node: node.name, shape, ratio });
+      }
+      return name;
+    },
+    isTrained: (node: Node, index: number) => trained.has(node.inputs[index] ?? ""),
+    update: (parameter, value) => updates.set(parameter, value),
+  };
+
+  const { shapes, constants } = propagate(bound(network, inputShapes, new Set([...trained, ...running])));
+  const targets = [...new Set(losses.map(({ output }) => output))];
+  const forward = buildForward({ network, graph, shapes, constants, targets, given, trained, hooks });
+
+  const feeds = new Map<string, Shape>();
+  const feedsOf = (rows: Shape) => (name: string) => {
+    const known = feeds.get(name);
+    if (known === undefined) {
+      if (inputs.some((input) => input.name === name)) return name;
+      feeds.set(name, rows);
+      return addInput(name, rows);
+    }
+    if (known.join() !== rows.join()) {
+      throw new EtlError(
+        "usage",
+        `${name}: rows of ${known[1]} and of ${rows[1]} values, one width was needed`,
+      );
+    }
+    return name;
+  };
+  const seeds = new Map<string, Value[]>();
+  const terms: string[] = [];
+  for (const loss of losses) {
+    const output = forward.value(loss.output);
+    const [n] = output.shape;
+    const parts = buildLoss(graph, loss, output, feedsOf([n, sizeOf(output.shape) / n]));
+    terms.push(graph.op("Reshape", [parts.term, graph.ints([1])]));
+    seeds.set(loss.output, [...(seeds.get(loss.output) ?? []), parts.gradient]);
+  }
+  const backward = buildBackward(graph, forward, seeds);
+  const gradients = new Map<string, string>();
+  for (const name of setup.trainable) {
+    const gradient = backward.get(name);
+    gradients.set(name, gradient === undefined ? zeros(graph, shapeOf(name)) : graph.plain(gradient));
+  }
+
+  rename(graph, terms.length === 1 ? terms[0] : graph.op("Concat", terms, { axis: 0 }), TERMS);
+  const outputs = [TERMS];
+  const tensors = new Map<string, { input: string; output: string }>();
+  const scalars: string[] = [];
+  if (options.mode === "step") {
+    const plan = planOptimizer(setup.options.optimizer);
+    const norm = globalNorm(graph, [...gradients.values()]);
+    rename(graph, graph.op("Reshape", [norm, graph.ints([1])]), NORM);
+    outputs.push(NORM);
+    const clip = clipFactor(graph, norm, setup.options.clipNorm);
+    for (const name of plan.scalars) scalars.push(addInput(graph.fresh(`optimizer ${name}`), []));
+    for (const [parameter, gradient] of gradients) {
+      const shape = shapeOf(parameter);
+      const state = plan.slots.map((slot) => addInput(slotKey(slot, parameter), shape));
+      const update = plan.update(graph, {
+        parameter,
+        gradient: clip === undefined ? gradient : mul(graph, gradient, clip),
+        state,
+        scalars,
+      });
+      tensors.set(parameter, { input: parameter, output: update.parameter });
+      plan.slots.forEach((slot, i) =>
+        tensors.set(slotKey(slot, parameter), { input: state[i], output: update.state[i] }),
+      );
+    }
+    for (const [name, output] of updates) tensors.set(name, { input: name, output });
+    outputs.push(...[...tensors.values()].map(({ output }) => output));
+  } else {
+    outputs.push(...gradients.values());
+  }
+  return {
+    network: finish(network, graph, inputs, [...new Set(outputs)]),
+    feeds,
+    dropout,
+    scalars,
+    tensors,
+    gradients,
+  };
+}
+
+/** The network with the fed inputs' sizes in place of named dimensions, and with inputs in place of what is trained. */
+function bound(
+  network: Network,
+  inputShapes: Readonly<Record<string, Shape>>,
+  changing: ReadonlySet<string>,
+): Network {
+  const entries = [...network.parameters];
+  const inputs: ValueInfo[] = entries
+    .filter(([name]) => changing.has(name))
+    .map(([name, { type, shape }]) => ({ name, type, shape }));
+  return {
+    ...network,
+    parameters: new Map(entries.filter(([name]) => !changing.has(name))),
+    inputs: [
+      ...network.inputs.map((input) => {
+        const shape = inputShapes[input.name];
+        const fits =
+          shape.length === input.shape.length &&
+          input.shape.every((dim, i) => typeof dim === "string" || dim === shape[i]);
+        if (!fits) {
+          throw new EtlError(
+            "usage",
+            `${input.name}: shape [${shape.join(", ")}], [${input.shape.join(", ")}] was needed`,
+          );
+        }
+        return { ...input, shape };
+      }),
+      ...inputs,
+    ],
+  };
+}
+
+function zeros(graph: Graph, shape: Shape): string {
+  return graph.op("Identity", [graph.floats(shape, new Float32Array(sizeOf(shape)))]);
+}
+
+/** sqrt of the sum of all squares, a scalar. */
+function globalNorm(graph: Graph, gradients: readonly string[]): string {
+  const squares = gradients.map((name) => graph.op("ReduceSumSquare", [name], { keepdims: 0 }));
+  return sqrt(graph, squares.length === 1 ? squares[0] : graph.op("Sum", squares));
+}
+
+/** min(1, limit / norm), or undefined where nothing is clipped. */
+function clipFactor(graph: Graph, norm: string, limit: number | undefined): string | undefined {
+  if (limit === undefined) return undefined;
+  const larger = graph.op("Add", [norm, graph.scalar(CLIP_EPSILON)]);
+  const ratio = scale(graph, graph.op("Reciprocal", [larger]), limit);
+  return graph.op("Min", [ratio, graph.scalar(1)]);
+}
+
+/** Gives the last made node's output `from` the name `to`. */
+function rename(graph: Graph, from: string, to: string): void {
+  graph.nodes.push({ name: to, op: "Identity", domain: "", inputs: [from], outputs: [to], attributes: {} });
+}
+
+/** The graph as a network, without what nobody reads. */
+function finish(source: Network, graph: Graph, inputs: ValueInfo[], outputs: readonly string[]): Network {
+  const wanted = new Set(outputs);
+  const nodes = graph.nodes
+    .toReversed()
+    .filter((node) => {
+      if (!node.outputs.some((output) => wanted.has(output))) return false;
+      for (const name of node.inputs) wanted.add(name);
+      return true;
+    })
+    .toReversed();
+  const parameters = new Map<string, Parameter>([...graph.parameters].filter(([name]) => wanted.has(name)));
+  return {
+    name: `${source.name} training`,
+    opset: source.opset,
+    inputs,
+    outputs: outputs.map((name) => ({ name, type: "float32", shape: [] })),
+    nodes,
+    parameters,
+    metadata: {},
+  };
+}

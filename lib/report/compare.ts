@@ -9,7 +9,6 @@ import {
   formatChange,
   formatGamma,
   formatMs,
-  formatPercent,
   formatPercentError,
   formatShare,
   formatSi,
@@ -49,58 +48,88 @@ const axes = [
   },
 ] as const;
 
-/** Accuracy against a cost: colour and line tell the task, the marker tells the kind of network. */
+interface Point {
+  readonly record: RunRecord;
+  readonly model: ModelRecord;
+  readonly x: number;
+  readonly y: number;
+  readonly error: number;
+}
+
+/** Tasks of different difficulty share an axis only relative to their own baselines. */
+function isRelative(records: readonly RunRecord[]): boolean {
+  return (
+    new Set(records.map((record) => record.task.name)).size > 1 &&
+    records.every((record) => baselineOf(record) !== undefined)
+  );
+}
+
+function pointOf(record: RunRecord, model: ModelRecord, x: number, relative: boolean): Point {
+  const baseline = baselineOf(record);
+  const { accuracy, accuracyError } = model.test;
+  if (!relative || !baseline) return { record, model, x, y: accuracy, error: accuracyError };
+  if (model === baseline) return { record, model, x, y: 1, error: 0 };
+  const kept = accuracyKept(model, baseline);
+  return { record, model, x, y: kept.value, error: kept.error };
+}
+
+/** Accuracy against a cost: colour tells task and backbone, marker and line the kind of network. */
 function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[number]): Figure {
-  const tasks = [...new Set(records.map((record) => `${record.task.name}, ${record.backbone.name}`))];
+  const oneBackbone = new Set(records.map((record) => record.backbone.name)).size === 1;
+  const seriesOf = (record: RunRecord): string =>
+    oneBackbone ? record.task.name : `${record.task.name}, ${record.backbone.name}`;
+  const series = [...new Set(records.map(seriesOf))];
   const palette = ["--c1", "--c2", "--c3", "--c4", "--c6", "--c5"];
   const names = [...new Set(records.flatMap((record) => record.models.map((model) => model.name)))];
   const looks = looksOf(names);
+  const relative = isRelative(records);
   const data: Record<string, unknown>[] = [];
-  tasks.forEach((task, t) => {
-    const color = palette[t % palette.length];
+  series.forEach((group, g) => {
     for (const name of names) {
       const points = records
-        .filter((record) => `${record.task.name}, ${record.backbone.name}` === task)
+        .filter((record) => seriesOf(record) === group)
         .flatMap((record) =>
-          record.models
-            .filter((model) => model.name === name && axis.read(model) !== undefined)
-            .map((model) => ({ record, model, x: axis.read(model) ?? 0 })),
+          record.models.flatMap((model) => {
+            const x = model.name === name ? axis.read(model) : undefined;
+            return x === undefined ? [] : [pointOf(record, model, x, relative)];
+          }),
         )
         .sort((a, b) => a.x - b.x);
       if (points.length === 0) continue;
       const title = points[0].model.title;
+      const color = series.length > 1 ? palette[g % palette.length] : (looks.get(name)?.color ?? "--c1");
+      const labelled = name === "pruned";
       data.push({
         type: "scatter",
-        mode: name === "pruned" && points.length > 1 ? "lines+markers" : "markers",
-        name: plotText(tasks.length > 1 ? `${task}: ${title}` : title),
+        mode: labelled ? "lines+markers+text" : "markers",
+        name: plotText(series.length > 1 ? `${group}: ${title}` : title),
         x: points.map((point) => short(point.x)),
-        y: points.map((point) => short(point.model.test.accuracy)),
+        y: points.map((point) => short(point.y)),
         error_y: {
           type: "data",
-          array: points.map((point) => short(point.model.test.accuracyError)),
+          array: points.map((point) => short(point.error)),
           color,
           thickness: 1.2,
           width: 4,
         },
-        text: points.map(
+        text: points.map((point) => (labelled ? formatGamma(point.record.gamma) : "")),
+        textposition: "top left",
+        textfont: { color: "--ink-2", size: 11 },
+        customdata: points.map(
           ({ record, model }) =>
             `${plotText(runTitle(record))}<br>${plotText(model.title)}: ${formatPercentError(model.test.accuracy, model.test.accuracyError)}`,
         ),
         line: { color, width: 1.5, dash: looks.get(name)?.dash },
         marker: { color, size: 9, symbol: looks.get(name)?.symbol },
-        hovertemplate: "%{text}<extra></extra>",
+        hovertemplate: "%{customdata}<extra></extra>",
       });
     }
   });
   return {
     data,
-    layout: layoutOf(420, {
-      xaxis: axisOf(axis.title, {
-        type: "log",
-        tickformat: "~s",
-        minor: { ticks: "outside", ticklen: 2, tickcolor: "--line" },
-      }),
-      yaxis: axisOf("test accuracy", { tickformat: ".1%" }),
+    layout: layoutOf(440, {
+      xaxis: axisOf(axis.title, { type: "log", tickformat: "~s", dtick: "D2" }),
+      yaxis: axisOf(relative ? "accuracy over the baseline’s" : "test accuracy", { tickformat: ".1%" }),
     }),
   };
 }
@@ -190,14 +219,14 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
   const rows = records.flatMap((record, i) =>
     orderedModels(record).map((model) => comparisonRow(record, model, record.title ?? `run ${i + 1}`)),
   );
-  const lowest = Math.min(...records.flatMap((record) => record.models.map((model) => model.test.accuracy)));
   const figures = axes
     .filter((axis) => records.some((record) => record.models.some((model) => axis.read(model) !== undefined)))
     .map((axis) =>
       plot(scope, `tradeoff-${axis.key}`, tradeOffFigure(records, axis), {
         title: `Accuracy against ${axis.name}`,
-        text: html`Up and to the left is better. Bars: one standard error of the test set. The accuracy axis
-        does not start at zero (lowest point: ${formatPercent(lowest)}).`,
+        text: html`Up and to the left is better. The numbers beside the points are gamma. Bars: one standard
+        error of the test set${isRelative(records) ? ", of the ratio to the baseline of the same run" : ""}.
+        The vertical axis does not start at zero.`,
         label: `Test accuracy against ${axis.name} for every network of ${records.length} runs. The table above holds the numbers.`,
       }),
     );
@@ -210,7 +239,7 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
       { label: "Run" },
       { label: "Task" },
       { label: "Gamma", numeric: true },
-      { label: "Network" },
+      { label: "Network", wide: true },
       { label: "Accuracy", numeric: true },
       { label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" },
       { label: "MACs", numeric: true },

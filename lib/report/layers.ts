@@ -59,7 +59,7 @@ export function layersSection(scope: Scope): Section | undefined {
             { label: "Parameters after", numeric: true },
           ]
         : []),
-      { label: "Reason" },
+      { label: "Reason", wide: true },
     ],
     rows: layers.map((layer) => ({
       cells: [

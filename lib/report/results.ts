@@ -33,7 +33,7 @@ function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord 
     measured(formatSi(macs), macs, reference?.cost.total.macs),
     measured(formatSi(2 * macs), 2 * macs, reference && 2 * reference.cost.total.macs),
     measured(formatSi(params), params, reference?.cost.total.params),
-    text(formatBytes(bytes), bytes),
+    measured(formatBytes(bytes), bytes, reference?.cost.total.bytes),
     model.latency
       ? measured(formatMs(model.latency.medianMs), model.latency.medianMs, reference?.latency?.medianMs)
       : text("–", ""),

@@ -87,9 +87,11 @@ tbody th { font-weight: 500; }
 td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td small, th small { color: var(--ink-3); font-size: 0.82rem; font-weight: 400; }
 td .change { display: block; }
-.words { min-width: 6rem; overflow-wrap: break-word; }
+.words { min-width: 5rem; overflow-wrap: break-word; }
 tbody th.words { min-width: 10rem; max-width: 22rem; }
 td.words { max-width: 30rem; }
+td.words.wide { min-width: 10.5rem; }
+thead th.number { white-space: normal; }
 tr.strong > * { background: var(--bar); }
 tr.strong > th { font-weight: 650; }
 td.bar { background-image: linear-gradient(90deg, var(--bar) var(--bar-size), transparent 0); }
@@ -133,8 +135,9 @@ button:hover { background: var(--soft); }
 .small .knee path { fill: var(--c2); stroke: var(--card); stroke-width: 1; }
 .pick { margin: 0; display: flex; gap: 0.5rem; align-items: center; flex-wrap: wrap; font-size: 0.92rem; }
 
-details.fold { border: 1px solid var(--rule); border-radius: 0.6rem; background: var(--card); margin: 1.25rem 0; padding: 0 1rem; }
+details.fold { border: 1px solid var(--rule); border-radius: 0.6rem; overflow: hidden; background: var(--card); margin: 1.25rem 0; padding: 0 1rem; }
 details.fold > summary { cursor: pointer; padding: 0.75rem 0; font-weight: 550; overflow-wrap: anywhere; }
+details.fold > .table-block { border: 0; border-radius: 0; margin: 0 -1rem; }
 details.fold[open] > summary { border-bottom: 1px solid var(--rule); }
 details.fold > summary h2 { display: inline; font-size: 1.1rem; }
 details.run > section:first-of-type { margin-top: 1.25rem; }
@@ -158,17 +161,25 @@ footer { margin-top: 3.5rem; border-top: 1px solid var(--rule); padding-top: 1re
   .control .reset { width: 100%; }
 }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
+.printing .frame { display: block; width: 680px; padding: 0; }
+.printing .pair { grid-template-columns: 1fr; }
 @page { margin: 15mm 14mm; }
 @media print {
   :root, :root[data-theme] {${light}}
   body { background: #fff; font-size: 10.5pt; }
-  .frame { display: block; max-width: none; padding: 0; }
+  .frame, .printing .frame { display: block; max-width: none; width: auto; padding: 0; }
   nav, .tools, #theme, .skip, .js .control, .pick { display: none !important; }
   .table-scroll, .table-scroll.tall { overflow: visible; max-height: none; }
   .table-block { overflow: visible; }
   .tall thead th { position: static; }
   table { font-size: 8.5pt; }
-  th, td { padding: 0.22rem 0.4rem; }
+  thead th { font-size: 8pt; }
+  td small, th small { font-size: 7.5pt; }
+  th, td { padding: 0.22rem 0.35rem; }
+  .words, tbody th.words, td.words.wide { min-width: 0; overflow-wrap: anywhere; }
+  .tiles { grid-template-columns: repeat(4, 1fr); gap: 0.4rem; }
+  .tiles li { padding: 0.5rem 0.6rem; }
+  .tiles .value { font-size: 15pt; }
   section { margin-top: 1.6rem; }
   h2, h3, caption, summary, figcaption { break-after: avoid; }
   tr, li, .small { break-inside: avoid; }

@@ -5,6 +5,8 @@ import { html, raw, type Insert, type Markup } from "./escape.ts";
 export interface Column {
   readonly label: string;
   readonly numeric?: boolean;
+  /** Words that should not be squeezed into a narrow column. */
+  readonly wide?: boolean;
   /** Heading in the CSV file, where the unit must be said and the number is raw; default: the label. */
   readonly csv?: string;
 }
@@ -96,7 +98,7 @@ function renderCell(cell: Cell, index: number, column: Column | undefined): Mark
     cell.bar === undefined
       ? undefined
       : html` style="--bar-size:${(100 * Math.min(1, Math.max(0, cell.bar))).toFixed(1)}%"`;
-  const kind = column?.numeric ? "number" : "words";
+  const kind = column?.numeric ? "number" : column?.wide ? "words wide" : "words";
   const name = bar === undefined ? kind : `${kind} bar`;
   return index === 0
     ? html`<th scope="row" class="${name}" ${value}${bar}>${cell.show}</th>`

@@ -1,0 +1,208 @@
+import { expect } from "chai";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { readReportAssets } from "../../lib/report/assets.ts";
+import { renderReport } from "../../lib/report/report.ts";
+import { requireOrSkip } from "../support/require.ts";
+import { hostileRecord, sampleRecord, sampleRegression } from "./sample.ts";
+
+const chromiumPath = process.env["ETL_CHROMIUM"] ?? "/usr/bin/chromium";
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+describe("report in a browser", () => {
+  let browser: Browser | undefined;
+  let folder = "";
+  let complaints: string[] = [];
+  let requests: string[] = [];
+
+  before(async function () {
+    requireOrSkip(this, "chromium", existsSync(chromiumPath));
+    folder = await mkdtemp(join(tmpdir(), "etl-report-"));
+    const assets = await readReportAssets();
+    await writeFile(join(folder, "one.html"), renderReport(sampleRecord(), assets));
+    await writeFile(join(folder, "hostile.html"), renderReport(hostileRecord(), assets));
+    await writeFile(
+      join(folder, "many.html"),
+      renderReport([sampleRecord(0.01), sampleRecord(0.1), sampleRegression()], assets),
+    );
+    browser = await chromium.launch({ executablePath: chromiumPath, args: flags });
+  });
+
+  after(async () => {
+    await browser?.close();
+    if (folder !== "") await rm(folder, { recursive: true, force: true });
+  });
+
+  /** Opens a report, waits until every figure is drawn, and listens for complaints and requests all the while. */
+  async function open(
+    name: string,
+    options: Parameters<Browser["newContext"]>[0] = {},
+  ): Promise<{ page: Page; context: BrowserContext }> {
+    if (!browser) throw new Error("the browser was not started");
+    complaints = [];
+    requests = [];
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+    const page = await context.newPage();
+    page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("dialog", (dialog) => {
+      complaints.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on("request", (request) => requests.push(request.url()));
+    await page.goto(pathToFileURL(join(folder, name)).href);
+    await page.waitForSelector("html.drawn", { state: "attached" });
+    return { page, context };
+  }
+
+  function expectQuiet(name: string): void {
+    expect(complaints).to.deep.equal([]);
+    const loaded = requests.filter((url) => !url.startsWith("blob:") && !url.startsWith("data:"));
+    expect(loaded).to.deep.equal([pathToFileURL(join(folder, name)).href]);
+  }
+
+  it("draws every figure without complaint and without a request", async () => {
+    const { page, context } = await open("one.html");
+    const drawn = await page.evaluate(
+      "[...document.querySelectorAll('[data-figure]')].map((e) => e.querySelectorAll('svg.main-svg').length > 0)",
+    );
+    expect(drawn).to.be.an("array").with.length.at.least(8).and.not.include(false);
+    expectQuiet("one.html");
+    await context.close();
+  });
+
+  it("moves every knee with the gamma slider, by keyboard", async () => {
+    const { page, context } = await open("one.html");
+    const kept = async (): Promise<number[]> =>
+      (await page.locator(".small .kept").allTextContents()).map((text) => Number(text.replaceAll(",", "")));
+    const knees = (): Promise<unknown> =>
+      page.evaluate("[...document.querySelectorAll('.small .knee')].map((e) => e.getAttribute('transform'))");
+    const [before, places] = [await kept(), await knees()];
+    const slider = page.locator("input[type=range]");
+    await slider.focus();
+    await page.keyboard.press("End");
+    const after = await kept();
+    expect(after).to.have.length(29);
+    after.forEach((count, i) => {
+      expect(count).to.be.below(before[i]);
+    });
+    expect(await knees()).not.to.deep.equal(places);
+    await page.keyboard.press("Home");
+    expect(await kept()).to.deep.equal(sampleRecord().curves.map((curve) => curve.total));
+    expect(await slider.getAttribute("aria-valuetext")).to.match(/^gamma 0: 3,104 of 3,104 filters kept$/);
+    expect(await page.locator("[data-role=macs]").textContent()).to.contain("100");
+    await page.locator("[data-action=reset-gamma]").click();
+    expect(await kept()).to.deep.equal(before);
+    expectQuiet("one.html");
+    await context.close();
+  });
+
+  it("shows the tap that is chosen in the list or among the small drawings", async () => {
+    const { page, context } = await open("one.html");
+    await page.locator("#run-curves select").selectOption("3");
+    await page.waitForFunction(
+      "document.querySelector('#run-curves-tap .legend')?.textContent.includes('of 32')",
+    );
+    expect(await page.locator('[data-tap="3"] input').isChecked()).to.equal(true);
+    await page.locator('[data-tap="28"] input').check();
+    await page.waitForFunction(
+      "document.querySelector('#run-curves-tap .legend')?.textContent.includes('of 256')",
+    );
+    expect(await page.locator("#run-curves select").inputValue()).to.equal("28");
+    expectQuiet("one.html");
+    await context.close();
+  });
+
+  it("copies and downloads tables", async () => {
+    const { page, context } = await open("one.html", { acceptDownloads: true });
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.locator('button[data-action=csv][data-table="run-results"]').click(),
+    ]);
+    expect(download.suggestedFilename()).to.equal("run-results.csv");
+    const text = (await readFile(await download.path(), "utf8")).replace("\ufeff", "");
+    const lines = text.trimEnd().split("\r\n");
+    expect(lines[0]).to.equal("Network,accuracy,macs,flops,params,bytes,cpu median (ms)");
+    expect(lines).to.have.length(5);
+    const pruned = sampleRecord().models.find((model) => model.name === "pruned");
+    expect(lines[3].split(",").slice(1, 3).map(Number)).to.deep.equal([
+      pruned?.test.accuracy,
+      pruned?.cost.total.macs,
+    ]);
+    await page.evaluate(
+      "Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { globalThis.copied = text; } } })",
+    );
+    await page.locator('button[data-action=copy][data-table="run-results"]').click();
+    await page.waitForFunction("document.getElementById('status').textContent.includes('copied')");
+    expect(await page.evaluate("globalThis.copied.split('\\n').length")).to.equal(5);
+    expectQuiet("one.html");
+    await context.close();
+  });
+
+  it("fits a phone, with names of any length", async () => {
+    for (const name of ["one.html", "hostile.html", "many.html"]) {
+      const { page, context } = await open(name, { viewport: { width: 390, height: 844 } });
+      expect(await page.evaluate("document.documentElement.scrollWidth"), name).to.equal(390);
+      expectQuiet(name);
+      await context.close();
+    }
+  });
+
+  it("runs nothing that came as a name", async () => {
+    const { page, context } = await open("hostile.html");
+    await page.locator("#run-curves select").selectOption("3");
+    await page.locator("input[type=range]").press("End");
+    await page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })");
+    await page.hover("#run-kept .main-svg");
+    await page.waitForTimeout(200);
+    expect(await page.evaluate("globalThis.hacked")).to.equal(undefined);
+    expect(
+      await page.evaluate(
+        "document.querySelectorAll('img, a[href*=script], [onerror], [onclick], [onload]').length",
+      ),
+    ).to.equal(0);
+    expect(await page.locator("h1").textContent()).to.contain("<img src=x onerror=");
+    expectQuiet("hostile.html");
+    await context.close();
+  });
+
+  it("follows the system into the dark, and the reader out of it", async () => {
+    const { page, context } = await open("one.html", { colorScheme: "dark" });
+    const ink = (): Promise<unknown> =>
+      page.evaluate("getComputedStyle(document.querySelector('#run-kept .xtick text')).fill");
+    const dark = await ink();
+    await page.locator("#theme").click();
+    await page.waitForFunction(
+      `getComputedStyle(document.querySelector('#run-kept .xtick text')).fill !== ${JSON.stringify(dark)}`,
+    );
+    expectQuiet("one.html");
+    await context.close();
+  });
+
+  it("opens folded sections for print, on white, within the paper", async () => {
+    const { page, context } = await open("many.html", { colorScheme: "dark" });
+    const state =
+      "({ closed: document.querySelectorAll('details:not([open])').length, ground: getComputedStyle(document.documentElement).getPropertyValue('--card'), widest: Math.max(...[...document.querySelectorAll('[data-figure] .main-svg')].map((e) => e.clientWidth)) })";
+    await page.evaluate("dispatchEvent(new Event('beforeprint'))");
+    const printing = await page.evaluate<{ closed: number; ground: string; widest: number }>(state);
+    expect(printing.closed).to.equal(0);
+    expect(printing.ground.trim()).to.equal("#ffffff");
+    expect(printing.widest).to.be.within(300, 680);
+    await page.evaluate("dispatchEvent(new Event('afterprint'))");
+    expect((await page.evaluate<{ closed: number }>(state)).closed).to.be.above(2);
+    expectQuiet("many.html");
+    await context.close();
+  });
+});

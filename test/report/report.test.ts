@@ -1,0 +1,141 @@
+import { expect } from "chai";
+import { isEtlError } from "../../lib/core/errors.ts";
+import type { RunRecord } from "../../lib/core/record.ts";
+import { readReportAssets, type ReportAssets } from "../../lib/report/assets.ts";
+import { csvText, toCsv } from "../../lib/report/client/page.ts";
+import { calibrationError } from "../../lib/report/quality.ts";
+import { renderReport } from "../../lib/report/report.ts";
+import { findings, storySentence } from "../../lib/report/story.ts";
+import { hostile, hostileRecord, sampleRecord, sampleRegression } from "./sample.ts";
+
+const plain = (text: string): string =>
+  text
+    .replace(/<[^>]*>/g, "")
+    .replace(/[\u202f\u00a0]/g, " ")
+    .replace(/\s+/g, " ");
+
+describe("report: one HTML file from run records", () => {
+  let assets: ReportAssets;
+  const tiny: ReportAssets = { plotly: "var Plotly = {};" };
+  before(async () => {
+    assets = await readReportAssets();
+  });
+
+  it("tells the story in one sentence with its uncertainty", () => {
+    expect(plain(storySentence(sampleRecord()).text)).to.match(
+      /^The pruned network keeps 98\.6 % ± 0\.3 of the baseline’s accuracy \(97\.3 % against 98\.6 % on 1,250 test faces\) with 0\.22 of the MACs, 0\.082 of the parameters and 0\.28 of the CPU time\.$/,
+    );
+  });
+
+  it("does not claim what was not measured", () => {
+    const record = sampleRecord();
+    const without = (name: string): RunRecord => ({
+      ...record,
+      models: record.models.filter((model) => model.name !== name),
+    });
+    expect(plain(storySentence(without("baseline")).text)).to.contain("No baseline was trained");
+    expect(plain(storySentence(without("pruned")).text)).to.match(/^Baseline .* is right on 98\.6 %/);
+    const untimed = record.models.map((model) => {
+      const copy: { -readonly [K in keyof typeof model]: (typeof model)[K] } = { ...model };
+      delete copy.latency;
+      return copy;
+    });
+    expect(plain(storySentence({ ...record, models: untimed }).text)).to.match(
+      /of the MACs and 0\.082 of the parameters\.$/,
+    );
+    expect(() =>
+      renderReport({ ...record, models: [], curves: [], layers: [], seconds: {} }, tiny),
+    ).not.to.throw();
+  });
+
+  it("says plainly when a control is as good", () => {
+    const record = sampleRecord();
+    const pruned = record.models.find((model) => model.name === "pruned");
+    const models = record.models.map((model) =>
+      model.name === "random" && pruned ? { ...model, test: pruned.test } : model,
+    );
+    const text = findings({ ...record, models }).map((item) => plain(item.text));
+    expect(text.join(" ")).to.contain("this run alone does not show that the choice of filters matters");
+  });
+
+  it("is the same file every time, under 6 MB, with Plotly once", () => {
+    const page = renderReport(sampleRecord(), assets);
+    expect(renderReport(sampleRecord(), assets)).to.equal(page);
+    expect(Buffer.byteLength(page)).to.be.below(6e6);
+    expect(page.split("plotly.js v").length - 1).to.equal(1);
+    expect(page.match(/<script/g)).to.have.length.at.least(3);
+    expect(page).not.to.match(/(?:src|href)="(?:https?:)?\/\//);
+  });
+
+  it("stays under 6 MB with a hundred runs, and says what it left out", () => {
+    const records = Array.from({ length: 100 }, (_, i) => sampleRecord(0.001 * (i + 1), 1 + (i % 3)));
+    const page = renderReport(records, assets);
+    expect(Buffer.byteLength(page)).to.be.below(6e6);
+    expect(page).to.match(/the sections of \d+ runs are not repeated here/);
+    expect(page.match(/<tr class="strong">/g)).to.have.length.at.least(100);
+  });
+
+  it("draws the curves of a shared harvest once", () => {
+    const page = renderReport([sampleRecord(0.01), sampleRecord(0.1), sampleRegression()], tiny);
+    expect(page.match(/type="range"/g)).to.have.length(2);
+    expect(page).to.contain('The curves are those <a href="#run1-curves">');
+  });
+
+  it("escapes every name", () => {
+    const page = renderReport([hostileRecord(), hostileRecord()], tiny);
+    expect(page).not.to.contain(hostile);
+    expect(page).not.to.match(/<img|<svg onload|<script>globalThis/);
+    expect(page).to.contain("&lt;img src=x onerror=");
+  });
+
+  it("has one heading of the first level, captions for all tables and labels for all figures", () => {
+    const page = renderReport(sampleRegression(), tiny);
+    expect(page.match(/<h1/g)).to.have.length(1);
+    expect(page.match(/<caption/g)?.length).to.equal(page.match(/<table/g)?.length);
+    expect(page.match(/role="img"\s+aria-label="[^"]{20,}/g)?.length).to.equal(
+      page.match(/data-figure=/g)?.length,
+    );
+    const ids = [...page.matchAll(/\sid="([^"]+)"/g)].map((match) => match[1]);
+    expect(new Set(ids).size).to.equal(ids.length);
+    for (const match of page.matchAll(/href="#([^"]+)"/g)) expect(ids).to.include(match[1]);
+  });
+
+  it("tells a regression in its own unit", () => {
+    const page = plain(renderReport(sampleRegression(), tiny));
+    expect(page).to.contain("share of test faces predicted within 5 years");
+    expect(page).to.contain("The mean absolute error is 6.35 years, against 6.10 years for the baseline");
+  });
+
+  it("names the case when there is no run", () => {
+    expect(() => renderReport([], tiny))
+      .to.throw()
+      .and.satisfy((error: unknown) => isEtlError(error, "usage"));
+  });
+
+  it("writes CSV that reads back, and text that is no formula", () => {
+    expect(
+      toCsv([
+        ["a", 'say "b", c'],
+        ["1", "x\ny"],
+      ]),
+    ).to.equal('a,"say ""b"", c"\r\n1,"x\ny"\r\n');
+    expect(csvText("=1+1")).to.equal("'=1+1");
+    expect(csvText("-0.25")).to.equal("-0.25");
+    expect(csvText("-rm")).to.equal("'-rm");
+  });
+
+  it("weights calibration bins by their faces", () => {
+    const metrics = {
+      n: 4,
+      accuracy: 1,
+      accuracyError: 0,
+      calibration: [
+        { confidence: 0.9, accuracy: 1, n: 3 },
+        { confidence: 0.6, accuracy: 0.5, n: 1 },
+        { confidence: 0.5, accuracy: 0, n: 0 },
+      ],
+    };
+    expect(calibrationError(metrics)).to.be.closeTo(0.1, 1e-12);
+    expect(calibrationError({ n: 4, accuracy: 1, accuracyError: 0 })).to.equal(undefined);
+  });
+});

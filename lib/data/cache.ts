@@ -11,7 +11,7 @@ import { messageOf } from "../core/errors.ts";
 import { readJson, writeJson } from "../core/files.ts";
 
 /** Raised whenever the same picture would give other pixels. */
-const VERSION = 3;
+const VERSION = 4;
 
 /** Where decoded pictures are kept: `ETL_CACHE`, else the user's cache folder. */
 export function defaultCacheDir(): string {

@@ -32,10 +32,9 @@ export function resample(
 ): Uint8Array {
   const x = axisOf(box[0], box[2], source.width, size.width);
   const y = axisOf(box[1], box[3], source.height, size.height);
-  const [first, last] = y.index.reduce(
-    ([low, high], row) => [Math.min(low, row), Math.max(high, row)],
-    [source.height, 0],
-  );
+  // Rows rise with the output: the first and the last tap are the outermost.
+  const first = y.index[0];
+  const last = y.index[y.index.length - 1];
   const across = resampleRows(source, first, last, x);
   return resampleColumns(across, first, y, size);
 }
@@ -71,7 +70,9 @@ function resampleRows(source: Pixels, first: number, last: number, axis: Axis): 
   for (let row = first; row <= last; row++) {
     const line = row * source.width;
     for (let k = 0; k < index.length; k += taps) {
-      let [r, g, b] = [0, 0, 0];
+      let r = 0;
+      let g = 0;
+      let b = 0;
       for (let t = k; t < k + taps; t++) {
         const w = weight[t];
         const at = (line + index[t]) * 3;

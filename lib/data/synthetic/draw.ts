@@ -203,7 +203,9 @@ function shade(
       if (kind === 0) {
         paintBackground(traits, crop[0] + ((i + 0.5) / width) * (crop[2] - crop[0]), v, paint);
       } else {
-        const [x, y, z] = [surface[o], surface[o + 1], surface[o + 2]];
+        const x = surface[o];
+        const y = surface[o + 1];
+        const z = surface[o + 2];
         if (kind === SKIN || kind === NOSE) paintFace(traits, x, y, z, kind === NOSE, paint);
         else if (kind === HAIR) hairColor(traits, x, y, z, paint);
         else setColor(paint, kind === NECK ? traits.skin : traits.clothes);

@@ -57,8 +57,9 @@ export function paintFace(
     return;
   }
   // Warm cheeks.
-  const cheek = Math.exp(-(((ax - 0.33) / 0.16) ** 2) - ((y - 0.3) / 0.16) ** 2);
-  cover(paint, traits.skin[0], traits.skin[1] * 0.82, traits.skin[2] * 0.8, 0.5 * cheek);
+  const cheek = ((ax - 0.33) / 0.16) ** 2 + ((y - 0.3) / 0.16) ** 2;
+  if (cheek < 5)
+    cover(paint, traits.skin[0], traits.skin[1] * 0.82, traits.skin[2] * 0.8, 0.5 * Math.exp(-cheek));
   paintWrinkles(traits, ax, y, paint);
   paintBeard(traits, x, y, paint);
   if (y > 0.4 && y < 0.95) paintMouth(traits, x, y, paint);
@@ -69,16 +70,23 @@ export function paintFace(
   }
 }
 
+/** A dark line of this half width; `strength` in its middle. */
+function crease(paint: Paint, distance: number, width: number, strength: number): void {
+  const d = distance / width;
+  if (d > -3 && d < 3) darken(paint, 1 - strength * Math.exp(-d * d));
+}
+
 function paintWrinkles(traits: Traits, ax: number, y: number, paint: Paint): void {
   const depth = Math.min(1, traits.wrinkles);
-  const line = (distance: number, width: number, strength: number): void => {
-    const d = distance / width;
-    if (d > -3 && d < 3) darken(paint, 1 - strength * Math.exp(-d * d));
-  };
   // Folds from the nose to the mouth: with age, and with a smile.
   if (y > 0.26 && y < 0.72 && ax < 0.5) {
     const fold = 0.16 + 0.35 * (y - 0.26) + 0.05 * Math.max(0, traits.mouthCurve);
-    line(ax - fold, 0.02, (0.3 * depth + 0.12 * Math.max(0, traits.mouthCurve)) * smooth(0.74, 0.5, y));
+    crease(
+      paint,
+      ax - fold,
+      0.02,
+      (0.3 * depth + 0.12 * Math.max(0, traits.mouthCurve)) * smooth(0.74, 0.5, y),
+    );
   }
   if (depth < 0.05) return;
   // Forehead.
@@ -94,7 +102,7 @@ function paintWrinkles(traits: Traits, ax: number, y: number, paint: Paint): voi
   }
   if (y > EYE_Y && y < 0.22) {
     const bag = y - (EYE_Y + 0.13 - 0.5 * (ax - traits.eyeGap) ** 2);
-    if (Math.abs(ax - traits.eyeGap) < 0.15) line(bag, 0.016, 0.3 * depth);
+    if (Math.abs(ax - traits.eyeGap) < 0.15) crease(paint, bag, 0.016, 0.3 * depth);
   }
 }
 
@@ -138,8 +146,8 @@ function paintEye(traits: Traits, x: number, y: number, paint: Paint): void {
   const side = x < 0 ? -1 : 1;
   const dx = x - side * traits.eyeGap;
   const dy = y - EYE_Y;
-  const socket = Math.exp(-((dx / 0.17) ** 2) - ((dy + 0.03) / 0.11) ** 2);
-  darken(paint, 1 - 0.22 * socket);
+  const socket = (dx / 0.17) ** 2 + ((dy + 0.03) / 0.11) ** 2;
+  if (socket < 6) darken(paint, 1 - 0.22 * Math.exp(-socket));
   const half = 0.125 * traits.eyeSize;
   const t = dx / half;
   if (t < -1.25 || t > 1.25) return;
@@ -161,8 +169,8 @@ function paintEye(traits: Traits, x: number, y: number, paint: Paint): void {
   }
   const lid = Math.abs(dy - top) / (traits.gender === "female" ? 0.02 : 0.014);
   if (lid < 1.5 && Math.abs(t) < 1.08) cover(paint, 34, 24, 22, 0.85 * smooth(1.5, 0.5, lid));
-  const crease = Math.abs(dy - top + 0.045) / 0.014;
-  if (crease < 1.5 && Math.abs(t) < 1) darken(paint, 1 - 0.22 * smooth(1.5, 0.4, crease));
+  const fold = Math.abs(dy - top + 0.045) / 0.014;
+  if (fold < 1.5 && Math.abs(t) < 1) darken(paint, 1 - 0.22 * smooth(1.5, 0.4, fold));
 }
 
 function paintBrow(traits: Traits, ax: number, y: number, paint: Paint): void {

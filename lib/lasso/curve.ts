@@ -4,6 +4,9 @@ import { EtlError } from "../core/errors.ts";
 import { centre, mergeMoments, moveOrigin, varianceFloor } from "../core/moments.ts";
 import { lassoPathFromMoments, solvePath, type LassoOptions } from "./path.ts";
 
+/** Factor on the gap of the fold paths: an error bar needs fewer digits than the solution that is kept. */
+const heldOutSlack = 10;
+
 /**
  * The path on all folds, and its held-out error: for every fold, the path on the other folds at the same lambdas, and
  * its error on the fold.
@@ -19,7 +22,8 @@ export function characteristicCurve(tapMoments: TapMoments, options: LassoOption
   const path = lassoPathFromMoments(total, options);
   const curve = { tap, total: total.p, path };
   if (folds.length < 2 || folds.some((fold) => rows - fold.n < 2)) return curve;
-  return { ...curve, heldOut: heldOutError(folds, total, { ...options, lambdas: path.lambdas }) };
+  const tol = (options.tol ?? 1e-6) * heldOutSlack;
+  return { ...curve, heldOut: heldOutError(folds, total, { ...options, lambdas: path.lambdas, tol }) };
 }
 
 function heldOutError(

@@ -5,8 +5,15 @@ import { centre, type CentredMoments } from "../core/moments.ts";
 import { createActiveSet, type ActiveSet } from "./active-set.ts";
 import { descend } from "./descent.ts";
 import { momentsOf, type MatrixLike } from "./matrix.ts";
-import { dualityGap, dualNorm, rowNorm } from "./penalty.ts";
-import { quadratic, residual, zeroIterate, type Iterate, type Quadratic } from "./problem.ts";
+import { dualityGap, dualNorm, objective, rowNorm } from "./penalty.ts";
+import {
+  quadratic,
+  refreshCorrelations,
+  residual,
+  zeroIterate,
+  type Iterate,
+  type Quadratic,
+} from "./problem.ts";
 
 export interface LassoOptions {
   /** Number of lambdas on the geometric grid (at least 2), or the grid itself, descending. Default 100. */
@@ -47,7 +54,8 @@ export function lassoPathFromMoments(moments: Moments, options: LassoOptions = {
 }
 
 /**
- * The path of centred moments. Every point carries its duality gap, computed afresh; where the gap is above
+ * The path of centred moments. One output is solved exactly on its active set; coordinate descent takes over where that
+ * set is singular, and solves several outputs. Every point carries its duality gap, computed afresh; where the gap is above
  * `tol * ||y - mean||^2 / N`, the solver ran out of passes, which is a line for the report, not an error.
  *
  * Where y is constant, or every filter is, no filter can explain anything: the grid is all zero, and so is every point.
@@ -61,9 +69,12 @@ export function solvePath(centred: CentredMoments, options: LassoOptions): Lasso
   const exact = q === 1 ? createActiveSet(problem) : undefined;
   const points: PathPoint[] = [];
   let previous = dualNorm(iterate.corr, q);
+  let last: Step["last"];
   for (const lambda of lambdas) {
     if (lambda > 0 && previous > 0) {
-      solveAt(problem, iterate, { lambda, previous: Math.max(previous, lambda), target, exact });
+      const before = { lambda: previous, beta: exact ? iterate.beta : iterate.beta.slice() };
+      solveAt(problem, iterate, { lambda, previous: Math.max(previous, lambda), target, exact, last });
+      if (!exact) last = before;
       previous = lambda;
     }
     points.push(pointOf(problem, iterate, centred, lambda));
@@ -94,6 +105,8 @@ interface Step {
   /** Duality gap to reach. */
   readonly target: number;
   readonly exact: ActiveSet | undefined;
+  /** The solution before the previous one. */
+  readonly last: { readonly lambda: number; readonly beta: Float64Array } | undefined;
 }
 
 /** Moves the iterate from the solution at the previous lambda to the one at `lambda`. */
@@ -121,6 +134,7 @@ function descendToGap(problem: Quadratic, iterate: Iterate, step: Step): void {
     const strong = rowNorm(iterate.corr, j * q, q) >= 2 * lambda - previous;
     if (problem.gram[j * p + j] > 0 && (strong || rowNorm(iterate.beta, j * q, q) > 0)) chosen[j] = 1;
   }
+  extrapolate(problem, iterate, step);
   let gap = target;
   for (let epochs = 0; epochs < maxEpochs;) {
     const working = Array.from(chosen.keys()).filter((j) => chosen[j] === 1);
@@ -134,6 +148,25 @@ function descendToGap(problem: Quadratic, iterate: Iterate, step: Step): void {
     }
     if (!grown) gap /= 10;
   }
+}
+
+/**
+ * Guesses the solution at `lambda` from the last two, along the line through them, for filters that both have: the
+ * path is piecewise smooth in lambda. Kept only where it lowers the objective.
+ */
+function extrapolate(problem: Quadratic, iterate: Iterate, { lambda, previous, last }: Step): void {
+  if (last === undefined || !(last.lambda > previous)) return;
+  const { p, q } = problem;
+  const reach = (previous - lambda) / (last.lambda - previous);
+  const guess: Iterate = { beta: iterate.beta.slice(), corr: new Float64Array(p * q) };
+  for (let j = 0; j < p * q; j += q) {
+    if (rowNorm(last.beta, j, q) === 0 || rowNorm(iterate.beta, j, q) === 0) continue;
+    for (let t = j; t < j + q; t++) guess.beta[t] += reach * (iterate.beta[t] - last.beta[t]);
+  }
+  refreshCorrelations(problem, guess);
+  if (objective(problem, guess, lambda) >= objective(problem, iterate, lambda)) return;
+  iterate.beta.set(guess.beta);
+  iterate.corr.set(guess.corr);
 }
 
 /** The iterate as an artifact, in raw units. */

@@ -53,7 +53,7 @@ for (const p of sizes) {
       xy: numbers(join(folder, "xy.bin")),
       yy: Float64Array.of(yy),
     };
-    const repeats = p > 1000 ? 3 : 7;
+    const repeats = p > 1000 ? 1 : 7;
     const wall: number[] = [];
     const cpu: number[] = [];
     let path: LassoPath | undefined;

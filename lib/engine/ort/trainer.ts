@@ -6,8 +6,10 @@ import { type Network, sizeOf, type Tensor } from "../../network/network.ts";
 import type { Shape } from "../../network/shapes-context.ts";
 import type { StepResult, Tensors, TrainerState } from "../engine.ts";
 import { planOptimizer } from "./gradients/optimizers.ts";
+import { pack, unpack, type WeightForm, weightForms } from "./gradients/packing.ts";
+import { blockSize } from "./block-size.ts";
 import type { TrainingSetup } from "./messages.ts";
-import { createSession, fromOrt, OrtTensor, runSession, type Session, toOrt } from "./session.ts";
+import { createSession, OrtTensor, runSession, type Session, toOrt } from "./session.ts";
 import {
   buildTrainingGraph,
   type DropoutMask,
@@ -37,6 +39,8 @@ type Mode = "step" | "gradients";
 /** Compiles a training step; a graph is built for each batch size when it first comes. */
 export async function createTrainer(network: Network, setup: TrainingSetup): Promise<RunningTrainer> {
   const plan = planOptimizer(setup.options.optimizer);
+  const block = await blockSize();
+  const forms = weightForms(network, setup.trainable, block);
   const trained = [...setup.trainable, ...runningStatistics(network, new Set(setup.trainable))];
   if (setup.trainable.length === 0) {
     throw new EtlError("usage", `${network.name}: no parameter is trained, at least one was needed`);
@@ -44,26 +48,25 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
   let current = new Map<string, OrtTensor>();
   let spare = new Map<string, OrtTensor>();
   let steps = 0;
+  // tensors of the state: parameters, running statistics, optimiser slots; with the form in which each is kept
+  const kept = new Map<string, { readonly shape: Shape; readonly form: WeightForm | undefined }>();
+  for (const name of trained) {
+    const parameter = network.parameters.get(name);
+    if (parameter === undefined) throw new EtlError("usage", `${name}: no such parameter, one was needed`);
+    const entry = { shape: parameter.shape, form: forms.get(name) };
+    kept.set(name, entry);
+    if (setup.trainable.includes(name)) for (const slot of plan.slots) kept.set(slotKey(slot, name), entry);
+  }
   for (const buffers of [current, spare]) {
-    for (const name of trained) {
-      const parameter = network.parameters.get(name);
-      if (parameter === undefined) throw new EtlError("usage", `${name}: not a parameter, one was needed`);
-      buffers.set(
-        name,
-        new OrtTensor("float32", Float32Array.from(parameter.data as Float32Array), parameter.shape),
-      );
-    }
-    for (const name of setup.trainable) {
-      const shape = network.parameters.get(name)?.shape ?? [];
-      for (const slot of plan.slots) {
-        buffers.set(slotKey(slot, name), new OrtTensor("float32", new Float32Array(sizeOf(shape)), shape));
-      }
+    for (const [name, { shape, form }] of kept) {
+      const data = network.parameters.get(name)?.data ?? new Float32Array(sizeOf(shape));
+      buffers.set(name, toKept(data as Float32Array, shape, form));
     }
   }
 
   const sessions = new Map<string, Promise<Compiled>>();
   const compile = async (mode: Mode, inputShapes: Readonly<Record<string, Shape>>): Promise<Compiled> => {
-    const graph = buildTrainingGraph({ network, setup, inputShapes, mode, block: 0 });
+    const graph = buildTrainingGraph({ network, setup, inputShapes, mode, block });
     const session = await createSession(writeOnnx(graph.network), {
       threads: setup.threads,
       optimization: "all",
@@ -117,9 +120,11 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     Object.fromEntries(
       [...names].map((name) => {
         const tensor = current.get(name);
-        if (tensor === undefined)
+        const entry = kept.get(name);
+        if (tensor === undefined || entry === undefined) {
           throw new EtlError("engine", `${name}: unknown tensor, a trained one was needed`);
-        return [name, { shape: [...tensor.dims], data: Float32Array.from(tensor.data as Float32Array) }];
+        }
+        return [name, fromKept(tensor, entry.shape, entry.form)];
       }),
     );
 
@@ -134,7 +139,7 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
       ]),
     ),
     mode: "step",
-    block: 0,
+    block,
   });
 
   return {
@@ -163,14 +168,17 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
         ...graph.gradients.values(),
       ]);
       const gradients = Object.fromEntries(
-        [...graph.gradients].map(([name, output]) => [name, fromOrt(name, results[output])]),
+        [...graph.gradients].map(([name, output]) => [
+          name,
+          fromKept(results[output], network.parameters.get(name)?.shape ?? [], forms.get(name)),
+        ]),
       );
       return { loss: lossOf(Array.from(results[TERMS].data as Float32Array)), gradients };
     },
     parameters: () => Promise.resolve(copies(trained)),
     state: () => Promise.resolve({ step: steps, tensors: copies(current.keys()) }),
     restore: (state) => {
-      for (const [name, tensor] of current) {
+      for (const [name, { shape, form }] of kept) {
         if (!(name in state.tensors)) {
           throw new EtlError(
             "usage",
@@ -178,13 +186,13 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
           );
         }
         const { data } = state.tensors[name];
-        if (data.length !== tensor.size) {
+        if (data.length !== sizeOf(shape)) {
           throw new EtlError(
             "usage",
-            `${name}: ${data.length} values in the state, ${tensor.size} were needed`,
+            `${name}: ${data.length} values in the state, ${sizeOf(shape)} were needed`,
           );
         }
-        (tensor.data as Float32Array).set(data);
+        current.set(name, toKept(data, shape, form));
       }
       steps = state.step;
       return Promise.resolve();
@@ -194,6 +202,19 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
       sessions.clear();
     },
   };
+}
+
+/** A copy in the form in which the graph keeps it. */
+function toKept(data: Float32Array, shape: Shape, form: WeightForm | undefined): OrtTensor {
+  return form === undefined
+    ? new OrtTensor("float32", Float32Array.from(data), shape)
+    : new OrtTensor("float32", pack(data, form), form.packedShape);
+}
+
+/** A row-major copy. */
+function fromKept(tensor: OrtTensor, shape: Shape, form: WeightForm | undefined): Tensor {
+  const data = tensor.data as Float32Array;
+  return { shape: [...shape], data: form === undefined ? Float32Array.from(data) : unpack(data, form) };
 }
 
 /** 0 (dropped) or 1 / (1 - ratio) (kept), from the seed, the step and the node. */

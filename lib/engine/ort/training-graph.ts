@@ -9,6 +9,7 @@ import { buildBackward, buildForward } from "./gradients/differentiate.ts";
 import { createGraph, type Graph, type Value } from "./gradients/graph.ts";
 import { buildLoss } from "./gradients/losses.ts";
 import { planOptimizer } from "./gradients/optimizers.ts";
+import { weightForms } from "./gradients/packing.ts";
 import type { TrainingHooks } from "./gradients/site.ts";
 import type { TrainingSetup } from "./messages.ts";
 
@@ -84,9 +85,13 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
   }
   const trained = new Set(setup.trainable);
   const running = runningStatistics(network, trained);
-  const shapeOf = (name: string): Shape => network.parameters.get(name)?.shape ?? [];
+  const forms = weightForms(network, setup.trainable, options.block);
+  const shapeOf = (name: string): Shape =>
+    forms.get(name)?.packedShape ?? network.parameters.get(name)?.shape ?? [];
   for (const name of [...setup.trainable, ...running]) {
-    given.set(name, graph.value(shapeOf(name), addInput(name, shapeOf(name))));
+    addInput(name, shapeOf(name));
+    const form = forms.get(name);
+    given.set(name, form ? { shape: form.shape, packedName: name } : graph.value(shapeOf(name), name));
   }
 
   const dropout: DropoutMask[] = [];
@@ -139,7 +144,10 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
   const gradients = new Map<string, string>();
   for (const name of setup.trainable) {
     const gradient = backward.get(name);
-    gradients.set(name, gradient === undefined ? zeros(graph, shapeOf(name)) : graph.plain(gradient));
+    gradients.set(
+      name,
+      gradient === undefined ? zeros(graph, shapeOf(name)) : (gradient.packedName ?? graph.plain(gradient)),
+    );
   }
 
   rename(graph, terms.length === 1 ? terms[0] : graph.op("Concat", terms, { axis: 0 }), TERMS);

@@ -3,7 +3,15 @@ import { intAttribute } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes-context.ts";
 import { reshape, sum, transpose } from "./arithmetic.ts";
 import type { Graph, Value } from "./graph.ts";
-import { input, plainInput, type Rule, type Rules, type Site } from "./site.ts";
+import {
+  backwardBlocked,
+  canGoBack,
+  forwardBlocked,
+  inputGradientBlocked,
+  unpackedWeights,
+} from "./convolution-blocked.ts";
+import { type WeightForm, weightForm } from "./packing.ts";
+import { copyNode, input, plainInput, type Rule, type Rules, type Site } from "./site.ts";
 import { type Windows, windowsOf } from "./windows.ts";
 
 /** [n, g c, ...] -> [c, g n, ...]: batch and channels of each group change places. */
@@ -17,14 +25,18 @@ export function swapBatch(g: Graph, name: string, shape: Shape, group: number): 
 }
 
 /** dX: the transposed convolution of dY with the same weights. */
-function inputGradient(site: Site, w: Windows, dy: string, group: number): Value {
+function inputGradient(
+  site: Site,
+  w: Windows,
+  { dy, weights, group }: { dy: string; weights: string; group: number },
+): Value {
   const { graph: g } = site;
   const extra = w.input.map(
     (size, i) =>
       size -
       ((w.output[i] - 1) * w.strides[i] + (w.kernel[i] - 1) * w.dilations[i] + 1 - w.before[i] - w.after[i]),
   );
-  const name = g.op("ConvTranspose", [dy, plainInput(site, 1)], {
+  const name = g.op("ConvTranspose", [dy, weights], {
     group,
     kernel_shape: w.kernel,
     strides: w.strides,
@@ -61,15 +73,36 @@ function weightGradient(site: Site, w: Windows, dy: string, group: number): Valu
 const swapOutputs = (g: Graph, name: string, shape: Shape): string =>
   transpose(g, name, [1, 0, ...shape.slice(2).map((_, i) => i + 2)]);
 
+/** The blocked form, where the weights are trained in it or constant. */
+function formOf(site: Site): WeightForm | undefined {
+  const { shape, packedName } = input(site, 1);
+  const isUsable = packedName !== undefined || site.parameter(1) !== undefined;
+  return isUsable ? weightForm(shape, intAttribute(site.node, "group", 1), site.graph.block) : undefined;
+}
+
 const conv: Rule = {
+  forward: (site) => {
+    const form = formOf(site);
+    if (form === undefined) return copyNode(site);
+    return [forwardBlocked(site, windowsOf(site, form.shape.slice(2)), form)];
+  },
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g, node } = site;
     const w = windowsOf(site, input(site, 1).shape.slice(2));
+    const form = formOf(site);
     const group = intAttribute(node, "group", 1);
+    if (form !== undefined) {
+      const [, dWeights, dBias] = backwardBlocked(site, w, form, dOutput);
+      if (!site.wants(0)) return [undefined, dWeights, dBias];
+      const dInput = canGoBack(w, form)
+        ? inputGradientBlocked(site, w, form, dOutput)
+        : inputGradient(site, w, { dy: g.plain(dOutput), weights: unpackedWeights(site, form), group });
+      return [dInput, dWeights, dBias];
+    }
     const dy = g.plain(dOutput);
     return [
-      site.wants(0) ? inputGradient(site, w, dy, group) : undefined,
+      site.wants(0) ? inputGradient(site, w, { dy, weights: plainInput(site, 1), group }) : undefined,
       site.wants(1) ? weightGradient(site, w, dy, group) : undefined,
       site.wants(2) ? biasGradient(site, 2, dy) : undefined,
     ];

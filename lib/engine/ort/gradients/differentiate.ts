@@ -5,7 +5,7 @@ import type { Constant, Shape } from "../../../network/shapes-context.ts";
 import { add } from "./arithmetic.ts";
 import type { Graph, Value } from "./graph.ts";
 import { rules } from "./rules.ts";
-import type { Rule, Site, TrainingHooks } from "./site.ts";
+import { copyNode, type Rule, type Site, type TrainingHooks } from "./site.ts";
 
 export interface ForwardOptions {
   readonly network: Network;
@@ -79,6 +79,10 @@ export function buildForward(options: ForwardOptions): Forward {
       outputShapes: node.outputs.filter((name) => name !== "").map((name) => shapeOf(node, name)),
       wants: (index) => dependent.has(node.inputs[index] ?? ""),
       constant: (index) => numbersOf(options, node.inputs[index]),
+      parameter: (index) => {
+        const name = node.inputs[index] ?? "";
+        return options.trained.has(name) ? undefined : network.parameters.get(name);
+      },
       fail: (found, needed) => {
         throw unsupported(node, found, needed);
       },
@@ -127,17 +131,6 @@ function sumOf(graph: Graph, a: Value, b: Value): Value {
   return a.blockedName !== undefined || b.blockedName !== undefined
     ? graph.blockedValue(a.shape, add(graph, graph.blocked(a), graph.blocked(b)))
     : graph.value(a.shape, add(graph, graph.plain(a), graph.plain(b)));
-}
-
-/** The node as it is, on row-major inputs. */
-function copyNode({ node, graph, inputs, outputShapes }: Site): Value[] {
-  const names = node.outputs.map((name) => (name === "" ? "" : graph.fresh(name)));
-  graph.nodes.push({
-    ...node,
-    inputs: inputs.map((value) => (value === undefined ? "" : graph.plain(value))),
-    outputs: names,
-  });
-  return names.filter((name) => name !== "").map((name, i) => graph.value(outputShapes[i], name));
 }
 
 function constantValue({ network, graph, constants }: ForwardOptions, name: string): Value {

@@ -24,6 +24,8 @@ export interface Value {
   readonly shape: Shape;
   plainName?: string;
   blockedName?: string;
+  /** Convolution weights only: the form in which they are kept, see `packing.ts`. */
+  packedName?: string;
 }
 
 type AttributeValue = number | string | readonly number[] | Attribute;

@@ -1,5 +1,5 @@
 /** What a gradient rule sees of its node. */
-import type { Node } from "../../../network/network.ts";
+import type { Node, Parameter } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes-context.ts";
 import type { Graph, Value } from "./graph.ts";
 
@@ -14,6 +14,8 @@ export interface Site {
   readonly wants: (index: number) => boolean;
   /** Numbers of input `index` where they are known before the run. */
   readonly constant: (index: number) => readonly number[] | undefined;
+  /** The constant tensor of input `index`, where it is one. */
+  readonly parameter: (index: number) => Parameter | undefined;
   /** Throws `<node> (<op>): <found>, <needed>`. */
   readonly fail: (found: string, needed: string) => never;
   /** Things that only exist in training. */
@@ -39,6 +41,17 @@ export function input(site: Site, index: number): Value {
 /** Row-major name of input `index`. */
 export function plainInput(site: Site, index: number): string {
   return site.graph.plain(input(site, index));
+}
+
+/** The node as it is, on row-major inputs. */
+export function copyNode({ node, graph, inputs, outputShapes }: Site): Value[] {
+  const names = node.outputs.map((name) => (name === "" ? "" : graph.fresh(name)));
+  graph.nodes.push({
+    ...node,
+    inputs: inputs.map((value) => (value === undefined ? "" : graph.plain(value))),
+    outputs: names,
+  });
+  return names.filter((name) => name !== "").map((name, i) => graph.value(outputShapes[i], name));
 }
 
 /** Gradients of the inputs, beside them; undefined where there is none. */

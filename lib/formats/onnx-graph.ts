@@ -5,7 +5,7 @@ import type { Node, Parameter, ValueInfo } from "../network/network.ts";
 export interface GraphContext {
   readonly file: string;
   readonly inputs: readonly ValueInfo[];
-  readonly outputs: readonly ValueInfo[];
+  readonly outputs: readonly Pick<ValueInfo, "name">[];
   readonly parameters: ReadonlyMap<string, Parameter>;
 }
 

@@ -17,6 +17,8 @@ export interface Upgrade {
   readonly constant: (hint: string, parameter: Parameter) => string;
   /** A fresh value name. */
   readonly fresh: (hint: string) => string;
+  /** Number of axes of a value, where it is known. */
+  readonly rank: (value: string) => number | undefined;
 }
 
 type Convert = (node: Node, upgrade: Upgrade) => readonly Node[];
@@ -153,8 +155,10 @@ const batchNormalizationOutputs: Convert = (node, upgrade) =>
 /** Softmax ran over all axes from `axis` on: flatten to a matrix, normalise its rows, and go back. */
 const softmax: Convert = (node, upgrade) => {
   const axis = intOf(node.attributes["axis"]) ?? 1;
-  if (axis === -1) return [{ ...node, attributes: { axis: { type: "int", value: -1 } } }];
   const [input = ""] = node.inputs;
+  const rank = upgrade.rank(input);
+  if (axis === -1 || axis + 1 === rank)
+    return [{ ...node, attributes: { axis: { type: "int", value: -1 } } }];
   const [shape, flat, normal] = ["shape", "flat", "normal"].map((part) =>
     upgrade.fresh(`${node.name}.${part}`),
   );
@@ -267,6 +271,9 @@ const rules: Readonly<Partial<Record<string, readonly Rule[]>>> = {
   ...Object.fromEntries(legacyBinary.map((op) => [op, [{ below: 7, convert: legacyBroadcast }]])),
   ...Object.fromEntries(consumed.map((op) => [op, [{ below: 6, convert: dropping("consumed_inputs") }]])),
 };
+
+/** Operators whose conversion asks for the rank of their input: they come last, when all others have today's form. */
+export const needsRank: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Hardmax"]);
 
 /** The node, or the nodes, that say the same in opset 17. */
 export function upgradeNode(node: Node, upgrade: Upgrade): readonly Node[] {

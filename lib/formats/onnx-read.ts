@@ -1,8 +1,9 @@
 /** ONNX bytes -> network: every claim of the file is checked before it is believed. */
 import { EtlError, messageOf } from "../core/errors.ts";
 import type { Attribute, Dim, Network, Node, Parameter, ValueInfo } from "../network/network.ts";
+import { propagate } from "../network/shapes.ts";
 import { sortNodes } from "./onnx-graph.ts";
-import { upgradeNode, TARGET_OPSET, type Upgrade } from "./onnx-opset.ts";
+import { needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./onnx-opset.ts";
 import {
   readModelProto,
   type RawAttribute,
@@ -65,19 +66,20 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
   const inputs = graph.inputs
     .filter(({ name }) => !reading.parameters.has(name))
     .map((value) => readValueInfo(value, "input", reading));
-  const live = liveNodes(graph);
-  const nodes = readNodes(graph, live, model.functions, reading);
-  const outputs = graph.outputs.map((value) => readValueInfo(value, "output", reading));
-  const upgraded = opset < TARGET_OPSET ? upgradeAll(nodes, opset, reading) : nodes;
-  return {
+  const nodes = readNodes(graph, liveNodes(graph), model.functions, reading);
+  const context = { file, inputs, outputs: graph.outputs, parameters: reading.parameters };
+  const network: Network = {
     name: graph.name,
     opset: Math.max(opset, TARGET_OPSET),
     inputs,
-    outputs,
-    nodes: sortNodes(upgraded, { file, inputs, outputs, parameters: reading.parameters }),
+    outputs: [],
+    nodes: sortNodes(nodes, context),
     parameters: reading.parameters,
     metadata: Object.fromEntries(model.metadata),
   };
+  const upgraded =
+    opset < TARGET_OPSET ? { ...network, nodes: upgradeAll(network, opset, reading) } : network;
+  return { ...upgraded, outputs: readOutputs(graph, upgraded, reading) };
 }
 
 function decode(bytes: Uint8Array, file: string): ReturnType<typeof readModelProto> {
@@ -281,7 +283,8 @@ function constantOf(raw: RawNode, place: string, reading: Reading): Parameter {
   }
 }
 
-function upgradeAll(nodes: readonly Node[], opset: number, reading: Reading): Node[] {
+/** All nodes in the form of opset 17, in topological order. */
+function upgradeAll(network: Network, opset: number, reading: Reading): Node[] {
   const fresh = (hint: string): string => {
     const name = reading.values.has(hint) ? unique(hint, (word) => reading.values.has(word)) : hint;
     reading.values.add(name);
@@ -291,11 +294,39 @@ function upgradeAll(nodes: readonly Node[], opset: number, reading: Reading): No
     opset,
     file: reading.file,
     fresh,
+    rank: () => undefined,
     constant: (hint, parameter) => {
       const name = fresh(hint);
       reading.parameters.set(name, parameter);
       return name;
     },
   };
-  return nodes.flatMap((node) => upgradeNode(node, upgrade));
+  const nodes = network.nodes.flatMap((node) =>
+    needsRank.has(node.op) ? [node] : upgradeNode(node, upgrade),
+  );
+  if (!nodes.some(({ op }) => needsRank.has(op))) return nodes;
+  const { shapes } = propagate({ ...network, nodes }, { onError: "skip", bindings: anySize(network) });
+  const rank = (value: string): number | undefined => shapes.get(value)?.length;
+  return nodes.flatMap((node) => (needsRank.has(node.op) ? upgradeNode(node, { ...upgrade, rank }) : [node]));
+}
+
+/** One size for every named dimension: enough to learn ranks, and at two sizes which dimensions are fixed. */
+const anySize = (network: Network, size = 64): Record<string, number> =>
+  Object.fromEntries(
+    network.inputs.flatMap(({ shape }) =>
+      shape.flatMap((dim) => (typeof dim === "string" ? [[dim, size]] : [])),
+    ),
+  );
+
+/** Declared outputs; where the file gives no shape, the inferred one. */
+function readOutputs(graph: RawGraph, network: Network, reading: Reading): ValueInfo[] {
+  const open = graph.outputs.some(({ shape }) => shape === undefined);
+  const [small, large] = (open ? [64, 96] : []).map(
+    (size) => propagate(network, { onError: "skip", bindings: anySize(network, size) }).shapes,
+  );
+  return graph.outputs.map((value) => {
+    const other = large?.get(value.name);
+    const inferred = small?.get(value.name)?.map((dim, axis) => (dim === other?.[axis] ? dim : undefined));
+    return readValueInfo({ ...value, shape: value.shape ?? inferred }, "output", reading);
+  });
 }

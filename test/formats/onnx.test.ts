@@ -218,6 +218,25 @@ describe("formats/onnx: graphs as other programs write them", () => {
     expect(network.nodes[0]?.attributes).to.deep.equal({ to: int(1) });
   });
 
+  it("infers the shape of an output that the file leaves open", () => {
+    const open = message([1, "y"], [2, message([1, message([1, 1n])])]);
+    const nodes = [node("Concat", ["x", "x"], ["y"], message([1, "axis"], [3, 1n], [20, 2n]))];
+    expect(read(file({ nodes, outputs: [open] })).outputs).to.deep.equal([
+      { name: "y", type: "float32", shape: ["batch", 4] },
+    ]);
+    expect(() => read(file({ nodes: [node("NonZero", ["x"], ["y"])], outputs: [open] }))).to.throw(
+      'output "y": no shape, a shape with known rank was needed',
+    );
+  });
+
+  it("keeps an old Softmax over the last axis as it is", () => {
+    const softmax = node("Softmax", ["x"], ["y"], message([1, "axis"], [3, 1n], [20, 2n]));
+    const network = read(file({ nodes: [softmax], opset: 9n }));
+    expect(network.nodes.map(({ op, attributes }) => [op, attributes])).to.deep.equal([
+      ["Softmax", { axis: int(-1) }],
+    ]);
+  });
+
   it("drops a subgraph that nothing needs, and names the node of one that is needed", () => {
     const branch = message([1, "then_branch"], [6, message([2, "g"])], [20, 5n]);
     const unused = file({ nodes: [node("Relu", ["x"], ["y"]), node("If", ["x"], ["z"], branch)] });

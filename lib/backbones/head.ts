@@ -121,7 +121,8 @@ export function headOf(network: Network, output: string = network.outputs[0].nam
     name !== undefined && network.parameters.has(name);
   if (maker.op === "Add") {
     const bias = maker.inputs.find(isParameter);
-    const product = producers.get(maker.inputs.find((name) => !isParameter(name)) ?? "");
+    const other = maker.inputs.find((name) => !network.parameters.has(name));
+    const product = other === undefined ? undefined : producers.get(other);
     const inner = product?.op === "MatMul" ? headOf(network, product.outputs[0]) : undefined;
     if (bias === undefined || inner === undefined) return undefined;
     return { ...inner, output, bias, nodes: [...inner.nodes, maker.name] };

@@ -62,13 +62,14 @@ export async function loadModelFile(path: string, options: LoadOptions = {}): Pr
       },
     );
   }
-  const read = simplify(withFreeBatch(await readModel(path), path));
+  const file = await readModel(path);
+  const { preprocessing, notes } = pictureInput(file, path, options.preprocessing ?? {});
+  const read = simplify(withFreeBatch(file, path, preprocessing));
   const network = weights === "random" ? initialise(read, seed) : foldBatchNorm(read);
   const features = options.features ?? featuresOf(network);
   if (!producersOf(network).has(features)) {
     throw new EtlError("usage", `--features: found "${features}", a value that ${path} computes was needed`);
   }
-  const { preprocessing, notes } = pictureInput(network, path, options.preprocessing ?? {});
   const embedding = textOf(network, "embedding");
   return {
     name,
@@ -93,7 +94,7 @@ function pictureInput(
   path: string,
   given: Partial<Preprocessing>,
 ): { preprocessing: Preprocessing; notes: string[] } {
-  const input = network.inputs[0];
+  const input = pictureInputOf(network, path);
   const [height, width] = [2, 3].map((axis) => {
     const size = input.shape[axis];
     return typeof size === "number" ? size : undefined;
@@ -131,14 +132,21 @@ function pictureInput(
 }
 
 /**
- * The network with a free batch size. A file exported for one picture is opened up where nothing inside depends on it.
+ * The network with a free batch size and pictures of a fixed size. A file exported for one picture is opened up where
+ * nothing inside depends on it.
  */
-function withFreeBatch(network: Network, path: string): Network {
+function withFreeBatch(
+  network: Network,
+  path: string,
+  { height, width }: { readonly height: number; readonly width: number },
+): Network {
   const input = pictureInputOf(network, path);
-  const batch = input.shape[0];
-  if (typeof batch === "string") return network;
+  const [batch, channels] = input.shape;
+  if (typeof batch === "string")
+    return { ...network, inputs: [{ ...input, shape: [batch, channels, height, width] }] };
   const free = (value: ValueInfo): ValueInfo => ({ ...value, shape: ["batch", ...value.shape.slice(1)] });
-  const opened = { ...network, inputs: network.inputs.map(free), outputs: network.outputs.map(free) };
+  const inputs = [{ ...input, shape: ["batch", channels, height, width] }];
+  const opened = { ...network, inputs, outputs: network.outputs.map(free) };
   try {
     const shapes = inferShapes(opened, { batch: 2 });
     if (opened.outputs.every(({ name }) => shapes.get(name)?.[0] === 2)) return opened;

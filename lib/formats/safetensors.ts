@@ -45,7 +45,9 @@ export function readSafetensors(bytes: Uint8Array, name: string): Safetensors {
     throw damaged(`a header of ${headerLength} bytes in a file of ${bytes.length}`, "a safetensors header");
   }
   const header = parseHeader(bytes.subarray(8, 8 + headerLength), damaged);
-  const data = bytes.subarray(8 + headerLength);
+  // Not a Buffer, whose slice would be a view of the whole file instead of a copy.
+  const start = 8 + headerLength;
+  const data = new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.length - start);
   const tensors = new Map<string, Parameter>();
   let metadata: Record<string, string> = {};
   for (const [key, value] of Object.entries(header)) {

@@ -335,6 +335,65 @@ def cut(network, kept, pooled=None):
     return small.to(memory_format=torch.channels_last)
 
 
+def refit(network, small, kept, images, rows=6000, ridge=1e-2, seed=0):
+    """Sequential least squares, in place: layer by layer the small network's filters are refitted, so that from its own
+    inputs they give what the full network's kept filters give from theirs. In front of an addition the target is the
+    full sum less the small network's shortcut, so that errors do not pile up along the residual stream.
+    """
+    generator = np.random.default_rng(seed)
+
+    def apply(function, *arrays):
+        parts = [function(*[a[i : i + 32] for a in arrays]) for i in range(0, len(images), 32)]
+        return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+
+    def fit(conv, x, target):
+        height, width = target.shape[2:]
+        stride, pad = conv.stride[0], conv.padding[0]
+        x = F.pad(x, (pad,) * 4)
+        per = min(height * width, -(-rows // len(x)))
+        inputs, outputs = [], []
+        for i in range(0, len(x), 16):
+            for place in generator.choice(height * width, per, False):
+                top, left = divmod(int(place), width)
+                patch = x[i : i + 16, :, top * stride : top * stride + 3, left * stride : left * stride + 3]
+                inputs.append(patch.reshape(len(patch), -1))
+                outputs.append(target[i : i + 16, :, top, left])
+        inputs, outputs = torch.cat(inputs).double(), torch.cat(outputs).double()
+        weight = conv.weight.double().reshape(len(conv.weight), -1)
+        residual = outputs - inputs @ weight.T - conv.bias.double()
+        mean_in, mean_out = inputs.mean(0), residual.mean(0)
+        inputs = inputs - mean_in
+        gram = inputs.T @ inputs
+        gram.diagonal().add_(ridge * gram.trace() / len(gram) + 1e-9)
+        change = torch.cholesky_solve(inputs.T @ (residual - mean_out), torch.linalg.cholesky(gram)).T
+        conv.weight.copy_((weight + change).reshape(conv.weight.shape))
+        conv.bias.add_((mean_out - change @ mean_in).float())
+
+    def widen(x, channels):
+        return F.pad(x, (0, 0, 0, 0, 0, channels - x.shape[1])) if channels > x.shape[1] else x
+
+    with torch.inference_mode():
+        stem = network.convs[STEM]
+        full = apply(lambda part: F.max_pool2d(F.relu(stem(to_input(part))), 3, 2), images)
+        mine = full[:, torch.from_numpy(kept[STEM])].contiguous(memory_format=torch.channels_last)
+        for name, _, down in BLOCKS:
+            first, second = f"{name}/conv1", f"{name}/conv2"
+            keep_first, keep = torch.from_numpy(kept[first]), torch.from_numpy(kept[second])
+            target = apply(network.convs[first], full)
+            fit(small.convs[first], mine, target[:, keep_first])
+            main_full = apply(network.convs[second], F.relu(target))
+            inner = F.relu(apply(small.convs[first], mine))
+            if down:
+                full, mine = F.avg_pool2d(full, 2), F.avg_pool2d(mine, 2)
+            full, mine = widen(full, main_full.shape[1]), widen(mine, len(keep))
+            height, width = main_full.shape[2:]
+            fit(small.convs[second], inner, main_full[:, keep] + (full[:, keep] - mine)[:, :, :height, :width])
+            main = apply(small.convs[second], inner)
+            short = full.shape[2] - height
+            full = F.relu(F.pad(main_full, (0, short, 0, short)) + full)
+            mine = F.relu(F.pad(main, (0, short, 0, short)) + mine)
+
+
 # --------------------------------------------------------------------------------------------------------- training
 
 
@@ -437,7 +496,8 @@ def parse():
     parser.add_argument("--gamma", type=float, default=0.1)
     parser.add_argument("--rmse", choices=["train", "heldout"], default="heldout")
     parser.add_argument("--min-filters", type=int, default=4)
-    parser.add_argument("--no-reconstruct", dest="reconstruct", action="store_false")
+    parser.add_argument("--reconstruct", choices=["none", "pooled", "sequential"], default="sequential")
+    parser.add_argument("--reconstruct-images", type=int, default=400)
     parser.add_argument("--tol", type=float, default=1e-6, help="duality gap of the LASSO, relative to y'y")
     parser.add_argument("--epochs", type=int, default=4, help="of the pruned network")
     parser.add_argument("--baseline-epochs", type=int, default=2)
@@ -480,7 +540,10 @@ def main():
     lap("path")
 
     kept = select(knees)
-    small = cut(network, kept, pooled if options.reconstruct else None)
+    small = cut(network, kept, None if options.reconstruct == "none" else pooled)
+    if options.reconstruct == "sequential":
+        rows = np.random.default_rng(options.seed).permutation(len(train_y))[: options.reconstruct_images]
+        refit(network, small, kept, part["train"][0][np.sort(rows)], seed=options.seed)
     solve_head(small, features_of(small, part["train"][0]), train_y)
     lap("surgery")
 

@@ -80,3 +80,17 @@ export function createDraft(network: Network): Draft {
     }),
   };
 }
+
+/**
+ * Weights that several nodes read. Changing one would untie layers that the plan has tied: they are left alone.
+ */
+export function sharedWeights(network: Network): ReadonlySet<string> {
+  const readers = new Map<string, number>();
+  for (const { inputs } of network.nodes) {
+    for (const input of inputs) {
+      const shape = network.parameters.get(input)?.shape ?? [];
+      if (shape.length > 1) readers.set(input, (readers.get(input) ?? 0) + 1);
+    }
+  }
+  return new Set([...readers].flatMap(([name, count]) => (count > 1 ? [name] : [])));
+}

@@ -1,6 +1,7 @@
 /** Which values may carry scaled channels, so that scaling the producers and unscaling the consumers cancels. */
 import type { Coupling } from "../network/coupling/types.ts";
 import type { Network, Node } from "../network/network.ts";
+import { sharedWeights } from "./draft.ts";
 
 export interface Scalable {
   /** Values whose channels may be scaled. */
@@ -34,6 +35,11 @@ export function scalableValues(network: Network, coupling: Coupling): Scalable {
   };
   for (const { name } of network.inputs) lose(name, `${name} is an input of the network`);
   for (const { name } of network.outputs) lose(name, `${name} is an output of the network`);
+  const shared = sharedWeights(network);
+  for (const { name, weight, input, output } of coupling.layers) {
+    if (!shared.has(weight)) continue;
+    for (const value of [input, output]) lose(value, `${name} shares its weight with another layer`);
+  }
   const settle = (): void => {
     do {
       changed = false;

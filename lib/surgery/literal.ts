@@ -1,7 +1,7 @@
 /** `--scaling paper`: W' = beta W, literally (ETL, eq. 5). */
 import type { Coupling } from "../network/coupling/types.ts";
 import { float32, producersOf, type Network, type Node } from "../network/network.ts";
-import { createDraft, type Draft } from "./draft.ts";
+import { createDraft, sharedWeights, type Draft } from "./draft.ts";
 import type { RefusedScaling } from "./scaling.ts";
 import { scaleWeights } from "./weights.ts";
 
@@ -18,6 +18,8 @@ interface Walk {
   readonly producers: ReadonlyMap<string, Node>;
   readonly taps: ReadonlyMap<string, Float64Array>;
   readonly draft: Draft;
+  /** Weights that cannot be changed for one layer alone. */
+  readonly shared: ReadonlySet<string>;
   /** Nodes whose filters are scaled already. */
   readonly done: Set<string>;
 }
@@ -35,11 +37,13 @@ export function scaleLiterally(
     producers: producersOf(network),
     taps: factors,
     draft,
+    shared: sharedWeights(network),
     done: new Set(),
   };
   const refused: RefusedScaling[] = [];
   for (const [tap, ofTap] of factors) {
-    if (!scaleBehind(walk, tap, ofTap, true)) refused.push({ tap, reason: "no convolution ends in it" });
+    if (!scaleBehind(walk, tap, ofTap, true))
+      refused.push({ tap, reason: "no convolution with a weight of its own ends in it" });
   }
   return { network: draft.finish(), refused };
 }
@@ -97,6 +101,7 @@ function scaleLayer(walk: Walk, node: Node, factors: Float64Array): boolean {
   const index = layer ? node.inputs.indexOf(layer.weight) : -1;
   const weights = walk.draft.weights(node.name, index);
   if (!layer || !weights || factors.length !== layer.outputs.length) return false;
+  if (walk.shared.has(layer.weight)) return false;
   if (walk.done.has(node.name)) return true;
   walk.done.add(node.name);
   scaleWeights(layer, weights, { outputs: factors, inputs: new Float64Array(layer.inputs.length).fill(1) });

@@ -3,10 +3,11 @@
  * (DESIGN 3.6): x_r ~ A x_k + c with A = G_rk (G_kk + ridge)^-1, from the pooled responses' covariance G.
  */
 import type { Moments } from "../core/artifacts.ts";
+import { withoutAliases } from "../network/coupling/aliases.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
 import type { CoupledLayer, Coupling } from "../network/coupling/types.ts";
 import { float32, floatAttribute, producersOf, type Network, type Node } from "../network/network.ts";
-import { createDraft, type Draft } from "./draft.ts";
+import { createDraft, sharedWeights, type Draft } from "./draft.ts";
 import type { Plan } from "./plan.ts";
 import { predict, type Prediction } from "./predict.ts";
 
@@ -57,12 +58,14 @@ export interface ReconstructOptions {
  * @param statistics tap (value name) -> mean and covariance of its pooled responses
  */
 export function reconstruct(
-  network: Network,
+  original: Network,
   plan: Plan,
   statistics: ReadonlyMap<string, TapStatistics>,
   options: ReconstructOptions = {},
 ): { readonly network: Network; readonly layers: readonly ReconstructedLayer[] } {
+  const network = withoutAliases(original);
   const coupling = options.coupling ?? analyseCoupling(network);
+  const shared = sharedWeights(network);
   const ridge = options.ridge ?? 1e-3;
   const draft = createDraft(network);
   const producers = producersOf(network);
@@ -77,6 +80,10 @@ export function reconstruct(
     const atoms = tap === undefined ? undefined : coupling.layouts.get(tap)?.atoms;
     if (tap === undefined || !found || !atoms) {
       refuse("no moments of its input were harvested");
+      continue;
+    }
+    if (shared.has(layer.weight)) {
+      refuse("it shares its weight with another layer");
       continue;
     }
     if (layer.op === "ConvTranspose") {

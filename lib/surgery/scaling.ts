@@ -1,5 +1,6 @@
 /** Kept filters scaled by their LASSO coefficients (ETL, eq. 5, Algorithm 1), on the whole network before it is cut. */
 import type { Knee, Scaling } from "../core/artifacts.ts";
+import { withoutAliases } from "../network/coupling/aliases.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
 import type { Coupling } from "../network/coupling/types.ts";
 import type { Network } from "../network/network.ts";
@@ -38,11 +39,12 @@ export interface ScalingOptions {
  * @param knees coefficients of the kept channels of each tap
  */
 export function scaleFilters(
-  network: Network,
+  original: Network,
   knees: readonly Pick<Knee, "tap" | "keep" | "beta" | "q">[],
   options: ScalingOptions,
 ): ScaledNetwork {
-  if (options.scaling === "none") return { network, refused: [], notes: [] };
+  if (options.scaling === "none") return { network: original, refused: [], notes: [] };
+  const network = withoutAliases(original);
   const coupling = options.coupling ?? analyseCoupling(network);
   const factors = new Map(knees.map((knee) => [knee.tap, factorsOf(knee, coupling)]));
   if (options.scaling === "compensated") return compensate(network, coupling, factors);

@@ -62,7 +62,7 @@ describe("coupling", () => {
     const coupling = analyseCoupling(networkOf("Flatten into a linear layer"));
     const [a, fc] = ["a", "fc1"].map((name) => coupling.layers.find((layer) => layer.name === name)!);
     expect(Array.from(fc.inputs)).to.deep.equal(
-      Array.from(a.outputs).flatMap((atom) => Array(16).fill(atom)),
+      Array.from(a.outputs).flatMap((atom) => Array.from({ length: 16 }, () => atom)),
     );
   });
 

@@ -13,7 +13,10 @@ export interface PairIndex {
 }
 
 export interface VerifyOptions {
-  /** How two descriptors are compared; default `cosine`. */
+  /**
+   * How two descriptors are compared; default `euclidean`: face-resnet was trained for distances, and for descriptors
+   * of unit length both give the same order.
+   */
   readonly distance?: "cosine" | "euclidean";
   /** Parts of the cross-validated threshold; default 10. */
   readonly folds?: number;
@@ -51,7 +54,7 @@ export function verify(
   pairs: readonly PairIndex[],
   options: VerifyOptions = {},
 ): Verification {
-  const { distance = "cosine", folds = 10, seed = 1 } = options;
+  const { distance = "euclidean", folds = 10, seed = 1 } = options;
   const { width, data } = descriptors;
   const row = (i: number): Float32Array => data.subarray(i * width, (i + 1) * width);
   const scores = pairs.map(({ first, second, same }) => {

@@ -19,8 +19,8 @@ import { storyBlock } from "./story.ts";
 import { styleSheet } from "./style.ts";
 import { trainingSection } from "./training.ts";
 
-/** Letters of HTML that the sections of single runs may take beside Plotly, so that the file stays under 6 MB. */
-const sectionBudget = 1_000_000;
+/** Bytes that a report may take; the sections of single runs get what Plotly and the comparison leave of it. */
+const largestReport = 5_900_000;
 
 /**
  * Renders one run, or the comparison of several.
@@ -41,7 +41,7 @@ export function renderReport(record: RunRecord | readonly RunRecord[], assets: R
   const page =
     records.length === 1
       ? onePage({ record: records[0], id: "run", level: 2, figures, curves, seen: new Map() })
-      : manyPage(records, figures, curves);
+      : manyPage(records, figures, curves, largestReport - Buffer.byteLength(assets.plotly));
   const data: PageData = { figures: Object.fromEntries(figures), curves };
   return document(page, data, assets);
 }
@@ -86,6 +86,10 @@ function onePage(scope: Scope): Page {
   };
 }
 
+function sizeOf(text: string, data: unknown): number {
+  return Buffer.byteLength(text) + Buffer.byteLength(scriptJson(data));
+}
+
 function heading(title: string): Markup {
   return html`<div class="top">
     <h1>${title}</h1>
@@ -93,16 +97,26 @@ function heading(title: string): Markup {
   </div>`;
 }
 
-function manyPage(records: readonly RunRecord[], figures: Scope["figures"], curves: Scope["curves"]): Page {
+function manyPage(
+  records: readonly RunRecord[],
+  figures: Scope["figures"],
+  curves: Scope["curves"],
+  room: number,
+): Page {
   const title = `${records.length} runs compared`;
   const scope: Scope = { record: records[0], id: "all", level: 2, figures, curves, seen: new Map() };
+  const compared = comparison(scope, records);
+  const budget = room - sizeOf(compared.text, [...figures]) - 60_000;
   const parts: Markup[] = [];
   const left: string[] = [];
   let used = 0;
   const seen = new Map<string, string>();
   records.forEach((record, i) => {
+    if (left.length > 0) {
+      left.push(runTitle(record));
+      return;
+    }
     const own = { figures: new Map(figures), curves: [...curves] };
-    const before = new Map(seen);
     const inner: Scope = { seen, record, id: `run${i + 1}`, level: 3, ...own };
     const part = html`<details class="fold run" id="run${i + 1}">
       <summary><h2>${runTitle(record)}</h2></summary>
@@ -110,11 +124,9 @@ function manyPage(records: readonly RunRecord[], figures: Scope["figures"], curv
       ${sectionsOf(inner).map((section) => renderSection(inner, section))}
     </details> `;
     const added = [...own.figures].filter(([id]) => !figures.has(id));
-    const size = part.text.length + JSON.stringify([added, own.curves.slice(curves.length)]).length;
-    if (used + size > sectionBudget) {
+    const size = sizeOf(part.text, [added, own.curves.slice(curves.length)]);
+    if (used + size > budget) {
       left.push(runTitle(record));
-      seen.clear();
-      for (const [key, id] of before) seen.set(key, id);
       return;
     }
     used += size;
@@ -144,7 +156,7 @@ function manyPage(records: readonly RunRecord[], figures: Scope["figures"], curv
           the share of the error range that each layer may give away: larger keeps fewer filters.
           <dfn>MACs</dfn> are the multiply-and-add steps that one image costs.
         </p>
-        ${comparison(scope, records)}
+        ${compared}
       </section>
       <section id="runs" aria-labelledby="runs-title">
         <h2 id="runs-title">Each run</h2>

@@ -50,6 +50,6 @@ describe("report/escape", () => {
 
   it("shortens long labels in the middle and escapes after cutting", () => {
     expect(plotLabel("short")).to.equal("short");
-    expect(plotLabel("a<bcdefghijklmnopqrstuvwxyz", 9)).to.equal("a&lt;bcd…wxyz".replace("d…", "d…"));
+    expect(plotLabel("a<bcdefghijklmnopqrstuvwxyz", 9)).to.equal("a&lt;bc…wxyz");
   });
 });

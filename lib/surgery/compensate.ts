@@ -3,7 +3,7 @@ import type { Coupling } from "../network/coupling/types.ts";
 import { float32, type Network, type Node } from "../network/network.ts";
 import { createDraft, type Draft } from "./draft.ts";
 import { scalableValues } from "./homogeneous.ts";
-import type { RefusedScaling, ScaledNetwork } from "./scaling.ts";
+import type { RefusedScaling, ScaledNetwork } from "./scaled.ts";
 import { scaleWeights } from "./weights.ts";
 
 /** Factors are held within 1/limit..limit, so that no channel leaves the range that training copes with. */

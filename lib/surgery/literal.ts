@@ -2,7 +2,7 @@
 import type { Coupling } from "../network/coupling/types.ts";
 import { float32, producersOf, type Network, type Node } from "../network/network.ts";
 import { createDraft, sharedWeights, type Draft } from "./draft.ts";
-import type { RefusedScaling } from "./scaling.ts";
+import type { RefusedScaling } from "./scaled.ts";
 import { scaleWeights } from "./weights.ts";
 
 /** Operators between a convolution and its tap that hand channels on unchanged in number and order. */

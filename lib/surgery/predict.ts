@@ -1,4 +1,5 @@
 /** Ridge regression of removed channels on kept ones, from a covariance alone. */
+import { choleskyFactor, solveFactored } from "../core/cholesky.ts";
 
 /** x_removed ~ a x_kept + c. Channels are counted from the beginning of the group. */
 export interface Prediction {
@@ -48,7 +49,7 @@ export function predict(
   let [variance, explained] = [0, 0];
   if (trace > 0) {
     for (let i = 0; i < size; i++) gram[i * size + i] += (ridge * trace) / size;
-    choleskyInPlace(gram, size);
+    choleskyFactor(gram, size);
   }
   const row = new Float64Array(size);
   for (const [r, channel] of removed.entries()) {
@@ -56,7 +57,7 @@ export function predict(
     variance += own;
     if (trace === 0 || own === 0) continue;
     for (let k = 0; k < size; k++) row[k] = cov[channel * p + kept[k]];
-    solveInPlace(gram, size, row);
+    solveFactored(gram, size, row);
     a.set(row, r * size);
     explained += own - residual(statistics, { channel, kept, row });
   }
@@ -88,33 +89,4 @@ function residual(
     value += row[k] * product;
   }
   return Math.max(0, value);
-}
-
-/** Lower Cholesky factor in place; [size, size] row-major, the upper part is left as it was. */
-function choleskyInPlace(matrix: Float64Array, size: number): void {
-  let largest = 0;
-  for (let i = 0; i < size; i++) largest = Math.max(largest, matrix[i * size + i]);
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = matrix[i * size + j];
-      for (let k = 0; k < j; k++) sum -= matrix[i * size + k] * matrix[j * size + k];
-      // Rounding may turn a tiny pivot negative: it stands for a direction without variance.
-      if (i === j) matrix[i * size + i] = Math.sqrt(Math.max(sum, largest * 1e-14));
-      else matrix[i * size + j] = sum / matrix[j * size + j];
-    }
-  }
-}
-
-/** Solves L L' x = b in place. */
-function solveInPlace(factor: Float64Array, size: number, b: Float64Array): void {
-  for (let i = 0; i < size; i++) {
-    let sum = b[i];
-    for (let k = 0; k < i; k++) sum -= factor[i * size + k] * b[k];
-    b[i] = sum / factor[i * size + i];
-  }
-  for (let i = size - 1; i >= 0; i--) {
-    let sum = b[i];
-    for (let k = i + 1; k < size; k++) sum -= factor[k * size + i] * b[k];
-    b[i] = sum / factor[i * size + i];
-  }
 }

@@ -6,19 +6,7 @@ import type { Coupling } from "../network/coupling/types.ts";
 import type { Network } from "../network/network.ts";
 import { compensate } from "./compensate.ts";
 import { scaleLiterally } from "./literal.ts";
-
-/** Where scaling could not be done, and why. */
-export interface RefusedScaling {
-  readonly tap: string;
-  readonly reason: string;
-}
-
-export interface ScaledNetwork {
-  readonly network: Network;
-  readonly refused: readonly RefusedScaling[];
-  /** What else should be known, one sentence each. */
-  readonly notes: readonly string[];
-}
+import type { ScaledNetwork } from "./scaled.ts";
 
 export interface ScalingOptions {
   readonly scaling: Scaling;

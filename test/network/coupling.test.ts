@@ -86,7 +86,7 @@ describe("explain", () => {
     expect(explain(coupling, "b2")).to.deep.equal([
       "b2 (Conv): 10 inputs, 10 outputs",
       "output channels 0-5 are tied to a by Add add1",
-      "read by head",
+      "inputs cut along: b1, head",
     ]);
   });
 

@@ -60,11 +60,13 @@ function partnerLines(
   );
 }
 
-/** Layers that read the channels. */
+/** Layers whose inputs are cut along with these channels. */
 function readerLines(coupling: Coupling, layer: CoupledLayer): string[] {
-  const own = new Set(layer.outputs);
-  const readers = coupling.layers.filter(({ inputs }) => inputs.some((atom) => own.has(atom)));
-  return readers.length === 0 ? [] : [`read by ${readers.map(({ name }) => name).join(", ")}`];
+  const own = new Set(Array.from(layer.outputs, (atom) => coupling.classOf[atom]));
+  const readers = coupling.layers.filter(({ inputs }) =>
+    inputs.some((atom) => own.has(coupling.classOf[atom])),
+  );
+  return readers.length === 0 ? [] : [`inputs cut along: ${readers.map(({ name }) => name).join(", ")}`];
 }
 
 function span(from: number, to: number): string {

@@ -81,11 +81,17 @@ async function named<T>(network: Network, result: Promise<T>): Promise<T> {
   }
 }
 
-/** The network with `outputs` as its outputs, checked for size. Outputs that are new carry no shape: it is inferred. */
+/**
+ * The network with `outputs` as its outputs, checked for size. Outputs that are new carry only their rank (an empty
+ * shape would declare a scalar, which the operators behind them refuse).
+ */
 function withOutputs(network: Network, outputs: readonly string[]): Network {
   const bytes = bytesOf(network.parameters.values());
   if (bytes > LARGEST_MODEL_BYTES) throw tooLarge(network, bytes);
   const producers = producersOf(network);
+  let inferred: ReadonlyMap<string, readonly number[]> | undefined;
+  const shapes = (): ReadonlyMap<string, readonly number[]> =>
+    (inferred ??= propagate(network, { onError: "skip" }).shapes);
   const known = new Map([...network.outputs, ...network.inputs].map((value) => [value.name, value]));
   for (const name of outputs) {
     if (!producers.has(name) && !known.has(name)) {
@@ -99,10 +105,11 @@ function withOutputs(network: Network, outputs: readonly string[]): Network {
       );
     }
   }
-  return {
-    ...network,
-    outputs: outputs.map((name) => known.get(name) ?? { name, type: "float32", shape: [] }),
+  const ranked = (name: string): ValueInfo => {
+    const shape = shapes().get(name) ?? [];
+    return { name, type: "float32", shape: shape.map((_, axis) => `${name}.${axis}`) };
   };
+  return { ...network, outputs: outputs.map((name) => known.get(name) ?? ranked(name)) };
 }
 
 function tooLarge(network: Network, bytes: number): EtlError {

@@ -10,7 +10,7 @@ const below = (g: Graph, a: string, limit: number): string => g.op("Less", [a, g
 const inside = (g: Graph, a: string, low: number, high: number): string =>
   g.op("And", [above(g, a, low), below(g, a, high)]);
 
-/** max(x, 0), in the layout its input has. dx = dy sign(y), since y >= 0. */
+/** max(x, 0), in the layout its input has. */
 const relu: Rule = {
   forward: (site) => {
     const { graph } = site;
@@ -25,9 +25,10 @@ const relu: Rule = {
     if (dOutput === undefined || !site.wants(0)) return [];
     const { graph: g } = site;
     if (output.blockedName === undefined) {
-      return [g.value(output.shape, mul(g, g.plain(dOutput), g.op("Sign", [g.plain(output)])))];
+      return [g.value(output.shape, where(g, above(g, g.plain(output), 0), g.plain(dOutput)))];
     }
-    return [g.blockedValue(output.shape, mul(g, g.blocked(dOutput), g.op("Sign", [output.blockedName])))];
+    const positive = above(g, output.blockedName, 0);
+    return [g.blockedValue(output.shape, where(g, positive, g.blocked(dOutput)))];
   },
 };
 

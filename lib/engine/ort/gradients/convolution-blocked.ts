@@ -168,8 +168,15 @@ function gradientAsFilters(g: Graph, dy: string, shape: Shape, block: number): s
   return reshape(g, transpose(g, cells, [2, 0, 3, 1, 4]), [outputs, images, h, w]);
 }
 
-/** X [n, i, h, w] -> [i, n, h, w] with n blocked: [i, n / B, h w, Bn]. */
-function imagesAsChannels(site: Site, form: WeightForm): { name: string; images: number } {
+/**
+ * X [n, i, h, w] -> [i, n, h, w] with n blocked: [i, n / B, h w, Bn], padded by `before` and `after`: the kernels are
+ * two to three times slower where the window hangs over the edge, and here every second window would.
+ */
+function imagesAsChannels(
+  site: Site,
+  form: WeightForm,
+  { before, after }: { before: Shape; after: Shape },
+): string {
   const { graph: g } = site;
   const x = input(site, 0);
   const [n, , h, w] = x.shape;
@@ -185,7 +192,11 @@ function imagesAsChannels(site: Site, form: WeightForm): { name: string; images:
   const groups = images / form.block;
   const cells = reshape(g, blocked, [groups, channels, h * w * form.block]);
   const swapped = groups === 1 ? cells : transpose(g, cells, [1, 0, 2]);
-  return { name: reshape(g, swapped, [channels, images, h, w]), images };
+  const [top, left, bottom, right] = [...before, ...after];
+  const shape = [channels, images, h + top + bottom, w + left + right];
+  if ([top, left, bottom, right].every((pad) => pad === 0)) return reshape(g, swapped, shape);
+  const positions = reshape(g, swapped, [channels * groups, h, w, form.block]);
+  return reshape(g, g.op("Pad", [positions, g.ints([0, top, left, 0, 0, bottom, right, 0])]), shape);
 }
 
 function padImages(
@@ -202,17 +213,17 @@ function weightGradient(site: Site, w: Windows, form: WeightForm, filters: strin
   const { graph: g } = site;
   const { block, packedShape } = form;
   const [outputs, inputs, h, wide] = packedShape;
-  const { name } = imagesAsChannels(site, form);
   // where the stride does not divide evenly the last rows of X belong to no window: fewer pads, or a cut afterwards
   const after = w.input.map(
     (size, i) =>
       (w.kernel[i] - 1) * w.dilations[i] + (w.output[i] - 1) * w.strides[i] + 1 - size - w.before[i],
   );
-  const full = nchwcConv(g, [name, filters], {
+  const padded = { before: w.before, after: after.map((pad) => Math.max(0, pad)) };
+  const full = nchwcConv(g, [imagesAsChannels(site, form, padded), filters], {
     kernel: w.output,
     strides: w.dilations,
     dilations: w.strides,
-    pads: [...w.before, ...after.map((pad) => Math.max(0, pad))],
+    pads: [0, 0, 0, 0],
   });
   const made = w.kernel.map((size, i) =>
     after[i] >= 0 ? size : size + Math.floor(-after[i] / w.dilations[i]),

@@ -2,7 +2,8 @@
 import { intAttribute, intsAttribute, sizeOf } from "../../../network/network.ts";
 import { expand, reshape, scale } from "./arithmetic.ts";
 import { filled, type Graph } from "./graph.ts";
-import { input, plainInput, type Rule, type Rules } from "./site.ts";
+import { NCHWC, paddedChannels } from "./blocked.ts";
+import { copyNode, input, plainInput, type Rule, type Rules } from "./site.ts";
 import { type Windows, windowsOf } from "./windows.ts";
 
 /**
@@ -57,23 +58,68 @@ function counts(w: Windows, countPadding: boolean): number[] {
 
 /** Each gradient is spread evenly over its window: repeated where windows tile the input, else a transposed convolution. */
 const averagePool: Rule = {
+  forward: (site) => {
+    const { graph: g, node } = site;
+    const x = input(site, 0);
+    const w = windowsOf(site, intsAttribute(node, "kernel_shape", []));
+    if (x.blockedName === undefined || !isTiling(w)) return copyNode(site);
+    const settings = {
+      kernel_shape: w.kernel,
+      strides: w.strides,
+      pads: [0, 0, 0, 0],
+      auto_pad: "NOTSET",
+      ceil_mode: 0,
+      count_include_pad: 0,
+    };
+    return [
+      g.blockedValue(site.outputShapes[0], g.op("AveragePool", [x.blockedName], settings, { domain: NCHWC })),
+    ];
+  },
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g, node } = site;
     const w = windowsOf(site, intsAttribute(node, "kernel_shape", []));
     const shape = input(site, 0).shape;
-    const dy = g.plain(dOutput);
     const area = sizeOf(w.kernel);
-    const tiles =
-      w.kernel.every((size, i) => size === w.strides[i] && w.dilations[i] === 1 && w.before[i] === 0) &&
-      w.output.every((size, i) => size * w.kernel[i] <= w.input[i]);
-    if (tiles) return [g.value(shape, spread(g, scale(g, dy, 1 / area), w, shape))];
+    if (isTiling(w)) {
+      const isBlocked = input(site, 0).blockedName !== undefined && dOutput.shape.length === 4;
+      if (isBlocked)
+        return [g.blockedValue(shape, spreadBlocked(g, scale(g, g.blocked(dOutput), 1 / area), w, shape))];
+      return [g.value(shape, spread(g, scale(g, g.plain(dOutput), 1 / area), w, shape))];
+    }
+    const dy = g.plain(dOutput);
     const divisors = counts(w, intAttribute(node, "count_include_pad", 0) === 1);
     const inverse = Float32Array.from(divisors, (count) => (count === 0 ? 0 : 1 / count));
     const scaled = g.op("Mul", [dy, g.floats([1, 1, ...w.output], inverse)]);
     return [g.value(shape, transposedSum(g, scaled, w, shape))];
   },
 };
+
+/** Whether windows lie side by side from the front edge on and never hang over. */
+function isTiling(w: Windows): boolean {
+  return (
+    w.kernel.every((size, i) => size === w.strides[i] && w.dilations[i] === 1 && w.before[i] === 0) &&
+    w.output.every((size, i) => size * w.kernel[i] <= w.input[i])
+  );
+}
+
+/** {@link spread} of a blocked tensor: every position of the input takes a whole block of channels. */
+function spreadBlocked(g: Graph, dy: string, w: Windows, shape: readonly number[]): string {
+  const [height, width] = w.output;
+  const groups = (shape[0] * paddedChannels(shape[1], g.block)) / g.block;
+  const cells = reshape(g, dy, [groups, height * width, g.block]);
+  const isCovered = w.input.every((size, i) => size === w.output[i] * w.kernel[i]);
+  const source = isCovered ? cells : g.op("Pad", [cells, g.ints([0, 0, 0, 0, 1, 0])]);
+  const table: number[] = [];
+  for (let y = 0; y < w.input[0]; y++) {
+    for (let x = 0; x < w.input[1]; x++) {
+      const [row, column] = [Math.floor(y / w.kernel[0]), Math.floor(x / w.kernel[1])];
+      table.push(row < height && column < width ? row * width + column : height * width);
+    }
+  }
+  const repeated = g.op("Gather", [source, g.ints(table)], { axis: 1 });
+  return reshape(g, repeated, [shape[0], paddedChannels(shape[1], g.block), ...w.input]);
+}
 
 /** Repeats every element over its window of a tiling, zeros behind the last window. */
 function spread(g: Graph, dy: string, w: Windows, shape: readonly number[]): string {

@@ -2,7 +2,9 @@
 import { intAttribute, intsAttribute, sizeOf, stringAttribute } from "../../../network/network.ts";
 import { sliceRange } from "../../../network/shapes-layout.ts";
 import { expand, frontAxes, reshape, transpose } from "./arithmetic.ts";
-import { input, type Rule, type Rules, type Site } from "./site.ts";
+import type { Shape } from "../../../network/shapes-context.ts";
+import type { Graph, Value } from "./graph.ts";
+import { copyNode, input, type Rule, type Rules, type Site } from "./site.ts";
 
 /** Reshape, Flatten, Squeeze, Unsqueeze: the same elements in the same order. */
 const reshaping: Rule = {
@@ -74,23 +76,53 @@ const split: Rule = {
 
 /** Zero or constant padding: the gradient is cut (negative pads: padded with zeros). */
 const pad: Rule = {
+  forward: (site) => {
+    const { graph: g, node } = site;
+    const x = input(site, 0);
+    const pads = stringAttribute(node, "mode", "constant") === "constant" ? padsOf(site) : undefined;
+    const isZero = (site.constant(2)?.[0] ?? 0) === 0;
+    const shape = site.outputShapes[0];
+    const blocked = pads && isZero && x.blockedName !== undefined ? padBlocked(g, x, pads, shape) : undefined;
+    return blocked === undefined ? copyNode(site) : [blocked];
+  },
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g, node } = site;
     const mode = stringAttribute(node, "mode", "constant");
     if (mode !== "constant") return site.fail(`padding mode ${mode}`, "constant padding was needed");
     const { shape } = input(site, 0);
-    const pads =
-      site.constant(1) ?? site.fail("pads that change from run to run", "constant pads were needed");
-    const axes = frontAxes(site.constant(3) ?? shape.map((_, i) => i), shape.length);
-    const all = [...shape, ...shape].map(() => 0);
-    axes.forEach((axis, i) => {
-      all[axis] = -pads[i];
-      all[axis + shape.length] = -pads[i + axes.length];
-    });
-    return [g.value(shape, g.op("Pad", [g.plain(dOutput), g.ints(all)]))];
+    const pads = padsOf(site) ?? site.fail("pads that change from run to run", "constant pads were needed");
+    const cut = pads.map((size) => -size);
+    const blocked = dOutput.blockedName === undefined ? undefined : padBlocked(g, dOutput, cut, shape);
+    return [blocked ?? g.value(shape, g.op("Pad", [g.plain(dOutput), g.ints(cut)]))];
   },
 };
+
+/** Pads of all axes, in front and behind, where they are known before the run. */
+function padsOf(site: Site): number[] | undefined {
+  const { shape } = input(site, 0);
+  const pads = site.constant(1);
+  if (pads === undefined) return undefined;
+  const axes = frontAxes(site.constant(3) ?? shape.map((_, i) => i), shape.length);
+  const all = [...shape, ...shape].map(() => 0);
+  axes.forEach((axis, i) => {
+    all[axis] = pads[i];
+    all[axis + shape.length] = pads[i + axes.length];
+  });
+  return all;
+}
+
+/** Pads or cuts a blocked tensor where only whole blocks of channels behind the others are concerned. */
+function padBlocked(g: Graph, value: Value, pads: readonly number[], shape: Shape): Value | undefined {
+  const [n, channels, h, w] = value.shape;
+  const [, front, top, left, , back, bottom, right] = pads;
+  const { block } = g;
+  const isWhole = channels % block === 0 && back % block === 0;
+  if (pads.length !== 8 || pads[0] !== 0 || pads[4] !== 0 || front !== 0 || !isWhole) return undefined;
+  const cells = reshape(g, g.blocked(value), [n, channels / block, h, w, block]);
+  const wide = g.op("Pad", [cells, g.ints([0, 0, top, left, 0, 0, back / block, bottom, right, 0])]);
+  return g.blockedValue(shape, reshape(g, wide, shape));
+}
 
 /** Elements that were not taken get zeros: padded in front, between (steps) and behind. */
 const slice: Rule = {

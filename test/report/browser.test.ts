@@ -63,7 +63,11 @@ describe("report in a browser", () => {
     });
     page.on("request", (request) => requests.push(request.url()));
     await page.goto(pathToFileURL(join(folder, name)).href);
-    await page.waitForSelector("html.drawn", { state: "attached" });
+    await page
+      .waitForSelector("html.drawn", { state: "attached", timeout: 20_000 })
+      .catch((error: unknown) => {
+        throw new Error(`${name} was not drawn: ${complaints.join("; ")}`, { cause: error });
+      });
     return { page, context };
   }
 

@@ -3,6 +3,7 @@ import { isEtlError } from "../../lib/core/errors.ts";
 import type { RunRecord } from "../../lib/core/record.ts";
 import { readReportAssets, type ReportAssets } from "../../lib/report/assets.ts";
 import { csvText, toCsv } from "../../lib/report/client/page.ts";
+import { clientScript, unqualified } from "../../lib/report/client/script.ts";
 import { calibrationError } from "../../lib/report/quality.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { findings, storySentence } from "../../lib/report/story.ts";
@@ -122,6 +123,13 @@ describe("report: one HTML file from run records", () => {
     expect(csvText("=1+1")).to.equal("'=1+1");
     expect(csvText("-0.25")).to.equal("-0.25");
     expect(csvText("-rm")).to.equal("'-rm");
+  });
+
+  it("puts functions of several files side by side, however they were compiled", () => {
+    expect(unqualified("(0, import_knee.kneeAt)(a) + (0,b_1.other)()", ["kneeAt"])).to.equal(
+      "kneeAt(a) + (0,b_1.other)()",
+    );
+    expect(clientScript()).not.to.match(/\(0,|import_|_js_1/);
   });
 
   it("weights calibration bins by their faces", () => {

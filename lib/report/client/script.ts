@@ -36,12 +36,23 @@ export function clientScript(): string {
     setupCurves,
     startReport,
   ];
+  const names = functions.map((work) => work.name);
   return [
     "(() => {",
     '"use strict";',
     "const __name = (work) => work;",
-    ...functions.map(String),
+    ...functions.map((work) => unqualified(String(work), names)),
     `${startReport.name}(globalThis);`,
     "})();",
   ].join("\n");
+}
+
+/**
+ * Where the modules were compiled to CommonJS, a function of another file is called as `(0, file.name)(...)`. In the
+ * page all functions stand side by side, so the qualifier goes. Other program text has no such form.
+ */
+export function unqualified(source: string, names: readonly string[]): string {
+  return source.replace(/\(0,\s*[\w$]+\.([\w$]+)\)/g, (whole, name: string) =>
+    names.includes(name) ? name : whole,
+  );
 }

@@ -3,8 +3,9 @@ import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { EtlError, isEtlError, nearest } from "../../core/errors.ts";
 import { writeOnnx } from "../../formats/onnx.ts";
-import type { Network, Tensor } from "../../network/network.ts";
+import type { Network, Tensor, ValueInfo } from "../../network/network.ts";
 import { producersOf } from "../../network/network.ts";
+import { propagate } from "../../network/shapes.ts";
 import type { Engine, EngineOptions, Program, Tensors, Trainer, TrainingOptions } from "../engine.ts";
 import { type Client, startClient } from "./client.ts";
 import { bytesOf, copyTensors, type TrainingSetup } from "./messages.ts";
@@ -90,8 +91,12 @@ function withOutputs(network: Network, outputs: readonly string[]): Network {
   if (bytes > LARGEST_MODEL_BYTES) throw tooLarge(network, bytes);
   const producers = producersOf(network);
   let inferred: ReadonlyMap<string, readonly number[]> | undefined;
-  const shapes = (): ReadonlyMap<string, readonly number[]> =>
-    (inferred ??= propagate(network, { onError: "skip" }).shapes);
+  const shapes = (): ReadonlyMap<string, readonly number[]> => {
+    // Only ranks are wanted: any size will do for the dimensions that have names.
+    const names = network.inputs.flatMap(({ shape }) => shape.filter((dim) => typeof dim === "string"));
+    const bindings = Object.fromEntries(names.map((name) => [name, 64]));
+    return (inferred ??= propagate(network, { bindings, onError: "skip" }).shapes);
+  };
   const known = new Map([...network.outputs, ...network.inputs].map((value) => [value.name, value]));
   for (const name of outputs) {
     if (!producers.has(name) && !known.has(name)) {

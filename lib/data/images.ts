@@ -14,7 +14,7 @@ import { ioError } from "../core/files.ts";
 import type { DataProblem } from "../core/record.ts";
 import type { Tensor } from "../network/network.ts";
 import { mapLimit } from "./parallel.ts";
-import { resample } from "./resample.ts";
+import { resampleBox } from "./resample.ts";
 
 // One libvips thread per picture, several pictures in flight (libuv's pool): no fight over cores.
 sharp.concurrency(1);
@@ -71,7 +71,8 @@ export async function decodeImage(
     }
     const { data, info } = await image.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
-    return resample({ width, height, data: toRgb(data, channels) }, [x.from, y.from, x.to, y.to], size);
+    const box = [x.from / width, y.from / height, x.to / width, y.to / height] as const;
+    return resampleBox(toRgb(data, channels), { width, height }, box, size);
   } catch (error) {
     throw undecodable(path, error);
   }

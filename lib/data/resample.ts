@@ -1,112 +1,91 @@
-/**
- * Cuts a box with fractional borders out of a picture and resizes it, by a triangle (bilinear) kernel that widens when
- * reducing. Whole-pixel boxes would shift a small face by a visible share of its width. Beyond the picture's border the
- * edge pixel is repeated.
- */
+/** Cuts a box out of a picture at sub-pixel precision and resizes it in one step. */
+import type { Crop } from "../core/artifacts.ts";
 
-/** RGB, uint8 [height, width, 3]. */
-export interface Pixels {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
-
-/** Where each output pixel of one axis comes from. */
-interface Axis {
-  /** Source pixels per output pixel. */
-  readonly taps: number;
-  /** [output, taps], clamped to the picture. */
-  readonly index: Int32Array;
-  /** [output, taps], each row sums to 1. */
-  readonly weight: Float32Array;
+interface Taps {
+  /** First source index of each output position (before clamping). */
+  readonly first: Int32Array;
+  /** [outputs, length] row-major, each row sums to 1. */
+  readonly weights: Float32Array;
+  readonly length: number;
 }
 
 /**
- * @param box x0, y0, x1, y1 in pixels of the source, any real numbers
- * @returns RGB, uint8 [height, width, 3]
+ * Bilinear when enlarging; when shrinking, the same triangle widened by the factor (so that nothing aliases). The box
+ * is not rounded to pixels: half a pixel of a small picture moves the face enough to cost verification accuracy.
+ * Outside the picture the edge is repeated.
+ *
+ * @param pixels RGB, uint8 [height, width, 3]
+ * @param crop box in fractions of the picture
+ * @returns RGB, uint8 [size.height, size.width, 3]
  */
-export function resample(
-  source: Pixels,
-  box: readonly [number, number, number, number],
+export function resampleBox(
+  pixels: Uint8Array,
+  picture: { readonly width: number; readonly height: number },
+  crop: Crop,
   size: { readonly width: number; readonly height: number },
 ): Uint8Array {
-  const x = axisOf(box[0], box[2], source.width, size.width);
-  const y = axisOf(box[1], box[3], source.height, size.height);
-  // Rows rise with the output: the first and the last tap are the outermost.
-  const first = y.index[0];
-  const last = y.index[y.index.length - 1];
-  const across = resampleRows(source, first, last, x);
-  return resampleColumns(across, first, y, size);
-}
-
-function axisOf(from: number, to: number, pixels: number, wanted: number): Axis {
-  const step = (to - from) / wanted;
-  const support = Math.max(1, step);
-  const taps = Math.ceil(2 * support) + 1;
-  const index = new Int32Array(wanted * taps);
-  const weight = new Float32Array(wanted * taps);
-  for (let i = 0; i < wanted; i++) {
-    const center = from + (i + 0.5) * step;
-    const start = Math.floor(center - support);
-    let sum = 0;
-    for (let t = 0; t < taps; t++) {
-      const value = Math.max(0, 1 - Math.abs(start + t + 0.5 - center) / support);
-      index[i * taps + t] = Math.min(pixels - 1, Math.max(0, start + t));
-      weight[i * taps + t] = value;
-      sum += value;
-    }
-    for (let t = 0; t < taps; t++) weight[i * taps + t] /= sum;
-  }
-  return { taps, index, weight };
-}
-
-/** Horizontal pass over the rows that are needed. @returns float32 [last - first + 1, wanted, 3] */
-function resampleRows(source: Pixels, first: number, last: number, axis: Axis): Float32Array {
-  const { taps, index, weight } = axis;
-  const wanted = index.length / taps;
-  const out = new Float32Array((last - first + 1) * wanted * 3);
-  const { data } = source;
-  let to = 0;
-  for (let row = first; row <= last; row++) {
-    const line = row * source.width;
-    for (let k = 0; k < index.length; k += taps) {
-      let r = 0;
-      let g = 0;
-      let b = 0;
-      for (let t = k; t < k + taps; t++) {
-        const w = weight[t];
-        const at = (line + index[t]) * 3;
-        r += w * data[at];
-        g += w * data[at + 1];
-        b += w * data[at + 2];
+  const { width, height } = picture;
+  const across = tapsOf(crop[0] * width, crop[2] * width, size.width);
+  const down = tapsOf(crop[1] * height, crop[3] * height, size.height);
+  const top = Math.min(height - 1, Math.max(0, down.first[0]));
+  const last = down.first[size.height - 1] + down.length - 1;
+  const bottom = Math.min(height - 1, Math.max(top, last));
+  const rows = bottom - top + 1;
+  const stride = size.width * 3;
+  const lines = new Float32Array(rows * stride);
+  for (let y = 0; y < rows; y++) {
+    const from = (top + y) * width * 3;
+    for (let x = 0; x < size.width; x++) {
+      let [r, g, b] = [0, 0, 0];
+      for (let k = 0; k < across.length; k++) {
+        const weight = across.weights[x * across.length + k];
+        const at = from + 3 * clamp(across.first[x] + k, width - 1);
+        r += weight * pixels[at];
+        g += weight * pixels[at + 1];
+        b += weight * pixels[at + 2];
       }
-      out[to++] = r;
-      out[to++] = g;
-      out[to++] = b;
+      const to = y * stride + 3 * x;
+      lines[to] = r;
+      lines[to + 1] = g;
+      lines[to + 2] = b;
     }
+  }
+  const out = new Uint8Array(size.height * stride);
+  const line = new Float32Array(stride);
+  for (let y = 0; y < size.height; y++) {
+    line.fill(0.5); // rounds to the nearest
+    for (let k = 0; k < down.length; k++) {
+      const weight = down.weights[y * down.length + k];
+      if (weight === 0) continue;
+      const from = (clamp(down.first[y] + k, height - 1) - top) * stride;
+      for (let i = 0; i < stride; i++) line[i] += weight * lines[from + i];
+    }
+    for (let i = 0; i < stride; i++) out[y * stride + i] = line[i];
   }
   return out;
 }
 
-/** Vertical pass, row by row. @param across float32 [rows from `first`, width, 3] */
-function resampleColumns(
-  across: Float32Array,
-  first: number,
-  axis: Axis,
-  size: { readonly width: number; readonly height: number },
-): Uint8Array {
-  const line = size.width * 3;
-  const out = new Uint8Array(size.height * line);
-  const sum = new Float32Array(line);
-  for (let j = 0; j < size.height; j++) {
-    sum.fill(0.5); // rounds when cut to whole numbers; weights are not negative, so nothing leaves 0..255
-    for (let t = j * axis.taps; t < (j + 1) * axis.taps; t++) {
-      const w = axis.weight[t];
-      if (w === 0) continue;
-      const from = (axis.index[t] - first) * line;
-      for (let k = 0; k < line; k++) sum[k] += w * across[from + k];
+function clamp(index: number, largest: number): number {
+  return index < 0 ? 0 : index > largest ? largest : index;
+}
+
+/** Weights of the source pixels for every output pixel between `from` and `to` (pixels, edges at whole numbers). */
+function tapsOf(from: number, to: number, outputs: number): Taps {
+  const scale = (to - from) / outputs;
+  const reach = Math.max(1, scale);
+  const length = 2 * Math.ceil(reach) + 1;
+  const first = new Int32Array(outputs);
+  const weights = new Float32Array(outputs * length);
+  for (let i = 0; i < outputs; i++) {
+    const centre = from + (i + 0.5) * scale - 0.5;
+    first[i] = Math.ceil(centre - reach);
+    let sum = 0;
+    for (let k = 0; k < length; k++) {
+      const weight = Math.max(0, 1 - Math.abs(first[i] + k - centre) / reach);
+      weights[i * length + k] = weight;
+      sum += weight;
     }
-    out.set(sum, j * line);
+    for (let k = 0; k < length; k++) weights[i * length + k] /= sum;
   }
-  return out;
+  return { first, weights, length };
 }

@@ -9,6 +9,7 @@ import { dealFolds, foldsFingerprint } from "../harvest/folds.ts";
 import { harvest, type HarvestTap } from "../harvest/harvest.ts";
 import type { Network } from "../network/network.ts";
 import { inferShapes } from "../network/shapes.ts";
+import { subnetwork } from "../network/subnetwork.ts";
 import { findTaps, withPooledTaps, type Tap } from "../network/taps.ts";
 import { partFingerprint, pictures, type RunContext } from "./context.ts";
 
@@ -67,7 +68,10 @@ export async function harvestStage(context: RunContext): Promise<Harvest> {
       for (let i = 0; i < shards; i++) {
         parts.push(decodeMoments(await readBytes(folder.file(shardFile(i))), shardFile(i)));
       }
-      await writeWhole(folder.file(file), encodeMoments(mergeShards(parts)));
+      const merged = mergeShards(parts);
+      const { network, features } = backbone;
+      merged.push(await addMirrored(context, { network, features, plain: merged.pop() as TapMoments }));
+      await writeWhole(folder.file(file), encodeMoments(merged));
     },
   });
   if (!ran) context.progress.note("harvest: done before, kept");
@@ -97,7 +101,12 @@ function rowsToHarvest(context: RunContext, shards: number, isDone: (index: numb
 /** Harvests shards of rows: all taps, then the features. */
 async function harvestRows(
   context: RunContext,
-  what: { readonly network: Network; readonly features: string; readonly taps: readonly Tap[] },
+  what: {
+    readonly network: Network;
+    readonly features: string;
+    readonly taps: readonly Tap[];
+    readonly mirror?: boolean;
+  },
   shards: {
     readonly shards: readonly Shard[];
     readonly done: (index: number, moments: TapMoments[]) => Promise<void>;
@@ -120,21 +129,25 @@ async function harvestRows(
   progress.start("harvest", total);
   try {
     for (const shard of shards.shards) {
-      const moments = await harvest(program, pictures(context, shard.rows), {
-        input: what.network.inputs[0].name,
-        taps,
-        outputs: task.outputs,
-        folds,
-        foldCount: context.config.folds,
-        total,
-        progress: {
-          ...progress,
-          update: (done) => {
-            progress.update(before + done);
+      const moments = await harvest(
+        program,
+        pictures(context, shard.rows, what.mirror === true ? { augment: { mirror: true } } : {}),
+        {
+          input: what.network.inputs[0].name,
+          taps,
+          outputs: task.outputs,
+          folds,
+          foldCount: context.config.folds,
+          total,
+          progress: {
+            ...progress,
+            update: (done) => {
+              progress.update(before + done);
+            },
           },
+          ...(context.signal ? { signal: context.signal } : {}),
         },
-        ...(context.signal ? { signal: context.signal } : {}),
-      });
+      );
       await shards.done(shard.index, moments);
       before += shard.rows.length;
     }
@@ -159,19 +172,41 @@ export function foldsKey(context: RunContext): string {
   return foldsFingerprint(foldsOf(context));
 }
 
-/** Moments of the pooled features of any network over the training part (for the head of a pruned one). */
+/**
+ * Moments of the pooled features of any network over the training part, each picture as it is and, where the task
+ * allows it, once more mirrored or not by chance: for closed-form heads.
+ */
 export async function harvestFeatures(
   context: RunContext,
   network: Network,
   features: string,
 ): Promise<TapMoments> {
+  const plain = await featuresOnce(context, network, features, false);
+  return context.task.mirror === "forbid" ? plain : addMirrored(context, { network, features, plain });
+}
+
+/** Moments of features and of the same pictures mirrored by chance, together. */
+export async function addMirrored(
+  context: RunContext,
+  { network, features, plain }: { network: Network; features: string; plain: TapMoments },
+): Promise<TapMoments> {
+  if (context.task.mirror === "forbid") return plain;
+  const mirrored = await featuresOnce(context, network, features, true);
+  return { tap: features, folds: plain.folds.map((fold, k) => mergeMoments([fold, mirrored.folds[k]])) };
+}
+
+async function featuresOnce(
+  context: RunContext,
+  network: Network,
+  features: string,
+  mirror: boolean,
+): Promise<TapMoments> {
   let result: TapMoments | undefined;
-  const shard = { index: 0, rows: context.rows.train };
   await harvestRows(
     context,
-    { network, features, taps: [] },
+    { network: subnetwork(network, [features]), features, taps: [], mirror },
     {
-      shards: [shard],
+      shards: [{ index: 0, rows: context.rows.train }],
       done: (_, moments) => {
         result = moments.at(-1);
         return Promise.resolve();

@@ -1,7 +1,9 @@
 /** The closed-form head: what the pooled features predict without any training. */
 import type { Moments, Task, TapMoments } from "../core/artifacts.ts";
+import { withHead } from "../backbones/head.ts";
 import { mergeMoments } from "../core/moments.ts";
 import { leastSquares, type LeastSquares } from "../lasso/least-squares.ts";
+import type { Network } from "../network/network.ts";
 
 /** A linear head, logits or target units = weight features + bias. */
 export interface Head {
@@ -92,4 +94,9 @@ function squaredErrors({ beta, intercept }: LeastSquares, moments: Moments): Flo
     errors[k] = Math.max(0, sum);
   }
   return errors;
+}
+
+/** A network with a linear head on `features`, labelled with its task. */
+export function headed(network: Network, features: string, head: Head, task: Task): Network {
+  return withHead(network, features, { outputs: task.outputs, weight: head.weight, bias: head.bias, task });
 }

@@ -21,6 +21,8 @@ export interface PruneOptions {
   readonly crop?: Crop;
   readonly scaling?: Scaling;
   readonly reconstruct?: boolean;
+  /** Fit every layer of the cut network again, in order, to what the original network has there. */
+  readonly refit?: boolean;
   readonly rmse?: RmseKind;
   readonly groupSelect?: GroupSelect;
   readonly minFilters?: number;
@@ -63,6 +65,7 @@ const defaults = {
   gamma: 0.01,
   scaling: "compensated",
   reconstruct: true,
+  refit: true,
   rmse: "heldout",
   groupSelect: "union",
   minFilters: 4,

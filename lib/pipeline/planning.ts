@@ -58,7 +58,7 @@ function curveRecord(curve: Curve, layer: string, moments: TapMoments, knee?: Kn
   const { path, heldOut } = curve;
   const all = mergeMoments(moments.folds);
   let yy = 0;
-  for (let k = 0; k < all.q; k++) yy += all.yy[k * all.q + k] / all.n;
+  for (let k = 0; k < all.q; k++) yy += all.yy[k * all.q + k] / all.n - (all.sumY[k] / all.n) ** 2;
   return {
     tap: curve.tap,
     layer,

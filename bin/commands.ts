@@ -1,0 +1,35 @@
+/** The commands, in the order of `--help`. */
+import type { Command } from "./command.ts";
+import { backbonesCommand, doctorCommand, reportCommand } from "./commands/about.ts";
+import { planCommand } from "./commands/plan.ts";
+import {
+  curvesCommand,
+  finetuneCommand,
+  harvestCommand,
+  pruneCommand,
+  resumeCommand,
+} from "./commands/run.ts";
+import {
+  evaluateCommand,
+  exportCommand,
+  predictCommand,
+  profileCommand,
+  verifyCommand,
+} from "./commands/use.ts";
+
+export const commands: readonly Command[] = [
+  pruneCommand,
+  resumeCommand,
+  harvestCommand,
+  curvesCommand,
+  planCommand,
+  finetuneCommand,
+  evaluateCommand,
+  profileCommand,
+  predictCommand,
+  verifyCommand,
+  reportCommand,
+  exportCommand,
+  backbonesCommand,
+  doctorCommand,
+];

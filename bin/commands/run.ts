@@ -1,0 +1,144 @@
+/** Commands that run the pipeline, as far as they are asked to: harvest, curves, plan, finetune, prune, resume. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { EtlError } from "../../lib/core/errors.ts";
+import type { RunRecord } from "../../lib/core/record.ts";
+import type { PruneOptions } from "../../lib/pipeline/options.ts";
+import { runPipeline, prune, type PipelineResult } from "../../lib/pipeline/prune.ts";
+import { metricsOf } from "../../lib/pipeline/recording.ts";
+import { readRunState } from "../../lib/pipeline/run-folder.ts";
+import { requiredText, type Command, type Context } from "../command.ts";
+import { harvestOptions, pruneOptions, trainOptions } from "../options.ts";
+import { count, percent, table } from "../table.ts";
+
+export const pruneCommand: Command = {
+  usage: "prune",
+  describe: "The whole job: harvest, LASSO, cut, fine-tune, measure, report",
+  options: { ...trainOptions, gamma: { ...trainOptions.gamma, default: 0.01 } },
+  examples: [
+    ["etl prune --gamma 0.01 --task gender --data synthetic --out runs/first", "Try it with drawn faces"],
+    ["etl prune --gamma 0.1 --task gender --data ~/celeba --out runs/gender", "CelebA, a smaller network"],
+  ],
+  run: async (args, context) =>
+    finish(await prune(pruneOptions(args, context)), requiredText(args, "out"), context),
+};
+
+export const resumeCommand: Command = {
+  usage: "resume <run>",
+  describe: "Continue a run that was stopped, with the options it had",
+  positionals: { run: { describe: "Run folder", type: "string" } },
+  options: {},
+  examples: [["etl resume runs/gender", "Go on where it stopped"]],
+  run: async (args, context) => {
+    const folder = requiredText(args, "run");
+    if (!existsSync(join(folder, "run.json"))) {
+      throw new EtlError("usage", `${folder}: no run.json, a run folder was needed`, {
+        hint: "begin one with: etl prune",
+      });
+    }
+    const state = await readRunState(folder);
+    const options = { ...state?.config, out: folder } as unknown as PruneOptions;
+    return finish(
+      await prune({ ...options, progress: context.progress, signal: context.signal }),
+      folder,
+      context,
+    );
+  },
+};
+
+export const harvestCommand: Command = {
+  usage: "harvest",
+  describe: "Pooled responses of every filter, reduced to moments",
+  options: harvestOptions,
+  examples: [["etl harvest --task age --data ~/utkface --out runs/age", "The first stage only"]],
+  run: async (args, context) => {
+    const result = await runPipeline(pruneOptions(args, context), "harvest");
+    const taps = result.harvest.taps.map(({ tap, layer, channels }) => ({ tap, layer, channels }));
+    context.print(
+      `${taps.length} taps, ${result.context.rows.train.length} pictures -> ${result.folder}/moments`,
+    );
+    return { folder: result.folder, n: result.context.rows.train.length, taps };
+  },
+};
+
+export const curvesCommand: Command = {
+  usage: "curves",
+  describe: "LASSO path and characteristic curve of every tap",
+  options: harvestOptions,
+  examples: [["etl curves --task age --data ~/utkface --out runs/age", "Harvest and paths"]],
+  run: async (args, context) => {
+    const { folder, curves } = await runPipeline(pruneOptions(args, context), "curves");
+    const records = curves?.records([]) ?? [];
+    context.print(
+      table(
+        ["layer", "filters", "error, none", "error, all", "largest gap"],
+        records.map((record) => {
+          const error = record.heldOutRmse ?? record.trainRmse;
+          return [
+            record.layer,
+            String(record.total),
+            (error[0] ?? 0).toPrecision(4),
+            Math.min(...error).toPrecision(4),
+            record.gap.toExponential(1),
+          ];
+        }),
+      ),
+    );
+    return { folder, curves: records };
+  },
+};
+
+export const finetuneCommand: Command = {
+  usage: "finetune",
+  describe: "Up to the fine-tuned networks, without the final measurements",
+  options: trainOptions,
+  examples: [
+    [
+      "etl finetune --task gender --data ~/celeba --gamma 0.1 --out runs/gender",
+      "Baseline and pruned network",
+    ],
+  ],
+  run: async (args, context) => {
+    const { folder } = await runPipeline(pruneOptions(args, context), "finetune");
+    const files = ["baseline.onnx", "pruned.onnx", "history.json"].map((name) => join(folder, name));
+    context.print(files.join("\n"));
+    return { folder, files };
+  },
+};
+
+/** The plan of a run: what `etl plan --data` prints. */
+export async function planRun(args: Parameters<Command["run"]>[0], context: Context): Promise<unknown> {
+  const result = await runPipeline(pruneOptions(args, context), "plan");
+  return showPlan(result, context);
+}
+
+function showPlan({ folder, planned }: PipelineResult, context: Context): unknown {
+  if (planned === undefined) throw new EtlError("engine", "plan: ended without a plan");
+  const { rows, before, after } = planned.plan;
+  context.print(
+    table(
+      ["layer", "kept", "total", "reason"],
+      rows.map((row) => [row.name, String(row.kept), String(row.total), row.reason ?? ""]),
+    ),
+  );
+  context.print(`MACs ${count(before.macs)} -> ${count(after.macs)} (${percent(after.macs / before.macs)})`);
+  context.print(
+    `parameters ${count(before.params)} -> ${count(after.params)} (${percent(after.params / before.params)})`,
+  );
+  return { folder, before, after, layers: rows };
+}
+
+/** The last words of a run, and the object behind --json. */
+function finish(record: RunRecord, folder: string, context: Context): unknown {
+  const metrics = metricsOf(record);
+  const rows = record.models.map((model) => [
+    model.title,
+    `${percent(model.test.accuracy)} ± ${(100 * model.test.accuracyError).toFixed(2)}`,
+    count(model.cost.total.macs),
+    count(model.cost.total.params),
+    model.latency === undefined ? "-" : `${model.latency.medianMs.toFixed(2)} ms`,
+  ]);
+  context.print(table(["network", "accuracy", "MACs", "parameters", "CPU time"], rows));
+  context.print(`n = ${metrics.dataset.test} test pictures; report: ${join(folder, "report.html")}`);
+  return metrics;
+}

@@ -1,0 +1,186 @@
+/** Commands that use a model: predict, evaluate, verify, profile, export. */
+import { extname } from "node:path";
+import { EtlError } from "../../lib/core/errors.ts";
+import { writeWhole } from "../../lib/core/files.ts";
+import { writeOnnx } from "../../lib/formats/onnx.ts";
+import { openModel } from "../../lib/pipeline/model.ts";
+import { evaluateModel, predictImages, profileFiles, verifyModel } from "../../lib/pipeline/services.ts";
+import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
+import { backboneOptions, cropOption, dataOptions } from "../options.ts";
+import { count, percent, table } from "../table.ts";
+
+const modelPositional = {
+  model: { describe: "Run folder, model file or backbone", type: "string" },
+} as const;
+
+function service(context: Context) {
+  const { engine, threads, progress, signal } = context;
+  return { engine, threads, progress, signal };
+}
+
+export const predictCommand: Command = {
+  usage: "predict [inputs..]",
+  describe: "Outputs of a model for pictures",
+  positionals: {
+    inputs: {
+      describe: "Run folder or model file, then pictures (with --backbone: pictures only)",
+      array: true,
+    },
+  },
+  options: { ...backboneOptions, crop: dataOptions.crop },
+  examples: [
+    ["etl predict runs/gender a.jpg b.jpg --json", "What the pruned network says"],
+    ["etl predict --backbone face-resnet a.jpg --json", "The 128 numbers that describe a face"],
+  ],
+  run: async (args, context) => {
+    const inputs = texts(args, "inputs");
+    const backbone = text(args, "backbone");
+    const model = backbone ?? inputs.shift();
+    if (model === undefined || inputs.length === 0) {
+      throw new EtlError(
+        "usage",
+        `predict: ${inputs.length} pictures, a model and at least one picture were needed`,
+        {
+          hint: "etl predict RUN IMAGE..., or etl predict --backbone face-resnet IMAGE...",
+        },
+      );
+    }
+    const predictions = await predictImages(model, inputs, { ...service(context), crop: cropOption(args) });
+    for (const { file, label, probability, value, unit, outputs } of predictions) {
+      const sure = probability === undefined ? "" : ` (${percent(probability)})`;
+      const said =
+        label ??
+        (value === undefined
+          ? outputs.map((x) => x.toPrecision(6)).join(" ")
+          : `${value.toFixed(2)} ${unit ?? ""}`);
+      context.print(`${file}: ${said}${sure}`);
+    }
+    return predictions;
+  },
+};
+
+export const evaluateCommand: Command = {
+  usage: "evaluate <model>",
+  describe: "Quality of a model on a folder of labelled faces",
+  positionals: modelPositional,
+  options: {
+    ...dataOptions,
+    task: { type: "string", describe: "Not needed: the model knows its task", hidden: true },
+    split: {
+      choices: ["train", "val", "test"] as const,
+      describe: "Only this part (default: all labelled pictures)",
+    },
+  },
+  examples: [
+    ["etl evaluate runs/gender --data ~/other-faces --json", "All labelled pictures of another folder"],
+  ],
+  run: async (args, context) => {
+    const split = text(args, "split") as "train" | "val" | "test" | undefined;
+    const result = await evaluateModel(requiredText(args, "model"), {
+      ...service(context),
+      data: requiredText(args, "data"),
+      label: text(args, "label"),
+      crop: cropOption(args),
+      split,
+      seed: context.seed,
+      limit: number(args, "limit"),
+      strict: flag(args, "strict"),
+      cacheDir: text(args, "cache-dir"),
+    });
+    const error = `± ${(100 * result.accuracyError).toFixed(2)}`;
+    const mae = result.mae === undefined ? "" : `, mean absolute error ${result.mae.toFixed(2)}`;
+    context.print(`${result.dataset}: ${percent(result.accuracy)} ${error}${mae}, n = ${result.n}`);
+    return result;
+  },
+};
+
+export const verifyCommand: Command = {
+  usage: "verify [model]",
+  describe: "Does the backbone see faces? Verification accuracy on pairs",
+  positionals: { model: { describe: "Backbone or model file (face-resnet)", type: "string" } },
+  options: {
+    pairs: { type: "string", describe: "CSV file: file1,file2,same", demandOption: true },
+    backbone: backboneOptions.backbone,
+    crop: dataOptions.crop,
+    "cache-dir": dataOptions["cache-dir"],
+    distance: {
+      choices: ["cosine", "euclidean"] as const,
+      describe: "How descriptors are compared (cosine)",
+    },
+  },
+  examples: [["etl verify --pairs ~/celeba/pairs.csv", "A wrong crop, colour order or mean shows here"]],
+  run: async (args, context) => {
+    const result = await verifyModel(
+      text(args, "model") ?? text(args, "backbone") ?? "face-resnet",
+      requiredText(args, "pairs"),
+      {
+        ...service(context),
+        crop: cropOption(args),
+        distance: text(args, "distance") as "cosine" | "euclidean" | undefined,
+        seed: context.seed,
+        cacheDir: text(args, "cache-dir"),
+      },
+    );
+    context.print(
+      `accuracy ${percent(result.accuracy)} (best threshold), cross-validated ${percent(result.crossValidated)}, AUC ${result.auc.toFixed(4)}, n = ${result.n} pairs`,
+    );
+    return result;
+  },
+};
+
+export const profileCommand: Command = {
+  usage: "profile <models..>",
+  describe: "MACs, parameters and CPU time of models, layer by layer",
+  positionals: { models: { describe: "Run folders, model files or backbones", array: true } },
+  options: {
+    runs: { type: "number", describe: "Timed runs per model (50)" },
+    batch: { type: "number", describe: "Pictures per run (1)" },
+  },
+  examples: [["etl profile runs/gender runs/gender/baseline.onnx", "Pruned and baseline, interleaved"]],
+  run: async (args, context) => {
+    const profiles = await profileFiles(texts(args, "models"), {
+      ...service(context),
+      runs: number(args, "runs"),
+      batch: number(args, "batch"),
+    });
+    for (const { model, cost, latency, engine } of profiles) {
+      context.print(`${model} (${engine}, ${latency.threads} threads, n = ${latency.runs} runs)`);
+      context.print(
+        table(
+          ["part", "MACs", "FLOPs", "parameters", "bytes"],
+          (["trunk", "head", "total"] as const).map((part) => {
+            const { macs, params, bytes } = cost[part];
+            return [part, count(macs), count(2 * macs), count(params), count(bytes)];
+          }),
+        ),
+      );
+      context.print(
+        `CPU time a picture: median ${latency.medianMs.toFixed(3)} ms, p95 ${latency.p95Ms.toFixed(3)} ms`,
+      );
+    }
+    return profiles;
+  },
+};
+
+export const exportCommand: Command = {
+  usage: "export <model>",
+  describe: "Write a model in another format, with labels and preprocessing",
+  positionals: modelPositional,
+  options: {
+    format: { choices: ["onnx"] as const, default: "onnx", describe: "File format" },
+    out: { type: "string", describe: "File to write", demandOption: true },
+  },
+  examples: [
+    ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
+  ],
+  run: async (args, context) => {
+    const out = requiredText(args, "out");
+    if (extname(out) !== ".onnx")
+      throw new EtlError("usage", `--out: ${out}, a name ending in .onnx was needed`);
+    const { network } = await openModel(requiredText(args, "model"));
+    const bytes = writeOnnx(network);
+    await writeWhole(out, bytes);
+    context.print(`${out}: ${count(bytes.length)} bytes`);
+    return { file: out, bytes: bytes.length };
+  },
+};

@@ -1,0 +1,132 @@
+/** Options that several commands share. */
+import type { Options } from "yargs";
+import type { Crop } from "../lib/core/artifacts.ts";
+import { EtlError } from "../lib/core/errors.ts";
+import type { PruneOptions } from "../lib/pipeline/options.ts";
+import { flag, number, requiredText, text, texts, type Arguments, type Context } from "./command.ts";
+
+export const dataOptions = {
+  data: {
+    type: "string",
+    describe: "Folder of labelled faces (labels.csv, CelebA, one folder per class, ...), or synthetic",
+    demandOption: true,
+  },
+  task: { type: "string", describe: "gender, emotion, head-pose, age, attributes, ...", demandOption: true },
+  label: { type: "string", describe: "Label column, where it is not the task's usual one" },
+  crop: { type: "string", describe: "Face box x0,y0,x1,y1 in fractions of the picture" },
+  limit: { type: "number", describe: "Use at most so many pictures (drawn by seed)" },
+  strict: { type: "boolean", describe: "Stop at the first broken or unlabelled picture" },
+  "cache-dir": {
+    type: "string",
+    describe: "Folder of the decoded cache (default: ETL_CACHE or ~/.cache/etl-prune)",
+  },
+} as const satisfies Record<string, Options>;
+
+export const backboneOptions = {
+  backbone: { type: "string", describe: "Backbone by name (see etl backbones), or a model file" },
+  weights: { type: "string", describe: "Weight file of the backbone" },
+} as const satisfies Record<string, Options>;
+
+export const harvestOptions = {
+  ...dataOptions,
+  ...backboneOptions,
+  out: { type: "string", describe: "Run folder", demandOption: true },
+  folds: { type: "number", describe: "Folds of the held-out error (5)" },
+  "val-fraction": { type: "number", describe: "Share of the training part kept for validation (0.15)" },
+  "batch-size": { type: "number", describe: "Pictures in a batch (32)" },
+} as const satisfies Record<string, Options>;
+
+export const planOptions = {
+  ...harvestOptions,
+  gamma: { type: "number", describe: "Allowed increase of error along each curve, in [0, 1) (0.01)" },
+  rmse: { choices: ["heldout", "train"] as const, describe: "Error that the knee reads (heldout)" },
+  "group-select": {
+    choices: ["union", "last", "joint"] as const,
+    describe: "Selection of coupled channels (union)",
+  },
+  "min-filters": { type: "number", describe: "At least so many filters stay in every layer" },
+} as const satisfies Record<string, Options>;
+
+export const trainOptions = {
+  ...planOptions,
+  scaling: {
+    choices: ["paper", "compensated", "none"] as const,
+    describe: "Scaling of kept filters (ETL, eq. 5)",
+  },
+  reconstruct: {
+    type: "boolean",
+    describe: "Predict removed filters from kept ones (default; --no-reconstruct)",
+  },
+  refit: { type: "boolean", describe: "Fit the kept filters again, layer by layer (default; --no-refit)" },
+  epochs: { type: "number", describe: "Epochs of the pruned network" },
+  "baseline-epochs": { type: "number", describe: "Epochs of the baseline" },
+  "learning-rate": { type: "string", describe: "One rate, or candidates: 1e-4,5e-4 (validation picks)" },
+  distill: { type: "number", describe: "Weight of the distance to the unpruned features; 0 = off" },
+  runs: { type: "number", describe: "Timed runs per network (50)" },
+} as const satisfies Record<string, Options>;
+
+/** Options of a pipeline run from parsed arguments. */
+export function pruneOptions(args: Arguments, context: Context): PruneOptions {
+  const optional: Record<string, unknown> = {
+    backbone: text(args, "backbone"),
+    weights: text(args, "weights"),
+    gamma: number(args, "gamma"),
+    label: text(args, "label"),
+    crop: cropOption(args),
+    scaling: text(args, "scaling"),
+    reconstruct: flag(args, "reconstruct"),
+    refit: flag(args, "refit"),
+    rmse: text(args, "rmse"),
+    groupSelect: text(args, "group-select"),
+    minFilters: number(args, "min-filters"),
+    epochs: number(args, "epochs"),
+    baselineEpochs: number(args, "baseline-epochs"),
+    batchSize: number(args, "batch-size"),
+    learningRates: numbersOption(args, "learning-rate"),
+    distill: number(args, "distill"),
+    folds: number(args, "folds"),
+    valFraction: number(args, "val-fraction"),
+    limit: number(args, "limit"),
+    strict: flag(args, "strict"),
+    runs: number(args, "runs"),
+    threads: context.threads,
+    cacheDir: text(args, "cache-dir"),
+  };
+  return {
+    task: requiredText(args, "task"),
+    data: requiredText(args, "data"),
+    out: requiredText(args, "out"),
+    seed: context.seed,
+    engine: context.engine,
+    progress: context.progress,
+    signal: context.signal,
+    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+  };
+}
+
+/** --crop as four numbers. */
+export function cropOption(args: Arguments): Crop | undefined {
+  const values = numbersOption(args, "crop");
+  if (values === undefined) return undefined;
+  if (values.length !== 4) {
+    throw new EtlError("usage", `--crop: ${values.length} numbers, four (x0,y0,x1,y1) were needed`, {
+      hint: "fractions of the picture, for example --crop 0.18,0.35,0.82,0.87",
+    });
+  }
+  return [values[0], values[1], values[2], values[3]];
+}
+
+/** A comma list of numbers. */
+export function numbersOption(args: Arguments, name: string): number[] | undefined {
+  const given = texts(args, name);
+  if (given.length === 0) return undefined;
+  return given
+    .flatMap((each) => each.split(","))
+    .map((each) => {
+      const value = Number(each);
+      if (each.trim() === "" || !Number.isFinite(value)) {
+        throw new EtlError("usage", `--${name}: ${JSON.stringify(each)}, a number was needed`);
+      }
+      return value;
+    });
+}

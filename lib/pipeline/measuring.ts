@@ -1,0 +1,117 @@
+/** Stages evaluate and profile: quality on the test part (touched once), and CPU time. */
+import { readJson, writeJson } from "../core/files.ts";
+import type { Latency, Metrics } from "../core/record.ts";
+import { computeMetrics } from "../evaluate/metrics.ts";
+import { profileModels } from "../evaluate/profile.ts";
+import type { Network } from "../network/network.ts";
+import type { RunContext } from "./context.ts";
+import { predictRows } from "./training.ts";
+
+/** A network to be measured, in target units. */
+export interface Candidate {
+  readonly name: string;
+  readonly network: Network;
+}
+
+/** Test metrics of one network, and how it compares with the baseline on the same rows. */
+export interface Evaluated {
+  readonly name: string;
+  readonly test: Metrics;
+  readonly validation: Metrics;
+  readonly versusBaseline?: { readonly difference: number; readonly error: number };
+}
+
+/** Evaluates all networks on validation and test parts; leaves `evaluation.json`. */
+export async function evaluateStage(
+  context: RunContext,
+  candidates: readonly Candidate[],
+  key: unknown,
+): Promise<readonly Evaluated[]> {
+  const { folder, progress } = context;
+  const file = "evaluation.json";
+  await folder.stage("evaluate", {
+    inputs: { key, names: candidates.map(({ name }) => name) },
+    files: [file],
+    produce: async () => {
+      progress.start("evaluate", candidates.length);
+      const evaluated: Evaluated[] = [];
+      let reference: Float64Array | undefined;
+      for (const candidate of candidates) {
+        const { test, right } = await measure(context, candidate.network, context.rows.test);
+        const { test: validation } = await measure(context, candidate.network, context.rows.val);
+        if (candidate.name === "baseline") reference = right;
+        const versusBaseline =
+          reference && candidate.name !== "baseline" ? paired(right, reference) : undefined;
+        evaluated.push({
+          name: candidate.name,
+          test,
+          validation,
+          ...(versusBaseline ? { versusBaseline } : {}),
+        });
+        progress.update(evaluated.length);
+      }
+      progress.finish(
+        evaluated.map(({ name, test }) => `${name} ${(100 * test.accuracy).toFixed(2)} %`).join(", "),
+      );
+      await writeJson(folder.file(file), evaluated);
+    },
+  });
+  return (await readJson(folder.file(file))) as Evaluated[];
+}
+
+async function measure(
+  context: RunContext,
+  network: Network,
+  rows: Uint32Array,
+): Promise<{ test: Metrics; right: Float64Array }> {
+  const { task } = context;
+  const { predictions, targets, mask } = await predictRows(context, network, rows);
+  const q = task.outputs;
+  const right = new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const part = (data: Float32Array): Float32Array => data.subarray(i * q, (i + 1) * q);
+    if (mask && !part(mask).some((known) => known !== 0)) continue;
+    const one = computeMetrics(task, part(predictions), part(targets), mask ? { mask: part(mask) } : {});
+    right[i] = one.accuracy;
+  }
+  return { test: computeMetrics(task, predictions, targets, mask ? { mask } : {}), right };
+}
+
+/**
+ * Difference of two accuracies on the same rows, with its standard error from the rows that differ. For one answer a
+ * row this is McNemar's: sqrt((gained + lost) / n - difference^2) / sqrt(n).
+ */
+function paired(right: Float64Array, reference: Float64Array): { difference: number; error: number } {
+  const n = right.length;
+  let [sum, squares] = [0, 0];
+  right.forEach((value, i) => {
+    const difference = value - reference[i];
+    sum += difference;
+    squares += difference * difference;
+  });
+  const difference = sum / n;
+  return { difference, error: Math.sqrt(Math.max(0, squares / n - difference ** 2) / n) };
+}
+
+/** CPU time of all networks, interleaved; leaves `latency.json`. */
+export async function profileStage(
+  context: RunContext,
+  candidates: readonly Candidate[],
+  key: unknown,
+): Promise<Readonly<Record<string, Latency>>> {
+  const { folder, config, engine, progress } = context;
+  const file = "latency.json";
+  await folder.stage("profile", {
+    inputs: { key, runs: config.runs, threads: engine.threads, engine: engine.description },
+    files: [file],
+    produce: async () => {
+      progress.start("profile");
+      const measured = await profileModels(engine, candidates, { runs: config.runs });
+      await writeJson(folder.file(file), Object.fromEntries(measured));
+      progress.finish(
+        [...measured].map(([name, { medianMs }]) => `${name} ${medianMs.toFixed(2)} ms`).join(", "),
+      );
+    },
+  });
+  return (await readJson(folder.file(file))) as Record<string, Latency>;
+}

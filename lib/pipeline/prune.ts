@@ -1,0 +1,143 @@
+/** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
+import { EtlError } from "../core/errors.ts";
+import type { RunRecord } from "../core/record.ts";
+import { mergeMoments } from "../core/moments.ts";
+import { closeContext, openContext, type RunContext } from "./context.ts";
+import { cutStage } from "./cutting.ts";
+import { harvestStage, type Harvest } from "./harvesting.ts";
+import { headed, solveHead } from "./head.ts";
+import { evaluateStage, profileStage } from "./measuring.ts";
+import { resolveOptions, type PruneOptions } from "./options.ts";
+import { curvesStage, planStage, type Curves, type Planned } from "./planning.ts";
+import { reportStage, type Model } from "./recording.ts";
+import { openRunFolder, type RunFolder } from "./run-folder.ts";
+import { unitsOf } from "./targets.ts";
+import { trainingStage } from "./training.ts";
+import { version } from "./version.ts";
+
+/** The last stage to run. */
+export type Until = "harvest" | "curves" | "plan" | "finetune" | "report";
+
+/** What a run gave, as far as it went. */
+export interface PipelineResult {
+  readonly folder: string;
+  readonly harvest: Harvest;
+  readonly curves?: Curves;
+  readonly planned?: Planned;
+  readonly record?: RunRecord;
+  readonly context: Pick<RunContext, "config" | "dataset" | "task" | "rows" | "backbone">;
+}
+
+/**
+ * Runs the whole pipeline: harvest, LASSO paths, knees, surgery, fine-tuning, evaluation, profile, report. What is in
+ * `options.out` from an earlier run with the same inputs is not done again.
+ *
+ * @throws EtlError; `interrupted` where `options.signal` was aborted: the state is kept, run again to go on
+ */
+export async function prune(options: PruneOptions): Promise<RunRecord> {
+  const { record } = await runPipeline(options, "report");
+  if (record === undefined)
+    throw new EtlError("engine", "prune: ended without a record, all stages were needed");
+  return record;
+}
+
+/** Runs the stages up to and including `until`. */
+export async function runPipeline(options: PruneOptions, until: Until): Promise<PipelineResult> {
+  const config = resolveOptions(options);
+  const folder = await openRunFolder(config.out, config, version);
+  try {
+    const context = await openContext(config, folder, options);
+    try {
+      return await runStages(context, until);
+    } finally {
+      await closeContext(context);
+    }
+  } finally {
+    await folder.close();
+  }
+}
+
+async function runStages(context: RunContext, until: Until): Promise<PipelineResult> {
+  const { folder } = context;
+  const harvest = await harvestStage(context);
+  const base = { folder: folder.path, harvest, context };
+  if (until === "harvest") return base;
+  const curves = await curvesStage(context, harvest);
+  if (until === "curves") return { ...base, curves };
+  const planned = await planStage(context, curves);
+  if (until === "plan") return { ...base, curves, planned };
+  const record = await trainAndMeasure(context, { harvest, curves, planned }, until);
+  if (record !== undefined) await folder.finish();
+  return { ...base, curves, planned, ...(record === undefined ? {} : { record }) };
+}
+
+async function trainAndMeasure(
+  context: RunContext,
+  { harvest, curves, planned }: { harvest: Harvest; curves: Curves; planned: Planned },
+  until: Until,
+): Promise<RunRecord | undefined> {
+  const { task, backbone, config } = context;
+  const head = solveHead(harvest.features, task);
+  const units = unitsOf(mergeMoments(harvest.features.folds), task.kind === "regression");
+  const probe = headed(backbone.network, backbone.features, head, task);
+  const key = { backbone: backbone.fingerprint, data: context.dataset.fingerprint, folds: config.folds };
+
+  const cut = await cutStage(context, { harvest, planned });
+  const baseline = await trainingStage(context, {
+    stage: "baseline",
+    file: "baseline.onnx",
+    title: "baseline",
+    network: () => Promise.resolve(probe),
+    key,
+    epochs: config.baselineEpochs,
+    units,
+  });
+  const pruned = await trainingStage(context, {
+    stage: "finetune",
+    file: "pruned.onnx",
+    title: "pruned",
+    network: () => Promise.resolve(cut.network),
+    key: cut.key,
+    epochs: config.epochs,
+    units,
+    ...(config.distill > 0 ? { distillation: () => cut.distillation() } : {}),
+  });
+  if (until === "finetune") return undefined;
+
+  const models: Model[] = [
+    { name: "baseline", title: "Baseline (all filters, fine-tuned)", file: "baseline.onnx", ...baseline },
+    { name: "probe", title: "Probe (frozen features, closed-form head)", network: probe, history: [] },
+    { name: "pruned", title: `ETL, gamma ${config.gamma}`, file: "pruned.onnx", ...pruned },
+  ];
+  const resultKey = { baseline: key, cut: cut.key, stages: stageKeys(context.folder) };
+  const evaluated = await evaluateStage(context, models, resultKey);
+  const latency = await profileStage(
+    context,
+    models.filter(({ name }) => name !== "probe"),
+    resultKey,
+  );
+  return reportStage(context, {
+    curves,
+    knees: planned.knees,
+    plan: planned.plan,
+    models,
+    evaluated,
+    latency,
+    notes: notesOf(context, cut.notes),
+  });
+}
+
+function stageKeys(folder: RunFolder): unknown {
+  const { stages } = folder.state();
+  return [stages["baseline"]?.key, stages["finetune"]?.key];
+}
+
+function notesOf(context: RunContext, more: readonly string[]): string[] {
+  const { dataset, store, backbone, rows } = context;
+  const notes = [...dataset.assumptions, ...backbone.notes, ...more];
+  if (store.source === "files")
+    notes.push("Pictures were decoded each time: the decoded cache could not be written.");
+  if (rows.test.length < 200)
+    notes.push(`Only ${rows.test.length} test pictures: differences of a few per cent are chance.`);
+  return notes;
+}

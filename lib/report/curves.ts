@@ -19,15 +19,15 @@ function defaultStops(): number[] {
   return stops;
 }
 
-function pageCurve(curve: CurveRecord): PageCurve {
+function pageCurve(curve: CurveRecord, round: (value: number) => number): PageCurve {
   return {
     tap: curve.tap,
     layer: curve.layer,
     total: curve.total,
     filters: curve.filters,
-    train: curve.trainRmse.map(short),
-    ...(curve.heldOutRmse ? { held: curve.heldOutRmse.map(short) } : {}),
-    ...(curve.heldOutError ? { error: curve.heldOutError.map(short) } : {}),
+    train: curve.trainRmse.map(round),
+    ...(curve.heldOutRmse ? { held: curve.heldOutRmse.map(round) } : {}),
+    ...(curve.heldOutError ? { error: curve.heldOutError.map(round) } : {}),
     chosen: curve.kneeFilters,
     knee: curve.knee,
   };
@@ -58,7 +58,7 @@ export function pageCurves(record: RunRecord, id: string): PageCurves {
     rmse: rmseKindOf(record),
     minFilters: typeof minFilters === "number" ? minFilters : 1,
     unit: record.task.kind === "regression" && record.task.scale === 1 ? (record.task.unit ?? "") : "",
-    curves: record.curves.map(pageCurve),
+    curves: record.curves.map((curve) => pageCurve(curve, short)),
     stops,
     ...(macs ? { macs } : {}),
     ...(params ? { params } : {}),
@@ -107,8 +107,9 @@ export function smallCurve(set: PageCurves, index: number): Markup {
 }
 
 /** The words that carry a disagreement between the run's knees and the rule in the page. */
-function disagreement(set: PageCurves): Markup | undefined {
-  const other = set.curves.filter((curve) => {
+function disagreement(set: PageCurves, record: RunRecord): Markup | undefined {
+  const exact = record.curves.map((curve) => pageCurve(curve, (value) => value));
+  const other = exact.filter((curve) => {
     const index = kneeAt(curve, set.rmse, set.gamma, set.minFilters);
     return (index < 0 ? curve.total : curve.filters[index]) !== curve.chosen;
   }).length;
@@ -213,7 +214,7 @@ export function curvesSection(scope: Scope): Section | undefined {
         </legend>
         ${set.curves.map((_, i) => smallCurve(set, i))}
       </fieldset>
-      ${disagreement(set)}
+      ${disagreement(set, record)}
       ${plotPlace(`${set.id}-tap`, 400, {
         title: html`<label class="pick"
           >One tap

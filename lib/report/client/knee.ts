@@ -21,11 +21,11 @@ export function kneeAt(
   if (gamma <= 0) return -1;
   const errors = errorsOf(curve, rmse);
   const low = Math.min(...errors);
-  const limit = low + gamma * (Math.max(...errors) - low);
+  const allowed = gamma * (Math.max(...errors) - low);
   const least = Math.min(minFilters, Math.max(...curve.filters));
   let best = -1;
   errors.forEach((error, i) => {
-    if (error > low && error >= limit) return;
+    if (error > low && error - low >= allowed) return;
     if (curve.filters[i] < least) return;
     const better =
       best < 0 ||

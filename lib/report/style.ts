@@ -168,7 +168,8 @@ footer { margin-top: 3.5rem; border-top: 1px solid var(--rule); padding-top: 1re
   :root, :root[data-theme] {${light}}
   body { background: #fff; font-size: 10.5pt; }
   .frame, .printing .frame { display: block; max-width: none; width: auto; padding: 0; }
-  nav, .tools, #theme, .skip, .js .control, .pick { display: none !important; }
+  nav, .tools, #theme, .skip, .js .control { display: none !important; }
+  .pick select { border: 0; padding: 0; appearance: none; }
   .table-scroll, .table-scroll.tall { overflow: visible; max-height: none; }
   .table-block { overflow: visible; }
   .tall thead th { position: static; }

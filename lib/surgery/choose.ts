@@ -32,7 +32,8 @@ export function chooseClasses(network: Network, coupling: Coupling, options: Cho
     }
   }
   const resolve = createResolver(network, coupling);
-  const { keep, asked } = hear(coupling, options.selection, groupSelect, resolve);
+  const score = scoreClasses(coupling, options.scores, resolve);
+  const { keep, asked } = hear(coupling, { selection: options.selection, groupSelect, resolve, score });
   const held = new Map<number, string>();
   const hold = (id: number, because: string): void => {
     if (keep[id] === 1) return;
@@ -43,7 +44,6 @@ export function chooseClasses(network: Network, coupling: Coupling, options: Cho
   for (const name of options.frozen ?? []) {
     for (const atom of resolve(name).atoms) hold(coupling.classOf[atom], `${name} is kept whole on request`);
   }
-  const score = scoreClasses(coupling, options.scores, resolve);
   const fill = (atoms: Int32Array, needed: number, because: string): void => {
     const classes = Array.from(atoms, (atom) => coupling.classOf[atom]);
     let kept = classes.filter((id) => keep[id] === 1).length;
@@ -93,11 +93,16 @@ function createResolver(network: Network, coupling: Coupling): (name: string) =>
   };
 }
 
+interface Hearing {
+  readonly selection: ReadonlyMap<string, Uint32Array>;
+  readonly groupSelect: GroupSelect;
+  readonly resolve: (name: string) => Spoken;
+  readonly score: Float64Array;
+}
+
 function hear(
   coupling: Coupling,
-  selection: ReadonlyMap<string, Uint32Array>,
-  groupSelect: GroupSelect,
-  resolve: (name: string) => Spoken,
+  { selection, groupSelect, resolve, score }: Hearing,
 ): { readonly keep: Uint8Array; readonly asked: Uint8Array } {
   const keep = new Uint8Array(coupling.classes).fill(1);
   const asked = new Uint8Array(coupling.classes);
@@ -109,7 +114,7 @@ function hear(
     if (beyond !== undefined) {
       throw new EtlError("usage", `plan: ${name} is asked for channel ${beyond}, it has ${atoms.length}`);
     }
-    const wantedHere = wantedClasses(coupling, atoms, wanted);
+    const wantedHere = wantedClasses(coupling, atoms, wanted, score);
     for (const atom of atoms) {
       const id = coupling.classOf[atom];
       const before = asked[id] === 1 && groupSelect !== "last" ? keep[id] : 0;
@@ -122,9 +127,14 @@ function hear(
 
 /**
  * The classes a tap wants. Where it sees a class at several positions (grouped convolutions), it gets the classes with
- * the largest share of wanted positions, until it has as many channels as it asked for.
+ * the largest share of wanted positions (then the best score), until it has as many channels as it asked for.
  */
-function wantedClasses(coupling: Coupling, atoms: Int32Array, wanted: Uint32Array): Set<number> {
+function wantedClasses(
+  coupling: Coupling,
+  atoms: Int32Array,
+  wanted: Uint32Array,
+  score: Float64Array,
+): Set<number> {
   const shares = new Map<number, { id: number; wanted: number; total: number }>();
   for (const atom of atoms) {
     const id = coupling.classOf[atom];
@@ -137,7 +147,7 @@ function wantedClasses(coupling: Coupling, atoms: Int32Array, wanted: Uint32Arra
     if (share) share.wanted++;
   }
   const ordered = [...shares.values()].filter((share) => share.wanted > 0);
-  ordered.sort((a, b) => b.wanted / b.total - a.wanted / a.total || a.id - b.id);
+  ordered.sort((a, b) => b.wanted / b.total - a.wanted / a.total || score[b.id] - score[a.id] || a.id - b.id);
   const chosen = new Set<number>();
   let channels = 0;
   for (const { id, total } of ordered) {

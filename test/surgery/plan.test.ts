@@ -55,6 +55,15 @@ describe("planSurgery", () => {
     expect(kept(planSurgery(residual, select({ b1: [] })), "b1")).to.deep.equal([0]);
   });
 
+  it("gives a tap as many channels of a grouped convolution as it asked for, most wanted positions first", () => {
+    const network = networkOf("groups");
+    const plan = planSurgery(network, select({ b: [0, 1, 6, 8, 14, 17] }));
+    // Position 0 of three groups is wanted twice (0, 6), position 2 twice (8, 14), 1 and 5 once.
+    expect(kept(plan, "b")).to.deep.equal([0, 2, 6, 8, 12, 14]);
+    const scores = new Map([["b", Array.from({ length: 18 }, (_, i) => i)]]);
+    expect(kept(planSurgery(network, select({ b: [0, 1, 5] }), { scores }), "b")).to.deep.equal([5, 11, 17]);
+  });
+
   it("never empties the branch of a split", () => {
     const network = networkOf("split, one half transformed, concatenated");
     const plan = planSurgery(network, select({ stem: [0, 1] }));

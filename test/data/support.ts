@@ -62,7 +62,7 @@ export const small: Preprocessing = {
 };
 
 /** The EtlError that `work` ends with. */
-export async function failure(work: () => Promise<unknown> | unknown): Promise<EtlError> {
+export async function failure(work: () => unknown): Promise<EtlError> {
   try {
     await work();
   } catch (error) {

@@ -76,6 +76,7 @@ function element(view: DataView, at: number): Element {
 }
 
 function slice(view: DataView, offset: number, length: number): DataView {
+  if (offset + length > view.byteLength) throw new RangeError("beyond the end");
   return new DataView(view.buffer, view.byteOffset + offset, length);
 }
 

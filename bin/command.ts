@@ -31,7 +31,7 @@ export interface Command {
 /** A text argument; undefined where it was not given. */
 export function text(args: Arguments, name: string): string | undefined {
   const value = args[name];
-  return value === undefined ? undefined : String(value);
+  return value === undefined ? undefined : typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** A text argument that the parser has already demanded. */

@@ -102,7 +102,10 @@ async function execute(command: Command, args: Arguments, signal: AbortSignal): 
   const quiet = args["quiet"] === true;
   const threads = args["threads"];
   if (threads !== undefined && !(Number.isInteger(threads) && Number(threads) >= 1)) {
-    throw new EtlError("usage", `--threads: ${JSON.stringify(threads)}, a whole number of at least 1 was needed`);
+    throw new EtlError(
+      "usage",
+      `--threads: ${JSON.stringify(threads)}, a whole number of at least 1 was needed`,
+    );
   }
   if (!Number.isSafeInteger(args["seed"])) {
     throw new EtlError("usage", `--seed: ${String(args["seed"])}, a whole number was needed`);

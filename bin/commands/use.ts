@@ -105,7 +105,7 @@ export const verifyCommand: Command = {
     "cache-dir": dataOptions["cache-dir"],
     distance: {
       choices: ["cosine", "euclidean"] as const,
-      describe: "How descriptors are compared (cosine)",
+      describe: "How descriptors are compared (euclidean)",
     },
   },
   examples: [["etl verify --pairs ~/celeba/pairs.csv", "A wrong crop, colour order or mean shows here"]],

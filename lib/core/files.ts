@@ -34,7 +34,8 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 /** Reads a whole file; a missing or unreadable one is an `io` error that names it. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    const { buffer, byteOffset, length } = await readFile(path);
+    return new Uint8Array(buffer, byteOffset, length); // not a Buffer: its slice() shares memory
   } catch (error) {
     throw ioError("cannot read", path, error);
   }

@@ -84,7 +84,7 @@ export function decodeMoments(bytes: Uint8Array, where = "moments"): TapMoments[
       `a file of ${start + count * 8} bytes for the taps its header lists`,
     );
   }
-  const raw = bytes.slice(start);
+  const raw = new Uint8Array(bytes.subarray(start)); // a copy, also of a Buffer
   if (!littleEndian) reverseWords(raw);
   const payload = new Float64Array(raw.buffer);
   let at = 0;

@@ -1,5 +1,7 @@
 /** Units of training: regression targets are standardised, so that one learning rate fits degrees and years. */
 import type { Moments } from "../core/artifacts.ts";
+import { headOf } from "../backbones/head.ts";
+import { EtlError } from "../core/errors.ts";
 import { float32, type Network } from "../network/network.ts";
 
 /** Per output: target = mean + std x (what the trained head predicts). Zeros and ones where nothing is scaled. */
@@ -34,20 +36,17 @@ export function unstandardise(z: Float32Array, { mean, std }: Units): Float32Arr
   return z.map((value, i) => value * std[i % q] + mean[i % q]);
 }
 
-/**
- * The network with its head in training units (`into: "training"`) or back in target units.
- *
- * @param head name of the head: its parameters are `head/weight` [q, channels] and `head/bias` [q]
- */
-export function rescaleHead(
-  network: Network,
-  head: string,
-  units: Units,
-  into: "training" | "target",
-): Network {
-  const weight = network.parameters.get(`${head}/weight`);
-  const bias = network.parameters.get(`${head}/bias`);
-  if (weight === undefined || bias === undefined) return network;
+/** The network with its linear head in training units (`into: "training"`) or back in target units. */
+export function rescaleHead(network: Network, units: Units, into: "training" | "target"): Network {
+  const head = headOf(network);
+  const weight = network.parameters.get(head?.weight ?? "");
+  const bias = network.parameters.get(head?.bias ?? "");
+  if (!head?.transposed || head.bias === undefined || weight === undefined || bias === undefined) {
+    throw new EtlError(
+      "unsupported",
+      `${network.name}: no linear head with a bias, one made by etl was needed`,
+    );
+  }
   const { mean, std } = units;
   const width = weight.shape[1];
   const factor = (k: number): number => (into === "training" ? 1 / std[k] : std[k]);
@@ -59,7 +58,7 @@ export function rescaleHead(
     into === "training" ? (value - mean[k]) / std[k] : value * std[k] + mean[k],
   );
   const parameters = new Map(network.parameters)
-    .set(`${head}/weight`, float32(weight.shape, w))
-    .set(`${head}/bias`, float32(bias.shape, b));
+    .set(head.weight, float32(weight.shape, w))
+    .set(head.bias, float32(bias.shape, b));
   return { ...network, parameters };
 }

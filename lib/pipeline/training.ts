@@ -81,7 +81,7 @@ async function readHistory(path: string): Promise<History> {
 
 async function train(context: RunContext, plan: TrainingPlan, checkpoint: string): Promise<Trained> {
   const { engine, config, task, rows, store, progress, signal } = context;
-  const network = rescaleHead(await plan.network(), predictionName, plan.units, "training");
+  const network = rescaleHead(await plan.network(), plan.units, "training");
   const input = network.inputs[0].name;
   const masked = store.items.some((item) => item.mask !== undefined);
   const distillation = await plan.distillation?.();
@@ -102,7 +102,7 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
       progress,
       signal,
     });
-    return { ...result, network: rescaleHead(result.network, predictionName, plan.units, "target") };
+    return { ...result, network: rescaleHead(result.network, plan.units, "target") };
   } finally {
     await distillation?.dispose();
   }

@@ -334,3 +334,60 @@ describe("engine ort: gradients against central differences", () => {
     });
   }
 });
+
+/** The face ResNet in small: few channels, all kinds of blocks, an odd side. */
+function residual(): Case {
+  const nodes = [
+    node("c0", "Conv", ["x", "c0.w", "c0.b"], ["c0"], { strides: [2, 2] }),
+    node("r0", "Relu", ["c0"]),
+    node("pool", "MaxPool", ["r0"], ["pool"], { kernel_shape: [3, 3], strides: [2, 2] }),
+    node("c1", "Conv", ["pool", "c1.w", "c1.b"], ["c1"], { pads: [1, 1, 1, 1] }),
+    node("r1", "Relu", ["c1"]),
+    node("c2", "Conv", ["r1", "c2.w", "c2.b"], ["c2"], { pads: [1, 1, 1, 1] }),
+    node("a1", "Add", ["c2", "pool"]),
+    node("r2", "Relu", ["a1"]),
+    node("c3", "Conv", ["r2", "c3.w", "c3.b"], ["c3"], { strides: [2, 2] }),
+    node("r3", "Relu", ["c3"]),
+    node("c4", "Conv", ["r3", "c4.w", "c4.b"], ["c4"], { pads: [1, 1, 1, 1] }),
+    node("padded", "Pad", ["c4", "main.pads"]),
+    node("half", "AveragePool", ["r2"], ["half"], { kernel_shape: [2, 2], strides: [2, 2] }),
+    node("wide", "Pad", ["half", "short.pads"]),
+    node("a2", "Add", ["padded", "wide"]),
+    node("r4", "Relu", ["a2"]),
+    node("gap", "GlobalAveragePool", ["r4"]),
+    node("flat", "Flatten", ["gap"]),
+    node("y", "Gemm", ["flat", "fc.w", "fc.b"]),
+  ];
+  const conv = (name: string, shape: readonly number[], seed: number): Record<string, Parameter> => ({
+    [`${name}.w`]: randomParameter(shape, { seed, spread: Math.sqrt(6 / sizeOf(shape.slice(1))) / 1.5 }),
+    [`${name}.b`]: randomParameter([shape[0]], { seed: seed + 20, spread: 0.1 }),
+  });
+  return {
+    title: "a residual network with every block of the face ResNet",
+    nodes,
+    parameters: {
+      ...conv("c0", [16, 3, 7, 7], 1),
+      ...conv("c1", [16, 16, 3, 3], 2),
+      ...conv("c2", [16, 16, 3, 3], 3),
+      ...conv("c3", [32, 16, 3, 3], 4),
+      ...conv("c4", [32, 32, 3, 3], 5),
+      "fc.w": p([32, 3], 6),
+      "fc.b": p([3], 7),
+    },
+    tables: { "main.pads": [0, 0, 0, 0, 0, 0, 1, 1], "short.pads": [0, 0, 0, 0, 0, 16, 0, 0] },
+    fixed: { x: p([3, 3, 39, 39], 8) },
+    epsilon: 1e-3,
+    tolerance: 3e-2,
+  };
+}
+
+describe("engine ort: a whole network's gradient", () => {
+  it("agrees with central differences in every layer", async () => {
+    const engine = await openEngine({ engine: "ort", threads: 2 });
+    try {
+      await checkGradients(engine, residual(), 9);
+    } finally {
+      await engine.dispose();
+    }
+  });
+});

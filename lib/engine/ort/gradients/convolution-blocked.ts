@@ -213,25 +213,18 @@ function weightGradient(site: Site, w: Windows, form: WeightForm, filters: strin
   const { graph: g } = site;
   const { block, packedShape } = form;
   const [outputs, inputs, h, wide] = packedShape;
-  // where the stride does not divide evenly the last rows of X belong to no window: fewer pads, or a cut afterwards
+  // where the stride does not divide evenly the last rows of X belong to no window: negative pads cut them off
   const after = w.input.map(
     (size, i) =>
       (w.kernel[i] - 1) * w.dilations[i] + (w.output[i] - 1) * w.strides[i] + 1 - size - w.before[i],
   );
-  const padded = { before: w.before, after: after.map((pad) => Math.max(0, pad)) };
-  const full = nchwcConv(g, [imagesAsChannels(site, form, padded), filters], {
+  const full = nchwcConv(g, [imagesAsChannels(site, form, { before: w.before, after }), filters], {
     kernel: w.output,
     strides: w.dilations,
     dilations: w.strides,
     pads: [0, 0, 0, 0],
   });
-  const made = w.kernel.map((size, i) =>
-    after[i] >= 0 ? size : size + Math.floor(-after[i] / w.dilations[i]),
-  );
-  const cells = reshape(g, full, [inputs, outputs / block, made[0], made[1], block]);
-  const cut = made.every((size, i) => size === w.kernel[i])
-    ? cells
-    : g.op("Slice", [cells, g.ints([0, 0]), g.ints(w.kernel), g.ints([2, 3])]);
+  const cut = reshape(g, full, [inputs, outputs / block, h, wide, block]);
   if (form.kind === "rows") {
     return reshape(g, transpose(g, cut, [1, 0, 2, 3, 4]), packedShape);
   }

@@ -1,3 +1,4 @@
+import { expect } from "chai";
 import { openEngine } from "../../lib/engine/open.ts";
 import type { Engine } from "../../lib/engine/engine.ts";
 import { inferShapes } from "../../lib/network/shapes.ts";
@@ -326,6 +327,22 @@ describe("engine ort: gradients against central differences", () => {
     engine = await openEngine({ engine: "ort", threads: 1 });
   });
   after(() => engine.dispose());
+
+  for (const nodes of [
+    [node("y", "MaxPool", ["x"], ["y"], { kernel_shape: [2, 2] })],
+    [node("r", "Relu", ["x"]), node("y", "MaxPool", ["r"], ["y"], { kernel_shape: [2, 2] })],
+  ]) {
+    it(`MaxPool: of equal values in overlapping windows the first gets the gradient (${nodes.length} nodes)`, async () => {
+      const x = float32([1, 1, 3, 3], new Float32Array(9).fill(4));
+      const trainer = await engine.compileTraining(networkOf({ title: "ties", nodes, parameters: { x } }), {
+        losses: [{ kind: "squared", output: "y", target: "target", weight: 1 }],
+        optimizer: { kind: "sgd" },
+      });
+      const { gradients } = await trainer.gradients({ target: { shape: [1, 4], data: new Float32Array(4) } });
+      expect([...gradients.x.data]).to.deep.equal([1, 1, 0, 1, 1, 0, 0, 0, 0]);
+      await trainer.dispose();
+    });
+  }
 
   for (const test of cases) {
     it(test.title, async () => {

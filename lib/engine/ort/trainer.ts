@@ -158,8 +158,8 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
       await runSession(session, feeds, fetches);
       [current, spare] = [spare, current];
       steps++;
-      const values = Array.from(terms.data as Float32Array);
-      return { loss: lossOf(values), terms: values, gradientNorm: (norm.data as Float32Array)[0] };
+      const values = Array.from(terms.data);
+      return { loss: lossOf(values), terms: values, gradientNorm: norm.data[0] };
     },
     gradients: async (inputs) => {
       const { graph, session } = await compiled("gradients", inputs);

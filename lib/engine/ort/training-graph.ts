@@ -10,6 +10,7 @@ import { createGraph, type Graph, type Value } from "./gradients/graph.ts";
 import { buildLoss } from "./gradients/losses.ts";
 import { planOptimizer } from "./gradients/optimizers.ts";
 import { weightForms } from "./gradients/packing.ts";
+import { poolFirst } from "./gradients/simplify.ts";
 import type { TrainingHooks } from "./gradients/site.ts";
 import type { TrainingSetup } from "./messages.ts";
 
@@ -65,8 +66,10 @@ export function runningStatistics(network: Network, trained: ReadonlySet<string>
 
 /** Builds the graph for fixed input shapes. */
 export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph {
-  const { network, setup, inputShapes } = options;
+  const { setup, inputShapes } = options;
   const { losses } = setup.options;
+  const targets = [...new Set(losses.map(({ output }) => output))];
+  const network = poolFirst(options.network, new Set(targets));
   const graph = createGraph({
     opset: network.opset,
     block: options.block,
@@ -112,7 +115,6 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
   };
 
   const { shapes, constants } = propagate(bound(network, inputShapes, new Set([...trained, ...running])));
-  const targets = [...new Set(losses.map(({ output }) => output))];
   const forward = buildForward({ network, graph, shapes, constants, targets, given, trained, hooks });
 
   const feeds = new Map<string, Shape>();

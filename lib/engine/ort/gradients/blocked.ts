@@ -5,7 +5,7 @@
  * A blocked tensor is seen by onnxruntime as [n, C, h, w] with C rounded up to a multiple of the block; in memory it is
  * [n, C / B, h, w, B].
  */
-import type { Graph, Value } from "./graph.ts";
+import type { Graph, Value } from "./graph-types.ts";
 
 /** Domain of onnxruntime's NCHWc operators. */
 export const NCHWC = "com.microsoft.nchwc";

@@ -1,0 +1,145 @@
+/**
+ * The public surface, grouped by stage. Everything a run hands from one stage to the next is plain data
+ * (`lib/core/artifacts.ts`); only the engine holds native memory, and whoever compiles, disposes.
+ *
+ * `test/docs/surface.test.ts` pins this list.
+ */
+
+// Errors: one class with a kind and a hint.
+export { EtlError, isEtlError } from "./core/errors.ts";
+export type { ErrorKind } from "./core/errors.ts";
+
+// The whole job.
+export { prune } from "./pipeline/prune.ts";
+export { metricsOf } from "./pipeline/recording.ts";
+export type { PruneOptions } from "./pipeline/options.ts";
+export type {
+  CurveRecord,
+  DataProblem,
+  Latency,
+  Metrics,
+  ModelRecord,
+  RunMetrics,
+  RunRecord,
+} from "./core/record.ts";
+export { silent } from "./core/progress.ts";
+export type { Progress } from "./core/progress.ts";
+
+// Networks: read, write, build, measure. Pure data.
+export { readOnnx, writeOnnx } from "./formats/onnx.ts";
+export type { ReadOnnxOptions } from "./formats/onnx.ts";
+export { readModel } from "./backbones/model-file.ts";
+export { backboneEntries, backboneNames, loadBackbone } from "./backbones/catalogue.ts";
+export type { Backbone, BackboneEntry, LoadOptions } from "./backbones/catalogue.ts";
+export { withHead } from "./backbones/head.ts";
+export type { HeadOptions } from "./backbones/head.ts";
+export { createBuilder } from "./network/builder.ts";
+export type { Builder } from "./network/builder.ts";
+export { costOf } from "./network/cost.ts";
+export type { CostOptions, LayerCost, NetworkCost } from "./network/cost.ts";
+export { inferShapes } from "./network/shapes.ts";
+export { validateNetwork } from "./network/validate.ts";
+export type { Attribute, Dim, Network, Node, Parameter, Tensor, ValueInfo } from "./network/network.ts";
+
+// Engines: what computes.
+export { openEngine, probeEngines } from "./engine/open.ts";
+export type { EngineName, EngineProbe, OpenOptions as OpenEngineOptions } from "./engine/open.ts";
+export type {
+  Engine,
+  LossTerm,
+  Optimizer,
+  Program,
+  StepResult,
+  Tensors,
+  Trainer,
+  TrainerState,
+  TrainingOptions,
+} from "./engine/engine.ts";
+
+// Data: labelled faces, decoded once, in batches.
+export { openDataset } from "./data/open.ts";
+export type { Dataset, Item, OpenOptions as OpenDatasetOptions, Split } from "./data/dataset.ts";
+export { prepareImages, rowsOf } from "./data/store.ts";
+export type { ImageStore, PrepareOptions } from "./data/store.ts";
+export { batches } from "./data/batches.ts";
+export type { Batch, BatchOptions } from "./data/batches.ts";
+export type { Crop, Preprocessing, Task, TaskKind } from "./core/artifacts.ts";
+
+// Harvest: pooled responses, reduced to moments.
+export { findTaps, withPooledTaps } from "./network/taps.ts";
+export type { Tap } from "./network/taps.ts";
+export { harvest } from "./harvest/harvest.ts";
+export type { HarvestBatch, HarvestOptions, HarvestTap } from "./harvest/harvest.ts";
+export { dealFolds } from "./harvest/folds.ts";
+export { createMomentsAccumulator, mergeMoments } from "./core/moments.ts";
+export type { MomentsAccumulator } from "./core/moments.ts";
+export type { Moments, TapMoments } from "./core/artifacts.ts";
+
+// LASSO: paths and characteristic curves.
+export { lassoPath, lassoPathFromMoments } from "./lasso/path.ts";
+export type { LassoOptions } from "./lasso/path.ts";
+export type { MatrixLike } from "./lasso/matrix.ts";
+export { characteristicCurve } from "./lasso/curve.ts";
+export { leastSquares } from "./lasso/least-squares.ts";
+export type { LeastSquares } from "./lasso/least-squares.ts";
+export { correlationRanking } from "./lasso/ranking.ts";
+export type { Ranking } from "./lasso/ranking.ts";
+export type { Curve, LassoPath, PathPoint } from "./core/artifacts.ts";
+
+// Knee: which filters stay.
+export { chooseCurveKnee, chooseKnee } from "./knee/knee.ts";
+export type { ChosenKnee, KneeOptions } from "./knee/knee.ts";
+export { bisectGamma, breakpoints } from "./knee/targets.ts";
+export type { GammaChoice } from "./knee/targets.ts";
+export type { Knee, RmseKind } from "./core/artifacts.ts";
+
+// Coupled groups, plan, surgery: pure functions on networks.
+export { analyseCoupling } from "./network/coupling/analyse.ts";
+export { explain } from "./network/coupling/explain.ts";
+export type { CoupledGroup, CoupledLayer, Coupling } from "./network/coupling/types.ts";
+export { keepAllPlan, planSurgery } from "./surgery/plan.ts";
+export type { LayerPlan, Plan, PlanOptions, Selection } from "./surgery/plan.ts";
+export { applySurgery } from "./surgery/apply.ts";
+export { scaleFilters } from "./surgery/scaling.ts";
+export type { ScalingOptions } from "./surgery/scaling.ts";
+export type { RefusedScaling, ScaledNetwork } from "./surgery/scaled.ts";
+export { reconstruct, statisticsOf } from "./surgery/reconstruct.ts";
+export type { ReconstructedLayer, ReconstructOptions, TapStatistics } from "./surgery/reconstruct.ts";
+export { selectByCriterion } from "./surgery/criteria.ts";
+export type { Criterion, CriterionOptions } from "./surgery/criteria.ts";
+export type { Cost, GroupSelect, LayerRow, Scaling } from "./core/artifacts.ts";
+
+// Fine-tune.
+export { finetune } from "./finetune/finetune.ts";
+export type {
+  Checkpoint,
+  FinetuneOptions,
+  FinetuneResult,
+  LearningRateTrial,
+  Validation,
+} from "./finetune/finetune.ts";
+export { taskLoss } from "./finetune/losses.ts";
+export type { EpochRecord } from "./core/artifacts.ts";
+
+// Evaluate, predict, profile.
+export { evaluateModel, predictImages, profileFiles, verifyModel } from "./pipeline/services.ts";
+export type {
+  EvaluateOptions,
+  Evaluation,
+  Prediction,
+  PredictModelOptions,
+  Profile,
+  ServiceOptions,
+  VerifyModelOptions,
+} from "./pipeline/services.ts";
+export { computeMetrics } from "./evaluate/metrics.ts";
+export type { MetricsOptions } from "./evaluate/metrics.ts";
+export { profileModels } from "./evaluate/profile.ts";
+export type { ProfiledModel, ProfileOptions } from "./evaluate/profile.ts";
+export type { Verification } from "./evaluate/verify.ts";
+export type { Measured } from "./core/artifacts.ts";
+
+// Report: one self-contained HTML file.
+export { renderReport } from "./report/report.ts";
+export { readReportAssets } from "./report/assets.ts";
+export type { ReportAssets } from "./report/assets.ts";

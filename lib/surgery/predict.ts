@@ -47,8 +47,9 @@ export function predict(
   }
   const a = new Float64Array(removed.length * size);
   let [variance, explained] = [0, 0];
+  const penalty = (ridge * trace) / size;
   if (trace > 0) {
-    for (let i = 0; i < size; i++) gram[i * size + i] += (ridge * trace) / size;
+    for (let i = 0; i < size; i++) gram[i * size + i] += penalty;
     choleskyFactor(gram, size);
   }
   const row = new Float64Array(size);
@@ -59,7 +60,10 @@ export function predict(
     for (let k = 0; k < size; k++) row[k] = cov[channel * p + kept[k]];
     solveFactored(gram, size, row);
     a.set(row, r * size);
-    explained += own - residual(statistics, { channel, kept, row });
+    // row G_kk row' = row g - penalty |row|^2, since row (G_kk + penalty I) = g.
+    let share = 0;
+    for (let k = 0; k < size; k++) share += row[k] * (cov[channel * p + kept[k]] + penalty * row[k]);
+    explained += Math.min(own, Math.max(0, share));
   }
   const c = Float64Array.from(removed, (channel, r) => {
     let value = mean[channel];
@@ -69,24 +73,4 @@ export function predict(
   const toLocal = (list: readonly number[]): Uint32Array =>
     Uint32Array.from(list, (channel) => channel - from);
   return { kept: toLocal(kept), removed: toLocal(removed), a, c, variance, explained };
-}
-
-/** Variance of x_channel - row x_kept. */
-function residual(
-  { mean, cov }: { readonly mean: Float64Array; readonly cov: Float64Array },
-  {
-    channel,
-    kept,
-    row,
-  }: { readonly channel: number; readonly kept: readonly number[]; readonly row: Float64Array },
-): number {
-  const p = mean.length;
-  let value = cov[channel * p + channel];
-  for (let k = 0; k < kept.length; k++) {
-    value -= 2 * row[k] * cov[channel * p + kept[k]];
-    let product = 0;
-    for (let l = 0; l < kept.length; l++) product += cov[kept[k] * p + kept[l]] * row[l];
-    value += row[k] * product;
-  }
-  return Math.max(0, value);
 }

@@ -202,7 +202,14 @@ describe("predict", () => {
       const predicted = keep.reduce((sum, kept, k) => sum + a.get(r, k) * mean[kept], 0);
       expect(found.c[r]).to.be.closeTo(mean[channel] - predicted, 1e-10);
     });
-    expect(found.explained).to.be.within(0, found.variance);
+    const left = gone.map((channel, r) => {
+      const row = a.getRowVector(r);
+      const cross = row.mmul(cov.selection(keep, [channel])).get(0, 0);
+      return cov.get(channel, channel) - 2 * cross + row.mmul(gram).mmul(row.transpose()).get(0, 0);
+    });
+    const variance = gone.reduce((sum, channel) => sum + cov.get(channel, channel), 0);
+    expect(found.variance).to.be.closeTo(variance, 1e-10);
+    expect(found.explained).to.be.closeTo(variance - left.reduce((sum, value) => sum + value), 1e-10);
   });
 
   it("gives dead kept channels zeros, and falls back to the mean where all are dead", () => {

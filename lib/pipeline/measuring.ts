@@ -67,14 +67,17 @@ async function measure(
   const { task } = context;
   const { predictions, targets, mask } = await predictRows(context, network, rows);
   const q = task.outputs;
+  const test = computeMetrics(task, predictions, targets, mask ? { mask } : {});
+  // A regression without a tolerance of its own is judged row by row by the one of the whole part.
+  const each = test.tolerance === undefined ? task : { ...task, tolerance: test.tolerance };
   const right = new Float64Array(rows.length);
   for (let i = 0; i < rows.length; i++) {
     const part = (data: Float32Array): Float32Array => data.subarray(i * q, (i + 1) * q);
     if (mask && !part(mask).some((known) => known !== 0)) continue;
-    const one = computeMetrics(task, part(predictions), part(targets), mask ? { mask: part(mask) } : {});
+    const one = computeMetrics(each, part(predictions), part(targets), mask ? { mask: part(mask) } : {});
     right[i] = one.accuracy;
   }
-  return { test: computeMetrics(task, predictions, targets, mask ? { mask } : {}), right };
+  return { test, right };
 }
 
 /**

@@ -3,7 +3,7 @@ import { createRandom } from "../core/random.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Network, Tensor } from "../network/network.ts";
 import { inferShapes } from "../network/shapes.ts";
-import { subnetwork } from "../network/subnetwork.ts";
+import { liveBefore, segment, subnetwork } from "../network/subnetwork.ts";
 import type { Plan } from "../surgery/plan.ts";
 import {
   gatherPatches,
@@ -39,15 +39,14 @@ export async function refit(
   const samples = sampleAll(context, cut, steps);
   const targets = await readTargets(engine, original, { steps, images, samples });
   const solver = await createSolver(engine);
-  let network = cut;
+  const walk: Walk = { network: cut, position: 0, live: images.map((x) => ({ [cut.inputs[0].name]: x })) };
   let done = 0;
   try {
     for (const step of steps) {
       const sample = samples.get(step.layer);
       const target = targets.get(step.layer);
-      if (sample !== undefined && target !== undefined) {
-        network = await refitLayer(engine, network, { step, images, sample, target, solver });
-      }
+      if (sample !== undefined && target !== undefined)
+        await refitLayer(engine, walk, { step, sample, target, solver });
       progress.update(++done);
       context.signal?.throwIfAborted();
     }
@@ -55,7 +54,15 @@ export async function refit(
     await solver.dispose();
   }
   progress.finish(`${steps.length} layers`);
-  return network;
+  return walk.network;
+}
+
+/** Where the fit has come to: everything before `position` is final, and its values are at hand. */
+interface Walk {
+  network: Network;
+  position: number;
+  /** For each batch, the values that nodes from `position` on read. */
+  live: Record<string, Tensor>[];
 }
 
 /** Batches of training pictures, half of them mirrored where the task allows it. */
@@ -144,27 +151,26 @@ async function readTargets(
   return targets;
 }
 
+/** Advances to a layer, fits it, and leaves the walk in front of it, its new weights in place. */
 async function refitLayer(
   engine: Engine,
-  network: Network,
+  walk: Walk,
   what: {
     readonly step: RefitStep;
-    readonly images: readonly Tensor[];
     readonly sample: Sample;
     readonly target: Float32Array;
     readonly solver: Solver;
   },
-): Promise<Network> {
+): Promise<void> {
   const { step, sample, target } = what;
-  const own = network.nodes.find(({ name }) => name === step.layer)?.outputs[0] ?? "";
-  const values = [...new Set([own, step.input, ...(step.minus === undefined ? [] : [step.minus])])];
-  const isInput = network.inputs.some(({ name }) => name === step.input);
-  const program = await engine.compile(
-    subnetwork(
-      network,
-      values.filter((value) => !isInput || value !== step.input),
-    ),
-  );
+  const position = walk.network.nodes.findIndex(({ name }) => name === step.layer);
+  const own = walk.network.nodes[position].outputs[0];
+  const live = liveBefore(walk.network, position);
+  const part = segment(walk.network, [walk.position, position + 1], {
+    outputs: [...live, own],
+    shapes: inferShapes(walk.network),
+  });
+  const program = await engine.compile(part.network);
   const outputs = step.kept.length;
   const channels = Uint32Array.from({ length: outputs }, (_, i) => i);
   const patches = new Float32Array(sample.rows * sample.d);
@@ -172,23 +178,24 @@ async function refitLayer(
   const present = new Float32Array(target.length);
   let start = 0;
   try {
-    for (const [b, x] of what.images.entries()) {
-      const result = await program.run({ [network.inputs[0].name]: x });
+    for (const [b, before] of walk.live.entries()) {
+      const made = await program.run(Object.fromEntries(part.inputs.map((name) => [name, before[name]])));
+      const values: Record<string, Tensor> = { ...before, ...made };
       const at = sample.positions[b];
-      gatherPatches(isInput ? x : result[step.input], at, { geometry: step.geometry, into: patches, start });
-      gatherPoints(result[own], at, { channels, into: present, start });
-      subtract(residual, present, start * outputs, (at.length / 3) * outputs);
-      if (step.minus !== undefined) {
-        gatherPoints(result[step.minus], at, { channels, into: present, start });
+      gatherPatches(values[step.input], at, { geometry: step.geometry, into: patches, start });
+      for (const name of [own, ...(step.minus === undefined ? [] : [step.minus])]) {
+        gatherPoints(values[name], at, { channels, into: present, start });
         subtract(residual, present, start * outputs, (at.length / 3) * outputs);
       }
+      walk.live[b] = Object.fromEntries(live.map((name) => [name, values[name]]));
       start += at.length / 3;
     }
   } finally {
     await program.dispose();
   }
   const moments = await what.solver.moments(patches, residual, { rows: sample.rows, d: sample.d, outputs });
-  return refitWeights(network, step, moments, ridge);
+  walk.network = refitWeights(walk.network, step, moments, ridge);
+  walk.position = position;
 }
 
 function subtract(from: Float32Array, what: Float32Array, start: number, length: number): void {

@@ -1,6 +1,7 @@
 /** The commands, in the order of `--help`. */
 import type { Command } from "./command.ts";
 import { backbonesCommand, doctorCommand, reportCommand } from "./commands/about.ts";
+import { cutCommand } from "./commands/cut.ts";
 import { planCommand } from "./commands/plan.ts";
 import {
   curvesCommand,
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   harvestCommand,
   curvesCommand,
   planCommand,
+  cutCommand,
   finetuneCommand,
   evaluateCommand,
   profileCommand,

@@ -130,3 +130,16 @@ export function numbersOption(args: Arguments, name: string): number[] | undefin
       return value;
     });
 }
+
+/** A number of bytes: 500000, 500kB, 2.5MB, 1GB (powers of 1000), 2MiB (of 1024). */
+export function bytesOption(args: Arguments, name: string): number | undefined {
+  const given = text(args, name);
+  if (given === undefined) return undefined;
+  const [, amount, prefix = "", binary = ""] = /^\s*([\d.]+)\s*(?:([kmg])(i?))?b?\s*$/i.exec(given) ?? [];
+  const power = ["", "k", "m", "g"].indexOf(prefix.toLowerCase());
+  const bytes = Math.floor(Number(amount) * (binary === "" ? 1000 : 1024) ** power);
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw new EtlError("usage", `--${name}: ${JSON.stringify(given)}, a number of bytes was needed`, {
+    hint: "for example 2500000, 2.5MB or 2MiB",
+  });
+}

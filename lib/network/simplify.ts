@@ -16,6 +16,8 @@ import { propagate, type Bindings, type Propagated } from "./shapes.ts";
 
 /** Two batch sizes: what differs between them depends on the batch. */
 const BATCHES = [3, 5] as const;
+/** Two sizes for other dimensions that are open (height, width): multiples of 64, so that pyramids fit together. */
+const SIZES = [128, 192] as const;
 /** Weights up to this many elements are folded through Transpose, Reshape and the like. */
 const LARGEST_WEIGHT = 1 << 22;
 
@@ -27,16 +29,22 @@ export function simplify(network: Network, bindings: Bindings = {}): Network {
   return dropDead(dropIdentities(foldShapes(network, bindings)));
 }
 
-/** Replaces what is known before the run by parameters, whatever the batch is. */
+/** Replaces what is known before the run by parameters, whatever the batch and other open dimensions are. */
 export function foldShapes(network: Network, bindings: Bindings = {}): Network {
   const first = network.inputs[0]?.shape[0];
-  const at = (batch: number): Propagated =>
+  const open = network.inputs.flatMap(({ shape }) => shape.slice(1).filter((dim) => typeof dim === "string"));
+  const at = (batch: number, size: number): Propagated =>
     propagate(network, {
-      bindings: { ...bindings, ...(typeof first === "string" ? { [first]: batch } : {}), batch },
+      bindings: {
+        ...Object.fromEntries(open.map((name) => [name, size])),
+        ...bindings,
+        ...(typeof first === "string" ? { [first]: batch } : {}),
+        batch,
+      },
       onError: "skip",
       largest: LARGEST_WEIGHT,
     });
-  const known: readonly [Propagated, Propagated] = [at(BATCHES[0]), at(BATCHES[1])];
+  const known: readonly [Propagated, Propagated] = [at(BATCHES[0], SIZES[0]), at(BATCHES[1], SIZES[1])];
   const parameters = new Map(network.parameters);
   const values = new Set([...parameters.keys(), ...network.nodes.flatMap((node) => node.outputs)]);
   const add = (label: string, parameter: Parameter): string => {

@@ -1,0 +1,91 @@
+/** `etl cut`: data-free surgery on any model file. */
+import { EtlError } from "../../lib/core/errors.ts";
+import { cutModel, planRows } from "../../lib/pipeline/cut.ts";
+import type { Criterion } from "../../lib/surgery/criteria.ts";
+import { bytesOption } from "../options.ts";
+import { flag, number, requiredText, text, type Command } from "../command.ts";
+import { count, percent } from "../table.ts";
+
+const criteria = ["l1", "l2", "random"] as const;
+
+export const cutCommand: Command = {
+  usage: "cut <model>",
+  describe: "A smaller network from any model file, without data",
+  positionals: { model: { describe: "Model file, run folder or backbone", type: "string" } },
+  options: {
+    out: { type: "string", describe: "ONNX file to write", demandOption: true },
+    criterion: { choices: criteria, default: "l1", describe: "What makes a filter worth keeping" },
+    keep: { type: "number", describe: "Share of every layer's filters that stays, in (0, 1]" },
+    "target-flops": { type: "number", describe: "Share of the MACs that is left at most, in (0, 1]" },
+    "target-size": { type: "string", describe: "Largest size of the file: bytes, or 10MB, 500kB" },
+    "target-ms": { type: "number", describe: "Largest median CPU time of a run in ms, measured" },
+    "round-to": { type: "number", describe: "Keep multiples of so many filters" },
+    "plan-out": { type: "string", describe: "JSON file for the plan: which channels of which layer stay" },
+    check: {
+      type: "boolean",
+      default: true,
+      describe: "Compare with the masked original before writing (--no-check)",
+    },
+    runs: { type: "number", describe: "Timed runs of original and result (50 with --target-ms, else none)" },
+  },
+  examples: [
+    [
+      "etl cut resnet50.onnx --keep 0.5 --out half.onnx --plan-out plan.json",
+      "Half of every layer, by L1 norm",
+    ],
+    ["etl cut resnet50.onnx --criterion random --target-flops 0.3 --out small.onnx", "30 % of the MACs"],
+    ["etl cut resnet50.onnx --target-size 10MB --round-to 8 --out small.onnx", "A file of at most 10 MB"],
+  ],
+  run: async (args, context) => {
+    const optional: Record<string, unknown> = {
+      keep: number(args, "keep"),
+      targetFlops: number(args, "target-flops"),
+      targetSize: bytesOption(args, "target-size"),
+      targetMs: number(args, "target-ms"),
+      roundTo: number(args, "round-to"),
+      planOut: text(args, "plan-out"),
+      runs: number(args, "runs"),
+      threads: context.threads,
+    };
+    const result = await cutModel({
+      model: requiredText(args, "model"),
+      out: requiredText(args, "out"),
+      criterion: criterionOption(text(args, "criterion")),
+      check: flag(args, "check") ?? true,
+      seed: context.seed,
+      engine: context.engine,
+      progress: context.progress,
+      signal: context.signal,
+      ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    });
+    const { before, after, latency, difference } = result;
+    const line = (what: string, a: number, b: number): void => {
+      context.print(`${what} ${count(a)} -> ${count(b)} (${percent(b / a)})`);
+    };
+    line("MACs", before.macs, after.macs);
+    line("parameters", before.params, after.params);
+    line("file bytes", before.fileBytes, after.fileBytes);
+    if (latency) {
+      const [a, b] = [latency.before.medianMs, latency.after.medianMs];
+      context.print(
+        `CPU time ${a.toFixed(3)} -> ${b.toFixed(3)} ms (${percent(b / a)}), median of ${latency.after.runs} runs, ${latency.after.threads} threads`,
+      );
+    }
+    const whole = result.layers.filter(
+      ({ keptOutputs, totalOutputs }) => keptOutputs.length === totalOutputs,
+    );
+    context.print(`${result.layers.length - whole.length} of ${result.layers.length} layers are smaller`);
+    for (const { name, reason } of whole) context.print(`  ${name} stays whole: ${reason ?? ""}`);
+    if (difference !== undefined)
+      context.print(`same as the masked original, difference ${difference.toExponential(1)} of the output`);
+    context.print(result.out);
+    return { ...result, layers: planRows(result.layers) };
+  },
+};
+
+function criterionOption(name: string | undefined): Criterion {
+  const found = criteria.find((each) => each === name);
+  if (found === undefined)
+    throw new EtlError("usage", `--criterion: ${String(name)}, one of ${criteria.join(", ")} was needed`);
+  return found;
+}

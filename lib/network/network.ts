@@ -77,9 +77,18 @@ export function float32(shape: readonly number[], data: Float32Array): Parameter
   return { type: "float32", shape, data };
 }
 
-/** An int64 parameter, for shapes and indices. */
+/** An int64 parameter, for shapes and indices. Values beyond int64 stop at its edge, as 2^63 (an open end) does. */
 export function int64(values: readonly number[], shape: readonly number[] = [values.length]): Parameter {
-  return { type: "int64", shape, data: BigInt64Array.from(values.map((value) => BigInt(value))) };
+  return { type: "int64", shape, data: toInt64(values) };
+}
+
+/** Whole numbers as int64. The largest int64 is 2^63 as a double: it is brought back, not wrapped around. */
+export function toInt64(values: readonly number[]): BigInt64Array {
+  const last = 2n ** 63n - 1n;
+  return BigInt64Array.from(values, (value) => {
+    const integer = BigInt(value);
+    return integer > last ? last : integer < -last - 1n ? -last - 1n : integer;
+  });
 }
 
 /** An integer attribute, or `fallback` where the node has none. */

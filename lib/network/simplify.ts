@@ -6,6 +6,7 @@ import {
   int64,
   integersOf,
   intsAttribute,
+  toInt64,
   type ElementArray,
   type Network,
   type Node,
@@ -135,7 +136,7 @@ function fromConstant({ type, shape, values }: Constant): Parameter {
   const data = ((): ElementArray => {
     switch (type) {
       case "int64":
-        return BigInt64Array.from(values, (value) => BigInt(value));
+        return toInt64(values);
       case "int32":
         return Int32Array.from(values);
       case "int8":

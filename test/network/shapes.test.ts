@@ -193,6 +193,7 @@ describe("network/shapes", () => {
       [[5, 3]],
     ],
     ["Slice past the end", single("Slice", [[5, 6], int64([2]), int64([2 ** 53])]), [[3, 6]]],
+    ["Slice to the largest int64", single("Slice", [[5, 6], int64([2]), int64([2 ** 63])]), [[3, 6]]],
     [
       "Pad of chosen axes",
       single("Pad", [[1, 2, 3], int64([1, 2]), float32([], new Float32Array(1)), int64([-1])]),

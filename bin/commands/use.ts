@@ -1,8 +1,6 @@
 /** Commands that use a model: predict, evaluate, verify, profile, export. */
-import { extname } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
-import { writeWhole } from "../../lib/core/files.ts";
-import { writeOnnx } from "../../lib/formats/onnx.ts";
+import { modelFormats, writeModel, type ModelFormat } from "../../lib/backbones/model-write.ts";
 import { openModel } from "../../lib/pipeline/model.ts";
 import { evaluateModel, predictImages, profileFiles, verifyModel } from "../../lib/pipeline/services.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
@@ -167,20 +165,24 @@ export const exportCommand: Command = {
   describe: "Write a model in another format, with labels and preprocessing",
   positionals: modelPositional,
   options: {
-    format: { choices: ["onnx"] as const, default: "onnx", describe: "File format" },
-    out: { type: "string", describe: "File to write", demandOption: true },
+    format: {
+      choices: modelFormats,
+      describe: "File format (by the ending of --out: .onnx, or .json for tfjs)",
+    },
+    out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
   },
   examples: [
     ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
+    [
+      "etl export runs/gender --format tfjs --out web/gender",
+      "model.json for tf.loadLayersModel in a browser",
+    ],
   ],
   run: async (args, context) => {
-    const out = requiredText(args, "out");
-    if (extname(out) !== ".onnx")
-      throw new EtlError("usage", `--out: ${out}, a name ending in .onnx was needed`);
+    const format = text(args, "format") as ModelFormat | undefined;
     const { network } = await openModel(requiredText(args, "model"));
-    const bytes = writeOnnx(network);
-    await writeWhole(out, bytes);
-    context.print(`${out}: ${count(bytes.length)} bytes`);
-    return { file: out, bytes: bytes.length };
+    const written = await writeModel(network, requiredText(args, "out"), format);
+    context.print(`${written.file}: ${count(written.bytes)} bytes`);
+    return written;
   },
 };

@@ -4,7 +4,9 @@ import { basename, dirname, extname, resolve } from "node:path";
 import type { Preprocessing } from "../core/artifacts.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
 import { insideOf, readBytes } from "../core/files.ts";
+import { readKerasModel } from "../formats/keras-h5.ts";
 import { readOnnx } from "../formats/onnx.ts";
+import { readTfjsModel } from "../formats/tfjs.ts";
 import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import { inferShapes } from "../network/shapes.ts";
@@ -21,6 +23,14 @@ const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network
       name: basename(path),
       external: (location) => readFileSync(insideOf(dirname(resolve(path)), location)),
     }),
+  ".h5": readKerasModel,
+  ".hdf5": readKerasModel,
+  ".json": readTfjsModel,
+  ".keras": (path) => {
+    throw new EtlError("unsupported", `${path}: Keras 3's archive, an .h5 file was needed`, {
+      hint: 'save it with model.save("model.h5"), or export it as ONNX',
+    });
+  },
 };
 
 /** Mean and scale of ImageNet training in PyTorch, in the units of 0..255. */

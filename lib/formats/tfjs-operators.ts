@@ -319,7 +319,11 @@ export const operatorWriters: Readonly<Record<string, WriteRule>> = {
   ...windowWriters,
   Relu: alike("ReLU", () => ({})),
   LeakyRelu: alike("LeakyReLU", ({ node }) => ({ config: { alpha: floatAttribute(node, "alpha", 0.01) } })),
-  Elu: alike("ELU", ({ node }) => ({ config: { alpha: floatAttribute(node, "alpha", 1) } })),
+  Elu: (op) => {
+    const alpha = floatAttribute(op.node, "alpha", 1);
+    if (alpha !== 1) throw refuse(op, `alpha ${alpha}`, "alpha 1");
+    return activation("elu")(op);
+  },
   Clip: clip,
   PRelu: pRelu,
   Sigmoid: activation("sigmoid"),

@@ -28,6 +28,8 @@ export type { Progress } from "./core/progress.ts";
 // Networks: read, write, build, measure. Pure data.
 export { readOnnx, writeOnnx } from "./formats/onnx.ts";
 export type { ReadOnnxOptions } from "./formats/onnx.ts";
+export { readKerasModel } from "./formats/keras-h5.ts";
+export { readTfjsModel, writeTfjs } from "./formats/tfjs.ts";
 export { readModel } from "./backbones/model-file.ts";
 export { backboneEntries, backboneNames, loadBackbone } from "./backbones/catalogue.ts";
 export type { Backbone, BackboneEntry, LoadOptions } from "./backbones/catalogue.ts";
@@ -108,6 +110,12 @@ export type { ReconstructedLayer, ReconstructOptions, TapStatistics } from "./su
 export { selectByCriterion } from "./surgery/criteria.ts";
 export type { Criterion, CriterionOptions } from "./surgery/criteria.ts";
 export type { Cost, GroupSelect, LayerRow, Scaling } from "./core/artifacts.ts";
+
+// Cut any model file without data.
+export { cutModel } from "./pipeline/cut.ts";
+export type { CutOptions, CutResult, CutTarget, FileCost } from "./pipeline/cut.ts";
+export { planModel } from "./pipeline/cut-plan.ts";
+export type { ModelLayer, ModelPlan } from "./pipeline/cut-plan.ts";
 
 // Fine-tune.
 export { finetune } from "./finetune/finetune.ts";

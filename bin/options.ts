@@ -39,6 +39,16 @@ export const harvestOptions = {
 export const planOptions = {
   ...harvestOptions,
   gamma: { type: "number", describe: "Allowed increase of error along each curve, in [0, 1) (0.01)" },
+  "target-flops": { type: "number", describe: "Instead of gamma: share of the MACs that is left at most" },
+  "target-size": { type: "string", describe: "Instead of gamma: largest file, in bytes, or 10MB, 500kB" },
+  "target-ms": {
+    type: "number",
+    describe: "Instead of gamma: largest CPU time of a picture in ms, measured",
+  },
+  "min-accuracy": {
+    type: "number",
+    describe: "Instead of gamma: least validation accuracy before fine-tuning, in (0, 1]",
+  },
   rmse: { choices: ["heldout", "train"] as const, describe: "Error that the knee reads (heldout)" },
   "group-select": {
     choices: ["union", "last", "joint"] as const,
@@ -71,6 +81,10 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
     backbone: text(args, "backbone"),
     weights: text(args, "weights"),
     gamma: number(args, "gamma"),
+    targetFlops: number(args, "target-flops"),
+    targetSize: bytesOption(args, "target-size"),
+    targetMs: number(args, "target-ms"),
+    minAccuracy: number(args, "min-accuracy"),
     label: text(args, "label"),
     crop: cropOption(args),
     scaling: text(args, "scaling"),

@@ -12,7 +12,6 @@ const options: Readonly<Record<string, Options>> = {
   ...Object.fromEntries(
     Object.entries<Options>(planOptions).map(([name, option]) => [name, { ...option, demandOption: false }]),
   ),
-  gamma: { ...planOptions.gamma, default: 0.01 },
   explain: { type: "string", describe: "With a model: what this layer is tied to, and why" },
 };
 

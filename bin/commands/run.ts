@@ -3,21 +3,24 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
 import type { RunRecord } from "../../lib/core/record.ts";
-import type { PruneOptions } from "../../lib/pipeline/options.ts";
+import { asGiven, type PruneOptions } from "../../lib/pipeline/options.ts";
 import { runPipeline, prune, type PipelineResult } from "../../lib/pipeline/prune.ts";
 import { metricsOf } from "../../lib/pipeline/recording.ts";
 import { readRunState } from "../../lib/pipeline/run-folder.ts";
-import { requiredText, type Command, type Context } from "../command.ts";
+import { parseShard } from "../../lib/pipeline/shard.ts";
+import { harvestShard } from "../../lib/pipeline/sharding.ts";
+import { requiredText, text, type Command, type Context } from "../command.ts";
 import { harvestOptions, pruneOptions, trainOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
 export const pruneCommand: Command = {
   usage: "prune",
   describe: "The whole job: harvest, LASSO, cut, fine-tune, measure, report",
-  options: { ...trainOptions, gamma: { ...trainOptions.gamma, default: 0.01 } },
+  options: trainOptions,
   examples: [
     ["etl prune --gamma 0.01 --task gender --data synthetic --out runs/first", "Try it with drawn faces"],
     ["etl prune --gamma 0.1 --task gender --data ~/celeba --out runs/gender", "CelebA, a smaller network"],
+    ["etl prune --target-flops 0.3 --task gender --data ~/celeba --out runs/third", "30 % of the MACs"],
   ],
   run: async (args, context) =>
     finish(await prune(pruneOptions(args, context)), requiredText(args, "out"), context),
@@ -37,7 +40,7 @@ export const resumeCommand: Command = {
       });
     }
     const state = await readRunState(folder);
-    const options = { ...state?.config, out: folder } as unknown as PruneOptions;
+    const options = asGiven({ ...state?.config, out: folder } as unknown as PruneOptions);
     return finish(
       await prune({ ...options, progress: context.progress, signal: context.signal }),
       folder,
@@ -49,9 +52,18 @@ export const resumeCommand: Command = {
 export const harvestCommand: Command = {
   usage: "harvest",
   describe: "Pooled responses of every filter, reduced to moments",
-  options: harvestOptions,
-  examples: [["etl harvest --task age --data ~/utkface --out runs/age", "The first stage only"]],
+  options: { ...harvestOptions, shard: { type: "string", describe: "Only shard i/n of the training part" } },
+  examples: [
+    ["etl harvest --task age --data ~/utkface --out runs/age", "The first stage only"],
+    ["etl harvest --shard 3/8 --task age --data ~/utkface --out shards/3", "An eighth of it; see etl merge"],
+  ],
   run: async (args, context) => {
+    const part = text(args, "shard");
+    if (part !== undefined) {
+      const record = await harvestShard(pruneOptions(args, context), parseShard(part));
+      context.print(`shard ${record.shard}/${record.of}: ${record.rows} pictures -> ${record.file}`);
+      return record;
+    }
     const result = await runPipeline(pruneOptions(args, context), "harvest");
     const taps = result.harvest.taps.map(({ tap, layer, channels }) => ({ tap, layer, channels }));
     context.print(

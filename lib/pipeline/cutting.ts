@@ -12,6 +12,7 @@ import { distillFeatures, headInput, type OpenDistillation } from "./distilling.
 import { harvestFeatures, type Harvest } from "./harvesting.ts";
 import { headed, solveHead } from "./head.ts";
 import { planKey, type Planned } from "./planning.ts";
+import { calibrated } from "./training.ts";
 import { refit } from "./refitting.ts";
 
 export interface Cut {
@@ -28,29 +29,14 @@ export async function cutStage(
   context: RunContext,
   { harvest, planned }: { readonly harvest: Harvest; readonly planned: Planned },
 ): Promise<Cut> {
-  const { folder, config, backbone, task, progress } = context;
+  const { folder, config, backbone, progress } = context;
   const { scaling, reconstruct: reconstructs, refit: refits } = config;
   const key = { plan: planKey(context), scaling, reconstruct: reconstructs, refit: refits };
-  const coupling = analyseCoupling(backbone.network);
-  const statistics = new Map(
-    harvest.moments.map(({ tap, folds }) => [tap, statisticsOf(mergeMoments(folds))]),
-  );
-  // What the cut network should look like from inside: all filters, in the units of the scaled ones.
-  const teacher = scaleFilters(backbone.network, planned.knees, { scaling, coupling }).network;
   const ran = await folder.stage("surgery", {
     inputs: key,
     files: ["cut.onnx"],
     produce: async () => {
-      const { network: whole, layers } = config.reconstruct
-        ? reconstruct(backbone.network, planned.plan, statistics, { coupling })
-        : { network: backbone.network, layers: [] };
-      progress.note(`reconstruction: ${explained(layers)}`);
-      const scaled = scaleFilters(whole, planned.knees, { scaling: config.scaling, coupling });
-      for (const { tap, reason } of scaled.refused) progress.note(`scaling: ${tap} left as it is, ${reason}`);
-      let trunk = applySurgery(scaled.network, planned.plan);
-      if (config.refit) trunk = await refit(context, { original: teacher, cut: trunk, plan: planned.plan });
-      const features = await harvestFeatures(context, trunk, backbone.features);
-      const network = headed(trunk, backbone.features, solveHead(features, task), task);
+      const network = await cutWithHead(context, { harvest, planned });
       await writeWhole(folder.file("cut.onnx"), writeOnnx(network));
     },
   });
@@ -63,11 +49,42 @@ export async function cutStage(
     notes: [],
     distillation: () =>
       distillFeatures(context, {
-        teacher,
+        teacher: teacherOf(context, planned),
         kept: keptFeatures(backbone.network, backbone.features, planned.plan.keep),
         student: headInput(network),
       }),
   };
+}
+
+/** What the cut network should look like from inside: all filters, in the units of the scaled ones. */
+function teacherOf({ backbone, config }: RunContext, { knees }: Planned): Network {
+  const coupling = analyseCoupling(backbone.network);
+  return scaleFilters(backbone.network, knees, { scaling: config.scaling, coupling }).network;
+}
+
+/** The backbone cut down to a plan, reconstructed and fitted again as configured, with a closed-form head. */
+export async function cutWithHead(
+  context: RunContext,
+  { harvest, planned }: { readonly harvest: Harvest; readonly planned: Planned },
+): Promise<Network> {
+  const { config, backbone, task, progress } = context;
+  const coupling = analyseCoupling(backbone.network);
+  const statistics = new Map(
+    harvest.moments.map(({ tap, folds }) => [tap, statisticsOf(mergeMoments(folds))]),
+  );
+  const { network: whole, layers } = config.reconstruct
+    ? reconstruct(backbone.network, planned.plan, statistics, { coupling })
+    : { network: backbone.network, layers: [] };
+  progress.note(`reconstruction: ${explained(layers)}`);
+  const scaled = scaleFilters(whole, planned.knees, { scaling: config.scaling, coupling });
+  for (const { tap, reason } of scaled.refused) progress.note(`scaling: ${tap} left as it is, ${reason}`);
+  let trunk = applySurgery(scaled.network, planned.plan);
+  if (config.refit) {
+    const original = teacherOf(context, planned);
+    trunk = await refit(context, { original, cut: trunk, plan: planned.plan });
+  }
+  const features = await harvestFeatures(context, trunk, backbone.features);
+  return headed(trunk, backbone.features, solveHead(features, task), task);
 }
 
 /** Channels of a value that a plan keeps, ascending. */

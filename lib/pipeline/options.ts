@@ -17,6 +17,14 @@ export interface PruneOptions {
   readonly weights?: string;
   /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). */
   readonly gamma?: number;
+  /** Instead of gamma: share of the baseline's MACs that is left at most, in (0, 1]. */
+  readonly targetFlops?: number;
+  /** Instead of gamma: largest size of the pruned network's file, in bytes. */
+  readonly targetSize?: number;
+  /** Instead of gamma: largest median CPU time for one picture, in milliseconds. */
+  readonly targetMs?: number;
+  /** Instead of gamma: least accuracy on the validation part, before fine-tuning, in (0, 1]. */
+  readonly minAccuracy?: number;
   readonly label?: string;
   readonly crop?: Crop;
   readonly scaling?: Scaling;
@@ -54,11 +62,44 @@ export type Config = Readonly<
   Required<
     Omit<
       PruneOptions,
-      "progress" | "signal" | "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir"
+      "progress" | "signal" | "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir" | TargetKey
     >
   > &
-    Pick<PruneOptions, "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir">
+    Pick<PruneOptions, "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir" | TargetKey>
 >;
+
+type TargetKey = keyof typeof targetKinds;
+
+/** The options that stand instead of gamma, and what they bound. */
+const targetKinds = {
+  targetFlops: "flops",
+  targetSize: "size",
+  targetMs: "ms",
+  minAccuracy: "accuracy",
+} as const;
+const targetNames: readonly TargetKey[] = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
+
+/** What a gamma is looked for. */
+export interface Target {
+  readonly kind: (typeof targetKinds)[TargetKey];
+  readonly value: number;
+}
+
+/** The target of a run; undefined where gamma was given or the default is used. */
+export function targetOf(options: Pick<PruneOptions, TargetKey>): Target | undefined {
+  for (const name of targetNames) {
+    const value = options[name];
+    if (value !== undefined) return { kind: targetKinds[name], value };
+  }
+  return undefined;
+}
+
+/** Options of a finished or stopped run, as they were given: without the gamma that a target has chosen. */
+export function asGiven(options: PruneOptions): PruneOptions {
+  if (targetOf(options) === undefined) return options;
+  const rest = Object.entries(options).filter(([name]) => name !== "gamma");
+  return Object.fromEntries(rest) as unknown as PruneOptions;
+}
 
 const defaults = {
   backbone: "face-resnet",
@@ -100,6 +141,7 @@ export function resolveOptions(options: PruneOptions): Config {
   const count = (option: string, value: number, least: number): void => {
     need(Number.isInteger(value) && value >= least, option, value, `a whole number of at least ${least}`);
   };
+  checkTarget(given);
   need(config.gamma >= 0 && config.gamma < 1, "gamma", config.gamma, "a number in [0, 1)");
   need(
     config.distill >= 0 && Number.isFinite(config.distill),
@@ -130,6 +172,23 @@ export function resolveOptions(options: PruneOptions): Config {
   if (config.crop) checkCrop(config.crop);
   if (config.task === "") need(false, "task", '""', "a task, for example gender");
   return config;
+}
+
+function checkTarget(given: PruneOptions): void {
+  const flags = { targetFlops: "target-flops", targetSize: "target-size", targetMs: "target-ms" };
+  const flagOf = { ...flags, minAccuracy: "min-accuracy", gamma: "gamma" } as const;
+  const all = ["gamma", ...targetNames] as const;
+  const names = all.filter((name) => given[name] !== undefined);
+  if (names.length > 1) {
+    const found = names.map((name) => `--${flagOf[name]}`).join(" and ");
+    throw new EtlError("usage", `${found}: given together, one of them was needed`);
+  }
+  const target = targetOf(given);
+  if (target === undefined) return;
+  const share = target.kind === "flops" || target.kind === "accuracy";
+  if (target.value > 0 && Number.isFinite(target.value) && (!share || target.value <= 1)) return;
+  const needed = share ? "a number in (0, 1]" : "a positive number";
+  throw new EtlError("usage", `--${flagOf[names[0]]}: ${target.value}, ${needed} was needed`);
 }
 
 function checkCrop(crop: Crop): void {

@@ -1,16 +1,18 @@
 /** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
+import { statSync } from "node:fs";
 import { EtlError } from "../core/errors.ts";
-import type { RunRecord } from "../core/record.ts";
+import type { Latency, RunRecord } from "../core/record.ts";
 import { mergeMoments } from "../core/moments.ts";
 import { closeContext, openContext, type RunContext } from "./context.ts";
 import { cutStage } from "./cutting.ts";
 import { harvestStage, type Harvest } from "./harvesting.ts";
 import { headed, solveHead } from "./head.ts";
-import { evaluateStage, profileStage } from "./measuring.ts";
+import { evaluateStage, profileStage, type Evaluated } from "./measuring.ts";
 import { resolveOptions, type PruneOptions } from "./options.ts";
 import { curvesStage, planStage, type Curves, type Planned } from "./planning.ts";
 import { reportStage, type Model } from "./recording.ts";
 import { openRunFolder, type RunFolder } from "./run-folder.ts";
+import { aimSentence, outcomeSentence, targetStage, type Aim } from "./targeting.ts";
 import { unitsOf } from "./targets.ts";
 import { trainingStage } from "./training.ts";
 import { version } from "./version.ts";
@@ -25,6 +27,8 @@ export interface PipelineResult {
   readonly curves?: Curves;
   readonly planned?: Planned;
   readonly record?: RunRecord;
+  /** Where a target was given: the gamma that was chosen for it, and whether the target was reached. */
+  readonly aim?: Aim;
   readonly context: Pick<RunContext, "config" | "dataset" | "task" | "rows" | "backbone">;
 }
 
@@ -57,29 +61,36 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
   }
 }
 
-async function runStages(context: RunContext, until: Until): Promise<PipelineResult> {
-  const { folder } = context;
-  const harvest = await harvestStage(context);
-  const base = { folder: folder.path, harvest, context };
-  if (until === "harvest") return base;
-  const curves = await curvesStage(context, harvest);
-  if (until === "curves") return { ...base, curves };
+async function runStages(opened: RunContext, until: Until): Promise<PipelineResult> {
+  const { folder } = opened;
+  const harvest = await harvestStage(opened);
+  const start = { folder: folder.path, harvest, context: opened };
+  if (until === "harvest") return start;
+  const curves = await curvesStage(opened, harvest);
+  if (until === "curves") return { ...start, curves };
+  const { context, aim } = await targetStage(opened, { harvest, curves });
+  const base = { ...start, context, ...(aim === undefined ? {} : { aim }) };
   const planned = await planStage(context, curves);
   if (until === "plan") return { ...base, curves, planned };
-  const record = await trainAndMeasure(context, { harvest, curves, planned }, until);
+  const record = await trainAndMeasure(context, { harvest, curves, planned, aim }, until);
   if (record !== undefined) await folder.finish();
   return { ...base, curves, planned, ...(record === undefined ? {} : { record }) };
 }
 
 async function trainAndMeasure(
   context: RunContext,
-  { harvest, curves, planned }: { harvest: Harvest; curves: Curves; planned: Planned },
+  {
+    harvest,
+    curves,
+    planned,
+    aim,
+  }: { harvest: Harvest; curves: Curves; planned: Planned; aim?: Aim | undefined },
   until: Until,
 ): Promise<RunRecord | undefined> {
   const { task, backbone, config } = context;
   const head = solveHead(harvest.features, task);
   const units = unitsOf(mergeMoments(harvest.features.folds), task.kind === "regression");
-  const probe = headed(backbone.network, backbone.features, head, task);
+  const probe = await calibrated(context, headed(backbone.network, backbone.features, head, task));
   const key = { backbone: backbone.fingerprint, data: context.dataset.fingerprint, folds: config.folds };
 
   const cut = await cutStage(context, { harvest, planned });
@@ -123,8 +134,28 @@ async function trainAndMeasure(
     models,
     evaluated,
     latency,
-    notes: notesOf(context, cut.notes),
+    notes: notesOf(context, [...aimNotes(context, aim, { evaluated, latency }), ...cut.notes]),
   });
+}
+
+/** What was aimed at, and what came out: printed, and kept in the record. */
+function aimNotes(
+  { folder, progress }: RunContext,
+  aim: Aim | undefined,
+  measured: {
+    readonly evaluated: readonly Evaluated[];
+    readonly latency: Readonly<Partial<Record<string, Latency>>>;
+  },
+): string[] {
+  if (aim === undefined) return [];
+  const outcome = outcomeSentence(aim, {
+    medianMs: measured.latency["pruned"]?.medianMs,
+    fileBytes: statSync(folder.file("pruned.onnx")).size,
+    accuracy: measured.evaluated.find(({ name }) => name === "pruned")?.validation.accuracy ?? 0,
+  });
+  if (outcome === undefined) return [aimSentence(aim)];
+  progress.note(outcome);
+  return [aimSentence(aim), outcome];
 }
 
 function stageKeys(folder: RunFolder): unknown {

@@ -42,6 +42,8 @@ export interface RunFolder {
    * `produce` writes the files; the stage counts only once it returned.
    */
   stage(name: string, options: StageOptions): Promise<boolean>;
+  /** Writes another configuration into `run.json`: the one given, with what was chosen on the way. */
+  remember(config: Readonly<Record<string, unknown>>): Promise<void>;
   finish(): Promise<void>;
   close(): Promise<void>;
 }
@@ -75,6 +77,7 @@ function canonical(value: unknown): string {
 const order = [
   "harvest",
   "curves",
+  "target",
   "plan",
   "surgery",
   "baseline",
@@ -155,6 +158,10 @@ export async function openRunFolder(
       for (const old of [...scratch, ...(scratch.length > 0 ? [marker] : [])])
         await rm(file(old), { force: true });
       return true;
+    },
+    async remember(config) {
+      state = { ...state, config };
+      await save();
     },
     async finish() {
       state = { ...state, status: "finished" };

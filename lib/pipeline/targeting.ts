@@ -1,0 +1,213 @@
+/** Targets instead of a guessed gamma: the gamma that reaches a cost, a latency or an accuracy, by bisection. */
+import { readJson, writeJson } from "../core/files.ts";
+import { computeMetrics } from "../evaluate/metrics.ts";
+import { profileModels } from "../evaluate/profile.ts";
+import { writeOnnx } from "../formats/onnx.ts";
+import { bisectGamma, breakpoints, type GammaChoice } from "../knee/targets.ts";
+import { costOf } from "../network/cost.ts";
+import type { Network } from "../network/network.ts";
+import { applySurgery } from "../surgery/apply.ts";
+import type { RunContext } from "./context.ts";
+import { cutWithHead } from "./cutting.ts";
+import { featureWidth, harvestKey, type Harvest } from "./harvesting.ts";
+import { headed } from "./head.ts";
+import { targetOf, type Target } from "./options.ts";
+import { kneesAt, planAt, type Curves, type Planned } from "./planning.ts";
+import { predictRows } from "./training.ts";
+
+/** A gamma that was chosen for a target. `target.json`. */
+export interface Aim {
+  readonly target: Target;
+  readonly gamma: number;
+  /** What is left at this gamma, in the target's unit: share of the MACs, bytes, ms, or accuracy. */
+  readonly value: number;
+  readonly reached: boolean;
+  /** Networks that were looked at. */
+  readonly evaluations: number;
+}
+
+/** Gammas that are measured or run on pictures at most: 2^6 take seven evaluations, 2^5 six. */
+const timedGammas = 64;
+const judgedGammas = 32;
+
+/**
+ * The context with the gamma that reaches the target in its configuration; the same context where gamma was given.
+ * Costs come from the plans alone; latency is measured on cut networks; accuracy is that of the cut network with its
+ * closed-form head on the validation part, before any fine-tuning.
+ */
+export async function targetStage(
+  context: RunContext,
+  made: { readonly harvest: Harvest; readonly curves: Curves },
+): Promise<{ readonly context: RunContext; readonly aim?: Aim }> {
+  const { config, folder, progress } = context;
+  const target = targetOf(config);
+  if (target === undefined) return { context };
+  const { rmse, groupSelect, minFilters, scaling, reconstruct, refit } = config;
+  const surgery = target.kind === "accuracy" ? { scaling, reconstruct, refit } : {};
+  const measured =
+    target.kind === "ms" ? { engine: context.engine.description, threads: context.engine.threads } : {};
+  await folder.stage("target", {
+    inputs: { harvest: harvestKey(context), target, rmse, groupSelect, minFilters, surgery, measured },
+    files: ["target.json"],
+    produce: async () => {
+      await writeJson(folder.file("target.json"), await takeAim(context, target, made));
+    },
+  });
+  const aim = (await readJson(folder.file("target.json"))) as Aim;
+  const aimed: RunContext = { ...context, config: { ...config, gamma: aim.gamma } };
+  await folder.remember(aimed.config);
+  progress[aim.reached ? "note" : "warn"](aimSentence(aim));
+  return { context: aimed, aim };
+}
+
+async function takeAim(
+  context: RunContext,
+  target: Target,
+  made: { readonly harvest: Harvest; readonly curves: Curves },
+): Promise<Aim> {
+  const { progress, signal } = context;
+  const gammas = breakpoints(made.curves.curves, { rmse: context.config.rmse });
+  let evaluations = 0;
+  progress.start("target");
+  const counted =
+    (value: (planned: Planned) => number | Promise<number>) =>
+    async (gamma: number): Promise<number> => {
+      signal?.throwIfAborted();
+      const found = await value(plannedAt(context, made.curves, gamma));
+      progress.update(++evaluations, `gamma ${gamma}: ${found.toPrecision(4)}`);
+      return found;
+    };
+  const choice = await choose(context, target, { ...made, gammas, counted });
+  progress.finish(`gamma ${choice.gamma}`);
+  return { target, gamma: choice.gamma, value: choice.cost, reached: choice.reached, evaluations };
+}
+
+async function choose(
+  context: RunContext,
+  target: Target,
+  search: {
+    readonly harvest: Harvest;
+    readonly gammas: Float64Array;
+    readonly counted: (
+      value: (planned: Planned) => number | Promise<number>,
+    ) => (gamma: number) => Promise<number>;
+  },
+): Promise<GammaChoice> {
+  const { gammas, counted } = search;
+  switch (target.kind) {
+    case "flops": {
+      const whole = costOf(bare(context, context.backbone.network)).total.macs;
+      const share = counted((planned) => costOf(bareCut(context, planned)).total.macs / whole);
+      return bisectGamma(share, target.value, { gammas });
+    }
+    case "size": {
+      const bytes = counted((planned) => writeOnnx(bareCut(context, planned)).length);
+      return bisectGamma(bytes, target.value, { gammas });
+    }
+    case "ms": {
+      const time = counted(async (planned) => {
+        const models = [{ name: "cut", network: bareCut(context, planned) }];
+        const measured = await profileModels(context.engine, models, { runs: 20, signal: context.signal });
+        return measured.get("cut")?.medianMs ?? Infinity;
+      });
+      return bisectGamma(time, target.value, { gammas: thin(gammas, timedGammas) });
+    }
+    case "accuracy": {
+      const judge = counted((planned) => validationAccuracy(context, search.harvest, planned));
+      return largestGamma(judge, target.value, thin(gammas, judgedGammas));
+    }
+  }
+}
+
+function plannedAt(context: RunContext, { curves }: Curves, gamma: number): Planned {
+  const knees = kneesAt(curves, gamma, context);
+  return { knees, plan: planAt(context.backbone.network, knees, { config: context.config, curves }) };
+}
+
+/** The cut network with a head of the right size, for cost and time: the head's weights are zeros. */
+function bareCut(context: RunContext, { plan }: Planned): Network {
+  return bare(context, applySurgery(context.backbone.network, plan));
+}
+
+function bare({ backbone, task }: RunContext, trunk: Network): Network {
+  const weight = new Float32Array(featureWidth(trunk, backbone.features) * task.outputs);
+  const head = { weight, bias: new Float32Array(task.outputs), rmse: 0, ridge: 0 };
+  return headed(trunk, backbone.features, head, task);
+}
+
+async function validationAccuracy(context: RunContext, harvest: Harvest, planned: Planned): Promise<number> {
+  const network = await cutWithHead(context, { harvest, planned });
+  const { predictions, targets, mask } = await predictRows(context, network, context.rows.val);
+  return computeMetrics(context.task, predictions, targets, mask ? { mask } : {}).accuracy;
+}
+
+/** At most `count` of the gammas, evenly spread, the first and the last among them. */
+export function thin(gammas: Float64Array, count: number): Float64Array {
+  if (gammas.length <= count) return gammas;
+  return Float64Array.from(
+    { length: count },
+    (_, i) => gammas[Math.round((i * (gammas.length - 1)) / (count - 1))],
+  );
+}
+
+/**
+ * The largest gamma whose accuracy is at least `least`, by bisection: accuracy should fall as gamma rises. Where it
+ * wobbles, the result still has the accuracy that was asked for.
+ *
+ * @returns the first gamma, not reached, where even that one falls short
+ */
+export async function largestGamma(
+  accuracy: (gamma: number) => Promise<number>,
+  least: number,
+  gammas: Float64Array,
+): Promise<GammaChoice> {
+  let best = await accuracy(gammas[0]);
+  if (best < least) return { gamma: gammas[0], cost: best, reached: false };
+  let [low, high] = [0, gammas.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    const found = await accuracy(gammas[middle]);
+    if (found >= least) [low, best] = [middle, found];
+    else high = middle;
+  }
+  return { gamma: gammas[low], cost: best, reached: true };
+}
+
+/** What was asked for, and what gamma gives it, as one sentence. */
+export function aimSentence({ target, gamma, value, reached, evaluations }: Aim): string {
+  const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
+  const [found, wanted] = {
+    flops: [`${percent(value)} of the MACs`, `at most ${percent(target.value)}`],
+    size: [`${value} bytes`, `at most ${target.value}`],
+    ms: [`${value.toFixed(3)} ms, measured`, `at most ${target.value} ms`],
+    accuracy: [
+      `${percent(value)} validation accuracy before fine-tuning`,
+      `at least ${percent(target.value)}`,
+    ],
+  }[target.kind];
+  const verdict = reached ? "reached" : "not reached, the nearest is taken";
+  return `target ${wanted}: ${verdict} at gamma ${gamma} with ${found} (${evaluations} networks looked at)`;
+}
+
+/** How the finished network stands to the target; undefined where the plan has said it exactly already. */
+export function outcomeSentence(
+  { target }: Aim,
+  pruned: { readonly medianMs: number | undefined; readonly fileBytes: number; readonly accuracy: number },
+): string | undefined {
+  const verdict = (ok: boolean): string => (ok ? "reached" : "not reached");
+  switch (target.kind) {
+    case "flops":
+      return undefined;
+    case "size":
+      return `target at most ${target.value} bytes: ${verdict(pruned.fileBytes <= target.value)}, the file has ${pruned.fileBytes}`;
+    case "ms": {
+      if (pruned.medianMs === undefined) return undefined;
+      const found = `${pruned.medianMs.toFixed(3)} ms measured at the end`;
+      return `target at most ${target.value} ms: ${verdict(pruned.medianMs <= target.value)}, ${found}`;
+    }
+    case "accuracy": {
+      const found = `${(100 * pruned.accuracy).toFixed(2)} % on validation after fine-tuning`;
+      return `target at least ${(100 * target.value).toFixed(2)} %: ${verdict(pruned.accuracy >= target.value)}, ${found}`;
+    }
+  }
+}

@@ -11,7 +11,8 @@ import { describe } from "./metadata.ts";
 import { isModelFile, loadModelFile } from "./model-file.ts";
 import { buildResnet18, buildResnet50, imageNetPreprocessing, resnetValues } from "./resnet.ts";
 import { buildVgg16, vggfacePreprocessing, vggfaceValues } from "./vggface.ts";
-import { assignWeights, readWeights } from "./weights.ts";
+import { vggfaceFromKeras, vggfaceFromTorch } from "./vggface-weights.ts";
+import { assignWeights, isKerasFile, readWeights, withPlainNames, type Weights } from "./weights.ts";
 
 export type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
 
@@ -43,15 +44,21 @@ const faceResnet: BackboneEntry = {
   },
 };
 
+interface Family {
+  readonly build: (options: { classes?: number }) => Network;
+  /** Name of the last layer's weight, [classes, inputs]: it says how many classes the file has. */
+  readonly last: string;
+  readonly values: { readonly features: string; readonly embedding: string };
+  /** Brings a Keras file's names and layouts into ours. */
+  readonly fromKeras?: (weights: Weights, where: string) => Weights;
+  /** Brings other names of PyTorch files into ours. */
+  readonly fromTorch?: (weights: Weights) => Weights;
+}
+
 /** A network of public fame whose weights the user brings. */
 function fromFile(
   facts: Pick<BackboneEntry, "name" | "title" | "preprocessing" | "source" | "licence">,
-  family: {
-    readonly build: (options: { classes?: number }) => Network;
-    /** Name of the last layer's weight, [classes, inputs]: it says how many classes the file has. */
-    readonly last: string;
-    readonly values: { readonly features: string; readonly embedding: string };
-  },
+  family: Family,
 ): BackboneEntry {
   const { name, title } = facts;
   const load = async ({ weights, seed = 1, features, preprocessing }: LoadOptions): Promise<Backbone> => {
@@ -81,13 +88,23 @@ function fromFile(
   return { ...facts, weights: "file", load };
 }
 
-async function filledFrom(
-  path: string,
-  family: { readonly build: (options: { classes?: number }) => Network; readonly last: string },
-): Promise<Network> {
-  const weights = await readWeights(path);
+async function filledFrom(path: string, family: Family): Promise<Network> {
+  const read = await readWeights(path);
+  const weights = isKerasFile(path) ? fromKeras(read, path, family) : fromTorch(read, family);
   const classes = weights.get(family.last)?.shape[0];
   return assignWeights(family.build(classes === undefined ? {} : { classes }), weights, path);
+}
+
+function fromTorch(weights: Weights, family: Family): Weights {
+  const plain = withPlainNames(weights);
+  return family.fromTorch === undefined ? plain : family.fromTorch(plain);
+}
+
+function fromKeras(weights: Weights, path: string, family: Family): Weights {
+  if (family.fromKeras !== undefined) return family.fromKeras(weights, path);
+  throw new EtlError("unsupported", `${path}: a Keras file, .safetensors was needed for this backbone`, {
+    hint: "a whole Keras model goes to --backbone FILE",
+  });
 }
 
 function randomNote(name: string, seed: number): string {
@@ -104,7 +121,13 @@ const entries: readonly BackboneEntry[] = [
       source: "Visual Geometry Group, University of Oxford: VGG Face Descriptor",
       licence: "CC BY-NC 4.0 (non-commercial)",
     },
-    { build: buildVgg16, last: "fc8.weight", values: vggfaceValues },
+    {
+      build: buildVgg16,
+      last: "fc8.weight",
+      values: vggfaceValues,
+      fromKeras: vggfaceFromKeras,
+      fromTorch: vggfaceFromTorch,
+    },
   ),
   fromFile(
     {
@@ -141,7 +164,7 @@ export function backboneNames(): string[] {
 /**
  * Loads a backbone by name, or a model file.
  *
- * @param nameOrPath one of {@link backboneNames}, or the path of an `.onnx` file
+ * @param nameOrPath one of {@link backboneNames}, or the path of a model file: `.onnx`, `.h5`, tfjs `model.json`
  * @throws EtlError kind `usage` for an unknown name, with the nearest known one
  */
 export async function loadBackbone(nameOrPath: string, options: LoadOptions = {}): Promise<Backbone> {
@@ -153,7 +176,7 @@ export async function loadBackbone(nameOrPath: string, options: LoadOptions = {}
   const found = `--backbone: found "${nameOrPath}"`;
   throw new EtlError(
     "usage",
-    `${found}, one of ${names.join(", ")} or the path of an .onnx file was needed`,
+    `${found}, one of ${names.join(", ")} or the path of a model file (.onnx, .h5, model.json) was needed`,
     {
       hint: near === undefined ? undefined : `did you mean "${near}"?`,
     },

@@ -13,6 +13,8 @@ export interface Vgg16Options {
   /** Side of the picture; default 224. A multiple of 32. */
   readonly side?: number;
   readonly name?: string;
+  /** Filters of the five stages, and width of fc6 and fc7; default: 64, 128, 256, 512, 512 and 4096. */
+  readonly widths?: { readonly filters: readonly number[]; readonly linear: number };
 }
 
 /** BGR, the mean of the training faces subtracted, no scaling. */
@@ -40,11 +42,14 @@ const stages: readonly (readonly [layers: number, filters: number])[] = [
  * VGG16 with all weights zero, to be filled. Layers are named as in the original: conv1_1 ... conv5_3, fc6, fc7, fc8;
  * weights `conv1_1.weight` [out, in, 3, 3], `fc6.weight` [4096, 512 * 7 * 7] over (channel, row, column).
  */
-export function buildVgg16({ classes = 2622, side = 224, name = "vggface" }: Vgg16Options = {}): Network {
+export function buildVgg16(options: Vgg16Options = {}): Network {
+  const { classes = 2622, side = 224, name = "vggface", widths } = options;
+  const linearWidth = widths?.linear ?? 4096;
   const net = createBuilder(name);
   let x = net.input(vggfaceValues.input, ["batch", 3, side, side]);
   let channels = 3;
-  stages.forEach(([layers, filters], stage) => {
+  stages.forEach(([layers, original], stage) => {
+    const filters = widths?.filters[stage] ?? original;
     for (let layer = 1; layer <= layers; layer++) {
       const label = `conv${stage + 1}_${layer}`;
       const data = new Float32Array(filters * channels * 9);
@@ -60,9 +65,9 @@ export function buildVgg16({ classes = 2622, side = 224, name = "vggface" }: Vgg
     return net.gemm(x, { name: label, weights, bias: new Float32Array(outputs) });
   };
   x = net.flatten(x, { name: "flat" });
-  x = net.relu(linear("fc6", channels * (side / 32) ** 2, 4096), { name: "fc6/relu" });
-  x = net.relu(linear("fc7", 4096, 4096), { name: "fc7/relu" });
-  x = linear("fc8", 4096, classes);
+  x = net.relu(linear("fc6", channels * (side / 32) ** 2, linearWidth), { name: "fc6/relu" });
+  x = net.relu(linear("fc7", linearWidth, linearWidth), { name: "fc7/relu" });
+  x = linear("fc8", linearWidth, classes);
   const { features, embedding } = vggfaceValues;
   const preprocessing = { ...vggfacePreprocessing, width: side, height: side };
   return describe(net.build([x]), { preprocessing, features, embedding });

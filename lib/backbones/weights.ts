@@ -2,6 +2,7 @@
 import { extname } from "node:path";
 import { EtlError, nearest } from "../core/errors.ts";
 import { readBytes } from "../core/files.ts";
+import { readKerasWeights } from "../formats/keras-h5.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
 import { readTfjsWeights } from "../formats/tfjs-weights.ts";
 import type { Network, Parameter } from "../network/network.ts";
@@ -13,6 +14,8 @@ export type Weights = ReadonlyMap<string, Parameter>;
 const readers: Readonly<Partial<Record<string, (path: string) => Promise<Weights>>>> = {
   ".safetensors": async (path) => readSafetensors(await readBytes(path), path).tensors,
   ".json": readTfjsWeights,
+  ".h5": readKerasWeights,
+  ".hdf5": readKerasWeights,
 };
 
 /** Reads a weight file. @throws EtlError kind `usage` for an ending without a reader */
@@ -23,6 +26,25 @@ export async function readWeights(path: string): Promise<Weights> {
   throw new EtlError("usage", `--weights: found "${path}", a file that ends in ${known} was needed`, {
     hint: extname(path) === ".onnx" ? "a whole model goes to --backbone" : undefined,
   });
+}
+
+/** Whether a file of weights is in Keras's layout, by its ending. */
+export function isKerasFile(path: string): boolean {
+  return [".h5", ".hdf5"].includes(extname(path).toLowerCase());
+}
+
+/** What training wraps around a network puts in front of every name. */
+const wrappers = ["module.", "model.", "state_dict.", "_orig_mod."];
+
+/** The same weights without a prefix that all of them share: `module.` of DataParallel, `model.` of Lightning ... */
+export function withPlainNames(weights: Weights): Weights {
+  let result = weights;
+  for (;;) {
+    const names = [...result.keys()];
+    const prefix = wrappers.find((each) => names.length > 0 && names.every((name) => name.startsWith(each)));
+    if (prefix === undefined) return result;
+    result = new Map([...result].map(([name, parameter]) => [name.slice(prefix.length), parameter]));
+  }
 }
 
 /** PyTorch's endings for batch norm -> the builder's. */
@@ -41,16 +63,15 @@ const pytorchEndings: readonly (readonly [from: string, to: string])[] = [
  */
 export function assignWeights(network: Network, weights: Weights, where: string): Network {
   const used = new Set<string>();
+  const missing: string[] = [];
   const parameters = new Map(network.parameters);
   for (const [name, parameter] of network.parameters) {
     if (parameter.type !== "float32") continue;
     const source = [name, ...pytorchNames(name)].find((candidate) => weights.has(candidate));
     const tensor = source === undefined ? undefined : weights.get(source);
     if (source === undefined || tensor === undefined) {
-      const near = nearest(name, weights.keys());
-      throw new EtlError("format", `${where}: no weight "${name}", all of ${network.name} were needed`, {
-        hint: near === undefined ? undefined : `the nearest name in the file is "${near}"`,
-      });
+      missing.push(name);
+      continue;
     }
     const [found, needed] = [tensor, parameter].map(({ type, shape }) => `${type} [${shape.join(", ")}]`);
     if (found !== needed) {
@@ -59,6 +80,7 @@ export function assignWeights(network: Network, weights: Weights, where: string)
     used.add(source);
     parameters.set(name, tensor);
   }
+  if (missing.length > 0) throw missingWeights(missing, { network, weights, used, where });
   const left = [...weights.keys()].filter(
     (name) => !used.has(name) && !name.endsWith(".num_batches_tracked"),
   );
@@ -71,6 +93,30 @@ export function assignWeights(network: Network, weights: Weights, where: string)
     );
   }
   return { ...network, parameters };
+}
+
+/** Names what is missing, and beside the first few what the file has instead. */
+function missingWeights(
+  missing: readonly string[],
+  at: {
+    readonly network: Network;
+    readonly weights: Weights;
+    readonly used: ReadonlySet<string>;
+    readonly where: string;
+  },
+): EtlError {
+  const { network, weights, used, where } = at;
+  const unused = [...weights.keys()].filter((name) => !used.has(name));
+  const some = missing.slice(0, 3);
+  const pairs = some.flatMap((name) => {
+    const near = nearest(name, unused) ?? nearest(name, weights.keys());
+    return near === undefined ? [] : [missing.length === 1 ? `"${near}"` : `"${near}" for "${name}"`];
+  });
+  const more = missing.length > some.length ? ` and ${missing.length - some.length} more` : "";
+  const names = some.map((name) => `"${name}"`).join(", ") + more;
+  return new EtlError("format", `${where}: no weight ${names}, all of ${network.name} were needed`, {
+    hint: pairs.length === 0 ? undefined : `the nearest name in the file is ${pairs.join(", ")}`,
+  });
 }
 
 function pytorchNames(name: string): string[] {

@@ -84,7 +84,7 @@ export async function cutWithHead(
     trunk = await refit(context, { original, cut: trunk, plan: planned.plan });
   }
   const features = await harvestFeatures(context, trunk, backbone.features);
-  return headed(trunk, backbone.features, solveHead(features, task), task);
+  return calibrated(context, headed(trunk, backbone.features, solveHead(features, task), task));
 }
 
 /** Channels of a value that a plan keeps, ascending. */

@@ -14,7 +14,7 @@ import { reportStage, type Model } from "./recording.ts";
 import { openRunFolder, type RunFolder } from "./run-folder.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./targeting.ts";
 import { unitsOf } from "./targets.ts";
-import { trainingStage } from "./training.ts";
+import { calibrated, trainingStage } from "./training.ts";
 import { version } from "./version.ts";
 
 /** The last stage to run. */

@@ -1,7 +1,9 @@
 /** The commands, in the order of `--help`. */
 import type { Command } from "./command.ts";
 import { backbonesCommand, doctorCommand, reportCommand } from "./commands/about.ts";
+import { benchCommand } from "./commands/bench.ts";
 import { cutCommand } from "./commands/cut.ts";
+import { mergeCommand } from "./commands/merge.ts";
 import { planCommand } from "./commands/plan.ts";
 import {
   curvesCommand,
@@ -22,12 +24,14 @@ export const commands: readonly Command[] = [
   pruneCommand,
   resumeCommand,
   harvestCommand,
+  mergeCommand,
   curvesCommand,
   planCommand,
   cutCommand,
   finetuneCommand,
   evaluateCommand,
   profileCommand,
+  benchCommand,
   predictCommand,
   verifyCommand,
   reportCommand,

@@ -16,7 +16,7 @@ export interface BatchOptions {
   /** Another order in every epoch; default: the order of `rows`. */
   readonly shuffle?: boolean;
   readonly augment?: Augment;
-  /** Epoch number: order and augmentation depend on seed, epoch and row alone. Default 0. */
+  /** Epoch number: order depends on seed, epoch and rows, augmentation on seed, epoch and file name. Default 0. */
   readonly epoch?: number;
   /** Batches prepared in advance; default 2. */
   readonly readAhead?: number;
@@ -100,7 +100,7 @@ function batchMaker(
         y.set(item.target, i * q);
         continue;
       }
-      const change = drawChange(augment, task, preprocessing, random.fork(rows[i]));
+      const change = drawChange(augment, task, preprocessing, random.fork(item.file));
       const tables = change.gain === 1 ? plain : channelTables(preprocessing, change.gain);
       writeChanged(from, into, tables, preprocessing, change);
       changeTarget(item.target, y.subarray(i * q, (i + 1) * q), task, change, preprocessing);

@@ -76,7 +76,7 @@ export function quantile(sorted: readonly number[], q: number): number {
 }
 
 /** Standard normal noise for every input of a network: time must not depend on what is on the picture. */
-function noiseFor(network: Network, batch: number): Tensors {
+export function noiseFor(network: Network, batch: number): Tensors {
   const random = createRandom(1).fork("profile");
   return Object.fromEntries(
     network.inputs.map((input) => {

@@ -11,6 +11,7 @@ import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import type { Config } from "./options.ts";
 import type { RunFolder } from "./run-folder.ts";
+import { shardOf, type Shard } from "./shard.ts";
 
 export interface RunContext {
   readonly config: Config;
@@ -32,7 +33,12 @@ const fewest = { train: 20, val: 5, test: 5 } as const;
 export async function openContext(
   config: Config,
   folder: RunFolder,
-  options: { readonly progress?: Progress | undefined; readonly signal?: AbortSignal | undefined },
+  options: {
+    readonly progress?: Progress | undefined;
+    readonly signal?: AbortSignal | undefined;
+    /** Only the pictures of one shard of the training part: no other is decoded. */
+    readonly shard?: Shard | undefined;
+  },
 ): Promise<RunContext> {
   const progress = options.progress ?? silent;
   const backbone = await loadBackbone(
@@ -50,7 +56,9 @@ export async function openContext(
     ...(config.limit === undefined ? {} : { limit: config.limit }),
   });
   announce(dataset, progress);
-  const store = await prepareImages(dataset, backbone.preprocessing, {
+  const { shard } = options;
+  const wanted = shard === undefined ? dataset : { ...dataset, items: shardOf(dataset, shard) };
+  const store = await prepareImages(wanted, backbone.preprocessing, {
     progress,
     strict: config.strict,
     ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
@@ -59,7 +67,7 @@ export async function openContext(
   try {
     const rows = { train: rowsOf(store, "train"), val: rowsOf(store, "val"), test: rowsOf(store, "test") };
     for (const part of ["train", "val", "test"] as const) {
-      if (rows[part].length >= fewest[part]) continue;
+      if (rows[part].length >= (shard === undefined ? fewest[part] : 0)) continue;
       throw new EtlError(
         "data",
         `${dataset.name}: ${rows[part].length} usable ${part} pictures, at least ${fewest[part]} were needed`,
@@ -114,15 +122,4 @@ export function pictures(
     seed: context.config.seed,
     ...options,
   });
-}
-
-/** What identifies the pictures of a part: part of every stage's key. */
-export function partFingerprint(context: RunContext): unknown {
-  const { dataset, store, rows } = context;
-  const names = (part: Uint32Array): string[] => Array.from(part, (row) => store.items[row].file);
-  return {
-    dataset: dataset.fingerprint,
-    crop: dataset.crop,
-    parts: [names(rows.train), names(rows.val), names(rows.test)],
-  };
 }

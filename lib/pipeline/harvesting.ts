@@ -1,20 +1,20 @@
-/** Stage harvest: moments of every tap and of the pooled features, in shards, so that a killed harvest goes on. */
+/** Stage harvest: moments of every tap and of the pooled features, part by part, so that a killed harvest goes on. */
 import { existsSync } from "node:fs";
-import type { TapMoments } from "../core/artifacts.ts";
+import type { Preprocessing, TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { readBytes, writeWhole } from "../core/files.ts";
 import { decodeMoments, encodeMoments } from "../core/moments-file.ts";
 import { mergeMoments } from "../core/moments.ts";
-import { dealFolds, foldsFingerprint } from "../harvest/folds.ts";
+import { dealFolds } from "../harvest/folds.ts";
 import { harvest, type HarvestTap } from "../harvest/harvest.ts";
 import type { Network } from "../network/network.ts";
 import { inferShapes } from "../network/shapes.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { findTaps, withPooledTaps, type Tap } from "../network/taps.ts";
-import { partFingerprint, pictures, type RunContext } from "./context.ts";
+import { pictures, type RunContext } from "./context.ts";
 
-/** Images in a shard: what is lost at most when a harvest is killed. */
-const shardSize = 2000;
+/** Images in a part: what is lost at most when a harvest is killed. */
+const partSize = 2000;
 
 export interface Harvest {
   readonly taps: readonly Tap[];
@@ -24,13 +24,23 @@ export interface Harvest {
   readonly features: TapMoments;
 }
 
-const file = "moments/taps.bin";
+/** Where the moments of the whole training part lie in a run folder. */
+export const momentsFile = "moments/taps.bin";
 
-/** Everything the harvest depends on. */
-export function harvestKey(context: RunContext): unknown {
-  const { backbone, config } = context;
+/** Everything the harvest depends on, but which pictures cannot be decoded. */
+export interface HarvestInputs {
+  /** Fingerprint of labels, parts, face boxes and file sizes. */
+  readonly data: string;
+  readonly backbone: string;
+  readonly preprocessing: Preprocessing;
+  readonly folds: number;
+  readonly seed: number;
+}
+
+export function harvestInputs(context: RunContext): HarvestInputs {
+  const { backbone, config, dataset } = context;
   return {
-    data: partFingerprint(context),
+    data: dataset.fingerprint,
     backbone: backbone.fingerprint,
     preprocessing: backbone.preprocessing,
     folds: config.folds,
@@ -38,67 +48,103 @@ export function harvestKey(context: RunContext): unknown {
   };
 }
 
+/** The key of a harvest; `broken` = names of the training pictures that could not be decoded. */
+export function keyOfHarvest(inputs: HarvestInputs, broken: readonly string[]): unknown {
+  return { ...inputs, broken: [...broken].sort() };
+}
+
+/** Everything the harvest depends on. */
+export function harvestKey(context: RunContext): unknown {
+  return keyOfHarvest(harvestInputs(context), brokenTraining(context));
+}
+
+/** Names of the training pictures that could not be decoded. */
+export function brokenTraining({ dataset, store }: RunContext): string[] {
+  const broken = new Set(store.problems.map(({ file }) => file));
+  return dataset.items.flatMap(({ file, split }) => (split === "train" && broken.has(file) ? [file] : []));
+}
+
 /** Runs (or reads back) the harvest of the training part. */
 export async function harvestStage(context: RunContext): Promise<Harvest> {
-  const { folder, backbone, rows } = context;
-  const taps = findTaps(backbone.network);
-  if (taps.length === 0) {
-    throw new EtlError("unsupported", `${backbone.name}: no convolution was found, at least one was needed`);
-  }
-  const shards = Math.ceil(rows.train.length / shardSize);
-  const shardFile = (i: number): string => `checkpoints/moments-${i}.bin`;
+  const { folder, backbone } = context;
+  const taps = tapsOf(backbone);
   const ran = await folder.stage("harvest", {
     inputs: harvestKey(context),
-    files: [file],
-    scratch: Array.from({ length: shards }, (_, i) => shardFile(i)),
-    produce: async () => {
-      const parts: TapMoments[][] = [];
-      const pending = rowsToHarvest(context, shards, (i) => existsSync(folder.file(shardFile(i))));
-      if (pending.length < shards) {
-        context.progress.note(`harvest: goes on after ${shards - pending.length} of ${shards} shards`);
-      }
-      await harvestRows(
-        context,
-        { network: backbone.network, features: backbone.features, taps },
-        {
-          shards: pending,
-          done: (i, moments) => writeWhole(folder.file(shardFile(i)), encodeMoments(moments)),
-        },
-      );
-      for (let i = 0; i < shards; i++) {
-        parts.push(decodeMoments(await readBytes(folder.file(shardFile(i))), shardFile(i)));
-      }
-      const merged = mergeShards(parts);
-      const { network, features } = backbone;
-      merged.push(await addMirrored(context, { network, features, plain: merged.pop() as TapMoments }));
-      await writeWhole(folder.file(file), encodeMoments(merged));
-    },
+    files: [momentsFile],
+    scratch: partFiles(context, "moments"),
+    produce: async () =>
+      writeWhole(folder.file(momentsFile), encodeMoments(await harvestAll(context, "moments"))),
   });
   if (!ran) context.progress.note("harvest: done before, kept");
-  const all = decodeMoments(await readBytes(folder.file(file)), folder.file(file));
+  const path = folder.file(momentsFile);
+  const all = decodeMoments(await readBytes(path), path);
   const features = all.at(-1);
   if (features === undefined || all.length !== taps.length + 1) {
-    throw new EtlError("format", `${folder.file(file)}: ${all.length} taps, ${taps.length + 1} were needed`, {
+    throw new EtlError("format", `${path}: ${all.length} taps, ${taps.length + 1} were needed`, {
       hint: "remove the file and run the same command again",
     });
   }
   return { taps, moments: all.slice(0, -1), features };
 }
 
-interface Shard {
+/** The taps of a backbone; at least one. */
+export function tapsOf({ name, network }: RunContext["backbone"]): Tap[] {
+  const taps = findTaps(network);
+  if (taps.length > 0) return taps;
+  throw new EtlError("unsupported", `${name}: no convolution was found, at least one was needed`);
+}
+
+/** Files of the parts of a harvest under way, so that a killed one goes on. */
+export function partFiles({ rows }: RunContext, prefix: string): string[] {
+  const count = Math.ceil(rows.train.length / partSize);
+  return Array.from({ length: count }, (_, i) => `checkpoints/${prefix}-${i}.bin`);
+}
+
+/** Moments of every tap, then of the features, over the training rows of the context; part by part. */
+export async function harvestAll(context: RunContext, prefix: string): Promise<TapMoments[]> {
+  const { folder, backbone } = context;
+  const { network, features } = backbone;
+  const files = partFiles(context, prefix).map((name) => folder.file(name));
+  const pending = rowsToHarvest(context, files.length, (i) => existsSync(files[i]));
+  if (pending.length < files.length) {
+    context.progress.note(`harvest: goes on after ${files.length - pending.length} of ${files.length} parts`);
+  }
+  await harvestRows(
+    context,
+    { network, features, taps: tapsOf(backbone) },
+    { parts: pending, done: (i, moments) => writeWhole(files[i], encodeMoments(moments)) },
+  );
+  let sum: TapMoments[] | undefined;
+  for (const path of files) sum = addTaps(sum, decodeMoments(await readBytes(path), path));
+  const taps = sum ?? [];
+  const plain = taps.pop();
+  if (plain === undefined)
+    throw new EtlError("data", "harvest: no training picture, at least one was needed");
+  return [...taps, await addMirrored(context, { network, features, plain })];
+}
+
+/** The sums of two harvests of the same taps and folds. */
+export function addTaps(sum: readonly TapMoments[] | undefined, more: readonly TapMoments[]): TapMoments[] {
+  return more.map(({ tap, folds }, t) => ({
+    tap,
+    folds: folds.map((fold, k) => (sum === undefined ? fold : mergeMoments([sum[t].folds[k], fold]))),
+  }));
+}
+
+interface Part {
   readonly index: number;
   readonly rows: Uint32Array;
 }
 
-function rowsToHarvest(context: RunContext, shards: number, isDone: (index: number) => boolean): Shard[] {
+function rowsToHarvest(context: RunContext, parts: number, isDone: (index: number) => boolean): Part[] {
   const { train } = context.rows;
-  return Array.from({ length: shards }, (_, index) => ({
+  return Array.from({ length: parts }, (_, index) => ({
     index,
-    rows: train.slice(index * shardSize, (index + 1) * shardSize),
+    rows: train.slice(index * partSize, (index + 1) * partSize),
   })).filter(({ index }) => !isDone(index));
 }
 
-/** Harvests shards of rows: all taps, then the features. */
+/** Harvests parts of the rows: all taps, then the features. */
 async function harvestRows(
   context: RunContext,
   what: {
@@ -107,12 +153,15 @@ async function harvestRows(
     readonly taps: readonly Tap[];
     readonly mirror?: boolean;
   },
-  shards: {
-    readonly shards: readonly Shard[];
+  {
+    parts,
+    done,
+  }: {
+    readonly parts: readonly Part[];
     readonly done: (index: number, moments: TapMoments[]) => Promise<void>;
   },
 ): Promise<void> {
-  if (shards.shards.length === 0) return;
+  if (parts.length === 0) return;
   const { engine, progress, task } = context;
   const pooled = withPooledTaps(what.network, what.taps);
   const width = featureWidth(what.network, what.features);
@@ -124,14 +173,14 @@ async function harvestRows(
     outputs: [...new Set(taps.map(({ output }) => output))],
   });
   const folds = foldsOf(context);
-  const total = shards.shards.reduce((sum, shard) => sum + shard.rows.length, 0);
+  const total = parts.reduce((sum, part) => sum + part.rows.length, 0);
   let before = 0;
   progress.start("harvest", total);
   try {
-    for (const shard of shards.shards) {
+    for (const part of parts) {
       const moments = await harvest(
         program,
-        pictures(context, shard.rows, what.mirror === true ? { augment: { mirror: true } } : {}),
+        pictures(context, part.rows, what.mirror === true ? { augment: { mirror: true } } : {}),
         {
           input: what.network.inputs[0].name,
           taps,
@@ -141,15 +190,15 @@ async function harvestRows(
           total,
           progress: {
             ...progress,
-            update: (done) => {
-              progress.update(before + done);
+            update: (count) => {
+              progress.update(before + count);
             },
           },
           ...(context.signal ? { signal: context.signal } : {}),
         },
       );
-      await shards.done(shard.index, moments);
-      before += shard.rows.length;
+      await done(part.index, moments);
+      before += part.rows.length;
     }
   } finally {
     await program.dispose();
@@ -157,19 +206,16 @@ async function harvestRows(
   progress.finish(`${total} pictures, ${what.taps.length} taps`);
 }
 
-/** Fold of every row of the store; only those of the training part count. */
-function foldsOf(context: RunContext): Uint8Array {
-  const { store, rows, config } = context;
-  const identities = Array.from(rows.train, (row) => store.items[row].identity);
+/**
+ * Fold of every row of the store; only those of the training part count. Dealt over the labels, decoded or not, so
+ * that a shard deals as the whole does.
+ */
+function foldsOf({ store, dataset, config }: RunContext): Uint8Array {
+  const training = dataset.items.filter(({ split }) => split === "train");
+  const identities = training.map(({ identity }) => identity);
   const dealt = dealFolds(identities, config.folds, config.seed);
-  const folds = new Uint8Array(store.items.length);
-  rows.train.forEach((row, i) => (folds[row] = dealt[i]));
-  return folds;
-}
-
-/** Changes when the dealing of folds changes. */
-export function foldsKey(context: RunContext): string {
-  return foldsFingerprint(foldsOf(context));
+  const foldOf = new Map(training.map(({ file }, i) => [file, dealt[i]]));
+  return Uint8Array.from(store.items, ({ file }) => foldOf.get(file) ?? 0);
 }
 
 /**
@@ -206,7 +252,7 @@ async function featuresOnce(
     context,
     { network: subnetwork(network, [features]), features, taps: [], mirror },
     {
-      shards: [{ index: 0, rows: context.rows.train }],
+      parts: [{ index: 0, rows: context.rows.train }],
       done: (_, moments) => {
         result = moments.at(-1);
         return Promise.resolve();
@@ -225,11 +271,4 @@ export function featureWidth(network: Network, features: string): number {
     throw new EtlError("usage", `${network.name}: no value ${features}, the pooled features were needed`);
   }
   return shape.slice(1).reduce((product, dim) => product * dim, 1);
-}
-
-function mergeShards(parts: readonly (readonly TapMoments[])[]): TapMoments[] {
-  return parts[0].map(({ tap, folds }, t) => ({
-    tap,
-    folds: folds.map((_, k) => mergeMoments(parts.map((part) => part[t].folds[k]))),
-  }));
 }

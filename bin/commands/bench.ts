@@ -1,0 +1,44 @@
+/** Command bench: what a network costs on this machine. */
+import { benchBackbone } from "../../lib/pipeline/bench.ts";
+import { number, requiredText, text, type Command } from "../command.ts";
+import { backboneOptions } from "../options.ts";
+import { table } from "../table.ts";
+
+export const benchCommand: Command = {
+  usage: "bench",
+  describe: "Time of forward, harvest and training per picture, for planning a run",
+  options: {
+    backbone: { ...backboneOptions.backbone, demandOption: true },
+    weights: { type: "string", describe: "Weight file (default: random where the backbone has none)" },
+    batch: { type: "number", describe: "Pictures per run (32)" },
+    rounds: { type: "number", describe: "Timed runs of each kind, alternating (5)" },
+  },
+  examples: [
+    ["etl bench --backbone face-resnet --batch 32 --json", "The default backbone"],
+    ["etl bench --backbone model.onnx --threads 1", "A model file, on one thread"],
+  ],
+  run: async (args, context) => {
+    const { engine, threads, progress, signal } = context;
+    const result = await benchBackbone(requiredText(args, "backbone"), {
+      ...{ engine, threads, progress, signal },
+      weights: text(args, "weights"),
+      batch: number(args, "batch"),
+      rounds: number(args, "rounds"),
+    });
+    const row = (what: string, ms: number): string[] => [what, `${ms.toFixed(2)} ms`];
+    context.print(
+      `${result.backbone} (${result.engine}, ${result.threads} threads, batch ${result.batch}, medians of ${result.rounds})`,
+    );
+    context.print(
+      table(
+        ["one picture", "time"],
+        [
+          row("forward", result.forwardMs),
+          row("forward with taps (harvest)", result.forwardTapsMs),
+          row("training step", result.trainMs),
+        ],
+      ),
+    );
+    return result;
+  },
+};

@@ -1,0 +1,24 @@
+/** Command merge: shards of a harvest become the harvest of a run. */
+import { EtlError } from "../../lib/core/errors.ts";
+import { mergeShards } from "../../lib/pipeline/sharding.ts";
+import { requiredText, texts, type Command } from "../command.ts";
+import { count } from "../table.ts";
+
+export const mergeCommand: Command = {
+  usage: "merge <shards..>",
+  describe: "Add up the shards of a harvest into one run folder",
+  positionals: { shards: { describe: "Run folders with shards, or moments/shard-*.bin files", array: true } },
+  options: { out: { type: "string", describe: "Run folder", demandOption: true } },
+  examples: [
+    ["etl merge shards/1 shards/2 --out runs/gender", "Shards 1/2 and 2/2; then etl prune --out runs/gender"],
+  ],
+  run: async (args, context) => {
+    const shards = texts(args, "shards");
+    if (shards.length === 0) throw new EtlError("usage", "merge: no shard, at least one was needed");
+    const merged = await mergeShards(shards, requiredText(args, "out"), { progress: context.progress });
+    context.print(
+      `${merged.shards} shards, ${count(merged.n)} pictures, ${merged.taps} taps -> ${merged.folder}`,
+    );
+    return merged;
+  },
+};

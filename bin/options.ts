@@ -61,7 +61,7 @@ export const trainOptions = {
   ...planOptions,
   scaling: {
     choices: ["paper", "compensated", "none"] as const,
-    describe: "Scaling of kept filters (ETL, eq. 5)",
+    describe: "Scaling of kept filters (ETL, eq. 5; none)",
   },
   reconstruct: {
     type: "boolean",

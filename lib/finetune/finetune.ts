@@ -102,7 +102,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
   const history = [...point.history];
   let best = point.best;
   const steps = options.epochs * options.stepsPerEpoch;
-  const schedule: Schedule = { peak: learningRate, steps, warmup: Math.min(100, Math.ceil(steps * 0.1)) };
+  const schedule: Schedule = { peak: learningRate, steps, warmup: Math.ceil(steps * 0.2) };
   for (let epoch = history.length; epoch <= options.epochs; epoch++) {
     const start = nowMs();
     progress.start(`${options.label ?? "training"}, epoch ${epoch}/${options.epochs}`, options.stepsPerEpoch);

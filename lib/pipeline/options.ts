@@ -104,7 +104,7 @@ export function asGiven(options: PruneOptions): PruneOptions {
 const defaults = {
   backbone: "face-resnet",
   gamma: 0.01,
-  scaling: "compensated",
+  scaling: "none",
   reconstruct: true,
   refit: true,
   rmse: "heldout",
@@ -114,7 +114,7 @@ const defaults = {
   baselineEpochs: 2,
   batchSize: 32,
   learningRates: [1e-4, 5e-4],
-  distill: 0.2,
+  distill: 2,
   folds: 5,
   valFraction: 0.15,
   strict: false,

@@ -1,6 +1,6 @@
 /** Units of training: regression targets are standardised, so that one learning rate fits degrees and years. */
 import type { Moments } from "../core/artifacts.ts";
-import { headOf } from "../backbones/head.ts";
+import { headOf, type Head } from "../backbones/head.ts";
 import { EtlError } from "../core/errors.ts";
 import { float32, type Network } from "../network/network.ts";
 
@@ -39,26 +39,38 @@ export function unstandardise(z: Float32Array, { mean, std }: Units): Float32Arr
 /** The network with its linear head in training units (`into: "training"`) or back in target units. */
 export function rescaleHead(network: Network, units: Units, into: "training" | "target"): Network {
   const head = headOf(network);
-  const weight = network.parameters.get(head?.weight ?? "");
-  const bias = network.parameters.get(head?.bias ?? "");
-  if (!head?.transposed || head.bias === undefined || weight === undefined || bias === undefined) {
-    throw new EtlError(
-      "unsupported",
-      `${network.name}: no linear head with a bias, one made by etl was needed`,
-    );
-  }
+  if (head === undefined) throw noHead(network);
   const { mean, std } = units;
+  return into === "training"
+    ? scaleOutputs(network, head, { scale: std.map((s) => 1 / s), offset: mean.map((m, k) => -m / std[k]) })
+    : scaleOutputs(network, head, { scale: std, offset: mean });
+}
+
+/** The network whose outputs are scale * output + offset, per output. */
+export function scaleOutputs(
+  network: Network,
+  head: Head,
+  { scale, offset }: { readonly scale: Float64Array; readonly offset: Float64Array },
+): Network {
+  const weight = network.parameters.get(head.weight);
+  const bias = network.parameters.get(head.bias ?? "");
+  if (!head.transposed || head.bias === undefined || weight === undefined || bias === undefined)
+    throw noHead(network);
   const width = weight.shape[1];
-  const factor = (k: number): number => (into === "training" ? 1 / std[k] : std[k]);
   const w = Float32Array.from(
     weight.data as Float32Array,
-    (value, i) => value * factor(Math.floor(i / width)),
+    (value, i) => value * scale[Math.floor(i / width)],
   );
-  const b = Float32Array.from(bias.data as Float32Array, (value, k) =>
-    into === "training" ? (value - mean[k]) / std[k] : value * std[k] + mean[k],
-  );
+  const b = Float32Array.from(bias.data as Float32Array, (value, k) => value * scale[k] + offset[k]);
   const parameters = new Map(network.parameters)
     .set(head.weight, float32(weight.shape, w))
     .set(head.bias, float32(bias.shape, b));
   return { ...network, parameters };
+}
+
+function noHead(network: Network): EtlError {
+  return new EtlError(
+    "unsupported",
+    `${network.name}: no linear head with a bias, one made by etl was needed`,
+  );
 }

@@ -2,18 +2,19 @@
 import { existsSync } from "node:fs";
 import type { EpochRecord } from "../core/artifacts.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../core/files.ts";
-import { predictionName } from "../backbones/head.ts";
+import { headOf, predictionName } from "../backbones/head.ts";
 import type { Batch } from "../data/batches.ts";
 import type { LossTerm, Tensors } from "../engine/engine.ts";
 import { computeMetrics } from "../evaluate/metrics.ts";
 import { predict } from "../evaluate/predict.ts";
+import { calibrateLogits } from "../finetune/calibrate.ts";
 import { finetune, type LearningRateTrial, type Validation } from "../finetune/finetune.ts";
 import { lossValue, maskName, targetName, taskLoss } from "../finetune/losses.ts";
 import { readOnnx, writeOnnx } from "../formats/onnx.ts";
 import type { Network } from "../network/network.ts";
 import { checkpointFile } from "./checkpoint.ts";
 import { pictures, type RunContext } from "./context.ts";
-import { rescaleHead, standardise, unstandardise, type Units } from "./targets.ts";
+import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "./targets.ts";
 
 /** What is added to the task's loss, and what is fed for it. */
 export interface Distillation {
@@ -165,6 +166,16 @@ export async function predictRows(
   } finally {
     await program.dispose();
   }
+}
+
+/** The network with its head's logits calibrated on the validation part; numbers stay as they are. */
+export async function calibrated(context: RunContext, network: Network): Promise<Network> {
+  const { task, rows } = context;
+  const head = headOf(network);
+  if (head?.bias === undefined || task.kind === "regression") return network;
+  const { predictions, targets, mask } = await predictRows(context, network, rows.val);
+  const { scale, offset } = calibrateLogits(task.kind, { logits: predictions, targets, mask }, task.outputs);
+  return scaleOutputs(network, head, { scale, offset });
 }
 
 /** Loss (training units) and accuracy of a network in training units on the validation part. */

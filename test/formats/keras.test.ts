@@ -10,7 +10,7 @@ import { assignWeights, readWeights, withPlainNames } from "../../lib/backbones/
 import { isEtlError } from "../../lib/core/errors.ts";
 import { createRandom } from "../../lib/core/random.ts";
 import { parseKerasModel } from "../../lib/formats/keras-config.ts";
-import { readKerasModel, readKerasWeights } from "../../lib/formats/keras-h5.ts";
+import { readKerasModel } from "../../lib/formats/keras-h5.ts";
 import { networkFromKeras } from "../../lib/formats/keras-model.ts";
 import { permute } from "../../lib/formats/permute.ts";
 import { float32, sizeOf, type Network, type Parameter } from "../../lib/network/network.ts";
@@ -45,12 +45,20 @@ const small = (known: VggFacts): Network => {
   return buildVgg16({ side, classes, widths: { filters, linear } });
 };
 
+/** Every file is read once: each reading starts a thread. */
+const read = new Map<string, Promise<ReadonlyMap<string, Parameter>>>();
+function weightsOf(file: string): Promise<ReadonlyMap<string, Parameter>> {
+  const known = read.get(file) ?? readWeights(fixture(file));
+  read.set(file, known);
+  return known;
+}
+
 describe("formats/keras", () => {
   const known = facts<VggFacts>("vggface.json");
 
   for (const file of ["vggface-named.h5", "vggface-sequential.h5"]) {
     it(`${file}: VGGFace computes what NumPy computed`, async () => {
-      const weights = vggfaceFromKeras(await readWeights(fixture(file)), file);
+      const weights = vggfaceFromKeras(await weightsOf(file), file);
       const network = assignWeights(small(known), weights, file);
       const last = [1, known.side, known.side, 3];
       const data = permute(Float32Array.from(known.input), last, [0, 3, 1, 2]);
@@ -62,7 +70,7 @@ describe("formats/keras", () => {
   it("both namings hold the same weights", async () => {
     const [a, b] = await Promise.all(
       ["vggface-named.h5", "vggface-sequential.h5"].map(async (file) =>
-        vggfaceFromKeras(await readKerasWeights(fixture(file)), file),
+        vggfaceFromKeras(await weightsOf(file), file),
       ),
     );
     expect([...a.keys()]).to.have.length(32);
@@ -70,12 +78,12 @@ describe("formats/keras", () => {
   });
 
   it("refuses a file of another network, and one without the linear layers", async () => {
-    const weights = await readKerasWeights(fixture("vggface-named.h5"));
+    const weights = await weightsOf("vggface-named.h5");
     const top = new Map([...weights].filter(([name]) => !name.startsWith("fc")));
     expect(() => vggfaceFromKeras(top, "notop.h5"))
       .to.throw("notop.h5: the 13 convolutions of VGG16, its three linear layers too were needed")
       .with.property("hint", "this is a file without top: take the one with top");
-    const other = await readKerasWeights(fixture("model.h5"));
+    const other = new Map(weights).set("norm/gamma:0", float32([1], Float32Array.of(1)));
     expect(() => vggfaceFromKeras(other, "model.h5")).to.throw('model.h5: weight "norm/gamma:0"');
     const failure: unknown = await loadBackbone("vggface", { weights: fixture("vggface-named.h5") }).catch(
       (error: unknown) => error,
@@ -118,13 +126,13 @@ describe("formats/keras", () => {
     const expected = facts<{ shape: number[]; input: number[]; fc: number[]; global: number[] }>(
       "model.json",
     );
-    const network = await readKerasModel(fixture("model.h5"));
+    const backbone = await loadBackbone(fixture("model.h5"));
+    const { network } = backbone;
     const data = permute(Float32Array.from(expected.input), expected.shape, [0, 3, 1, 2]);
     const [n, h, w, c] = expected.shape;
     const outputs = await run(network, { image: { shape: [n, c, h, w], data } });
     expectClose(outputs[network.outputs[0].name].data, expected.fc);
     expectClose(outputs[network.outputs[1].name].data, expected.global);
-    const backbone = await loadBackbone(fixture("model.h5"));
     expect(backbone.preprocessing).to.include({ width: 9, height: 11 });
   });
 

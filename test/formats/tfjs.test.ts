@@ -1,12 +1,14 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { loadFaceResnet } from "../../lib/backbones/face-resnet.ts";
-import { describe as withFacts } from "../../lib/backbones/metadata.ts";
-import { readTfjs, readTfjsModel, writeTfjs } from "../../lib/formats/tfjs.ts";
-import { float, int, ints } from "../../lib/network/builder.ts";
-import { int64, type Network } from "../../lib/network/network.ts";
+import { readTfjs, writeTfjs } from "../../lib/formats/tfjs.ts";
+import { writeModel } from "../../lib/backbones/model-write.ts";
+import { loadBackbone } from "../../lib/backbones/catalogue.ts";
+import { createRandom } from "../../lib/core/random.ts";
+import { isEtlError } from "../../lib/core/errors.ts";
+import type { Network } from "../../lib/network/network.ts";
 import { pointwise, sketch, type Sketch } from "../support/patterns.ts";
 import { randomInputs, relativeDifference, run } from "../support/run.ts";
 import { openTfjs, runTfjs } from "./tfjs-run.ts";
@@ -105,4 +107,91 @@ describe("formats/tfjs", () => {
       expect(relativeDifference(named, expected)).to.be.below(1e-5);
     });
   }
+
+  it("face-resnet: tfjs gives the same descriptor; files come back as the same network", async function () {
+    this.timeout(120_000);
+    const network = await loadFaceResnet();
+    const files = writeTfjs(network);
+    const random = createRandom("face");
+    const data = Float32Array.from({ length: 3 * 150 * 150 }, () => random.uniform() - 0.5);
+    const inputs = { image: { shape: [1, 3, 150, 150], data } };
+    const expected = await run(network, inputs);
+    expect(relativeDifference(await runTfjs(files, network, inputs), expected)).to.be.below(1e-4);
+    const model = await openTfjs(files);
+    const facts = model.getUserDefinedMetadata() as Record<string, unknown>;
+    expect(facts["etl.preprocessing"]).to.equal(network.metadata["etl.preprocessing"]);
+    model.dispose();
+    const folder = await mkdtemp(join(tmpdir(), "etl-tfjs-out-"));
+    try {
+      const written = await writeModel(network, join(folder, "web"), "tfjs");
+      expect((await readdir(join(folder, "web"))).toSorted()).to.deep.equal([
+        ...Array.from({ length: 6 }, (_, i) => `group1-shard${i + 1}of6.bin`),
+        "model.json",
+      ]);
+      const back = await loadBackbone(written.file);
+      expect(back.notes).to.deep.equal([]);
+      expect(back.network.nodes).to.deep.equal(network.nodes);
+      expect(back.network.parameters).to.deep.equal(network.parameters);
+      const wrong: unknown = await writeModel(network, join(folder, "x.json"), "onnx").catch(
+        (e: unknown) => e,
+      );
+      expect(isEtlError(wrong, "usage") && wrong.message).to.contain("a name ending in .onnx was needed");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("takes weights that were trained further, and sets the graph aside where layers have changed", async () => {
+    const [network] = cases;
+    const files = writeTfjs(network);
+    const shard = Uint8Array.from(files.get("group1-shard1of1.bin") ?? []);
+    new DataView(shard.buffer).setFloat32(0, 7, true);
+    const trained = await readBack(new Map(files).set("group1-shard1of1.bin", shard));
+    expect(trained.parameters.get("/features/0/Conv.weight")?.data[0]).to.equal(7);
+    const text = new TextDecoder().decode(files.get("model.json")).replace('"alpha":0.10', '"alpha":0.30');
+    const changed = text.replace(/"class_name":"ReLU"/, '"class_name":"Softmax"');
+    const other = await readBack(new Map(files).set("model.json", Buffer.from(changed)));
+    expect(other.nodes.map(({ op }) => op)).to.include("Softmax");
+  });
+
+  const refused: [title: string, draw: (s: Sketch, x: string) => string, says: string][] = [
+    [
+      "a grouped convolution",
+      (s, x) => s.layer(s.layer(x, "a", [3, 4]), "grouped", [4, 4], { group: 2 }),
+      'node "grouped" (Conv): 2 groups of 2 channels, one group, or one channel in each, was needed for tfjs',
+    ],
+    [
+      "a padded pool over numbers below zero",
+      (s, x) => s.maxPool(s.layer(x, "a", [3, 4]), { name: "pool", kernel: 3, strides: 2, pads: 1 }),
+      'node "pool" (MaxPool): pads',
+    ],
+    [
+      "a channel shuffle",
+      (s, x) => s.reshape(x, [0, 3, 3, 3, 9], { name: "shuffle" }),
+      'node "shuffle" (Reshape): [1, 3, 9, 9] to [1, 3, 3, 3, 9]',
+    ],
+    [
+      "an operator without a layer",
+      (s, x) => s.lrn(x, { name: "lrn", size: 3, alpha: 1, beta: 0.5, bias: 1 }),
+      'node "lrn" (LRN): no stock layer of tfjs does this',
+    ],
+  ];
+  for (const [title, draw, says] of refused) {
+    it(`refuses ${title}, with the node and the reason`, () => {
+      expect(() => writeTfjs(drawn(title, draw)))
+        .to.throw(Error, says)
+        .with.property("kind", "unsupported");
+    });
+  }
+
+  it("refuses graph models", async () => {
+    const graph = { format: "graph-model", modelTopology: { node: [] }, weightsManifest: [] };
+    const failure: unknown = await readTfjs(graph, {
+      name: "g/model.json",
+      read: () => Promise.resolve(new Uint8Array()),
+    }).catch((error: unknown) => error);
+    expect(isEtlError(failure, "unsupported") && failure.message).to.equal(
+      "g/model.json: a tfjs graph model, a layers model was needed",
+    );
+  });
 });

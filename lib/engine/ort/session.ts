@@ -56,7 +56,10 @@ export async function runSession(
 export function fromOrt(name: string, tensor: OrtTensor): Tensor {
   const { data, dims } = tensor;
   if (data instanceof Float32Array) return { shape: [...dims], data };
-  if (data instanceof Float64Array || data instanceof Int32Array || data instanceof Uint8Array) {
+  if (data instanceof Float64Array || data instanceof Int32Array) {
+    return { shape: [...dims], data: Float32Array.from(data) };
+  }
+  if (data instanceof Int8Array || data instanceof Uint8Array) {
     return { shape: [...dims], data: Float32Array.from(data) };
   }
   if (data instanceof BigInt64Array) return { shape: [...dims], data: Float32Array.from(data, Number) };

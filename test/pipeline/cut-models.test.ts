@@ -13,7 +13,7 @@ import { randomInputs, relativeDifference, run } from "../support/run.ts";
 const folder = process.env["ETL_MODELS"] ?? "";
 const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".onnx")) : [];
 
-/** Exports of torchvision, say: see fixtures/make/torchvision.py. */
+/** Exports of torchvision, say: see fixtures/make/torchvision-models.py. */
 describe("cut: real architectures (ETL_MODELS names a folder of ONNX files)", function () {
   this.timeout(600_000);
   let scratch: string;

@@ -148,7 +148,7 @@ describe("formats/tfjs", () => {
     new DataView(shard.buffer).setFloat32(0, 7, true);
     const trained = await readBack(new Map(files).set("group1-shard1of1.bin", shard));
     expect(trained.parameters.get("/features/0/Conv.weight")?.data[0]).to.equal(7);
-    const text = new TextDecoder().decode(files.get("model.json")).replace('"alpha":0.10', '"alpha":0.30');
+    const text = new TextDecoder().decode(files.get("model.json"));
     const changed = text.replace(/"class_name":"ReLU"/, '"class_name":"Softmax"');
     const other = await readBack(new Map(files).set("model.json", Buffer.from(changed)));
     expect(other.nodes.map(({ op }) => op)).to.include("Softmax");
@@ -162,7 +162,7 @@ describe("formats/tfjs", () => {
     ],
     [
       "a padded pool over numbers below zero",
-      (s, x) => s.maxPool(s.layer(x, "a", [3, 4]), { name: "pool", kernel: 3, strides: 2, pads: 1 }),
+      (s, x) => s.maxPool(s.layer(x, "a", [3, 4]), { name: "pool", kernel: 2, strides: 2, pads: 1 }),
       'node "pool" (MaxPool): pads',
     ],
     [

@@ -2,8 +2,9 @@
 """The work of `etl prune --task gender`, as a PyTorch and scikit-learn user would write it.
 
 Same stages, same data, same defaults as the command: decode and crop, validation cut by identity, harvest, LASSO
-paths, knees, union over coupled channels, surgery with reconstruction, closed-form head, fine-tuning of the full and
-of the pruned network, accuracy on the test part, CPU time. Prints one JSON line with the seconds of every stage.
+paths on all rows and on five folds, knees, union over coupled channels, surgery with reconstruction and sequential
+refit, closed-form heads on plain and mirrored pictures, learning-rate trials and fine-tuning of the full and of the
+pruned network, accuracy on test and validation parts, CPU time. Prints one JSON line with the seconds of every stage.
 
     python3 test/bench/peers/prune.py --data DIR --gamma 0.1
 
@@ -164,12 +165,14 @@ def read_image(path, crop):
     return np.asarray(image.resize((SIDE, SIDE), Image.BILINEAR, box=box))
 
 
-def read_data(folder, column, threads, task):
+def read_data(folder, column, threads, task, limit=None, seed=0):
     """images [n, SIDE, SIDE, 3] bytes, labels [n], split [n], identity [n] or None."""
     with open(os.path.join(folder, "dataset.json"), encoding="utf-8") as file:
         about = json.load(file)
     with open(os.path.join(folder, "labels.csv"), newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    if limit is not None and limit < len(rows):
+        rows = [rows[i] for i in sorted(random.Random(seed).sample(range(len(rows)), limit))]
     column = column or about["tasks"][task]["column"]
     images = np.empty((len(rows), SIDE, SIDE, 3), np.uint8)
 
@@ -421,6 +424,14 @@ def logits_of(network, images, batch=32):
         return torch.cat([network(to_input(images[i : i + batch])) for i in range(0, len(images), batch)])
 
 
+def with_mirrored(network, images, plain, y, seed):
+    """Features of the pictures and, once more, of each mirrored by chance; labels beside them."""
+    mirrored = images.copy()
+    chosen = np.random.default_rng(seed).random(len(images)) < 0.5
+    mirrored[chosen] = mirrored[chosen, :, ::-1]
+    return np.concatenate([plain, features_of(network, mirrored)]), np.concatenate([y, y])
+
+
 def score(network, images, y):
     """loss, accuracy"""
     logits, target = logits_of(network, images), torch.from_numpy(y)
@@ -428,8 +439,41 @@ def score(network, images, y):
     return loss, ((logits > 0).float() == target).float().mean().item()
 
 
-def finetune(network, train, val, options, epochs, rate, teacher=None):
-    """AdamW, linear warm-up, cosine; keeps the epoch with the best validation accuracy (then loss), epoch 0 included.
+def choose_rate(network, train, val, options, teacher):
+    """The candidate with the lowest validation loss after a third of an epoch (20 to 60 steps), from the same start."""
+    if len(options.lr) == 1:
+        return options.lr[0]
+    start, losses = copy.deepcopy(network.state_dict()), []
+    score(network, *val)
+    steps = min(60, max(20, -(-(len(train[1]) // options.batch) // 3)))
+    for rate in options.lr:
+        train_steps(network, train, options, rate, steps, teacher)
+        losses.append(score(network, *val)[0])
+        network.load_state_dict(start)
+        print(f"  learning rate {rate}: validation loss {losses[-1]:.4f}", file=sys.stderr)
+    return options.lr[int(np.argmin(losses))]
+
+
+def finetune(network, train, val, options, epochs, teacher=None):
+    """AdamW, linear warm-up, cosine; keeps the epoch with the best validation accuracy (then loss), epoch 0 included."""
+    if epochs == 0:
+        return score(network, *val)[1]
+    rate = choose_rate(network, train, val, options, teacher)
+    best = [(score(network, *val), copy.deepcopy(network.state_dict()))]
+
+    def validate():
+        now = score(network, *val)
+        print(f"  validation loss {now[0]:.4f}, accuracy {now[1]:.4f}", file=sys.stderr)
+        if (-now[1], now[0]) < (-best[0][0][1], best[0][0][0]):
+            best[0] = (now, copy.deepcopy(network.state_dict()))
+
+    train_steps(network, train, options, rate, epochs * (len(train[1]) // options.batch), teacher, validate)
+    network.load_state_dict(best[0][1])
+    return best[0][0][1]
+
+
+def train_steps(network, train, options, rate, steps, teacher=None, after_epoch=lambda: None):
+    """`steps` steps of AdamW on shuffled, randomly mirrored full batches.
 
     `teacher`: pooled features of the unpruned network on the training pictures and on their mirror images,
     [2, n, width]; their squared distance, in units of each channel's variance, is added to the loss.
@@ -437,12 +481,10 @@ def finetune(network, train, val, options, epochs, rate, teacher=None):
     images, y = train
     generator = np.random.default_rng(options.seed)
     optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-4, foreach=True)
-    steps = epochs * (len(y) // options.batch)
-    warmup = min(100, max(1, round(0.1 * steps)))
+    warmup, step = max(1, round(0.2 * steps)), 0
     if teacher is not None:
         spread = teacher.var((0, 1)) + 1e-12
-    best, step = (score(network, *val), copy.deepcopy(network.state_dict())), 0
-    for _ in range(epochs):
+    while step < steps:
         order = generator.permutation(len(y))
         for i in range(0, len(y) - options.batch + 1, options.batch):
             rows = order[i : i + options.batch]
@@ -463,12 +505,9 @@ def finetune(network, train, val, options, epochs, rate, teacher=None):
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             step += 1
-        now = score(network, *val)
-        print(f"  validation loss {now[0]:.4f}, accuracy {now[1]:.4f}", file=sys.stderr)
-        if (-now[1], now[0]) < (-best[0][1], best[0][0]):
-            best = (now, copy.deepcopy(network.state_dict()))
-    network.load_state_dict(best[1])
-    return best[0][1]
+            if step == steps:
+                break
+        after_epoch()
 
 
 def latency(networks, runs=50, warmup=10):
@@ -493,6 +532,7 @@ def parse():
     parser.add_argument("--data", default=os.path.join(HERE, "../../../../shared/data/celeba"))
     parser.add_argument("--task", default="gender", help="a binary task of dataset.json")
     parser.add_argument("--label", help="label column in place of the task's")
+    parser.add_argument("--limit", type=int, help="at most so many pictures, drawn by seed")
     parser.add_argument("--gamma", type=float, default=0.1)
     parser.add_argument("--rmse", choices=["train", "heldout"], default="heldout")
     parser.add_argument("--min-filters", type=int, default=4)
@@ -501,13 +541,16 @@ def parse():
     parser.add_argument("--tol", type=float, default=1e-6, help="duality gap of the LASSO, relative to y'y")
     parser.add_argument("--epochs", type=int, default=4, help="of the pruned network")
     parser.add_argument("--baseline-epochs", type=int, default=2)
-    parser.add_argument("--lr", type=float, default=5e-4, help="of the pruned network")
-    parser.add_argument("--baseline-lr", type=float, default=3e-5)
+    parser.add_argument(
+        "--learning-rate", dest="lr", default="1e-4,5e-4", help="one rate, or candidates: validation picks"
+    )
     parser.add_argument("--distill", type=float, default=0.2, help="weight of the feature distance, 0 = off")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.lr = [float(rate) for rate in options.lr.split(",")]
+    return options
 
 
 def main():
@@ -524,7 +567,9 @@ def main():
         clock = now
         print(f"{stage}: {seconds[stage]} s", file=sys.stderr)
 
-    images, y, split, identity = read_data(options.data, options.label, options.threads, options.task)
+    images, y, split, identity = read_data(
+        options.data, options.label, options.threads, options.task, options.limit, options.seed
+    )
     split = cut_validation(split, identity, 0.15, options.seed)
     part = {name: (images[split == name], y[split == name]) for name in ("train", "val", "test")}
     network = load_face_resnet()
@@ -532,6 +577,8 @@ def main():
 
     train_y = part["train"][1].astype(np.float64)
     pooled = harvest(network, part["train"][0])
+    last = "conv256_down_out/conv2"
+    features = with_mirrored(network, part["train"][0], pooled[last], train_y, options.seed)
     lap("harvest")
     folds = None
     if options.rmse == "heldout":
@@ -544,24 +591,25 @@ def main():
     if options.reconstruct == "sequential":
         rows = np.random.default_rng(options.seed).permutation(len(train_y))[: options.reconstruct_images]
         refit(network, small, kept, part["train"][0][np.sort(rows)], seed=options.seed)
-    solve_head(small, features_of(small, part["train"][0]), train_y)
+    plain = features_of(small, part["train"][0])
+    solve_head(small, *with_mirrored(small, part["train"][0], plain, train_y, options.seed))
     lap("surgery")
 
     teacher = None
     if options.distill:
-        last = "conv256_down_out/conv2"
         mirrored = features_of(network, np.ascontiguousarray(part["train"][0][:, :, ::-1]))
         teacher = torch.from_numpy(np.stack([pooled[last], mirrored])[:, :, kept[last]]).float()
     start = score(small, *part["val"])[1]
-    finetune(small, part["train"], part["val"], options, options.epochs, options.lr, teacher)
+    finetune(small, part["train"], part["val"], options, options.epochs, teacher)
     lap("finetune")
 
-    solve_head(network, pooled["conv256_down_out/conv2"], train_y)
-    probe = score(network, *part["val"])[1]
-    finetune(network, part["train"], part["val"], options, options.baseline_epochs, options.baseline_lr)
+    solve_head(network, *features)
+    probe = copy.deepcopy(network)
+    start_baseline = score(network, *part["val"])[1]
+    finetune(network, part["train"], part["val"], options, options.baseline_epochs)
     lap("baseline")
 
-    rows = {}
+    rows, probed = {}, [score(probe, *part[name])[1] for name in ("test", "val")]
     times = latency([network, small])
     for name, one, ms in (("baseline", network, times[0]), ("pruned", small, times[1])):
         macs, params = cost(one)
@@ -576,7 +624,7 @@ def main():
             {
                 "task": options.task, "gamma": options.gamma, "seed": options.seed, "threads": options.threads,
                 "dataset": {name: len(labels) for name, (_, labels) in part.items()},
-                **rows, "start": {"pruned": start, "baseline": probe},
+                **rows, "start": {"pruned": start, "baseline": start_baseline}, "probe": probed,
                 "reduction": {k: rows["pruned"][k] / rows["baseline"][k] for k in ("macs", "params", "cpuMs")},
                 "seconds": seconds,
             }  # fmt: skip

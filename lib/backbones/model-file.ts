@@ -23,8 +23,8 @@ const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network
       name: basename(path),
       external: (location) => readFileSync(insideOf(dirname(resolve(path)), location)),
     }),
-  ".h5": readKerasModel,
-  ".hdf5": readKerasModel,
+  ".h5": (path) => readKerasModel(path),
+  ".hdf5": (path) => readKerasModel(path),
   ".json": readTfjsModel,
   ".keras": (path) => {
     throw new EtlError("unsupported", `${path}: Keras 3's archive, an .h5 file was needed`, {

@@ -41,19 +41,19 @@ export async function parseKerasFile(path: string): Promise<KerasFile> {
   const h5 = await import("h5wasm/node");
   // Errors inside HDF5 are thrown, not printed. The library cannot be used after one: its thread ends with the file.
   (await h5.ready).activate_throwing_error_handler();
-  let file: File | undefined;
   try {
-    file = new h5.File(resolve(path), "r");
+    const file = new h5.File(resolve(path), "r");
     if (file.file_id < 0n) throw damaged(where, "an HDF5 file that cannot be opened", "a whole one");
-    return readOpen(file, { where, bytes });
+    const read = readOpen(file, { where, bytes });
+    // Not after an error: closing a damaged file can go wrong too, and the thread ends anyway.
+    file.close();
+    return read;
   } catch (error) {
     if (isEtlError(error)) throw error;
     throw new EtlError("format", `${where}: damaged (${reasonOf(error)}), a whole HDF5 file was needed`, {
       hint: "fetch the file again",
       cause: error,
     });
-  } finally {
-    closeQuietly(file);
   }
 }
 
@@ -62,15 +62,6 @@ function reasonOf(error: unknown): string {
   const message = messageOf(error);
   const reasons = [...message.matchAll(/in \w+\(\): (.+)/g)];
   return reasons.at(-1)?.[1] ?? (message.split("\n")[0] || "HDF5 cannot read it");
-}
-
-/** A damaged file may not be closable either; what was read from it has been judged by then. */
-function closeQuietly(file: File | undefined): void {
-  try {
-    file?.close();
-  } catch {
-    return;
-  }
 }
 
 async function checkMagic(path: string, where: string): Promise<number> {
@@ -194,7 +185,7 @@ function listOf(group: Group, attribute: string, { where, bytes }: Source): stri
   const value: unknown = group.get_attribute(attribute, false);
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (list.every((name): name is string => typeof name === "string" && name !== "")) return [...list];
-  throw damaged(where, `${attribute} of type ${String(dtype)}`, "a list of names");
+  throw damaged(where, `${attribute} of type ${JSON.stringify(dtype)}`, "a list of names");
 }
 
 function readTensor(group: Group, name: string, { where, bytes }: Source): Parameter {
@@ -215,7 +206,10 @@ function readTensor(group: Group, name: string, { where, bytes }: Source): Param
     );
   }
   if (dtype !== "<f" && dtype !== "<d") {
-    throw new EtlError("unsupported", `${at}: element type ${String(dtype)}, float32 or float64 was needed`);
+    throw new EtlError(
+      "unsupported",
+      `${at}: element type ${JSON.stringify(dtype)}, float32 or float64 was needed`,
+    );
   }
   const value: unknown = count === 0 ? new Float32Array(0) : dataset.value;
   const data = value instanceof Float64Array ? Float32Array.from(value) : value;

@@ -16,7 +16,7 @@ import { networkFromKeras } from "./keras-model.ts";
 export type { KerasFile, KerasLayerWeights } from "./keras-h5-parse.ts";
 
 export interface ReadKerasOptions {
-  /** Longest time to read for, in milliseconds; default five minutes. */
+  /** Longest time to read for, in milliseconds; default two minutes. */
   readonly limit?: number;
 }
 
@@ -41,7 +41,7 @@ function startThread(): Worker {
  */
 export async function readKerasFile(
   path: string,
-  { limit = 300_000 }: ReadKerasOptions = {},
+  { limit = 120_000 }: ReadKerasOptions = {},
 ): Promise<KerasFile> {
   const where = basename(path);
   const worker = startThread();
@@ -87,9 +87,9 @@ export async function readKerasWeights(path: string): Promise<Map<string, Parame
 }
 
 /** Reads a whole Keras model. @throws EtlError kind `usage` for a file that holds weights alone */
-export async function readKerasModel(path: string): Promise<Network> {
+export async function readKerasModel(path: string, options: ReadKerasOptions = {}): Promise<Network> {
   const where = basename(path);
-  const { layers, config, kerasVersion } = await readKerasFile(path);
+  const { layers, config, kerasVersion } = await readKerasFile(path, options);
   if (config === undefined) {
     throw new EtlError("usage", `${where}: weights without a model, a file with model_config was needed`, {
       hint: "weights go to a backbone: --backbone vggface --weights FILE; or save with model.save(FILE)",

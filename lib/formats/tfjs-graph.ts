@@ -146,7 +146,7 @@ function attributeOf(value: unknown, where: string): Attribute {
     const numbers = Array.isArray(held) && held.every((each) => typeof each === "number");
     if ((type === "int" || type === "float") && typeof held === "number") return { type, value: held };
     if (type === "string" && isText(held)) return { type, value: held };
-    if ((type === "ints" || type === "floats") && numbers) return { type, value: held as number[] };
+    if ((type === "ints" || type === "floats") && numbers) return { type, value: held };
     if (type === "strings" && Array.isArray(held) && held.every(isText)) return { type, value: held };
     if (type === "tensor") return { type, value: inlined(held, where) };
   }

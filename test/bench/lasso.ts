@@ -11,6 +11,7 @@ import { join } from "node:path";
 import type { LassoPath, Moments } from "../../lib/core/artifacts.ts";
 import { nowMs } from "../../lib/core/clock.ts";
 import { lassoPathFromMoments } from "../../lib/lasso/path.ts";
+import { median, peerEnvironment, report, round } from "./support.ts";
 
 const n = 3750;
 const gap = 1e-6;
@@ -18,11 +19,8 @@ const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [64,
 const peer = join(import.meta.dirname, "peers/lasso.py");
 
 function python(...args: string[]): string {
-  const environment = { ...process.env };
-  delete environment["OPENBLAS_CORETYPE"];
-  delete environment["OPENBLAS_L2_SIZE"];
   return execFileSync(process.env["PYTHON"] ?? "python3", [peer, ...args], {
-    env: environment,
+    env: peerEnvironment(),
     encoding: "utf8",
   });
 }
@@ -30,11 +28,6 @@ function python(...args: string[]): string {
 function numbers(path: string): Float64Array {
   const bytes = readFileSync(path);
   return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
 const rows: Record<string, string | number>[] = [];
@@ -53,7 +46,7 @@ for (const p of sizes) {
       xy: numbers(join(folder, "xy.bin")),
       yy: Float64Array.of(yy),
     };
-    const repeats = p > 1000 ? 1 : 7;
+    const repeats = p > 1000 ? 1 : 7; // the larger one takes minutes on the other side
     const wall: number[] = [];
     const cpu: number[] = [];
     let path: LassoPath | undefined;
@@ -71,19 +64,20 @@ for (const p of sizes) {
       version: string;
     };
     const ourGap = Math.max(...(path?.points ?? []).map((point) => point.gap)) / (yy / n);
+    const [etl, sklearn] = [median(wall), median(theirs.wall)];
+    const [etlCpu, sklearnCpu] = [median(cpu), median(theirs.cpu)];
     rows.push({
-      p,
-      "etl s": median(wall).toFixed(3),
-      "sklearn s": median(theirs.wall).toFixed(3),
-      ratio: (median(wall) / median(theirs.wall)).toFixed(2),
-      "etl cpu s": median(cpu).toFixed(3),
-      "sklearn cpu s": median(theirs.cpu).toFixed(3),
-      "cpu ratio": (median(cpu) / median(theirs.cpu)).toFixed(2),
-      "etl gap": ourGap.toExponential(1),
-      "sklearn gap": theirs.gap.toExponential(1),
+      ...{ p, repeats, sklearn: theirs.version },
+      ...{ etlSeconds: round(etl), sklearnSeconds: round(sklearn), ratio: round(etl / sklearn) },
+      ...{
+        etlCpuSeconds: round(etlCpu),
+        sklearnCpuSeconds: round(sklearnCpu),
+        cpuRatio: round(etlCpu / sklearnCpu),
+      },
+      ...{ etlGap: ourGap.toExponential(1), sklearnGap: theirs.gap.toExponential(1) },
     });
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
-console.table(rows);
+await report("lasso", rows);

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { availableParallelism, cpus, loadavg } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { timestamp } from "../../lib/core/clock.ts";
 import { writeJson } from "../../lib/core/files.ts";
 import { ortVersion } from "../../lib/engine/ort/open.ts";
@@ -33,7 +33,8 @@ const loadBefore = loadavg()[0];
 export async function report(bench: string, rows: BenchResult["rows"], name = bench): Promise<void> {
   const result: BenchResult = {
     bench,
-    command: ["npx tsx", `test/bench/${bench}.ts`, ...process.argv.slice(2)].join(" "),
+    // Where folders lie on the machine that measured is nobody's business.
+    command: ["npx tsx", `test/bench/${bench}.ts`, ...process.argv.slice(2).map(withoutPlace)].join(" "),
     measuredAt: timestamp(),
     machine: {
       cpu: (cpus()[0]?.model ?? "unknown").trim(),
@@ -46,6 +47,10 @@ export async function report(bench: string, rows: BenchResult["rows"], name = be
   };
   await writeJson(join(resultsFolder, `${name}.json`), result);
   console.log(JSON.stringify(rows));
+}
+
+function withoutPlace(argument: string): string {
+  return argument.startsWith("/") ? basename(argument) : argument;
 }
 
 export function median(values: readonly number[]): number {

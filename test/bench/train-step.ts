@@ -4,11 +4,8 @@
  *   npx tsx test/bench/train-step.ts [face-resnet|vgg16|mobilenet-v2] [batch 32] [threads 2] [rounds 5] [steps 3]
  *
  * PyTorch runs in both memory layouts and is credited with the faster one. Prints medians in milliseconds per image and
- * the ratio ours / PyTorch as one JSON line.
+ * the ratio ours / PyTorch as one JSON line, and keeps them in results/train-step-NETWORK.json.
  */
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { withHead } from "../../lib/backbones/head.ts";
 import { loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { buildVgg16 } from "../../lib/backbones/vggface.ts";
@@ -17,11 +14,10 @@ import { nowMs } from "../../lib/core/clock.ts";
 import { createRandom } from "../../lib/core/random.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import type { Network } from "../../lib/network/network.ts";
+import { median, report, round, startPeer } from "./support.ts";
 
 const [name = "face-resnet", ...numbers] = process.argv.slice(2);
 const [batch = 32, threads = 2, rounds = 5, steps = 3] = numbers.map(Number);
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 async function networkFor(): Promise<{ network: Network; features: string; side: number }> {
   if (name === "vgg16")
@@ -31,28 +27,6 @@ async function networkFor(): Promise<{ network: Network; features: string; side:
     name === "face-resnet" ? {} : { weights: "random" },
   );
   return { network, features, side: preprocessing.width };
-}
-
-/** PyTorch in a process of its own: `run(n)` gives the milliseconds of n steps. */
-async function peer(
-  layout: "nchw" | "nhwc",
-): Promise<{ run: (n: number) => Promise<number[]>; end: () => void }> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("OPENBLAS_")));
-  const script = fileURLToPath(new URL("./peers/train_step.py", import.meta.url));
-  const child = spawn(process.env.PYTHON ?? "python3", [script, name, `${batch}`, `${threads}`, layout], {
-    env,
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  await lines.next();
-  return {
-    run: async (n) => {
-      child.stdin.write(`${n}\n`);
-      const { value } = (await lines.next()) as { value: string };
-      return JSON.parse(value) as number[];
-    },
-    end: () => child.stdin.end(),
-  };
 }
 
 const { network, features, side } = await networkFor();
@@ -85,28 +59,31 @@ const run = async (n: number): Promise<number[]> => {
   }
   return times;
 };
-const peers = { nchw: await peer("nchw"), nhwc: await peer("nhwc") };
+const open = (layout: string) => startPeer("train_step.py", [name, `${batch}`, `${threads}`, layout]);
+const peers = { nchw: await open("nchw"), nhwc: await open("nhwc") };
+const { torch } = peers.nchw.hello as { torch: string };
 const theirs: Record<"nchw" | "nhwc", number[]> = { nchw: [], nhwc: [] };
-for (const layout of ["nchw", "nhwc"] as const) await peers[layout].run(2);
+for (const layout of ["nchw", "nhwc"] as const) await peers[layout].ask("2");
 await run(2);
 for (let round = 0; round < rounds; round++) {
   ours.push(...(await run(steps)));
-  for (const layout of ["nchw", "nhwc"] as const) theirs[layout].push(...(await peers[layout].run(steps)));
+  for (const layout of ["nchw", "nhwc"] as const)
+    theirs[layout].push(...((await peers[layout].ask(`${steps}`)) as number[]));
 }
-for (const { end } of Object.values(peers)) end();
+for (const peer of Object.values(peers)) peer.end();
 await trainer.dispose();
 await engine.dispose();
 
-const perImage = (times: readonly number[]): number => Number((median(times) / batch).toFixed(3));
-const best = Math.min(perImage(theirs.nchw), perImage(theirs.nhwc));
-console.log(
-  JSON.stringify({
-    network: name,
-    batch,
-    threads,
-    oursMs: perImage(ours),
-    torchNchwMs: perImage(theirs.nchw),
-    torchNhwcMs: perImage(theirs.nhwc),
-    ratio: Number((perImage(ours) / best).toFixed(3)),
-  }),
+const perImage = (times: readonly number[]): number => round(median(times) / batch);
+const [nchw, nhwc] = [perImage(theirs.nchw), perImage(theirs.nhwc)];
+await report(
+  "train-step",
+  [
+    {
+      ...{ network: name, batch, threads, rounds, steps, torch },
+      ...{ oursMs: perImage(ours), torchNchwMs: nchw, torchNhwcMs: nhwc },
+      ratio: round(perImage(ours) / Math.min(nchw, nhwc)),
+    },
+  ],
+  `train-step-${name}`,
 );

@@ -95,7 +95,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
   try {
     const cutter = createCutter(model, options);
     const { keep, plan, network } = await reachTarget(cutter, options, withEngine);
-    signal?.throwIfAborted();
+    stopIfAborted(signal);
     const layers = fileLayers(model, plan);
     const notes = [...model.notes];
     let difference: number | undefined;
@@ -169,6 +169,10 @@ function fileBytes(network: Network): number {
   return writeOnnx(network).length;
 }
 
+function stopIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new EtlError("interrupted", "cut: stopped, nothing was written");
+}
+
 interface Cut {
   readonly keep: number;
   readonly plan: Plan;
@@ -224,10 +228,10 @@ async function reachTarget(
   progress.start("latency", Math.log2(coarseSteps) + 1);
   let done = 0;
   const milliseconds = async (share: number): Promise<number> => {
-    signal?.throwIfAborted();
-    const { medianMs } = await timed(engine, boundAs(cutter, cutter.cutAt(share).network), 20);
-    progress.update(++done, `keep ${share.toFixed(3)}: ${medianMs.toFixed(2)} ms`);
-    return medianMs;
+    stopIfAborted(signal);
+    const ms = await timed(engine, boundAs(cutter, cutter.cutAt(share).network), 10);
+    progress.update(++done, `keep ${share.toFixed(3)}: ${ms.toFixed(2)} ms`);
+    return ms;
   };
   const found = await largestKeep(coarseSteps, milliseconds, targetMs);
   progress.finish(`keep ${found.keep.toFixed(3)}`);
@@ -291,10 +295,15 @@ function boundAs({ model }: Pick<Cutter, "model">, network: Network): Network {
   return { ...network, inputs: model.network.inputs, outputs: model.network.outputs };
 }
 
-async function timed(engine: Engine, network: Network, runs: number): Promise<Latency> {
+/** The lowest of three medians: what else the machine does makes a network slower, never faster. */
+async function timed(engine: Engine, network: Network, runs: number): Promise<number> {
   const batch = fixedBatch(network);
-  const [latency] = (await profileModels(engine, [{ name: "cut", network }], { runs, batch })).values();
-  return scaled(latency, batch);
+  let best = Infinity;
+  for (let round = 0; round < 3; round++) {
+    const measured = await profileModels(engine, [{ name: "cut", network }], { runs, batch });
+    best = Math.min(best, (measured.get("cut")?.medianMs ?? Infinity) * batch);
+  }
+  return best;
 }
 
 /** A file for a fixed batch is timed with it; the time is that of one run. */

@@ -225,7 +225,7 @@ async function reachTarget(
   if (targetSize !== undefined) return cutter.cutAt(await keepForSize(cutter, targetSize));
   if (targetMs === undefined) throw new EtlError("usage", "cut: no target, one was needed");
   const engine = await withEngine();
-  progress.start("latency", Math.log2(coarseSteps) + 1);
+  progress.start("latency", Math.log2(coarseSteps) + 2);
   let done = 0;
   const milliseconds = async (share: number): Promise<number> => {
     stopIfAborted(signal);

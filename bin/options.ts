@@ -49,9 +49,9 @@ export const planOptions = {
     type: "number",
     describe: "Instead of gamma: least validation accuracy before fine-tuning, in (0, 1]",
   },
-  rmse: { choices: ["heldout", "train"] as const, describe: "Error that the knee reads (heldout)" },
+  rmse: { choices: ["heldout", "train"] as const, describe: "Error that the knee reads (train)" },
   "group-select": {
-    choices: ["union", "last", "joint"] as const,
+    choices: ["union", "last"] as const,
     describe: "Selection of coupled channels (union)",
   },
   "min-filters": { type: "number", describe: "At least so many filters stay in every layer" },

@@ -127,7 +127,7 @@ export type RmseKind = "heldout" | "train";
 export type Scaling = "paper" | "compensated" | "none";
 
 /** How a coupled group's selection comes from the taps inside it. */
-export type GroupSelect = "union" | "last" | "joint";
+export type GroupSelect = "union" | "last";
 
 /** One row of every per-layer table. */
 export interface LayerRow {

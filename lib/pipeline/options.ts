@@ -107,7 +107,7 @@ const defaults = {
   scaling: "none",
   reconstruct: true,
   refit: true,
-  rmse: "heldout",
+  rmse: "train",
   groupSelect: "union",
   minFilters: 4,
   epochs: 4,

@@ -1,6 +1,6 @@
 /** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
 import { statSync } from "node:fs";
-import { EtlError } from "../core/errors.ts";
+import { EtlError, isEtlError } from "../core/errors.ts";
 import type { Latency, RunRecord } from "../core/record.ts";
 import { mergeMoments } from "../core/moments.ts";
 import { closeContext, openContext, type RunContext } from "./context.ts";
@@ -56,6 +56,10 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
     } finally {
       await closeContext(context);
     }
+  } catch (error) {
+    if (options.signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
+    const hint = `go on with the same command, or with: etl resume ${folder.path}`;
+    throw new EtlError("interrupted", `${folder.path}: stopped by the user, what was done is kept`, { hint, cause: error });
   } finally {
     await folder.close();
   }

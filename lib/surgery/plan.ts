@@ -34,7 +34,7 @@ export interface Plan {
 }
 
 export interface PlanOptions {
-  /** How several taps in one class are heard; `joint` selections agree already and are united. Default `union`. */
+  /** How several taps in one class are heard. Default `union`. */
   readonly groupSelect?: GroupSelect;
   /** At least so many outputs of every layer stay (all, where it has fewer). Default 1. */
   readonly minFilters?: number;

@@ -72,6 +72,10 @@ export const trainOptions = {
   "baseline-epochs": { type: "number", describe: "Epochs of the baseline" },
   "learning-rate": { type: "string", describe: "One rate, or candidates: 1e-4,5e-4 (validation picks)" },
   distill: { type: "number", describe: "Weight of the distance to the unpruned features; 0 = off" },
+  augment: {
+    type: "boolean",
+    describe: "Shift and brighten training pictures a little (default; --no-augment)",
+  },
   runs: { type: "number", describe: "Timed runs per network (50)" },
 } as const satisfies Record<string, Options>;
 
@@ -98,6 +102,7 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
     batchSize: number(args, "batch-size"),
     learningRates: numbersOption(args, "learning-rate"),
     distill: number(args, "distill"),
+    augment: flag(args, "augment"),
     folds: number(args, "folds"),
     valFraction: number(args, "val-fraction"),
     limit: number(args, "limit"),

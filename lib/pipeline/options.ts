@@ -43,6 +43,8 @@ export interface PruneOptions {
   readonly learningRates?: readonly number[];
   /** Weight of the distance to the unpruned network's pooled features in the loss; 0 = off. */
   readonly distill?: number;
+  /** Shift and brighten training pictures a little, beside mirroring. */
+  readonly augment?: boolean;
   readonly folds?: number;
   readonly valFraction?: number;
   readonly limit?: number;
@@ -115,6 +117,7 @@ const defaults = {
   batchSize: 32,
   learningRates: [1e-4, 5e-4],
   distill: 2,
+  augment: true,
   folds: 5,
   valFraction: 0.15,
   strict: false,

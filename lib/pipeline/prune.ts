@@ -59,7 +59,10 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
   } catch (error) {
     if (options.signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
     const hint = `go on with the same command, or with: etl resume ${folder.path}`;
-    throw new EtlError("interrupted", `${folder.path}: stopped by the user, what was done is kept`, { hint, cause: error });
+    throw new EtlError("interrupted", `${folder.path}: stopped by the user, what was done is kept`, {
+      hint,
+      cause: error,
+    });
   } finally {
     await folder.close();
   }

@@ -49,7 +49,7 @@ type History = Record<string, Omit<Trained, "network">>;
 /** Trains (or reads back) one network. Leaves `plan.file` and an entry in `history.json`. */
 export async function trainingStage(context: RunContext, plan: TrainingPlan): Promise<Trained> {
   const { folder, config, progress } = context;
-  const { batchSize, learningRates, seed, distill } = config;
+  const { batchSize, learningRates, seed, distill, augment } = config;
   const checkpoint = `checkpoints/${plan.stage}.safetensors`;
   const ran = await folder.stage(plan.stage, {
     inputs: {
@@ -58,6 +58,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       batchSize,
       learningRates,
       seed,
+      augment,
       ...(plan.distillation ? { distill } : {}),
     },
     files: [plan.file],
@@ -109,6 +110,9 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
   }
 }
 
+/** Small changes of a picture that leave every task's label alone: shift (share of the side), brightness. */
+const changes = { shift: 0.03, brightness: 0.2 } as const;
+
 /** Full batches of one epoch, shuffled and mirrored; the rows that are left over wait for the next epoch's shuffle. */
 async function* trainingBatches(
   context: RunContext,
@@ -120,8 +124,8 @@ async function* trainingBatches(
     readonly steps: number;
   },
 ): AsyncGenerator<Tensors> {
-  const { rows, task } = context;
-  const augment = task.mirror === "forbid" ? {} : { mirror: true };
+  const { rows, task, config } = context;
+  const augment = { ...(config.augment ? changes : {}), mirror: task.mirror !== "forbid" };
   let done = 0;
   for await (const batch of pictures(context, rows.train, { shuffle: true, epoch: options.epoch, augment })) {
     if (done === options.steps) return;

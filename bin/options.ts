@@ -70,7 +70,7 @@ export const trainOptions = {
   refit: { type: "boolean", describe: "Fit the kept filters again, layer by layer (default; --no-refit)" },
   epochs: { type: "number", describe: "Epochs of the pruned network" },
   "baseline-epochs": { type: "number", describe: "Epochs of the baseline" },
-  "learning-rate": { type: "string", describe: "One rate, or candidates: 1e-4,5e-4 (validation picks)" },
+  "learning-rate": { type: "string", describe: "One rate, or candidates: 1e-4,3e-4 (validation picks)" },
   distill: { type: "number", describe: "Weight of the distance to the unpruned features; 0 = off" },
   augment: {
     type: "boolean",

@@ -14,6 +14,7 @@ import { readOnnx, writeOnnx } from "../formats/onnx.ts";
 import type { Network } from "../network/network.ts";
 import { checkpointFile } from "./checkpoint.ts";
 import { pictures, type RunContext } from "./context.ts";
+import { withCrop } from "./model.ts";
 import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "./targets.ts";
 
 /** What is added to the task's loss, and what is fed for it. */
@@ -67,7 +68,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       const result = await train(context, plan, folder.file(checkpoint));
       const history = await readHistory(folder.file("history.json"));
       const { network, ...record } = result;
-      await writeWhole(folder.file(plan.file), writeOnnx(network));
+      await writeWhole(folder.file(plan.file), writeOnnx(withProvenance(context, network, plan.title)));
       await writeJson(folder.file("history.json"), { ...history, [plan.stage]: record });
     },
   });
@@ -75,6 +76,22 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
   const record = (await readHistory(folder.file("history.json")))[plan.stage];
   const network = readOnnx(await readBytes(folder.file(plan.file)), { name: folder.file(plan.file) });
   return { network, ...record };
+}
+
+/** The network with what a user of the file needs to know: the face box of its pictures, and where it comes from. */
+function withProvenance(context: RunContext, network: Network, title: string): Network {
+  const { config, dataset, backbone, folder } = context;
+  const made = {
+    etl: folder.state().etlVersion,
+    model: title,
+    backbone: backbone.fingerprint,
+    dataset: dataset.name,
+    data: dataset.fingerprint,
+    gamma: config.gamma,
+    seed: config.seed,
+  };
+  const boxed = withCrop(network, dataset.crop);
+  return { ...boxed, metadata: { ...boxed.metadata, "etl.provenance": JSON.stringify(made) } };
 }
 
 async function readHistory(path: string): Promise<History> {

@@ -8,6 +8,7 @@ import type { Progress } from "../../lib/core/progress.ts";
 import type { RunMetrics } from "../../lib/core/record.ts";
 import { silent } from "../../lib/core/progress.ts";
 import type { PruneOptions } from "../../lib/pipeline/options.ts";
+import { openModel } from "../../lib/pipeline/model.ts";
 import { prune } from "../../lib/pipeline/prune.ts";
 import { evaluateModel, predictImages } from "../../lib/pipeline/services.ts";
 
@@ -111,6 +112,9 @@ describe("prune, end to end on drawn faces", function () {
       split: "test",
       cacheDir: join(root, "cache"),
     });
+    const model = await openModel(options.out);
+    expect(model.crop).to.deep.equal(evaluation.crop);
+    expect(model.task?.name).to.equal("gender");
     expect(evaluation.n).to.be.greaterThan(20);
     expect(evaluation.accuracy).to.be.within(0.4, 1);
     const error: unknown = await predictImages(options.out, [join(root, "missing.jpg")]).catch(

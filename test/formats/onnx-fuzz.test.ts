@@ -82,6 +82,7 @@ describe("formats/onnx: fuzz", () => {
     const files = seeds();
     const random = createRandom("onnx fuzz");
     let [readable, peak] = [0, 0];
+    const before = buffersHeld(); // other test files leave theirs behind
     for (let i = 0; i < runs; i++) {
       const bytes = mutate(files[i % files.length] ?? new Uint8Array(), random);
       try {
@@ -94,13 +95,17 @@ describe("formats/onnx: fuzz", () => {
         if (!isEtlError(error)) throw new Error(`mutation ${i}: not an EtlError`, { cause: error });
         expect(error.message).to.match(/^fuzz\.onnx: /);
       }
-      const { external, arrayBuffers } = process.memoryUsage();
-      peak = Math.max(peak, external + arrayBuffers);
+      peak = Math.max(peak, buffersHeld() - before);
     }
     expect(readable).to.be.within(runs / 100, runs - 1);
     expect(peak).to.be.below(512 * 2 ** 20);
   });
 });
+
+function buffersHeld(): number {
+  const { external, arrayBuffers } = process.memoryUsage();
+  return external + arrayBuffers;
+}
 
 function inferenceError(network: Parameters<typeof inferShapes>[0]): unknown {
   try {

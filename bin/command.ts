@@ -30,7 +30,7 @@ export interface Command {
 
 /** A text argument; undefined where it was not given. */
 export function text(args: Arguments, name: string): string | undefined {
-  const value = args[name];
+  const value = last(args[name]);
   return value === undefined ? undefined : typeof value === "string" ? value : JSON.stringify(value);
 }
 
@@ -48,12 +48,17 @@ export function texts(args: Arguments, name: string): string[] {
 
 /** A number; undefined where it was not given. */
 export function number(args: Arguments, name: string): number | undefined {
-  const value = args[name];
+  const value = last(args[name]);
   return value === undefined ? undefined : Number(value);
 }
 
 /** A switch; undefined where it was not given. */
 export function flag(args: Arguments, name: string): boolean | undefined {
-  const value = args[name];
+  const value = last(args[name]);
   return value === undefined ? undefined : Boolean(value);
+}
+
+/** An option given twice: the last one counts. */
+function last(value: unknown): unknown {
+  return Array.isArray(value) ? (value as unknown[]).at(-1) : value;
 }

@@ -58,7 +58,6 @@ async function parse(argv: readonly string[], signal: AbortSignal): Promise<void
     .strict()
     .demandCommand(1, "name a command")
     .wrap(Math.min(110, process.stdout.columns || 110))
-    .parserConfiguration({ "duplicate-arguments-array": false })
     .exitProcess(false)
     .fail((message: string | null, error?: Error) => {
       if (error !== undefined) throw error;

@@ -1,0 +1,83 @@
+import { expect } from "chai";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const project = resolve(import.meta.dirname, "../..");
+const sample = (n: number): string => join(project, `node_modules/@vladmandic/face-api/demo/sample${n}.jpg`);
+
+/** Runs the program as a user does. */
+function etl(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((done) => {
+    execFile(
+      process.execPath,
+      ["--import", "tsx", "bin/etl.ts", ...args],
+      { cwd: project },
+      (error, stdout, stderr) => {
+        done({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+      },
+    );
+  });
+}
+
+describe("the program", function () {
+  this.timeout(120_000);
+
+  it("predicts several pictures; the last line on stdout is one JSON value", async () => {
+    const { code, stdout } = await etl(
+      "predict",
+      "--backbone",
+      "face-resnet",
+      sample(1),
+      sample(2),
+      "--json",
+    );
+    expect(code).to.equal(0);
+    const predictions = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as {
+      file: string;
+      outputs: number[];
+    }[];
+    expect(predictions.map(({ file }) => file)).to.deep.equal([sample(1), sample(2)]);
+    expect(predictions.map(({ outputs }) => outputs.length)).to.deep.equal([128, 128]);
+  });
+
+  it("takes the last of an option that is given twice", async () => {
+    const { code, stderr } = await etl(
+      "prune",
+      "--task",
+      "gender",
+      "--data",
+      "synthetic:60",
+      "--out",
+      "/tmp/x",
+      "--gamma",
+      "0.1",
+      "--gamma",
+      "2",
+    );
+    expect(code).to.equal(2);
+    expect(stderr).to.contain("--gamma: 2");
+  });
+
+  it("answers a truncated model, a broken picture and an unknown command, with exit codes", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "etl-bin-"));
+    try {
+      const model = join(folder, "half.onnx");
+      await writeFile(model, Buffer.from([0x08, 0x08, 0x3a, 0xff, 0xff, 0x03]));
+      const truncated = await etl("predict", model, sample(1));
+      expect(truncated.code).to.equal(1);
+      expect(truncated.stderr).to.contain("half.onnx");
+      const picture = join(folder, "no.jpg");
+      await writeFile(picture, "not a picture");
+      const broken = await etl("predict", "--backbone", "face-resnet", picture);
+      expect(broken.code).to.equal(1);
+      expect(broken.stderr).to.contain("no.jpg");
+      const unknown = await etl("prun");
+      expect(unknown.code).to.equal(2);
+      expect(unknown.stderr).to.contain("did you mean prune?");
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});

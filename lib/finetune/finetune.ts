@@ -45,6 +45,8 @@ export interface FinetuneOptions {
   /** Steps of a trial; default: a third of an epoch, at least 20, at most 60. */
   readonly trialSteps?: number;
   readonly validate: (network: Network) => Promise<Validation>;
+  /** Pictures that `validate` looks at. */
+  readonly validationSize: number;
   readonly optimizer?: Optimizer;
   readonly clipNorm?: number;
   readonly trainable?: (parameter: string) => boolean;
@@ -117,7 +119,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
       learningRate,
       seconds: (nowMs() - start) / 1000,
     });
-    if (bestOf(history) === epoch) best = parameters;
+    if (bestOf(history, options.validationSize) === epoch) best = parameters;
     progress.finish(
       `loss ${trainLoss.toFixed(4)}, validation ${validation.loss.toFixed(4)}, ${(100 * validation.accuracy).toFixed(2)} %`,
     );
@@ -126,7 +128,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
   return {
     network: withParameters(network, best),
     history,
-    bestEpoch: bestOf(history),
+    bestEpoch: bestOf(history, options.validationSize),
     learningRate,
     trials,
   };
@@ -219,19 +221,23 @@ function epochZero(validation: Validation, seconds: number): EpochRecord {
   return { epoch: 0, valLoss: validation.loss, valAccuracy: validation.accuracy, learningRate: 0, seconds };
 }
 
-/** The epoch with the highest validation accuracy; the lower loss decides among equals. */
-export function bestOf(history: readonly EpochRecord[]): number {
-  let best = history[0];
-  for (const record of history) {
-    if (
-      best === undefined ||
-      record.valAccuracy > best.valAccuracy ||
-      (record.valAccuracy === best.valAccuracy && record.valLoss < best.valLoss)
-    ) {
-      best = record;
-    }
+/**
+ * The epoch with the highest validation accuracy; the lower loss decides among equals. Training has to earn its place:
+ * epoch 0 stays unless it is beaten by more than half a binomial standard error (the error of a comparison on the same
+ * pictures, most of which both get right).
+ *
+ * @param n pictures of the validation part
+ */
+export function bestOf(history: readonly EpochRecord[], n: number): number {
+  const [zero, ...trained] = history;
+  if (zero === undefined) return 0;
+  let best: EpochRecord | undefined;
+  for (const record of trained) {
+    const better = best === undefined || record.valAccuracy > best.valAccuracy;
+    if (better || (record.valAccuracy === best?.valAccuracy && record.valLoss < best.valLoss)) best = record;
   }
-  return best?.epoch ?? 0;
+  const error = Math.sqrt((zero.valAccuracy * (1 - zero.valAccuracy)) / Math.max(1, n));
+  return best !== undefined && best.valAccuracy > zero.valAccuracy + error / 2 ? best.epoch : zero.epoch;
 }
 
 /** The network with some of its float32 parameters replaced. */

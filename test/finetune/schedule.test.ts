@@ -26,8 +26,15 @@ describe("bestOf", () => {
 
   it("takes the highest accuracy, then the lowest loss, then the earliest epoch", () => {
     expect(
-      bestOf([epoch(0, 0.9, 0.3), epoch(1, 0.95, 0.2), epoch(2, 0.95, 0.1), epoch(3, 0.95, 0.1)]),
+      bestOf([epoch(0, 0.9, 0.3), epoch(1, 0.95, 0.2), epoch(2, 0.95, 0.1), epoch(3, 0.95, 0.1)], 500),
     ).to.equal(2);
-    expect(bestOf([epoch(0, 0.9, 0.3), epoch(1, 0.8, 0.1)])).to.equal(0);
+    expect(bestOf([epoch(0, 0.9, 0.3), epoch(1, 0.8, 0.1)], 500)).to.equal(0);
+  });
+
+  it("keeps epoch 0 where training is ahead by chance only", () => {
+    const history = [epoch(0, 0.986, 0.05), epoch(1, 0.988, 0.04)];
+    expect(bestOf(history, 500)).to.equal(0);
+    expect(bestOf(history, 50_000)).to.equal(1);
+    expect(bestOf([epoch(0, 0.986, 0.05), epoch(1, 0.986, 0.01)], 50_000)).to.equal(0);
   });
 });

@@ -21,6 +21,15 @@ const flags = [
   "--disable-sync",
 ];
 
+/** Waits for an expression of the page. Asked from outside: the page's own policy forbids evaluation inside. */
+async function until(page: Page, expression: string): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    if ((await page.evaluate(expression)) === true) return;
+    await page.waitForTimeout(50);
+  }
+  throw new Error(`never true: ${expression}`);
+}
+
 describe("report in a browser", () => {
   let browser: Browser | undefined;
   let folder = "";
@@ -116,14 +125,10 @@ describe("report in a browser", () => {
   it("shows the tap that is chosen in the list or among the small drawings", async () => {
     const { page, context } = await open("one.html");
     await page.locator("#run-curves select").selectOption("3");
-    await page.waitForFunction(
-      "document.querySelector('#run-curves-tap .legend')?.textContent.includes('of 32')",
-    );
+    await until(page, "document.querySelector('#run-curves-tap .legend')?.textContent.includes('of 32')");
     expect(await page.locator('[data-tap="3"] input').isChecked()).to.equal(true);
     await page.locator('[data-tap="28"] input').check();
-    await page.waitForFunction(
-      "document.querySelector('#run-curves-tap .legend')?.textContent.includes('of 256')",
-    );
+    await until(page, "document.querySelector('#run-curves-tap .legend')?.textContent.includes('of 256')");
     expect(await page.locator("#run-curves select").inputValue()).to.equal("28");
     expectQuiet("one.html");
     await context.close();
@@ -149,7 +154,7 @@ describe("report in a browser", () => {
       "Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { globalThis.copied = text; } } })",
     );
     await page.locator('button[data-action=copy][data-table="run-results"]').click();
-    await page.waitForFunction("document.getElementById('status').textContent.includes('copied')");
+    await until(page, "document.getElementById('status').textContent.includes('copied')");
     expect(await page.evaluate("globalThis.copied.split('\\n').length")).to.equal(5);
     expectQuiet("one.html");
     await context.close();
@@ -188,7 +193,8 @@ describe("report in a browser", () => {
       page.evaluate("getComputedStyle(document.querySelector('#run-kept .xtick text')).fill");
     const dark = await ink();
     await page.locator("#theme").click();
-    await page.waitForFunction(
+    await until(
+      page,
       `getComputedStyle(document.querySelector('#run-kept .xtick text')).fill !== ${JSON.stringify(dark)}`,
     );
     expectQuiet("one.html");

@@ -1,6 +1,12 @@
 /** ONNX tensors <-> parameters. */
 import { EtlError } from "../core/errors.ts";
-import { sizeOf, type ElementArray, type ElementType, type Parameter } from "../network/network.ts";
+import {
+  elementArrays,
+  sizeOf,
+  type ElementArray,
+  type ElementType,
+  type Parameter,
+} from "../network/network.ts";
 import type { RawTensor } from "./onnx-proto.ts";
 
 /** TensorProto.DataType of our element types. */
@@ -41,16 +47,6 @@ export function dataTypeName(dataType: number): string {
   return names[dataType] ?? `data type ${dataType}`;
 }
 
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
-
 export interface TensorContext {
   /** Where the tensor is, for messages: file and place. */
   readonly where: string;
@@ -78,7 +74,7 @@ export function toParameter(tensor: RawTensor, context: TensorContext): Paramete
   const half = tensor.dataType === FLOAT16 || tensor.dataType === BFLOAT16;
   const raw = tensor.isExternal ? externalBytes(tensor, context) : tensor.raw;
   if (raw !== undefined) {
-    const width = half ? 2 : arrays[type].BYTES_PER_ELEMENT;
+    const width = half ? 2 : elementArrays[type].BYTES_PER_ELEMENT;
     expectCount(where, tensor.dims, size * width, raw.byteLength, "bytes");
     return { type, shape: tensor.dims, data: half ? widenRaw(raw, tensor.dataType) : copyRaw(raw, type) };
   }
@@ -114,14 +110,14 @@ function typedValues(tensor: RawTensor, type: ElementType): readonly number[] | 
 
 function fill(type: ElementType, values: readonly number[] | readonly bigint[]): ElementArray {
   if (type === "int64") return BigInt64Array.from(values as readonly bigint[]);
-  return arrays[type].from(values as readonly number[]);
+  return elementArrays[type].from(values as readonly number[]);
 }
 
 /** Copies bytes into an array of their own, so that alignment and lifetime do not depend on the file. */
 function copyRaw(raw: Uint8Array, type: ElementType): ElementArray {
   const own = new Uint8Array(raw.byteLength);
   own.set(raw);
-  return new arrays[type](own.buffer);
+  return new elementArrays[type](own.buffer);
 }
 
 function widenRaw(raw: Uint8Array, dataType: number): Float32Array {

@@ -12,6 +12,17 @@ export type ElementType = "float32" | "float64" | "int64" | "int32" | "int8" | "
 /** The array that holds each element type (`bool` as 0 and 1). */
 export type ElementArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int8Array | Uint8Array;
 
+/** Element type -> the array class that holds it. */
+export const elementArrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
 /** A constant tensor: a weight, or an index table such as the target shape of a Reshape. Row-major. */
 export interface Parameter {
   readonly type: ElementType;

@@ -1,6 +1,6 @@
 /** What every network must be before anything is computed from it. */
 import { EtlError } from "../core/errors.ts";
-import { sizeOf, type Network } from "./network.ts";
+import { elementArrays, sizeOf, type Network } from "./network.ts";
 import { nodeError, show } from "./shapes-context.ts";
 import { inferShapes } from "./shapes.ts";
 
@@ -29,23 +29,13 @@ export function validateNetwork(network: Network): void {
   }
 }
 
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
-
 function checkParameters(network: Network): void {
   for (const [name, { type, shape, data }] of network.parameters) {
     const where = `${network.name}: parameter "${name}"`;
-    if (!(data instanceof arrays[type])) {
+    if (!(data instanceof elementArrays[type])) {
       throw new EtlError(
         "format",
-        `${where}: ${type} in a ${data.constructor.name}, ${arrays[type].name} was needed`,
+        `${where}: ${type} in a ${data.constructor.name}, ${elementArrays[type].name} was needed`,
       );
     }
     if (data.length !== sizeOf(shape) || shape.some((dim) => !Number.isInteger(dim) || dim < 0)) {

@@ -2,7 +2,7 @@
 import type { Curve, Knee, TapMoments } from "../core/artifacts.ts";
 import { writeJson } from "../core/files.ts";
 import type { CurveRecord, GammaCostRecord } from "../core/record.ts";
-import { chooseCurveKnee, curveError } from "../knee/knee.ts";
+import { chooseCurveKnee } from "../knee/knee.ts";
 import { characteristicCurve } from "../lasso/curve.ts";
 import { mergeMoments } from "../core/moments.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
@@ -163,9 +163,4 @@ export function gammaCosts(context: RunContext, curves: Curves): GammaCostRecord
     const filters = plan.layers.reduce((sum, layer) => sum + layer.keptOutputs.length, 0);
     return { gamma, ...plan.after, filters };
   });
-}
-
-/** Error beside a curve's lambdas, as the configuration reads it. */
-export function errorOf(curve: Curve, context: Pick<RunContext, "config">): Float64Array {
-  return curveError(curve, context.config.rmse);
 }

@@ -148,7 +148,7 @@ export async function openRunFolder(
       if (known !== undefined) await forget(name);
       if ((await readOptional(file(marker))) !== key) {
         for (const old of scratch) await rm(file(old), { force: true });
-        if (scratch.length > 0) await writeJsonText(file(marker), key);
+        if (scratch.length > 0) await writeJson(file(marker), key);
       }
       const start = nowMs();
       await produce();
@@ -182,10 +182,6 @@ async function readOptional(path: string): Promise<string | undefined> {
   } catch {
     return undefined; // no marker, or a torn one: the scratch files are not trusted
   }
-}
-
-async function writeJsonText(path: string, value: string): Promise<void> {
-  await writeJson(path, value);
 }
 
 /** Reads `run.json`, undefined where there is none. A newer schema or a damaged file is an error. */

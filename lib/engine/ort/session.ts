@@ -25,7 +25,7 @@ export async function createSession(model: Uint8Array, settings: SessionSettings
       graphOptimizationLevel: settings.optimization,
       enableMemPattern: settings.fixedShapes,
       logSeverityLevel: 4,
-      // Threads that spin after a run take cores from the session that runs next, and from decoding.
+      // Threads that spin after a run take cores from the program that runs next, and from decoding.
       extra: { session: { set_denormal_as_zero: "1", intra_op: { allow_spinning: "0" } } },
     });
   } catch (error) {

@@ -1,15 +1,15 @@
 /** The ort engine as the calling thread sees it: networks in, programs and trainers out. */
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { EtlError, isEtlError, nearest } from "../../core/errors.ts";
+import { EtlError, isEtlError } from "../../core/errors.ts";
 import { writeOnnx } from "../../formats/onnx.ts";
-import type { Network, Tensor, ValueInfo } from "../../network/network.ts";
+import type { Network, ValueInfo } from "../../network/network.ts";
 import { producersOf } from "../../network/network.ts";
 import { propagate } from "../../network/shapes.ts";
-import type { Engine, EngineOptions, Program, Tensors, Trainer, TrainingOptions } from "../engine.ts";
-import { type Client, startClient } from "./client.ts";
-import { bytesOf, copyTensors, type TrainingSetup } from "./messages.ts";
-import { trainableParameters } from "./trainable.ts";
+import type { Engine, EngineOptions, Program } from "../engine.ts";
+import { type Client, startClient, workerBeside } from "../worker/client.ts";
+import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
+import { bytesOf, type Compilation } from "./messages.ts";
 
 /** Protocol buffers end at 2 GB. */
 const LARGEST_MODEL_BYTES = 2 ** 31 - 2 ** 20;
@@ -26,20 +26,20 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new EtlError("usage", `threads: ${threads}, an integer of at least 1 was needed`);
   }
-  const client = startClient();
+  const client = startClient<Compilation, null>("ort", workerBeside(import.meta.url));
   await client.call("hello", null);
   return {
     name: "ort",
     description: `onnxruntime-node ${ortVersion()}, CPU`,
     threads,
     compile: (network, { outputs } = {}) => compile(client, network, outputs, threads),
-    compileTraining: (network, training) => compileTraining(client, network, training, threads),
+    compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
     dispose: () => client.close(),
   };
 }
 
 async function compile(
-  client: Client,
+  client: Client<Compilation, null>,
   network: Network,
   wanted: readonly string[] | undefined,
   threads: number,
@@ -49,21 +49,7 @@ async function compile(
   if (model.byteLength > LARGEST_MODEL_BYTES) throw tooLarge(network, model.byteLength);
   const transfer = model.buffer instanceof ArrayBuffer ? [model.buffer] : [];
   const { id } = await client.call("compile", { model, outputs, threads }, transfer);
-  return {
-    run: async (inputs) => {
-      checkInputs(network, inputs);
-      const { copies, buffers } = copyTensors(inputs);
-      return named(network, client.call("run", { id, inputs: copies }, buffers));
-    },
-    time: async (inputs, { warmup, runs }) => {
-      checkInputs(network, inputs);
-      const { copies, buffers } = copyTensors(inputs);
-      return named(network, client.call("time", { id, inputs: copies, warmup, runs }, buffers));
-    },
-    dispose: async () => {
-      await client.call("dispose", { id });
-    },
-  };
+  return remoteProgram(client, network, id, (result) => named(network, result));
 }
 
 /** onnxruntime fuses nodes and names the result after the value it makes: give back the name of our node. */
@@ -89,7 +75,6 @@ async function named<T>(network: Network, result: Promise<T>): Promise<T> {
 function withOutputs(network: Network, outputs: readonly string[]): Network {
   const bytes = bytesOf(network.parameters.values());
   if (bytes > LARGEST_MODEL_BYTES) throw tooLarge(network, bytes);
-  const producers = producersOf(network);
   let inferred: ReadonlyMap<string, readonly number[]> | undefined;
   const shapes = (): ReadonlyMap<string, readonly number[]> => {
     // Only ranks are wanted: any size will do for the dimensions that have names.
@@ -98,18 +83,7 @@ function withOutputs(network: Network, outputs: readonly string[]): Network {
     return (inferred ??= propagate(network, { bindings, onError: "skip" }).shapes);
   };
   const known = new Map([...network.outputs, ...network.inputs].map((value) => [value.name, value]));
-  for (const name of outputs) {
-    if (!producers.has(name) && !known.has(name)) {
-      const near = nearest(name, producers.keys());
-      throw new EtlError(
-        "usage",
-        `${name}: no node of the network makes this value, a value of the graph was needed`,
-        {
-          hint: near === undefined ? undefined : `did you mean ${near}?`,
-        },
-      );
-    }
-  }
+  checkOutputs(network, outputs);
   const ranked = (name: string): ValueInfo => {
     const shape = shapes().get(name) ?? [];
     return { name, type: "float32", shape: shape.map((_, axis) => `${name}.${axis}`) };
@@ -123,67 +97,4 @@ function tooLarge(network: Network, bytes: number): EtlError {
     `${network.name}: ${(bytes / 1e9).toFixed(2)} GB of parameters, less than 2 GB was needed (the ONNX file format ends there)`,
     { hint: "cut the head off first: most parameters of large face networks sit in the classifier" },
   );
-}
-
-/** Inputs must be there and as long as their shape says. */
-function checkInputs(network: Network, inputs: Tensors): void {
-  for (const { name } of network.inputs) {
-    if (!(name in inputs)) {
-      throw new EtlError(
-        "usage",
-        `${name}: not among the inputs (${Object.keys(inputs).join(", ")}), a tensor was needed`,
-      );
-    }
-  }
-  for (const [name, { shape, data }] of Object.entries(inputs)) {
-    const size = shape.reduce((product, dim) => product * dim, 1);
-    if (data.length !== size) {
-      throw new EtlError(
-        "usage",
-        `${name}: ${data.length} values, ${size} for the shape [${shape.join(", ")}] were needed`,
-      );
-    }
-  }
-}
-
-/** Training options that can travel to the worker. */
-function withoutFunctions(training: TrainingOptions): TrainingSetup["options"] {
-  const options: { trainable?: unknown } & TrainingOptions = { ...training };
-  delete options.trainable;
-  return options;
-}
-
-async function compileTraining(
-  client: Client,
-  network: Network,
-  training: TrainingOptions,
-  threads: number,
-): Promise<Trainer> {
-  const setup = {
-    options: withoutFunctions(training),
-    trainable: trainableParameters(network, training),
-    threads,
-  };
-  const { id } = await client.call("train", { network, setup });
-  return {
-    step: async (inputs, { learningRate }) => {
-      checkInputs(network, inputs);
-      const { copies, buffers } = copyTensors(inputs);
-      return client.call("step", { id, inputs: copies, learningRate }, buffers);
-    },
-    gradients: async (inputs) => {
-      checkInputs(network, inputs);
-      const { copies, buffers } = copyTensors(inputs);
-      return client.call("gradients", { id, inputs: copies }, buffers);
-    },
-    parameters: async () => new Map<string, Tensor>(Object.entries(await client.call("parameters", { id }))),
-    restore: async (state) => {
-      const { copies, buffers } = copyTensors(state.tensors);
-      await client.call("restore", { id, state: { step: state.step, tensors: copies } }, buffers);
-    },
-    state: () => client.call("state", { id }),
-    dispose: async () => {
-      await client.call("dispose", { id });
-    },
-  };
 }

@@ -2,14 +2,8 @@
 import { nowMs } from "../../core/clock.ts";
 import type { Tensor } from "../../network/network.ts";
 import type { Tensors } from "../engine.ts";
+import type { RunningProgram } from "../worker/serve.ts";
 import { createSession, fromOrt, runSession, toOrt } from "./session.ts";
-
-export interface RunningProgram {
-  run(inputs: Tensors): Promise<Record<string, Tensor>>;
-  /** @returns milliseconds of each run */
-  time(inputs: Tensors, warmup: number, runs: number): Promise<number[]>;
-  dispose(): Promise<void>;
-}
 
 /** Compiles ONNX bytes; `outputs` are the values that a run gives. */
 export async function createProgram(

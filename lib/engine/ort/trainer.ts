@@ -1,33 +1,17 @@
 /** Training inside the worker: parameters and optimiser state live here and alternate between two buffers. */
 import { EtlError } from "../../core/errors.ts";
-import { createRandom } from "../../core/random.ts";
 import { writeOnnx } from "../../formats/onnx.ts";
 import { type Network, sizeOf, type Tensor } from "../../network/network.ts";
 import type { Shape } from "../../network/shapes-context.ts";
-import type { StepResult, Tensors, TrainerState } from "../engine.ts";
+import type { Tensors } from "../engine.ts";
+import { dropoutMask, runningStatistics, slotKey } from "../training.ts";
+import type { TrainingSetup } from "../worker/messages.ts";
+import type { RunningTrainer } from "../worker/serve.ts";
 import { planOptimizer } from "./gradients/optimizers.ts";
 import { pack, unpack, type WeightForm, weightForms } from "./gradients/packing.ts";
 import { blockSize } from "./block-size.ts";
-import type { TrainingSetup } from "./messages.ts";
 import { createSession, OrtTensor, runSession, type Session, toOrt } from "./session.ts";
-import {
-  buildTrainingGraph,
-  type DropoutMask,
-  NORM,
-  runningStatistics,
-  slotKey,
-  TERMS,
-  type TrainingGraph,
-} from "./training-graph.ts";
-
-export interface RunningTrainer {
-  step(inputs: Tensors, learningRate: number): Promise<StepResult>;
-  gradients(inputs: Tensors): Promise<{ loss: number; gradients: Record<string, Tensor> }>;
-  parameters(): Promise<Record<string, Tensor>>;
-  state(): Promise<TrainerState>;
-  restore(state: TrainerState): Promise<void>;
-  dispose(): Promise<void>;
-}
+import { buildTrainingGraph, NORM, TERMS, type TrainingGraph } from "./training-graph.ts";
 
 interface Compiled {
   readonly graph: TrainingGraph;
@@ -105,7 +89,10 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
       }
       given[name] = new OrtTensor("float32", data, shape);
     }
-    for (const mask of dropout) given[mask.name] = drawMask(mask, setup.options.seed ?? 0, steps);
+    const { seed = 0 } = setup.options;
+    for (const { name, shape, node, ratio } of dropout) {
+      given[name] = new OrtTensor("float32", dropoutMask(shape, { seed, step: steps, node, ratio }), shape);
+    }
     for (const { name } of needed) {
       const tensor = given[name] ?? current.get(name);
       if (tensor !== undefined) result[name] = tensor;
@@ -215,12 +202,4 @@ function toKept(data: Float32Array, shape: Shape, form: WeightForm | undefined):
 function fromKept(tensor: OrtTensor, shape: Shape, form: WeightForm | undefined): Tensor {
   const data = tensor.data as Float32Array;
   return { shape: [...shape], data: form === undefined ? Float32Array.from(data) : unpack(data, form) };
-}
-
-/** 0 (dropped) or 1 / (1 - ratio) (kept), from the seed, the step and the node. */
-function drawMask({ node, shape, ratio }: DropoutMask, seed: number, step: number): OrtTensor {
-  const random = createRandom(seed).fork(step).fork(node);
-  const kept = 1 / (1 - ratio);
-  const data = Float32Array.from({ length: sizeOf(shape) }, () => (random.uniform() < ratio ? 0 : kept));
-  return new OrtTensor("float32", data, shape);
 }

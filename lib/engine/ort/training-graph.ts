@@ -4,6 +4,8 @@ import type { Network, Node, Parameter, ValueInfo } from "../../network/network.
 import { sizeOf } from "../../network/network.ts";
 import type { Shape } from "../../network/shapes-context.ts";
 import { propagate } from "../../network/shapes.ts";
+import { CLIP_EPSILON, runningStatistics, slotKey, withInputShapes } from "../training.ts";
+import type { TrainingSetup } from "../worker/messages.ts";
 import { mul, scale, sqrt } from "./gradients/arithmetic.ts";
 import { buildBackward, buildForward } from "./gradients/differentiate.ts";
 import { createGraph, type Graph, type Value } from "./gradients/graph.ts";
@@ -12,10 +14,6 @@ import { planOptimizer } from "./gradients/optimizers.ts";
 import { weightForms } from "./gradients/packing.ts";
 import { poolFirst } from "./gradients/simplify.ts";
 import type { TrainingHooks } from "./gradients/site.ts";
-import type { TrainingSetup } from "./messages.ts";
-
-/** Added to the norm before dividing by it, as PyTorch does. */
-const CLIP_EPSILON = 1e-6;
 
 export interface TrainingGraphOptions {
   readonly network: Network;
@@ -51,18 +49,6 @@ export interface TrainingGraph {
 
 export const TERMS = "loss terms";
 export const NORM = "gradient norm";
-
-/** Key of an optimiser slot in a trainer's state. */
-export const slotKey = (slot: string, parameter: string): string => `${slot}/${parameter}`;
-
-/** Batch normalisation layers whose scale or bias is trained: their running statistics follow the batches. */
-export function runningStatistics(network: Network, trained: ReadonlySet<string>): string[] {
-  return network.nodes
-    .filter(
-      (node) => node.op === "BatchNormalization" && node.inputs.slice(1, 3).some((name) => trained.has(name)),
-    )
-    .flatMap((node) => node.inputs.slice(3, 5));
-}
 
 /** Builds the graph for fixed input shapes. */
 export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph {
@@ -114,7 +100,9 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
     update: (parameter, value) => updates.set(parameter, value),
   };
 
-  const { shapes, constants } = propagate(bound(network, inputShapes, new Set([...trained, ...running])));
+  const { shapes, constants } = propagate(
+    withInputShapes(network, inputShapes, new Set([...trained, ...running])),
+  );
   const forward = buildForward({ network, graph, shapes, constants, targets, given, trained, hooks });
 
   const feeds = new Map<string, Shape>();
@@ -189,38 +177,6 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
     scalars,
     tensors,
     gradients,
-  };
-}
-
-/** The network with the fed inputs' sizes in place of named dimensions, and with inputs in place of what is trained. */
-function bound(
-  network: Network,
-  inputShapes: Readonly<Record<string, Shape>>,
-  changing: ReadonlySet<string>,
-): Network {
-  const entries = [...network.parameters];
-  const inputs: ValueInfo[] = entries
-    .filter(([name]) => changing.has(name))
-    .map(([name, { type, shape }]) => ({ name, type, shape }));
-  return {
-    ...network,
-    parameters: new Map(entries.filter(([name]) => !changing.has(name))),
-    inputs: [
-      ...network.inputs.map((input) => {
-        const shape = inputShapes[input.name];
-        const fits =
-          shape.length === input.shape.length &&
-          input.shape.every((dim, i) => typeof dim === "string" || dim === shape[i]);
-        if (!fits) {
-          throw new EtlError(
-            "usage",
-            `${input.name}: shape [${shape.join(", ")}], [${input.shape.join(", ")}] was needed`,
-          );
-        }
-        return { ...input, shape };
-      }),
-      ...inputs,
-    ],
   };
 }
 

@@ -1,29 +1,33 @@
-/** The calling thread's end of the worker: requests out, promises back. */
+/** The calling thread's end of a worker: requests out, promises back. */
 import { Worker } from "node:worker_threads";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import type { Method, Methods, Reply, Request } from "./messages.ts";
 
 /** A running worker. Calls are answered in the order they are made. */
-export interface Client {
+export interface Client<Compile, Hello> {
   call<M extends Method>(
     method: M,
-    payload: Methods[M]["takes"],
+    payload: Methods<Compile, Hello>[M]["takes"],
     transfer?: readonly ArrayBuffer[],
-  ): Promise<Methods[M]["gives"]>;
+  ): Promise<Methods<Compile, Hello>[M]["gives"]>;
   /** Ends the worker after the calls under way. Later calls are refused. */
   close(): Promise<void>;
 }
 
 /**
- * The worker runs `worker.js` when built. From the sources, Node 20 does not hand the TypeScript loader of the calling
+ * The worker runs `<name>.js` when built. From the sources, Node 20 does not hand the TypeScript loader of the calling
  * thread to its workers: a line of JavaScript registers it first.
  */
-function startThread(): Worker {
-  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url));
+function startThread(script: URL): Worker {
+  if (!script.href.endsWith(".ts")) return new Worker(script);
   const loader = import.meta.resolve("tsx/esm/api");
-  const source = new URL("./worker.ts", import.meta.url).href;
-  const boot = `import { register } from ${JSON.stringify(loader)}; register(); await import(${JSON.stringify(source)});`;
+  const boot = `import { register } from ${JSON.stringify(loader)}; register(); await import(${JSON.stringify(script.href)});`;
   return new Worker(new URL(`data:text/javascript,${encodeURIComponent(boot)}`));
+}
+
+/** Address of the worker beside a module, with the module's own ending: `.ts` from the sources, `.js` when built. */
+export function workerBeside(module: string): URL {
+  return new URL(module.endsWith(".ts") ? "./worker.ts" : "./worker.js", module);
 }
 
 interface Waiting {
@@ -31,9 +35,13 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Starts the worker. It keeps the process alive only while a call is under way. */
-export function startClient(): Client {
-  const worker = startThread();
+/**
+ * Starts a worker. It keeps the process alive only while a call is under way.
+ *
+ * @param engine name of the engine, for messages
+ */
+export function startClient<Compile, Hello>(engine: string, script: URL): Client<Compile, Hello> {
+  const worker = startThread(script);
   worker.unref();
   const waiting = new Map<number, Waiting>();
   let calls = 0;
@@ -57,23 +65,15 @@ export function startClient(): Client {
     } else entry?.resolve(reply.result);
   });
   worker.on("error", (error) => {
-    failAll(
-      new EtlError(
-        "engine",
-        `ort: the compute thread failed (${messageOf(error)}), a running one was needed`,
-        {
-          cause: error,
-        },
-      ),
-    );
+    const found = `${engine}: the compute thread failed (${messageOf(error)})`;
+    failAll(new EtlError("engine", `${found}, a running one was needed`, { cause: error }));
   });
   worker.on("exit", (code) => {
-    failAll(
-      new EtlError("engine", `ort: the compute thread has ended (code ${code}), a running one was needed`),
-    );
+    const found = `${engine}: the compute thread has ended (code ${code})`;
+    failAll(new EtlError("engine", `${found}, a running one was needed`));
   });
 
-  const call: Client["call"] = (method, payload, transfer = []) =>
+  const call: Client<Compile, Hello>["call"] = (method, payload, transfer = []) =>
     new Promise((resolve, reject) => {
       if (ended) {
         reject(ended);
@@ -95,7 +95,7 @@ export function startClient(): Client {
     close: async () => {
       if (ended) return;
       await call("close", null).catch(() => undefined);
-      ended ??= new EtlError("engine", "ort: the engine was disposed, an open engine was needed");
+      ended ??= new EtlError("engine", `${engine}: the engine was disposed, an open engine was needed`);
       await worker.terminate();
     },
   };

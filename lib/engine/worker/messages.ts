@@ -1,0 +1,97 @@
+/** What travels between the calling thread and a thread that computes. Plain data; array buffers are transferred. */
+import type { ErrorKind } from "../../core/errors.ts";
+import type { Network, Tensor } from "../../network/network.ts";
+import type { StepResult, Tensors, TrainerState, TrainingOptions } from "../engine.ts";
+
+/** Options of a training step without the function `trainable`, which cannot travel: it is resolved to names first. */
+export interface TrainingSetup {
+  readonly options: Omit<TrainingOptions, "trainable">;
+  readonly trainable: readonly string[];
+  readonly threads: number;
+}
+
+/**
+ * The methods of a worker: what each takes and what it gives. `id` names a compiled program or trainer. Engines differ
+ * in what a compilation takes and in what they say of themselves once the native package has loaded.
+ */
+export interface Methods<Compile = unknown, Hello = unknown> {
+  /** Answered as soon as the native package has loaded. */
+  readonly hello: { readonly takes: null; readonly gives: Hello };
+  readonly compile: { readonly takes: Compile; readonly gives: { readonly id: number } };
+  readonly run: {
+    readonly takes: { readonly id: number; readonly inputs: Tensors };
+    readonly gives: Record<string, Tensor>;
+  };
+  readonly time: {
+    readonly takes: {
+      readonly id: number;
+      readonly inputs: Tensors;
+      readonly warmup: number;
+      readonly runs: number;
+    };
+    readonly gives: number[];
+  };
+  readonly train: {
+    readonly takes: { readonly network: Network; readonly setup: TrainingSetup };
+    readonly gives: { readonly id: number };
+  };
+  readonly step: {
+    readonly takes: { readonly id: number; readonly inputs: Tensors; readonly learningRate: number };
+    readonly gives: StepResult;
+  };
+  readonly gradients: {
+    readonly takes: { readonly id: number; readonly inputs: Tensors };
+    readonly gives: { readonly loss: number; readonly gradients: Record<string, Tensor> };
+  };
+  readonly state: { readonly takes: { readonly id: number }; readonly gives: TrainerState };
+  readonly restore: {
+    readonly takes: { readonly id: number; readonly state: TrainerState };
+    readonly gives: null;
+  };
+  readonly parameters: { readonly takes: { readonly id: number }; readonly gives: Record<string, Tensor> };
+  readonly dispose: { readonly takes: { readonly id: number }; readonly gives: null };
+  /** Releases everything and lets the thread end. */
+  readonly close: { readonly takes: null; readonly gives: null };
+}
+
+export type Method = keyof Methods;
+
+export interface Request {
+  readonly call: number;
+  readonly method: Method;
+  readonly payload: unknown;
+}
+
+/** An {@link EtlError} as data. */
+export interface Failure {
+  readonly kind: ErrorKind;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  readonly stack?: string | undefined;
+}
+
+export type Reply =
+  { readonly call: number; readonly result: unknown } | { readonly call: number; readonly failure: Failure };
+
+/** Copies of tensors in buffers of their own, which can be transferred; the caller's arrays stay his. */
+export function copyTensors(tensors: Tensors): { copies: Record<string, Tensor>; buffers: ArrayBuffer[] } {
+  const copies: Record<string, Tensor> = {};
+  const buffers: ArrayBuffer[] = [];
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    const copy = new Float32Array(data);
+    copies[name] = { shape: [...shape], data: copy };
+    buffers.push(copy.buffer);
+  }
+  return { copies, buffers };
+}
+
+/** The array buffers of tensors that the sender gives away, each once. */
+export function buffersOf(tensors: Tensors): ArrayBuffer[] {
+  const buffers = new Set<ArrayBuffer>();
+  for (const { data } of Object.values(tensors)) {
+    if (data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength) {
+      buffers.add(data.buffer);
+    }
+  }
+  return [...buffers];
+}

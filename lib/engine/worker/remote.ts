@@ -1,0 +1,113 @@
+/** Programs and trainers that live in a worker, as the calling thread sees them. */
+import { EtlError, nearest } from "../../core/errors.ts";
+import { type Network, producersOf, sizeOf, type Tensor } from "../../network/network.ts";
+import type { Program, Tensors, Trainer, TrainingOptions } from "../engine.ts";
+import { trainableParameters } from "../training.ts";
+import type { Client } from "./client.ts";
+import { copyTensors, type TrainingSetup } from "./messages.ts";
+
+/** How an engine's errors of a run are made readable; default: as they are. */
+type Explain = <T>(result: Promise<T>) => Promise<T>;
+
+/** The compiled program `id` of a worker. */
+export function remoteProgram<Compile, Hello>(
+  client: Client<Compile, Hello>,
+  network: Network,
+  id: number,
+  explain: Explain = (result) => result,
+): Program {
+  return {
+    run: async (inputs) => {
+      checkInputs(network, inputs);
+      const { copies, buffers } = copyTensors(inputs);
+      return explain(client.call("run", { id, inputs: copies }, buffers));
+    },
+    time: async (inputs, { warmup, runs }) => {
+      checkInputs(network, inputs);
+      const { copies, buffers } = copyTensors(inputs);
+      return explain(client.call("time", { id, inputs: copies, warmup, runs }, buffers));
+    },
+    dispose: async () => {
+      await client.call("dispose", { id });
+    },
+  };
+}
+
+/** Compiles a training step in a worker. */
+export async function remoteTrainer<Compile, Hello>(
+  client: Client<Compile, Hello>,
+  network: Network,
+  training: TrainingOptions,
+  threads: number,
+): Promise<Trainer> {
+  const setup = {
+    options: withoutFunctions(training),
+    trainable: trainableParameters(network, training),
+    threads,
+  };
+  const { id } = await client.call("train", { network, setup });
+  return {
+    step: async (inputs, { learningRate }) => {
+      checkInputs(network, inputs);
+      const { copies, buffers } = copyTensors(inputs);
+      return client.call("step", { id, inputs: copies, learningRate }, buffers);
+    },
+    gradients: async (inputs) => {
+      checkInputs(network, inputs);
+      const { copies, buffers } = copyTensors(inputs);
+      return client.call("gradients", { id, inputs: copies }, buffers);
+    },
+    parameters: async () => new Map<string, Tensor>(Object.entries(await client.call("parameters", { id }))),
+    restore: async (state) => {
+      const { copies, buffers } = copyTensors(state.tensors);
+      await client.call("restore", { id, state: { step: state.step, tensors: copies } }, buffers);
+    },
+    state: () => client.call("state", { id }),
+    dispose: async () => {
+      await client.call("dispose", { id });
+    },
+  };
+}
+
+/** Inputs must be there and as long as their shape says. */
+export function checkInputs(network: Network, inputs: Tensors): void {
+  for (const { name } of network.inputs) {
+    if (!(name in inputs)) {
+      throw new EtlError(
+        "usage",
+        `${name}: not among the inputs (${Object.keys(inputs).join(", ")}), a tensor was needed`,
+      );
+    }
+  }
+  for (const [name, { shape, data }] of Object.entries(inputs)) {
+    const size = sizeOf(shape);
+    if (data.length !== size) {
+      throw new EtlError(
+        "usage",
+        `${name}: ${data.length} values, ${size} for the shape [${shape.join(", ")}] were needed`,
+      );
+    }
+  }
+}
+
+/** Values that are asked for must be made by a node, or be among the network's inputs and outputs. */
+export function checkOutputs(network: Network, outputs: readonly string[]): void {
+  const producers = producersOf(network);
+  const known = new Set([...network.outputs, ...network.inputs].map(({ name }) => name));
+  for (const name of outputs) {
+    if (producers.has(name) || known.has(name)) continue;
+    const near = nearest(name, producers.keys());
+    throw new EtlError(
+      "usage",
+      `${name}: no node of the network makes this value, a value of the graph was needed`,
+      { hint: near === undefined ? undefined : `did you mean ${near}?` },
+    );
+  }
+}
+
+/** Training options that can travel to the worker. */
+function withoutFunctions(training: TrainingOptions): TrainingSetup["options"] {
+  const options: { trainable?: unknown } & TrainingOptions = { ...training };
+  delete options.trainable;
+  return options;
+}

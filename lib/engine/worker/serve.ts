@@ -1,0 +1,142 @@
+/** The compute thread's end: programs and trainers by number, one call after the other. */
+import { parentPort } from "node:worker_threads";
+import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
+import type { Network, Tensor } from "../../network/network.ts";
+import type { StepResult, Tensors, TrainerState } from "../engine.ts";
+import {
+  buffersOf,
+  type Failure,
+  type Methods,
+  type Reply,
+  type Request,
+  type TrainingSetup,
+} from "./messages.ts";
+
+/** A compiled network inside the worker. */
+export interface RunningProgram {
+  run(inputs: Tensors): Promise<Record<string, Tensor>>;
+  /** @returns milliseconds of each run */
+  time(inputs: Tensors, warmup: number, runs: number): Promise<number[]>;
+  dispose(): Promise<void>;
+}
+
+/** A compiled training step inside the worker. */
+export interface RunningTrainer {
+  step(inputs: Tensors, learningRate: number): Promise<StepResult>;
+  gradients(inputs: Tensors): Promise<{ loss: number; gradients: Record<string, Tensor> }>;
+  parameters(): Promise<Record<string, Tensor>>;
+  state(): Promise<TrainerState>;
+  restore(state: TrainerState): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** What an engine has to bring. */
+export interface Service<Compile, Hello> {
+  /** Name of the engine, for messages. */
+  readonly engine: string;
+  readonly hello: () => Promise<Hello>;
+  readonly createProgram: (payload: Compile) => Promise<RunningProgram>;
+  readonly createTrainer: (network: Network, setup: TrainingSetup) => Promise<RunningTrainer>;
+}
+
+interface Answer {
+  readonly result: unknown;
+  readonly transfer?: readonly ArrayBuffer[];
+}
+
+type Handlers<Compile, Hello> = {
+  readonly [M in keyof Methods]: (payload: Methods<Compile, Hello>[M]["takes"]) => Promise<Answer>;
+};
+
+/** Answers the calling thread from now on. */
+export function serve<Compile, Hello>(service: Service<Compile, Hello>): void {
+  const handlers = handlersOf(service);
+  const answer = async ({ call, method, payload }: Request): Promise<void> => {
+    let reply: Reply;
+    let transfer: readonly ArrayBuffer[] = [];
+    try {
+      const handler = handlers[method] as (payload: unknown) => Promise<Answer>;
+      const done = await handler(payload);
+      reply = { call, result: done.result };
+      transfer = done.transfer ?? [];
+    } catch (error) {
+      reply = { call, failure: failureOf(service.engine, error) };
+    }
+    parentPort?.postMessage(reply, [...transfer]);
+  };
+  let queue = Promise.resolve();
+  parentPort?.on("message", (request: Request) => {
+    queue = queue.then(() => answer(request));
+  });
+}
+
+function handlersOf<Compile, Hello>(service: Service<Compile, Hello>): Handlers<Compile, Hello> {
+  const programs = new Map<number, RunningProgram>();
+  const trainers = new Map<number, RunningTrainer>();
+  let created = 0;
+  const find = <T>(map: ReadonlyMap<number, T>, id: number): T => {
+    const found = map.get(id);
+    if (found !== undefined) return found;
+    const disposed = `${service.engine}: the compiled network was disposed`;
+    throw new EtlError("engine", `${disposed}, one that is still open was needed`);
+  };
+  return {
+    hello: async () => ({ result: await service.hello() }),
+    compile: async (payload) => {
+      const id = created++;
+      programs.set(id, await service.createProgram(payload));
+      return { result: { id } };
+    },
+    run: async ({ id, inputs }) => {
+      const result = await find(programs, id).run(inputs);
+      return { result, transfer: buffersOf(result) };
+    },
+    time: async ({ id, inputs, warmup, runs }) => ({
+      result: await find(programs, id).time(inputs, warmup, runs),
+    }),
+    train: async ({ network, setup }) => {
+      const id = created++;
+      trainers.set(id, await service.createTrainer(network, setup));
+      return { result: { id } };
+    },
+    step: async ({ id, inputs, learningRate }) => ({
+      result: await find(trainers, id).step(inputs, learningRate),
+    }),
+    gradients: async ({ id, inputs }) => {
+      const result = await find(trainers, id).gradients(inputs);
+      return { result, transfer: buffersOf(result.gradients) };
+    },
+    state: async ({ id }) => {
+      const result = await find(trainers, id).state();
+      return { result, transfer: buffersOf(result.tensors) };
+    },
+    parameters: async ({ id }) => {
+      const result = await find(trainers, id).parameters();
+      return { result, transfer: buffersOf(result) };
+    },
+    restore: async ({ id, state }) => {
+      await find(trainers, id).restore(state);
+      return { result: null };
+    },
+    dispose: async ({ id }) => {
+      const open = programs.get(id) ?? trainers.get(id);
+      programs.delete(id);
+      trainers.delete(id);
+      await open?.dispose();
+      return { result: null };
+    },
+    close: async () => {
+      for (const open of [...programs.values(), ...trainers.values()]) await open.dispose();
+      programs.clear();
+      trainers.clear();
+      return { result: null };
+    },
+  };
+}
+
+function failureOf(engine: string, error: unknown): Failure {
+  const stack = error instanceof Error ? error.stack : undefined;
+  return isEtlError(error)
+    ? { kind: error.kind, message: error.message, hint: error.hint, stack }
+    : { kind: "engine", message: `${engine}: ${messageOf(error)}`, stack };
+}

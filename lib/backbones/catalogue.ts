@@ -8,6 +8,8 @@ import { networkFingerprint } from "./backbone.ts";
 import { faceResnetPreprocessing, faceResnetValues, loadFaceResnet } from "./face-resnet.ts";
 import { initialise } from "./initialise.ts";
 import { describe } from "./metadata.ts";
+import { imageNetAt } from "./blocks.ts";
+import { lightFamilies } from "./light-families.ts";
 import { isModelFile, loadModelFile } from "./model-file.ts";
 import { buildResnet18, buildResnet50, imageNetPreprocessing, resnetValues } from "./resnet.ts";
 import { buildVgg16, vggfacePreprocessing, vggfaceValues } from "./vggface.ts";
@@ -44,10 +46,10 @@ const faceResnet: BackboneEntry = {
   },
 };
 
-interface Family {
+export interface Family {
   readonly build: (options: { classes?: number }) => Network;
   /** Name of the last layer's weight, [classes, inputs]: it says how many classes the file has. */
-  readonly last: string;
+  readonly last?: string;
   readonly values: { readonly features: string; readonly embedding: string };
   /** Brings a Keras file's names and layouts into ours. */
   readonly fromKeras?: (weights: Weights, where: string) => Weights;
@@ -91,7 +93,7 @@ function fromFile(
 async function filledFrom(path: string, family: Family): Promise<Network> {
   const read = await readWeights(path);
   const weights = isKerasFile(path) ? fromKeras(read, path, family) : fromTorch(read, family);
-  const classes = weights.get(family.last)?.shape[0];
+  const classes = family.last === undefined ? undefined : weights.get(family.last)?.shape[0];
   return assignWeights(family.build(classes === undefined ? {} : { classes }), weights, path);
 }
 
@@ -148,6 +150,9 @@ const entries: readonly BackboneEntry[] = [
       licence: "that of the file",
     },
     { build: buildResnet50, last: "fc.weight", values: resnetValues },
+  ),
+  ...lightFamilies.map(({ facts: { side, ...facts }, family }) =>
+    fromFile({ ...facts, preprocessing: imageNetAt(side), licence: "that of the file" }, family),
   ),
 ];
 

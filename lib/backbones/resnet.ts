@@ -5,6 +5,7 @@
 import type { Preprocessing } from "../core/artifacts.ts";
 import { createBuilder, type Builder } from "../network/builder.ts";
 import type { Network } from "../network/network.ts";
+import { convNorm, linear } from "./blocks.ts";
 import { describe } from "./metadata.ts";
 
 export interface ResnetOptions {
@@ -17,7 +18,9 @@ export interface ResnetOptions {
    * Which convolution of a bottleneck halves: `3x3` as in torchvision, `1x1` as in the paper and in the public
    * VGGFace2 weights.
    */
-  readonly strideOn?: "3x3" | "1x1";
+  readonly strideOn?: "3x3" | "1x1" | undefined;
+  /** Widths of linear layers with ReLU before the last one; default: none. */
+  readonly hidden?: readonly number[];
 }
 
 /** ImageNet's mean and deviation, RGB. */
@@ -43,22 +46,69 @@ export const resnetValues = { input: "image", features: "avgpool", embedding: "a
 
 /** ResNet18 at its initial state: convolutions zero, batch norms the identity. */
 export function buildResnet18(options: ResnetOptions = {}): Network {
-  return buildResnet({ name: "resnet18", ...options }, { layers: [2, 2, 2, 2], bottleneck: false });
+  return buildResnet({ name: "resnet18", ...options }, resnetShapes[18]);
 }
 
 /** ResNet50 at its initial state: convolutions zero, batch norms the identity. */
 export function buildResnet50(options: ResnetOptions = {}): Network {
-  return buildResnet({ name: "resnet50", ...options }, { layers: [3, 4, 6, 3], bottleneck: true });
+  return buildResnet({ name: "resnet50", ...options }, resnetShapes[50]);
 }
 
-function buildResnet(
-  options: ResnetOptions & { readonly name: string },
-  shape: { readonly layers: readonly number[]; readonly bottleneck: boolean },
-): Network {
-  const { classes = 1000, preprocessing = imageNetPreprocessing, strideOn = "3x3" } = options;
+/**
+ * ResNet18 with three linear layers (512, 128, classes) in place of one, ReLU between them: the reference of Wang and
+ * Wong for facial attributes. Their layers are `fc.0`, `fc.2` and `fc.4`; heads for other tasks go on the 128.
+ */
+export function buildResnet18Mlp(options: ResnetOptions = {}): Network {
+  const own = { name: "resnet18-mlp", classes: 40, hidden: [512, 128], ...options };
+  return buildResnet(own, resnetShapes[18]);
+}
+
+/** Names of the values of {@link buildResnet18Mlp} that others hold on to. */
+export const resnet18MlpValues = { features: "fc.3", embedding: "fc.3" } as const;
+
+function buildResnet(options: ResnetOptions & { readonly name: string }, shape: Shape): Network {
+  const { classes = 1000, preprocessing = imageNetPreprocessing, hidden = [] } = options;
   const side = options.side ?? preprocessing.width;
   const net = createBuilder(options.name);
-  const { features, embedding } = resnetValues;
+  const trunk = resnetTrunk(net, { ...shape, side, strideOn: options.strideOn });
+  let { channels } = trunk;
+  let x = net.globalAveragePool(trunk.map, { name: resnetValues.features });
+  x = net.flatten(x, { name: resnetValues.embedding });
+  let { features, embedding }: { features: string; embedding: string } = resnetValues;
+  hidden.forEach((outputs, i) => {
+    x = net.relu(linear(net, x, { name: `fc.${2 * i}`, inputs: channels, outputs }), {
+      name: `fc.${2 * i + 1}`,
+    });
+    channels = outputs;
+    features = embedding = x;
+  });
+  const name = hidden.length === 0 ? "fc" : `fc.${2 * hidden.length}`;
+  x = linear(net, x, { name, inputs: channels, outputs: classes });
+  return describe(net.build([x]), {
+    preprocessing: { ...preprocessing, width: side, height: side },
+    features,
+    embedding,
+  });
+}
+
+/** Numbers of blocks, and which kind of block. */
+interface Shape {
+  readonly layers: readonly number[];
+  readonly bottleneck: boolean;
+}
+
+/** The two depths. */
+export const resnetShapes = {
+  18: { layers: [2, 2, 2, 2], bottleneck: false },
+  50: { layers: [3, 4, 6, 3], bottleneck: true },
+} as const satisfies Record<number, Shape>;
+
+/** Everything up to the last map [n, channels, height, width], in a network that is being built. */
+export function resnetTrunk(
+  net: Builder,
+  shape: Shape & { readonly side: number; readonly strideOn?: ResnetOptions["strideOn"] },
+): { readonly map: string; readonly channels: number } {
+  const { side, strideOn = "3x3" } = shape;
   let x = net.input(resnetValues.input, ["batch", 3, side, side]);
   x = convNorm(net, x, { conv: "conv1", norm: "bn1", inputs: 3, outputs: 64, size: 7, stride: 2 });
   x = net.relu(x, { name: "relu" });
@@ -74,15 +124,7 @@ function buildResnet(
       inputs = shape.bottleneck ? 4 * filters : filters;
     }
   });
-  x = net.globalAveragePool(x, { name: features });
-  x = net.flatten(x, { name: embedding });
-  const weights = { shape: [classes, inputs], data: new Float32Array(classes * inputs) };
-  x = net.gemm(x, { name: "fc", weights, bias: new Float32Array(classes) });
-  return describe(net.build([x]), {
-    preprocessing: { ...preprocessing, width: side, height: side },
-    features,
-    embedding,
-  });
+  return { map: x, channels: inputs };
 }
 
 interface Block {
@@ -133,22 +175,4 @@ function joined(
     x = convNorm(net, x, { conv, norm, inputs, outputs, size: 1, stride });
   }
   return net.relu(net.add(main, x, { name: `${name}.add` }), { name: `${name}.relu` });
-}
-
-interface ConvNorm {
-  readonly conv: string;
-  readonly norm: string;
-  readonly inputs: number;
-  readonly outputs: number;
-  readonly size: number;
-  readonly stride: number;
-}
-
-/** A convolution without bias and its batch norm. */
-function convNorm(net: Builder, x: string, { conv, norm, inputs, outputs, size, stride }: ConvNorm): string {
-  const data = new Float32Array(outputs * inputs * size * size);
-  const weights = { shape: [outputs, inputs, size, size], data };
-  const y = net.conv(x, { name: conv, weights, strides: stride, pads: (size - 1) / 2 });
-  const fill = (value: number): Float32Array => new Float32Array(outputs).fill(value);
-  return net.batchNorm(y, { name: norm, scale: fill(1), bias: fill(0), mean: fill(0), variance: fill(1) });
 }

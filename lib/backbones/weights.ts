@@ -55,8 +55,9 @@ const pytorchEndings: readonly (readonly [from: string, to: string])[] = [
 ];
 
 /**
- * Fills every float32 parameter of a network from tensors of the same name (or PyTorch's name for it). Tensors that
- * the network has no place for must be counters of batch norm; anything else would be a different network.
+ * Fills every float32 parameter of a network from tensors of the same name (or PyTorch's name for it); single numbers
+ * (the 6 of a ReLU6, the share of a dropout) are settings and stay. Tensors that the network has no place for must be
+ * counters of batch norm; anything else would be a different network.
  *
  * @param where the file, for messages
  * @throws EtlError kind `format` for a tensor that is missing, left over or of another shape
@@ -66,7 +67,7 @@ export function assignWeights(network: Network, weights: Weights, where: string)
   const missing: string[] = [];
   const parameters = new Map(network.parameters);
   for (const [name, parameter] of network.parameters) {
-    if (parameter.type !== "float32") continue;
+    if (parameter.type !== "float32" || isSetting(parameter)) continue;
     const source = [name, ...pytorchNames(name)].find((candidate) => weights.has(candidate));
     const tensor = source === undefined ? undefined : weights.get(source);
     if (source === undefined || tensor === undefined) {
@@ -94,6 +95,8 @@ export function assignWeights(network: Network, weights: Weights, where: string)
   }
   return { ...network, parameters };
 }
+
+const isSetting = ({ shape }: Parameter): boolean => shape.length === 0;
 
 /** Names what is missing, and beside the first few what the file has instead. */
 function missingWeights(

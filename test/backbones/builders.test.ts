@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { crc32 } from "node:zlib";
 import { expect } from "chai";
 import { cutAt } from "../../lib/backbones/head.ts";
 import { preprocessingOf } from "../../lib/backbones/metadata.ts";
@@ -11,7 +10,8 @@ import type { Engine } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { costOf } from "../../lib/network/cost.ts";
 import { foldBatchNorm } from "../../lib/network/fold-batch-norm.ts";
-import { producersOf, sizeOf, type Network, type Parameter } from "../../lib/network/network.ts";
+import { producersOf, type Network } from "../../lib/network/network.ts";
+import { hashedWeights, noise } from "../support/hashed.ts";
 
 const folder = resolve(import.meta.dirname, "../../fixtures/backbones");
 
@@ -21,30 +21,6 @@ interface Fixture {
   readonly names: readonly (readonly [name: string, shape: readonly number[]])[];
   readonly shape: readonly number[];
   readonly outputs: readonly number[];
-}
-
-/** The maker's noise: a 32-bit hash of the position, seeded by the CRC-32 of the name, uniform in [-1, 1). */
-function noise(name: string, count: number, offset = 0, factor = 1): Float32Array {
-  const seed = crc32(name);
-  const data = new Float32Array(count);
-  for (let i = 0; i < count; i++) {
-    let h = (Math.imul(i + 1, 2654435761) + seed) | 0;
-    h = Math.imul(h ^ (h >>> 16), 0x45d9f3b);
-    data[i] = offset + factor * (((h ^ (h >>> 16)) >>> 0) / 2 ** 31 - 1);
-  }
-  return data;
-}
-
-/** The maker's weights. */
-function fill(name: string, shape: readonly number[]): Parameter {
-  const norm = shape.length === 1;
-  const count = sizeOf(shape);
-  const of = (offset: number, factor: number): Parameter => {
-    return { type: "float32", shape, data: noise(name, count, offset, factor) };
-  };
-  if (name.endsWith("running_var")) return of(1, 0.5);
-  if (norm && name.endsWith("weight")) return of(1, 0.2);
-  return norm ? of(0, 0.1) : of(0, Math.sqrt(6 / sizeOf(shape.slice(1))));
 }
 
 describe("backbones/builders", () => {
@@ -94,13 +70,7 @@ describe("backbones/builders", () => {
       it(`${file}: the same outputs from the same weights`, async () => {
         const fixture = JSON.parse(readFileSync(resolve(folder, file), "utf8")) as Fixture;
         const { side, names, shape, outputs } = fixture;
-        const counters = names.filter(([name]) => name.endsWith("num_batches_tracked"));
-        const weights = new Map<string, Parameter>([
-          ...names.map(([name, size]) => [name, fill(name, size)] as const),
-          ...counters.map(
-            ([name]) => [name, { type: "int64", shape: [], data: BigInt64Array.of(0n) }] as const,
-          ),
-        ]);
+        const weights = hashedWeights(names);
         const build = {
           resnet18: () => buildResnet18({ classes: 10, side }),
           resnet50: () => buildResnet50({ classes: 10, side }),

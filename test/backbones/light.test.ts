@@ -1,0 +1,206 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { expect } from "chai";
+import { loadBackbone } from "../../lib/backbones/catalogue.ts";
+import { buildDmmCnn, subjectiveAmong, subjectiveAttributes } from "../../lib/backbones/dmm-cnn.ts";
+import { buildEfficientnetB0 } from "../../lib/backbones/efficientnet.ts";
+import { initialise } from "../../lib/backbones/initialise.ts";
+import { buildLeviHassner } from "../../lib/backbones/levi-hassner.ts";
+import { lightFamilies } from "../../lib/backbones/light-families.ts";
+import { buildLmtcnn } from "../../lib/backbones/lmtcnn.ts";
+import { buildMobilenetV1 } from "../../lib/backbones/mobilenet-v1.ts";
+import { buildMobilenetV2 } from "../../lib/backbones/mobilenet-v2.ts";
+import { buildResnet18Mlp } from "../../lib/backbones/resnet.ts";
+import { buildShufflenetV2 } from "../../lib/backbones/shufflenet-v2.ts";
+import { assignWeights } from "../../lib/backbones/weights.ts";
+import { createRandom } from "../../lib/core/random.ts";
+import { CELEBA_ATTRIBUTES } from "../../lib/data/sources/celeba-attributes.ts";
+import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
+import { costOf } from "../../lib/network/cost.ts";
+import { foldBatchNorm } from "../../lib/network/fold-batch-norm.ts";
+import { producersOf, type Network } from "../../lib/network/network.ts";
+import { findTaps } from "../../lib/network/taps.ts";
+import { applySurgery } from "../../lib/surgery/apply.ts";
+import { planSurgery, type Plan } from "../../lib/surgery/plan.ts";
+import { hashedWeights, noise } from "../support/hashed.ts";
+import { maskNetwork } from "../support/mask.ts";
+import { randomInputs, relativeDifference, run } from "../support/run.ts";
+
+const folder = resolve(import.meta.dirname, "../../fixtures/light-networks");
+
+interface Fixture {
+  readonly network: string;
+  readonly counts: { readonly side: number; readonly macs: number; readonly params: number };
+  readonly side: number;
+  readonly names: readonly (readonly [name: string, shape: readonly number[]])[];
+  readonly shape: readonly [number, number];
+  readonly outputs: readonly number[];
+}
+
+/** Every network: as published, and small as in its fixture. */
+const builds: Readonly<Record<string, readonly [full: () => Network, small: (side: number) => Network]>> = {
+  "mobilenet-v1": [() => buildMobilenetV1(), (side) => buildMobilenetV1({ classes: 10, side })],
+  "mobilenet-v1-0.5": [
+    () => buildMobilenetV1({ width: 0.5 }),
+    (side) => buildMobilenetV1({ classes: 10, side, width: 0.5 }),
+  ],
+  "mobilenet-v2": [() => buildMobilenetV2(), (side) => buildMobilenetV2({ classes: 10, side })],
+  "shufflenet-v2": [() => buildShufflenetV2(), (side) => buildShufflenetV2({ classes: 10, side })],
+  "efficientnet-b0": [() => buildEfficientnetB0(), (side) => buildEfficientnetB0({ classes: 10, side })],
+  "resnet18-mlp": [() => buildResnet18Mlp(), (side) => buildResnet18Mlp({ side })],
+  "lmtcnn-1-1": [() => buildLmtcnn(), (side) => buildLmtcnn({ side })],
+  "lmtcnn-2-1": [() => buildLmtcnn({ widths: [2, 1] }), (side) => buildLmtcnn({ side, widths: [2, 1] })],
+  "levi-hassner": [() => buildLeviHassner(), (side) => buildLeviHassner({ side })],
+  "dmm-cnn": [() => buildDmmCnn(), (side) => buildDmmCnn({ side, depth: 18, points: 5 })],
+};
+
+const macsAndParams = (network: Network): [number, number] => {
+  const { macs, params } = costOf(network).total;
+  return [macs, params];
+};
+
+/** All outputs of a run in one row per picture. */
+function rowsOf(results: Awaited<ReturnType<typeof run>>, names: readonly string[], n: number): number[] {
+  return Array.from({ length: n }).flatMap((_, i) =>
+    names.flatMap((name) => {
+      const { data } = results[name];
+      return Array.from(data.subarray((i * data.length) / n, ((i + 1) * data.length) / n));
+    }),
+  );
+}
+
+describe("backbones: light networks", function () {
+  this.timeout(60_000);
+
+  describe("published counts", () => {
+    const published: [title: string, build: () => Network, millions: number, params: number][] = [
+      ["MobileNetV1 1.0 at 224: 569 M, 4.2 M", () => buildMobilenetV1(), 569, 4.2],
+      ["MobileNetV1 0.75: 325 M, 2.6 M", () => buildMobilenetV1({ width: 0.75 }), 325, 2.6],
+      ["MobileNetV1 0.5: 149 M, 1.3 M", () => buildMobilenetV1({ width: 0.5 }), 149, 1.3],
+      ["MobileNetV1 0.25: 41 M, 0.5 M", () => buildMobilenetV1({ width: 0.25 }), 41, 0.5],
+      ["MobileNetV1 at 192: 418 M", () => buildMobilenetV1({ side: 192 }), 418, 4.2],
+      ["MobileNetV1 at 160: 290 M", () => buildMobilenetV1({ side: 160 }), 290, 4.2],
+      ["MobileNetV1 at 128: 186 M", () => buildMobilenetV1({ side: 128 }), 186, 4.2],
+      ["MobileNetV2 1.0: 300 M, 3.5 M", () => buildMobilenetV2(), 300, 3.5],
+      ["ShuffleNetV2 x1: 146 M, 2.3 M", () => buildShufflenetV2(), 146, 2.3],
+      ["ShuffleNetV2 x0.5: 41 M, 1.4 M", () => buildShufflenetV2({ width: 0.5 }), 41, 1.4],
+      ["EfficientNet-B0: 390 M, 5.3 M", () => buildEfficientnetB0(), 390, 5.3],
+    ];
+    for (const [title, build, millions, params] of published) {
+      it(title, () => {
+        const { total } = costOf(build());
+        expect(total.macs / 1e6).to.be.closeTo(millions, 0.015 * millions);
+        expect(total.params / 1e6).to.be.closeTo(params, 0.05);
+      });
+    }
+
+    it("age and gender: the sizes of the LMTCNN paper's Table 4, two networks for Levi-Hassner", () => {
+      const bytes = (network: Network): number => costOf(network).total.bytes / 1e6;
+      const pair = bytes(buildLeviHassner()) + bytes(buildLeviHassner({ classes: 2 }));
+      const [one, two] = [bytes(buildLmtcnn()), bytes(buildLmtcnn({ widths: [2, 1] }))];
+      expect([pair, one, two].map((size) => Math.floor(10 * size) / 10)).to.deep.equal([70.8, 8.7, 30]);
+    });
+
+    it("DMM-CNN: about 360 MB, 28,672 features for the subjective attributes", () => {
+      const network = buildDmmCnn();
+      expect(costOf(network).total.bytes / 1e6).to.be.closeTo(360, 10);
+      expect(network.parameters.get("subjective.0.weight")?.shape).to.deep.equal([2048, 28_672]);
+      expect(network.outputs.map(({ shape }) => shape[1])).to.deep.equal([40, 144]);
+    });
+  });
+
+  it("18 of CelebA's 40 attributes are subjective, 22 objective", () => {
+    expect(subjectiveAttributes).to.have.length(18);
+    expect(subjectiveAmong(CELEBA_ATTRIBUTES)).to.have.length(18);
+  });
+
+  describe("against PyTorch", () => {
+    for (const file of readdirSync(folder)) {
+      it(`${file}: the same counts, names and outputs`, async () => {
+        const fixture = JSON.parse(readFileSync(resolve(folder, file), "utf8")) as Fixture;
+        const { counts, names, side, shape, outputs } = fixture;
+        const [full, small] = builds[fixture.network];
+        expect(macsAndParams(full())).to.deep.equal([counts.macs, counts.params]);
+        const network = assignWeights(small(side), hashedWeights(names), file);
+        const input = { image: { shape: [2, 3, side, side], data: noise("image", 6 * side * side) } };
+        for (const variant of [network, foldBatchNorm(network)]) {
+          const results = await run(variant, input);
+          const found = rowsOf(
+            results,
+            variant.outputs.map(({ name }) => name),
+            shape[0],
+          );
+          const scale = Math.max(...outputs.map(Math.abs));
+          expect(found).to.have.length(outputs.length);
+          const worst = Math.max(...found.map((value, i) => Math.abs(value - outputs[i])));
+          expect(worst / scale).to.be.below(1e-4);
+        }
+      });
+    }
+  });
+
+  describe("can be pruned: the cut network is the masked one", () => {
+    const sides: Readonly<Partial<Record<string, number>>> = { "dmm-cnn": 96 };
+    /** Layers that may stay whole beside those that make outputs, and what the reason has to say. */
+    const reasons: Readonly<Partial<Record<string, RegExp>>> = {
+      "lmtcnn-1-1": /LRN.*normalises over the channels/,
+      "lmtcnn-2-1": /LRN.*normalises over the channels/,
+      "levi-hassner": /LRN.*normalises over the channels/,
+    };
+    for (const [name, [, small]] of Object.entries(builds)) {
+      it(name, async () => {
+        const age = name.startsWith("l");
+        const network = initialise(small(sides[name] ?? (age ? 99 : 64)), 1);
+        const { plan, taps } = randomPlan(network);
+        expect(taps).to.be.greaterThan(2);
+        const inputs = randomInputs(network, { batch: 2, seed: 1 });
+        const cut = applySurgery(network, plan);
+        const [found, wanted] = [await run(cut, inputs), await run(maskNetwork(network, plan), inputs)];
+        expect(relativeDifference(found, wanted)).to.be.at.most(1e-5);
+        const whole = plan.layers.filter(
+          ({ keptOutputs, totalOutputs }) => keptOutputs.length === totalOutputs,
+        );
+        const special = reasons[name];
+        for (const { reason } of whole) {
+          if (special?.test(reason ?? "") !== true) expect(reason).to.match(/network output/);
+        }
+        const named = whole.filter(({ reason }) => special?.test(reason ?? "") === true);
+        expect(named.length > 0).to.equal(special !== undefined);
+        expect(plan.after.macs).to.be.below(0.9 * plan.before.macs);
+        expect(plan.after.params).to.be.below(0.7 * plan.before.params);
+      });
+    }
+  });
+
+  it("every one is a backbone that can start from nothing", async () => {
+    const small = lightFamilies.filter(({ facts }) => facts.name !== "dmm-cnn");
+    for (const { facts } of small) {
+      const { network, features, embedding, preprocessing, notes } = await loadBackbone(facts.name, {
+        weights: "random",
+      });
+      const made = producersOf(network);
+      expect(
+        [features, embedding ?? ""].every((value) => made.has(value)),
+        facts.name,
+      ).to.equal(true);
+      expect(preprocessing.width).to.equal(facts.side);
+      expect(notes).to.have.length(1);
+    }
+  });
+});
+
+/** Half of every tap's and linear layer's channels, drawn by seed. */
+function randomPlan(network: Network): { plan: Plan; taps: number } {
+  const coupling = analyseCoupling(network);
+  const random = createRandom(5);
+  const selection = new Map(
+    coupling.layers.map(({ name, outputs }) => {
+      const order = random.shuffle(Array.from(outputs.keys()));
+      return [name, Uint32Array.from(order.slice(0, Math.ceil(outputs.length / 2))).sort()];
+    }),
+  );
+  return {
+    plan: planSurgery(network, selection, { groupSelect: "last", coupling }),
+    taps: findTaps(network).length,
+  };
+}

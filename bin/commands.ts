@@ -1,6 +1,7 @@
 /** The commands, in the order of `--help`. */
 import type { Command } from "./command.ts";
 import { backbonesCommand, doctorCommand, reportCommand } from "./commands/about.ts";
+import { alignCommand } from "./commands/align.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { cutCommand } from "./commands/cut.ts";
 import { mergeCommand } from "./commands/merge.ts";
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   benchCommand,
   predictCommand,
   verifyCommand,
+  alignCommand,
   reportCommand,
   exportCommand,
   backbonesCommand,

@@ -7,12 +7,11 @@
  * stride are unpadded, so in the last two halving blocks the main path is one row and column short of the shortcut,
  * and is padded with zeros at the bottom and the right.
  */
-import { createRequire } from "node:module";
 import type { Preprocessing } from "../core/artifacts.ts";
-import { EtlError } from "../core/errors.ts";
 import { readTfjsWeights } from "../formats/tfjs-weights.ts";
 import { createBuilder } from "../network/builder.ts";
 import type { Network, Parameter, Tensor } from "../network/network.ts";
+import { faceApiManifest, weightOf } from "./face-api.ts";
 import { describe } from "./metadata.ts";
 
 export const faceResnetPreprocessing: Preprocessing = {
@@ -46,15 +45,7 @@ const blocks: readonly (readonly [name: string, filters: number, down: boolean])
 
 /** The weight manifest inside the installed package. */
 export function faceResnetManifest(): string {
-  const file = "@vladmandic/face-api/model/face_recognition_model-weights_manifest.json";
-  try {
-    return createRequire(import.meta.url).resolve(file);
-  } catch (cause) {
-    throw new EtlError("io", `${file}: not found, the package with the face-resnet weights was needed`, {
-      hint: "run npm install: @vladmandic/face-api is one of the dependencies",
-      cause,
-    });
-  }
+  return faceApiManifest("face_recognition_model");
 }
 
 /** The network with the weights of a manifest (default: those of the installed package). */
@@ -128,7 +119,7 @@ function foldScale(
   { filters: { inputs, outputs, size }, where }: { filters: Filters; where: string },
 ): { weights: Tensor; bias: Float32Array } {
   const read = (what: string, shape: readonly number[]): ArrayLike<number> =>
-    weightOf(weights, `${name}/${what}`, { shape, where }).data as Float32Array;
+    weightOf(weights, `${name}/${what}`, { shape, where }).data;
   const filters = read("conv/filters", [size, size, inputs, outputs]);
   const bias = read("conv/bias", [outputs]);
   const factor = read("scale/weights", [outputs]);
@@ -145,20 +136,4 @@ function foldScale(
     weights: { shape: [outputs, inputs, size, size], data },
     bias: Float32Array.from({ length: outputs }, (_, o) => bias[o] * factor[o] + shift[o]),
   };
-}
-
-/** A float32 weight of exactly this shape. */
-function weightOf(
-  weights: ReadonlyMap<string, Parameter>,
-  name: string,
-  { shape, where }: { shape: readonly number[]; where: string },
-): Parameter {
-  const parameter = weights.get(name);
-  const needed = `float32 [${shape.join(", ")}] was needed`;
-  if (parameter === undefined) throw new EtlError("format", `${where}: no weight "${name}", ${needed}`);
-  const found = `${parameter.type} [${parameter.shape.join(", ")}]`;
-  if (found !== `float32 [${shape.join(", ")}]`) {
-    throw new EtlError("format", `${where}: weight "${name}" is ${found}, ${needed}`);
-  }
-  return parameter;
 }

@@ -40,6 +40,13 @@ export function parseCsv(text: string, name: string): Csv {
   };
 }
 
+/** A table as text, LF line ends; cells with commas, quotes or line breaks are quoted. */
+export function formatCsv({ header, rows }: Csv): string {
+  const cell = (value: string): string =>
+    /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  return [header, ...rows].map((cells) => `${cells.map(cell).join(",")}\n`).join("");
+}
+
 interface TextRecord {
   readonly cells: readonly string[];
   readonly line: number;

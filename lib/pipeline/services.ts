@@ -25,7 +25,11 @@ export interface ServiceOptions {
   readonly signal?: AbortSignal;
 }
 
-async function withEngine<T>(options: ServiceOptions, work: (engine: Engine) => Promise<T>): Promise<T> {
+/** Opens an engine for `work` and disposes it after. */
+export async function withEngine<T>(
+  options: ServiceOptions,
+  work: (engine: Engine) => Promise<T>,
+): Promise<T> {
   const engine = await openEngine({
     engine: options.engine ?? "auto",
     ...(options.threads === undefined ? {} : { threads: options.threads }),

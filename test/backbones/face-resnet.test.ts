@@ -1,9 +1,5 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { promisify } from "node:util";
+import { dirname, join } from "node:path";
 import { expect } from "chai";
 import {
   buildFaceResnet,
@@ -21,9 +17,9 @@ import { readTfjsWeights } from "../../lib/formats/tfjs-weights.ts";
 import { costOf } from "../../lib/network/cost.ts";
 import { sizeOf, type Network, type Tensor } from "../../lib/network/network.ts";
 import { inferShapes } from "../../lib/network/shapes.ts";
+import { runFaceApi } from "../support/run-face-api.ts";
 
 const samples = dirname(createRequire(import.meta.url).resolve("@vladmandic/face-api/demo/sample1.jpg"));
-const reference = resolve(import.meta.dirname, "../support/face-api.ts");
 
 describe("backbones/face-resnet", () => {
   let network: Network;
@@ -85,35 +81,22 @@ describe("backbones/face-resnet", () => {
   });
 
   it("gives the descriptors of face-api on its sample pictures", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "etl-face-"));
     const program = await engine.compile(network);
-    try {
-      const pictures = ["sample1.jpg", "sample4.jpg", "sample6.jpg"];
-      const pixels = await Promise.all(
-        pictures.map((name) => decodeImage(join(samples, name), WHOLE, { width: 150, height: 150 })),
-      );
-      const files = pictures.map((name) => join(folder, `${name}.rgb`));
-      await Promise.all(files.map((file, i) => writeFile(file, pixels[i])));
-      const { stdout } = await promisify(execFile)(process.execPath, [
-        "--import",
-        "tsx",
-        reference,
-        ...files,
-      ]);
-      const expected = JSON.parse(stdout) as number[][];
-      for (const [i, picture] of pixels.entries()) {
-        const data = normalise(picture, faceResnetPreprocessing);
-        const { descriptor } = await program.run({ image: { shape: [1, 3, 150, 150], data } });
-        expect(expected[i]).to.have.length(128);
-        expect(cosineSimilarity(descriptor.data, expected[i])).to.be.greaterThan(0.999_999);
-        const difference = descriptor.data.map((value, k) => Math.abs(value - expected[i][k]));
-        expect(Math.max(...difference)).to.be.lessThan(1e-5);
-      }
-      expect(cosineSimilarity(expected[0], expected[1])).to.be.lessThan(0.9999);
-    } finally {
-      await program.dispose();
-      await rm(folder, { recursive: true });
+    const pictures = ["sample1.jpg", "sample4.jpg", "sample6.jpg"];
+    const pixels = await Promise.all(
+      pictures.map((name) => decodeImage(join(samples, name), WHOLE, { width: 150, height: 150 })),
+    );
+    const expected = await runFaceApi<number[]>("describe", pixels);
+    for (const [i, picture] of pixels.entries()) {
+      const data = normalise(picture, faceResnetPreprocessing);
+      const { descriptor } = await program.run({ image: { shape: [1, 3, 150, 150], data } });
+      expect(expected[i]).to.have.length(128);
+      expect(cosineSimilarity(descriptor.data, expected[i])).to.be.greaterThan(0.999_999);
+      const difference = descriptor.data.map((value, k) => Math.abs(value - expected[i][k]));
+      expect(Math.max(...difference)).to.be.lessThan(1e-5);
     }
+    expect(cosineSimilarity(expected[0], expected[1])).to.be.lessThan(0.9999);
+    await program.dispose();
   });
 
   it("names the weight that is missing or has another shape", async () => {

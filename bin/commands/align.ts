@@ -1,0 +1,41 @@
+/** Command align: raw photos become aligned crops. */
+import { alignFolder } from "../../lib/pipeline/align.ts";
+import { number, requiredText, type Command } from "../command.ts";
+
+/** Pictures left out that are printed one by one. */
+const SHOWN = 10;
+
+export const alignCommand: Command = {
+  usage: "align <dir> <out>",
+  describe: "Aligned face crops from raw photos, labels carried over",
+  positionals: {
+    dir: { describe: "Folder of photos, with or without labels", type: "string" },
+    out: { describe: "Another folder, for crops, labels.csv, dataset.json, align.json", type: "string" },
+  },
+  options: {
+    size: { type: "number", describe: "Side of the crops in pixels (150)" },
+    padding: { type: "number", describe: "Room around the face, in its widths (0.25, that of face-resnet)" },
+    "min-score": { type: "number", describe: "How sure the detector must be, in (0, 1) (0.5)" },
+  },
+  examples: [
+    ["etl align ~/photos ~/faces", "Then etl prune --data ~/faces ..."],
+    ["etl align ~/photos ~/faces-224 --size 224 --padding 0.5", "Larger, with more room around the face"],
+  ],
+  run: async (args, context) => {
+    const { engine, threads, progress, signal } = context;
+    const result = await alignFolder(requiredText(args, "dir"), requiredText(args, "out"), {
+      ...{ engine, threads, progress, signal },
+      size: number(args, "size"),
+      padding: number(args, "padding"),
+      minScore: number(args, "min-score"),
+    });
+    const { folder, pictures, aligned, kept, leftOut } = result;
+    for (const { file, problem } of leftOut.slice(0, SHOWN)) context.print(`left out: ${file}: ${problem}`);
+    if (leftOut.length > SHOWN) {
+      context.print(`... and ${leftOut.length - SHOWN} more, see ${folder}/align.json`);
+    }
+    const before = kept === 0 ? "" : ` (${kept} of the pictures were done before)`;
+    context.print(`${aligned} of ${pictures} pictures -> ${folder}${before}`);
+    return result;
+  },
+};

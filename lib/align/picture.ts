@@ -1,0 +1,60 @@
+/** Whole pictures in memory, and crops back into files. */
+import { extname } from "node:path";
+import sharp from "sharp";
+import { WHOLE } from "../data/dataset.ts";
+import { decodeImage, pictureSize } from "../data/images.ts";
+
+/** RGB, uint8 [height, width, 3]. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Uint8Array;
+}
+
+/** A picture as it was read. */
+export interface ReadPicture extends Picture {
+  /** Pixels of the file for one pixel here: 1, or more where the file was larger than needed. */
+  readonly reduction: number;
+}
+
+/** Longest side that is worked on: larger pictures are reduced first. */
+const LARGEST = 2048;
+
+/** Reads a picture, turned as its EXIF tag says. @throws EtlError kind `io` or `data` */
+export async function readPicture(path: string): Promise<ReadPicture> {
+  const { width, height } = await pictureSize(path);
+  const reduction = Math.max(1, Math.max(width, height) / LARGEST);
+  const size = {
+    width: Math.max(1, Math.round(width / reduction)),
+    height: Math.max(1, Math.round(height / reduction)),
+  };
+  return { ...size, pixels: await decodeImage(path, WHOLE, size), reduction };
+}
+
+/** Formats that a crop is written in when the picture came in it. */
+const formats: Readonly<Partial<Record<string, "jpeg" | "png" | "webp" | "tiff">>> = {
+  ".jpg": "jpeg",
+  ".jpeg": "jpeg",
+  ".png": "png",
+  ".webp": "webp",
+  ".tif": "tiff",
+  ".tiff": "tiff",
+};
+
+/** Name of the crop of a picture: the same, or with `.png` behind it where its format is not one we write. */
+export function cropName(file: string): string {
+  return extname(file).toLowerCase() in formats ? file : `${file}.png`;
+}
+
+/** Encodes a crop as the ending of `name` says; colours are not thinned out. */
+export async function encodeCrop({ pixels, width, height }: Picture, name: string): Promise<Uint8Array> {
+  const image = sharp(pixels, { raw: { width, height, channels: 3 } });
+  const format = formats[extname(name).toLowerCase()] ?? "png";
+  const encoded = {
+    jpeg: () => image.jpeg({ quality: 95, chromaSubsampling: "4:4:4" }),
+    png: () => image.png(),
+    webp: () => image.webp({ quality: 95 }),
+    tiff: () => image.tiff({ compression: "lzw" }),
+  }[format]();
+  return encoded.toBuffer();
+}

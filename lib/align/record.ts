@@ -1,0 +1,94 @@
+/** `align.json`: what became of every picture, and what a second run may keep. */
+import { EtlError } from "../core/errors.ts";
+import type { Box } from "./detections.ts";
+
+/** Raised whenever the same picture would give another crop. */
+const SCHEMA = 1;
+
+/** What the crops depend on. */
+export interface AlignSettings {
+  /** Side of the crops in pixels. */
+  readonly size: number;
+  /** Room around the mean face on every side, in its widths. */
+  readonly padding: number;
+  /** How sure the detector must be, in 0..1. */
+  readonly minScore: number;
+}
+
+/** One picture. Places in pixels of the picture, after EXIF rotation. */
+export interface AlignEntry {
+  /** Relative to the input folder. */
+  readonly file: string;
+  /** Size and time of change of the file: another one is aligned again. */
+  readonly bytes: number;
+  readonly modifiedMs: number;
+  /** Why there is no crop. */
+  readonly reason?: string;
+  /** The crop, relative to the output folder. */
+  readonly crop?: string;
+  /** Width and height of the picture. */
+  readonly picture?: readonly [number, number];
+  readonly score?: number;
+  /** x0, y0, x1, y1 of the face that was taken. */
+  readonly box?: Box;
+  /** How many faces were found; the largest was taken. */
+  readonly faces?: number;
+  /** How many landmarks were found. */
+  readonly landmarks?: number;
+  /** a, b, tx, ty: a pixel (u, v) of the crop is (a u - b v + tx, b u + a v + ty) of the picture. */
+  readonly transform?: readonly [number, number, number, number];
+  /** How far the face was turned, in degrees. */
+  readonly degrees?: number;
+  /** Found only with black around the picture: the face fills it. */
+  readonly margin?: boolean;
+}
+
+export interface AlignRecord {
+  readonly schema: number;
+  readonly etlVersion: string;
+  readonly settings: AlignSettings;
+  readonly pictures: readonly AlignEntry[];
+}
+
+/** The record of a run, finished or not. */
+export function alignRecord(
+  settings: AlignSettings,
+  pictures: readonly AlignEntry[],
+  etlVersion: string,
+): AlignRecord {
+  return { schema: SCHEMA, etlVersion, settings, pictures };
+}
+
+/**
+ * What an earlier run left, by file; nothing where its settings were others.
+ *
+ * @throws EtlError kind `format` where the file is not such a record
+ */
+export function keptEntries(json: unknown, settings: AlignSettings, where: string): Map<string, AlignEntry> {
+  const record = json as Partial<AlignRecord> | null;
+  const entries: unknown = record?.pictures;
+  if (typeof record?.schema !== "number" || !Array.isArray(entries) || !entries.every(isEntry)) {
+    throw new EtlError("format", `${where}: damaged, a record of etl align was needed`, {
+      hint: "remove it, or choose another output folder: the pictures are aligned again",
+    });
+  }
+  const { size, padding, minScore } = record.settings ?? {};
+  const same =
+    record.schema === SCHEMA &&
+    size === settings.size &&
+    padding === settings.padding &&
+    minScore === settings.minScore;
+  return new Map(same ? entries.map((entry) => [entry.file, entry]) : []);
+}
+
+function isEntry(value: unknown): value is AlignEntry {
+  if (typeof value !== "object" || value === null) return false;
+  const { file, bytes, modifiedMs, crop, transform, reason, picture } = value as Record<string, unknown>;
+  if (typeof file !== "string" || !Number.isFinite(bytes) || !Number.isFinite(modifiedMs)) return false;
+  if (crop === undefined) return typeof reason === "string";
+  return typeof crop === "string" && isNumbers(transform, 4) && isNumbers(picture, 2);
+}
+
+function isNumbers(value: unknown, length: number): boolean {
+  return Array.isArray(value) && value.length === length && value.every(Number.isFinite);
+}

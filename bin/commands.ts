@@ -13,6 +13,7 @@ import {
   pruneCommand,
   resumeCommand,
 } from "./commands/run.ts";
+import { sweepCommand } from "./commands/sweep.ts";
 import {
   evaluateCommand,
   exportCommand,
@@ -23,6 +24,7 @@ import {
 
 export const commands: readonly Command[] = [
   pruneCommand,
+  sweepCommand,
   resumeCommand,
   harvestCommand,
   mergeCommand,

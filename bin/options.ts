@@ -55,10 +55,15 @@ export const planOptions = {
     describe: "Selection of coupled channels (union)",
   },
   "min-filters": { type: "number", describe: "At least so many filters stay in every layer" },
+  "round-to": { type: "number", describe: "Every layer keeps a multiple of so many filters (1)" },
 } as const satisfies Record<string, Options>;
 
 export const trainOptions = {
   ...planOptions,
+  control: {
+    type: "string",
+    describe: "Controls of the same widths beside it: l1,random,correlation,scratch",
+  },
   scaling: {
     choices: ["paper", "compensated", "none"] as const,
     describe: "Scaling of kept filters (ETL, eq. 5; none)",
@@ -97,6 +102,8 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
     rmse: text(args, "rmse"),
     groupSelect: text(args, "group-select"),
     minFilters: number(args, "min-filters"),
+    roundTo: number(args, "round-to"),
+    controls: namesOption(args, "control"),
     epochs: number(args, "epochs"),
     baselineEpochs: number(args, "baseline-epochs"),
     batchSize: number(args, "batch-size"),
@@ -148,6 +155,13 @@ export function numbersOption(args: Arguments, name: string): number[] | undefin
       }
       return value;
     });
+}
+
+/** A comma list of names. */
+function namesOption(args: Arguments, name: string): string[] | undefined {
+  const given = texts(args, name);
+  if (given.length === 0) return undefined;
+  return [...new Set(given.flatMap((each) => each.split(",")).map((each) => each.trim()))];
 }
 
 /** A number of bytes: 500000, 500kB, 2.5MB, 1GB (powers of 1000), 2MiB (of 1024). */

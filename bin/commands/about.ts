@@ -10,6 +10,7 @@ import { defaultCacheDir } from "../../lib/data/cache.ts";
 import { probeEngines } from "../../lib/engine/open.ts";
 import { version } from "../../lib/pipeline/version.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
+import { runsBelow } from "../../lib/pipeline/sweep.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { text, texts, type Command } from "../command.ts";
 import { table } from "../table.ts";
@@ -73,7 +74,7 @@ export const doctorCommand: Command = {
 export const reportCommand: Command = {
   usage: "report <runs..>",
   describe: "Write the report of a run again, or compare several",
-  positionals: { runs: { describe: "Run folders", array: true } },
+  positionals: { runs: { describe: "Run folders, or folders of sweeps", array: true } },
   options: {
     out: { type: "string", describe: "File to write (default: report.html in the run; needed for several)" },
   },
@@ -82,9 +83,10 @@ export const reportCommand: Command = {
     ["etl report runs/a runs/b --out compare.html", "Several runs on one page"],
   ],
   run: async (args, context) => {
-    const runs = texts(args, "runs");
+    const given = texts(args, "runs");
+    const runs = (await Promise.all(given.map(expandSweep))).flat();
     const records = await Promise.all(runs.map(readRecord));
-    const out = text(args, "out") ?? (runs.length === 1 ? join(runs[0], "report.html") : undefined);
+    const out = text(args, "out") ?? (given.length === 1 ? join(given[0], "report.html") : undefined);
     if (out === undefined) {
       throw new EtlError("usage", "report: several runs without --out, the name of the file was needed");
     }
@@ -94,6 +96,12 @@ export const reportCommand: Command = {
     return { file: out, runs: records.length };
   },
 };
+
+/** The runs of a sweep; a run itself. */
+async function expandSweep(folder: string): Promise<string[]> {
+  if (!existsSync(join(folder, "sweep.json"))) return [folder];
+  return (await runsBelow(folder)).map((run) => join(folder, run));
+}
 
 async function readRecord(run: string): Promise<RunRecord> {
   const path = join(run, "record.json");

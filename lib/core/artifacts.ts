@@ -105,7 +105,12 @@ export interface Curve {
   readonly total: number;
   readonly path: LassoPath;
   /** RMSE on held-out folds, mean over folds, beside `path.lambdas`; absent where there were no folds. */
-  readonly heldOut?: { readonly mean: Float64Array; readonly standardError: Float64Array };
+  readonly heldOut?: {
+    readonly mean: Float64Array;
+    readonly standardError: Float64Array;
+    /** [folds][lambdas]: the filters that the path without the fold chose, ascending. */
+    readonly supports: readonly (readonly Uint32Array[])[];
+  };
 }
 
 /** knee -> surgery. The path point gamma chose for one tap. */

@@ -89,6 +89,10 @@ export interface CurveRecord {
   /** Index of the chosen point; -1: everything is kept. */
   readonly knee: number;
   readonly kneeFilters: number;
+  /** The filters at the knee, ascending. */
+  readonly keep?: readonly number[];
+  /** How much the folds agree on the filters at the knee's lambda: 1 = all choose the same, 0 = as by chance. */
+  readonly stability?: number;
 }
 
 /** Cost of one layer before and after surgery, beside `RunRecord.layers`. */
@@ -98,6 +102,22 @@ export interface LayerCostRecord {
   readonly macsAfter: number;
   readonly paramsBefore: number;
   readonly paramsAfter: number;
+}
+
+/** The pooled response of one filter by label, on a sample of training pictures. */
+export interface ResponseRecord {
+  readonly tap: string;
+  readonly layer: string;
+  readonly filter: number;
+  /** |correlation| with the target on the training rows (ETL, eq. 2). */
+  readonly correlation: number;
+  /** By class, or by the middle of a range of the label in its own unit; `error` = standard error of the mean. */
+  readonly points: readonly {
+    readonly label: string | number;
+    readonly mean: number;
+    readonly error: number;
+    readonly n: number;
+  }[];
 }
 
 /** What the plan would cost at another gamma: planned only, nothing trained. Ready for the report's slider. */
@@ -149,6 +169,8 @@ export interface RunRecord {
   readonly layerCosts?: readonly LayerCostRecord[];
   /** Planned cost over a grid of gammas (ascending), the stops of the report's slider. */
   readonly gammaCosts?: readonly GammaCostRecord[];
+  /** How single filters respond to the label. */
+  readonly responses?: readonly ResponseRecord[];
   readonly models: readonly ModelRecord[];
   readonly seconds: Readonly<Record<string, number>>;
   /** Things the reader should know: fallbacks, slow convergence, few images. */

@@ -30,15 +30,17 @@ function heldOutError(
   folds: readonly Moments[],
   total: Moments,
   options: LassoOptions & { readonly lambdas: Float64Array },
-): { mean: Float64Array; standardError: Float64Array } {
+): NonNullable<Curve["heldOut"]> {
   // About the common mean nothing large cancels, neither in the training Gram matrix nor in the error.
   const origin = { x: total.sumX.map((s) => s / total.n), y: total.sumY.map((s) => s / total.n) };
   const floor = varianceFloor(total);
   const moved = folds.map((fold) => moveOrigin(fold, origin));
-  const errors = moved.map((fold, f) => {
+  const paths = moved.map((_, f) => {
     const training = mergeMoments(moved.filter((_, other) => other !== f));
-    return pathError(solvePath(centre(training, { floor }), options), fold);
+    return solvePath(centre(training, { floor }), options);
   });
+  const errors = paths.map((path, f) => pathError(path, moved[f]));
+  const supports = paths.map((path) => path.points.map(({ support }) => support));
   const count = options.lambdas.length;
   const mean = new Float64Array(count);
   const standardError = new Float64Array(count);
@@ -48,7 +50,7 @@ function heldOutError(
     const squares = values.reduce((sum, v) => sum + (v - mean[i]) ** 2, 0);
     standardError[i] = Math.sqrt(squares / (values.length - 1) / values.length);
   }
-  return { mean, standardError };
+  return { mean, standardError, supports };
 }
 
 /**

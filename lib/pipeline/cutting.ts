@@ -2,6 +2,8 @@
 import { mergeMoments } from "../core/moments.ts";
 import { readBytes, writeWhole } from "../core/files.ts";
 import { readOnnx, writeOnnx } from "../formats/onnx.ts";
+import { withHead } from "../backbones/head.ts";
+import { initialise } from "../backbones/initialise.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
 import type { Network } from "../network/network.ts";
 import { applySurgery } from "../surgery/apply.ts";
@@ -11,6 +13,7 @@ import type { RunContext } from "./context.ts";
 import { distillFeatures, headInput, type OpenDistillation } from "./distilling.ts";
 import { harvestFeatures, type Harvest } from "./harvesting.ts";
 import { headed, solveHead } from "./head.ts";
+import type { Control } from "./options.ts";
 import { planKey, type Planned } from "./planning.ts";
 import { calibrated } from "./training.ts";
 import { refit } from "./refitting.ts";
@@ -24,24 +27,33 @@ export interface Cut {
   distillation(): Promise<OpenDistillation>;
 }
 
-/** Cuts the backbone down to the plan; leaves `cut.onnx`. */
-export async function cutStage(
-  context: RunContext,
-  { harvest, planned }: { readonly harvest: Harvest; readonly planned: Planned },
-): Promise<Cut> {
+interface CutWhat {
+  readonly harvest: Harvest;
+  readonly planned: Planned;
+  /** Another choice of filters for the same widths; absent: the plan's own. */
+  readonly control?: Control;
+}
+
+/** Cuts the backbone down to the plan; leaves `cut.onnx`, or `cut-NAME.onnx` for a control. */
+export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut> {
   const { folder, config, backbone, progress } = context;
-  const { scaling, reconstruct: reconstructs, refit: refits } = config;
-  const key = { plan: planKey(context), scaling, reconstruct: reconstructs, refit: refits };
-  const ran = await folder.stage("surgery", {
+  const { planned, control } = what;
+  const { scaling, reconstruct: reconstructs, refit: refits, seed } = config;
+  const surgery = { plan: planKey(context), scaling, reconstruct: reconstructs, refit: refits };
+  const key = control === undefined ? surgery : { ...surgery, control, seed };
+  const [stage, name] =
+    control === undefined ? ["surgery", "cut.onnx"] : [`surgery:${control}`, `cut-${control}.onnx`];
+  const ran = await folder.stage(stage, {
     inputs: key,
-    files: ["cut.onnx"],
+    files: [name],
     produce: async () => {
-      const network = await cutWithHead(context, { harvest, planned });
-      await writeWhole(folder.file("cut.onnx"), writeOnnx(network));
+      const network =
+        control === "scratch" ? freshNetwork(context, planned) : await cutWithHead(context, what);
+      await writeWhole(folder.file(name), writeOnnx(network));
     },
   });
-  if (!ran) progress.note("surgery: done before, kept");
-  const file = folder.file("cut.onnx");
+  if (!ran) progress.note(`${stage}: done before, kept`);
+  const file = folder.file(name);
   const network = readOnnx(await readBytes(file), { name: file });
   return {
     network,
@@ -49,11 +61,17 @@ export async function cutStage(
     notes: [],
     distillation: () =>
       distillFeatures(context, {
-        teacher: teacherOf(context, planned),
+        teacher: control === undefined ? teacherOf(context, planned) : backbone.network,
         kept: keptFeatures(backbone.network, backbone.features, planned.plan.keep),
         student: headInput(network),
       }),
   };
+}
+
+/** The plan's shape with random weights. */
+function freshNetwork({ backbone, config, task }: RunContext, { plan }: Planned): Network {
+  const trunk = applySurgery(backbone.network, plan);
+  return initialise(withHead(trunk, backbone.features, { outputs: task.outputs, task }), config.seed);
 }
 
 /** What the cut network should look like from inside: all filters, in the units of the scaled ones. */
@@ -65,9 +83,11 @@ function teacherOf({ backbone, config }: RunContext, { knees }: Planned): Networ
 /** The backbone cut down to a plan, reconstructed and fitted again as configured, with a closed-form head. */
 export async function cutWithHead(
   context: RunContext,
-  { harvest, planned }: { readonly harvest: Harvest; readonly planned: Planned },
+  { harvest, planned, control }: CutWhat,
 ): Promise<Network> {
-  const { config, backbone, task, progress } = context;
+  const { backbone, task, progress } = context;
+  // The coefficients that scale filters belong to ETL's own choice.
+  const config = control === undefined ? context.config : { ...context.config, scaling: "none" as const };
   const coupling = analyseCoupling(backbone.network);
   const statistics = new Map(
     harvest.moments.map(({ tap, folds }) => [tap, statisticsOf(mergeMoments(folds))]),
@@ -80,7 +100,7 @@ export async function cutWithHead(
   for (const { tap, reason } of scaled.refused) progress.note(`scaling: ${tap} left as it is, ${reason}`);
   let trunk = applySurgery(scaled.network, planned.plan);
   if (config.refit) {
-    const original = teacherOf(context, planned);
+    const original = teacherOf({ ...context, config }, planned);
     trunk = await refit(context, { original, cut: trunk, plan: planned.plan });
   }
   const features = await harvestFeatures(context, trunk, backbone.features);

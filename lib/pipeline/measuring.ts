@@ -21,42 +21,41 @@ export interface Evaluated {
   readonly versusBaseline?: { readonly difference: number; readonly error: number };
 }
 
-/** Evaluates all networks on validation and test parts; leaves `evaluation.json`. */
+/** `evaluation/NAME.json`: metrics, and how right each test row was (0..1), for paired comparisons. */
+interface EvaluationFile {
+  readonly test: Metrics;
+  readonly validation: Metrics;
+  readonly right: readonly number[];
+}
+
+/** Evaluates a network on validation and test parts; leaves `evaluation/NAME.json`. The baseline comes first. */
 export async function evaluateStage(
   context: RunContext,
-  candidates: readonly Candidate[],
+  { name, network }: Candidate,
   key: unknown,
-): Promise<readonly Evaluated[]> {
+): Promise<Evaluated> {
   const { folder, progress } = context;
-  const file = "evaluation.json";
-  await folder.stage("evaluate", {
-    inputs: { key, names: candidates.map(({ name }) => name) },
-    files: [file],
+  const fileOf = (model: string): string => `evaluation/${model}.json`;
+  await folder.stage(`evaluate:${name}`, {
+    inputs: { key },
+    files: [fileOf(name)],
     produce: async () => {
-      progress.start("evaluate", candidates.length);
-      const evaluated: Evaluated[] = [];
-      let reference: Float64Array | undefined;
-      for (const candidate of candidates) {
-        const { test, right } = await measure(context, candidate.network, context.rows.test);
-        const { test: validation } = await measure(context, candidate.network, context.rows.val);
-        if (candidate.name === "baseline") reference = right;
-        const versusBaseline =
-          reference && candidate.name !== "baseline" ? paired(right, reference) : undefined;
-        evaluated.push({
-          name: candidate.name,
-          test,
-          validation,
-          ...(versusBaseline ? { versusBaseline } : {}),
-        });
-        progress.update(evaluated.length);
-      }
-      progress.finish(
-        evaluated.map(({ name, test }) => `${name} ${(100 * test.accuracy).toFixed(2)} %`).join(", "),
-      );
-      await writeJson(folder.file(file), evaluated);
+      progress.start(`evaluate ${name}`);
+      const { test, right } = await measure(context, network, context.rows.test);
+      const { test: validation } = await measure(context, network, context.rows.val);
+      const file: EvaluationFile = { test, validation, right: Array.from(right) };
+      await writeJson(folder.file(fileOf(name)), file);
+      progress.finish(`${(100 * test.accuracy).toFixed(2)} % of ${test.n}`);
     },
   });
-  return (await readJson(folder.file(file))) as Evaluated[];
+  const { test, validation, right } = await readEvaluation(folder.file(fileOf(name)));
+  if (name === "baseline") return { name, test, validation };
+  const reference = await readEvaluation(folder.file(fileOf("baseline")));
+  return { name, test, validation, versusBaseline: paired(right, reference.right) };
+}
+
+async function readEvaluation(path: string): Promise<EvaluationFile> {
+  return (await readJson(path)) as EvaluationFile;
 }
 
 async function measure(
@@ -84,7 +83,10 @@ async function measure(
  * Difference of two accuracies on the same rows, with its standard error from the rows that differ. For one answer a
  * row this is McNemar's: sqrt((gained + lost) / n - difference^2) / sqrt(n).
  */
-function paired(right: Float64Array, reference: Float64Array): { difference: number; error: number } {
+function paired(
+  right: readonly number[],
+  reference: readonly number[],
+): { difference: number; error: number } {
   const n = right.length;
   let [sum, squares] = [0, 0];
   right.forEach((value, i) => {

@@ -3,6 +3,10 @@ import type { Crop, GroupSelect, RmseKind, Scaling } from "../core/artifacts.ts"
 import { EtlError } from "../core/errors.ts";
 import type { Progress } from "../core/progress.ts";
 
+/** Networks of the pruned network's shape that are trained beside it, on the same axes. */
+export type Control = "l1" | "random" | "correlation" | "scratch";
+export const controlNames: readonly string[] = ["l1", "random", "correlation", "scratch"];
+
 /** What `prune` takes. All but `task`, `data` and `out` have defaults. */
 export interface PruneOptions {
   /** For example "gender". */
@@ -34,6 +38,10 @@ export interface PruneOptions {
   readonly rmse?: RmseKind;
   readonly groupSelect?: GroupSelect;
   readonly minFilters?: number;
+  /** Every layer keeps a multiple of so many filters, or all: rounded up, as vector units like it. */
+  readonly roundTo?: number;
+  /** Controls to be cut and trained beside the pruned network. */
+  readonly controls?: readonly Control[];
   /** Epochs of the pruned network's fine-tuning. */
   readonly epochs?: number;
   /** Epochs of the baseline's fine-tuning. */
@@ -112,6 +120,8 @@ const defaults = {
   rmse: "train",
   groupSelect: "union",
   minFilters: 4,
+  roundTo: 1,
+  controls: [],
   epochs: 5,
   baselineEpochs: 2,
   batchSize: 32,
@@ -166,11 +176,14 @@ export function resolveOptions(options: PruneOptions): Config {
     "a number in (0, 0.9)",
   );
   count("min-filters", config.minFilters, 1);
+  count("round-to", config.roundTo, 1);
   count("epochs", config.epochs, 0);
   count("baseline-epochs", config.baselineEpochs, 0);
   count("batch-size", config.batchSize, 1);
   count("folds", config.folds, 2);
   count("runs", config.runs, 1);
+  for (const name of config.controls)
+    need(controlNames.includes(name), "control", name, `one of ${controlNames.join(", ")}`);
   if (config.limit !== undefined) count("limit", config.limit, 1);
   if (config.crop) checkCrop(config.crop);
   if (config.task === "") need(false, "task", '""', "a task, for example gender");

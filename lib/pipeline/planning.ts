@@ -3,6 +3,7 @@ import type { Curve, Knee, TapMoments } from "../core/artifacts.ts";
 import { writeJson } from "../core/files.ts";
 import type { CurveRecord, GammaCostRecord } from "../core/record.ts";
 import { chooseCurveKnee } from "../knee/knee.ts";
+import { stabilityOf } from "../knee/stability.ts";
 import { characteristicCurve } from "../lasso/curve.ts";
 import { mergeMoments } from "../core/moments.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
@@ -59,6 +60,9 @@ function curveRecord(curve: Curve, layer: string, moments: TapMoments, knee?: Kn
   const all = mergeMoments(moments.folds);
   let yy = 0;
   for (let k = 0; k < all.q; k++) yy += all.yy[k * all.q + k] / all.n - (all.sumY[k] / all.n) ** 2;
+  const at = knee?.index ?? -1;
+  const chosen = at < 0 ? undefined : heldOut?.supports.map((supports) => supports[at]);
+  const stability = chosen && stabilityOf(chosen, curve.total);
   return {
     tap: curve.tap,
     layer,
@@ -73,6 +77,8 @@ function curveRecord(curve: Curve, layer: string, moments: TapMoments, knee?: Kn
     gap: Math.max(...path.points.map((point) => point.gap)) / yy,
     knee: knee?.index ?? -1,
     kneeFilters: knee?.keep.length ?? curve.total,
+    ...(knee && { keep: Array.from(knee.keep) }),
+    ...(stability !== undefined && { stability }),
   };
 }
 
@@ -95,6 +101,7 @@ export function planAt(
   return planSurgery(network, new Map(knees.map((knee) => [knee.tap, knee.keep])), {
     groupSelect: config.groupSelect,
     minFilters: config.minFilters,
+    roundTo: config.roundTo,
     scores: new Map(curves.map((curve) => [curve.tap, entryScores(curve)])),
     coupling: analyseCoupling(network),
   });
@@ -115,8 +122,8 @@ export interface Planned {
 }
 
 export function planKey(context: RunContext): unknown {
-  const { gamma, rmse, groupSelect, minFilters } = context.config;
-  return { harvest: harvestKey(context), gamma, rmse, groupSelect, minFilters };
+  const { gamma, rmse, groupSelect, minFilters, roundTo } = context.config;
+  return { harvest: harvestKey(context), gamma, rmse, groupSelect, minFilters, roundTo };
 }
 
 /** Chooses the knees, plans the surgery and writes `plan.json`. */

@@ -3,7 +3,9 @@ import { statSync } from "node:fs";
 import { EtlError, isEtlError } from "../core/errors.ts";
 import type { Latency, RunRecord } from "../core/record.ts";
 import { mergeMoments } from "../core/moments.ts";
+import type { Network } from "../network/network.ts";
 import { closeContext, openContext, type RunContext } from "./context.ts";
+import { controlStage } from "./controls.ts";
 import { cutStage } from "./cutting.ts";
 import { harvestStage, type Harvest } from "./harvesting.ts";
 import { headed, solveHead } from "./head.ts";
@@ -11,14 +13,15 @@ import { evaluateStage, profileStage, type Evaluated } from "./measuring.ts";
 import { resolveOptions, type PruneOptions } from "./options.ts";
 import { curvesStage, planStage, type Curves, type Planned } from "./planning.ts";
 import { reportStage, type Model } from "./recording.ts";
-import { openRunFolder, type RunFolder } from "./run-folder.ts";
+import { openRunFolder } from "./run-folder.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./targeting.ts";
-import { unitsOf } from "./targets.ts";
-import { calibrated, trainingStage } from "./training.ts";
+import { responsesStage } from "./responding.ts";
+import { unitsOf, type Units } from "./targets.ts";
+import { calibrated, trainingStage, type Trained } from "./training.ts";
 import { version } from "./version.ts";
 
 /** The last stage to run. */
-export type Until = "harvest" | "curves" | "plan" | "finetune" | "report";
+export type Until = "harvest" | "curves" | "baseline" | "plan" | "finetune" | "report";
 
 /** What a run gave, as far as it went. */
 export interface PipelineResult {
@@ -75,6 +78,10 @@ async function runStages(opened: RunContext, until: Until): Promise<PipelineResu
   if (until === "harvest") return start;
   const curves = await curvesStage(opened, harvest);
   if (until === "curves") return { ...start, curves };
+  if (until === "baseline") {
+    await trainBaseline(opened, harvest);
+    return { ...start, curves };
+  }
   const { context, aim } = await targetStage(opened, { harvest, curves });
   const base = { ...start, context, ...(aim === undefined ? {} : { aim }) };
   const planned = await planStage(context, curves);
@@ -82,6 +89,28 @@ async function runStages(opened: RunContext, until: Until): Promise<PipelineResu
   const record = await trainAndMeasure(context, { harvest, curves, planned, aim }, until);
   if (record !== undefined) await folder.finish();
   return { ...base, curves, planned, ...(record === undefined ? {} : { record }) };
+}
+
+/** The full network on the same data: closed-form head, then fine-tuning. */
+async function trainBaseline(
+  context: RunContext,
+  harvest: Harvest,
+): Promise<{ probe: Network; baseline: Trained; units: Units; key: unknown }> {
+  const { task, backbone, config } = context;
+  const head = solveHead(harvest.features, task);
+  const units = unitsOf(mergeMoments(harvest.features.folds), task.kind === "regression");
+  const probe = await calibrated(context, headed(backbone.network, backbone.features, head, task));
+  const key = { backbone: backbone.fingerprint, data: context.dataset.fingerprint, folds: config.folds };
+  const baseline = await trainingStage(context, {
+    stage: "baseline",
+    file: "baseline.onnx",
+    title: "baseline",
+    network: () => Promise.resolve(probe),
+    key,
+    epochs: config.baselineEpochs,
+    units,
+  });
+  return { probe, baseline, units, key };
 }
 
 async function trainAndMeasure(
@@ -94,22 +123,9 @@ async function trainAndMeasure(
   }: { harvest: Harvest; curves: Curves; planned: Planned; aim?: Aim | undefined },
   until: Until,
 ): Promise<RunRecord | undefined> {
-  const { task, backbone, config } = context;
-  const head = solveHead(harvest.features, task);
-  const units = unitsOf(mergeMoments(harvest.features.folds), task.kind === "regression");
-  const probe = await calibrated(context, headed(backbone.network, backbone.features, head, task));
-  const key = { backbone: backbone.fingerprint, data: context.dataset.fingerprint, folds: config.folds };
-
+  const { config } = context;
+  const { probe, baseline, units, key } = await trainBaseline(context, harvest);
   const cut = await cutStage(context, { harvest, planned });
-  const baseline = await trainingStage(context, {
-    stage: "baseline",
-    file: "baseline.onnx",
-    title: "baseline",
-    network: () => Promise.resolve(probe),
-    key,
-    epochs: config.baselineEpochs,
-    units,
-  });
   const pruned = await trainingStage(context, {
     stage: "finetune",
     file: "pruned.onnx",
@@ -120,15 +136,21 @@ async function trainAndMeasure(
     units,
     ...(config.distill > 0 ? { distillation: () => cut.distillation() } : {}),
   });
+  const controls: Model[] = [];
+  for (const control of config.controls)
+    controls.push(await controlStage(context, { control, harvest, planned, units }));
   if (until === "finetune") return undefined;
 
   const models: Model[] = [
     { name: "baseline", title: "Baseline (all filters, fine-tuned)", file: "baseline.onnx", ...baseline },
     { name: "probe", title: "Probe (frozen features, closed-form head)", network: probe, history: [] },
     { name: "pruned", title: `ETL, gamma ${config.gamma}`, file: "pruned.onnx", ...pruned },
+    ...controls,
   ];
-  const resultKey = { baseline: key, cut: cut.key, stages: stageKeys(context.folder) };
-  const evaluated = await evaluateStage(context, models, resultKey);
+  const resultKey = { baseline: key, cut: cut.key, stages: stageKeys(context) };
+  const evaluated: Evaluated[] = [];
+  for (const model of models)
+    evaluated.push(await evaluateStage(context, model, keyOf(context, model.name, key)));
   const latency = await profileStage(
     context,
     models.filter(({ name }) => name !== "probe"),
@@ -138,6 +160,7 @@ async function trainAndMeasure(
     curves,
     knees: planned.knees,
     plan: planned.plan,
+    responses: await responsesStage(context, harvest),
     models,
     evaluated,
     latency,
@@ -165,9 +188,17 @@ function aimNotes(
   return [aimSentence(aim), outcome];
 }
 
-function stageKeys(folder: RunFolder): unknown {
+function stageKeys({ folder, config }: RunContext): unknown {
   const { stages } = folder.state();
-  return [stages["baseline"]?.key, stages["finetune"]?.key];
+  const names = ["baseline", "finetune", ...config.controls.map((control) => `finetune:${control}`)];
+  return names.map((name) => stages[name]?.key);
+}
+
+/** What the predictions of a network depend on. */
+function keyOf({ folder }: RunContext, model: string, key: unknown): unknown {
+  const { stages } = folder.state();
+  const names: Readonly<Partial<Record<string, string>>> = { baseline: "baseline", pruned: "finetune" };
+  return model === "probe" ? { probe: key } : stages[names[model] ?? `finetune:${model}`]?.key;
 }
 
 function notesOf(context: RunContext, more: readonly string[]): string[] {

@@ -3,7 +3,14 @@ import { stat } from "node:fs/promises";
 import { arch, cpus, platform, release } from "node:os";
 import type { EpochRecord, Knee, Measured } from "../core/artifacts.ts";
 import { writeJson, writeWhole } from "../core/files.ts";
-import { SCHEMA, type Latency, type ModelRecord, type RunMetrics, type RunRecord } from "../core/record.ts";
+import {
+  SCHEMA,
+  type Latency,
+  type ModelRecord,
+  type ResponseRecord,
+  type RunMetrics,
+  type RunRecord,
+} from "../core/record.ts";
 import { costOf } from "../network/cost.ts";
 import type { Network } from "../network/network.ts";
 import { readReportAssets } from "../report/assets.ts";
@@ -29,6 +36,7 @@ export interface Results {
   readonly curves: Curves;
   readonly knees: readonly Knee[];
   readonly plan: Plan;
+  readonly responses: readonly ResponseRecord[];
   readonly models: readonly Model[];
   readonly evaluated: readonly Evaluated[];
   readonly latency: Readonly<Record<string, Latency>>;
@@ -83,6 +91,7 @@ export async function makeRecord(context: RunContext, results: Results): Promise
       paramsAfter: after.get(name)?.params ?? 0,
     })),
     gammaCosts: gammaCosts(context, results.curves),
+    ...(results.responses.length > 0 ? { responses: results.responses } : {}),
     models: await Promise.all(results.models.map((model) => modelRecord(context, model, results))),
     seconds: Object.fromEntries(Object.entries(state.stages).map(([name, { seconds }]) => [name, seconds])),
     notes: results.notes,

@@ -5,9 +5,9 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { nowMs, timestamp } from "../core/clock.ts";
 import { EtlError } from "../core/errors.ts";
 import { ioError, readJson, writeJson } from "../core/files.ts";
@@ -73,20 +73,36 @@ function canonical(value: unknown): string {
   return JSON.stringify(value ?? null);
 }
 
-/** Order of the stages: a changed one takes the later ones along. */
-const order = [
-  "harvest",
-  "curves",
-  "target",
-  "plan",
-  "surgery",
-  "baseline",
-  "finetune",
-  "controls",
-  "evaluate",
-  "profile",
-  "report",
-];
+/**
+ * Gives a new run folder the finished stages of another: their files (linked where the disk allows it, files are never
+ * changed in place) and their keys. Stages count only where their keys fit; a folder that is a run already is left alone.
+ */
+export async function adoptStages(from: string, to: string, names: readonly string[]): Promise<void> {
+  const [source, target] = [await readRunState(from), await readRunState(to)];
+  if (source === undefined || target !== undefined) return;
+  const stages = Object.fromEntries(Object.entries(source.stages).filter(([name]) => names.includes(name)));
+  const extra = existsSync(join(from, "history.json")) ? ["history.json"] : [];
+  for (const file of [...Object.values(stages).flatMap(({ files }) => files), ...extra]) {
+    await mkdir(dirname(join(to, file)), { recursive: true });
+    await rm(join(to, file), { force: true });
+    await link(join(from, file), join(to, file)).catch(() => copyFile(join(from, file), join(to, file)));
+  }
+  await writeJson(join(to, "run.json"), { ...source, stages, status: "running" });
+}
+
+/** What goes with a stage whose inputs changed. `surgery:l1` stands where `surgery` does. */
+const measured = ["evaluate", "profile", "report"];
+const followers: Readonly<Partial<Record<string, readonly string[]>>> = {
+  harvest: ["curves", "responses", "target", "plan", "surgery", "baseline", "finetune", ...measured],
+  curves: ["target", "plan", "surgery", "finetune", ...measured],
+  target: ["plan", "surgery", "finetune", ...measured],
+  plan: ["surgery", "finetune", ...measured],
+  surgery: ["finetune", ...measured],
+  baseline: measured,
+  finetune: measured,
+  evaluate: ["report"],
+  profile: ["report"],
+};
 
 /**
  * Opens (or makes) a run folder and locks it.
@@ -125,8 +141,8 @@ export async function openRunFolder(
   }
 
   const forget = async (name: string): Promise<void> => {
-    const from = order.indexOf(name);
-    const gone = Object.keys(state.stages).filter((stage) => stage === name || laterThan(stage, from));
+    const later = followers[baseOf(name)] ?? [];
+    const gone = Object.keys(state.stages).filter((stage) => stage === name || later.includes(baseOf(stage)));
     for (const stage of gone) {
       for (const old of state.stages[stage]?.files ?? []) await rm(file(old), { force: true });
     }
@@ -172,8 +188,9 @@ export async function openRunFolder(
   };
 }
 
-function laterThan(stage: string, position: number): boolean {
-  return position >= 0 && order.indexOf(stage.split(":")[0] ?? stage) > position;
+/** `surgery:l1` -> `surgery`. */
+function baseOf(stage: string): string {
+  return stage.split(":")[0] ?? stage;
 }
 
 async function readOptional(path: string): Promise<string | undefined> {

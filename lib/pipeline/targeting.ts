@@ -42,12 +42,21 @@ export async function targetStage(
   const { config, folder, progress } = context;
   const target = targetOf(config);
   if (target === undefined) return { context };
-  const { rmse, groupSelect, minFilters, scaling, reconstruct, refit } = config;
+  const { rmse, groupSelect, minFilters, roundTo, scaling, reconstruct, refit } = config;
   const surgery = target.kind === "accuracy" ? { scaling, reconstruct, refit } : {};
   const measured =
     target.kind === "ms" ? { engine: context.engine.description, threads: context.engine.threads } : {};
   await folder.stage("target", {
-    inputs: { harvest: harvestKey(context), target, rmse, groupSelect, minFilters, surgery, measured },
+    inputs: {
+      harvest: harvestKey(context),
+      target,
+      rmse,
+      groupSelect,
+      minFilters,
+      roundTo,
+      surgery,
+      measured,
+    },
     files: ["target.json"],
     produce: async () => {
       await writeJson(folder.file("target.json"), await takeAim(context, target, made));

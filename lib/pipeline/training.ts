@@ -34,6 +34,8 @@ export interface TrainingPlan {
   readonly key: unknown;
   readonly epochs: number;
   readonly units: Units;
+  /** In place of the configuration's. */
+  readonly learningRates?: readonly number[];
   readonly distillation?: () => Promise<Distillation & { dispose(): Promise<void> }>;
 }
 
@@ -50,7 +52,8 @@ type History = Record<string, Omit<Trained, "network">>;
 /** Trains (or reads back) one network. Leaves `plan.file` and an entry in `history.json`. */
 export async function trainingStage(context: RunContext, plan: TrainingPlan): Promise<Trained> {
   const { folder, config, progress } = context;
-  const { batchSize, learningRates, seed, distill, augment } = config;
+  const { batchSize, seed, distill, augment } = config;
+  const learningRates = plan.learningRates ?? config.learningRates;
   const checkpoint = `checkpoints/${plan.stage}.safetensors`;
   const ran = await folder.stage(plan.stage, {
     inputs: {
@@ -114,7 +117,7 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
         trainingBatches(context, { epoch, input, units: plan.units, distillation, steps: stepsPerEpoch }),
       stepsPerEpoch,
       epochs: plan.epochs,
-      learningRate: config.learningRates,
+      learningRate: plan.learningRates ?? config.learningRates,
       validate: (candidate) => validate(context, candidate, plan.units),
       validationSize: rows.val.length,
       seed: config.seed,

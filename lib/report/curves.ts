@@ -7,7 +7,7 @@ import { plural, prunedOf, baselineOf, rmseKindOf } from "./facts.ts";
 import { formatCount, formatDigits, formatGamma } from "./format.ts";
 import { plotPlace, type Scope, type Section } from "./section.ts";
 import { short } from "./plots.ts";
-import { renderTable, text } from "./tables.ts";
+import { renderTable, text, type Cell } from "./tables.ts";
 
 /** Gammas of the slider where the run planned none: 0, then 16 to a factor of ten, up to 0.9. */
 function defaultStops(): number[] {
@@ -240,6 +240,7 @@ export function curvesSection(scope: Scope): Section | undefined {
 
 function kneeTable(scope: Scope, set: PageCurves): Markup {
   const { record } = scope;
+  const stable = record.curves.some(({ stability }) => stability !== undefined);
   return renderTable({
     id: `${scope.id}-knees`,
     caption: "Knees of this run",
@@ -254,6 +255,7 @@ function kneeTable(scope: Scope, set: PageCurves): Markup {
       { label: "Smallest RMSE", numeric: true },
       { label: "Largest RMSE", numeric: true },
       { label: "Duality gap", numeric: true },
+      ...(stable ? [{ label: "Stability", numeric: true, csv: "stability over folds" }] : []),
     ],
     rows: record.curves.map((curve, i) => {
       const page = set.curves[i];
@@ -277,11 +279,16 @@ function kneeTable(scope: Scope, set: PageCurves): Markup {
           text(formatDigits(low, 3), low),
           text(formatDigits(high, 3), high),
           text(exponent(curve.gap), curve.gap),
+          ...(stable ? [stabilityCell(curve.stability)] : []),
         ],
       };
     }),
-    note: `RMSE on ${set.rmse === "heldout" ? "held-out folds" : "training rows"}, in units of the target. The gap is the largest on the path, relative to the variance of the target: it proves how near each solution is to the optimum.`,
+    note: `RMSE on ${set.rmse === "heldout" ? "held-out folds" : "training rows"}, in units of the target. The gap is the largest on the path, relative to the variance of the target: it proves how near each solution is to the optimum.${stable ? " Stability: how much the folds agree on the filters; 1 = they all choose the same, 0 = as by chance." : ""}`,
   });
+}
+
+function stabilityCell(stability: number | undefined): Cell {
+  return stability === undefined ? text("–", "") : text(stability.toFixed(2), stability);
 }
 
 /** 0.00012 as 1.2 × 10⁻⁴. */

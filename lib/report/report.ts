@@ -11,12 +11,15 @@ import { html, raw, scriptJson, scriptSource, type Markup } from "./escape.ts";
 import { formatCount, formatGamma } from "./format.ts";
 import { sentenceCase } from "./facts.ts";
 import { layersSection } from "./layers.ts";
+import { overlapSection } from "./overlap.ts";
 import { dataSection, provenanceSection, timeSection } from "./provenance.ts";
 import { qualitySection } from "./quality.ts";
+import { responsesSection } from "./responses.ts";
 import { resultsSection } from "./results.ts";
 import { renderSection, type Scope, type Section } from "./section.ts";
 import { storyBlock } from "./story.ts";
 import { styleSheet } from "./style.ts";
+import { isSweep, sweepSummary } from "./sweep.ts";
 import { trainingSection } from "./training.ts";
 
 /** Bytes that a report may take; the sections of single runs get what Plotly and the comparison leave of it. */
@@ -56,6 +59,7 @@ interface Page {
 function sectionsOf(scope: Scope): readonly Section[] {
   return [
     resultsSection(scope),
+    responsesSection(scope),
     curvesSection(scope),
     layersSection(scope),
     trainingSection(scope),
@@ -105,7 +109,8 @@ function manyPage(
 ): Page {
   const title = `${records.length} runs compared`;
   const scope: Scope = { record: records[0], id: "all", level: 2, figures, curves, seen: new Map() };
-  const compared = comparison(scope, records);
+  const summary = isSweep(records) ? sweepSummary(scope, records) : undefined;
+  const compared = html`${summary}${overlapSection(scope, records)}${comparison(scope, records)}`;
   const budget = room - sizeOf(compared.text, [...figures]) - 60_000;
   const parts: Markup[] = [];
   const left: string[] = [];

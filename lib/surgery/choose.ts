@@ -182,6 +182,27 @@ export interface ClassBlock {
   readonly unit: number;
 }
 
+/**
+ * Classes that stand equally often in the outputs and in the inputs of every layer: any of them can take another's place,
+ * and every layer keeps its width on both sides. Classes that no layer makes are left out.
+ */
+export function interchangeable(coupling: Coupling): number[][] {
+  const standing = new Map<number, string[]>();
+  for (const [i, { outputs, inputs }] of coupling.layers.entries()) {
+    for (const atom of outputs) {
+      const id = coupling.classOf[atom];
+      standing.set(id, [...(standing.get(id) ?? []), `o${i}`]);
+    }
+    for (const atom of inputs) standing.get(coupling.classOf[atom])?.push(`i${i}`);
+  }
+  const blocks = new Map<string, number[]>();
+  for (const [id, places] of standing) {
+    const key = places.sort().join(" ");
+    blocks.set(key, [...(blocks.get(key) ?? []), id]);
+  }
+  return Array.from(blocks.values(), (ids) => ids.sort((a, b) => a - b));
+}
+
 /** Partitions the classes that layers make into blocks. */
 export function blocksOf(coupling: Coupling, roundTo = 1): ClassBlock[] {
   const standing = new Map<number, Map<number, number>>();

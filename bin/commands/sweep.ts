@@ -1,0 +1,150 @@
+/** Many runs from one harvest: tasks, gammas, seeds, controls, variants. */
+import { join } from "node:path";
+import { EtlError, nearest } from "../../lib/core/errors.ts";
+import type { PruneOptions } from "../../lib/pipeline/options.ts";
+import { sweep, type SweepOptions } from "../../lib/pipeline/sweep.ts";
+import { number, requiredText, text, texts, type Arguments, type Command } from "../command.ts";
+import { numbersOption, pruneOptions, trainOptions } from "../options.ts";
+import { count, percent, table } from "../table.ts";
+
+const excluded = ["task", "data", "gamma", "target-flops", "target-size", "target-ms", "min-accuracy"];
+
+export const sweepCommand: Command = {
+  usage: "sweep",
+  describe: "Many runs from one harvest: gammas, tasks, seeds, controls",
+  options: {
+    tasks: {
+      type: "string",
+      describe: "Tasks, each with its data: gender=~/celeba,age=~/utkface (or gender,age with --data)",
+      demandOption: true,
+    },
+    data: { type: "string", describe: "Data of the tasks that name none" },
+    gammas: { type: "string", describe: "Gammas (0,0.001,0.01,0.03,0.1,0.2,0.3)" },
+    seeds: { type: "number", describe: "Number of seeds, from --seed on (1)" },
+    ablate: {
+      type: "string",
+      describe: "One more run per gamma for each: scaling=paper,reconstruct=false,refit=false,rmse=heldout",
+    },
+    ...Object.fromEntries(Object.entries(trainOptions).filter(([name]) => !excluded.includes(name))),
+    out: { type: "string", describe: "Folder of the sweep", demandOption: true },
+  },
+  examples: [
+    ["etl sweep --tasks gender,age --data synthetic --gammas 0.01,0.1 --out sweeps/drawn", "Two tasks"],
+    [
+      "etl sweep --tasks gender=~/celeba --gammas 0.1,0.3 --seeds 3 --control l1,random --out sweeps/gender",
+      "Controls of the same widths, three seeds",
+    ],
+  ],
+  run: async (args, context) => {
+    const {
+      task: _task,
+      data: _data,
+      out,
+      ...shared
+    } = pruneOptions({ ...args, task: "", data: "" }, context);
+    const result = await sweep({
+      ...shared,
+      out,
+      tasks: tasksOf(args),
+      gammas: numbersOption(args, "gammas") ?? [0, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3],
+      seeds: number(args, "seeds") ?? 1,
+      variants: variantsOf(args),
+    });
+    context.print(
+      table(
+        ["task", "gamma", "network", "accuracy", "± sd", "kept", "MACs", "parameters", "CPU time"],
+        result.rows.map((row) => [
+          row.task,
+          row.gamma === undefined ? "-" : String(row.gamma),
+          [row.network, row.variant].filter((word) => word !== "").join(", "),
+          percent(row.accuracy.mean),
+          row.seeds.length < 2 ? "-" : (100 * row.accuracy.sd).toFixed(2),
+          percent(row.kept.mean),
+          `${count(row.macs)} (${percent(row.macsShare)})`,
+          `${count(row.params)} (${percent(row.paramsShare)})`,
+          row.cpuMs === undefined ? "-" : `${row.cpuMs.toFixed(2)} ms`,
+        ]),
+      ),
+    );
+    context.print(`${result.runs.length} runs; ${join(out, "sweep.csv")}, ${join(out, "report.html")}`);
+    return result;
+  },
+};
+
+/** --tasks gender=DIR,age */
+function tasksOf(args: Arguments): SweepOptions["tasks"] {
+  const common = text(args, "data");
+  return requiredText(args, "tasks")
+    .split(",")
+    .map((entry) => {
+      const [task, ...rest] = entry.trim().split("=");
+      const data = rest.length > 0 ? rest.join("=") : common;
+      if (data === undefined || data === "" || task === "") {
+        throw new EtlError("usage", `--tasks: ${JSON.stringify(entry)} has no data, a folder was needed`, {
+          hint: `write ${task === "" ? "TASK" : task}=FOLDER, or give --data for all tasks`,
+        });
+      }
+      return { task, data };
+    });
+}
+
+type Variant = Partial<
+  Pick<
+    PruneOptions,
+    | "scaling"
+    | "reconstruct"
+    | "refit"
+    | "rmse"
+    | "groupSelect"
+    | "distill"
+    | "augment"
+    | "minFilters"
+    | "roundTo"
+  >
+>;
+
+const switches: Readonly<Record<string, (value: string) => Variant | undefined>> = {
+  scaling: (value) => (isOneOf(value, ["paper", "compensated", "none"]) ? { scaling: value } : undefined),
+  rmse: (value) => (isOneOf(value, ["heldout", "train"]) ? { rmse: value } : undefined),
+  "group-select": (value) => (isOneOf(value, ["union", "last"]) ? { groupSelect: value } : undefined),
+  reconstruct: (value) => truth(value, (reconstruct) => ({ reconstruct })),
+  refit: (value) => truth(value, (refit) => ({ refit })),
+  augment: (value) => truth(value, (augment) => ({ augment })),
+  distill: (value) => (Number(value) >= 0 ? { distill: Number(value) } : undefined),
+  "round-to": (value) => (Number(value) >= 1 ? { roundTo: Number(value) } : undefined),
+  "min-filters": (value) => (Number(value) >= 1 ? { minFilters: Number(value) } : undefined),
+};
+
+function isOneOf<T extends string>(value: string, allowed: readonly T[]): value is T {
+  return (allowed as readonly string[]).includes(value);
+}
+
+function truth(value: string, make: (value: boolean) => Variant): Variant | undefined {
+  return isOneOf(value, ["true", "false"]) ? make(value === "true") : undefined;
+}
+
+/** --ablate scaling=paper,refit=false; entries joined by + change together. */
+function variantsOf(args: Arguments): Variant[] {
+  return texts(args, "ablate")
+    .flatMap((each) => each.split(","))
+    .map((entry) => Object.assign({}, ...entry.split("+").map((part) => variantOf(part.trim()))) as Variant);
+}
+
+function variantOf(part: string): Variant {
+  const [key, value = ""] = part.split("=");
+  const known = switches[key];
+  if (known === undefined) {
+    const near = nearest(key, Object.keys(switches));
+    throw new EtlError(
+      "usage",
+      `--ablate: ${JSON.stringify(key)}, one of ${Object.keys(switches).join(", ")} was needed`,
+      {
+        ...(near === undefined ? {} : { hint: `Did you mean ${near}?` }),
+      },
+    );
+  }
+  const variant = known(value);
+  if (variant === undefined)
+    throw new EtlError("usage", `--ablate: ${key}=${value}, a value of --${key} was needed`);
+  return variant;
+}

@@ -1,0 +1,198 @@
+/** Many runs as rows: one for each task, backbone, variant, gamma and network, mean and standard deviation over seeds. */
+import type { ModelRecord, RunRecord } from "./record.ts";
+
+/** Mean and sample standard deviation (0 for a single value). */
+export interface Spread {
+  readonly mean: number;
+  readonly sd: number;
+}
+
+/** One line of a sweep. Shares are over the baseline of the same run, then averaged. */
+export interface SweepRow {
+  readonly task: string;
+  readonly backbone: string;
+  /** What this line's runs do otherwise than the others, "scaling paper"; empty for the plain ones. */
+  readonly variant: string;
+  /** Absent for baseline and probe, which no gamma touches. */
+  readonly gamma?: number;
+  /** "baseline", "probe", "pruned" or the name of a control. */
+  readonly network: string;
+  readonly title: string;
+  readonly seeds: readonly number[];
+  /** Test accuracy, in 0..1. */
+  readonly accuracy: Spread;
+  /** Test accuracy over that of the baseline. */
+  readonly kept: Spread;
+  /** Regression: mean absolute error, in the unit of the label. */
+  readonly mae?: Spread;
+  /** Validation accuracy before training, after one epoch, and of the kept epoch. */
+  readonly validation: readonly [Spread | undefined, Spread | undefined, Spread | undefined];
+  readonly macs: number;
+  readonly params: number;
+  readonly bytes: number;
+  readonly cpuMs?: number;
+  readonly macsShare: number;
+  readonly paramsShare: number;
+  readonly bytesShare: number;
+  readonly cpuShare?: number;
+  /** Median seconds of one epoch of training. */
+  readonly epochSeconds?: number;
+}
+
+/** Options whose change makes a variant; the others (gamma, seed, folders) do not. */
+const variantKeys = [
+  "scaling",
+  "reconstruct",
+  "refit",
+  "rmse",
+  "groupSelect",
+  "minFilters",
+  "roundTo",
+  "distill",
+  "augment",
+];
+
+/** What the options of a record do otherwise than those of the other records: "scaling paper, refit false". */
+export function variantOf(record: RunRecord, records: readonly RunRecord[]): string {
+  const usual = (key: string): unknown => mostCommon(records.map(({ config }) => config[key]));
+  return variantKeys
+    .filter((key) => record.config[key] !== usual(key))
+    .map((key) => `${key} ${String(record.config[key])}`)
+    .join(", ");
+}
+
+function mostCommon(values: readonly unknown[]): unknown {
+  const counts = new Map<unknown, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
+}
+
+/** Rows of many runs, in the order: task, backbone, variant, gamma, network. */
+export function sweepRows(records: readonly RunRecord[]): SweepRow[] {
+  const groups = new Map<string, { record: RunRecord; model: ModelRecord; variant: string }[]>();
+  for (const record of records) {
+    const variant = variantOf(record, records);
+    for (const model of record.models) {
+      const untouched = model.name === "baseline" || model.name === "probe";
+      const what = untouched ? ["", ""] : [variant, String(record.gamma)];
+      const key = JSON.stringify([record.task.name, record.backbone.name, ...what, model.name]);
+      const group = groups.get(key) ?? [];
+      const known = group.some((other) => seedOf(other.record) === seedOf(record));
+      if (!known) group.push({ record, model, variant: what[0] ?? "" });
+      groups.set(key, group);
+    }
+  }
+  return [...groups.values()].map(rowOf).sort(byPlace);
+}
+
+const places = ["baseline", "probe", "pruned"];
+
+function byPlace(a: SweepRow, b: SweepRow): number {
+  const place = ({ network }: SweepRow): number => (places.includes(network) ? places.indexOf(network) : 3);
+  return (
+    a.task.localeCompare(b.task) ||
+    a.backbone.localeCompare(b.backbone) ||
+    (a.gamma ?? -1) - (b.gamma ?? -1) ||
+    a.variant.localeCompare(b.variant) ||
+    place(a) - place(b)
+  );
+}
+
+function seedOf(record: RunRecord): number {
+  return Number(record.config["seed"] ?? 0);
+}
+
+function rowOf(
+  group: readonly { readonly record: RunRecord; readonly model: ModelRecord; readonly variant: string }[],
+): SweepRow {
+  const [{ record, model, variant }] = group as [(typeof group)[number]];
+  const baselines = group.map(
+    (one) => one.record.models.find(({ name }) => name === "baseline") ?? one.model,
+  );
+  const over = (read: (model: ModelRecord) => number): number =>
+    spread(group.map((one, i) => read(one.model) / read(baselines[i] ?? one.model))).mean;
+  const each = (read: (model: ModelRecord) => number | undefined): Spread | undefined => {
+    const values = group.flatMap((one) => read(one.model) ?? []);
+    return values.length === group.length ? spread(values) : undefined;
+  };
+  const mae = each(({ test }) => test.mae);
+  const cpu = each(({ latency }) => latency?.medianMs);
+  const epoch = each(({ history }) =>
+    median(history.filter(({ epoch: at }) => at > 0).map((e) => e.seconds)),
+  );
+  const { macs, params, bytes } = model.cost.total;
+  const untouched = model.name === "baseline" || model.name === "probe";
+  return {
+    task: record.task.name,
+    backbone: record.backbone.name,
+    variant,
+    ...(untouched ? {} : { gamma: record.gamma }),
+    network: model.name,
+    title: model.title,
+    seeds: group.map((one) => seedOf(one.record)),
+    accuracy: spread(group.map((one) => one.model.test.accuracy)),
+    kept: spread(group.map((one, i) => one.model.test.accuracy / (baselines[i] ?? one.model).test.accuracy)),
+    ...(mae && { mae }),
+    validation: [
+      each(({ history }) => history[0]?.valAccuracy),
+      each(({ history }) => history[1]?.valAccuracy),
+      each(({ validation }) => validation?.accuracy),
+    ],
+    macs: each(({ cost }) => cost.total.macs)?.mean ?? macs,
+    params: each(({ cost }) => cost.total.params)?.mean ?? params,
+    bytes: each(({ cost }) => cost.total.bytes)?.mean ?? bytes,
+    ...(cpu && { cpuMs: cpu.mean }),
+    macsShare: over(({ cost }) => cost.total.macs),
+    paramsShare: over(({ cost }) => cost.total.params),
+    bytesShare: over(({ cost }) => cost.total.bytes),
+    ...(cpu && { cpuShare: over(({ latency }) => latency?.medianMs ?? Number.NaN) }),
+    ...(epoch && { epochSeconds: epoch.mean }),
+  };
+}
+
+function median(values: readonly number[]): number | undefined {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+function spread(values: readonly number[]): Spread {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, sd: values.length < 2 ? 0 : Math.sqrt(squares / (values.length - 1)) };
+}
+
+const columns: readonly (readonly [string, (row: SweepRow) => number | string | undefined])[] = [
+  ["task", (row) => row.task],
+  ["backbone", (row) => row.backbone],
+  ["variant", (row) => row.variant],
+  ["gamma", (row) => row.gamma],
+  ["network", (row) => row.network],
+  ["seeds", (row) => row.seeds.length],
+  ["accuracy", (row) => row.accuracy.mean],
+  ["accuracy_sd", (row) => row.accuracy.sd],
+  ["kept", (row) => row.kept.mean],
+  ["kept_sd", (row) => row.kept.sd],
+  ["mae", (row) => row.mae?.mean],
+  ["mae_sd", (row) => row.mae?.sd],
+  ["validation_start", (row) => row.validation[0]?.mean],
+  ["validation_epoch_1", (row) => row.validation[1]?.mean],
+  ["validation_end", (row) => row.validation[2]?.mean],
+  ["macs", (row) => row.macs],
+  ["macs_share", (row) => row.macsShare],
+  ["params", (row) => row.params],
+  ["params_share", (row) => row.paramsShare],
+  ["bytes", (row) => row.bytes],
+  ["bytes_share", (row) => row.bytesShare],
+  ["cpu_ms", (row) => row.cpuMs],
+  ["cpu_share", (row) => row.cpuShare],
+  ["epoch_seconds", (row) => row.epochSeconds],
+];
+
+/** The rows as CSV (RFC 4180). */
+export function sweepCsv(rows: readonly SweepRow[]): string {
+  const cell = (value: number | string | undefined): string => {
+    const text = String(value ?? "");
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const lines = rows.map((row) => columns.map(([, read]) => cell(read(row))).join(","));
+  return [columns.map(([name]) => name).join(","), ...lines, ""].join("\n");
+}

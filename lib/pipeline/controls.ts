@@ -1,0 +1,92 @@
+/**
+ * Controls on the same axes as ETL: networks of exactly the same shape whose filters were chosen otherwise, or that were
+ * trained from scratch. They go through the same reconstruction, refit, head, training and measurements.
+ */
+import { createRandom } from "../core/random.ts";
+import { mergeMoments } from "../core/moments.ts";
+import { correlationRanking } from "../lasso/ranking.ts";
+import { analyseCoupling } from "../network/coupling/analyse.ts";
+import type { Coupling } from "../network/coupling/types.ts";
+import { scoreClasses } from "../surgery/criteria.ts";
+import { planSurgery } from "../surgery/plan.ts";
+import { classScores, selectSameShape } from "../surgery/same-shape.ts";
+import type { RunContext } from "./context.ts";
+import { cutStage } from "./cutting.ts";
+import type { Harvest } from "./harvesting.ts";
+import type { Control } from "./options.ts";
+import type { Planned } from "./planning.ts";
+import type { Model } from "./recording.ts";
+import type { Units } from "./targets.ts";
+import { trainingStage } from "./training.ts";
+
+/** How many times the epochs and the learning rates of the pruned network a network from scratch gets. */
+const fromScratch = { epochs: 3, rate: 10 } as const;
+
+const titles: Readonly<Record<Control, string>> = {
+  l1: "Control: same widths, largest L1 norms",
+  random: "Control: same widths, random filters",
+  correlation: "Control: same widths, highest correlations",
+  scratch: "Control: same shape, trained from scratch",
+};
+
+/** Cuts and trains one control of a plan. */
+export async function controlStage(
+  context: RunContext,
+  {
+    control,
+    harvest,
+    planned,
+    units,
+  }: {
+    readonly control: Control;
+    readonly harvest: Harvest;
+    readonly planned: Planned;
+    readonly units: Units;
+  },
+): Promise<Model> {
+  const { config } = context;
+  const scratch = control === "scratch";
+  const other = scratch ? planned : { ...planned, plan: controlPlan(context, { control, harvest, planned }) };
+  const cut = await cutStage(context, { harvest, planned: other, control });
+  const file = `control-${control}.onnx`;
+  const trained = await trainingStage(context, {
+    stage: `finetune:${control}`,
+    file,
+    title: titles[control],
+    network: () => Promise.resolve(cut.network),
+    key: cut.key,
+    epochs: scratch ? fromScratch.epochs * config.epochs : config.epochs,
+    units,
+    ...(scratch ? { learningRates: config.learningRates.map((rate) => fromScratch.rate * rate) } : {}),
+    ...(config.distill > 0 && !scratch ? { distillation: () => cut.distillation() } : {}),
+  });
+  return { name: control, title: titles[control], file, ...trained };
+}
+
+function controlPlan(
+  context: RunContext,
+  what: { readonly control: Control; readonly harvest: Harvest; readonly planned: Planned },
+): Planned["plan"] {
+  const { network } = context.backbone;
+  const coupling = analyseCoupling(network);
+  const score = controlScores(context, coupling, what);
+  return planSurgery(network, selectSameShape(coupling, what.planned.plan.keep, score), { coupling });
+}
+
+function controlScores(
+  { backbone, config }: RunContext,
+  coupling: Coupling,
+  { control, harvest }: { readonly control: Control; readonly harvest: Harvest },
+): Float64Array {
+  if (control === "correlation") return classScores(coupling, correlations(harvest));
+  const random = createRandom(config.seed).fork("control");
+  return scoreClasses(backbone.network, coupling, {
+    criterion: control === "l1" ? "l1" : "random",
+    random,
+  });
+}
+
+/** Absolute correlation of every filter's pooled response with the target (ETL, eq. 2), by tap. */
+function correlations(harvest: Harvest): Map<string, Float64Array> {
+  return new Map(harvest.moments.map(({ tap, folds }) => [tap, correlationRanking(mergeMoments(folds)).rho]));
+}

@@ -1,0 +1,123 @@
+/** Stage responses: how single filters respond to the label (the paper's figure 2), on a sample of training pictures. */
+import { readJson, writeJson } from "../core/files.ts";
+import { createRandom } from "../core/random.ts";
+import { mergeMoments } from "../core/moments.ts";
+import type { ResponseRecord } from "../core/record.ts";
+import { correlationRanking } from "../lasso/ranking.ts";
+import { subnetwork } from "../network/subnetwork.ts";
+import { withPooledTaps } from "../network/taps.ts";
+import { pictures, type RunContext } from "./context.ts";
+import { harvestKey, type Harvest } from "./harvesting.ts";
+
+/** Training pictures that are looked at, taps that are shown, and groups of labels of a regression. */
+const [sampleSize, shownTaps, groupCount] = [1000, 6, 12];
+
+interface Chosen {
+  readonly tap: string;
+  readonly layer: string;
+  readonly channels: number;
+  readonly filter: number;
+  readonly correlation: number;
+}
+
+/** Responses by label of the filter that correlates most with it, at some taps from first to last. */
+export async function responsesStage(
+  context: RunContext,
+  harvest: Harvest,
+): Promise<readonly ResponseRecord[]> {
+  const { folder, task } = context;
+  if (task.kind === "multi-label" || task.outputs > task.classes.length + 1) return [];
+  await folder.stage("responses", {
+    inputs: { harvest: harvestKey(context), sampleSize, shownTaps, groupCount },
+    files: ["responses.json"],
+    produce: async () => {
+      await writeJson(folder.file("responses.json"), await measure(context, chosenFilters(harvest)));
+    },
+  });
+  return (await readJson(folder.file("responses.json"))) as ResponseRecord[];
+}
+
+/** The most correlated filter of `shownTaps` taps, spread evenly over the depth. */
+function chosenFilters({ taps, moments }: Harvest): Chosen[] {
+  const count = Math.min(shownTaps, taps.length);
+  const at = Array.from({ length: count }, (_, i) =>
+    Math.round((i * (taps.length - 1)) / Math.max(1, count - 1)),
+  );
+  return [...new Set(at)].map((t) => {
+    const { rho, order } = correlationRanking(mergeMoments(moments[t].folds));
+    const { tap, layer, channels } = taps[t];
+    return { tap, layer, channels, filter: order[0], correlation: rho[order[0]] };
+  });
+}
+
+async function measure(context: RunContext, chosen: readonly Chosen[]): Promise<ResponseRecord[]> {
+  const { engine, backbone, config, rows } = context;
+  const shuffled = createRandom(config.seed).fork("responses").shuffle(Array.from(rows.train));
+  const sample = Uint32Array.from(shuffled.slice(0, sampleSize)).sort();
+  const pooled = withPooledTaps(backbone.network, chosen);
+  const outputs = chosen.map(({ tap }) => pooled.outputs.get(tap) ?? tap);
+  const program = await engine.compile(subnetwork(pooled.network, outputs), { outputs });
+  const groups = groupsOf(context, sample);
+  const values = chosen.map(() => new Float64Array(sample.length));
+  let done = 0;
+  try {
+    for await (const batch of pictures(context, sample)) {
+      const result = await program.run({ [backbone.network.inputs[0].name]: batch.x });
+      chosen.forEach(({ filter }, t) => {
+        const { data, shape } = result[outputs[t]];
+        for (let i = 0; i < batch.rows.length; i++) values[t][done + i] = data[i * shape[1] + filter];
+      });
+      done += batch.rows.length;
+      context.signal?.throwIfAborted();
+    }
+  } finally {
+    await program.dispose();
+  }
+  return chosen.map(({ tap, layer, filter, correlation }, t) => ({
+    tap,
+    layer,
+    filter,
+    correlation,
+    points: groups.names.map((label, g) => ({ label, ...summary(values[t], groups.of, g) })),
+  }));
+}
+
+/** The group of every sampled row: its class, or one of at most `groupCount` ranges of the label. */
+function groupsOf(
+  { task, store }: RunContext,
+  sample: Uint32Array,
+): { names: (string | number)[]; of: Int32Array } {
+  const targets = Array.from(sample, (row) => store.items[row].target);
+  if (task.kind === "binary") {
+    return { names: [...task.classes], of: Int32Array.from(targets, ([value]) => (value >= 0.5 ? 1 : 0)) };
+  }
+  if (task.kind === "categorical") {
+    return { names: [...task.classes], of: Int32Array.from(targets, (row) => row.indexOf(Math.max(...row))) };
+  }
+  const labels = targets.map(([value]) => value / task.scale);
+  const distinct = [...new Set(labels.map((label) => Number(label.toPrecision(6))))].sort((a, b) => a - b);
+  if (distinct.length <= 2 * groupCount) {
+    return {
+      names: distinct,
+      of: Int32Array.from(labels, (label) => distinct.indexOf(Number(label.toPrecision(6)))),
+    };
+  }
+  const low = distinct[0];
+  const width = (distinct[distinct.length - 1] - low) / groupCount;
+  return {
+    names: Array.from({ length: groupCount }, (_, g) => Number((low + (g + 0.5) * width).toPrecision(3))),
+    of: Int32Array.from(labels, (label) => Math.min(groupCount - 1, Math.floor((label - low) / width))),
+  };
+}
+
+function summary(
+  values: Float64Array,
+  group: Int32Array,
+  g: number,
+): { mean: number; error: number; n: number } {
+  const own = Array.from(values).filter((_, i) => group[i] === g);
+  const n = own.length;
+  const mean = own.reduce((sum, value) => sum + value, 0) / Math.max(1, n);
+  const squares = own.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, error: n < 2 ? 0 : Math.sqrt(squares / (n - 1) / n), n };
+}

@@ -14,6 +14,7 @@ import {
   resumeCommand,
 } from "./commands/run.ts";
 import { sweepCommand } from "./commands/sweep.ts";
+import { trainCommand } from "./commands/train.ts";
 import {
   evaluateCommand,
   exportCommand,
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   planCommand,
   cutCommand,
   finetuneCommand,
+  trainCommand,
   evaluateCommand,
   profileCommand,
   benchCommand,

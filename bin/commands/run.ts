@@ -9,9 +9,12 @@ import { metricsOf } from "../../lib/pipeline/recording.ts";
 import { readRunState } from "../../lib/pipeline/run-folder.ts";
 import { parseShard } from "../../lib/pipeline/shard.ts";
 import { harvestShard } from "../../lib/pipeline/sharding.ts";
+import { train } from "../../lib/pipeline/train.ts";
+import type { TrainOptions } from "../../lib/pipeline/train-options.ts";
 import { requiredText, text, type Command, type Context } from "../command.ts";
 import { harvestOptions, pruneOptions, trainOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
+import { show as showTraining } from "./train.ts";
 
 export const pruneCommand: Command = {
   usage: "prune",
@@ -40,6 +43,12 @@ export const resumeCommand: Command = {
       });
     }
     const state = await readRunState(folder);
+    if (state?.config["command"] === "train") {
+      const again = { ...(state.config as unknown as TrainOptions), out: folder };
+      const result = await train({ ...again, progress: context.progress, signal: context.signal });
+      showTraining(result, folder, context);
+      return result;
+    }
     const options = asGiven({ ...state?.config, out: folder } as unknown as PruneOptions);
     return finish(
       await prune({ ...options, progress: context.progress, signal: context.signal }),

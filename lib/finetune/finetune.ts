@@ -9,7 +9,7 @@ import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Engine, LossTerm, Optimizer, Trainer, TrainerState, Tensors } from "../engine/engine.ts";
 import { float32, type Network, type Tensor } from "../network/network.ts";
-import { learningRateAt, type Schedule } from "./schedule.ts";
+import { learningRateAt, type RatePosition, type Schedule } from "./schedule.ts";
 
 /** How good a network is on the validation split. */
 export interface Validation {
@@ -44,6 +44,8 @@ export interface FinetuneOptions {
   readonly learningRate: number | readonly number[];
   /** Steps of a trial; default: a third of an epoch, at least 20, at most 60. */
   readonly trialSteps?: number;
+  /** Learning rate of a step; default: linear warm-up over a fifth of the run, then a cosine to zero. */
+  readonly rateAt?: ((at: RatePosition) => number) | undefined;
   readonly validate: (network: Network) => Promise<Validation>;
   /** Pictures that `validate` looks at. */
   readonly validationSize: number;
@@ -108,7 +110,10 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
   for (let epoch = history.length; epoch <= options.epochs; epoch++) {
     const start = nowMs();
     progress.start(`${options.label ?? "training"}, epoch ${epoch}/${options.epochs}`, options.stepsPerEpoch);
-    const trainLoss = await trainEpoch(trainer, epoch, { options, schedule, progress });
+    const rateAt = (step: number): number =>
+      options.rateAt?.({ peak: learningRate, epoch, step, history }) ?? learningRateAt(schedule, step);
+    const rate = options.rateAt === undefined ? learningRate : rateAt(0);
+    const trainLoss = await trainEpoch(trainer, epoch, { options, rateAt, progress });
     const parameters = await trainer.parameters();
     const validation = await options.validate(withParameters(network, parameters));
     history.push({
@@ -116,7 +121,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
       trainLoss,
       valLoss: validation.loss,
       valAccuracy: validation.accuracy,
-      learningRate,
+      learningRate: rate,
       seconds: (nowMs() - start) / 1000,
     });
     if (bestOf(history, options.validationSize) === epoch) best = parameters;
@@ -189,20 +194,25 @@ async function tryLearningRate(
 async function trainEpoch(
   trainer: Trainer,
   epoch: number,
-  { options, schedule, progress }: { options: FinetuneOptions; schedule: Schedule; progress: Progress },
+  {
+    options,
+    rateAt,
+    progress,
+  }: { options: FinetuneOptions; rateAt: (step: number) => number; progress: Progress },
 ): Promise<number> {
   let sum = 0;
   let done = 0;
   for await (const inputs of options.batches(epoch)) {
     if (options.signal?.aborted) throw interrupted();
     const step = (epoch - 1) * options.stepsPerEpoch + done;
-    const { loss } = await trainer.step(inputs, { learningRate: learningRateAt(schedule, step) });
+    const learningRate = rateAt(step);
+    const { loss } = await trainer.step(inputs, { learningRate });
     if (!Number.isFinite(loss)) {
       throw new EtlError(
         "engine",
         `training: the loss became ${loss} in step ${step}, a finite one was needed`,
         {
-          hint: `try a smaller learning rate than ${schedule.peak}`,
+          hint: `try a smaller learning rate than ${learningRate}`,
         },
       );
     }

@@ -47,11 +47,11 @@ export async function openModel(name: string): Promise<Model> {
   };
 }
 
-/** The pruned network in a run folder; undefined where `name` is not a folder. */
+/** The pruned (or trained) network in a run folder; undefined where `name` is not a folder. */
 function runModel(name: string): string | undefined {
   if (!existsSync(name) || !statSync(name).isDirectory()) return undefined;
-  const path = join(name, "pruned.onnx");
-  if (existsSync(path)) return path;
+  const path = ["pruned.onnx", "model.onnx"].map((file) => join(name, file)).find((file) => existsSync(file));
+  if (path !== undefined) return path;
   throw new EtlError(
     "usage",
     `${name}: a folder without pruned.onnx, a finished run or a model file was needed`,

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { bestOf } from "../../lib/finetune/finetune.ts";
-import { learningRateAt } from "../../lib/finetune/schedule.ts";
+import { learningRateAt, plateauRate } from "../../lib/finetune/schedule.ts";
 
 describe("learning rate schedule", () => {
   const schedule = { peak: 0.01, steps: 100, warmup: 10 };
@@ -36,5 +36,29 @@ describe("bestOf", () => {
     expect(bestOf(history, 500)).to.equal(0);
     expect(bestOf(history, 50_000)).to.equal(1);
     expect(bestOf([epoch(0, 0.986, 0.05), epoch(1, 0.986, 0.01)], 50_000)).to.equal(0);
+  });
+});
+
+describe("finetune/schedule: plateau", () => {
+  const rateAfter = (losses: readonly number[]): number =>
+    plateauRate({
+      peak: 1,
+      epoch: losses.length,
+      step: 0,
+      history: losses.map((valLoss, epoch) => ({
+        epoch,
+        valLoss,
+        valAccuracy: 0,
+        learningRate: 1,
+        seconds: 0,
+      })),
+    });
+
+  it("a tenth for every two epochs in a row without a lower validation loss", () => {
+    expect(rateAfter([])).to.equal(1);
+    expect(rateAfter([3, 2, 2.5])).to.equal(1);
+    expect(rateAfter([3, 2, 2.5, 2.1])).to.be.closeTo(0.1, 1e-12);
+    expect(rateAfter([3, 2, 2.5, 1.9, 2, 1.8])).to.equal(1);
+    expect(rateAfter([3, 2, 2, 2, 2, 2])).to.be.closeTo(0.01, 1e-12);
   });
 });

@@ -1,0 +1,63 @@
+/** Weights of the outputs in a loss: for rare labels, and for labels that are still being learned. */
+
+/**
+ * Dynamic weights (DMM-CNN, eq. 4): lambda_j = |L_j(t) - L_j(t-1)| / L_j(t-1), from the validation loss of every output
+ * now and at the update before. An output whose loss still falls gets a large weight, one that stands still a small one.
+ *
+ * @param current L(t), [q]
+ * @param previous L(t-1), [q]; an output without loss there gets the weight 0
+ */
+export function dynamicWeights(current: ArrayLike<number>, previous: ArrayLike<number>): Float64Array {
+  return Float64Array.from(previous, (before, j) =>
+    before === 0 ? 0 : Math.abs((current[j] - before) / before),
+  );
+}
+
+/** The same weights with a mean of 1, so that the whole loss keeps its size; all 1 where all are 0. */
+export function withMeanOne(weights: ArrayLike<number>): Float64Array {
+  const all = Float64Array.from(weights);
+  const mean = all.reduce((sum, weight) => sum + weight, 0) / all.length;
+  return mean > 0 ? all.map((weight) => weight / mean) : all.fill(1);
+}
+
+/**
+ * Weight of the positive examples of every output: negatives / positives. 1 where an output has only one of the two.
+ *
+ * @param targets [n, q] row-major, 0 and 1
+ * @param mask [n, q], 0 = label missing
+ */
+export function positiveWeights(
+  targets: ArrayLike<number>,
+  q: number,
+  mask?: ArrayLike<number>,
+): Float64Array {
+  const [positives, negatives] = [new Float64Array(q), new Float64Array(q)];
+  for (let i = 0; i < targets.length; i++) {
+    if (mask !== undefined && !(mask[i] > 0)) continue;
+    (targets[i] > 0.5 ? positives : negatives)[i % q]++;
+  }
+  return positives.map((count, j) => (count > 0 && negatives[j] > 0 ? negatives[j] / count : 1));
+}
+
+/**
+ * The factor of every term of a batch's loss: 0 where the label is missing, else the output's weight, times its positive
+ * weight where the label is yes.
+ *
+ * @param targets [n, q], 0 and 1
+ */
+export function termWeights(
+  targets: ArrayLike<number>,
+  q: number,
+  weights: {
+    readonly mask?: ArrayLike<number> | undefined;
+    readonly positive?: ArrayLike<number> | undefined;
+    readonly output?: ArrayLike<number> | undefined;
+  },
+): Float32Array {
+  const { mask, positive, output } = weights;
+  return Float32Array.from(targets, (target, i) => {
+    const j = i % q;
+    const plain = (mask?.[i] ?? 1) * (output?.[j] ?? 1);
+    return target > 0.5 ? plain * (positive?.[j] ?? 1) : plain;
+  });
+}

@@ -1,0 +1,50 @@
+/** Quality of every task of a trained network. */
+import type { Metrics } from "../core/record.ts";
+import { labelWise, type LabelWise } from "../evaluate/label-wise.ts";
+import { computeMetrics } from "../evaluate/metrics.ts";
+import type { Network } from "../network/network.ts";
+import { unstandardise } from "./targets.ts";
+import { gather } from "./train-data.ts";
+import type { TrainedHead } from "./train-heads.ts";
+import { thresholdsOf, type EpochState } from "./train-loop.ts";
+import { predictHeads } from "./train-predict.ts";
+import type { TrainSetup } from "./train-setup.ts";
+
+/** One task's quality on some rows. */
+export interface HeadQuality {
+  readonly task: string;
+  readonly metrics: Metrics;
+  readonly labels?: LabelWise;
+  /** Target units, thresholds taken off, [rows, q]. */
+  readonly predictions: Float32Array;
+  readonly targets: Float32Array;
+}
+
+/** Quality of every judged head, from ten parts of each picture where the network sees parts. */
+export async function measureHeads(
+  setup: TrainSetup,
+  network: Network,
+  what: {
+    readonly rows: Uint32Array;
+    readonly heads: readonly TrainedHead[];
+    readonly state: EpochState | undefined;
+  },
+): Promise<HeadQuality[]> {
+  const { rows, heads, state } = what;
+  const raw = await predictHeads(setup, network, { rows, heads, parts: "ten" });
+  return heads.flatMap((head, k): HeadQuality[] => {
+    if (head.auxiliary) return [];
+    const { task, targets: all, mask: known } = head.table;
+    const q = task.outputs;
+    const targets = gather(all, rows, q);
+    const mask = known && gather(known, rows, q);
+    const thresholds = k === 0 ? thresholdsOf(head, state) : undefined;
+    const units = head.labels === "standard" ? unstandardise(raw[k], head.units) : raw[k];
+    const predictions = thresholds === undefined ? units : units.map((z, i) => z - thresholds[i % q]);
+    const metrics = computeMetrics(task, predictions, targets, mask === undefined ? {} : { mask });
+    const yesNo = task.kind === "multi-label" || task.kind === "binary";
+    const names = task.kind === "binary" ? [task.name] : task.classes;
+    const labels = yesNo ? labelWise(names, { logits: predictions, targets, mask }) : undefined;
+    return [{ task: task.name, metrics, predictions, targets, ...(labels === undefined ? {} : { labels }) }];
+  });
+}

@@ -1,0 +1,110 @@
+/** Predictions of a network in training: all its outputs at once, from whole pictures, their middle or ten parts of them. */
+import type { Task } from "../core/artifacts.ts";
+import { batches } from "../data/batches.ts";
+import { centrePart, cutParts, tenParts, type Part } from "../data/parts.ts";
+import type { Program } from "../engine/engine.ts";
+import type { Network, Tensor } from "../network/network.ts";
+import type { TrainedHead } from "./train-heads.ts";
+import type { TrainSetup } from "./train-setup.ts";
+import { EtlError } from "../core/errors.ts";
+
+/**
+ * Outputs of every head, beside `heads`, [rows, q] in the network's units.
+ *
+ * @param what.parts where the network sees less than the stored picture: the middle, or the mean score of ten parts
+ */
+export async function predictHeads(
+  setup: Pick<TrainSetup, "data" | "engine" | "preprocessing" | "signal">,
+  network: Network,
+  what: {
+    readonly rows: Uint32Array;
+    readonly heads: readonly TrainedHead[];
+    readonly parts: "centre" | "ten";
+  },
+): Promise<Float32Array[]> {
+  const { data, engine, preprocessing } = setup;
+  const { rows, heads } = what;
+  const [from, side] = [data.store.width, preprocessing.width];
+  const all = what.parts === "ten" ? tenParts(from, side) : [centrePart(from, side)];
+  const parts: readonly (Part | undefined)[] = from === side ? [undefined] : all;
+  const program = await engine.compile(network, { outputs: heads.map(({ output }) => output) });
+  const results = heads.map(({ table }) => new Float32Array(rows.length * table.task.outputs));
+  let done = 0;
+  try {
+    for await (const { x } of batches(data.store, rows, {
+      batchSize: 32,
+      preprocessing: { ...preprocessing, width: from, height: from },
+    })) {
+      if (setup.signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped by the user");
+      const scores = await meanScores(program, heads, { x, parts, side });
+      heads.forEach(({ table }, k) => {
+        results[k].set(scores[k], done * table.task.outputs);
+      });
+      done += x.shape[0];
+    }
+  } finally {
+    await program.dispose();
+  }
+  return results;
+}
+
+/** Scores of one batch, averaged over the parts as probabilities. */
+async function meanScores(
+  program: Program,
+  heads: readonly TrainedHead[],
+  {
+    x,
+    parts,
+    side,
+  }: { readonly x: Tensor; readonly parts: readonly (Part | undefined)[]; readonly side: number },
+): Promise<Float32Array[]> {
+  const runs: Float32Array[][] = [];
+  for (const part of parts) {
+    const image = part === undefined ? x : cutParts(x, side, () => part);
+    const outputs = await program.run({ image });
+    runs.push(heads.map(({ output }) => outputs[output].data));
+  }
+  if (runs.length === 1) return runs[0];
+  return heads.map((head, k) => {
+    const { task } = head.table;
+    const plain = head.labels !== "plain";
+    return average(
+      runs.map((run) => run[k]),
+      plain ? undefined : task,
+    );
+  });
+}
+
+/** Mean over runs: of probabilities, given back as logits, or of the numbers themselves. */
+function average(runs: readonly Float32Array[], task: Task | undefined): Float32Array {
+  const kind = task?.kind;
+  const q = task?.outputs ?? 1;
+  const probabilities = runs.map((run) =>
+    kind === "categorical"
+      ? softmax(run, q)
+      : kind === "regression" || kind === undefined
+        ? run
+        : run.map(sigmoid),
+  );
+  const mean = probabilities[0].map(
+    (_, i) => probabilities.reduce((sum, run) => sum + run[i], 0) / runs.length,
+  );
+  if (kind === "regression" || kind === undefined) return mean;
+  const tiny = 1e-12;
+  return kind === "categorical"
+    ? mean.map((p) => Math.log(Math.max(p, tiny)))
+    : mean.map((p) => Math.log(Math.max(p, tiny) / Math.max(1 - p, tiny)));
+}
+
+const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
+
+function softmax(logits: Float32Array, q: number): Float32Array {
+  const out = new Float32Array(logits.length);
+  for (let i = 0; i < logits.length; i += q) {
+    const row = logits.subarray(i, i + q);
+    const largest = row.reduce((most, z) => Math.max(most, z), -Infinity);
+    const total = row.reduce((sum, z) => sum + Math.exp(z - largest), 0);
+    row.forEach((z, k) => (out[i + k] = Math.exp(z - largest) / total));
+  }
+  return out;
+}

@@ -1,0 +1,106 @@
+/** The record of a training run, as reports and comparisons read it. */
+import { stat } from "node:fs/promises";
+import { arch, cpus, platform, release } from "node:os";
+import type { EpochRecord } from "../core/artifacts.ts";
+import { SCHEMA, type Latency, type Metrics, type RunRecord } from "../core/record.ts";
+import { networkFingerprint } from "../backbones/backbone.ts";
+import { costOf } from "../network/cost.ts";
+import type { Network } from "../network/network.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { TrainData } from "./train-data.ts";
+import type { StartingNetwork } from "./train-network.ts";
+import type { TrainSetup } from "./train-setup.ts";
+
+/** A training run: what it works with, what it begins with, where it is kept. */
+export type TrainRun = TrainSetup & { readonly start: StartingNetwork; readonly folder: RunFolder };
+
+/** The record of the run, as reports and comparisons read it: one network, no curves, nothing cut. */
+export async function recordOf(
+  run: TrainRun,
+  trained: {
+    readonly network: Network;
+    readonly history: readonly EpochRecord[];
+    readonly bestEpoch: number;
+    readonly learningRate: number;
+  },
+  measured: { readonly test: Metrics; readonly validation: Metrics; readonly latency: Latency },
+): Promise<RunRecord> {
+  const { test, validation, latency } = measured;
+  const { config, folder, data, engine, architecture, start } = run;
+  const { dataset, store, rows, tables } = data;
+  const state = folder.state();
+  const problems = [...dataset.problems, ...store.problems];
+  const { total, trunk, head } = costOf(trained.network);
+  const { bestEpoch, learningRate, history } = trained;
+  const title = titleOf(run);
+  return {
+    schema: SCHEMA,
+    etlVersion: state.etlVersion,
+    createdAt: state.createdAt,
+    config: Object.fromEntries(
+      Object.entries(config).map(([name, value]) => [
+        name,
+        Array.isArray(value) ? value.join(",") : (value as string | number | boolean),
+      ]),
+    ),
+    environment: {
+      engine: engine.description,
+      threads: engine.threads,
+      node: process.version,
+      cpu: cpus()[0]?.model ?? "unknown",
+      platform: `${platform()} ${release()} ${arch()}`,
+    },
+    task: tables[0].task,
+    backbone: { name: architecture.name, title, fingerprint: networkFingerprint(start.network) },
+    dataset: {
+      name: dataset.name,
+      fingerprint: dataset.fingerprint,
+      train: rows.train.length,
+      val: rows.val.length,
+      test: rows.test.length,
+      labels: labelCounts(data),
+      problems: problems.slice(0, 50),
+      problemCount: problems.length,
+    },
+    gamma: 0,
+    curves: [],
+    layers: [],
+    models: [
+      {
+        name: architecture.name,
+        title,
+        cost: { total, trunk, head },
+        fileBytes: (await stat(folder.file("model.onnx"))).size,
+        latency,
+        validation,
+        test,
+        history,
+        bestEpoch,
+        learningRate,
+      },
+    ],
+    seconds: Object.fromEntries(Object.entries(state.stages).map(([name, { seconds }]) => [name, seconds])),
+    notes: [...dataset.assumptions, ...start.notes],
+  };
+}
+
+/** For example "MobileNetV1, width 0.5, 128x128, from nothing". */
+function titleOf({ architecture, config }: TrainSetup): string {
+  const width = config.width === undefined ? [] : [`width ${config.width}`];
+  const size = `${config.size}x${config.size}`;
+  const from = config.weights === undefined ? "from nothing" : "from weights";
+  const heads = config.heads === "forty" ? ["a head for each label"] : [];
+  return [architecture.title, ...width, size, ...heads, from].join(", ");
+}
+
+function labelCounts({ tables, rows }: TrainData): RunRecord["dataset"]["labels"] {
+  const [{ task, targets }] = tables;
+  if (task.kind === "regression") return [];
+  const q = task.outputs;
+  const count = (part: Uint32Array, k: number, yes: boolean): number =>
+    part.reduce((sum, row) => sum + (targets[row * q + k] > 0.5 === yes ? 1 : 0), 0);
+  return task.classes.map((label, c) => {
+    const [k, yes] = task.kind === "binary" ? [0, c === 1] : [c, true];
+    return { label, train: count(rows.train, k, yes), test: count(rows.test, k, yes) };
+  });
+}

@@ -10,7 +10,7 @@ interface Entry {
   readonly open: (options: EngineOptions) => Promise<Engine>;
 }
 
-/** In order of preference. */
+/** In order of preference. A GPU that can be used comes before them. */
 const registry: readonly Entry[] = [
   {
     name: "ort",
@@ -19,22 +19,27 @@ const registry: readonly Entry[] = [
   },
   {
     name: "tfjs",
-    description: "TensorFlow.js",
-    open: () =>
-      Promise.reject(
-        new EtlError(
-          "engine",
-          "tfjs: this version has no TensorFlow.js engine, an engine that loads was needed",
-          {
-            hint: "use --engine ort",
-          },
-        ),
-      ),
+    description: "TensorFlow.js: its GPU or CPU build where installed, else WebAssembly",
+    open: async (options) => (await import("./tfjs/open.ts")).openTfjs(options),
   },
 ];
 
+/** The tfjs engine, where its GPU build is installed and finds a GPU. */
+async function openGpu(options: EngineOptions): Promise<Engine | undefined> {
+  try {
+    const { isGpuBuildInstalled, openTfjs } = await import("./tfjs/open.ts");
+    if (!isGpuBuildInstalled()) return undefined;
+    const engine = await openTfjs(options);
+    if (engine.isGpu) return engine;
+    await engine.dispose();
+  } catch (error) {
+    if (isEtlError(error, "usage")) throw error;
+  }
+  return undefined;
+}
+
 export interface OpenOptions extends EngineOptions {
-  /** `auto` takes the first that loads. */
+  /** `auto` takes a GPU that can be used (tfjs), else the first engine that loads. */
   readonly engine?: EngineName | "auto";
 }
 
@@ -44,6 +49,8 @@ export interface OpenOptions extends EngineOptions {
  * @throws EtlError kind `engine` where the engine asked for does not load, or none does
  */
 export async function openEngine({ engine = "auto", ...options }: OpenOptions = {}): Promise<Engine> {
+  const gpu = engine === "auto" ? await openGpu(options) : undefined;
+  if (gpu !== undefined) return gpu;
   const reasons: string[] = [];
   for (const entry of registry) {
     if (engine !== "auto" && engine !== entry.name) continue;

@@ -1,0 +1,69 @@
+/**
+ * Kernels of the wasm backend written as plain loops over its memory: of max pooling's gradient (the backend's own is
+ * wrong for some windows: 2 x 2 with stride 2), and of the sum by segments (the backend has none).
+ */
+import * as tf from "@tensorflow/tfjs-core";
+import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
+
+type Four = [number, number, number, number];
+/** The parts of the backend that are used. */
+type Heap = Pick<BackendWasm, "makeOutput" | "typedArrayFromHeap">;
+type Infos = Readonly<Record<string, tf.TensorInfo>>;
+
+interface PoolAttributes {
+  readonly filterSize: [number, number] | number;
+  readonly strides: [number, number] | number;
+  readonly pad: "valid" | "same" | number;
+}
+
+/** The gradient goes to the first maximum of each window, row by row. Layout [n, h, w, c]. */
+function maxPoolGradient(backend: Heap, { dy, input }: Infos, attributes: PoolAttributes): tf.TensorInfo {
+  const { filterSize, strides, pad } = attributes;
+  const info = tf.backend_util.computePool2DInfo(input.shape as Four, filterSize, strides, 1, pad);
+  const result = backend.makeOutput(input.shape, "float32");
+  const [x, d, out] = [input, dy, result].map((tensor) => backend.typedArrayFromHeap(tensor) as Float32Array);
+  out.fill(0);
+  const { inHeight, inWidth, inChannels: channels, outHeight, outWidth, padInfo } = info;
+  let from = 0;
+  for (let n = 0; n < info.batchSize; n++) {
+    const picture = n * inHeight * inWidth * channels;
+    for (let row = 0; row < outHeight; row++) {
+      const top = row * info.strideHeight - padInfo.top;
+      for (let column = 0; column < outWidth; column++) {
+        const left = column * info.strideWidth - padInfo.left;
+        for (let c = 0; c < channels; c++, from++) {
+          let [best, at] = [-Infinity, -1];
+          for (let y = Math.max(top, 0); y < Math.min(top + info.filterHeight, inHeight); y++) {
+            for (let z = Math.max(left, 0); z < Math.min(left + info.filterWidth, inWidth); z++) {
+              const position = picture + (y * inWidth + z) * channels + c;
+              if (x[position] > best) [best, at] = [x[position], position];
+            }
+          }
+          if (at >= 0) out[at] += d[from];
+        }
+      }
+    }
+  }
+  return result;
+}
+
+/** Rows of `x` added up by their segment, [segments, ...]. */
+function segmentSum(backend: Heap, { x, segmentIds }: Infos, count: number): tf.TensorInfo {
+  const [, ...rest] = x.shape;
+  const width = tf.util.sizeFromShape(rest);
+  const result = backend.makeOutput([count, ...rest], "float32");
+  const [rows, ids, out] = [x, segmentIds, result].map((tensor) => backend.typedArrayFromHeap(tensor));
+  out.fill(0);
+  ids.forEach((id, row) => {
+    for (let i = 0; i < width; i++) out[id * width + i] += rows[row * width + i];
+  });
+  return result;
+}
+
+/** Name of a kernel -> what runs it. */
+export const plainKernels: Readonly<Record<string, tf.KernelFunc>> = {
+  MaxPoolGrad: ({ inputs, attrs, backend }) =>
+    maxPoolGradient(backend as Heap, inputs as Infos, attrs as unknown as PoolAttributes),
+  UnsortedSegmentSum: ({ inputs, attrs, backend }) =>
+    segmentSum(backend as Heap, inputs as Infos, attrs?.["numSegments"] as number),
+};

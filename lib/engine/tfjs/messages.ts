@@ -1,0 +1,14 @@
+/** What the tfjs worker takes and gives beyond what all engines share. */
+import type { Network } from "../../network/network.ts";
+
+export interface Compilation {
+  readonly network: Network;
+  readonly outputs: readonly string[];
+}
+
+/** The backend that was found; see backend.ts. */
+export interface Hello {
+  readonly description: string;
+  readonly isGpu: boolean;
+  readonly threads: number;
+}

@@ -1,0 +1,47 @@
+/** The tfjs engine as the calling thread sees it: networks in, programs and trainers out. */
+import { createRequire } from "node:module";
+import { EtlError } from "../../core/errors.ts";
+import type { Engine, EngineOptions } from "../engine.ts";
+import { startClient, workerBeside } from "../worker/client.ts";
+import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
+import type { Compilation, Hello } from "./messages.ts";
+
+/** Whether the GPU build of TensorFlow.js is installed. Nothing is loaded. */
+export function isGpuBuildInstalled(): boolean {
+  try {
+    createRequire(import.meta.url).resolve("@tensorflow/tfjs-node-gpu");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An engine that says whether it computes on a GPU. */
+export interface TfjsEngine extends Engine {
+  readonly isGpu: boolean;
+}
+
+/** Opens the engine: one compute thread. The number of threads is the backend's own; `threads` says which it is. */
+export async function openTfjs(options: EngineOptions = {}): Promise<TfjsEngine> {
+  if (options.threads !== undefined && (!Number.isInteger(options.threads) || options.threads < 1)) {
+    throw new EtlError("usage", `threads: ${options.threads}, an integer of at least 1 was needed`);
+  }
+  const client = startClient<Compilation, Hello>("tfjs", workerBeside(import.meta.url));
+  const { description, isGpu, threads } = await client.call("hello", null).catch(async (error: unknown) => {
+    await client.close();
+    throw error;
+  });
+  return {
+    name: "tfjs",
+    description,
+    isGpu,
+    threads,
+    compile: async (network, { outputs = network.outputs.map(({ name }) => name) } = {}) => {
+      checkOutputs(network, outputs);
+      const { id } = await client.call("compile", { network, outputs });
+      return remoteProgram(client, network, id);
+    },
+    compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
+    dispose: () => client.close(),
+  };
+}

@@ -123,6 +123,31 @@ describe("public layouts, on tiny trees of the same structure", () => {
     expect(gender.problems.map(({ problem }) => problem)).to.deep.equal(['no label in column "gender"']);
   });
 
+  it("RAF-DB: codes in the list, parts in the names, aligned pictures before originals", async () => {
+    const list = "train_00001.jpg 5\ntrain_00002.jpg 4\ntest_0001.jpg 4\ntest_0002.jpg 1\n";
+    const pictures = {
+      "basic/Image/aligned/train_00001_aligned.jpg": 1,
+      "basic/Image/aligned/train_00002_aligned.jpg": 2,
+      "basic/Image/aligned/test_0001_aligned.jpg": 3,
+      "basic/Image/original/train_00001.jpg": 4,
+    };
+    const root = await tree({ ...pictures, "basic/EmoLabel/list_patition_label.txt": list });
+    const { items, crop, layout, task, problems } = await openAll(root, "emotion", ["happiness", "sadness"]);
+    expect([layout, crop, task.classes]).to.deep.equal(["RAF-DB", [0, 0, 1, 1], ["happiness", "sadness"]]);
+    expect(items.map(({ file, split, target }) => [file.slice(20), split, Array.from(target)])).to.deep.equal(
+      [
+        ["train_00001_aligned.jpg", "train", [0, 1]],
+        ["train_00002_aligned.jpg", "train", [1, 0]],
+        ["test_0001_aligned.jpg", "test", [1, 0]],
+      ],
+    );
+    expect(problems.map(({ file }) => file)).to.deep.equal(["test_0002.jpg"]);
+    const gone = await failure(async () =>
+      openAll(await tree({ "list_patition_label.txt": list, "a.jpg": 1 }), "emotion"),
+    );
+    expect(gone.message).to.match(/none of the pictures/);
+  });
+
   it("AFLW2000: pose from a MATLAB file, compressed or not; damage is named", async () => {
     const mat = (compressed: boolean): Uint8Array => {
       const tag = (type: number, data: Buffer): Buffer => {

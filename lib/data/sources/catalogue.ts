@@ -8,12 +8,14 @@ import { classFolders } from "./class-folders.ts";
 import { labelsCsv } from "./labels-csv.ts";
 import type { Layout } from "./layout.ts";
 import { pointing04 } from "./pointing04.ts";
+import { rafDb } from "./raf-db.ts";
 import { utkface } from "./utkface.ts";
 
 export const LAYOUTS: readonly Layout[] = [
   labelsCsv,
   celeba,
   adience,
+  rafDb,
   afewVa,
   aflw2000,
   pointing04,

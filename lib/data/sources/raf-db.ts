@@ -1,0 +1,68 @@
+/**
+ * RAF-DB, basic part: `list_patition_label.txt` (so spelt by its makers; `train_00001.jpg 5`), pictures as
+ * `aligned/train_00001_aligned.jpg` (taken where they are there) or `original/train_00001.jpg`.
+ */
+import { join } from "node:path";
+import { EtlError } from "../../core/errors.ts";
+import { readText } from "../../core/files.ts";
+import type { DataProblem } from "../../core/record.ts";
+import { WHOLE, type RawRow } from "../dataset.ts";
+import { baseName, type Folder, type Layout } from "./layout.ts";
+
+const LIST = /^list_par?tition_label\.txt$/i;
+const NAME = /^(train|test)_\d+\.jpg$/i;
+
+/** Codes 1 to 7. */
+const EMOTIONS = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"] as const;
+
+export const rafDb: Layout = {
+  name: "RAF-DB",
+  looks: "list_patition_label.txt with aligned/train_00001_aligned.jpg",
+  detect: (folder) => folder.files.some((file) => LIST.test(baseName(file))),
+  read: async (folder) => {
+    const list = folder.files.find((file) => LIST.test(baseName(file))) ?? "";
+    const pictures = new Map(folder.pictures.map((file) => [baseName(file), file]));
+    const aligned = folder.pictures.some((file) => /_aligned\.jpg$/i.test(file));
+    const rows: RawRow[] = [];
+    const problems: DataProblem[] = [];
+    for (const line of (await readText(join(folder.root, list))).split(/\r?\n/)) {
+      const [name, code = ""] = line.trim().split(/\s+/);
+      if (name === "") continue;
+      const part = NAME.exec(name)?.[1].toLowerCase();
+      const file = pictures.get(aligned ? name.replace(/\.jpg$/i, "_aligned.jpg") : name);
+      if (part !== "train" && part !== "test") {
+        problems.push({ file: name, problem: "name without train_ or test_ and a number" });
+      } else if (file === undefined) problems.push({ file: name, problem: "there is no such file" });
+      else rows.push({ file, labels: [code], split: part });
+    }
+    if (rows.length === 0) throw empty(folder, list);
+    return {
+      name: "RAF-DB",
+      root: folder.root,
+      layout: rafDb.name,
+      columns: ["emotion"],
+      rows,
+      // The originals show more than the face: their box is the user's to say, or etl align's to find.
+      ...(aligned && { crop: WHOLE }),
+      tasks: {
+        emotion: {
+          column: "emotion",
+          values: Object.fromEntries(EMOTIONS.map((emotion, i) => [String(i + 1), emotion])),
+        },
+      },
+      assumptions: [
+        `pictures: ${aligned ? "the aligned ones" : "the originals, as there are no aligned ones"}`,
+        `labels: codes 1 to 7 are ${EMOTIONS.join(", ")}`,
+      ],
+      problems,
+    };
+  },
+};
+
+function empty(folder: Folder, list: string): EtlError {
+  return new EtlError(
+    "data",
+    `${folder.root}: none of the pictures in ${list} is there, train_00001_aligned.jpg and so on were needed`,
+    { hint: "unpack Image/aligned.zip beside EmoLabel" },
+  );
+}

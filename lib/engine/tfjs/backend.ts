@@ -21,6 +21,8 @@ interface NativeBackend {
 /** Opens the best backend there is. What was passed over is named in the description. */
 export async function openBackend(): Promise<Backend> {
   const skipped: string[] = [];
+  // tfjs-core alone has no gradients in Node.js: tfjs-layers brings the whole list with it
+  await loaded("tfjs-layers", () => import("@tensorflow/tfjs-layers"));
   for (const name of ["@tensorflow/tfjs-node-gpu", "@tensorflow/tfjs-node"]) {
     const native = await openNative(name, skipped);
     if (native !== undefined) return native;
@@ -72,14 +74,11 @@ export function isInstalled(name: string): boolean {
 }
 
 async function openWasm(skipped: readonly string[]): Promise<Backend> {
-  try {
-    await import("@tensorflow/tfjs-backend-wasm");
-    if (!(await tf.setBackend("wasm"))) throw new Error("its backend does not start");
-  } catch (error) {
-    const found = [...skipped, `wasm does not load: ${messageOf(error)}`].join("; ");
-    throw new EtlError("engine", `tfjs: ${found}, a backend that loads was needed`, {
-      hint: "use --engine ort, or npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm",
-      cause: error,
+  await loaded("tfjs-backend-wasm", () => import("@tensorflow/tfjs-backend-wasm"));
+  if (!(await tf.setBackend("wasm"))) {
+    const found = [...skipped, "wasm does not start"].join("; ");
+    throw new EtlError("engine", `tfjs: ${found}, a backend that starts was needed`, {
+      hint: "use --engine ort",
     });
   }
   registerWasmKernels();
@@ -88,4 +87,16 @@ async function openWasm(skipped: readonly string[]): Promise<Backend> {
     isGpu: false,
     threads: 1,
   };
+}
+
+/** Loads an optional package; without it there is no engine. */
+async function loaded(name: string, load: () => Promise<unknown>): Promise<void> {
+  try {
+    await load();
+  } catch (error) {
+    throw new EtlError("engine", `tfjs: ${name} does not load (${reasonOf(error)}), it was needed`, {
+      hint: `use --engine ort, or: npm install @tensorflow/${name}`,
+      cause: error,
+    });
+  }
 }

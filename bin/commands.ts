@@ -3,6 +3,8 @@ import type { Command } from "./command.ts";
 import { backbonesCommand, doctorCommand, reportCommand } from "./commands/about.ts";
 import { alignCommand } from "./commands/align.ts";
 import { benchCommand } from "./commands/bench.ts";
+import { compareCommand } from "./commands/compare.ts";
+import { crossvalCommand } from "./commands/crossval.ts";
 import { cutCommand } from "./commands/cut.ts";
 import { mergeCommand } from "./commands/merge.ts";
 import { planCommand } from "./commands/plan.ts";
@@ -34,6 +36,7 @@ export const commands: readonly Command[] = [
   cutCommand,
   finetuneCommand,
   trainCommand,
+  crossvalCommand,
   evaluateCommand,
   profileCommand,
   benchCommand,
@@ -41,6 +44,7 @@ export const commands: readonly Command[] = [
   verifyCommand,
   alignCommand,
   reportCommand,
+  compareCommand,
   exportCommand,
   backbonesCommand,
   doctorCommand,

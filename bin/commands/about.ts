@@ -98,12 +98,12 @@ export const reportCommand: Command = {
 };
 
 /** The runs of a sweep; a run itself. */
-async function expandSweep(folder: string): Promise<string[]> {
+export async function expandSweep(folder: string): Promise<string[]> {
   if (!existsSync(join(folder, "sweep.json"))) return [folder];
   return (await runsBelow(folder)).map((run) => join(folder, run));
 }
 
-async function readRecord(run: string): Promise<RunRecord> {
+export async function readRecord(run: string): Promise<RunRecord> {
   const path = join(run, "record.json");
   if (!existsSync(path)) {
     throw new EtlError("usage", `${run}: no record.json, a finished run was needed`, {

@@ -32,7 +32,6 @@ export const architectureOptions = {
     type: "boolean",
     describe: "Shift and brighten training pictures a little (default; --no-augment)",
   },
-  "val-fraction": { type: "number", describe: "Share of the training part kept for validation (0.15)" },
   runs: { type: "number", describe: "Timed runs (50)" },
 } as const;
 
@@ -54,6 +53,7 @@ export const trainCommand: Command = {
     },
     landmarks: { type: "boolean", describe: "dmm-cnn: learn landmarks too where there are some (default)" },
     groups: { type: "boolean", describe: "dmm-cnn: objective and subjective branches (default)" },
+    "val-fraction": { type: "number", describe: "Share of the training part kept for validation (0.15)" },
     split: { type: "string", describe: "given, or shares of train:val:test by seed: 7:2:1" },
   },
   examples: [

@@ -50,7 +50,10 @@ export async function openTrainData(
 ): Promise<TrainData> {
   const progress = options.progress ?? silent;
   const [main, ...others] = await openTasks(config, options.landmarks);
-  for (const assumption of main.assumptions) progress.note(assumption);
+  // Folds take the place of the parts.
+  const crossed = config.command === "crossval";
+  const said = main.assumptions.filter((text) => !crossed || !text.startsWith("split:"));
+  for (const assumption of said) progress.note(assumption);
   const matched = together(main, others);
   const dataset = resplit(matched, config);
   const store = await prepareImages(dataset, preprocessing, {

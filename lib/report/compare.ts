@@ -149,7 +149,7 @@ function comparisonRow(record: RunRecord, model: ModelRecord, name: string): Row
     cells: [
       text(name),
       text(record.task.name),
-      text(formatGamma(record.gamma), record.gamma),
+      record.curves.length === 0 ? text("–", "") : text(formatGamma(record.gamma), record.gamma),
       text(model.title),
       text(formatPercentError(model.test.accuracy, model.test.accuracyError), model.test.accuracy),
       kept ? text(formatPercentError(kept.value, kept.error), kept.value) : text("–", ""),

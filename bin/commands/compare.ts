@@ -1,0 +1,71 @@
+/** Many runs, pruned and trained, in one table and one page. */
+import { EtlError } from "../../lib/core/errors.ts";
+import { writeWhole } from "../../lib/core/files.ts";
+import { comparedNetworks, timedTogether } from "../../lib/pipeline/compare.ts";
+import { readReportAssets } from "../../lib/report/assets.ts";
+import { renderReport } from "../../lib/report/report.ts";
+import { flag, text, texts, type Command } from "../command.ts";
+import { count, percent, table } from "../table.ts";
+import { expandSweep, readRecord } from "./about.ts";
+
+const columns = ["accuracy", "balanced", "MACs", "parameters", "bytes", "CPU time", "front"];
+
+export const compareCommand: Command = {
+  usage: "compare <runs..>",
+  describe: "Networks of several runs in one table: pruned ones beside light ones",
+  positionals: { runs: { describe: "Run folders of prune and train, or folders of sweeps", array: true } },
+  options: {
+    out: { type: "string", describe: "Also write a page with plots (HTML)" },
+    time: {
+      type: "boolean",
+      describe: "Take all CPU times again, interleaved (those of different runs do not compare)",
+    },
+  },
+  examples: [
+    [
+      "etl compare runs/attributes runs/mobilenet --out compare.html",
+      "Prune a big one, or train a small one?",
+    ],
+  ],
+  run: async (args, context) => {
+    const given = texts(args, "runs");
+    const folders = (await Promise.all(given.map(expandSweep))).flat();
+    const read = await Promise.all(folders.map(readRecord));
+    const tasks = new Set(read.map((record) => record.task.name));
+    const service = {
+      engine: context.engine,
+      threads: context.threads,
+      progress: context.progress,
+      signal: context.signal,
+    };
+    const records = flag(args, "time") === true ? await timedTogether(folders, read, service) : read;
+    const networks = comparedNetworks(records);
+    if (networks.length === 0) {
+      throw new EtlError("usage", "compare: runs without networks, at least one network was needed");
+    }
+    context.print(
+      table(
+        ["run", ...(tasks.size > 1 ? ["task"] : []), "network", ...columns],
+        networks.map((row) => [
+          row.run,
+          ...(tasks.size > 1 ? [row.task] : []),
+          row.title,
+          `${percent(row.accuracy)} ± ${(100 * row.accuracyError).toFixed(2)}`,
+          row.balancedAccuracy === undefined ? "-" : percent(row.balancedAccuracy),
+          count(row.macs),
+          count(row.params),
+          count(row.bytes),
+          row.cpuMs === undefined ? "-" : `${row.cpuMs.toFixed(2)} ms`,
+          row.front ? "*" : "",
+        ]),
+      ),
+    );
+    context.print("* no other network is as accurate with as few MACs");
+    const out = text(args, "out");
+    if (out !== undefined) {
+      await writeWhole(out, renderReport(records, await readReportAssets()));
+      context.print(out);
+    }
+    return { networks, ...(out === undefined ? {} : { file: out }) };
+  },
+};

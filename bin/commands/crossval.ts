@@ -1,0 +1,71 @@
+/** Cross-validation of light networks: quality, size and speed in one table. */
+import { join } from "node:path";
+import { EtlError } from "../../lib/core/errors.ts";
+import { crossval, type FoldScores } from "../../lib/pipeline/crossval.ts";
+import { number, requiredText, text, type Command } from "../command.ts";
+import { count, table } from "../table.ts";
+import { architectureOptions, trainingOptions } from "./train.ts";
+
+export const crossvalCommand: Command = {
+  usage: "crossval",
+  describe: "Cross-validate light networks: top-1, top-2, size, time of a frame",
+  options: {
+    ...architectureOptions,
+    arch: { type: "string", describe: "Architectures with a comma, see etl train", demandOption: true },
+    folds: { type: "number", describe: "Number of folds (5)" },
+    by: {
+      choices: ["identity", "row"] as const,
+      describe: "What stays in one fold: all pictures of a person (default where known), or each picture",
+    },
+  },
+  examples: [
+    [
+      "etl crossval --arch lmtcnn-1-1,lmtcnn-2-1,levi-hassner --task age-group,gender --data ~/utkface --out runs/folds",
+      "Age group and gender, as in the LMTCNN paper",
+    ],
+  ],
+  run: async (args, context) => {
+    const { arch, ...options } = trainingOptions(args, context);
+    const archs = arch.split(",").map((name) => name.trim());
+    const by = text(args, "by") as "identity" | "row" | undefined;
+    const folds = number(args, "folds");
+    if (new Set(archs).size < archs.length) {
+      throw new EtlError("usage", `--arch: ${arch} names one twice, every architecture once was needed`);
+    }
+    const result = await crossval({
+      ...options,
+      archs,
+      ...(folds === undefined ? {} : { folds }),
+      ...(by === undefined ? {} : { by }),
+    });
+    const [first] = result.rows;
+    const heads = first.tasks.flatMap(({ task, top2 }) => [
+      `${task} top-1`,
+      ...(top2 === undefined ? [] : [`${task} top-2`]),
+    ]);
+    context.print(
+      table(
+        ["network", ...heads, "MB", "MACs", "ms/frame"],
+        result.rows.map((row) => [
+          row.networks === 1 ? row.title : `${row.title} (${row.networks} networks)`,
+          ...row.tasks.flatMap(({ top1, top2 }) => [
+            shown(top1),
+            ...(top2 === undefined ? [] : [shown(top2)]),
+          ]),
+          (row.bytes / 1e6).toFixed(1),
+          count(row.macs),
+          row.frameMs.toFixed(2),
+        ]),
+      ),
+    );
+    const parts = result.folds.map(({ train, val, test }) => `${train}/${val}/${test}`).join(", ");
+    context.print(`± standard deviation over ${result.folds.length} folds by ${result.by}; ms on one thread`);
+    context.print(`training/validation/test: ${parts}`);
+    context.print(join(requiredText(args, "out"), "crossval.json"));
+    return result;
+  },
+};
+
+function shown({ mean, sd }: FoldScores): string {
+  return `${(100 * mean).toFixed(2)} ± ${(100 * sd).toFixed(2)} %`;
+}

@@ -31,12 +31,18 @@ function maxPoolGradient(backend: Heap, { dy, input }: Infos, attributes: PoolAt
       const top = row * info.strideHeight - padInfo.top;
       for (let column = 0; column < outWidth; column++) {
         const left = column * info.strideWidth - padInfo.left;
+        const [firstY, lastY] = [Math.max(top, 0), Math.min(top + info.filterHeight, inHeight)];
+        const [firstX, lastX] = [Math.max(left, 0), Math.min(left + info.filterWidth, inWidth)];
         for (let c = 0; c < channels; c++, from++) {
-          let [best, at] = [-Infinity, -1];
-          for (let y = Math.max(top, 0); y < Math.min(top + info.filterHeight, inHeight); y++) {
-            for (let z = Math.max(left, 0); z < Math.min(left + info.filterWidth, inWidth); z++) {
-              const position = picture + (y * inWidth + z) * channels + c;
-              if (x[position] > best) [best, at] = [x[position], position];
+          let best = -Infinity;
+          let at = -1;
+          for (let y = firstY; y < lastY; y++) {
+            let position = picture + (y * inWidth + firstX) * channels + c;
+            for (let z = firstX; z < lastX; z++, position += channels) {
+              if (x[position] > best) {
+                best = x[position];
+                at = position;
+              }
             }
           }
           if (at >= 0) out[at] += d[from];

@@ -24,49 +24,57 @@ function geometry(input: Four, filter: Four, attrs: KernelArguments["attrs"]): t
   );
 }
 
-/** The input as the windows read it: padded in front, and behind as far as the last window reaches. */
+/**
+ * The input as the windows read it: padded in front, and behind as far as the last window reaches and to whole strides.
+ */
 function framed(x: tf.Tensor4D, info: tf.backend_util.Conv2DInfo): tf.Tensor4D {
   const { top, left } = info.padInfo;
-  const height = (info.outHeight - 1) * info.strideHeight + info.filterHeight;
-  const width = (info.outWidth - 1) * info.strideWidth + info.filterWidth;
+  const whole = (size: number, stride: number): number => Math.ceil(size / stride) * stride;
+  const height = whole((info.outHeight - 1) * info.strideHeight + info.filterHeight, info.strideHeight);
+  const width = whole((info.outWidth - 1) * info.strideWidth + info.filterWidth, info.strideWidth);
   const [bottom, right] = [height - info.inHeight - top, width - info.inWidth - left];
-  const grown =
-    top > 0 || left > 0 || bottom > 0 || right > 0
-      ? tf.pad(x, [
-          [0, 0],
-          [top, Math.max(0, bottom)],
-          [left, Math.max(0, right)],
-          [0, 0],
-        ])
-      : x;
+  const isGrown = top > 0 || left > 0 || bottom > 0 || right > 0;
+  const grown = isGrown
+    ? tf.pad(x, [
+        [0, 0],
+        [top, Math.max(0, bottom)],
+        [left, Math.max(0, right)],
+        [0, 0],
+      ])
+    : x;
   if (grown.shape[1] === height && grown.shape[2] === width) return grown;
   return tf.slice(grown, [0, 0, 0, 0], [x.shape[0], height, width, x.shape[3]]);
 }
 
-/** What place (row, column) of the filter reads, [n, outHeight, outWidth, c]. */
+/**
+ * What place (row, column) of the filter reads, [n outHeight outWidth, c]. The wasm backend copies slices of up to four
+ * axes run by run: rows are cut as wholes, and only strides make short runs.
+ */
 function readAt(
   frame: tf.Tensor4D,
   info: tf.backend_util.Conv2DInfo,
   row: number,
   column: number,
-): tf.Tensor4D {
+): tf.Tensor2D {
   const { strideHeight: sh, strideWidth: sw, outHeight, outWidth } = info;
-  const [n, , , c] = frame.shape;
-  const [height, width] = [(outHeight - 1) * sh + 1, (outWidth - 1) * sw + 1];
-  if (sh === 1 && sw === 1) return tf.slice(frame, [0, row, column, 0], [n, height, width, c]);
-  return tf.stridedSlice(
-    frame,
-    [0, row, column, 0],
-    [n, row + height, column + width, c],
-    [1, sh, sw, 1],
-  ) as tf.Tensor4D;
+  const [n, height, width, c] = frame.shape;
+  const line = width * c;
+  if (sh === 1 && sw === 1) {
+    const size = [n, outHeight, outWidth * c];
+    return tf.reshape(tf.slice(tf.reshape(frame, [n, height, line]), [0, row, column * c], size), [-1, c]);
+  }
+  const steps = tf.reshape(frame, [n, height / sh, sh * line]);
+  const rows = tf.slice(steps, [0, Math.floor(row / sh), (row % sh) * line], [n, outHeight, line]);
+  const cells = tf.reshape(rows, [n * outHeight, width / sw, sw * c]);
+  const begin = [0, Math.floor(column / sw), (column % sw) * c];
+  return tf.reshape(tf.slice(cells, begin, [n * outHeight, outWidth, c]), [-1, c]);
 }
 
 /** One matrix [c, ...] for each place of the filter, joined to [kh, kw, ...]. */
 function eachPlace(
   info: tf.backend_util.Conv2DInfo,
   frame: tf.Tensor4D,
-  make: (read: tf.Tensor4D) => tf.Tensor,
+  make: (read: tf.Tensor2D) => tf.Tensor,
   shape: number[],
 ): tf.Tensor {
   const places = Array.from({ length: info.filterHeight * info.filterWidth }, (_, place) =>
@@ -82,7 +90,7 @@ function filterGradient({ inputs, attrs }: KernelArguments): tf.Tensor {
   const shape = attrs["filterShape"] as Four;
   const info = geometry(x.shape, shape, attrs);
   const flat = tf.transpose(tf.reshape(dy, [-1, shape[3]]));
-  const made = eachPlace(info, framed(x, info), (read) => tf.matMul(flat, tf.reshape(read, [-1, shape[2]])), [
+  const made = eachPlace(info, framed(x, info), (read) => tf.matMul(flat, read), [
     shape[0],
     shape[1],
     shape[3],
@@ -122,7 +130,14 @@ function scattered(dy: tf.Tensor4D, info: tf.backend_util.Conv2DInfo): tf.Tensor
   ]);
 }
 
-const turned = (filter: tf.Tensor4D): tf.Tensor4D => tf.reverse(filter, [0, 1]);
+/** A filter turned by half: its places in reverse order (the backend's own `reverse` and `gather` are slow). */
+function turned(filter: tf.Tensor4D): tf.Tensor4D {
+  const [kh, kw, c, m] = filter.shape;
+  if (kh * kw === 1) return filter;
+  const rows = tf.reshape(filter, [kh * kw, c * m]);
+  const places = Array.from({ length: kh * kw }, (_, i) => tf.slice(rows, [kh * kw - 1 - i, 0], [1, c * m]));
+  return tf.reshape(tf.concat(places, 0), [kh, kw, c, m]);
+}
 
 /** dX as a convolution with the filter turned by half and its channels swapped. */
 function inputGradient({ inputs, attrs }: KernelArguments): tf.Tensor {

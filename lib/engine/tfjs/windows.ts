@@ -61,7 +61,8 @@ export function windowsOf(site: Site, kernelShape?: Shape): Windows {
 }
 
 /** A channels-last tensor with two spatial axes, [n, h, w, c]; of one axis, h = 1. */
-export function asImages(x: tf.Tensor): tf.Tensor4D {
+export function asImages(value: tf.Tensor): tf.Tensor4D {
+  const x = value.dtype === "float32" ? value : tf.cast(value, "float32");
   if (x.shape.length === 4) return x as tf.Tensor4D;
   const [n, length, channels] = x.shape;
   return tf.reshape(x, [n, 1, length, channels]);

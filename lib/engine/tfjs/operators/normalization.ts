@@ -174,8 +174,9 @@ const along =
     };
   };
 
+/** The wasm kernel makes integers, whatever it is asked for. */
 const hardmax = (x: tf.Tensor): tf.Tensor =>
-  tf.oneHot(tf.argMax(x, -1), x.shape[x.shape.length - 1], 1, 0, "float32");
+  tf.cast(tf.oneHot(tf.argMax(x, -1), x.shape[x.shape.length - 1], 1, 0, "int32"), "float32");
 
 export const normalization: Operators = {
   BatchNormalization: trained(batchNorm),

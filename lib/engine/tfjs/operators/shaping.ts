@@ -167,6 +167,27 @@ function positive(indices: tf.Tensor, size: number): tf.Tensor1D {
   ) as tf.Tensor1D;
 }
 
+/** Along one axis each element's own index: a gather from the flat list. */
+const gatherElements: Operator["prepare"] = (site) => {
+  const shape = site.input(0);
+  const axis = front(intAttribute(site.node, "axis", 0), shape.length);
+  const [output] = site.outputs;
+  const strides = shape.map((_, i) => sizeOf(shape.slice(i + 1)));
+  const own = output.map((_, i) => sizeOf(output.slice(i + 1)));
+  const base = Int32Array.from({ length: sizeOf(output) }, (_, flat) =>
+    output.reduce(
+      (sum, size, i) => (i === axis ? sum : sum + (Math.floor(flat / own[i]) % size) * strides[i]),
+      0,
+    ),
+  );
+  return (inputs) => {
+    const flat = tf.reshape(need(inputs, 0).first(), [-1]);
+    const along = tf.mul(positive(need(inputs, 1).first(), shape[axis]), tf.scalar(strides[axis], "int32"));
+    const at = tf.add(along, tf.tensor1d(base, "int32"));
+    return [new Value(output, tf.reshape(tf.gather(flat, at), [...output]))];
+  };
+};
+
 const expand: Operator["prepare"] = (site) => {
   const [shape] = site.outputs;
   return (inputs) => [
@@ -232,6 +253,7 @@ export const shaping: Operators = {
   Slice: trained(slice),
   Pad: trained(pad),
   Gather: trained(gather),
+  GatherElements: untrained(gatherElements),
   Expand: trained(expand),
   Tile: untrained(tile),
   DepthToSpace: untrained(depthToSpace),

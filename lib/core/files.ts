@@ -1,8 +1,29 @@
 /** Files are written whole or not at all. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { EtlError, messageOf } from "./errors.ts";
+
+/**
+ * Makes a folder and those above it, one by one. (Node's own recursive mkdir never returns on file systems that answer
+ * ENOENT for a name they do not allow, /proc for example.)
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const missing: string[] = [];
+  for (let at = resolve(path); !(await isFolder(at)); at = dirname(at)) {
+    missing.push(at);
+    if (dirname(at) === at) break;
+  }
+  for (const folder of missing.reverse()) {
+    await mkdir(folder).catch(async (error: unknown) => {
+      if (!(await isFolder(folder))) throw error; // else somebody else made it at the same time
+    });
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
 
 /**
  * Writes a file to a temporary name beside it, flushes it and renames it. On any failure the old file stays and the
@@ -11,7 +32,7 @@ import { EtlError, messageOf } from "./errors.ts";
 export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const handle = await open(temporary, "wx");
     try {
       await handle.writeFile(content);
@@ -90,6 +111,7 @@ export function ioError(what: string, path: string, error: unknown): EtlError {
       "free some space and run the same command again: what was done is kept",
     ],
     EISDIR: ["it is a folder", "name a file"],
+    EEXIST: ["a part of the path is a file, not a folder", "check the path"],
     ENOTDIR: ["a part of the path is a file, not a folder", "check the path"],
   };
   const [reason, hint] = reasons[code] ?? [messageOf(error), undefined];

@@ -4,11 +4,11 @@
  * counts. Changed pictures (size or time of change) give another key.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat, statfs, type FileHandle } from "node:fs/promises";
+import { open, readdir, rename, rm, stat, statfs, type FileHandle } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../core/errors.ts";
-import { readJson, writeJson } from "../core/files.ts";
+import { makeFolder, readJson, writeJson } from "../core/files.ts";
 
 /** Raised whenever the same picture would give other pixels. */
 const VERSION = 4;
@@ -101,7 +101,7 @@ export async function createCache(
   const temporary = join(dir, `${key}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`);
   let handle: FileHandle;
   try {
-    await mkdir(dir, { recursive: true });
+    await makeFolder(dir);
     await removeStale(dir);
     const { bavail, bsize } = await statfs(dir);
     if (bavail * bsize < total * 1.05) {

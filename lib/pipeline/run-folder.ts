@@ -5,12 +5,12 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, link, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { copyFile, link, open, readdir, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { nowMs, timestamp } from "../core/clock.ts";
 import { EtlError } from "../core/errors.ts";
-import { ioError, readJson, writeJson } from "../core/files.ts";
+import { ioError, makeFolder, readJson, writeJson } from "../core/files.ts";
 import { SCHEMA } from "../core/record.ts";
 
 /** What `run.json` remembers of one finished stage. */
@@ -83,7 +83,7 @@ export async function adoptStages(from: string, to: string, names: readonly stri
   const stages = Object.fromEntries(Object.entries(source.stages).filter(([name]) => names.includes(name)));
   const extra = existsSync(join(from, "history.json")) ? ["history.json"] : [];
   for (const file of [...Object.values(stages).flatMap(({ files }) => files), ...extra]) {
-    await mkdir(dirname(join(to, file)), { recursive: true });
+    await makeFolder(dirname(join(to, file)));
     await rm(join(to, file), { force: true });
     await link(join(from, file), join(to, file)).catch(() => copyFile(join(from, file), join(to, file)));
   }
@@ -116,7 +116,7 @@ export async function openRunFolder(
 ): Promise<RunFolder> {
   const root = resolve(path);
   try {
-    await mkdir(root, { recursive: true });
+    await makeFolder(root);
   } catch (error) {
     throw ioError("cannot make the run folder", root, error);
   }

@@ -39,13 +39,38 @@ export async function startingNetwork(
   });
   const preprocessing = preprocessingOf(built);
   if (preprocessing === undefined) throw new Error(`${architecture.name} does not say how it sees pictures`);
-  const fresh = initialise(built, seed);
+  const fresh = withQuietLayers(initialise(built, seed));
   if (weights === undefined) {
     const note = `${architecture.name}: random weights (seed ${seed}), nothing is pretrained`;
     return { network: fresh, preprocessing, notes: [note] };
   }
   const { network, note } = await withTrunkWeights(fresh, architecture.trunk, weights);
   return { network, preprocessing, notes: [note] };
+}
+
+/**
+ * The network with the weights of its linear layers drawn as PyTorch does: uniform with variance 1 / (3 fan-in), less than
+ * {@link initialise} gives them. Answers begin near 0, so that the learning rates of the papers do not diverge.
+ */
+function withQuietLayers(network: Network): Network {
+  const parameters = new Map(network.parameters);
+  for (const { op, inputs } of network.nodes) {
+    const weight = op === "Gemm" ? parameters.get(inputs[1]) : undefined;
+    if (weight?.type !== "float32") continue;
+    const data = weight.data as Float32Array;
+    const fanIn = weight.shape[1];
+    const variance = data.reduce((sum, value) => sum + value * value, 0) / data.length;
+    const factor = Math.sqrt(1 / (3 * fanIn * variance));
+    if (Number.isFinite(factor))
+      parameters.set(
+        inputs[1],
+        float32(
+          weight.shape,
+          data.map((w) => w * factor),
+        ),
+      );
+  }
+  return { ...network, parameters };
 }
 
 /** The network with the weights of its trunk from a file; tensors of the file that the trunk has no place for are left. */

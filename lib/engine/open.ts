@@ -75,13 +75,15 @@ export interface EngineProbe {
   readonly reason?: string;
 }
 
-/** Opens every engine once, to see which load. */
+/** Opens every engine once, to see which load; in the order in which `auto` would take them. */
 export async function probeEngines(): Promise<EngineProbe[]> {
   const probes: EngineProbe[] = [];
   for (const { name, description, open } of registry) {
     try {
       const engine = await open({ threads: 1 });
-      probes.push({ name, available: true, description: engine.description });
+      const probe: EngineProbe = { name, available: true, description: engine.description };
+      if ("isGpu" in engine && engine.isGpu === true) probes.unshift(probe);
+      else probes.push(probe);
       await engine.dispose();
     } catch (error) {
       probes.push({ name, available: false, description, reason: messageOf(error) });

@@ -129,6 +129,22 @@ export type {
 export { taskLoss } from "./finetune/losses.ts";
 export type { EpochRecord } from "./core/artifacts.ts";
 
+// The light networks of the literature: train, cross-validate, compare.
+export { train } from "./pipeline/train.ts";
+export type { OtherTask, TrainResult } from "./pipeline/train.ts";
+export type { TrainOptions } from "./pipeline/train-options.ts";
+export { crossval } from "./pipeline/crossval.ts";
+export type {
+  CrossvalOptions,
+  CrossvalResult,
+  CrossvalRow,
+  CrossvalTask,
+  FoldScores,
+} from "./pipeline/crossval.ts";
+export { comparedNetworks } from "./pipeline/compare.ts";
+export type { ComparedNetwork } from "./pipeline/compare.ts";
+export type { LabelScore, LabelWise } from "./evaluate/label-wise.ts";
+
 // Evaluate, predict, profile.
 export { evaluateModel, predictImages, profileFiles, verifyModel } from "./pipeline/services.ts";
 export type {

@@ -2,6 +2,7 @@
 import { EtlError } from "../../lib/core/errors.ts";
 import { modelFormats, writeModel, type ModelFormat } from "../../lib/backbones/model-write.ts";
 import { openModel } from "../../lib/pipeline/model.ts";
+import { convolutionCosts, separableCosts } from "../../lib/network/formulas.ts";
 import { evaluateModel, predictImages, profileFiles, verifyModel } from "../../lib/pipeline/services.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
 import { backboneOptions, cropOption, dataOptions } from "../options.ts";
@@ -133,6 +134,7 @@ export const profileCommand: Command = {
   options: {
     runs: { type: "number", describe: "Timed runs per model (50)" },
     batch: { type: "number", describe: "Pictures per run (1)" },
+    formulas: { type: "boolean", describe: "Where the MACs of every convolution come from" },
   },
   examples: [["etl profile runs/gender runs/gender/baseline.onnx", "Pruned and baseline, interleaved"]],
   run: async (args, context) => {
@@ -156,9 +158,37 @@ export const profileCommand: Command = {
         `CPU time a picture: median ${latency.medianMs.toFixed(3)} ms, p95 ${latency.p95Ms.toFixed(3)} ms`,
       );
     }
+    if (flag(args, "formulas") === true)
+      for (const model of texts(args, "models")) await explainCost(model, context);
     return profiles;
   },
 };
+
+/** Convolutions with their formulas, and what separating saves. */
+async function explainCost(model: string, context: Context): Promise<void> {
+  const { network } = await openModel(model);
+  const rows = convolutionCosts(network).map(
+    ({ name, kind, kernel, inputs, outputs, map, formula, macs }) => [
+      name,
+      kind,
+      kernel.join("x"),
+      String(inputs),
+      String(outputs),
+      map.join("x"),
+      formula,
+      count(macs),
+    ],
+  );
+  context.print(`${model}: D_K kernel, M inputs, N outputs, D_F output map`);
+  context.print(table(["convolution", "kind", "D_K", "M", "N", "D_F", "MACs =", "MACs"], rows));
+  const separable = separableCosts(network);
+  const sum = (key: "macs" | "standardMacs"): number => separable.reduce((all, one) => all + one[key], 0);
+  if (separable.length === 0) return;
+  const share = percent(sum("macs") / sum("standardMacs"));
+  context.print(
+    `${separable.length} separable convolutions: ${count(sum("macs"))} MACs, ${share} of the ${count(sum("standardMacs"))} of standard ones (1 / N + 1 / D_K^2 each)`,
+  );
+}
 
 export const exportCommand: Command = {
   usage: "export <model>",

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { join } from "node:path";
 import ts from "typescript";
+import { moduleText, notebookNames, readNotebook } from "../notebooks/execute.ts";
 import { readPages, root } from "./markdown.ts";
 
 /** Fenced `ts` blocks, as files beside the project's own: name -> text. Nothing is written to disk. */
@@ -17,6 +18,16 @@ function blockFiles(): Map<string, string> {
   return files;
 }
 
+/** The cells of each notebook, as files beside those of the project. */
+async function notebookFiles(): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const name of await notebookNames()) {
+    const text = moduleText(await readNotebook(name));
+    files.set(join(root, "test/docs", `${name.replace(/\W+/g, "-")}.ts`), `${text}\nexport {};\n`);
+  }
+  return files;
+}
+
 /** What the compiler says about `files`, with "etl-prune" mapped to the public surface. */
 function check(files: ReadonlyMap<string, string>): string[] {
   const config = ts.readConfigFile(join(root, "tsconfig.json"), (path) => ts.sys.readFile(path));
@@ -26,7 +37,10 @@ function check(files: ReadonlyMap<string, string>): string[] {
     noEmit: true,
     noUnusedLocals: false,
     noUnusedParameters: false,
-    paths: { "etl-prune": [join(root, "lib/index.ts")] },
+    paths: {
+      "etl-prune": [join(root, "lib/index.ts")],
+      tslab: [join(root, "test/notebooks/tslab.ts")],
+    },
   };
   const disk = ts.createCompilerHost(settings);
   const host: ts.CompilerHost = {
@@ -60,9 +74,9 @@ function check(files: ReadonlyMap<string, string>): string[] {
 describe("docs: code", function () {
   this.timeout(240_000);
 
-  it("every ts block type-checks, and a wrong one does not", () => {
-    const files = blockFiles();
-    expect(files.size).to.be.greaterThan(2);
+  it("every ts block and every notebook type-checks, and a wrong one does not", async () => {
+    const files = new Map([...blockFiles(), ...(await notebookFiles())]);
+    expect(files.size).to.be.greaterThan(6);
     const wrong = join(root, "test/docs/wrong.ts");
     const text = 'import { prune } from "etl-prune";\nawait prune({ task: 1 });\n';
     const found = check(new Map([...files, [wrong, text]]));

@@ -64,7 +64,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       seed,
       augment,
       best: "half an error above epoch 0",
-      ...(plan.distillation ? { distill } : {}),
+      ...(plan.distillation ? { distill, teacher: "sees the unchanged picture" } : {}),
     },
     files: [plan.file],
     scratch: [checkpoint],

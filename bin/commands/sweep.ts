@@ -36,15 +36,10 @@ export const sweepCommand: Command = {
     ],
   ],
   run: async (args, context) => {
-    const {
-      task: _task,
-      data: _data,
-      out,
-      ...shared
-    } = pruneOptions({ ...args, task: "", data: "" }, context);
+    const given = pruneOptions({ ...args, task: "", data: "" }, context);
+    const { out } = given;
     const result = await sweep({
-      ...shared,
-      out,
+      ...given,
       tasks: tasksOf(args),
       gammas: numbersOption(args, "gammas") ?? [0, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3],
       seeds: number(args, "seeds") ?? 1,

@@ -2,11 +2,9 @@
  * Keras `.h5` files: weights alone, or a whole model with its `model_config`. The HDF5 library is C code that was not
  * written for hostile files: every file is read in a thread of its own, under a time limit.
  */
-import { createRequire } from "node:module";
 import { basename } from "node:path";
-import { pathToFileURL } from "node:url";
-import { Worker } from "node:worker_threads";
 import { EtlError, messageOf } from "../core/errors.ts";
+import { scriptBeside, startThread } from "../core/worker.ts";
 import type { Network, Parameter } from "../network/network.ts";
 import { parseKerasModel } from "./keras-config.ts";
 import type { KerasFile } from "./keras-h5-parse.ts";
@@ -20,20 +18,6 @@ export interface ReadKerasOptions {
   readonly limit?: number;
 }
 
-/** From the sources, the thread has to be given the TypeScript loader first. */
-function startThread(): Worker {
-  const built = !import.meta.url.endsWith(".ts");
-  if (built) return new Worker(new URL("./keras-h5-worker.js", import.meta.url));
-  const loader = pathToFileURL(
-    createRequire(import.meta.url)
-      .resolve("tsx/esm/api")
-      .replace(/\.cjs$/, ".mjs"),
-  ).href;
-  const source = new URL("./keras-h5-worker.ts", import.meta.url).href;
-  const boot = `import { register } from ${JSON.stringify(loader)}; register(); await import(${JSON.stringify(source)});`;
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(boot)}`));
-}
-
 /**
  * Reads a Keras `.h5` file. float64 comes in as float32.
  *
@@ -44,7 +28,7 @@ export async function readKerasFile(
   { limit = 120_000 }: ReadKerasOptions = {},
 ): Promise<KerasFile> {
   const where = basename(path);
-  const worker = startThread();
+  const worker = startThread(scriptBeside(import.meta.url, "keras-h5-worker"));
   let timer: NodeJS.Timeout | undefined;
   try {
     const reply = await new Promise<KerasReply>((resolve, reject) => {

@@ -4,12 +4,12 @@ import { writeJson } from "../core/files.ts";
 import type { CurveRecord, GammaCostRecord } from "../core/record.ts";
 import { chooseCurveKnee } from "../knee/knee.ts";
 import { stabilityOf } from "../knee/stability.ts";
-import { characteristicCurve } from "../lasso/curve.ts";
 import { mergeMoments } from "../core/moments.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
 import type { Network } from "../network/network.ts";
 import { planSurgery, type Plan } from "../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
+import { solveCurves } from "./solving.ts";
 import { harvestKey, type Harvest } from "./harvesting.ts";
 
 /** Curves of all taps; computed when first asked for, since a plan for another gamma needs no images. */
@@ -23,7 +23,12 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
   const { folder, progress } = context;
   const { taps, moments } = harvested;
   let curves: Curve[] | undefined;
-  const solve = async (): Promise<Curve[]> => (curves ??= await solveCurves(moments, context));
+  const solve = async (): Promise<Curve[]> =>
+    (curves ??= await solveCurves(moments, {
+      threads: context.engine.threads,
+      progress,
+      signal: context.signal,
+    }));
   const ran = await folder.stage("curves", {
     inputs: { harvest: harvestKey(context), lambdas: 100, ratio: 1e4, tol: 1e-6 },
     files: ["curves.json"],
@@ -39,20 +44,6 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
     curves: solved,
     records: (knees) => solved.map((curve, i) => curveRecord(curve, taps[i].layer, moments[i], knees[i])),
   };
-}
-
-async function solveCurves(moments: readonly TapMoments[], context: RunContext): Promise<Curve[]> {
-  const { progress } = context;
-  progress.start("LASSO paths", moments.length);
-  const curves: Curve[] = [];
-  for (const tap of moments) {
-    curves.push(characteristicCurve(tap));
-    progress.update(curves.length);
-    await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C and the progress line through
-    context.signal?.throwIfAborted();
-  }
-  progress.finish(`${moments.length} taps, 100 lambdas each`);
-  return curves;
 }
 
 function curveRecord(curve: Curve, layer: string, moments: TapMoments, knee?: Knee): CurveRecord {

@@ -7,7 +7,8 @@ import type { Network, ValueInfo } from "../../network/network.ts";
 import { producersOf } from "../../network/network.ts";
 import { propagate } from "../../network/shapes.ts";
 import type { Engine, EngineOptions, Program } from "../engine.ts";
-import { type Client, startClient, workerBeside } from "../worker/client.ts";
+import { scriptBeside } from "../../core/worker.ts";
+import { type Client, startClient } from "../worker/client.ts";
 import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
 import { bytesOf, type Compilation } from "./messages.ts";
 
@@ -26,7 +27,7 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new EtlError("usage", `threads: ${threads}, an integer of at least 1 was needed`);
   }
-  const client = startClient<Compilation, null>("ort", workerBeside(import.meta.url));
+  const client = startClient<Compilation, null>("ort", scriptBeside(import.meta.url, "worker"));
   await client.call("hello", null);
   return {
     name: "ort",

@@ -1,6 +1,6 @@
 /** The calling thread's end of a worker: requests out, promises back. */
-import { Worker } from "node:worker_threads";
 import { EtlError, messageOf } from "../../core/errors.ts";
+import { startThread } from "../../core/worker.ts";
 import type { Method, Methods, Reply, Request } from "./messages.ts";
 
 /** A running worker. Calls are answered in the order they are made. */
@@ -12,22 +12,6 @@ export interface Client<Compile, Hello> {
   ): Promise<Methods<Compile, Hello>[M]["gives"]>;
   /** Ends the worker after the calls under way. Later calls are refused. */
   close(): Promise<void>;
-}
-
-/**
- * The worker runs `<name>.js` when built. From the sources, Node 20 does not hand the TypeScript loader of the calling
- * thread to its workers: a line of JavaScript registers it first.
- */
-function startThread(script: URL): Worker {
-  if (!script.href.endsWith(".ts")) return new Worker(script);
-  const loader = import.meta.resolve("tsx/esm/api");
-  const boot = `import { register } from ${JSON.stringify(loader)}; register(); await import(${JSON.stringify(script.href)});`;
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(boot)}`));
-}
-
-/** Address of the worker beside a module, with the module's own ending: `.ts` from the sources, `.js` when built. */
-export function workerBeside(module: string): URL {
-  return new URL(module.endsWith(".ts") ? "./worker.ts" : "./worker.js", module);
 }
 
 interface Waiting {

@@ -1,0 +1,93 @@
+/** The characteristic curves of all taps, on several threads where that is worth starting them. */
+import type { Worker } from "node:worker_threads";
+import type { Curve, TapMoments } from "../core/artifacts.ts";
+import type { Progress } from "../core/progress.ts";
+import { startThread, scriptBeside } from "../core/worker.ts";
+import { characteristicCurve } from "../lasso/curve.ts";
+
+interface SolveOptions {
+  readonly threads: number;
+  readonly progress: Progress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Work (filters squared times outputs squared, over all taps) below which threads are not started. */
+const smallWork = 4e6;
+
+/** Solves every tap; the result does not depend on the number of threads. */
+export async function solveCurves(moments: readonly TapMoments[], options: SolveOptions): Promise<Curve[]> {
+  const { progress } = options;
+  const work = moments.map(({ folds: [{ p, q }] }) => p * p * q * q);
+  const total = work.reduce((sum, each) => sum + each, 0);
+  const threads = total < smallWork ? 1 : Math.min(options.threads, moments.length);
+  progress.start("LASSO paths", moments.length);
+  const curves =
+    threads < 2
+      ? await solveHere(moments, options)
+      : await solveThere(moments, work, { ...options, threads });
+  progress.finish(`${moments.length} taps, 100 lambdas each`);
+  return curves;
+}
+
+async function solveHere(
+  moments: readonly TapMoments[],
+  { progress, signal }: SolveOptions,
+): Promise<Curve[]> {
+  const curves: Curve[] = [];
+  for (const tap of moments) {
+    curves.push(characteristicCurve(tap));
+    progress.update(curves.length);
+    await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C and the progress line through
+    signal?.throwIfAborted();
+  }
+  return curves;
+}
+
+/** The largest taps first, each to the thread that is free next. */
+async function solveThere(
+  moments: readonly TapMoments[],
+  work: readonly number[],
+  { threads, progress, signal }: SolveOptions,
+): Promise<Curve[]> {
+  const queue = Array.from(moments.keys()).sort((a, b) => work[b] - work[a]);
+  const curves: Curve[] = [];
+  let done = 0;
+  const workers = Array.from({ length: threads }, () =>
+    startThread(scriptBeside(import.meta.url, "curve-worker")),
+  );
+  try {
+    await Promise.all(
+      workers.map(async (worker) => {
+        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+          signal?.throwIfAborted();
+          curves[next] = await solveIn(worker, moments[next]);
+          progress.update(++done);
+        }
+      }),
+    );
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+  return curves;
+}
+
+function solveIn(worker: Worker, moments: TapMoments): Promise<Curve> {
+  return new Promise((resolve, reject) => {
+    const settle = (then: () => void): void => {
+      worker.off("message", onMessage).off("error", onError);
+      then();
+    };
+    const onMessage = (curve: Curve): void => {
+      settle(() => {
+        resolve(curve);
+      });
+    };
+    const onError = (error: Error): void => {
+      settle(() => {
+        reject(error);
+      });
+    };
+    worker.on("message", onMessage).on("error", onError);
+    worker.postMessage(moments);
+  });
+}

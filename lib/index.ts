@@ -67,6 +67,10 @@ export { batches } from "./data/batches.ts";
 export type { Batch, BatchOptions } from "./data/batches.ts";
 export type { Crop, Preprocessing, Task, TaskKind } from "./core/artifacts.ts";
 
+// Raw photographs to aligned crops.
+export { alignFolder } from "./pipeline/align.ts";
+export type { AlignOptions, AlignSummary } from "./pipeline/align.ts";
+
 // Harvest: pooled responses, reduced to moments.
 export { findTaps, withPooledTaps } from "./network/taps.ts";
 export type { Tap } from "./network/taps.ts";

@@ -7,6 +7,7 @@ import { root } from "./markdown.ts";
 /** What other projects rely on: adding is a minor version, taking away a major one. */
 const values = [
   "EtlError",
+  "alignFolder",
   "analyseCoupling",
   "applySurgery",
   "backboneEntries",
@@ -73,6 +74,8 @@ const values = [
 ];
 
 const types = [
+  "AlignOptions",
+  "AlignSummary",
   "Attribute",
   "Backbone",
   "BackboneEntry",

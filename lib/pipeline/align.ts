@@ -74,7 +74,7 @@ export async function alignFolder(
 
   const done = new Map<string, AlignEntry>();
   const taken = new Map<string, string>();
-  let kept = 0;
+  let [kept, looked] = [0, 0];
   const save = (entries: Iterable<AlignEntry>) =>
     writeJson(join(folder, "align.json"), alignRecord(settings, [...entries], version));
   await withEngine(options, async (engine) => {
@@ -88,10 +88,11 @@ export async function alignFolder(
           const place = { root: table.root, folder, file, taken };
           const old = await stillGood(place, earlier.get(file));
           if (old !== undefined) kept++;
-          return old ?? (await alignOne(place, aligner));
+          const entry = old ?? (await alignOne(place, aligner));
+          progress.update(++looked);
+          return entry;
         });
         for (const entry of entries) if (entry !== undefined) done.set(entry.file, entry);
-        progress.update(done.size);
         await save(new Map([...earlier, ...done]).values());
         if (options.signal?.aborted === true) throw stopped(folder);
       }

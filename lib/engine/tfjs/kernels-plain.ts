@@ -1,6 +1,7 @@
 /**
  * Kernels of the wasm backend written as plain loops over its memory: of max pooling's gradient (the backend's own is
- * wrong for some windows: 2 x 2 with stride 2), and of the sum by segments (the backend has none).
+ * wrong for some windows: 2 x 2 with stride 2), of the sum by segments (the backend has none), and of slices (the
+ * backend's own copies the whole input out of its memory before it cuts).
  */
 import * as tf from "@tensorflow/tfjs-core";
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
@@ -66,10 +67,39 @@ function segmentSum(backend: Heap, { x, segmentIds }: Infos, count: number): tf.
   return result;
 }
 
+interface SliceAttributes {
+  readonly begin: number | number[];
+  readonly size: number | number[];
+}
+
+/** A box out of a tensor, run by run: axes behind the last one that is cut are one run with it. */
+function slice(backend: Heap, { x }: Infos, attributes: SliceAttributes): tf.TensorInfo {
+  const [begin, size] = tf.slice_util.parseSliceParams(x, attributes.begin, attributes.size);
+  const result = backend.makeOutput(size, x.dtype);
+  const total = tf.util.sizeFromShape(size);
+  if (total === 0) return result;
+  const [from, to] = [backend.typedArrayFromHeap(x), backend.typedArrayFromHeap(result)];
+  const strides = x.shape.map((_, axis) => tf.util.sizeFromShape(x.shape.slice(axis + 1)));
+  let axis = size.length - 1;
+  while (axis > 0 && size[axis] === x.shape[axis]) axis--;
+  const run = axis < 0 ? 1 : size[axis] * strides[axis];
+  const place = begin.map(() => 0);
+  const start = begin.reduce((sum, first, i) => sum + first * strides[i], 0);
+  for (let at = 0; at < total; at += run) {
+    const source = place.reduce((sum, index, i) => sum + index * strides[i], start);
+    if (run > 16) to.set(from.subarray(source, source + run), at);
+    else for (let i = 0; i < run; i++) to[at + i] = from[source + i];
+    for (let i = axis - 1; i >= 0 && ++place[i] === size[i]; i--) place[i] = 0;
+  }
+  return result;
+}
+
 /** Name of a kernel -> what runs it. */
 export const plainKernels: Readonly<Record<string, tf.KernelFunc>> = {
   MaxPoolGrad: ({ inputs, attrs, backend }) =>
     maxPoolGradient(backend as Heap, inputs as Infos, attrs as unknown as PoolAttributes),
+  Slice: ({ inputs, attrs, backend }) =>
+    slice(backend as Heap, inputs as Infos, attrs as unknown as SliceAttributes),
   UnsortedSegmentSum: ({ inputs, attrs, backend }) =>
     segmentSum(backend as Heap, inputs as Infos, attrs?.["numSegments"] as number),
 };

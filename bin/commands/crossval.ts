@@ -1,8 +1,8 @@
 /** Cross-validation of light networks: quality, size and speed in one table. */
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
-import { crossval, type FoldScores } from "../../lib/pipeline/crossval.ts";
-import { number, requiredText, text, type Command } from "../command.ts";
+import { crossval, type CrossvalResult, type FoldScores } from "../../lib/pipeline/crossval.ts";
+import { number, requiredText, text, type Command, type Context } from "../command.ts";
 import { count, table } from "../table.ts";
 import { architectureOptions, trainingOptions } from "./train.ts";
 
@@ -38,33 +38,35 @@ export const crossvalCommand: Command = {
       ...(folds === undefined ? {} : { folds }),
       ...(by === undefined ? {} : { by }),
     });
-    const [first] = result.rows;
-    const heads = first.tasks.flatMap(({ task, top2 }) => [
-      `${task} top-1`,
-      ...(top2 === undefined ? [] : [`${task} top-2`]),
-    ]);
-    context.print(
-      table(
-        ["network", ...heads, "MB", "MACs", "ms/frame"],
-        result.rows.map((row) => [
-          row.networks === 1 ? row.title : `${row.title} (${row.networks} networks)`,
-          ...row.tasks.flatMap(({ top1, top2 }) => [
-            shown(top1),
-            ...(top2 === undefined ? [] : [shown(top2)]),
-          ]),
-          (row.bytes / 1e6).toFixed(1),
-          count(row.macs),
-          row.frameMs.toFixed(2),
-        ]),
-      ),
-    );
-    const parts = result.folds.map(({ train, val, test }) => `${train}/${val}/${test}`).join(", ");
-    context.print(`± standard deviation over ${result.folds.length} folds by ${result.by}; ms on one thread`);
-    context.print(`training/validation/test: ${parts}`);
-    context.print(join(requiredText(args, "out"), "crossval.json"));
+    showFolds(result, requiredText(args, "out"), context);
     return result;
   },
 };
+
+/** The table of a cross-validation. */
+export function showFolds(result: CrossvalResult, folder: string, context: Context): void {
+  const [first] = result.rows;
+  const heads = first.tasks.flatMap(({ task, top2 }) => [
+    `${task} top-1`,
+    ...(top2 === undefined ? [] : [`${task} top-2`]),
+  ]);
+  context.print(
+    table(
+      ["network", ...heads, "MB", "MACs", "ms/frame"],
+      result.rows.map((row) => [
+        row.networks === 1 ? row.title : `${row.title} (${row.networks} networks)`,
+        ...row.tasks.flatMap(({ top1, top2 }) => [shown(top1), ...(top2 === undefined ? [] : [shown(top2)])]),
+        (row.bytes / 1e6).toFixed(1),
+        count(row.macs),
+        row.frameMs.toFixed(2),
+      ]),
+    ),
+  );
+  const parts = result.folds.map(({ train, val, test }) => `${train}/${val}/${test}`).join(", ");
+  context.print(`± standard deviation over ${result.folds.length} folds by ${result.by}; ms on one thread`);
+  context.print(`training/validation/test: ${parts}`);
+  context.print(join(folder, "crossval.json"));
+}
 
 function shown({ mean, sd }: FoldScores): string {
   return `${(100 * mean).toFixed(2)} ± ${(100 * sd).toFixed(2)} %`;

@@ -9,11 +9,13 @@ import { metricsOf } from "../../lib/pipeline/recording.ts";
 import { readRunState } from "../../lib/pipeline/run-folder.ts";
 import { parseShard } from "../../lib/pipeline/shard.ts";
 import { harvestShard } from "../../lib/pipeline/sharding.ts";
+import { crossval, type CrossvalOptions } from "../../lib/pipeline/crossval.ts";
 import { train } from "../../lib/pipeline/train.ts";
 import type { TrainOptions } from "../../lib/pipeline/train-options.ts";
 import { requiredText, text, type Command, type Context } from "../command.ts";
 import { harvestOptions, pruneOptions, trainOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
+import { showFolds } from "./crossval.ts";
 import { show as showTraining } from "./train.ts";
 
 export const pruneCommand: Command = {
@@ -47,6 +49,12 @@ export const resumeCommand: Command = {
       const again = { ...(state.config as unknown as TrainOptions), out: folder };
       const result = await train({ ...again, progress: context.progress, signal: context.signal });
       showTraining(result, folder, context);
+      return result;
+    }
+    if (state?.config["command"] === "crossval") {
+      const again = { ...(state.config as unknown as CrossvalOptions), out: folder };
+      const result = await crossval({ ...again, progress: context.progress, signal: context.signal });
+      showFolds(result, folder, context);
       return result;
     }
     const options = asGiven({ ...state?.config, out: folder } as unknown as PruneOptions);

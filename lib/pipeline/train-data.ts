@@ -84,7 +84,7 @@ export async function openTrainData(
 async function openTasks(config: TrainConfig, landmarks: boolean): Promise<[Dataset, ...Dataset[]]> {
   const table = await readTable(config.data);
   const has = (name: string): boolean => table.columns.some((column) => column.toLowerCase() === name);
-  const open = async (task: string): Promise<Dataset> => {
+  const open = async (task: string, label?: string): Promise<Dataset> => {
     const groups = task === "age-group" && !has("age_group") && !has("age-group") && has("age");
     const dataset = await openDataset({
       data: config.data,
@@ -92,14 +92,14 @@ async function openTasks(config: TrainConfig, landmarks: boolean): Promise<[Data
       seed: config.seed,
       valFraction: config.valFraction,
       strict: config.strict,
-      ...(config.label === undefined ? {} : { label: config.label }),
+      ...(label === undefined ? {} : { label }),
       ...(config.crop === undefined ? {} : { crop: config.crop }),
       ...(config.limit === undefined ? {} : { limit: config.limit }),
     });
     return groups ? asAgeGroups(dataset) : dataset;
   };
   const [first, ...more] = tasksOf(config);
-  const opened: [Dataset, ...Dataset[]] = [await open(first)];
+  const opened: [Dataset, ...Dataset[]] = [await open(first, config.label)];
   for (const task of more) opened.push(await open(task));
   if (landmarks && has("x0") && has("y0")) opened.push(await open("landmarks"));
   return opened;

@@ -112,6 +112,7 @@ export function resolveTrainOptions(
   checkNumbers(config, architecture);
   partsOf(config.split);
   const tasks = tasksOf(config);
+  need(config.label === undefined || tasks.length < 2, "label", config.label, "one task beside it");
   need(tasks.length > 0, "task", `"${config.task}"`, "a task, for example attributes");
   if (tasks.length > 1 && (!architecture.joint || architecture.overSampling === undefined)) {
     const found = `${architecture.name} with ${tasks.length} tasks (${tasks.join(", ")})`;

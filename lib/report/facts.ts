@@ -7,6 +7,11 @@ export function baselineOf(record: RunRecord): ModelRecord | undefined {
   return record.models.find((model) => model.name === "baseline");
 }
 
+/** Whether the run trained a network as it is: no filter was harvested, nothing was cut. */
+export function isTraining(record: RunRecord): boolean {
+  return record.curves.length === 0 && record.layers.length === 0 && baselineOf(record) === undefined;
+}
+
 /** The network that ETL made. */
 export function prunedOf(record: RunRecord): ModelRecord | undefined {
   return record.models.find((model) => model.name === "pruned");

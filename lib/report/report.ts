@@ -9,7 +9,7 @@ import { comparison, comparisonSentence, runTitle } from "./compare.ts";
 import { curvesSection } from "./curves.ts";
 import { html, raw, scriptJson, scriptSource, type Markup } from "./escape.ts";
 import { formatCount, formatGamma } from "./format.ts";
-import { sentenceCase } from "./facts.ts";
+import { isTraining, sentenceCase } from "./facts.ts";
 import { layersSection } from "./layers.ts";
 import { overlapSection } from "./overlap.ts";
 import { dataSection, provenanceSection, timeSection } from "./provenance.ts";
@@ -74,13 +74,16 @@ function byline(record: RunRecord): Markup {
   return html`<p class="byline">
     ${record.backbone.title} · ${record.dataset.name},
     ${formatCount(record.dataset.train + record.dataset.val)} training and ${formatCount(record.dataset.test)}
-    test faces · gamma ${formatGamma(record.gamma)} · ${record.createdAt.slice(0, 10)}
+    test faces${isTraining(record) ? "" : ` · gamma ${formatGamma(record.gamma)}`} ·
+    ${record.createdAt.slice(0, 10)}
   </p>`;
 }
 
 function onePage(scope: Scope): Page {
   const { record } = scope;
-  const title = record.title ?? `${sentenceCase(record.task.name)}: what pruning cost and saved`;
+  const task = sentenceCase(record.task.name);
+  const plain = isTraining(record) ? `${task}: a network trained` : `${task}: what pruning cost and saved`;
+  const title = record.title ?? plain;
   const sections = sectionsOf(scope);
   return {
     title,

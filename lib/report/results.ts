@@ -1,7 +1,7 @@
 /** Before and after, in the shape of the paper's Table 1, and the cost of trunk and head apart. */
 import type { ModelRecord, RunRecord } from "../core/record.ts";
 import { html, type Markup } from "./escape.ts";
-import { accuracyMeaning, baselineOf, orderedModels, plural, sentenceCase } from "./facts.ts";
+import { accuracyMeaning, baselineOf, isTraining, orderedModels, plural, sentenceCase } from "./facts.ts";
 import {
   formatBytes,
   formatChange,
@@ -74,15 +74,17 @@ export function resultsSection(scope: Scope): Section {
   ];
   const table = renderTable({
     id: `${scope.id}-results`,
-    caption: html`${sentenceCase(record.task.name)} with ${record.backbone.title} at gamma ${record.gamma}
-      <span>In brackets: the change against the baseline.</span>`,
+    caption: isTraining(record)
+      ? html`${sentenceCase(record.task.name)} with ${record.backbone.title}`
+      : html`${sentenceCase(record.task.name)} with ${record.backbone.title} at gamma ${record.gamma}
+          <span>In brackets: the change against the baseline.</span>`,
     columns,
     rows: models.map((model) => resultRow(record, model, baseline)),
     note: `Accuracy: ${accuracyMeaning(record)} (${testCounts(models)}), ± one standard error. ${timingNote(record)}`,
   });
   return {
     id: `${scope.id}-before-after`,
-    title: "Before and after",
+    title: isTraining(record) ? "Result" : "Before and after",
     body: html`<p class="plain">
         <dfn>MACs</dfn> are the multiply-and-add steps that one image costs; they do not depend on the
         machine. <dfn>FLOPs</dfn> count multiplication and addition apart, so they are twice the MACs; what

@@ -7,6 +7,7 @@ import {
   accuracyMeaning,
   baselineOf,
   controlsOf,
+  isTraining,
   plural,
   prunedOf,
 } from "./facts.ts";
@@ -196,6 +197,7 @@ export function storyBlock(record: RunRecord): Markup {
     }
     <p class="note">
       Accuracy: ${accuracyMeaning(record)}. ± is one standard error of the test set (binomial); it does not
-      contain the spread over seeds. The baseline is the unpruned network, fine-tuned on the same data.
+      contain the spread over
+      seeds.${isTraining(record) ? "" : " The baseline is the unpruned network, fine-tuned on the same data."}
     </p>`;
 }

@@ -1,7 +1,7 @@
 /** How the networks were trained: loss and validation accuracy per epoch, and what an epoch took. */
 import type { ModelRecord } from "../core/record.ts";
 import { html } from "./escape.ts";
-import { orderedModels } from "./facts.ts";
+import { isTraining, orderedModels } from "./facts.ts";
 import { formatCount, formatDigits, formatPercent, formatSeconds } from "./format.ts";
 import { accuracyFigure, lossFigure, trainedModels } from "./plots.ts";
 import { plot, type Scope, type Section } from "./section.ts";
@@ -44,9 +44,10 @@ export function trainingSection(scope: Scope): Section | undefined {
     id: `${scope.id}-training`,
     title: "Training",
     body: html`<p class="plain">
-        Epoch 0 is the state before the first training step: the head is already solved in closed form there.
-        The epoch with the best validation accuracy is kept (ringed), epoch 0 included; the test part is used
-        once, at the end.
+        Epoch 0 is the state before the first training
+        step${isTraining(record) ? "." : ": the head is already solved in closed form there."} The epoch with
+        the best validation accuracy is kept (ringed), epoch 0 included; the test part is used once, at the
+        end.
       </p>
       <div class="pair">
         ${plot(scope, "accuracy", accuracyFigure(record), {

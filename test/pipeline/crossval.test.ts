@@ -18,7 +18,7 @@ describe("crossval and compare, on drawn faces", function () {
 
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "etl-crossval-"));
-    shared = { data: "synthetic:80", cacheDir: join(root, "cache"), runs: 2, epochs: 1 };
+    shared = { data: "synthetic:80", cacheDir: join(root, "cache"), runs: 2, epochs: 0 };
   });
   after(() => rm(root, { recursive: true, force: true }));
 

@@ -51,7 +51,7 @@ export const planOptions = {
   },
   rmse: { choices: ["heldout", "train"] as const, describe: "Error that the knee reads (train)" },
   "group-select": {
-    choices: ["union", "last"] as const,
+    choices: ["union", "last", "joint"] as const,
     describe: "Selection of coupled channels (union)",
   },
   "min-filters": { type: "number", describe: "At least so many filters stay in every layer" },

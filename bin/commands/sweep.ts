@@ -101,7 +101,8 @@ type Variant = Partial<
 const switches: Readonly<Record<string, (value: string) => Variant | undefined>> = {
   scaling: (value) => (isOneOf(value, ["paper", "compensated", "none"]) ? { scaling: value } : undefined),
   rmse: (value) => (isOneOf(value, ["heldout", "train"]) ? { rmse: value } : undefined),
-  "group-select": (value) => (isOneOf(value, ["union", "last"]) ? { groupSelect: value } : undefined),
+  "group-select": (value) =>
+    isOneOf(value, ["union", "last", "joint"]) ? { groupSelect: value } : undefined,
   reconstruct: (value) => truth(value, (reconstruct) => ({ reconstruct })),
   refit: (value) => truth(value, (refit) => ({ refit })),
   augment: (value) => truth(value, (augment) => ({ augment })),

@@ -111,6 +111,8 @@ export interface Curve {
     /** [folds][lambdas]: the filters that the path without the fold chose, ascending. */
     readonly supports: readonly (readonly Uint32Array[])[];
   };
+  /** The path of the coupled group the tap belongs to, over the group's classes, and the class of every filter, [total]. */
+  readonly joint?: { readonly path: LassoPath; readonly classOf: Int32Array };
 }
 
 /** knee -> surgery. The path point gamma chose for one tap. */
@@ -132,7 +134,7 @@ export type RmseKind = "heldout" | "train";
 export type Scaling = "paper" | "compensated" | "none";
 
 /** How a coupled group's selection comes from the taps inside it. */
-export type GroupSelect = "union" | "last";
+export type GroupSelect = "union" | "last" | "joint";
 
 /** One row of every per-layer table. */
 export interface LayerRow {

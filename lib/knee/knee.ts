@@ -46,14 +46,41 @@ export function chooseKnee(path: LassoPath, gamma: number, options: KneeOptions 
   return kneeAt(path, { index, from: index, rmse, minFilters }, options);
 }
 
-/** The knee of a tap's curve. Where held-out error is asked for and there were no folds, the training error is read. */
+/**
+ * The knee of a tap's curve. Where held-out error is asked for and there were no folds, the training error is read. A tap
+ * with a joint path keeps the filters whose classes the joint path's knee keeps, on the training error; point, error and coefficients
+ * are those of the tap's own knee.
+ */
 export function chooseCurveKnee(
   curve: Curve,
   gamma: number,
   options: { readonly rmse?: RmseKind; readonly minFilters?: number } = {},
 ): ChosenKnee {
   const { rmse = "heldout", minFilters = 1 } = options;
+  if (curve.joint !== undefined) return jointKnee(curve, curve.joint, gamma, minFilters);
   return chooseKnee(curve.path, gamma, { rmse: curveError(curve, rmse), minFilters, tap: curve.tap });
+}
+
+function jointKnee(
+  curve: Curve,
+  { path, classOf }: NonNullable<Curve["joint"]>,
+  gamma: number,
+  minFilters: number,
+): ChosenKnee {
+  const { tap, total } = curve;
+  const chosen = chooseKnee(path, gamma, { minFilters: Math.min(minFilters, path.p), tap });
+  const own = chooseKnee(curve.path, gamma, { minFilters, tap });
+  const classes = new Set(chosen.keep);
+  const keep = Uint32Array.from(
+    Array.from({ length: total }, (_, j) => j).filter((j) => classes.has(classOf[j])),
+  );
+  const { q } = own;
+  const beta = new Float64Array(keep.length * q);
+  keep.forEach((filter, row) => {
+    const at = own.keep.indexOf(filter);
+    if (at >= 0) beta.set(own.beta.subarray(at * q, (at + 1) * q), row * q);
+  });
+  return { ...own, keep, beta, filters: keep.length };
 }
 
 /** The error of a curve that `kind` names. */

@@ -1,5 +1,5 @@
 /** The inverse question: which gamma reaches a given cost? Exact, because only finitely many gammas differ. */
-import type { Curve, RmseKind } from "../core/artifacts.ts";
+import type { Curve, LassoPath, RmseKind } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { curveError } from "./knee.ts";
 
@@ -11,20 +11,30 @@ export function breakpoints(
   curves: readonly Curve[],
   options: { readonly rmse?: RmseKind } = {},
 ): Float64Array {
-  const edges = curves.flatMap((curve) => curveEdges(curve, options.rmse ?? "heldout"));
+  const paths = new Set(curves.flatMap(({ joint }) => (joint === undefined ? [] : [joint.path])));
+  const edges = [
+    ...curves
+      .filter(({ joint }) => joint === undefined)
+      .flatMap((curve) => edgesOf(curve.path, curveError(curve, options.rmse ?? "heldout"))),
+    ...[...paths].flatMap((path) =>
+      edgesOf(
+        path,
+        Float64Array.from(path.points, ({ rmse }) => rmse),
+      ),
+    ),
+  ];
   const sorted = [...new Set(edges)].filter((edge) => edge < 1).sort((a, b) => a - b);
   return Float64Array.from([0, ...sorted.map((edge, i) => shortestBetween(edge, sorted[i + 1] ?? 1))]);
 }
 
 /** Gammas above which another point of the curve is within the bound and has fewer filters, or as many and less error. */
-function curveEdges(curve: Curve, kind: RmseKind): number[] {
-  const rmse = curveError(curve, kind);
+function edgesOf(path: LassoPath, rmse: Float64Array): number[] {
   const low = Math.min(...rmse);
   const high = Math.max(...rmse);
   if (high === low) return [0];
   const points = Array.from(rmse, (r, i) => ({
     edge: (r - low) / (high - low),
-    filters: curve.path.points[i].support.length,
+    filters: path.points[i].support.length,
   })).sort((a, b) => a.edge - b.edge || a.filters - b.filters);
   const edges: number[] = [];
   let fewest = Infinity;

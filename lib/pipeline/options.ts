@@ -157,6 +157,12 @@ export function resolveOptions(options: PruneOptions): Config {
   checkTarget(given);
   need(config.gamma >= 0 && config.gamma < 1, "gamma", config.gamma, "a number in [0, 1)");
   need(
+    config.groupSelect !== "joint" || (config.scaling === "none" && config.rmse === "train"),
+    "group-select",
+    "joint",
+    "--scaling none and --rmse train",
+  );
+  need(
     config.distill >= 0 && Number.isFinite(config.distill),
     "distill",
     config.distill,

@@ -9,6 +9,7 @@ import { analyseCoupling } from "../network/coupling/analyse.ts";
 import type { Network } from "../network/network.ts";
 import { planSurgery, type Plan } from "../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
+import { withJointPaths } from "./joining.ts";
 import { solveCurves } from "./solving.ts";
 import { harvestKey, type Harvest } from "./harvesting.ts";
 
@@ -39,7 +40,11 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
     },
   });
   if (!ran) progress.note("curves: done before, solved again from the moments where needed");
-  const solved = await solve();
+  const own = await solve();
+  const solved =
+    context.config.groupSelect === "joint"
+      ? await withJointPaths(context.backbone.network, own, { moments, progress })
+      : own;
   return {
     curves: solved,
     records: (knees) => solved.map((curve, i) => curveRecord(curve, taps[i].layer, moments[i], knees[i])),

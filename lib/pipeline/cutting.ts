@@ -1,5 +1,6 @@
 /** Stage surgery: scaling, reconstruction, the cut, and a closed-form head on the cut network's own features. */
 import { mergeMoments } from "../core/moments.ts";
+import { EtlError, isEtlError } from "../core/errors.ts";
 import { readBytes, writeWhole } from "../core/files.ts";
 import { readOnnx, writeOnnx } from "../formats/onnx.ts";
 import { withHead } from "../backbones/head.ts";
@@ -103,7 +104,13 @@ export async function cutWithHead(
     const original = teacherOf({ ...context, config }, planned);
     trunk = await refit(context, { original, cut: trunk, plan: planned.plan });
   }
-  const features = await harvestFeatures(context, trunk, backbone.features);
+  const features = await harvestFeatures(context, trunk, backbone.features).catch((error: unknown) => {
+    if (config.scaling !== "paper" || !isEtlError(error, "data")) throw error;
+    throw new EtlError("engine", `--scaling paper: ${error.message}`, {
+      hint: "literal scaling multiplies every layer by its coefficients, here until numbers overflow: use --scaling none",
+      cause: error,
+    });
+  });
   return calibrated(context, headed(trunk, backbone.features, solveHead(features, task), task));
 }
 

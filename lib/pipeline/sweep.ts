@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { EtlError } from "../core/errors.ts";
+import { EtlError, isEtlError } from "../core/errors.ts";
 import { readJson, writeJson, writeWhole } from "../core/files.ts";
 import { silent } from "../core/progress.ts";
 import type { RunRecord } from "../core/record.ts";
@@ -45,7 +45,7 @@ interface Point {
 
 /**
  * Runs every point. The harvest, the curves and the baseline of a task and seed are made once, in `base/`, and adopted by its
- * points; every point is a run folder of its own. Leaves `sweep.json`, `sweep.csv` and `report.html`, after every point.
+ * points; every point is a run folder of its own. A run that fails is left out, and named at the end. Leaves `sweep.json`, `sweep.csv` and `report.html`, after every point.
  *
  * @throws EtlError `usage` for an empty or repeated list; what a run throws
  */
@@ -53,6 +53,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const progress = options.progress ?? silent;
   const points = pointsOf(options);
   for (const point of points) resolveOptions(point.options);
+  const failed: string[] = [];
   for (const [i, { base, options: point }] of points.entries()) {
     const name = relative(options.out, point.out);
     if (await isFinished(point)) {
@@ -62,10 +63,24 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     progress.note(`sweep ${i + 1}/${points.length}: ${name}`);
     await runPipeline(base, "baseline");
     await adoptStages(base.out, point.out, ["harvest", "curves", "baseline"]);
-    await prune(point);
+    try {
+      await prune(point);
+    } catch (error) {
+      if (!isEtlError(error) || error.kind === "interrupted" || error.kind === "io") throw error;
+      failed.push(`${name} (${error.message})`);
+      progress.warn(`${name} failed, the sweep goes on: ${error.message}`);
+    }
     await summarise(options.out, false);
   }
-  return summarise(options.out, true);
+  const result = await summarise(options.out, true);
+  if (failed.length === 0) return result;
+  throw new EtlError(
+    "engine",
+    `sweep: ${failed.length} of ${points.length} runs failed: ${failed.join("; ")}`,
+    {
+      hint: `the others are in ${join(options.out, "report.html")}`,
+    },
+  );
 }
 
 function pointsOf(options: SweepOptions): Point[] {

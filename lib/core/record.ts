@@ -111,6 +111,9 @@ export interface ResponseRecord {
   readonly filter: number;
   /** |correlation| with the target on the training rows (ETL, eq. 2). */
   readonly correlation: number;
+  /** Mean and standard deviation of the response over the sample. */
+  readonly mean: number;
+  readonly sd: number;
   /** By class, or by the middle of a range of the label in its own unit; `error` = standard error of the mean. */
   readonly points: readonly {
     readonly label: string | number;

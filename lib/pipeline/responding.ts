@@ -28,7 +28,7 @@ export async function responsesStage(
   const { folder, task } = context;
   if (task.kind === "multi-label" || task.outputs > task.classes.length + 1) return [];
   await folder.stage("responses", {
-    inputs: { harvest: harvestKey(context), sampleSize, shownTaps, groupCount },
+    inputs: { harvest: harvestKey(context), sampleSize, shownTaps, groupCount, schema: 2 },
     files: ["responses.json"],
     produce: async () => {
       await writeJson(folder.file("responses.json"), await measure(context, chosenFilters(harvest)));
@@ -73,13 +73,21 @@ async function measure(context: RunContext, chosen: readonly Chosen[]): Promise<
   } finally {
     await program.dispose();
   }
-  return chosen.map(({ tap, layer, filter, correlation }, t) => ({
-    tap,
-    layer,
-    filter,
-    correlation,
-    points: groups.names.map((label, g) => ({ label, ...summary(values[t], groups.of, g) })),
-  }));
+  return chosen.map(({ tap, layer, filter, correlation }, t) => {
+    const all = summary(Array.from(values[t]));
+    return {
+      tap,
+      layer,
+      filter,
+      correlation,
+      mean: all.mean,
+      sd: all.error * Math.sqrt(all.n),
+      points: groups.names.map((label, g) => ({
+        label,
+        ...summary(Array.from(values[t]).filter((_, i) => groups.of[i] === g)),
+      })),
+    };
+  });
 }
 
 /** The group of every sampled row: its class, or one of at most `groupCount` ranges of the label. */
@@ -110,12 +118,8 @@ function groupsOf(
   };
 }
 
-function summary(
-  values: Float64Array,
-  group: Int32Array,
-  g: number,
-): { mean: number; error: number; n: number } {
-  const own = Array.from(values).filter((_, i) => group[i] === g);
+/** Mean, standard error of the mean, number. */
+function summary(own: readonly number[]): { mean: number; error: number; n: number } {
   const n = own.length;
   const mean = own.reduce((sum, value) => sum + value, 0) / Math.max(1, n);
   const squares = own.reduce((sum, value) => sum + (value - mean) ** 2, 0);

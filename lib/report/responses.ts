@@ -15,24 +15,22 @@ const looks = [
   ["--c5", "star"],
 ] as const;
 
-/** One line for each filter over the labels, in units of the filter's own range. */
+/** One line for each filter over the labels, in standard deviations of its response. */
 function responseFigure(responses: readonly ResponseRecord[], unit: string, numbers: boolean): Figure {
   return {
-    data: responses.map(({ layer, filter, correlation, points }, i) => {
+    data: responses.map(({ layer, filter, correlation, mean: level, sd, points }, i) => {
       const [color, symbol] = looks[i % looks.length];
       const seen = points.filter(({ n }) => n > 0);
-      const means = seen.map(({ mean }) => mean);
-      const [low, high] = [Math.min(...means), Math.max(...means)];
-      const range = Math.max(high - low, 1e-12);
+      const scale = sd > 0 ? sd : 1;
       return {
         type: "scatter",
         mode: "lines+markers",
         name: plotText(`${layer}, filter ${filter} (r ${correlation.toFixed(2)})`),
         x: seen.map(({ label }) => (typeof label === "number" ? label : plotText(label))),
-        y: seen.map(({ mean }) => short((mean - low) / range)),
+        y: seen.map(({ mean }) => short((mean - level) / scale)),
         error_y: {
           type: "data",
-          array: seen.map(({ error }) => short(error / range)),
+          array: seen.map(({ error }) => short(error / scale)),
           color,
           thickness: 1.2,
           width: 4,
@@ -45,7 +43,7 @@ function responseFigure(responses: readonly ResponseRecord[], unit: string, numb
     }),
     layout: layoutOf(380, {
       xaxis: axisOf(unit, numbers ? {} : { type: "category" }),
-      yaxis: axisOf("mean response, lowest 0 to highest 1"),
+      yaxis: axisOf("mean response (standard deviations)"),
     }),
   };
 }
@@ -63,8 +61,8 @@ export function responsesSection(scope: Scope): Section | undefined {
     body: html`${plot(scope, "responses", responseFigure(responses, unit, numbers), {
       title: `Response against ${numbers ? unit : "class"}`,
       text: html`At ${responses.length} taps from first to last, the filter whose pooled response correlates
-      most with the label. Nobody trained these filters for it. Mean over ${n} training faces; bars: one
-      standard error.`,
+      most with the label, in standard deviations of that response. Nobody trained these filters for it. Mean
+      over ${n} training faces; bars: one standard error.`,
       label: `Mean pooled response of ${responses.length} filters against ${unit}.`,
     })}`,
   };

@@ -27,7 +27,7 @@ describe("responses of single filters", () => {
       curves: [],
       seen: new Map(),
     };
-    expect(responsesSection(scope)?.body.text).to.contain("Mean over 30 training");
+    expect(responsesSection(scope)?.body.text.replace(/\s+/g, " ")).to.contain("Mean over 30 training faces");
     const [line] = scope.figures.get("run-responses")?.data ?? [];
     expect(line?.["x"]).to.deep.equal(["no", "yes"]);
     expect(line?.["y"]).to.deep.equal([-0.5, 1]);

@@ -1,8 +1,8 @@
 /**
  * `etl prune` against the same work in PyTorch and scikit-learn (peers/prune.py), stage by stage, runs alternating.
  *
- *     npx tsx test/bench/prune.ts DATA [--task gender] [--gamma 0.1] [--epochs 4] [--baseline-epochs 2] [--limit N]
- *         [--rmse heldout] [--learning-rate 1e-4,5e-4] [--threads 2] [--seed 0] [--rounds 1]
+ *     npx tsx test/bench/prune.ts DATA [--task gender] [--gamma 0.1] [--epochs 5] [--baseline-epochs 2] [--limit N]
+ *         [--rmse train] [--learning-rate 1e-4,3e-4] [--threads 2] [--seed 0] [--rounds 1]
  *
  * DATA: a folder with labels.csv and dataset.json (CelebA). Both sides decode from nothing, and take the same stages,
  * epochs, steps and learning-rate trials. Seconds are medians over rounds; `data` holds decoding, start and report.
@@ -21,10 +21,10 @@ const { values, positionals } = parseArgs({
   options: {
     task: { type: "string", default: "gender" },
     gamma: { type: "string", default: "0.1" },
-    rmse: { type: "string", default: "heldout" },
-    epochs: { type: "string", default: "4" },
+    rmse: { type: "string", default: "train" },
+    epochs: { type: "string", default: "5" },
     "baseline-epochs": { type: "string", default: "2" },
-    "learning-rate": { type: "string", default: "1e-4,5e-4" },
+    "learning-rate": { type: "string", default: "1e-4,3e-4" },
     threads: { type: "string", default: "2" },
     seed: { type: "string", default: "0" },
     limit: { type: "string" },

@@ -22,7 +22,9 @@ describe("files", () => {
 
   it("says that a part of the path is a file", async () => {
     await writeFile(join(root, "file"), "");
-    const outcome: unknown = await writeWhole(join(root, "file/x/y.json"), "1").catch((error: unknown) => error);
+    const outcome: unknown = await writeWhole(join(root, "file/x/y.json"), "1").catch(
+      (error: unknown) => error,
+    );
     expect(isEtlError(outcome, "io")).to.equal(true);
     expect(String(outcome)).to.contain("y.json: cannot write, a part of the path is a file");
   });

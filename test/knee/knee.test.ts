@@ -71,7 +71,12 @@ describe("knee", () => {
   it("reads a held-out error that rises again", () => {
     const heldOut = Float64Array.of(1, 0.6, 0.3, 0.35, 0.4, 0.9);
     expect(chooseKnee(path, 0.01, { rmse: heldOut, tap: "conv" })).to.deep.include({ index: 2, tap: "conv" });
-    const curve = { tap: "t", total: 10, path, heldOut: { mean: heldOut, standardError: heldOut, supports: [] } };
+    const curve = {
+      tap: "t",
+      total: 10,
+      path,
+      heldOut: { mean: heldOut, standardError: heldOut, supports: [] },
+    };
     expect(chooseCurveKnee(curve, 0.01).filters).to.equal(5);
     expect(chooseCurveKnee(curve, 0.01, { rmse: "train" }).filters).to.equal(8);
   });

@@ -40,8 +40,10 @@ export async function evaluateStage(
     inputs: { key },
     files: [fileOf(name)],
     produce: async () => {
-      progress.start(`evaluate ${name}`);
+      progress.start(`evaluate ${name}`, 2);
       const { test, right } = await measure(context, network, context.rows.test);
+      progress.update(1);
+      context.signal?.throwIfAborted();
       const { test: validation } = await measure(context, network, context.rows.val);
       const file: EvaluationFile = { test, validation, right: Array.from(right) };
       await writeJson(folder.file(fileOf(name)), file);

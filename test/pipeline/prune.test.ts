@@ -72,7 +72,7 @@ describe("prune, end to end on drawn faces", function () {
   it("stopped in every stage and run again, it ends with the same accuracy and the same network", async () => {
     const reference = await readFile(join(options.out, "pruned.onnx"));
     const out = join(root, "stopped");
-    const stops = ["harvest", "refit", "baseline, epoch 1", "pruned, epoch 1", "pruned, epoch 2", "evaluate"];
+    const stops = ["harvest", "baseline, epoch 1", "refit", "pruned, epoch 1", "pruned, epoch 2", "evaluate"];
     for (const stop of stops) {
       const abort = new AbortController();
       let armed = false;

@@ -42,7 +42,7 @@ export interface FinetuneOptions {
   readonly epochs: number;
   /** One rate, or candidates of which a short trial on the validation split picks one. */
   readonly learningRate: number | readonly number[];
-  /** Steps of a trial; default: a third of an epoch, at least 20, at most 60. */
+  /** Steps of a trial; default: a third of an epoch, at least 12, at most 60. */
   readonly trialSteps?: number;
   /** Learning rate of a step; default: linear warm-up over a fifth of the run, then a cosine to zero. */
   readonly rateAt?: ((at: RatePosition) => number) | undefined;
@@ -148,7 +148,7 @@ async function begin(network: Network, trainer: Trainer, options: FinetuneOption
   const candidates = typeof options.learningRate === "number" ? [options.learningRate] : options.learningRate;
   const trials: LearningRateTrial[] = [];
   if (candidates.length > 1) {
-    const steps = options.trialSteps ?? Math.min(60, Math.max(20, Math.ceil(options.stepsPerEpoch / 3)));
+    const steps = options.trialSteps ?? Math.min(60, Math.max(12, Math.ceil(options.stepsPerEpoch / 3)));
     for (const candidate of candidates) {
       const valLoss = await tryLearningRate(network, trainer, { candidate, steps, options });
       trials.push({ learningRate: candidate, valLoss });

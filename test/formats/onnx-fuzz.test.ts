@@ -8,8 +8,8 @@ import { wave } from "../support/onnx-run.ts";
 import { message } from "../support/protobuf.ts";
 import { dims, file, node, value } from "./onnx-files.ts";
 
-/** Number of mutated files; `ETL_FUZZ=10000` for the long run. */
-const runs = Number(process.env["ETL_FUZZ"] ?? 2000);
+/** Number of mutated files; `ETL_FUZZ` says another. */
+const runs = Number(process.env["ETL_FUZZ"] ?? 10_000);
 
 /** Files to begin from: one of ours, one as old exporters wrote them. */
 function seeds(): Uint8Array[] {

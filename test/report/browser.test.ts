@@ -30,7 +30,8 @@ async function until(page: Page, expression: string): Promise<void> {
   throw new Error(`never true: ${expression}`);
 }
 
-describe("report in a browser", () => {
+describe("report in a browser", function () {
+  this.timeout(180_000);
   let browser: Browser | undefined;
   let folder = "";
   let complaints: string[] = [];
@@ -71,9 +72,9 @@ describe("report in a browser", () => {
       void dialog.dismiss();
     });
     page.on("request", (request) => requests.push(request.url()));
-    await page.goto(pathToFileURL(join(folder, name)).href);
+    await page.goto(pathToFileURL(join(folder, name)).href, { timeout: 90_000 });
     await page
-      .waitForSelector("html.drawn", { state: "attached", timeout: 20_000 })
+      .waitForSelector("html.drawn", { state: "attached", timeout: 60_000 })
       .catch((error: unknown) => {
         throw new Error(`${name} was not drawn: ${complaints.join("; ")}`, { cause: error });
       });

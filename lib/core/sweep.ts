@@ -1,11 +1,6 @@
 /** Many runs as rows: one for each task, backbone, variant, gamma and network, mean and standard deviation over seeds. */
 import type { ModelRecord, RunRecord } from "./record.ts";
-
-/** Mean and sample standard deviation (0 for a single value). */
-export interface Spread {
-  readonly mean: number;
-  readonly sd: number;
-}
+import { median, spread, type Spread } from "./statistics.ts";
 
 /** One line of a sweep. Shares are over the baseline of the same run, then averaged. */
 export interface SweepRow {
@@ -52,13 +47,17 @@ const variantKeys = [
   "augment",
 ];
 
-/** What the options of a record do otherwise than those of the other records: "scaling paper, refit false". */
-export function variantOf(record: RunRecord, records: readonly RunRecord[]): string {
-  const usual = (key: string): unknown => mostCommon(records.map(({ config }) => config[key]));
-  return variantKeys
-    .filter((key) => record.config[key] !== usual(key))
-    .map((key) => `${key} ${String(record.config[key])}`)
-    .join(", ");
+/** What the options of each record do otherwise than those of most records: "scaling paper, refit false". */
+export function variantsOf(records: readonly RunRecord[]): string[] {
+  const usual = new Map(
+    variantKeys.map((key) => [key, mostCommon(records.map(({ config }) => config[key]))]),
+  );
+  return records.map(({ config }) =>
+    variantKeys
+      .filter((key) => config[key] !== usual.get(key))
+      .map((key) => `${key} ${String(config[key])}`)
+      .join(", "),
+  );
 }
 
 function mostCommon(values: readonly unknown[]): unknown {
@@ -67,22 +66,35 @@ function mostCommon(values: readonly unknown[]): unknown {
   return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
 }
 
-/** Rows of many runs, in the order: task, backbone, variant, gamma, network. */
+/** One network of one run, with the baseline of that run (itself, where there is none). */
+interface Member {
+  readonly record: RunRecord;
+  readonly model: ModelRecord;
+  readonly baseline: ModelRecord;
+  readonly variant: string;
+}
+
+/** Rows of many runs, in the order: task, backbone, gamma, variant, network. */
 export function sweepRows(records: readonly RunRecord[]): SweepRow[] {
-  const groups = new Map<string, { record: RunRecord; model: ModelRecord; variant: string }[]>();
-  for (const record of records) {
-    const variant = variantOf(record, records);
+  const groups = new Map<string, Member[]>();
+  const variants = variantsOf(records);
+  for (const [i, record] of records.entries()) {
+    const baseline = record.models.find(({ name }) => name === "baseline");
     for (const model of record.models) {
-      const untouched = model.name === "baseline" || model.name === "probe";
-      const what = untouched ? ["", ""] : [variant, String(record.gamma)];
-      const key = JSON.stringify([record.task.name, record.backbone.name, ...what, model.name]);
+      const [variant, gamma] = isUntouched(model) ? ["", ""] : [variants[i], String(record.gamma)];
+      const key = JSON.stringify([record.task.name, record.backbone.name, variant, gamma, model.name]);
       const group = groups.get(key) ?? [];
       const known = group.some((other) => seedOf(other.record) === seedOf(record));
-      if (!known) group.push({ record, model, variant: what[0] ?? "" });
+      if (!known) group.push({ record, model, baseline: baseline ?? model, variant });
       groups.set(key, group);
     }
   }
   return [...groups.values()].map(rowOf).sort(byPlace);
+}
+
+/** Whether a network is the same at every gamma. */
+function isUntouched({ name }: ModelRecord): boolean {
+  return name === "baseline" || name === "probe";
 }
 
 const places = ["baseline", "probe", "pruned"];
@@ -102,15 +114,13 @@ function seedOf(record: RunRecord): number {
   return Number(record.config["seed"] ?? 0);
 }
 
-function rowOf(
-  group: readonly { readonly record: RunRecord; readonly model: ModelRecord; readonly variant: string }[],
-): SweepRow {
-  const [{ record, model, variant }] = group as [(typeof group)[number]];
-  const baselines = group.map(
-    (one) => one.record.models.find(({ name }) => name === "baseline") ?? one.model,
-  );
-  const over = (read: (model: ModelRecord) => number): number =>
-    spread(group.map((one, i) => read(one.model) / read(baselines[i] ?? one.model))).mean;
+function rowOf(group: readonly Member[]): SweepRow {
+  const [{ record, model, variant }] = group;
+  const mean = (read: (model: ModelRecord) => number): number =>
+    spread(group.map((one) => read(one.model))).mean;
+  const over = (read: (model: ModelRecord) => number): Spread =>
+    spread(group.map((one) => read(one.model) / read(one.baseline)));
+  /** Undefined where a run has no such number. */
   const each = (read: (model: ModelRecord) => number | undefined): Spread | undefined => {
     const values = group.flatMap((one) => read(one.model) ?? []);
     return values.length === group.length ? spread(values) : undefined;
@@ -118,46 +128,34 @@ function rowOf(
   const mae = each(({ test }) => test.mae);
   const cpu = each(({ latency }) => latency?.medianMs);
   const epoch = each(({ history }) =>
-    median(history.filter(({ epoch: at }) => at > 0).map((e) => e.seconds)),
+    median(history.filter(({ epoch: at }) => at > 0).map(({ seconds }) => seconds)),
   );
-  const { macs, params, bytes } = model.cost.total;
-  const untouched = model.name === "baseline" || model.name === "probe";
   return {
     task: record.task.name,
     backbone: record.backbone.name,
     variant,
-    ...(untouched ? {} : { gamma: record.gamma }),
+    ...(isUntouched(model) ? {} : { gamma: record.gamma }),
     network: model.name,
     title: model.title,
     seeds: group.map((one) => seedOf(one.record)),
     accuracy: spread(group.map((one) => one.model.test.accuracy)),
-    kept: spread(group.map((one, i) => one.model.test.accuracy / (baselines[i] ?? one.model).test.accuracy)),
+    kept: over(({ test }) => test.accuracy),
     ...(mae && { mae }),
     validation: [
       each(({ history }) => history[0]?.valAccuracy),
       each(({ history }) => history[1]?.valAccuracy),
       each(({ validation }) => validation?.accuracy),
     ],
-    macs: each(({ cost }) => cost.total.macs)?.mean ?? macs,
-    params: each(({ cost }) => cost.total.params)?.mean ?? params,
-    bytes: each(({ cost }) => cost.total.bytes)?.mean ?? bytes,
+    macs: mean(({ cost }) => cost.total.macs),
+    params: mean(({ cost }) => cost.total.params),
+    bytes: mean(({ cost }) => cost.total.bytes),
     ...(cpu && { cpuMs: cpu.mean }),
-    macsShare: over(({ cost }) => cost.total.macs),
-    paramsShare: over(({ cost }) => cost.total.params),
-    bytesShare: over(({ cost }) => cost.total.bytes),
-    ...(cpu && { cpuShare: over(({ latency }) => latency?.medianMs ?? Number.NaN) }),
+    macsShare: over(({ cost }) => cost.total.macs).mean,
+    paramsShare: over(({ cost }) => cost.total.params).mean,
+    bytesShare: over(({ cost }) => cost.total.bytes).mean,
+    ...(cpu && { cpuShare: over(({ latency }) => latency?.medianMs ?? Number.NaN).mean }),
     ...(epoch && { epochSeconds: epoch.mean }),
   };
-}
-
-function median(values: readonly number[]): number | undefined {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
-function spread(values: readonly number[]): Spread {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, sd: values.length < 2 ? 0 : Math.sqrt(squares / (values.length - 1)) };
 }
 
 const columns: readonly (readonly [string, (row: SweepRow) => number | string | undefined])[] = [

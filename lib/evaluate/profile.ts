@@ -2,6 +2,7 @@
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import type { Latency } from "../core/record.ts";
+import { quantile } from "../core/statistics.ts";
 import type { Engine, Program, Tensors } from "../engine/engine.ts";
 import { sizeOf, type Network } from "../network/network.ts";
 
@@ -65,14 +66,6 @@ export async function profileModels(
 export function summarise(times: readonly number[], threads: number): Latency {
   const sorted = times.toSorted((a, b) => a - b);
   return { medianMs: quantile(sorted, 0.5), p95Ms: quantile(sorted, 0.95), runs: times.length, threads };
-}
-
-/** Linear interpolation between the two nearest of the sorted values (NumPy's default). */
-export function quantile(sorted: readonly number[], q: number): number {
-  const at = q * (sorted.length - 1);
-  const low = Math.floor(at);
-  const high = Math.min(sorted.length - 1, low + 1);
-  return sorted[low] + (at - low) * (sorted[high] - sorted[low]);
 }
 
 /** Standard normal noise for every input of a network: time must not depend on what is on the picture. */

@@ -4,9 +4,10 @@ import { predictionName, withHead } from "../backbones/head.ts";
 import { nowMs } from "../core/clock.ts";
 import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
+import { median } from "../core/statistics.ts";
 import type { Engine, Program, Trainer } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
-import { noiseFor, quantile } from "../evaluate/profile.ts";
+import { noiseFor } from "../evaluate/profile.ts";
 import type { Network } from "../network/network.ts";
 import { findTaps, withPooledTaps } from "../network/taps.ts";
 import type { ServiceOptions } from "./services.ts";
@@ -56,7 +57,7 @@ export async function benchBackbone(nameOrPath: string, options: BenchOptions = 
     const runs = await compileRuns(engine, network, batch);
     try {
       const times = await alternate(runs, { rounds, progress, signal: options.signal });
-      const [forwardMs, forwardTapsMs, trainMs] = times.map((list) => median(list) / batch);
+      const [forwardMs, forwardTapsMs, trainMs] = times.map((list) => (median(list) ?? Number.NaN) / batch);
       const { description, threads } = engine;
       return {
         ...{ backbone: backbone.name, engine: description, threads, batch, rounds },
@@ -151,11 +152,4 @@ async function loadForTiming(
 function checkCount(option: string, value: number): void {
   if (Number.isSafeInteger(value) && value >= 1) return;
   throw new EtlError("usage", `--${option}: ${value}, a whole number of at least 1 was needed`);
-}
-
-function median(values: readonly number[]): number {
-  return quantile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );
 }

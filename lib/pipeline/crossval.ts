@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { EtlError, isEtlError } from "../core/errors.ts";
 import { readJson, writeJson } from "../core/files.ts";
 import { SCHEMA } from "../core/record.ts";
+import { spread, type Spread } from "../core/statistics.ts";
 import { architectureOf } from "../backbones/light.ts";
 import { networkFingerprint } from "../backbones/backbone.ts";
 import { openEngine } from "../engine/open.ts";
@@ -28,11 +29,8 @@ export interface CrossvalOptions extends Omit<TrainOptions, "arch"> {
   readonly by?: "identity" | "row";
 }
 
-/** Quality over the folds. Fractions in 0..1. */
-export interface FoldScores {
-  readonly mean: number;
-  /** Standard deviation over the folds. */
-  readonly sd: number;
+/** Quality over the folds: mean, standard deviation. Fractions in 0..1. */
+export interface FoldScores extends Spread {
   /** One value per fold. */
   readonly folds: readonly number[];
 }
@@ -262,7 +260,5 @@ async function crossvalTasks(
 }
 
 function scoresOf(folds: readonly number[]): FoldScores {
-  const mean = folds.reduce((sum, value) => sum + value, 0) / folds.length;
-  const variance = folds.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (folds.length - 1);
-  return { mean, sd: Math.sqrt(variance), folds };
+  return { ...spread(folds), folds };
 }

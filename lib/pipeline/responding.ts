@@ -3,6 +3,7 @@ import { readJson, writeJson } from "../core/files.ts";
 import { createRandom } from "../core/random.ts";
 import { mergeMoments } from "../core/moments.ts";
 import type { ResponseRecord } from "../core/record.ts";
+import { spread } from "../core/statistics.ts";
 import { correlationRanking } from "../lasso/ranking.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { withPooledTaps } from "../network/taps.ts";
@@ -26,7 +27,7 @@ export async function responsesStage(
   harvest: Harvest,
 ): Promise<readonly ResponseRecord[]> {
   const { folder, task } = context;
-  if (task.kind === "multi-label" || task.outputs > task.classes.length + 1) return [];
+  if (task.kind === "multi-label" || (task.kind === "regression" && task.outputs > 1)) return [];
   await folder.stage("responses", {
     inputs: { harvest: harvestKey(context), sampleSize, shownTaps, groupCount, schema: 2 },
     files: ["responses.json"],
@@ -74,19 +75,14 @@ async function measure(context: RunContext, chosen: readonly Chosen[]): Promise<
     await program.dispose();
   }
   return chosen.map(({ tap, layer, filter, correlation }, t) => {
-    const all = summary(Array.from(values[t]));
-    return {
-      tap,
-      layer,
-      filter,
-      correlation,
-      mean: all.mean,
-      sd: all.error * Math.sqrt(all.n),
-      points: groups.names.map((label, g) => ({
-        label,
-        ...summary(Array.from(values[t]).filter((_, i) => groups.of[i] === g)),
-      })),
-    };
+    const all = Array.from(values[t]);
+    const points = groups.names.map((label, g) => {
+      const own = all.filter((_, i) => groups.of[i] === g);
+      const n = own.length;
+      const { mean, sd } = n === 0 ? { mean: 0, sd: 0 } : spread(own);
+      return { label, mean, error: n === 0 ? 0 : sd / Math.sqrt(n), n };
+    });
+    return { tap, layer, filter, correlation, ...spread(all), points };
   });
 }
 
@@ -116,12 +112,4 @@ function groupsOf(
     names: Array.from({ length: groupCount }, (_, g) => Number((low + (g + 0.5) * width).toPrecision(3))),
     of: Int32Array.from(labels, (label) => Math.min(groupCount - 1, Math.floor((label - low) / width))),
   };
-}
-
-/** Mean, standard error of the mean, number. */
-function summary(own: readonly number[]): { mean: number; error: number; n: number } {
-  const n = own.length;
-  const mean = own.reduce((sum, value) => sum + value, 0) / Math.max(1, n);
-  const squares = own.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, error: n < 2 ? 0 : Math.sqrt(squares / (n - 1) / n), n };
 }

@@ -1,6 +1,7 @@
 /** What many runs say together: the paper's Table 1 and its figures 4 to 6, mean and deviation over seeds. */
 import type { RunRecord } from "../core/record.ts";
-import { sweepRows, type Spread, type SweepRow } from "../core/sweep.ts";
+import type { Spread } from "../core/statistics.ts";
+import { sweepRows, type SweepRow } from "../core/sweep.ts";
 import { axisOf, layoutOf } from "./client/figures.ts";
 import type { Figure } from "./client/dom.ts";
 import { html, plotText, type Markup } from "./escape.ts";
@@ -19,6 +20,7 @@ export function isSweep(records: readonly RunRecord[]): boolean {
 export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Markup {
   const rows = sweepRows(records);
   const most = Math.max(...rows.map(({ seeds }) => seeds.length));
+  const withError = rows.some(({ mae }) => mae !== undefined);
   const over = most > 1 ? `mean ± standard deviation over up to ${most} seeds` : "one seed";
   return html`${renderTable({
     id: "table1",
@@ -31,18 +33,13 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
       { label: "Gamma", numeric: true },
       { label: "Seeds", numeric: true },
       { label: "Accuracy", numeric: true },
-      ...(rows.some(({ mae }) => mae !== undefined) ? [{ label: "Mean error", numeric: true }] : []),
+      ...(withError ? [{ label: "Mean error", numeric: true }] : []),
       { label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" },
       { label: "FLOPs", numeric: true, csv: "FLOPs (2 x MACs)" },
       { label: "Size", numeric: true, csv: "bytes" },
       { label: "CPU inference", numeric: true, csv: "cpu median (ms)" },
     ],
-    rows: rows.map((row) =>
-      tableRow(
-        row,
-        rows.some(({ mae }) => mae !== undefined),
-      ),
-    ),
+    rows: rows.map((row) => tableRow(row, withError)),
     note: "Accuracy on the test part. Regression: share within the task's tolerance, and mean absolute error in the label's unit. FLOPs are twice the MACs.",
   })}
   ${figures(scope, rows)}`;

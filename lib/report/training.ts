@@ -1,18 +1,12 @@
 /** How the networks were trained: loss and validation accuracy per epoch, and what an epoch took. */
 import type { ModelRecord } from "../core/record.ts";
+import { median } from "../core/statistics.ts";
 import { html } from "./escape.ts";
 import { isTraining, orderedModels } from "./facts.ts";
 import { formatCount, formatDigits, formatPercent, formatSeconds } from "./format.ts";
 import { accuracyFigure, lossFigure, trainedModels } from "./plots.ts";
 import { plot, type Scope, type Section } from "./section.ts";
 import { renderTable, text, type Row } from "./tables.ts";
-
-function median(values: readonly number[]): number | undefined {
-  if (values.length === 0) return undefined;
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
 
 function trainingRow(model: ModelRecord): Row {
   const { history, bestEpoch, learningRate } = model;

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { RunRecord } from "../../lib/core/record.ts";
-import { sweepCsv, sweepRows, variantOf } from "../../lib/core/sweep.ts";
+import { sweepCsv, sweepRows, variantsOf } from "../../lib/core/sweep.ts";
 import { sampleRecord } from "../report/sample.ts";
 
 function run(
@@ -32,8 +32,7 @@ describe("rows of a sweep", () => {
 
   it("keep variants apart by the options that differ from most runs", () => {
     const runs = [run(0.1, 0, 0.96), run(0.1, 1, 0.96), run(0.1, 0, 0.9, { scaling: "paper" })];
-    expect(variantOf(runs[2], runs)).to.equal("scaling paper");
-    expect(variantOf(runs[0], runs)).to.equal("");
+    expect(variantsOf(runs)).to.deep.equal(["", "", "scaling paper"]);
     const pruned = sweepRows(runs).filter(({ network }) => network === "pruned");
     expect(pruned.map(({ variant, seeds }) => [variant, seeds.length])).to.deep.equal([
       ["", 2],

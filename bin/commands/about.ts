@@ -1,16 +1,14 @@
 /** Commands that tell: backbones, doctor, report, plan. */
-import { existsSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { backboneEntries } from "../../lib/backbones/catalogue.ts";
 import { EtlError } from "../../lib/core/errors.ts";
-import { readJson, writeWhole } from "../../lib/core/files.ts";
-import { SCHEMA, type RunRecord } from "../../lib/core/record.ts";
+import { writeWhole } from "../../lib/core/files.ts";
 import { defaultCacheDir } from "../../lib/data/cache.ts";
 import { probeEngines } from "../../lib/engine/open.ts";
 import { version } from "../../lib/pipeline/version.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
-import { runsBelow } from "../../lib/pipeline/sweep.ts";
+import { readRecord, runsOf } from "../../lib/pipeline/records.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { text, texts, type Command } from "../command.ts";
 import { table } from "../table.ts";
@@ -84,7 +82,7 @@ export const reportCommand: Command = {
   ],
   run: async (args, context) => {
     const given = texts(args, "runs");
-    const runs = (await Promise.all(given.map(expandSweep))).flat();
+    const runs = (await Promise.all(given.map(runsOf))).flat();
     const records = await Promise.all(runs.map(readRecord));
     const out = text(args, "out") ?? (given.length === 1 ? join(given[0], "report.html") : undefined);
     if (out === undefined) {
@@ -96,23 +94,3 @@ export const reportCommand: Command = {
     return { file: out, runs: records.length };
   },
 };
-
-/** The runs of a sweep; a run itself. */
-export async function expandSweep(folder: string): Promise<string[]> {
-  if (!existsSync(join(folder, "sweep.json"))) return [folder];
-  return (await runsBelow(folder)).map((run) => join(folder, run));
-}
-
-export async function readRecord(run: string): Promise<RunRecord> {
-  const path = join(run, "record.json");
-  if (!existsSync(path)) {
-    throw new EtlError("usage", `${run}: no record.json, a finished run was needed`, {
-      hint: `try: etl resume ${run}`,
-    });
-  }
-  const record = (await readJson(path)) as Partial<RunRecord> | null;
-  if (record?.schema !== SCHEMA || !Array.isArray(record.models) || !Array.isArray(record.curves)) {
-    throw new EtlError("format", `${path}: not a run record of schema ${SCHEMA}, one was needed`);
-  }
-  return { ...(record as RunRecord), title: record.title ?? run };
-}

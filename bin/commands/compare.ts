@@ -2,11 +2,11 @@
 import { EtlError } from "../../lib/core/errors.ts";
 import { writeWhole } from "../../lib/core/files.ts";
 import { comparedNetworks, timedTogether } from "../../lib/pipeline/compare.ts";
+import { readRecord, runsOf } from "../../lib/pipeline/records.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { flag, text, texts, type Command } from "../command.ts";
 import { count, percent, table } from "../table.ts";
-import { expandSweep, readRecord } from "./about.ts";
 
 const columns = ["accuracy", "balanced", "MACs", "parameters", "bytes", "CPU time", "front"];
 
@@ -29,7 +29,7 @@ export const compareCommand: Command = {
   ],
   run: async (args, context) => {
     const given = texts(args, "runs");
-    const folders = (await Promise.all(given.map(expandSweep))).flat();
+    const folders = (await Promise.all(given.map(runsOf))).flat();
     const read = await Promise.all(folders.map(readRecord));
     const tasks = new Set(read.map((record) => record.task.name));
     const service = {

@@ -1,15 +1,15 @@
 /** What every stage of a run works with, opened once and closed together. */
 import type { Preprocessing, Task } from "../core/artifacts.ts";
-import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import { loadBackbone, type Backbone } from "../backbones/catalogue.ts";
 import { batches, type Batch, type BatchOptions } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { openDataset } from "../data/open.ts";
-import { prepareImages, rowsOf, type ImageStore } from "../data/store.ts";
+import { prepareImages, type ImageStore } from "../data/store.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import type { Config } from "./options.ts";
+import { allPartRows, partRows, type PartRows } from "./part-rows.ts";
 import type { RunFolder } from "./run-folder.ts";
 import { shardOf, type Shard } from "./shard.ts";
 
@@ -21,13 +21,10 @@ export interface RunContext {
   readonly dataset: Dataset;
   readonly store: ImageStore;
   readonly task: Task;
-  readonly rows: { readonly train: Uint32Array; readonly val: Uint32Array; readonly test: Uint32Array };
+  readonly rows: PartRows;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
 }
-
-/** Fewest pictures of each part without which nothing can be learned or measured. */
-const fewest = { train: 20, val: 5, test: 5 } as const;
 
 /** Opens data, backbone and engine. The caller closes with {@link closeContext}, also after a failure. */
 export async function openContext(
@@ -65,15 +62,8 @@ export async function openContext(
     ...(config.threads === undefined ? {} : { threads: config.threads }),
   });
   try {
-    const rows = { train: rowsOf(store, "train"), val: rowsOf(store, "val"), test: rowsOf(store, "test") };
-    for (const part of ["train", "val", "test"] as const) {
-      if (rows[part].length >= (shard === undefined ? fewest[part] : 0)) continue;
-      throw new EtlError(
-        "data",
-        `${dataset.name}: ${rows[part].length} usable ${part} pictures, at least ${fewest[part]} were needed`,
-        { hint: "check the split column of labels.csv, --val-fraction and --limit" },
-      );
-    }
+    const hint = "check the split column of labels.csv, --val-fraction and --limit";
+    const rows = shard === undefined ? partRows(store, hint) : allPartRows(store);
     const engine = await openEngine({
       engine: config.engine,
       ...(config.threads === undefined ? {} : { threads: config.threads }),

@@ -1,6 +1,6 @@
 /** `etl crossval`: every part of the data is the test part once; quality, size and speed of architectures in one table. */
 import { join } from "node:path";
-import { EtlError, isEtlError } from "../core/errors.ts";
+import { EtlError } from "../core/errors.ts";
 import { readJson, writeJson } from "../core/files.ts";
 import { SCHEMA } from "../core/record.ts";
 import { spread, type Spread } from "../core/statistics.ts";
@@ -11,14 +11,14 @@ import { profileModels } from "../evaluate/profile.ts";
 import { topAccuracy } from "../evaluate/top.ts";
 import { dealFolds } from "../harvest/folds.ts";
 import { costOf } from "../network/cost.ts";
-import { openRunFolder, type RunFolder } from "./run-folder.ts";
-import type { PartRows } from "./train-data.ts";
+import { givenOptions } from "./job.ts";
+import { inRunFolder, type RunFolder } from "./run-folder.ts";
+import type { PartRows } from "./part-rows.ts";
 import { trainNetwork } from "./train-loop.ts";
 import { measureHeads } from "./train-measure.ts";
 import { tasksOf, type TrainOptions } from "./train-options.ts";
 import { openSetup, type TrainSetup } from "./train-setup.ts";
 import type { StartingNetwork } from "./train-network.ts";
-import { version } from "./version.ts";
 
 export interface CrossvalOptions extends Omit<TrainOptions, "arch"> {
   /** Names of architectures. */
@@ -78,13 +78,9 @@ export async function crossval(options: CrossvalOptions): Promise<CrossvalResult
     throw new EtlError("usage", `--folds: ${folds}, a whole number of at least 2 was needed`);
   }
   for (const arch of archs) architectureOf(arch);
-  const kept = Object.entries(shared).filter(([name]) => name !== "progress" && name !== "signal");
-  const folder = await openRunFolder(
-    options.out,
-    { ...Object.fromEntries(kept), archs, folds, by, command: "crossval" },
-    version,
-  );
-  try {
+  const config = { ...givenOptions(shared), archs, folds, by, command: "crossval" };
+  const interruption = { kept: "finished folds are kept", hint: "go on with the same command" };
+  return inRunFolder(options.out, { config, signal: options.signal, ...interruption }, async (folder) => {
     const rows: CrossvalRow[] = [];
     let deal: Deal | undefined;
     for (const arch of archs) {
@@ -102,15 +98,7 @@ export async function crossval(options: CrossvalOptions): Promise<CrossvalResult
     await writeJson(folder.file("crossval.json"), result);
     await folder.finish();
     return result;
-  } catch (error) {
-    if (options.signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
-    throw new EtlError("interrupted", `${folder.path}: stopped by the user, finished folds are kept`, {
-      hint: "go on with the same command",
-      cause: error,
-    });
-  } finally {
-    await folder.close();
-  }
+  });
 }
 
 interface Wanted {

@@ -1,20 +1,16 @@
 /** The options of a run, with their defaults, checked. */
-import type { Crop, GroupSelect, RmseKind, Scaling } from "../core/artifacts.ts";
+import type { GroupSelect, RmseKind, Scaling } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import type { Progress } from "../core/progress.ts";
+import { checkJob, givenOptions, need, needCount, type JobOptions } from "./job.ts";
 
 /** Networks of the pruned network's shape that are trained beside it, on the same axes. */
 export type Control = "l1" | "random" | "correlation" | "scratch";
 export const controlNames: readonly string[] = ["l1", "random", "correlation", "scratch"];
 
 /** What `prune` takes. All but `task`, `data` and `out` have defaults. */
-export interface PruneOptions {
+export interface PruneOptions extends JobOptions {
   /** For example "gender". */
   readonly task: string;
-  /** A folder of labelled faces, or "synthetic". */
-  readonly data: string;
-  /** The run folder. */
-  readonly out: string;
   /** Name of a backbone, or a model file. */
   readonly backbone?: string;
   /** Weight file of the backbone, where it does not bring its own. */
@@ -29,8 +25,6 @@ export interface PruneOptions {
   readonly targetMs?: number;
   /** Instead of gamma: least accuracy on the validation part, before fine-tuning, in (0, 1]. */
   readonly minAccuracy?: number;
-  readonly label?: string;
-  readonly crop?: Crop;
   readonly scaling?: Scaling;
   readonly reconstruct?: boolean;
   /** Fit every layer of the cut network again, in order, to what the original network has there. */
@@ -46,25 +40,11 @@ export interface PruneOptions {
   readonly epochs?: number;
   /** Epochs of the baseline's fine-tuning. */
   readonly baselineEpochs?: number;
-  readonly batchSize?: number;
   /** Candidate learning rates; a short trial on the validation split picks one. */
   readonly learningRates?: readonly number[];
   /** Weight of the distance to the unpruned network's pooled features in the loss; 0 = off. */
   readonly distill?: number;
-  /** Shift and brighten training pictures a little, beside mirroring. */
-  readonly augment?: boolean;
   readonly folds?: number;
-  readonly valFraction?: number;
-  readonly limit?: number;
-  readonly strict?: boolean;
-  /** Timed runs per network. */
-  readonly runs?: number;
-  readonly seed?: number;
-  readonly threads?: number;
-  readonly engine?: "auto" | "ort" | "tfjs";
-  readonly cacheDir?: string;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
 }
 
 /** Options with every default filled in; what `run.json` keeps. */
@@ -142,19 +122,10 @@ const defaults = {
  * @throws EtlError `usage` that names the option, what was found and what was needed
  */
 export function resolveOptions(options: PruneOptions): Config {
-  const given = Object.fromEntries(
-    Object.entries(options).filter(
-      ([key, value]) => value !== undefined && key !== "progress" && key !== "signal",
-    ),
-  ) as unknown as PruneOptions;
+  const given = givenOptions(options);
   const config: Config = { ...defaults, ...given };
-  const need = (ok: boolean, option: string, found: unknown, needed: string): void => {
-    if (!ok) throw new EtlError("usage", `--${option}: ${String(found)}, ${needed} was needed`);
-  };
-  const count = (option: string, value: number, least: number): void => {
-    need(Number.isInteger(value) && value >= least, option, value, `a whole number of at least ${least}`);
-  };
   checkTarget(given);
+  checkJob(config);
   need(config.gamma >= 0 && config.gamma < 1, "gamma", config.gamma, "a number in [0, 1)");
   need(
     config.groupSelect !== "joint" || (config.scaling === "none" && config.rmse === "train"),
@@ -175,23 +146,13 @@ export function resolveOptions(options: PruneOptions): Config {
     config.learningRates.join(","),
     "one or more positive numbers",
   );
-  need(
-    config.valFraction > 0 && config.valFraction < 0.9,
-    "val-fraction",
-    config.valFraction,
-    "a number in (0, 0.9)",
-  );
-  count("min-filters", config.minFilters, 1);
-  count("round-to", config.roundTo, 1);
-  count("epochs", config.epochs, 0);
-  count("baseline-epochs", config.baselineEpochs, 0);
-  count("batch-size", config.batchSize, 1);
-  count("folds", config.folds, 2);
-  count("runs", config.runs, 1);
+  needCount("min-filters", config.minFilters, 1);
+  needCount("round-to", config.roundTo, 1);
+  needCount("epochs", config.epochs, 0);
+  needCount("baseline-epochs", config.baselineEpochs, 0);
+  needCount("folds", config.folds, 2);
   for (const name of config.controls)
     need(controlNames.includes(name), "control", name, `one of ${controlNames.join(", ")}`);
-  if (config.limit !== undefined) count("limit", config.limit, 1);
-  if (config.crop) checkCrop(config.crop);
   if (config.task === "") need(false, "task", '""', "a task, for example gender");
   return config;
 }
@@ -211,17 +172,4 @@ function checkTarget(given: PruneOptions): void {
   if (target.value > 0 && Number.isFinite(target.value) && (!share || target.value <= 1)) return;
   const needed = share ? "a number in (0, 1]" : "a positive number";
   throw new EtlError("usage", `--${flagOf[names[0]]}: ${target.value}, ${needed} was needed`);
-}
-
-function checkCrop(crop: Crop): void {
-  const [x0, y0, x1, y1] = crop;
-  if (crop.length !== 4 || !crop.every(Number.isFinite) || x1 <= x0 || y1 <= y0) {
-    throw new EtlError(
-      "usage",
-      `--crop: ${crop.join(",")}, x0,y0,x1,y1 with x0 < x1 and y0 < y1 was needed`,
-      {
-        hint: "fractions of the picture, for example --crop 0.18,0.35,0.82,0.87",
-      },
-    );
-  }
 }

@@ -1,6 +1,6 @@
 /** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
 import { statSync } from "node:fs";
-import { EtlError, isEtlError } from "../core/errors.ts";
+import { EtlError } from "../core/errors.ts";
 import type { Latency, RunRecord } from "../core/record.ts";
 import { mergeMoments } from "../core/moments.ts";
 import type { Network } from "../network/network.ts";
@@ -13,12 +13,11 @@ import { evaluateStage, profileStage, type Evaluated } from "./measuring.ts";
 import { resolveOptions, type PruneOptions } from "./options.ts";
 import { curvesStage, planStage, type Curves, type Planned } from "./planning.ts";
 import { reportStage, type Model } from "./recording.ts";
-import { openRunFolder } from "./run-folder.ts";
+import { inRunFolder } from "./run-folder.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./targeting.ts";
 import { responsesStage } from "./responding.ts";
 import { unitsOf, type Units } from "./targets.ts";
 import { calibrated, trainingStage, type Trained } from "./training.ts";
-import { version } from "./version.ts";
 
 /** The last stage to run. */
 export type Until = "harvest" | "curves" | "baseline" | "plan" | "finetune" | "report";
@@ -51,24 +50,14 @@ export async function prune(options: PruneOptions): Promise<RunRecord> {
 /** Runs the stages up to and including `until`. */
 export async function runPipeline(options: PruneOptions, until: Until): Promise<PipelineResult> {
   const config = resolveOptions(options);
-  const folder = await openRunFolder(config.out, config, version);
-  try {
+  return inRunFolder(config.out, { config, signal: options.signal }, async (folder) => {
     const context = await openContext(config, folder, options);
     try {
       return await runStages(context, until);
     } finally {
       await closeContext(context);
     }
-  } catch (error) {
-    if (options.signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
-    const hint = `go on with the same command, or with: etl resume ${folder.path}`;
-    throw new EtlError("interrupted", `${folder.path}: stopped by the user, what was done is kept`, {
-      hint,
-      cause: error,
-    });
-  } finally {
-    await folder.close();
-  }
+  });
 }
 
 async function runStages(opened: RunContext, until: Until): Promise<PipelineResult> {

@@ -1,6 +1,5 @@
 /** The run's record, `metrics.json` and the report. */
 import { stat } from "node:fs/promises";
-import { arch, cpus, platform, release } from "node:os";
 import type { EpochRecord, Knee, Measured } from "../core/artifacts.ts";
 import { writeJson, writeWhole } from "../core/files.ts";
 import {
@@ -15,6 +14,7 @@ import { costOf } from "../network/cost.ts";
 import type { Network } from "../network/network.ts";
 import { readReportAssets } from "../report/assets.ts";
 import { renderReport } from "../report/report.ts";
+import { recordFrame } from "./record-frame.ts";
 import type { Plan } from "../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import type { Evaluated } from "./measuring.ts";
@@ -45,41 +45,14 @@ export interface Results {
 
 /** Assembles the record of a finished run. */
 export async function makeRecord(context: RunContext, results: Results): Promise<RunRecord> {
-  const { config, folder, task, backbone, dataset, engine, rows, store } = context;
-  const state = folder.state();
-  const problems = [...dataset.problems, ...store.problems];
+  const { config, task, backbone } = context;
   const before = costOf(backbone.network).layers;
   const pruned = results.models.find(({ name }) => name === "pruned");
   const after = new Map((pruned ? costOf(pruned.network).layers : []).map((layer) => [layer.name, layer]));
   return {
-    schema: SCHEMA,
-    etlVersion: state.etlVersion,
-    createdAt: state.createdAt,
-    config: Object.fromEntries(
-      Object.entries(config).map(([key, value]) => [
-        key,
-        Array.isArray(value) ? value.join(",") : (value as string | number | boolean),
-      ]),
-    ),
-    environment: {
-      engine: engine.description,
-      threads: engine.threads,
-      node: process.version,
-      cpu: cpus()[0]?.model ?? "unknown",
-      platform: `${platform()} ${release()} ${arch()}`,
-    },
+    ...recordFrame(context, labelCounts(context)),
     task,
     backbone: { name: backbone.name, title: backbone.title, fingerprint: backbone.fingerprint },
-    dataset: {
-      name: dataset.name,
-      fingerprint: dataset.fingerprint,
-      train: rows.train.length,
-      val: rows.val.length,
-      test: rows.test.length,
-      labels: labelCounts(context),
-      problems: problems.slice(0, 50),
-      problemCount: problems.length,
-    },
     gamma: config.gamma,
     curves: results.curves.records(results.knees),
     layers: results.plan.rows,
@@ -93,7 +66,6 @@ export async function makeRecord(context: RunContext, results: Results): Promise
     gammaCosts: gammaCosts(context, results.curves),
     ...(results.responses.length > 0 ? { responses: results.responses } : {}),
     models: await Promise.all(results.models.map((model) => modelRecord(context, model, results))),
-    seconds: Object.fromEntries(Object.entries(state.stages).map(([name, { seconds }]) => [name, seconds])),
     notes: results.notes,
   };
 }

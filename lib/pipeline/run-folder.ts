@@ -9,9 +9,10 @@ import { copyFile, link, open, readdir, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { nowMs, timestamp } from "../core/clock.ts";
-import { EtlError } from "../core/errors.ts";
+import { EtlError, isEtlError } from "../core/errors.ts";
 import { ioError, makeFolder, readJson, writeJson } from "../core/files.ts";
 import { SCHEMA } from "../core/record.ts";
+import { version } from "./version.ts";
 
 /** What `run.json` remembers of one finished stage. */
 export interface StageState {
@@ -198,6 +199,34 @@ async function readOptional(path: string): Promise<string | undefined> {
     return (JSON.parse(await readFile(path, "utf8")) as string | null) ?? undefined;
   } catch {
     return undefined; // no marker, or a torn one: the scratch files are not trusted
+  }
+}
+
+interface Work {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly signal?: AbortSignal | undefined;
+  /** What an interruption says: what is kept, and how to go on. */
+  readonly kept?: string;
+  readonly hint?: string;
+}
+
+/** Opens a run folder, works in it and closes it. What is thrown after `signal` was aborted becomes `interrupted`. */
+export async function inRunFolder<T>(
+  path: string,
+  { config, signal, kept = "what was done is kept", hint }: Work,
+  work: (folder: RunFolder) => Promise<T>,
+): Promise<T> {
+  const folder = await openRunFolder(path, config, version);
+  try {
+    return await work(folder);
+  } catch (error) {
+    if (signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
+    throw new EtlError("interrupted", `${folder.path}: stopped by the user, ${kept}`, {
+      hint: hint ?? `go on with the same command, or with: etl resume ${folder.path}`,
+      cause: error,
+    });
+  } finally {
+    await folder.close();
   }
 }
 

@@ -1,16 +1,15 @@
 /** Many runs from one harvest per task and seed: gammas, controls, variants; resumable, point by point. */
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { EtlError, isEtlError } from "../core/errors.ts";
-import { readJson, writeJson, writeWhole } from "../core/files.ts";
+import { writeJson, writeWhole } from "../core/files.ts";
 import { silent } from "../core/progress.ts";
-import type { RunRecord } from "../core/record.ts";
 import { sweepCsv, sweepRows, type SweepRow } from "../core/sweep.ts";
 import { readReportAssets } from "../report/assets.ts";
 import { renderReport } from "../report/report.ts";
 import { resolveOptions, type PruneOptions } from "./options.ts";
 import { prune, runPipeline } from "./prune.ts";
+import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages, fingerprint, readRunState } from "./run-folder.ts";
 
 /** Options of every run of a sweep. */
@@ -54,6 +53,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const points = pointsOf(options);
   for (const point of points) resolveOptions(point.options);
   const failed: string[] = [];
+  const ready = new Set<string>();
   for (const [i, { base, options: point }] of points.entries()) {
     const name = relative(options.out, point.out);
     if (await isFinished(point)) {
@@ -61,7 +61,8 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
       continue;
     }
     progress.note(`sweep ${i + 1}/${points.length}: ${name}`);
-    await runPipeline(base, "baseline");
+    if (!ready.has(base.out)) await runPipeline(base, "baseline");
+    ready.add(base.out);
     await adoptStages(base.out, point.out, ["harvest", "curves", "baseline"]);
     try {
       await prune(point);
@@ -129,7 +130,9 @@ async function isFinished(options: PruneOptions): Promise<boolean> {
 /** Reads all runs below a folder; writes rows, and where asked the report. */
 async function summarise(out: string, report: boolean): Promise<SweepResult> {
   const runs = await runsBelow(out);
-  const records = await Promise.all(runs.map((run) => recordOf(out, run)));
+  const records = await Promise.all(
+    runs.map(async (run) => ({ ...(await readRecord(join(out, run))), title: run })),
+  );
   const rows = sweepRows(records);
   await writeJson(join(out, "sweep.json"), { schema: 1, runs, rows });
   await writeWhole(join(out, "sweep.csv"), sweepCsv(rows));
@@ -138,19 +141,4 @@ async function summarise(out: string, report: boolean): Promise<SweepResult> {
     await writeWhole(join(out, "report.html"), page);
   }
   return { folder: out, runs, rows };
-}
-
-async function recordOf(out: string, run: string): Promise<RunRecord> {
-  const record = (await readJson(join(out, run, "record.json"))) as RunRecord;
-  return { ...record, title: run };
-}
-
-/** Run folders with a record below a sweep's folder, relative, sorted. */
-export async function runsBelow(out: string): Promise<string[]> {
-  const found = await readdir(out, { recursive: true });
-  return found
-    .filter((path) => path.endsWith("record.json"))
-    .map((path) => path.slice(0, -"/record.json".length))
-    .filter((path) => path !== "")
-    .sort(new Intl.Collator("en", { numeric: true }).compare);
 }

@@ -1,13 +1,13 @@
 /** The data of a training run: pictures, parts, and the labels of one or several tasks. */
 import type { Preprocessing, Task } from "../core/artifacts.ts";
-import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import { createRandom } from "../core/random.ts";
 import { asAgeGroups } from "../data/age-groups.ts";
 import type { Dataset, Item } from "../data/dataset.ts";
 import { openDataset, readTable } from "../data/open.ts";
 import { splitItems } from "../data/splits.ts";
-import { prepareImages, rowsOf, type ImageStore } from "../data/store.ts";
+import { prepareImages, type ImageStore } from "../data/store.ts";
+import { partRows, type PartRows } from "./part-rows.ts";
 import { partsOf, tasksOf, type TrainConfig } from "./train-options.ts";
 
 /** Labels of one task by row of the store. */
@@ -19,13 +19,6 @@ export interface TargetTable {
   readonly mask?: Float32Array;
 }
 
-/** Rows of the store by part. */
-export interface PartRows {
-  readonly train: Uint32Array;
-  readonly val: Uint32Array;
-  readonly test: Uint32Array;
-}
-
 export interface TrainData {
   readonly dataset: Dataset;
   readonly store: ImageStore;
@@ -33,9 +26,6 @@ export interface TrainData {
   /** The main task first. */
   readonly tables: readonly TargetTable[];
 }
-
-/** Fewest pictures of each part without which nothing can be learned or measured. */
-const fewest = { train: 20, val: 5, test: 5 } as const;
 
 /**
  * Opens labels and pictures. Whoever opens, closes the store.
@@ -63,15 +53,7 @@ export async function openTrainData(
     ...(config.threads === undefined ? {} : { threads: config.threads }),
   });
   try {
-    const rows = { train: rowsOf(store, "train"), val: rowsOf(store, "val"), test: rowsOf(store, "test") };
-    for (const part of ["train", "val", "test"] as const) {
-      if (rows[part].length >= fewest[part]) continue;
-      throw new EtlError(
-        "data",
-        `${dataset.name}: ${rows[part].length} usable ${part} pictures, at least ${fewest[part]} were needed`,
-        { hint: "check the split column of labels.csv, --split and --limit" },
-      );
-    }
+    const rows = partRows(store, "check the split column of labels.csv, --split and --limit");
     const tables = [main, ...others].map((each) => tableOf(each, store));
     return { dataset, store, rows, tables };
   } catch (error) {

@@ -16,7 +16,8 @@ import { dynamicWeights, positiveWeights, termWeights, withMeanOne } from "../fi
 import type { Network, Tensor } from "../network/network.ts";
 import { checkpointFile } from "./checkpoint.ts";
 import { unstandardise } from "./targets.ts";
-import { gather, type PartRows } from "./train-data.ts";
+import type { PartRows } from "./part-rows.ts";
+import { gather } from "./train-data.ts";
 import { inTraining, outputLosses, trainedHeads, type TrainedHead } from "./train-heads.ts";
 import { predictHeads } from "./train-predict.ts";
 import type { TrainSetup } from "./train-setup.ts";

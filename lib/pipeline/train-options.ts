@@ -1,26 +1,18 @@
 /** The options of `train` and `crossval`, with an architecture's own settings filled in, checked. */
-import type { Crop } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import type { Progress } from "../core/progress.ts";
 import { architectureOf, type Architecture } from "../backbones/light.ts";
+import { checkJob, givenOptions, need, needCount, type JobOptions } from "./job.ts";
 
-/** What `train` takes. All but the first four have defaults. */
-export interface TrainOptions {
+/** What `train` takes. All but `arch`, `task`, `data` and `out` have defaults. */
+export interface TrainOptions extends JobOptions {
   /** Name of an architecture; see {@link architectureOf}. */
   readonly arch: string;
   /** A task, or several with a comma for an architecture that shares its layers among them. */
   readonly task: string;
-  /** A folder of labelled faces, or "synthetic". */
-  readonly data: string;
-  /** The run folder. */
-  readonly out: string;
   /** Weight file of the trunk (.safetensors); without it training begins from nothing. */
   readonly weights?: string;
-  readonly label?: string;
-  readonly crop?: Crop;
   readonly epochs?: number;
   readonly learningRate?: number;
-  readonly batchSize?: number;
   /** One layer for all outputs, or one head for each. */
   readonly heads?: "one" | "forty";
   /** Share of the features dropped before the head. */
@@ -43,19 +35,6 @@ export interface TrainOptions {
   readonly width?: number;
   /** `given`, or shares of training, validation and test to be cut by seed: "7:2:1". */
   readonly split?: string;
-  /** Shift and brighten training pictures a little, beside mirroring. */
-  readonly augment?: boolean;
-  readonly valFraction?: number;
-  readonly limit?: number;
-  readonly strict?: boolean;
-  /** Timed runs. */
-  readonly runs?: number;
-  readonly seed?: number;
-  readonly threads?: number;
-  readonly engine?: "auto" | "ort" | "tfjs";
-  readonly cacheDir?: string;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
 }
 
 type Optional = "weights" | "label" | "crop" | "width" | "limit" | "threads" | "cacheDir";
@@ -102,11 +81,7 @@ export function resolveTrainOptions(
 ): { readonly config: TrainConfig; readonly architecture: Architecture } {
   const architecture = architectureOf(options.arch);
   const { epochs, learningRate, batchSize, dropout } = architecture.recipe;
-  const given = Object.fromEntries(
-    Object.entries(options).filter(
-      ([key, value]) => value !== undefined && key !== "progress" && key !== "signal",
-    ),
-  ) as unknown as TrainOptions;
+  const given = givenOptions(options);
   const own = { epochs, learningRate, batchSize, dropout, size: architecture.side };
   const config: TrainConfig = { ...defaults, ...own, ...given, command };
   checkNumbers(config, architecture);
@@ -123,23 +98,13 @@ export function resolveTrainOptions(
   return { config, architecture };
 }
 
-function need(ok: boolean, option: string, found: unknown, needed: string): void {
-  if (!ok) throw new EtlError("usage", `--${option}: ${String(found)}, ${needed} was needed`);
-}
-
 function checkNumbers(config: TrainConfig, architecture: Architecture): void {
-  const count = (option: string, value: number, least: number): void => {
-    need(Number.isInteger(value) && value >= least, option, value, `a whole number of at least ${least}`);
-  };
-  count("epochs", config.epochs, 0);
-  count("batch-size", config.batchSize, 1);
-  count("runs", config.runs, 1);
-  count("size", config.size, 32);
-  if (config.limit !== undefined) count("limit", config.limit, 1);
-  const { learningRate, dropout, valFraction, thresholdRate, width } = config;
+  checkJob(config);
+  needCount("epochs", config.epochs, 0);
+  needCount("size", config.size, 32);
+  const { learningRate, dropout, thresholdRate, width } = config;
   need(learningRate > 0 && Number.isFinite(learningRate), "learning-rate", learningRate, "a positive number");
   need(dropout >= 0 && dropout < 1, "dropout", dropout, "a number in [0, 1)");
-  need(valFraction > 0 && valFraction < 0.9, "val-fraction", valFraction, "a number in (0, 0.9)");
   need(thresholdRate > 0, "threshold-rate", thresholdRate, "a positive number");
   if (width === undefined) return;
   const { widths, name } = architecture;

@@ -1,11 +1,11 @@
 /** The record of a training run, as reports and comparisons read it. */
 import { stat } from "node:fs/promises";
-import { arch, cpus, platform, release } from "node:os";
 import type { EpochRecord } from "../core/artifacts.ts";
-import { SCHEMA, type Latency, type Metrics, type RunRecord } from "../core/record.ts";
+import { type Latency, type Metrics, type RunRecord } from "../core/record.ts";
 import { networkFingerprint } from "../backbones/backbone.ts";
 import { costOf } from "../network/cost.ts";
 import type { Network } from "../network/network.ts";
+import { recordFrame } from "./record-frame.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { TrainData } from "./train-data.ts";
 import type { StartingNetwork } from "./train-network.ts";
@@ -28,40 +28,13 @@ export async function recordOf(
   const { test, validation, latency } = measured;
   const { config, folder, data, engine, architecture, start } = run;
   const { dataset, store, rows, tables } = data;
-  const state = folder.state();
-  const problems = [...dataset.problems, ...store.problems];
   const { total, trunk, head } = costOf(trained.network);
   const { bestEpoch, learningRate, history } = trained;
   const title = titleOf(run);
   return {
-    schema: SCHEMA,
-    etlVersion: state.etlVersion,
-    createdAt: state.createdAt,
-    config: Object.fromEntries(
-      Object.entries(config).map(([name, value]) => [
-        name,
-        Array.isArray(value) ? value.join(",") : (value as string | number | boolean),
-      ]),
-    ),
-    environment: {
-      engine: engine.description,
-      threads: engine.threads,
-      node: process.version,
-      cpu: cpus()[0]?.model ?? "unknown",
-      platform: `${platform()} ${release()} ${arch()}`,
-    },
+    ...recordFrame({ config, folder, engine, dataset, store, rows }, labelCounts(data)),
     task: tables[0].task,
     backbone: { name: architecture.name, title, fingerprint: networkFingerprint(start.network) },
-    dataset: {
-      name: dataset.name,
-      fingerprint: dataset.fingerprint,
-      train: rows.train.length,
-      val: rows.val.length,
-      test: rows.test.length,
-      labels: labelCounts(data),
-      problems: problems.slice(0, 50),
-      problemCount: problems.length,
-    },
     gamma: 0,
     curves: [],
     layers: [],
@@ -79,7 +52,6 @@ export async function recordOf(
         learningRate,
       },
     ],
-    seconds: Object.fromEntries(Object.entries(state.stages).map(([name, { seconds }]) => [name, seconds])),
     notes: [...dataset.assumptions, ...start.notes],
   };
 }

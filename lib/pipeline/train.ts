@@ -1,6 +1,5 @@
 /** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
 import type { EpochRecord, Measured } from "../core/artifacts.ts";
-import { EtlError, isEtlError } from "../core/errors.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../core/files.ts";
 import { SCHEMA, type Latency, type Metrics } from "../core/record.ts";
 import { networkFingerprint } from "../backbones/backbone.ts";
@@ -11,7 +10,7 @@ import { costOf } from "../network/cost.ts";
 import type { Network } from "../network/network.ts";
 import { readReportAssets } from "../report/assets.ts";
 import { renderReport } from "../report/report.ts";
-import { openRunFolder } from "./run-folder.ts";
+import { inRunFolder } from "./run-folder.ts";
 import { headsOf, trainedHeads, type TrainedHead } from "./train-heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./train-loop.ts";
 import { measureHeads } from "./train-measure.ts";
@@ -19,7 +18,6 @@ import { finishedNetwork } from "./train-network.ts";
 import { resolveTrainOptions, type TrainOptions } from "./train-options.ts";
 import { recordOf, type TrainRun } from "./train-record.ts";
 import { openSetup, type TrainSetup } from "./train-setup.ts";
-import { version } from "./version.ts";
 
 /** Quality on one task beside the main one. */
 export interface OtherTask {
@@ -68,8 +66,7 @@ interface Evaluation {
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, architecture } = resolveTrainOptions(options, "train");
-  const folder = await openRunFolder(config.out, { ...config }, version);
-  try {
+  return inRunFolder(config.out, { config: { ...config }, signal: options.signal }, async (folder) => {
     const setup = await openSetup(options);
     try {
       return await runStages({ ...setup, folder, architecture });
@@ -77,16 +74,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       await setup.engine.dispose();
       await setup.data.store.close();
     }
-  } catch (error) {
-    if (options.signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
-    const hint = `go on with the same command, or with: etl resume ${folder.path}`;
-    throw new EtlError("interrupted", `${folder.path}: stopped by the user, what was done is kept`, {
-      hint,
-      cause: error,
-    });
-  } finally {
-    await folder.close();
-  }
+  });
 }
 
 async function runStages(run: TrainRun): Promise<TrainResult> {

@@ -1,0 +1,73 @@
+/** What every job on labelled faces takes, and how its options are checked. */
+import type { Crop } from "../core/artifacts.ts";
+import { EtlError } from "../core/errors.ts";
+import type { Progress } from "../core/progress.ts";
+
+/** Options that `prune` and `train` share. All but `data` and `out` have defaults. */
+export interface JobOptions {
+  /** A folder of labelled faces, or "synthetic". */
+  readonly data: string;
+  /** The run folder. */
+  readonly out: string;
+  readonly label?: string;
+  readonly crop?: Crop;
+  readonly batchSize?: number;
+  /** Shift and brighten training pictures a little, beside mirroring. */
+  readonly augment?: boolean;
+  readonly valFraction?: number;
+  readonly limit?: number;
+  readonly strict?: boolean;
+  /** Timed runs per network. */
+  readonly runs?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly engine?: "auto" | "ort" | "tfjs";
+  readonly cacheDir?: string;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** The options that were given and that `run.json` can keep. */
+export function givenOptions<T extends JobOptions>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(
+      ([key, value]) => value !== undefined && key !== "progress" && key !== "signal",
+    ),
+  ) as unknown as T;
+}
+
+/** @throws EtlError `usage` that names the option, what was found and what was needed */
+export function need(ok: boolean, option: string, found: unknown, needed: string): void {
+  if (!ok) throw new EtlError("usage", `--${option}: ${String(found)}, ${needed} was needed`);
+}
+
+/** @throws EtlError `usage` where `value` is not a whole number of at least `least` */
+export function needCount(option: string, value: number, least: number): void {
+  need(Number.isInteger(value) && value >= least, option, value, `a whole number of at least ${least}`);
+}
+
+/** Checks what jobs share. */
+export function checkJob(
+  config: Pick<JobOptions, "limit" | "crop"> &
+    Required<Pick<JobOptions, "batchSize" | "runs" | "valFraction">>,
+): void {
+  const { batchSize, runs, valFraction, limit, crop } = config;
+  need(valFraction > 0 && valFraction < 0.9, "val-fraction", valFraction, "a number in (0, 0.9)");
+  needCount("batch-size", batchSize, 1);
+  needCount("runs", runs, 1);
+  if (limit !== undefined) needCount("limit", limit, 1);
+  if (crop !== undefined) checkCrop(crop);
+}
+
+function checkCrop(crop: Crop): void {
+  const [x0, y0, x1, y1] = crop;
+  if (crop.length !== 4 || !crop.every(Number.isFinite) || x1 <= x0 || y1 <= y0) {
+    throw new EtlError(
+      "usage",
+      `--crop: ${crop.join(",")}, x0,y0,x1,y1 with x0 < x1 and y0 < y1 was needed`,
+      {
+        hint: "fractions of the picture, for example --crop 0.18,0.35,0.82,0.87",
+      },
+    );
+  }
+}

@@ -1,0 +1,38 @@
+/** Records of finished runs, read back. */
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { EtlError } from "../core/errors.ts";
+import { readJson } from "../core/files.ts";
+import { SCHEMA, type RunRecord } from "../core/record.ts";
+
+/** The record in a run folder, titled. */
+export async function readRecord(run: string): Promise<RunRecord> {
+  const path = join(run, "record.json");
+  if (!existsSync(path)) {
+    throw new EtlError("usage", `${run}: no record.json, a finished run was needed`, {
+      hint: `try: etl resume ${run}`,
+    });
+  }
+  const record = (await readJson(path)) as Partial<RunRecord> | null;
+  if (record?.schema !== SCHEMA || !Array.isArray(record.models) || !Array.isArray(record.curves)) {
+    throw new EtlError("format", `${path}: not a run record of schema ${SCHEMA}, one was needed`);
+  }
+  return { ...(record as RunRecord), title: record.title ?? run };
+}
+
+/** Run folders with a record below a sweep's folder, relative, sorted. */
+export async function runsBelow(out: string): Promise<string[]> {
+  const found = await readdir(out, { recursive: true });
+  return found
+    .filter((path) => path.endsWith("record.json"))
+    .map((path) => path.slice(0, -"/record.json".length))
+    .filter((path) => path !== "")
+    .sort(new Intl.Collator("en", { numeric: true }).compare);
+}
+
+/** The runs of a sweep's folder; a run folder itself. */
+export async function runsOf(folder: string): Promise<string[]> {
+  if (!existsSync(join(folder, "sweep.json"))) return [folder];
+  return (await runsBelow(folder)).map((run) => join(folder, run));
+}

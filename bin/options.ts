@@ -2,6 +2,7 @@
 import type { Options } from "yargs";
 import type { Crop } from "../lib/core/artifacts.ts";
 import { EtlError } from "../lib/core/errors.ts";
+import type { JobOptions } from "../lib/pipeline/job.ts";
 import type { PruneOptions } from "../lib/pipeline/options.ts";
 import { flag, number, requiredText, text, texts, type Arguments, type Context } from "./command.ts";
 
@@ -84,49 +85,62 @@ export const trainOptions = {
   runs: { type: "number", describe: "Timed runs per network (50)" },
 } as const satisfies Record<string, Options>;
 
-/** Options of a pipeline run from parsed arguments. */
-export function pruneOptions(args: Arguments, context: Context): PruneOptions {
-  const optional: Record<string, unknown> = {
-    backbone: text(args, "backbone"),
-    weights: text(args, "weights"),
-    gamma: number(args, "gamma"),
-    targetFlops: number(args, "target-flops"),
-    targetSize: bytesOption(args, "target-size"),
-    targetMs: number(args, "target-ms"),
-    minAccuracy: number(args, "min-accuracy"),
-    label: text(args, "label"),
-    crop: cropOption(args),
-    scaling: text(args, "scaling"),
-    reconstruct: flag(args, "reconstruct"),
-    refit: flag(args, "refit"),
-    rmse: text(args, "rmse"),
-    groupSelect: text(args, "group-select"),
-    minFilters: number(args, "min-filters"),
-    roundTo: number(args, "round-to"),
-    controls: namesOption(args, "control"),
-    epochs: number(args, "epochs"),
-    baselineEpochs: number(args, "baseline-epochs"),
-    batchSize: number(args, "batch-size"),
-    learningRates: numbersOption(args, "learning-rate"),
-    distill: number(args, "distill"),
-    augment: flag(args, "augment"),
-    folds: number(args, "folds"),
-    valFraction: number(args, "val-fraction"),
-    limit: number(args, "limit"),
-    strict: flag(args, "strict"),
-    runs: number(args, "runs"),
-    threads: context.threads,
-    cacheDir: text(args, "cache-dir"),
-  };
+/** The options of every job on labelled faces (see `JobOptions`), as far as they were given. */
+export function jobOptions(args: Arguments, context: Context): JobOptions {
   return {
-    task: requiredText(args, "task"),
     data: requiredText(args, "data"),
     out: requiredText(args, "out"),
     seed: context.seed,
     engine: context.engine,
     progress: context.progress,
     signal: context.signal,
-    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    ...present({
+      label: text(args, "label"),
+      crop: cropOption(args),
+      batchSize: number(args, "batch-size"),
+      augment: flag(args, "augment"),
+      valFraction: number(args, "val-fraction"),
+      limit: number(args, "limit"),
+      strict: flag(args, "strict"),
+      runs: number(args, "runs"),
+      threads: context.threads,
+      cacheDir: text(args, "cache-dir"),
+    }),
+  };
+}
+
+/** The entries that are there. */
+export function present(options: Readonly<Record<string, unknown>>): object {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+/** Options of a pipeline run from parsed arguments. */
+export function pruneOptions(args: Arguments, context: Context): PruneOptions {
+  return {
+    ...jobOptions(args, context),
+    task: requiredText(args, "task"),
+    ...present({
+      backbone: text(args, "backbone"),
+      weights: text(args, "weights"),
+      gamma: number(args, "gamma"),
+      targetFlops: number(args, "target-flops"),
+      targetSize: bytesOption(args, "target-size"),
+      targetMs: number(args, "target-ms"),
+      minAccuracy: number(args, "min-accuracy"),
+      scaling: text(args, "scaling"),
+      reconstruct: flag(args, "reconstruct"),
+      refit: flag(args, "refit"),
+      rmse: text(args, "rmse"),
+      groupSelect: text(args, "group-select"),
+      minFilters: number(args, "min-filters"),
+      roundTo: number(args, "round-to"),
+      controls: namesOption(args, "control"),
+      epochs: number(args, "epochs"),
+      baselineEpochs: number(args, "baseline-epochs"),
+      learningRates: numbersOption(args, "learning-rate"),
+      distill: number(args, "distill"),
+      folds: number(args, "folds"),
+    }),
   };
 }
 

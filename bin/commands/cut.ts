@@ -2,7 +2,7 @@
 import { EtlError } from "../../lib/core/errors.ts";
 import { cutModel, planRows } from "../../lib/pipeline/cut.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
-import { bytesOption } from "../options.ts";
+import { bytesOption, present } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
 import { count, percent } from "../table.ts";
 
@@ -37,16 +37,6 @@ export const cutCommand: Command = {
     ["etl cut resnet50.onnx --target-size 10MB --round-to 8 --out small.onnx", "A file of at most 10 MB"],
   ],
   run: async (args, context) => {
-    const optional: Record<string, unknown> = {
-      keep: number(args, "keep"),
-      targetFlops: number(args, "target-flops"),
-      targetSize: bytesOption(args, "target-size"),
-      targetMs: number(args, "target-ms"),
-      roundTo: number(args, "round-to"),
-      planOut: text(args, "plan-out"),
-      runs: number(args, "runs"),
-      threads: context.threads,
-    };
     const result = await cutModel({
       model: requiredText(args, "model"),
       out: requiredText(args, "out"),
@@ -56,7 +46,16 @@ export const cutCommand: Command = {
       engine: context.engine,
       progress: context.progress,
       signal: context.signal,
-      ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+      ...present({
+        keep: number(args, "keep"),
+        targetFlops: number(args, "target-flops"),
+        targetSize: bytesOption(args, "target-size"),
+        targetMs: number(args, "target-ms"),
+        roundTo: number(args, "round-to"),
+        planOut: text(args, "plan-out"),
+        runs: number(args, "runs"),
+        threads: context.threads,
+      }),
     });
     const { before, after, latency, difference } = result;
     const line = (what: string, a: number, b: number): void => {

@@ -4,7 +4,7 @@ import { architectures } from "../../lib/backbones/light.ts";
 import { train, type TrainResult } from "../../lib/pipeline/train.ts";
 import type { TrainOptions } from "../../lib/pipeline/train-options.ts";
 import { flag, number, requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
-import { cropOption, dataOptions } from "../options.ts";
+import { dataOptions, jobOptions, present } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
 /** What `train` and `crossval` share. */
@@ -75,42 +75,26 @@ export const trainCommand: Command = {
 
 /** Options of a training from parsed arguments. */
 export function trainingOptions(args: Arguments, context: Context): TrainOptions {
-  const optional: Record<string, unknown> = {
-    weights: text(args, "weights"),
-    label: text(args, "label"),
-    crop: cropOption(args),
-    epochs: number(args, "epochs"),
-    learningRate: number(args, "learning-rate"),
-    batchSize: number(args, "batch-size"),
-    heads: text(args, "heads"),
-    dropout: number(args, "dropout"),
-    positiveWeight: flag(args, "positive-weight"),
-    thresholds: text(args, "thresholds"),
-    thresholdRate: number(args, "threshold-rate"),
-    lossWeights: text(args, "loss-weights"),
-    landmarks: flag(args, "landmarks"),
-    groups: flag(args, "groups"),
-    size: number(args, "size"),
-    width: number(args, "width"),
-    split: text(args, "split"),
-    augment: flag(args, "augment"),
-    valFraction: number(args, "val-fraction"),
-    limit: number(args, "limit"),
-    strict: flag(args, "strict"),
-    runs: number(args, "runs"),
-    threads: context.threads,
-    cacheDir: text(args, "cache-dir"),
-  };
   return {
+    ...jobOptions(args, context),
     arch: requiredText(args, "arch"),
     task: requiredText(args, "task"),
-    data: requiredText(args, "data"),
-    out: requiredText(args, "out"),
-    seed: context.seed,
-    engine: context.engine,
-    progress: context.progress,
-    signal: context.signal,
-    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    ...present({
+      weights: text(args, "weights"),
+      epochs: number(args, "epochs"),
+      learningRate: number(args, "learning-rate"),
+      heads: text(args, "heads"),
+      dropout: number(args, "dropout"),
+      positiveWeight: flag(args, "positive-weight"),
+      thresholds: text(args, "thresholds"),
+      thresholdRate: number(args, "threshold-rate"),
+      lossWeights: text(args, "loss-weights"),
+      landmarks: flag(args, "landmarks"),
+      groups: flag(args, "groups"),
+      size: number(args, "size"),
+      width: number(args, "width"),
+      split: text(args, "split"),
+    }),
   };
 }
 

@@ -1,9 +1,9 @@
 /** What a training step is made of, whatever engine runs it. */
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
-import { type Network, producersOf, sizeOf, type ValueInfo } from "../network/network.ts";
+import { type Network, producersOf, sizeOf, type Tensor, type ValueInfo } from "../network/network.ts";
 import type { Shape } from "../network/shapes-context.ts";
-import type { TrainingOptions } from "./engine.ts";
+import type { TrainerState, TrainingOptions } from "./engine.ts";
 
 /** Added to the norm before dividing by it, as PyTorch does. */
 export const CLIP_EPSILON = 1e-6;
@@ -47,6 +47,23 @@ export function trainableParameters(network: Network, options: TrainingOptions):
     )
     .map(([name]) => name)
     .filter((name) => options.trainable?.(name) ?? true);
+}
+
+/**
+ * The values of one tensor of a trainer's state.
+ *
+ * @throws EtlError `usage` where it is missing or of another size
+ */
+export function stateValues({ tensors }: TrainerState, name: string, shape: Shape): Tensor["data"] {
+  if (!(name in tensors)) {
+    throw new EtlError(
+      "usage",
+      `${name}: not in the state, a state of this network and optimiser was needed`,
+    );
+  }
+  const { data } = tensors[name];
+  if (data.length === sizeOf(shape)) return data;
+  throw new EtlError("usage", `${name}: ${data.length} values in the state, ${sizeOf(shape)} were needed`);
 }
 
 /** Key of an optimiser slot in a trainer's state. */

@@ -4,7 +4,7 @@ import { writeOnnx } from "../../formats/onnx.ts";
 import { type Network, sizeOf, type Tensor } from "../../network/network.ts";
 import type { Shape } from "../../network/shapes-context.ts";
 import type { Tensors } from "../engine.ts";
-import { dropoutMask, runningStatistics, slotKey } from "../training.ts";
+import { dropoutMask, runningStatistics, slotKey, stateValues } from "../training.ts";
 import type { TrainingSetup } from "../worker/messages.ts";
 import type { RunningTrainer } from "../worker/serve.ts";
 import { planOptimizer } from "./gradients/optimizers.ts";
@@ -166,20 +166,7 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     state: () => Promise.resolve({ step: steps, tensors: copies(current.keys()) }),
     restore: (state) => {
       for (const [name, { shape, form }] of kept) {
-        if (!(name in state.tensors)) {
-          throw new EtlError(
-            "usage",
-            `${name}: not in the state, a state of this network and optimiser was needed`,
-          );
-        }
-        const { data } = state.tensors[name];
-        if (data.length !== sizeOf(shape)) {
-          throw new EtlError(
-            "usage",
-            `${name}: ${data.length} values in the state, ${sizeOf(shape)} were needed`,
-          );
-        }
-        current.set(name, toKept(data, shape, form));
+        current.set(name, toKept(stateValues(state, name, shape), shape, form));
       }
       steps = state.step;
       return Promise.resolve();

@@ -4,7 +4,14 @@ import { EtlError } from "../../core/errors.ts";
 import { type Network, type Node, sizeOf, type Tensor } from "../../network/network.ts";
 import type { Shape } from "../../network/shapes-context.ts";
 import type { StepResult, Tensors } from "../engine.ts";
-import { CLIP_EPSILON, dropoutMask, runningStatistics, slotKey, withInputShapes } from "../training.ts";
+import {
+  CLIP_EPSILON,
+  dropoutMask,
+  runningStatistics,
+  slotKey,
+  stateValues,
+  withInputShapes,
+} from "../training.ts";
 import type { TrainingSetup } from "../worker/messages.ts";
 import type { RunningTrainer } from "../worker/serve.ts";
 import { lossTerm } from "./losses.ts";
@@ -196,20 +203,7 @@ export function createTrainer(whole: Network, setup: TrainingSetup): RunningTrai
     state: async () => ({ step: steps, tensors: await copies(state.keys()) }),
     restore: (given) => {
       for (const [name, { shape }] of state) {
-        if (!(name in given.tensors)) {
-          throw new EtlError(
-            "usage",
-            `${name}: not in the state, a state of this network and optimiser was needed`,
-          );
-        }
-        const { data } = given.tensors[name];
-        if (data.length !== sizeOf(shape)) {
-          throw new EtlError(
-            "usage",
-            `${name}: ${data.length} values in the state, ${sizeOf(shape)} were needed`,
-          );
-        }
-        replace(name, tf.keep(tf.tensor(data, shape, "float32")));
+        replace(name, tf.keep(tf.tensor(stateValues(given, name, shape), shape, "float32")));
       }
       steps = given.step;
       return Promise.resolve();

@@ -1,62 +1,26 @@
-/** Strides, pads and dilations of sliding-window operators, as numbers. */
-import { intsAttribute, stringAttribute } from "../../network/network.ts";
-import type { Shape } from "../../network/shapes-context.ts";
+/** Sliding windows over channels-last images: every operator has two spatial axes, those of one a first one of size 1. */
 import * as tf from "@tensorflow/tfjs-core";
+import type { Shape } from "../../network/shapes-context.ts";
+import { resolveWindows, type Windows } from "../windows.ts";
 import type { Site } from "./site.ts";
 
-/** Two spatial axes: those of one axis have a first one of size 1. */
-export interface Windows {
-  readonly kernel: Shape;
-  readonly strides: Shape;
-  readonly dilations: Shape;
-  /** In front of each spatial axis; negative pads cut. */
-  readonly before: Shape;
-  /** Behind each spatial axis, as declared. */
-  readonly after: Shape;
-  /** Spatial sizes of input and output. */
-  readonly input: Shape;
-  readonly output: Shape;
-}
-
-/** Windows of a node whose input 0 is [n, c, ...spatial], with `auto_pad` and `ceil_mode` resolved from the shapes. */
+/** Windows of a node whose input 0 is [n, c, ...spatial], with two spatial axes. */
 export function windowsOf(site: Site, kernelShape?: Shape): Windows {
-  const { node } = site;
-  const sizes = site.input(0).slice(2);
-  const output = site.outputs[0].slice(2);
-  if (sizes.length > 2 || sizes.length < 1) {
-    return site.fail(`${sizes.length} spatial axes`, "one or two were needed");
+  const input = site.input(0).slice(2);
+  if (input.length > 2 || input.length < 1) {
+    return site.fail(`${input.length} spatial axes`, "one or two were needed");
   }
-  const ones = sizes.map(() => 1);
-  const kernel = kernelShape ?? intsAttribute(node, "kernel_shape", ones);
-  const strides = intsAttribute(node, "strides", ones);
-  const dilations = intsAttribute(node, "dilations", ones);
-  const pads = intsAttribute(
-    node,
-    "pads",
-    [...sizes, ...sizes].map(() => 0),
-  );
-  const auto = stringAttribute(node, "auto_pad", "NOTSET");
-  const extents = kernel.map((size, i) => (size - 1) * dilations[i] + 1);
-  const total = output.map((size, i) => Math.max(0, (size - 1) * strides[i] + extents[i] - sizes[i]));
-  const isSame = auto.startsWith("SAME");
-  const before = sizes.map((_, i) => {
-    if (isSame) return auto === "SAME_UPPER" ? Math.floor(total[i] / 2) : Math.ceil(total[i] / 2);
-    return auto === "VALID" ? 0 : pads[i];
-  });
-  const after = sizes.map((_, i) => {
-    if (isSame) return total[i] - before[i];
-    return auto === "VALID" ? 0 : pads[i + sizes.length];
-  });
-  const flat = sizes.length === 1;
-  const two = (values: Shape, fill: number): Shape => (flat ? [fill, ...values] : values);
+  const windows = resolveWindows(site.node, { input, output: site.outputs[0].slice(2) }, kernelShape);
+  if (input.length === 2) return windows;
+  const { kernel, strides, dilations, before, after, output } = windows;
   return {
-    kernel: two(kernel, 1),
-    strides: two(strides, 1),
-    dilations: two(dilations, 1),
-    before: two(before, 0),
-    after: two(after, 0),
-    input: two(sizes, 1),
-    output: two(output, 1),
+    kernel: [1, ...kernel],
+    strides: [1, ...strides],
+    dilations: [1, ...dilations],
+    before: [0, ...before],
+    after: [0, ...after],
+    input: [1, ...input],
+    output: [1, ...output],
   };
 }
 

@@ -15,7 +15,7 @@ import { NCHWC, paddedChannels } from "./blocked.ts";
 import type { Graph, Value } from "./graph.ts";
 import { pack, type WeightForm } from "./packing.ts";
 import { input, type InputGradients, plainInput, type Site } from "./site.ts";
-import type { Windows } from "./windows.ts";
+import type { Windows } from "../../windows.ts";
 
 interface ConvSettings {
   readonly kernel: Shape;

@@ -12,7 +12,8 @@ import {
 } from "./convolution-blocked.ts";
 import { type WeightForm, weightForm } from "./packing.ts";
 import { copyNode, input, plainInput, type Rule, type Rules, type Site } from "./site.ts";
-import { type Windows, windowsOf } from "./windows.ts";
+import type { Windows } from "../../windows.ts";
+import { windowsOf } from "./windows.ts";
 
 /** [n, g c, ...] -> [c, g n, ...]: batch and channels of each group change places. */
 export function swapBatch(g: Graph, name: string, shape: Shape, group: number): string {

@@ -4,7 +4,8 @@ import { expand, reshape, scale } from "./arithmetic.ts";
 import { filled, type Graph } from "./graph.ts";
 import { NCHWC, paddedChannels } from "./blocked.ts";
 import { copyNode, input, plainInput, type Rule, type Rules } from "./site.ts";
-import { type Windows, windowsOf } from "./windows.ts";
+import type { Windows } from "../../windows.ts";
+import { windowsOf } from "./windows.ts";
 
 /**
  * The gradient goes to the first maximum of each window. onnxruntime gives its position in the flattened input; windows

@@ -7,7 +7,8 @@ import { intAttribute, intsAttribute, stringAttribute } from "../../../network/n
 import type { Shape } from "../../../network/shapes-context.ts";
 import { need, type Operator, type Operators, type Site, trained } from "../site.ts";
 import { Value } from "../value.ts";
-import { asImages, fitted, fromImages, padded, windowsOf, type Windows } from "../windows.ts";
+import { asImages, fitted, fromImages, padded, windowsOf } from "../windows.ts";
+import type { Windows } from "../../windows.ts";
 
 type Pair = [number, number];
 const pair = ([a, b]: Shape): Pair => [a, b];

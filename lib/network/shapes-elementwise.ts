@@ -13,7 +13,7 @@ import {
 const unary: ShapeRule = (op) => op.node.outputs.map(() => op.input(0));
 
 const variadic: ShapeRule = (op) => [
-  op.node.inputs.map((_, i) => op.input(i)).reduce((sum, shape) => broadcast(op, sum, shape)),
+  op.node.inputs.reduce((sum, _, i) => broadcast(op, sum, op.input(i)), op.input(0)),
 ];
 
 /** The slope broadcasts to the input, not the other way. */

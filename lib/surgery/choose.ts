@@ -173,6 +173,27 @@ function scoreClasses(
   return score.map((value) => (value === -Infinity ? -1e300 : value));
 }
 
+/** Marks the `count` classes with the highest scores; of equal ones those that come first. */
+export function markBest(
+  stays: Uint8Array,
+  classes: readonly number[],
+  score: Float64Array,
+  count: number,
+): void {
+  const ranked = [...classes].sort((a, b) => score[b] - score[a] || a - b);
+  for (const id of ranked.slice(0, count)) stays[id] = 1;
+}
+
+/** For every layer the channels of the classes that stay. */
+export function selectionOf(coupling: Coupling, stays: Uint8Array): Map<string, Uint32Array> {
+  return new Map(
+    coupling.layers.map(({ name, outputs }) => [
+      name,
+      Uint32Array.from(Array.from(outputs.keys()).filter((i) => stays[coupling.classOf[outputs[i]]] === 1)),
+    ]),
+  );
+}
+
 /** Classes that stand in exactly the same layers, equally often: choosing among them changes no layer's count. */
 export interface ClassBlock {
   readonly classes: readonly number[];
@@ -183,17 +204,22 @@ export interface ClassBlock {
 }
 
 /**
- * Classes that stand equally often in the outputs and in the inputs of every layer: any of them can take another's place,
- * and every layer keeps its width on both sides. Classes that no layer makes are left out.
+ * Classes that stand equally often in the outputs and inputs of every layer and in every parameter that is cut along: any of
+ * them can take another's place, and the network keeps its shape and cost. Classes that no layer makes are left out.
  */
 export function interchangeable(coupling: Coupling): number[][] {
   const standing = new Map<number, string[]>();
+  const stand = (atoms: Int32Array, place: string): void => {
+    for (const atom of atoms) standing.get(coupling.classOf[atom])?.push(place);
+  };
+  for (const { outputs } of coupling.layers)
+    for (const atom of outputs) standing.set(coupling.classOf[atom], []);
   for (const [i, { outputs, inputs }] of coupling.layers.entries()) {
-    for (const atom of outputs) {
-      const id = coupling.classOf[atom];
-      standing.set(id, [...(standing.get(id) ?? []), `o${i}`]);
-    }
-    for (const atom of inputs) standing.get(coupling.classOf[atom])?.push(`i${i}`);
+    stand(outputs, `o${i}`);
+    stand(inputs, `i${i}`);
+  }
+  for (const [i, { axes }] of coupling.uses.entries()) {
+    for (const { axis, atoms } of axes) stand(atoms, `p${i}.${axis}`);
   }
   const blocks = new Map<string, number[]>();
   for (const [id, places] of standing) {

@@ -3,7 +3,7 @@ import { EtlError } from "../core/errors.ts";
 import { createRandom, type Random } from "../core/random.ts";
 import type { Coupling } from "../network/coupling/types.ts";
 import type { Network } from "../network/network.ts";
-import { blocksOf } from "./choose.ts";
+import { blocksOf, markBest, selectionOf } from "./choose.ts";
 import type { Selection } from "./plan.ts";
 import { eachKernel } from "./weights.ts";
 
@@ -35,16 +35,9 @@ export function selectByCriterion(
   const score = scoreClasses(network, coupling, { criterion, random: createRandom(seed) });
   const stays = new Uint8Array(coupling.classes);
   for (const { classes } of blocksOf(coupling)) {
-    const count = Math.max(1, Math.round(keep * classes.length));
-    const ranked = [...classes].sort((a, b) => score[b] - score[a] || a - b);
-    for (const id of ranked.slice(0, count)) stays[id] = 1;
+    markBest(stays, classes, score, Math.max(1, Math.round(keep * classes.length)));
   }
-  return new Map(
-    coupling.layers.map(({ name, outputs }) => [
-      name,
-      Uint32Array.from(Array.from(outputs.keys()).filter((i) => stays[coupling.classOf[outputs[i]]] === 1)),
-    ]),
-  );
+  return selectionOf(coupling, stays);
 }
 
 /**

@@ -1,12 +1,12 @@
 /** Controls: another choice of channels with exactly the widths of a plan, so that only the choice differs. */
 import type { Coupling } from "../network/coupling/types.ts";
-import { interchangeable } from "./choose.ts";
+import { interchangeable, markBest, selectionOf } from "./choose.ts";
 import type { Selection } from "./plan.ts";
 
 /**
  * Keeps in every block of interchangeable classes (see `interchangeable`) as many as the plan does, those with
  * the highest scores. Every layer then has the plan's width, and the network its cost (but where a value would lose
- * all its channels, `planSurgery` keeps one more).
+ * all its channels, `planSurgery` keeps one more; and one stored parameter that two layers read may become two).
  *
  * @param keep the plan's choice, 1 = stays, [classes]
  * @param score larger = keep longer, [classes]
@@ -18,15 +18,9 @@ export function selectSameShape(coupling: Coupling, keep: Uint8Array, score: Flo
     const free = classes.filter((id) => !coupling.frozen.has(id));
     for (const id of classes) if (coupling.frozen.has(id)) stays[id] = 1;
     const count = free.reduce((sum, id) => sum + keep[id], 0);
-    const ranked = [...free].sort((a, b) => score[b] - score[a] || a - b);
-    for (const id of ranked.slice(0, count)) stays[id] = 1;
+    markBest(stays, free, score, count);
   }
-  return new Map(
-    coupling.layers.map(({ name, outputs }) => [
-      name,
-      Uint32Array.from(Array.from(outputs.keys()).filter((i) => stays[coupling.classOf[outputs[i]]] === 1)),
-    ]),
-  );
+  return selectionOf(coupling, stays);
 }
 
 /**

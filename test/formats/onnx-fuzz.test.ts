@@ -1,11 +1,12 @@
 import { expect } from "chai";
 import { isEtlError } from "../../lib/core/errors.ts";
-import { createRandom, type Random } from "../../lib/core/random.ts";
+import { createRandom } from "../../lib/core/random.ts";
 import { readOnnx, writeOnnx } from "../../lib/formats/onnx.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
 import { inferShapes } from "../../lib/network/shapes.ts";
 import { wave } from "../support/onnx-run.ts";
 import { message } from "../support/protobuf.ts";
+import { mutate } from "./mutate.ts";
 import { dims, file, node, value } from "./onnx-files.ts";
 
 /** Number of mutated files; `ETL_FUZZ` says another. */
@@ -39,41 +40,6 @@ function seeds(): Uint8Array[] {
     opset: 9n,
   });
   return [ours, old];
-}
-
-/** One to four edits: bit flips, bytes, runs of 0xff (huge varints), cuts, insertions, moved pieces. */
-function mutate(bytes: Uint8Array, random: Random): Uint8Array {
-  let result = Uint8Array.from(bytes);
-  const edits = 1 + random.integer(4);
-  for (let i = 0; i < edits && result.length > 0; i++) {
-    const at = random.integer(result.length);
-    const length = 1 + random.integer(12);
-    const [before, after] = [result.subarray(0, at), result.subarray(at)];
-    switch (random.integer(6)) {
-      case 0:
-        result[at] = (result[at] ?? 0) ^ (1 << random.integer(8));
-        break;
-      case 1:
-        result[at] = random.integer(256);
-        break;
-      case 2:
-        result.fill(0xff, at, at + length);
-        break;
-      case 3:
-        result = Uint8Array.from(Buffer.concat([before, after.subarray(length)]));
-        break;
-      case 4:
-        result = Uint8Array.from(
-          Buffer.concat([before, Uint8Array.from({ length }, () => random.integer(256)), after]),
-        );
-        break;
-      default: {
-        const from = random.integer(result.length);
-        result = Uint8Array.from(Buffer.concat([before, result.subarray(from, from + length * 8), after]));
-      }
-    }
-  }
-  return result;
 }
 
 describe("formats/onnx: fuzz", () => {

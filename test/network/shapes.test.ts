@@ -275,6 +275,7 @@ describe("network/shapes", () => {
       /a window of 3 over 2 elements/,
     ],
     ["a bias", single("Conv", [[1, 1, 5, 5], [2, 1, 3, 3], [3]]), /a bias of shape \[3\], \[2\] was needed/],
+    ["a sum of nothing", single("Sum", []), /\(Sum\): no input 0, it was needed/],
     ["shapes that do not broadcast", single("Add", [[2, 3], [4]]), /shapes \[2, 3\] and \[4\]/],
     ["a Reshape that loses elements", single("Reshape", [[2, 3], int64([4])]), /\[2, 3\] into \[4\]/],
     [

@@ -28,7 +28,10 @@ describe("controls of a plan's shape", () => {
             other.rows.map(({ kept }) => kept),
             pattern.title,
           ).to.deep.equal(plan.rows.map(({ kept }) => kept));
-          expect(other.after).to.deep.equal(plan.after);
+          expect(other.after.macs).to.equal(plan.after.macs);
+          // Two layers may share one stored parameter only where they keep the same positions of it.
+          const read = coupling.uses.map(({ parameter }) => parameter);
+          if (new Set(read).size === read.length) expect(other.after).to.deep.equal(plan.after);
         },
       ),
       { numRuns: 60 },

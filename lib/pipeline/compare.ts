@@ -21,7 +21,7 @@ export interface ComparedNetwork {
   readonly params: number;
   readonly bytes: number;
   readonly cpuMs?: number;
-  /** No other network on the same task and data is as accurate with as few MACs. */
+  /** No other network on the same task is as accurate with as few MACs. */
   readonly front: boolean;
 }
 

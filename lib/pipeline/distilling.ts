@@ -40,9 +40,9 @@ export async function distillFeatures(
     const { [backbone.features]: features } = await teacher.run({ [input]: batch.x });
     return gatherColumns(features, width, kept);
   };
-  const weights = inverseVariances(await sample(context, run), kept.length);
   const fits = 2 * context.rows.train.length * kept.length * 4 <= keptBytes;
   const targetsOf = fits ? await computeOnce(context, kept.length, run) : run;
+  const weights = inverseVariances(await sample(context, targetsOf), kept.length);
   return {
     terms: [
       { kind: "squared", output: what.student, target: targetName, mask: weightName, weight: config.distill },

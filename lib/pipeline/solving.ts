@@ -1,4 +1,5 @@
 /** The characteristic curves of all taps, on several threads where that is worth starting them. */
+import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import type { Curve, TapMoments } from "../core/artifacts.ts";
 import type { Progress } from "../core/progress.ts";
@@ -71,23 +72,9 @@ async function solveThere(
   return curves;
 }
 
-function solveIn(worker: Worker, moments: TapMoments): Promise<Curve> {
-  return new Promise((resolve, reject) => {
-    const settle = (then: () => void): void => {
-      worker.off("message", onMessage).off("error", onError);
-      then();
-    };
-    const onMessage = (curve: Curve): void => {
-      settle(() => {
-        resolve(curve);
-      });
-    };
-    const onError = (error: Error): void => {
-      settle(() => {
-        reject(error);
-      });
-    };
-    worker.on("message", onMessage).on("error", onError);
-    worker.postMessage(moments);
-  });
+async function solveIn(worker: Worker, moments: TapMoments): Promise<Curve> {
+  const answer = once(worker, "message"); // an error of the thread rejects it
+  worker.postMessage(moments);
+  const [curve] = (await answer) as [Curve];
+  return curve;
 }

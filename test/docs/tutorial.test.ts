@@ -1,6 +1,5 @@
 import { expect } from "chai";
 import { existsSync, readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -14,6 +13,7 @@ import { createBuilder } from "../../lib/network/builder.ts";
 import type { Network } from "../../lib/network/network.ts";
 import { requireOrSkip } from "../support/require.ts";
 import { run } from "../support/run.ts";
+import { serve } from "../support/serve.ts";
 import { readPages, root } from "./markdown.ts";
 
 const chromiumPath = process.env["ETL_CHROMIUM"] ?? "/usr/bin/chromium";
@@ -113,23 +113,3 @@ describe("docs: tutorial", () => {
     }
   });
 });
-
-function serve(files: ReadonlyMap<string, string | Uint8Array>): Promise<Server> {
-  const types: Readonly<Record<string, string>> = {
-    html: "text/html",
-    js: "text/javascript",
-    json: "application/json",
-  };
-  const server = createServer((request, response) => {
-    const name = (request.url ?? "/").slice(1);
-    const content = files.get(name);
-    const type = types[name.split(".").at(-1) ?? ""] ?? "application/octet-stream";
-    response.writeHead(content === undefined ? 404 : 200, { "content-type": type });
-    response.end(content);
-  });
-  return new Promise((ready) => {
-    server.listen(0, "127.0.0.1", () => {
-      ready(server);
-    });
-  });
-}

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { resolve } from "node:path";
 import { expect } from "chai";
@@ -9,6 +8,7 @@ import { writeTfjs } from "../../lib/formats/tfjs.ts";
 import { requireOrSkip } from "../support/require.ts";
 import { sketch } from "../support/patterns.ts";
 import { randomInputs, relativeDifference, run } from "../support/run.ts";
+import { serve } from "../support/serve.ts";
 
 const chromiumPath = process.env["ETL_CHROMIUM"] ?? "/usr/bin/chromium";
 const packages = resolve(import.meta.dirname, "../../node_modules/@tensorflow");
@@ -67,23 +67,3 @@ describe("formats/tfjs in a browser", () => {
     }
   });
 });
-
-function serve(files: ReadonlyMap<string, Uint8Array>): Promise<Server> {
-  const types: Readonly<Record<string, string>> = {
-    html: "text/html",
-    js: "text/javascript",
-    json: "application/json",
-  };
-  const server = createServer((request, response) => {
-    const name = (request.url ?? "/").slice(1);
-    const content = files.get(name);
-    const type = types[name.split(".").at(-1) ?? ""] ?? "application/octet-stream";
-    response.writeHead(content === undefined ? 404 : 200, { "content-type": type });
-    response.end(content);
-  });
-  return new Promise((ready) => {
-    server.listen(0, "127.0.0.1", () => {
-      ready(server);
-    });
-  });
-}

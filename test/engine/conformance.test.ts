@@ -11,6 +11,7 @@ import { float } from "../../lib/network/builder.ts";
 import { float32, type Network, sizeOf, type Tensor } from "../../lib/network/network.ts";
 import { inferShapes } from "../../lib/network/shapes.ts";
 import { patterns, pointwise, sketch } from "../support/patterns.ts";
+import { blocks } from "./conformance-blocks.ts";
 import { cases, residual } from "./conformance-cases.ts";
 import {
   compareGradients,
@@ -100,7 +101,7 @@ describe("engines ort and tfjs agree", () => {
     expect(differentiableOperators.filter((op) => !covered.has(op))).to.deep.equal([]);
   });
 
-  for (const test of [...cases, residual()]) {
+  for (const test of [...cases, ...blocks, residual()]) {
     it(`${test.title}: outputs to 1e-5, gradients to 1e-4`, async () => {
       const network = networkOf(test);
       const output = test.output ?? "y";
@@ -194,6 +195,28 @@ describe("engines ort and tfjs agree", () => {
       await Promise.all([ort.dispose(), tfjs.dispose()]);
     });
   }
+
+  it("running statistics behind a convolution without bias", async () => {
+    const s = sketch("norm");
+    const w = s.parameter("w", float32([12, 3, 3, 3], randomTensor([12, 3, 3, 3], "w").data));
+    const made = s.relu(s.norm(s.node("Conv", [s.input("image", ["batch", 3, 9, 9]), w]), 12));
+    const network = s.build([s.dense(s.flatten(s.globalAveragePool(made)), "prediction", [12, 2])]);
+    const [wanted, found] = await Promise.all(
+      [engines.ort, engines.tfjs].map(async (engine) => {
+        const trainer = await engine.compileTraining(network, options(network, { kind: "sgd" }));
+        for (let i = 0; i < 3; i++)
+          await trainer.step(batchOf(network, 9, 4, `batch ${i}`), { learningRate: 0.1 });
+        const parameters = await trainer.parameters();
+        await trainer.dispose();
+        return parameters;
+      }),
+    );
+    expect(wanted.size).to.equal(7);
+    for (const [name, tensor] of wanted) {
+      const other = found.get(name);
+      expect(other && distance(other, tensor), name).to.be.at.most(1e-4);
+    }
+  });
 
   it("tfjs refuses before the run what it cannot compute: node and reason", async () => {
     const refusals: readonly [Network["nodes"][number], RegExp][] = [

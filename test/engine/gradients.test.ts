@@ -3,6 +3,7 @@ import { openEngine } from "../../lib/engine/open.ts";
 import type { Engine } from "../../lib/engine/engine.ts";
 import { inferShapes } from "../../lib/network/shapes.ts";
 import { float32, sizeOf } from "../../lib/network/network.ts";
+import { blocks } from "./conformance-blocks.ts";
 import { cases, residual } from "./conformance-cases.ts";
 import { checkGradients, networkOf, node } from "./gradient-check.ts";
 
@@ -29,7 +30,7 @@ describe("engine ort: gradients against central differences", () => {
     });
   }
 
-  for (const test of cases) {
+  for (const test of [...cases, ...blocks]) {
     it(test.title, async () => {
       const shape = inferShapes(networkOf(test)).get(test.output ?? "y") ?? [];
       await checkGradients(engine, test, sizeOf(shape));

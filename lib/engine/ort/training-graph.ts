@@ -12,7 +12,8 @@ import { createGraph, type Graph, type Value } from "./gradients/graph.ts";
 import { buildLoss } from "./gradients/losses.ts";
 import { planOptimizer } from "./gradients/optimizers.ts";
 import { weightForms } from "./gradients/packing.ts";
-import { poolFirst } from "./gradients/simplify.ts";
+import { fuseConvolutions } from "./gradients/fuse.ts";
+import { centreNorms, poolFirst } from "./gradients/simplify.ts";
 import type { TrainingHooks } from "./gradients/site.ts";
 
 export interface TrainingGraphOptions {
@@ -55,7 +56,10 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
   const { setup, inputShapes } = options;
   const { losses } = setup.options;
   const targets = [...new Set(losses.map(({ output }) => output))];
-  const network = poolFirst(options.network, new Set(targets));
+  const trained = new Set(setup.trainable);
+  const seen = new Set(targets);
+  const usesBatch = ({ inputs }: Node): boolean => inputs.slice(1, 3).some((name) => trained.has(name));
+  const network = centreNorms(poolFirst(options.network, seen), usesBatch, seen);
   const graph = createGraph({
     opset: network.opset,
     block: options.block,
@@ -72,7 +76,6 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
     const shape = inputShapes[name];
     given.set(name, graph.value(shape, addInput(name, shape)));
   }
-  const trained = new Set(setup.trainable);
   const running = runningStatistics(network, trained);
   const forms = weightForms(network, setup.trainable, options.block);
   const shapeOf = (name: string): Shape =>
@@ -220,7 +223,7 @@ function finish(source: Network, graph: Graph, inputs: ValueInfo[], outputs: rea
     opset: source.opset,
     inputs,
     outputs: outputs.map((name) => ({ name, type: "float32", shape: [] })),
-    nodes,
+    nodes: fuseConvolutions(nodes, parameters, new Set(outputs)),
     parameters,
     metadata: {},
   };

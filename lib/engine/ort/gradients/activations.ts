@@ -2,33 +2,57 @@
 import { floatAttribute, stringAttribute } from "../../../network/network.ts";
 import { add, mul, scale, shift, square, sub, unbroadcast, where } from "./arithmetic.ts";
 import { unary } from "./elementwise.ts";
-import type { Graph } from "./graph.ts";
-import { input, type Rule, type Rules } from "./site.ts";
+import { float, type Graph, type Value } from "./graph.ts";
+import { copyNode, input, type Rule, type Rules, type Site } from "./site.ts";
 
 const above = (g: Graph, a: string, limit: number): string => g.op("Greater", [a, g.scalar(limit)]);
 const below = (g: Graph, a: string, limit: number): string => g.op("Less", [a, g.scalar(limit)]);
-const inside = (g: Graph, a: string, low: number, high: number): string =>
-  g.op("And", [above(g, a, low), below(g, a, high)]);
+
+/** Larger than 1 / (distance of neighbouring float32 numbers); a power of two, so that products with it are exact. */
+const STEEP = 2 ** 100;
+const STEEPEST = 2 ** 127;
+
+/** 1 where `a` is above the limit, else 0: a very steep HardSigmoid, several times faster than Greater and Where. */
+function stepUp(g: Graph, a: string, limit: number): string {
+  const alpha = limit === 0 ? STEEPEST : STEEP;
+  return g.op("HardSigmoid", [a], { alpha: float(alpha), beta: float(-alpha * limit) });
+}
+
+/** 1 where `a` is below the limit, else 0. */
+function stepDown(g: Graph, a: string, limit: number): string {
+  const alpha = limit === 0 ? STEEPEST : STEEP;
+  return g.op("HardSigmoid", [a], { alpha: float(-alpha), beta: float(alpha * limit) });
+}
+
+/** dy where low < a < high, else 0. */
+function between(g: Graph, dy: string, a: string, [low, high]: readonly [number, number]): string {
+  const risen = low === -Infinity ? dy : mul(g, dy, stepUp(g, a, low));
+  return high === Infinity ? risen : mul(g, risen, stepDown(g, a, high));
+}
+
+/** A value in the layout of another one, from the names in that layout. */
+function alike(g: Graph, like: Value, make: (name: (value: Value) => string) => string): Value {
+  return like.blockedName === undefined
+    ? g.value(
+        like.shape,
+        make((value) => g.plain(value)),
+      )
+    : g.blockedValue(
+        like.shape,
+        make((value) => g.blocked(value)),
+      );
+}
 
 /** max(x, 0), in the layout its input has. */
 const relu: Rule = {
   forward: (site) => {
-    const { graph } = site;
     const x = input(site, 0);
-    return [
-      x.blockedName === undefined
-        ? graph.value(x.shape, graph.op("Relu", [graph.plain(x)]))
-        : graph.blockedValue(x.shape, graph.op("Relu", [x.blockedName])),
-    ];
+    return [alike(site.graph, x, (name) => site.graph.op("Relu", [name(x)]))];
   },
   backward: (site, [output], [dOutput]) => {
     if (dOutput === undefined || !site.wants(0)) return [];
     const { graph: g } = site;
-    if (output.blockedName === undefined) {
-      return [g.value(output.shape, where(g, above(g, g.plain(output), 0), g.plain(dOutput)))];
-    }
-    const positive = above(g, output.blockedName, 0);
-    return [g.blockedValue(output.shape, where(g, positive, g.blocked(dOutput)))];
+    return [alike(g, output, (name) => between(g, name(dOutput), name(output), [0, Infinity]))];
   },
 };
 
@@ -62,11 +86,28 @@ const prelu: Rule = {
 };
 
 /** min and max are inputs 1 and 2. */
-const clip = unary((g, { x, dy }, site) => {
+function boundsOf(site: Site): readonly [number, number] {
   const [low] = site.constant(1) ?? [-Infinity];
   const [high] = site.constant(2) ?? [Infinity];
-  return where(g, inside(g, x, low, high), dy);
-});
+  return [low, high];
+}
+
+/** min(max(x, low), high), in the layout its input has; channels that pad a block must stay zero. */
+const clip: Rule = {
+  forward: (site) => {
+    const { graph: g } = site;
+    const x = input(site, 0);
+    const [low, high] = boundsOf(site);
+    if (x.blockedName === undefined || low > 0 || high < 0) return copyNode(site);
+    const bounds = [low, high].map((bound) => (Number.isFinite(bound) ? g.scalar(bound) : ""));
+    return [g.blockedValue(x.shape, g.op("Clip", [x.blockedName, ...bounds]))];
+  },
+  backward: (site, [output], [dOutput]) => {
+    if (dOutput === undefined || !site.wants(0)) return [];
+    const { graph: g } = site;
+    return [alike(g, output, (name) => between(g, name(dOutput), name(output), boundsOf(site)))];
+  },
+};
 
 const sigmoid = unary((g, { y, dy }) => mul(g, dy, mul(g, y, sub(g, g.scalar(1), y))));
 
@@ -76,7 +117,7 @@ const softplus = unary((g, { x, dy }) => mul(g, dy, g.op("Sigmoid", [x])));
 
 /** max(0, min(1, alpha x + beta)) */
 const hardSigmoid = unary((g, { y, dy }, { node }) =>
-  scale(g, where(g, inside(g, y, 0, 1), dy), floatAttribute(node, "alpha", 0.2)),
+  scale(g, between(g, dy, y, [0, 1]), floatAttribute(node, "alpha", 0.2)),
 );
 
 /** x hardSigmoid(x) with slope 1/6: derivative 0, x / 3 + 1 / 2 or 1. */

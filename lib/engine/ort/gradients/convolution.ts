@@ -3,16 +3,11 @@ import { intAttribute } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes-context.ts";
 import { reshape, sum, transpose } from "./arithmetic.ts";
 import type { Graph, Value } from "./graph.ts";
-import {
-  backwardBlocked,
-  canGoBack,
-  forwardBlocked,
-  inputGradientBlocked,
-  unpackedWeights,
-} from "./convolution-blocked.ts";
+import { canGoBack, forwardBlocked, inputGradientBlocked, unpackedWeights } from "./convolution-blocked.ts";
 import { type WeightForm, weightForm } from "./packing.ts";
 import { copyNode, input, plainInput, type Rule, type Rules, type Site } from "./site.ts";
 import type { Windows } from "../../windows.ts";
+import { backwardBlocked } from "./weight-gradient.ts";
 import { windowsOf } from "./windows.ts";
 
 /** [n, g c, ...] -> [c, g n, ...]: batch and channels of each group change places. */

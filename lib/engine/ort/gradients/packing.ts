@@ -1,6 +1,6 @@
 /**
  * How trained convolution weights are kept: in the order in which onnxruntime's NCHWc kernels read them, so that no
- * step has to rearrange them for the forward pass. Only weights that exactly one ungrouped convolution reads.
+ * step has to rearrange them for the forward pass. Only weights that exactly one convolution reads, ungrouped or depthwise.
  */
 import { consumersOf, intAttribute, type Network } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes-context.ts";
@@ -14,9 +14,10 @@ const FEW_CHANNELS = 4;
  *
  * - `blocks`: [o / B, i / B, h, w, B of i, B of o], for blocked inputs
  * - `rows`: [o / B, i, h, w, B of o], for row-major inputs with few channels
+ * - `channels`: [o / B, 1, h, w, B of o], depthwise: every channel has a filter of its own
  */
 export interface WeightForm {
-  readonly kind: "blocks" | "rows";
+  readonly kind: "blocks" | "rows" | "channels";
   readonly block: number;
   /** [o, i, h, w] as the network has it. */
   readonly shape: Shape;
@@ -24,13 +25,15 @@ export interface WeightForm {
   readonly packedShape: Shape;
 }
 
-/** The form of weights of an ungrouped convolution over two axes, or undefined where there is none. */
+/** The form of weights of an ungrouped or depthwise convolution over two axes, or undefined where there is none. */
 export function weightForm(shape: Shape, group: number, block: number): WeightForm | undefined {
-  if (block === 0 || group !== 1 || shape.length !== 4) return undefined;
+  if (block === 0 || shape.length !== 4) return undefined;
   const [o, i, h, w] = shape;
-  const kind = i <= FEW_CHANNELS && i < block ? "rows" : "blocks";
+  const isDepthwise = group > 1 && group === o && i === 1;
+  if (group !== 1 && !isDepthwise) return undefined;
+  const kind = isDepthwise ? "channels" : i <= FEW_CHANNELS && i < block ? "rows" : "blocks";
   const outputs = paddedChannels(o, block);
-  const inputs = kind === "rows" ? i : paddedChannels(i, block);
+  const inputs = kind === "blocks" ? paddedChannels(i, block) : i;
   return { kind, block, shape, packedShape: [outputs, inputs, h, w] };
 }
 
@@ -61,7 +64,7 @@ function forEachWeight(
 ): void {
   const [outputs, inputs, h, w] = shape;
   const area = h * w;
-  const step = kind === "rows" ? 1 : block;
+  const step = kind === "blocks" ? block : 1;
   for (let o = 0; o < outputs; o++) {
     for (let i = 0; i < inputs; i++) {
       const row = Math.floor(o / block) * (packedShape[1] / step) + Math.floor(i / step);

@@ -152,10 +152,28 @@ function transposedSum(g: Graph, dy: string, w: Windows, shape: readonly number[
 }
 
 const globalAveragePool: Rule = {
+  forward: (site) => {
+    const { graph: g } = site;
+    const { blockedName } = input(site, 0);
+    if (blockedName === undefined) return copyNode(site);
+    const pooled = g.op("GlobalAveragePool", [blockedName], {}, { domain: NCHWC });
+    return [g.blockedValue(site.outputShapes[0], pooled)];
+  },
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g } = site;
-    const { shape } = input(site, 0);
+    const { shape, blockedName } = input(site, 0);
+    if (blockedName !== undefined) {
+      const [n, channels, ...area] = shape;
+      const width = paddedChannels(channels, g.block);
+      const maps = reshape(g, g.blocked(dOutput), [(n * width) / g.block, 1, g.block]);
+      const spread = expand(g, scale(g, maps, 1 / sizeOf(area)), [
+        (n * width) / g.block,
+        sizeOf(area),
+        g.block,
+      ]);
+      return [g.blockedValue(shape, reshape(g, spread, [n, width, ...area]))];
+    }
     return [g.value(shape, expand(g, scale(g, g.plain(dOutput), 1 / sizeOf(shape.slice(2))), shape))];
   },
 };

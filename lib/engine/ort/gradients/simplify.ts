@@ -36,3 +36,45 @@ export function poolFirst(network: Network, kept: ReadonlySet<string>): Network 
     });
   return { ...network, nodes };
 }
+
+/** Attribute of a batch normalisation whose input comes without its running mean: see {@link centreNorms}. */
+export const CENTRED = "centred";
+
+/**
+ * norm(conv(x)) -> norm(conv(x) - running mean): with statistics of the batch the result is the same, and the variance
+ * is a difference of small numbers. It costs nothing: the convolution has no bias, and gets this one.
+ *
+ * @param usesBatch whether a batch normalisation takes the statistics of the batch
+ * @param kept values that somebody else looks at
+ */
+export function centreNorms(
+  network: Network,
+  usesBatch: (node: Node) => boolean,
+  kept: ReadonlySet<string>,
+): Network {
+  const producers = producersOf(network);
+  const consumers = consumersOf(network);
+  const biased = new Map<Node, Node>();
+  const centred = new Set<Node>();
+  for (const node of network.nodes) {
+    const [value] = node.inputs;
+    if (node.op !== "BatchNormalization" || !usesBatch(node) || kept.has(value)) continue;
+    const conv = producers.get(value);
+    if (conv?.op !== "Conv" || (conv.inputs[2] ?? "") !== "" || consumers.get(value)?.length !== 1) continue;
+    biased.set(conv, node);
+    centred.add(node);
+  }
+  const nodes = network.nodes.flatMap((node): Node[] => {
+    const norm = biased.get(node);
+    if (norm !== undefined) {
+      const shift = `${norm.name}/shift`;
+      return [
+        { name: shift, op: "Neg", domain: "", inputs: [norm.inputs[3]], outputs: [shift], attributes: {} },
+        { ...node, inputs: [node.inputs[0], node.inputs[1], shift] },
+      ];
+    }
+    if (!centred.has(node)) return [node];
+    return [{ ...node, attributes: { ...node.attributes, [CENTRED]: { type: "int", value: 1 } } }];
+  });
+  return { ...network, nodes };
+}

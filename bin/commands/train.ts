@@ -98,9 +98,19 @@ export function trainingOptions(args: Arguments, context: Context): TrainOptions
   };
 }
 
+function quality({
+  accuracy,
+  balancedAccuracy,
+}: {
+  readonly accuracy: number;
+  readonly balancedAccuracy?: number | undefined;
+}): string {
+  return `${percent(accuracy)}${balancedAccuracy === undefined ? "" : `, balanced ${percent(balancedAccuracy)}`}`;
+}
+
 /** The last words of a training: every label where there are many, then the whole. */
 export function show(result: TrainResult, folder: string, context: Context): void {
-  const { labels, trained, balancedAccuracy, others } = result;
+  const { labels, trained, balancedAccuracy, atZero, others } = result;
   if (labels !== undefined && labels.labels.length > 1) {
     const rows = labels.labels.map(({ name, accuracy, f1, positives, n }) => [
       name,
@@ -118,8 +128,9 @@ export function show(result: TrainResult, folder: string, context: Context): voi
       context.print(`accuracy over the share of positives: slope ${line.slope.toFixed(3)}`);
     context.print(`always the commoner answer: ${percent(majority)}`);
   }
-  const balanced = balancedAccuracy === undefined ? "" : `, balanced ${percent(balancedAccuracy)}`;
-  context.print(`${result.task}: ${percent(trained.accuracy)}${balanced}, best epoch ${result.bestEpoch}`);
+  const main = quality({ accuracy: trained.accuracy, balancedAccuracy });
+  context.print(`${result.task}: ${main}, best epoch ${result.bestEpoch}`);
+  if (atZero !== undefined) context.print(`the same outputs decided at 0: ${quality(atZero)}`);
   for (const { task, test } of others) context.print(`${task}: ${percent(test.accuracy)}`);
   const { macs, params, bytes, cpuMs } = trained;
   context.print(

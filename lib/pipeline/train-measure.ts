@@ -15,6 +15,8 @@ export interface HeadQuality {
   readonly task: string;
   readonly metrics: Metrics;
   readonly labels?: LabelWise;
+  /** The same outputs decided at 0, where thresholds were taken off. */
+  readonly atZero?: Metrics;
   /** Target units, thresholds taken off, [rows, q]. */
   readonly predictions: Float32Array;
   readonly targets: Float32Array;
@@ -41,10 +43,14 @@ export async function measureHeads(
     const thresholds = k === 0 ? thresholdsOf(head, state) : undefined;
     const units = head.labels === "standard" ? unstandardise(raw[k], head.units) : raw[k];
     const predictions = thresholds === undefined ? units : units.map((z, i) => z - thresholds[i % q]);
-    const metrics = computeMetrics(task, predictions, targets, mask === undefined ? {} : { mask });
+    const masked = mask === undefined ? {} : { mask };
+    const metrics = computeMetrics(task, predictions, targets, masked);
+    const moved = thresholds?.some((tau) => tau !== 0) === true;
+    const atZero = moved ? { atZero: computeMetrics(task, units, targets, masked) } : {};
     const yesNo = task.kind === "multi-label" || task.kind === "binary";
     const names = task.kind === "binary" ? [task.name] : task.classes;
     const labels = yesNo ? labelWise(names, { logits: predictions, targets, mask }) : undefined;
-    return [{ task: task.name, metrics, predictions, targets, ...(labels === undefined ? {} : { labels }) }];
+    const tables = labels === undefined ? {} : { labels };
+    return [{ task: task.name, metrics, predictions, targets, ...tables, ...atZero }];
   });
 }

@@ -39,6 +39,8 @@ export interface TrainResult {
   readonly labels?: LabelWise;
   /** Thresholds that were taken off the outputs, as scores in -1..1. */
   readonly thresholds?: readonly number[];
+  /** The same network on the test part, decided at 0 instead. */
+  readonly atZero?: Metrics;
   readonly others: readonly OtherTask[];
   readonly seconds: Readonly<Record<string, number>>;
 }
@@ -55,6 +57,7 @@ interface Evaluation {
   readonly test: Metrics;
   readonly validation: Metrics;
   readonly labels?: LabelWise;
+  readonly atZero?: Metrics;
   readonly others: readonly OtherTask[];
 }
 
@@ -91,7 +94,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   const record = await recordOf(run, trained, { ...evaluation, latency });
   const { total } = costOf(trained.network);
   const { macs, params, bytes } = total;
-  const { test, labels, others } = evaluation;
+  const { test, labels, atZero, others } = evaluation;
   const [main] = run.data.tables;
   const state = trained.states[trained.bestEpoch];
   const result: TrainResult = {
@@ -104,6 +107,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     bestEpoch: trained.bestEpoch,
     ...(labels === undefined ? {} : { labels }),
     ...(run.config.thresholds === "adaptive" ? { thresholds: state.thresholds } : {}),
+    ...(atZero === undefined ? {} : { atZero }),
     others,
     seconds: record.seconds,
   };
@@ -199,6 +203,7 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
         test: main.metrics,
         validation: validation[0].metrics,
         ...(main.labels === undefined ? {} : { labels: main.labels }),
+        ...(main.atZero === undefined ? {} : { atZero: main.atZero }),
         others: others.map(({ task, metrics }) => ({ task, test: metrics })),
       } satisfies Evaluation);
       progress.finish(`${(100 * main.metrics.accuracy).toFixed(2)} % of ${main.metrics.n}`);

@@ -4,27 +4,20 @@ import { expect } from "chai";
 import { loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { buildDmmCnn, subjectiveAmong, subjectiveAttributes } from "../../lib/backbones/dmm-cnn.ts";
 import { buildEfficientnetB0 } from "../../lib/backbones/efficientnet.ts";
-import { initialise } from "../../lib/backbones/initialise.ts";
 import { buildLeviHassner } from "../../lib/backbones/levi-hassner.ts";
 import { lightFamilies } from "../../lib/backbones/light-families.ts";
 import { buildLmtcnn } from "../../lib/backbones/lmtcnn.ts";
 import { buildMobilenetV1 } from "../../lib/backbones/mobilenet-v1.ts";
 import { buildMobilenetV2 } from "../../lib/backbones/mobilenet-v2.ts";
-import { buildResnet18Mlp } from "../../lib/backbones/resnet.ts";
 import { buildShufflenetV2 } from "../../lib/backbones/shufflenet-v2.ts";
 import { assignWeights } from "../../lib/backbones/weights.ts";
-import { createRandom } from "../../lib/core/random.ts";
 import { CELEBA_ATTRIBUTES } from "../../lib/data/sources/celeba-attributes.ts";
-import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { costOf } from "../../lib/network/cost.ts";
 import { foldBatchNorm } from "../../lib/network/fold-batch-norm.ts";
 import { producersOf, type Network } from "../../lib/network/network.ts";
-import { findTaps } from "../../lib/network/taps.ts";
-import { applySurgery } from "../../lib/surgery/apply.ts";
-import { planSurgery, type Plan } from "../../lib/surgery/plan.ts";
+import { lightBuilds } from "../support/architectures.ts";
 import { hashedWeights, noise } from "../support/hashed.ts";
-import { maskNetwork } from "../support/mask.ts";
-import { randomInputs, relativeDifference, run } from "../support/run.ts";
+import { run } from "../support/run.ts";
 
 const folder = resolve(import.meta.dirname, "../../fixtures/light-networks");
 
@@ -36,23 +29,6 @@ interface Fixture {
   readonly shape: readonly [number, number];
   readonly outputs: readonly number[];
 }
-
-/** Every network: as published, and small as in its fixture. */
-const builds: Readonly<Record<string, readonly [full: () => Network, small: (side: number) => Network]>> = {
-  "mobilenet-v1": [() => buildMobilenetV1(), (side) => buildMobilenetV1({ classes: 10, side })],
-  "mobilenet-v1-0.5": [
-    () => buildMobilenetV1({ width: 0.5 }),
-    (side) => buildMobilenetV1({ classes: 10, side, width: 0.5 }),
-  ],
-  "mobilenet-v2": [() => buildMobilenetV2(), (side) => buildMobilenetV2({ classes: 10, side })],
-  "shufflenet-v2": [() => buildShufflenetV2(), (side) => buildShufflenetV2({ classes: 10, side })],
-  "efficientnet-b0": [() => buildEfficientnetB0(), (side) => buildEfficientnetB0({ classes: 10, side })],
-  "resnet18-mlp": [() => buildResnet18Mlp(), (side) => buildResnet18Mlp({ side })],
-  "lmtcnn-1-1": [() => buildLmtcnn(), (side) => buildLmtcnn({ side })],
-  "lmtcnn-2-1": [() => buildLmtcnn({ widths: [2, 1] }), (side) => buildLmtcnn({ side, widths: [2, 1] })],
-  "levi-hassner": [() => buildLeviHassner(), (side) => buildLeviHassner({ side })],
-  "dmm-cnn": [() => buildDmmCnn(), (side) => buildDmmCnn({ side, depth: 18, points: 5 })],
-};
 
 const macsAndParams = (network: Network): [number, number] => {
   const { macs, params } = costOf(network).total;
@@ -119,7 +95,7 @@ describe("backbones: light networks", function () {
       it(`${file}: the same counts, names and outputs`, async () => {
         const fixture = JSON.parse(readFileSync(resolve(folder, file), "utf8")) as Fixture;
         const { counts, names, side, shape, outputs } = fixture;
-        const [full, small] = builds[fixture.network];
+        const [full, small] = lightBuilds[fixture.network];
         expect(macsAndParams(full())).to.deep.equal([counts.macs, counts.params]);
         const network = assignWeights(small(side), hashedWeights(names), file);
         const input = { image: { shape: [2, 3, side, side], data: noise("image", 6 * side * side) } };
@@ -135,39 +111,6 @@ describe("backbones: light networks", function () {
           const worst = Math.max(...found.map((value, i) => Math.abs(value - outputs[i])));
           expect(worst / scale).to.be.below(1e-4);
         }
-      });
-    }
-  });
-
-  describe("can be pruned: the cut network is the masked one", () => {
-    const sides: Readonly<Partial<Record<string, number>>> = { "dmm-cnn": 96 };
-    /** Layers that may stay whole beside those that make outputs, and what the reason has to say. */
-    const reasons: Readonly<Partial<Record<string, RegExp>>> = {
-      "lmtcnn-1-1": /LRN.*normalises over the channels/,
-      "lmtcnn-2-1": /LRN.*normalises over the channels/,
-      "levi-hassner": /LRN.*normalises over the channels/,
-    };
-    for (const [name, [, small]] of Object.entries(builds)) {
-      it(name, async () => {
-        const age = name.startsWith("l");
-        const network = initialise(small(sides[name] ?? (age ? 99 : 64)), 1);
-        const { plan, taps } = randomPlan(network);
-        expect(taps).to.be.greaterThan(2);
-        const inputs = randomInputs(network, { batch: 2, seed: 1 });
-        const cut = applySurgery(network, plan);
-        const [found, wanted] = [await run(cut, inputs), await run(maskNetwork(network, plan), inputs)];
-        expect(relativeDifference(found, wanted)).to.be.at.most(1e-5);
-        const whole = plan.layers.filter(
-          ({ keptOutputs, totalOutputs }) => keptOutputs.length === totalOutputs,
-        );
-        const special = reasons[name];
-        for (const { reason } of whole) {
-          if (special?.test(reason ?? "") !== true) expect(reason).to.match(/network output/);
-        }
-        const named = whole.filter(({ reason }) => special?.test(reason ?? "") === true);
-        expect(named.length > 0).to.equal(special !== undefined);
-        expect(plan.after.macs).to.be.below(0.9 * plan.before.macs);
-        expect(plan.after.params).to.be.below(0.7 * plan.before.params);
       });
     }
   });
@@ -188,19 +131,3 @@ describe("backbones: light networks", function () {
     }
   });
 });
-
-/** Half of every tap's and linear layer's channels, drawn by seed. */
-function randomPlan(network: Network): { plan: Plan; taps: number } {
-  const coupling = analyseCoupling(network);
-  const random = createRandom(5);
-  const selection = new Map(
-    coupling.layers.map(({ name, outputs }) => {
-      const order = random.shuffle(Array.from(outputs.keys()));
-      return [name, Uint32Array.from(order.slice(0, Math.ceil(outputs.length / 2))).sort()];
-    }),
-  );
-  return {
-    plan: planSurgery(network, selection, { groupSelect: "last", coupling }),
-    taps: findTaps(network).length,
-  };
-}

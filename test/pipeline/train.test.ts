@@ -53,13 +53,23 @@ describe("train, on drawn faces", function () {
     expect(result.trained.cpuMs).to.be.greaterThan(0);
     expect(await evaluated(options.out)).to.equal(result.trained.accuracy);
     const history = JSON.parse(await readFile(join(options.out, "history.json"), "utf8")) as {
-      trained: { history: unknown[]; states: { thresholds: number[]; weights: number[] }[] };
+      trained: {
+        history: unknown[];
+        states: { losses: number[]; thresholds: number[]; weights: number[] }[];
+      };
     };
     expect(history.trained.history).to.have.length(3);
     const { states } = history.trained;
+    const decided = states[result.bestEpoch].thresholds[0] !== 0;
+    expect(result.atZero !== undefined).to.equal(decided);
     expect(states.map(({ thresholds }) => thresholds[0] !== 0)).to.include(true);
     expect(states[0].weights).to.deep.equal([1]);
-    expect(states[1].weights).to.not.deep.equal([1]);
+    const losses = states.map(({ losses: [loss] }) => loss);
+    for (const epoch of [1, 2]) {
+      // DMM-CNN, eq. 4, from one epoch to the next.
+      const change = Math.abs(losses[epoch] - losses[epoch - 1]) / losses[epoch - 1];
+      expect(states[epoch].weights[0]).to.be.closeTo(change, 1e-12);
+    }
     const record = JSON.parse(await readFile(join(options.out, "record.json"), "utf8")) as RunRecord;
     expect(record.models.map(({ name }) => name)).to.deep.equal(["mobilenet-v1"]);
     expect(await readFile(join(options.out, "report.html"), "utf8")).to.contain(

@@ -117,7 +117,7 @@ function pictureInput(
       "usage",
       `${path}: the file does not say how large its pictures are, a size was needed`,
       {
-        hint: "give it with --input WIDTHxHEIGHT",
+        hint: "export it for pictures of one size; in the library: preprocessing: { width, height }",
       },
     );
   }

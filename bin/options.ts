@@ -30,6 +30,13 @@ export const backboneOptions = {
 
 export const harvestOptions = {
   ...dataOptions,
+  data: { ...dataOptions.data, demandOption: false },
+  task: {
+    type: "string",
+    describe:
+      "gender, emotion, head-pose, age, attributes, ...; one trunk for several: gender,age or gender=DIR,age=DIR",
+    demandOption: true,
+  },
   ...backboneOptions,
   out: { type: "string", describe: "Run folder", demandOption: true },
   folds: { type: "number", describe: "Folds of the held-out error (5)" },
@@ -116,10 +123,12 @@ export function present(options: Readonly<Record<string, unknown>>): object {
 
 /** Options of a pipeline run from parsed arguments. */
 export function pruneOptions(args: Arguments, context: Context): PruneOptions {
+  const { data, ...job } = jobOptions(args, context);
   return {
-    ...jobOptions(args, context),
+    ...job,
     task: requiredText(args, "task"),
     ...present({
+      data: data === "" ? undefined : data,
       backbone: text(args, "backbone"),
       weights: text(args, "weights"),
       gamma: number(args, "gamma"),

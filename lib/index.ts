@@ -152,6 +152,7 @@ export type { LabelScore, LabelWise } from "./evaluate/label-wise.ts";
 // Evaluate, predict, profile.
 export { evaluateModel, predictImages, profileFiles, verifyModel } from "./pipeline/services.ts";
 export type {
+  Answer,
   EvaluateOptions,
   Evaluation,
   Prediction,

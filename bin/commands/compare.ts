@@ -31,7 +31,6 @@ export const compareCommand: Command = {
     const given = texts(args, "runs");
     const folders = (await Promise.all(given.map(runsOf))).flat();
     const read = await Promise.all(folders.map(readRecord));
-    const tasks = new Set(read.map((record) => record.task.name));
     const service = {
       engine: context.engine,
       threads: context.threads,
@@ -40,6 +39,7 @@ export const compareCommand: Command = {
     };
     const records = flag(args, "time") === true ? await timedTogether(folders, read, service) : read;
     const networks = comparedNetworks(records);
+    const tasks = new Set(networks.map(({ task }) => task));
     if (networks.length === 0) {
       throw new EtlError("usage", "compare: runs without networks, at least one network was needed");
     }

@@ -54,7 +54,7 @@ function demandRun(args: Arguments): void {
       hint: "etl plan MODEL --explain LAYER",
     });
   }
-  const missing = ["data", "task", "out"].filter((name) => args[name] === undefined);
+  const missing = ["task", "out"].filter((name) => args[name] === undefined);
   if (missing.length === 0) return;
   throw new EtlError("usage", `plan: no --${missing.join(", no --")}, a model or a run was needed`, {
     hint: "etl plan MODEL, or etl plan --task gender --data FOLDER --out RUN",

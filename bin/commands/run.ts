@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
+import { recordsByTask } from "../../lib/core/record-tasks.ts";
 import type { RunRecord } from "../../lib/core/record.ts";
 import { asGiven, type PruneOptions } from "../../lib/pipeline/options.ts";
 import { runPipeline, prune, type PipelineResult } from "../../lib/pipeline/prune.ts";
@@ -26,6 +27,7 @@ export const pruneCommand: Command = {
     ["etl prune --gamma 0.01 --task gender --data synthetic --out runs/first", "Try it with drawn faces"],
     ["etl prune --gamma 0.1 --task gender --data ~/celeba --out runs/gender", "CelebA, a smaller network"],
     ["etl prune --target-flops 0.3 --task gender --data ~/celeba --out runs/third", "30 % of the MACs"],
+    ["etl prune --task gender,age --data ~/utkface --out runs/both", "One trunk, a head for each task"],
   ],
   run: async (args, context) =>
     finish(await prune(pruneOptions(args, context)), requiredText(args, "out"), context),
@@ -98,12 +100,14 @@ export const curvesCommand: Command = {
   run: async (args, context) => {
     const { folder, curves } = await runPipeline(pruneOptions(args, context), "curves");
     const records = curves?.records([]) ?? [];
+    const named = records.some(({ task }) => task !== undefined);
     context.print(
       table(
-        ["layer", "filters", "error, none", "error, all", "largest gap"],
+        [...(named ? ["task"] : []), "layer", "filters", "error, none", "error, all", "largest gap"],
         records.map((record) => {
           const error = record.heldOutRmse ?? record.trainRmse;
           return [
+            ...(named ? [record.task ?? ""] : []),
             record.layer,
             String(record.total),
             (error[0] ?? 0).toPrecision(4),
@@ -160,14 +164,19 @@ function showPlan({ folder, planned }: PipelineResult, context: Context): unknow
 /** The last words of a run, and the object behind --json. */
 function finish(record: RunRecord, folder: string, context: Context): unknown {
   const metrics = metricsOf(record);
-  const rows = record.models.map((model) => [
+  const all = recordsByTask(record);
+  const models = all.flatMap((one) => one.models.map((model) => ({ task: one.task.name, model })));
+  const named = all.length > 1;
+  const rows = models.map(({ task, model }) => [
+    ...(named ? [task] : []),
     model.title,
     `${percent(model.test.accuracy)} ± ${(100 * model.test.accuracyError).toFixed(2)}`,
     count(model.cost.total.macs),
     count(model.cost.total.params),
     model.latency === undefined ? "-" : `${model.latency.medianMs.toFixed(2)} ms`,
   ]);
-  context.print(table(["network", "accuracy", "MACs", "parameters", "CPU time"], rows));
+  const columns = ["network", "accuracy", "MACs", "parameters", "CPU time"];
+  context.print(table([...(named ? ["task"] : []), ...columns], rows));
   context.print(`n = ${metrics.dataset.test} test pictures; report: ${join(folder, "report.html")}`);
   return metrics;
 }

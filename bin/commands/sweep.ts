@@ -1,8 +1,9 @@
 /** Many runs from one harvest: tasks, gammas, seeds, controls, variants. */
 import { join } from "node:path";
 import { EtlError, nearest } from "../../lib/core/errors.ts";
+import { taskData } from "../../lib/pipeline/job.ts";
 import type { PruneOptions } from "../../lib/pipeline/options.ts";
-import { sweep, type SweepOptions } from "../../lib/pipeline/sweep.ts";
+import { sweep } from "../../lib/pipeline/sweep.ts";
 import { number, requiredText, text, texts, type Arguments, type Command } from "../command.ts";
 import { numbersOption, pruneOptions, trainOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
@@ -40,7 +41,7 @@ export const sweepCommand: Command = {
     const { out } = given;
     const result = await sweep({
       ...given,
-      tasks: tasksOf(args),
+      tasks: taskData(requiredText(args, "tasks"), text(args, "data"), "tasks"),
       gammas: numbersOption(args, "gammas") ?? [0, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3],
       seeds: number(args, "seeds") ?? 1,
       variants: variantsOf(args),
@@ -65,23 +66,6 @@ export const sweepCommand: Command = {
     return result;
   },
 };
-
-/** --tasks gender=DIR,age */
-function tasksOf(args: Arguments): SweepOptions["tasks"] {
-  const common = text(args, "data");
-  return requiredText(args, "tasks")
-    .split(",")
-    .map((entry) => {
-      const [task, ...rest] = entry.trim().split("=");
-      const data = rest.length > 0 ? rest.join("=") : common;
-      if (data === undefined || data === "" || task === "") {
-        throw new EtlError("usage", `--tasks: ${JSON.stringify(entry)} has no data, a folder was needed`, {
-          hint: `write ${task === "" ? "TASK" : task}=FOLDER, or give --data for all tasks`,
-        });
-      }
-      return { task, data };
-    });
-}
 
 type Variant = Partial<
   Pick<

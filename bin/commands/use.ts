@@ -3,7 +3,13 @@ import { EtlError } from "../../lib/core/errors.ts";
 import { modelFormats, writeModel, type ModelFormat } from "../../lib/backbones/model-write.ts";
 import { openModel } from "../../lib/pipeline/model.ts";
 import { convolutionCosts, separableCosts } from "../../lib/network/formulas.ts";
-import { evaluateModel, predictImages, profileFiles, verifyModel } from "../../lib/pipeline/services.ts";
+import {
+  evaluateModel,
+  predictImages,
+  profileFiles,
+  verifyModel,
+  type Answer,
+} from "../../lib/pipeline/services.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
 import { backboneOptions, cropOption, dataOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
@@ -45,18 +51,22 @@ export const predictCommand: Command = {
       );
     }
     const predictions = await predictImages(model, inputs, { ...service(context), crop: cropOption(args) });
-    for (const { file, label, probability, value, unit, outputs } of predictions) {
-      const sure = probability === undefined ? "" : ` (${percent(probability)})`;
-      const said =
-        label ??
-        (value === undefined
-          ? outputs.map((x) => x.toPrecision(6)).join(" ")
-          : `${value.toFixed(2)} ${unit ?? ""}`);
-      context.print(`${file}: ${said}${sure}`);
+    for (const { file, task, others = [], ...answer } of predictions) {
+      const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
+        others.length > 0 ? `${one.task} ${sayAnswer(one)}` : sayAnswer(one),
+      );
+      context.print(`${file}: ${said.join(", ")}`);
     }
     return predictions;
   },
 };
+
+/** "female (98.2 %)", "31.20 years", or the numbers as they are. */
+function sayAnswer({ label, probability, value, unit, outputs }: Answer): string {
+  const sure = probability === undefined ? "" : ` (${percent(probability)})`;
+  const number = value === undefined ? outputs.map((x) => x.toPrecision(6)).join(" ") : value.toFixed(2);
+  return `${label ?? [number, unit ?? ""].join(" ").trim()}${sure}`;
+}
 
 export const evaluateCommand: Command = {
   usage: "evaluate <model>",
@@ -64,7 +74,10 @@ export const evaluateCommand: Command = {
   positionals: modelPositional,
   options: {
     ...dataOptions,
-    task: { type: "string", describe: "Not needed: the model knows its task", hidden: true },
+    task: {
+      type: "string",
+      describe: "Of a model of several tasks: only these (default: all that the data have labels of)",
+    },
     split: {
       choices: ["train", "val", "test"] as const,
       describe: "Only this part (default: all labelled pictures)",
@@ -78,6 +91,7 @@ export const evaluateCommand: Command = {
     const result = await evaluateModel(requiredText(args, "model"), {
       ...service(context),
       data: requiredText(args, "data"),
+      task: text(args, "task"),
       label: text(args, "label"),
       crop: cropOption(args),
       split,
@@ -86,9 +100,13 @@ export const evaluateCommand: Command = {
       strict: flag(args, "strict"),
       cacheDir: text(args, "cache-dir"),
     });
-    const error = `± ${(100 * result.accuracyError).toFixed(2)}`;
-    const mae = result.mae === undefined ? "" : `, mean absolute error ${result.mae.toFixed(2)}`;
-    context.print(`${result.dataset}: ${percent(result.accuracy)} ${error}${mae}, n = ${result.n}`);
+    const { others = [] } = result;
+    for (const { task, dataset, accuracy, accuracyError, mae, n } of [result, ...others]) {
+      const named = others.length > 0 ? `, ${task}` : "";
+      const error = mae === undefined ? "" : `, mean absolute error ${mae.toFixed(2)}`;
+      const sure = `± ${(100 * accuracyError).toFixed(2)}`;
+      context.print(`${dataset}${named}: ${percent(accuracy)} ${sure}${error}, n = ${n}`);
+    }
     return result;
   },
 };

@@ -37,7 +37,15 @@ export interface HeadOptions {
  * @returns one output, [batch, outputs]
  */
 export function withHead(network: Network, features: string, options: HeadOptions): Network {
-  const { outputs, name = predictionName, task } = options;
+  return withHeads(network, features, [options]);
+}
+
+/**
+ * The same with several heads side by side on the same features, each an output of its own name.
+ *
+ * @returns one output for each head, in their order
+ */
+export function withHeads(network: Network, features: string, heads: readonly HeadOptions[]): Network {
   const trunk = cutAt(network, features);
   const shape = inferShapes(trunk).get(features);
   if (shape === undefined || (shape.length !== 2 && shape.length !== 4)) {
@@ -46,35 +54,55 @@ export function withHead(network: Network, features: string, options: HeadOption
       `${network.name}: features "${features}" have the shape [${(shape ?? []).join(", ")}], [n, channels] or [n, channels, height, width] was needed`,
     );
   }
-  const channels = shape[1];
-  const weight = options.weight ?? new Float32Array(outputs * channels);
-  const bias = options.bias ?? new Float32Array(outputs);
-  if (weight.length !== outputs * channels || bias.length !== outputs) {
-    const found = `${weight.length} weights and ${bias.length} biases`;
-    const needed = `${outputs} x ${channels} weights and ${outputs} biases were needed`;
-    throw new EtlError("usage", `${network.name}: head "${name}" with ${found}, ${needed}`);
-  }
   const nodes: Node[] = [...trunk.nodes];
+  const parameters = new Map(trunk.parameters);
   let x = features;
   const add = (op: string, output: string, inputs: string[], attributes: Node["attributes"]): void => {
     nodes.push({ name: output, op, domain: "", inputs, outputs: [output], attributes });
     x = output;
   };
+  const [{ name: first = predictionName, task }] = heads;
   if (shape.length === 4) {
-    if (shape[2] * shape[3] > 1) add("GlobalAveragePool", `${name}/pool`, [x], {});
-    add("Flatten", `${name}/flat`, [x], { axis: { type: "int", value: 1 } });
+    if (shape[2] * shape[3] > 1) add("GlobalAveragePool", `${first}/pool`, [x], {});
+    add("Flatten", `${first}/flat`, [x], { axis: { type: "int", value: 1 } });
   }
-  add("Gemm", name, [x, `${name}.weight`, `${name}.bias`], { transB: { type: "int", value: 1 } });
-  const parameters = new Map(trunk.parameters)
-    .set(`${name}.weight`, float32([outputs, channels], weight))
-    .set(`${name}.bias`, float32([outputs], bias));
+  const flat = x;
+  for (const head of heads) {
+    const { name = predictionName, outputs } = head;
+    const { weight, bias } = weightsOf(head, shape[1], network);
+    add("Gemm", name, [flat, `${name}.weight`, `${name}.bias`], { transB: { type: "int", value: 1 } });
+    parameters
+      .set(`${name}.weight`, float32([outputs, shape[1]], weight))
+      .set(`${name}.bias`, float32([outputs], bias));
+  }
   const headed: Network = {
-    ...forget(trunk, ["embedding", "task"]),
-    outputs: [{ name, type: "float32", shape: ["batch", outputs] }],
+    ...forget(trunk, ["embedding", "task", "tasks"]),
+    outputs: heads.map(({ name = predictionName, outputs }) => ({
+      name,
+      type: "float32",
+      shape: ["batch", outputs],
+    })),
     nodes,
     parameters,
   };
-  return describe(headed, { features, ...(task === undefined ? {} : { task }) });
+  if (heads.length === 1) return describe(headed, { features, ...(task === undefined ? {} : { task }) });
+  const tasks = heads.flatMap(({ name = predictionName, task: own }) =>
+    own === undefined ? [] : [{ output: name, task: own }],
+  );
+  return describe(headed, { features, ...(tasks.length === 0 ? {} : { tasks }) });
+}
+
+function weightsOf(
+  { outputs, name = predictionName, ...given }: HeadOptions,
+  channels: number,
+  network: Network,
+): { weight: Float32Array; bias: Float32Array } {
+  const weight = given.weight ?? new Float32Array(outputs * channels);
+  const bias = given.bias ?? new Float32Array(outputs);
+  if (weight.length === outputs * channels && bias.length === outputs) return { weight, bias };
+  const found = `${weight.length} weights and ${bias.length} biases`;
+  const needed = `${outputs} x ${channels} weights and ${outputs} biases were needed`;
+  throw new EtlError("usage", `${network.name}: head "${name}" with ${found}, ${needed}`);
 }
 
 /** The network with `value` as its only output and nothing that it does not need. */

@@ -12,6 +12,8 @@ export const metadataKeys = {
   embedding: "etl.embedding",
   /** The task a head was trained for: kind, classes, units. */
   task: "etl.task",
+  /** Several heads: the task of every output. */
+  tasks: "etl.tasks",
   title: "etl.title",
   source: "etl.source",
   licence: "etl.licence",
@@ -19,12 +21,19 @@ export const metadataKeys = {
 
 export type MetadataKey = keyof typeof metadataKeys;
 
+/** An output of a network and the task it answers. */
+export interface OutputTask {
+  readonly output: string;
+  readonly task: Task;
+}
+
 /** What {@link describe} can write. */
 export interface Description {
   readonly preprocessing?: Preprocessing;
   readonly features?: string;
   readonly embedding?: string;
   readonly task?: Task;
+  readonly tasks?: readonly OutputTask[];
   readonly title?: string;
   readonly source?: string;
   readonly licence?: string;
@@ -57,10 +66,24 @@ export function preprocessingOf(network: Network): Preprocessing | undefined {
   return { width, height, color, mean, scale };
 }
 
-/** The task the network's head was trained for, or undefined where the file does not say. */
-export function taskOf(network: Network): Task | undefined {
-  const value = factOf(network, "task");
-  if (value === undefined) return undefined;
+/** What every head of the network was trained for, or none where the file does not say. */
+export function tasksOf(network: Network): OutputTask[] {
+  const one = factOf(network, "task");
+  if (one !== undefined) return [{ output: network.outputs[0].name, task: checkTask(network, one) }];
+  const several = factOf(network, "tasks");
+  if (several === undefined) return [];
+  const outputs = new Set(network.outputs.map(({ name }) => name));
+  return (Array.isArray(several) ? several : [several]).map((each: Partial<OutputTask> | null) => {
+    if (each === null || typeof each.output !== "string" || !outputs.has(each.output))
+      throw new EtlError(
+        "format",
+        `${network.name}: metadata ${metadataKeys.tasks} names no output of the network`,
+      );
+    return { output: each.output, task: checkTask(network, each.task) };
+  });
+}
+
+function checkTask(network: Network, value: unknown): Task {
   const task = (value ?? {}) as Record<string, unknown>;
   const kinds = ["binary", "categorical", "regression", "multi-label"];
   const lists = [task["columns"], task["classes"]];
@@ -79,12 +102,12 @@ export function taskOf(network: Network): Task | undefined {
 /** A fact that is plain text, or undefined where the file does not say. */
 export function textOf(
   network: Network,
-  key: Exclude<MetadataKey, "preprocessing" | "task">,
+  key: Exclude<MetadataKey, "preprocessing" | "task" | "tasks">,
 ): string | undefined {
   return network.metadata[metadataKeys[key]];
 }
 
-function factOf(network: Network, key: "preprocessing" | "task"): unknown {
+function factOf(network: Network, key: "preprocessing" | "task" | "tasks"): unknown {
   const text = network.metadata[metadataKeys[key]];
   if (text === undefined) return undefined;
   try {

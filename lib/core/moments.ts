@@ -166,6 +166,26 @@ export function subtractMoments(a: Moments, b: Moments): Moments {
   return combine(a, b, -1);
 }
 
+/** The moments of some of the outputs alone: columns `start` to `start + count` of y. */
+export function selectOutputs(moments: Moments, start: number, count: number): Moments {
+  const { n, p, q, sumX, sumY, xx, xy, yy } = moments;
+  if (start === 0 && count === q) return moments;
+  const columns = (values: Float64Array, rows: number, first: number): Float64Array => {
+    const own = new Float64Array(rows * count);
+    for (let i = 0; i < rows; i++) {
+      const at = (first + i) * q + start;
+      own.set(values.subarray(at, at + count), i * count);
+    }
+    return own;
+  };
+  const own = {
+    sumY: sumY.slice(start, start + count),
+    xy: columns(xy, p, 0),
+    yy: columns(yy, count, start),
+  };
+  return { n, p, q: count, sumX, xx, ...own };
+}
+
 /**
  * The same rows, with moments about another point: x -> x - origin.x, y -> y - origin.y.
  */

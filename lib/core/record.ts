@@ -75,6 +75,8 @@ export interface ModelRecord {
 /** One tap's characteristic curve, ready to draw. */
 export interface CurveRecord {
   readonly tap: string;
+  /** Where a run has several tasks: the one whose curve it is. */
+  readonly task?: string;
   /** The layer (convolution) the tap belongs to, as people know it. */
   readonly layer: string;
   readonly total: number;
@@ -136,6 +138,16 @@ export interface DataProblem {
   readonly problem: string;
 }
 
+/** What a run says of one of its further tasks; everything else is common to all. */
+export interface TaskRecord {
+  readonly task: Task;
+  readonly dataset: Pick<RunRecord["dataset"], "train" | "val" | "test" | "labels">;
+  readonly curves: readonly CurveRecord[];
+  readonly responses?: readonly ResponseRecord[];
+  /** Beside `RunRecord.models`. */
+  readonly models: readonly Pick<ModelRecord, "test" | "validation" | "versusBaseline">[];
+}
+
 /** Everything about one `etl prune` run. The report is a pure function of it. */
 export interface RunRecord {
   readonly schema: typeof SCHEMA;
@@ -174,7 +186,13 @@ export interface RunRecord {
   readonly gammaCosts?: readonly GammaCostRecord[];
   /** How single filters respond to the label. */
   readonly responses?: readonly ResponseRecord[];
+  /**
+   * Networks that answer several tasks: `test`, `validation` and `versusBaseline` are of `task`, the others' are in
+   * `others`. The accuracy in `history` is the mean over the tasks.
+   */
   readonly models: readonly ModelRecord[];
+  /** The tasks beside `task` that the same networks answer. `dataset` counts the pictures with a label of `task`. */
+  readonly others?: readonly TaskRecord[];
   readonly seconds: Readonly<Record<string, number>>;
   /** Things the reader should know: fallbacks, slow convergence, few images. */
   readonly notes: readonly string[];
@@ -183,12 +201,21 @@ export interface RunRecord {
 /** `metrics.json` and the `--json` line of `prune`: the contract that other programs rely on. */
 export interface RunMetrics {
   readonly schema: typeof SCHEMA;
+  /** Several with a comma. */
   readonly task: string;
   readonly backbone: string;
   readonly gamma: number;
   readonly dataset: { readonly train: number; readonly val: number; readonly test: number };
+  /** Of several tasks the mean accuracy. */
   readonly baseline: Measured;
   readonly pruned: Measured;
+  /** Where one network answers several tasks: each by itself. */
+  readonly tasks?: readonly {
+    readonly task: string;
+    readonly dataset: RunMetrics["dataset"];
+    readonly baseline: Pick<Metrics, "accuracy" | "accuracyError" | "mae" | "n">;
+    readonly pruned: Pick<Metrics, "accuracy" | "accuracyError" | "mae" | "n">;
+  }[];
   /** 1 - pruned / baseline. */
   readonly reduction: {
     readonly macs: number;

@@ -1,4 +1,5 @@
 /** Many runs as rows: one for each task, backbone, variant, gamma and network, mean and standard deviation over seeds. */
+import { recordsByTask } from "./record-tasks.ts";
 import type { ModelRecord, RunRecord } from "./record.ts";
 import { median, spread, type Spread } from "./statistics.ts";
 
@@ -75,7 +76,8 @@ interface Member {
 }
 
 /** Rows of many runs, in the order: task, backbone, gamma, variant, network. */
-export function sweepRows(records: readonly RunRecord[]): SweepRow[] {
+export function sweepRows(runs: readonly RunRecord[]): SweepRow[] {
+  const records = runs.flatMap(recordsByTask);
   const groups = new Map<string, Member[]>();
   const variants = variantsOf(records);
   for (const [i, record] of records.entries()) {

@@ -5,6 +5,7 @@ import { createRandom, type Random } from "../core/random.ts";
 import type { Tensor } from "../network/network.ts";
 import { changeTarget, drawChange, sources, type Augment, type Change } from "./augment.ts";
 import { channelOrder, channelTables, normaliseInto } from "./images.ts";
+import { columnsOf, widthOf } from "./joint.ts";
 import type { ImageStore } from "./store.ts";
 
 export interface BatchOptions {
@@ -77,13 +78,14 @@ function batchMaker(
 ): (rows: Uint32Array) => Promise<Batch> {
   const { preprocessing, augment } = options;
   const { items } = store;
-  const { task } = store.dataset;
+  const columns = columnsOf(store.dataset);
+  const q = widthOf(store.dataset);
+  const { task: strictest } = columns.find(({ task }) => task.mirror === "forbid") ?? columns[0];
   const { width, height } = preprocessing;
   const masked = items.some((item) => item.mask !== undefined);
   const plain = channelTables(preprocessing);
   return async (rows) => {
     const n = rows.length;
-    const q = task.outputs;
     const pixels = await store.read(rows);
     const slot = 3 * width * height;
     const x = new Float32Array(n * slot);
@@ -100,10 +102,14 @@ function batchMaker(
         y.set(item.target, i * q);
         continue;
       }
-      const change = drawChange(augment, task, preprocessing, random.fork(item.file));
+      const change = drawChange(augment, strictest, preprocessing, random.fork(item.file));
       const tables = change.gain === 1 ? plain : channelTables(preprocessing, change.gain);
       writeChanged(from, into, tables, preprocessing, change);
-      changeTarget(item.target, y.subarray(i * q, (i + 1) * q), task, change, preprocessing);
+      for (const { task, start } of columns) {
+        const [from, to] = [start, start + task.outputs];
+        const own = y.subarray(i * q + from, i * q + to);
+        changeTarget(item.target.subarray(from, to), own, task, change, preprocessing);
+      }
       mirrored[i] = change.mirrored ? 1 : 0;
     }
     return {

@@ -11,7 +11,7 @@ export interface Item {
   readonly split: Split;
   /** [task.outputs], in the task's target units (0/1, one-hot, radians, years, fractions of the crop). */
   readonly target: Float32Array;
-  /** Multi-label: [task.outputs], 0 where the label is missing, 1 elsewhere. */
+  /** Multi-label, or several tasks: beside `target`, 0 where the label is missing, 1 elsewhere. */
   readonly mask?: Float32Array;
   /** Who is on the picture, where known. */
   readonly identity?: string;
@@ -31,6 +31,8 @@ export interface Dataset {
   /** Name of the layout that was recognised. */
   readonly layout: string;
   readonly task: Task;
+  /** Where there are several: all of them, `task` first. Items then hold their labels side by side (see joint.ts). */
+  readonly tasks?: readonly Task[];
   readonly items: readonly Item[];
   /** Face box for every picture without one of its own. */
   readonly crop: Crop;

@@ -6,6 +6,13 @@ import type { LossTerm } from "../engine/engine.ts";
 export const targetName = "etl_target";
 export const maskName = "etl_mask";
 
+/** The names for the k-th of several heads: the plain ones for the first. */
+export function fedNames(k: number): { readonly target: string; readonly mask: string } {
+  return k === 0
+    ? { target: targetName, mask: maskName }
+    : { target: `${targetName}.${k}`, mask: `${maskName}.${k}` };
+}
+
 const kinds: Readonly<Record<TaskKind, LossTerm["kind"]>> = {
   binary: "sigmoid-cross-entropy",
   "multi-label": "sigmoid-cross-entropy",

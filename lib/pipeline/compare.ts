@@ -1,6 +1,7 @@
 /** Networks of several runs in one list: pruned ones, their baselines and controls, and light networks beside them. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { recordsByTask } from "../core/record-tasks.ts";
 import type { Latency, ModelRecord, RunRecord } from "../core/record.ts";
 import { openEngine } from "../engine/open.ts";
 import { profileModels } from "../evaluate/profile.ts";
@@ -27,7 +28,7 @@ export interface ComparedNetwork {
 
 /** Every network of some runs, run by run, each marked where none is both as accurate and as cheap. */
 export function comparedNetworks(records: readonly RunRecord[]): ComparedNetwork[] {
-  const rows = records.flatMap((record) =>
+  const rows = records.flatMap(recordsByTask).flatMap((record) =>
     record.models.map((model) => ({
       run: record.title ?? record.backbone.name,
       task: record.task.name,

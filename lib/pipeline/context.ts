@@ -1,27 +1,30 @@
 /** What every stage of a run works with, opened once and closed together. */
-import type { Preprocessing, Task } from "../core/artifacts.ts";
+import type { Preprocessing } from "../core/artifacts.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import { loadBackbone, type Backbone } from "../backbones/catalogue.ts";
 import { batches, type Batch, type BatchOptions } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { openDataset } from "../data/open.ts";
+import { openTasks } from "../data/open-tasks.ts";
 import { prepareImages, type ImageStore } from "../data/store.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
+import { taskData } from "./job.ts";
 import type { Config } from "./options.ts";
-import { allPartRows, partRows, type PartRows } from "./part-rows.ts";
+import { allPartRows, checkParts, partRows, type PartRows } from "./part-rows.ts";
 import type { RunFolder } from "./run-folder.ts";
+import { labelGroups, runTasks, type Labelling } from "./run-tasks.ts";
 import { shardOf, type Shard } from "./shard.ts";
 
-export interface RunContext {
+export interface RunContext extends Labelling {
   readonly config: Config;
   readonly folder: RunFolder;
   readonly engine: Engine;
   readonly backbone: Backbone;
   readonly dataset: Dataset;
   readonly store: ImageStore;
-  readonly task: Task;
   readonly rows: PartRows;
+  /** Whether pictures may be mirrored: no task forbids it. */
+  readonly mirrors: boolean;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
 }
@@ -42,9 +45,7 @@ export async function openContext(
     config.backbone,
     config.weights === undefined ? {} : { weights: config.weights },
   );
-  const dataset = await openDataset({
-    data: config.data,
-    task: config.task,
+  const dataset = await openTasks(taskData(config.task, config.data), {
     seed: config.seed,
     valFraction: config.valFraction,
     strict: config.strict,
@@ -64,6 +65,9 @@ export async function openContext(
   try {
     const hint = "check the split column of labels.csv, --val-fraction and --limit";
     const rows = shard === undefined ? partRows(store, hint) : allPartRows(store);
+    const tasks = runTasks(dataset);
+    if (shard === undefined) checkParts(store, rows, tasks);
+    const training = dataset.items.filter(({ split }) => split === "train");
     const engine = await openEngine({
       engine: config.engine,
       ...(config.threads === undefined ? {} : { threads: config.threads }),
@@ -75,7 +79,9 @@ export async function openContext(
       backbone,
       dataset,
       store,
-      task: dataset.task,
+      tasks,
+      labels: labelGroups(training, tasks),
+      mirrors: tasks.every(({ task }) => task.mirror !== "forbid"),
       rows,
       progress,
       signal: options.signal,

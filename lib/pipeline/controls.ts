@@ -16,6 +16,7 @@ import type { Harvest } from "./harvesting.ts";
 import type { Control } from "./options.ts";
 import type { Planned } from "./planning.ts";
 import type { Model } from "./recording.ts";
+import { momentsByTask } from "./run-tasks.ts";
 import type { Units } from "./targets.ts";
 import { trainingStage } from "./training.ts";
 
@@ -41,7 +42,7 @@ export async function controlStage(
     readonly control: Control;
     readonly harvest: Harvest;
     readonly planned: Planned;
-    readonly units: Units;
+    readonly units: readonly Units[];
   },
 ): Promise<Model> {
   const { config } = context;
@@ -74,11 +75,12 @@ function controlPlan(
 }
 
 function controlScores(
-  { backbone, config }: RunContext,
+  context: RunContext,
   coupling: Coupling,
   { control, harvest }: { readonly control: Control; readonly harvest: Harvest },
 ): Float64Array {
-  if (control === "correlation") return classScores(coupling, correlations(harvest));
+  const { backbone, config } = context;
+  if (control === "correlation") return classScores(coupling, correlations(context, harvest));
   const random = createRandom(config.seed).fork("control");
   return scoreClasses(backbone.network, coupling, {
     criterion: control === "l1" ? "l1" : "random",
@@ -86,7 +88,14 @@ function controlScores(
   });
 }
 
-/** Absolute correlation of every filter's pooled response with the target (ETL, eq. 2), by tap. */
-function correlations(harvest: Harvest): Map<string, Float64Array> {
-  return new Map(harvest.moments.map(({ tap, folds }) => [tap, correlationRanking(mergeMoments(folds)).rho]));
+/** Absolute correlation of every filter's pooled response with the target (ETL, eq. 2), by tap; of several tasks the highest. */
+function correlations(context: RunContext, { moments }: Harvest): Map<string, Float64Array> {
+  return new Map(
+    moments.map((all) => {
+      const rhos = momentsByTask(all, context).map(
+        ({ folds }) => correlationRanking(mergeMoments(folds)).rho,
+      );
+      return [all.tap, rhos.reduce((best, rho) => best.map((value, j) => Math.max(value, rho[j])))];
+    }),
+  );
 }

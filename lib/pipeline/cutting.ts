@@ -3,7 +3,6 @@ import { mergeMoments } from "../core/moments.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
 import { readBytes, writeWhole } from "../core/files.ts";
 import { readOnnx, writeOnnx } from "../formats/onnx.ts";
-import { withHead } from "../backbones/head.ts";
 import { initialise } from "../backbones/initialise.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
 import type { Network } from "../network/network.ts";
@@ -12,8 +11,8 @@ import { reconstruct, statisticsOf, type ReconstructedLayer } from "../surgery/r
 import { scaleFilters } from "../surgery/scaling.ts";
 import type { RunContext } from "./context.ts";
 import { distillFeatures, headInput, type OpenDistillation } from "./distilling.ts";
-import { harvestFeatures, type Harvest } from "./harvesting.ts";
-import { headed, solveHead } from "./head.ts";
+import { featureWidth, harvestFeatures, type Harvest } from "./harvesting.ts";
+import { headed, solveHeads } from "./head.ts";
 import type { Control } from "./options.ts";
 import { planKey, type Planned } from "./planning.ts";
 import { calibrated } from "./training.ts";
@@ -70,9 +69,19 @@ export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut>
 }
 
 /** The plan's shape with random weights. */
-function freshNetwork({ backbone, config, task }: RunContext, { plan }: Planned): Network {
-  const trunk = applySurgery(backbone.network, plan);
-  return initialise(withHead(trunk, backbone.features, { outputs: task.outputs, task }), config.seed);
+function freshNetwork(context: RunContext, { plan }: Planned): Network {
+  const trunk = applySurgery(context.backbone.network, plan);
+  return initialise(withEmptyHeads(context, trunk), context.config.seed);
+}
+
+/** A trunk with heads of the right sizes, their weights zeros: for cost and time, or to be filled. */
+export function withEmptyHeads({ backbone, tasks }: RunContext, trunk: Network): Network {
+  const width = featureWidth(trunk, backbone.features);
+  const heads = tasks.map(({ task: { outputs } }) => ({
+    weight: new Float32Array(width * outputs),
+    bias: new Float32Array(outputs),
+  }));
+  return headed(trunk, backbone.features, heads, tasks);
 }
 
 /** What the cut network should look like from inside: all filters, in the units of the scaled ones. */
@@ -86,7 +95,7 @@ export async function cutWithHead(
   context: RunContext,
   { harvest, planned, control }: CutWhat,
 ): Promise<Network> {
-  const { backbone, task, progress } = context;
+  const { backbone, progress } = context;
   // The coefficients that scale filters belong to ETL's own choice.
   const config = control === undefined ? context.config : { ...context.config, scaling: "none" as const };
   const coupling = analyseCoupling(backbone.network);
@@ -111,7 +120,8 @@ export async function cutWithHead(
       cause: error,
     });
   });
-  return calibrated(context, headed(trunk, backbone.features, solveHead(features, task), task));
+  const heads = solveHeads(context, features);
+  return calibrated(context, headed(trunk, backbone.features, heads, context.tasks));
 }
 
 /** Channels of a value that a plan keeps, ascending. */

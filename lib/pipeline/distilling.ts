@@ -61,9 +61,9 @@ type Features = (batch: Batch) => Promise<Float32Array>;
 
 /** Features of every training picture, as it is and (where the task allows it) mirrored, looked up by row. */
 async function computeOnce(context: RunContext, width: number, run: Features): Promise<Features> {
-  const { rows, task, progress, signal } = context;
+  const { rows, mirrors, progress, signal } = context;
   const place = new Map(Array.from(rows.train, (row, i) => [row, i]));
-  const sides = task.mirror === "forbid" ? 1 : 2;
+  const sides = mirrors ? 2 : 1;
   const known = Array.from({ length: sides }, () => new Float32Array(rows.train.length * width));
   let done = 0;
   progress.start("features to distil", rows.train.length);

@@ -6,6 +6,7 @@ import { readBytes, writeWhole } from "../core/files.ts";
 import { decodeMoments, encodeMoments } from "../core/moments-file.ts";
 import { mergeMoments } from "../core/moments.ts";
 import { dealFolds } from "../harvest/folds.ts";
+import { widthOf } from "../data/joint.ts";
 import { harvest, type HarvestTap } from "../harvest/harvest.ts";
 import type { Network } from "../network/network.ts";
 import { inferShapes } from "../network/shapes.ts";
@@ -18,9 +19,9 @@ const partSize = 2000;
 
 export interface Harvest {
   readonly taps: readonly Tap[];
-  /** Beside `taps`. */
+  /** Beside `taps`, of all tasks together: see {@link momentsByTask}. */
   readonly moments: readonly TapMoments[];
-  /** Moments of the pooled features, for closed-form heads. */
+  /** The same of the pooled features, for closed-form heads. */
   readonly features: TapMoments;
 }
 
@@ -162,7 +163,7 @@ async function harvestRows(
   },
 ): Promise<void> {
   if (parts.length === 0) return;
-  const { engine, progress, task } = context;
+  const { engine, progress, labels } = context;
   const pooled = withPooledTaps(what.network, what.taps);
   const width = featureWidth(what.network, what.features);
   const taps: HarvestTap[] = [
@@ -184,9 +185,9 @@ async function harvestRows(
         {
           input: what.network.inputs[0].name,
           taps,
-          outputs: task.outputs,
+          outputs: widthOf(context.dataset),
           folds,
-          foldCount: context.config.folds,
+          foldCount: context.config.folds * labels.groups.length,
           total,
           progress: {
             ...progress,
@@ -208,13 +209,15 @@ async function harvestRows(
 
 /**
  * Fold of every row of the store; only those of the training part count. Dealt over the labels, decoded or not, so
- * that a shard deals as the whole does.
+ * that a shard deals as the whole does. Pictures that know other tasks have folds of their own, behind the first ones.
  */
-function foldsOf({ store, dataset, config }: RunContext): Uint8Array {
+function foldsOf({ store, dataset, config, labels }: RunContext): Uint8Array {
   const training = dataset.items.filter(({ split }) => split === "train");
   const identities = training.map(({ identity }) => identity);
   const dealt = dealFolds(identities, config.folds, config.seed);
-  const foldOf = new Map(training.map(({ file }, i) => [file, dealt[i]]));
+  const foldOf = new Map(
+    training.map((item, i) => [item.file, labels.groupOf(item) * config.folds + dealt[i]]),
+  );
   return Uint8Array.from(store.items, ({ file }) => foldOf.get(file) ?? 0);
 }
 
@@ -228,7 +231,7 @@ export async function harvestFeatures(
   features: string,
 ): Promise<TapMoments> {
   const plain = await featuresOnce(context, network, features, false);
-  return context.task.mirror === "forbid" ? plain : addMirrored(context, { network, features, plain });
+  return addMirrored(context, { network, features, plain });
 }
 
 /** Moments of features and of the same pictures mirrored by chance, together. */
@@ -236,7 +239,7 @@ export async function addMirrored(
   context: RunContext,
   { network, features, plain }: { network: Network; features: string; plain: TapMoments },
 ): Promise<TapMoments> {
-  if (context.task.mirror === "forbid") return plain;
+  if (!context.mirrors) return plain;
   const mirrored = await featuresOnce(context, network, features, true);
   return { tap: features, folds: plain.folds.map((fold, k) => mergeMoments([fold, mirrored.folds[k]])) };
 }

@@ -1,9 +1,10 @@
 /** The closed-form head: what the pooled features predict without any training. */
 import type { Moments, Task, TapMoments } from "../core/artifacts.ts";
-import { withHead } from "../backbones/head.ts";
+import { withHeads } from "../backbones/head.ts";
 import { mergeMoments } from "../core/moments.ts";
 import { leastSquares, type LeastSquares } from "../lasso/least-squares.ts";
 import type { Network } from "../network/network.ts";
+import { momentsByTask, type Labelling, type RunTask } from "./run-tasks.ts";
 
 /** A linear head, logits or target units = weight features + bias. */
 export interface Head {
@@ -41,6 +42,11 @@ export function solveHead(features: TapMoments, task: Task): Head {
   }
   const rmse = Math.sqrt(errors.reduce((sum, error) => sum + error, 0) / q);
   return { weight, bias, rmse, ridge };
+}
+
+/** The closed-form head of every task. @param features moments of all tasks together */
+export function solveHeads(labelling: Labelling, features: TapMoments): Head[] {
+  return momentsByTask(features, labelling).map((own, t) => solveHead(own, labelling.tasks[t].task));
 }
 
 /** Scale and offset that turn a 0/1 least-squares score into a logit. */
@@ -96,7 +102,19 @@ function squaredErrors({ beta, intercept }: LeastSquares, moments: Moments): Flo
   return errors;
 }
 
-/** A network with a linear head on `features`, labelled with its task. */
-export function headed(network: Network, features: string, head: Head, task: Task): Network {
-  return withHead(network, features, { outputs: task.outputs, weight: head.weight, bias: head.bias, task });
+/** A network with a linear head for each task on `features`, labelled with them. @param heads beside `tasks` */
+export function headed(
+  network: Network,
+  features: string,
+  heads: readonly Pick<Head, "weight" | "bias">[],
+  tasks: readonly RunTask[],
+): Network {
+  return withHeads(
+    network,
+    features,
+    tasks.map(({ task, output }, t) => {
+      const { weight, bias } = heads[t];
+      return { name: output, outputs: task.outputs, weight, bias, task };
+    }),
+  );
 }

@@ -2,6 +2,7 @@
 import type { Crop } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import type { Progress } from "../core/progress.ts";
+import type { TaskData } from "../data/open-tasks.ts";
 
 /** Options that `prune` and `train` share. All but `data` and `out` have defaults. */
 export interface JobOptions {
@@ -27,8 +28,30 @@ export interface JobOptions {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * Reads tasks, each with its data: "gender", "gender,age", "gender=FOLDER,age=OTHER".
+ *
+ * @param common data of the tasks that name none
+ * @param option what the list was given as, for messages
+ * @throws EtlError `usage` for an empty list, a task twice, or a task without data
+ */
+export function taskData(list: string, common: string | undefined, option = "task"): TaskData[] {
+  const entries = list.split(",").map((entry): TaskData => {
+    const [task, ...rest] = entry.trim().split("=");
+    const data = rest.length > 0 ? rest.join("=") : common;
+    need(task !== "", option, JSON.stringify(list), "a task, for example gender");
+    if (data !== undefined && data !== "") return { task, data };
+    throw new EtlError("usage", `--${option}: ${JSON.stringify(entry)} has no data, a folder was needed`, {
+      hint: `write ${task}=FOLDER, or give --data for all tasks`,
+    });
+  });
+  const names = entries.map(({ task }) => task);
+  need(new Set(names).size === names.length, option, names.join(","), "every task only once");
+  return entries;
+}
+
 /** The options that were given and that `run.json` can keep. */
-export function givenOptions<T extends JobOptions>(options: T): T {
+export function givenOptions<T extends Partial<JobOptions>>(options: T): T {
   return Object.fromEntries(
     Object.entries(options).filter(
       ([key, value]) => value !== undefined && key !== "progress" && key !== "signal",

@@ -5,7 +5,7 @@ import { computeMetrics } from "../evaluate/metrics.ts";
 import { profileModels } from "../evaluate/profile.ts";
 import type { Network } from "../network/network.ts";
 import type { RunContext } from "./context.ts";
-import { predictRows } from "./training.ts";
+import { predictRows, type TaskAnswers } from "./training.ts";
 
 /** A network to be measured, in target units. */
 export interface Candidate {
@@ -13,19 +13,24 @@ export interface Candidate {
   readonly network: Network;
 }
 
-/** Test metrics of one network, and how it compares with the baseline on the same rows. */
-export interface Evaluated {
-  readonly name: string;
+/** Quality of one network on one task, and how it compares with the baseline on the same rows. */
+export interface TaskQuality {
+  readonly task: string;
   readonly test: Metrics;
   readonly validation: Metrics;
   readonly versusBaseline?: { readonly difference: number; readonly error: number };
 }
 
-/** `evaluation/NAME.json`: metrics, and how right each test row was (0..1), for paired comparisons. */
+/** Quality of one network. */
+export interface Evaluated {
+  readonly name: string;
+  /** Beside the run's tasks. */
+  readonly tasks: readonly TaskQuality[];
+}
+
+/** `evaluation/NAME.json`: metrics, and how right each labelled test row was (0..1), for paired comparisons. */
 interface EvaluationFile {
-  readonly test: Metrics;
-  readonly validation: Metrics;
-  readonly right: readonly number[];
+  readonly tasks: readonly (Omit<TaskQuality, "versusBaseline"> & { readonly right: readonly number[] })[];
 }
 
 /** Evaluates a network on validation and test parts; leaves `evaluation/NAME.json`. The baseline comes first. */
@@ -37,48 +42,60 @@ export async function evaluateStage(
   const { folder, progress } = context;
   const fileOf = (model: string): string => `evaluation/${model}.json`;
   await folder.stage(`evaluate:${name}`, {
-    inputs: { key },
+    inputs: { key, file: "by task" },
     files: [fileOf(name)],
     produce: async () => {
       progress.start(`evaluate ${name}`, 2);
-      const { test, right } = await measure(context, network, context.rows.test);
+      const test = await predictRows(context, network, context.rows.test);
       progress.update(1);
       context.signal?.throwIfAborted();
-      const { test: validation } = await measure(context, network, context.rows.val);
-      const file: EvaluationFile = { test, validation, right: Array.from(right) };
-      await writeJson(folder.file(fileOf(name)), file);
-      progress.finish(`${(100 * test.accuracy).toFixed(2)} % of ${test.n}`);
+      const validation = await predictRows(context, network, context.rows.val);
+      const tasks = test.map((answers, t) => ({
+        task: answers.task.name,
+        test: metricsOf(answers),
+        validation: metricsOf(validation[t]),
+        right: Array.from(rightness(answers)),
+      }));
+      await writeJson(folder.file(fileOf(name)), { tasks } satisfies EvaluationFile);
+      progress.finish(
+        tasks
+          .map(({ task, test: { accuracy, n } }) => `${task} ${(100 * accuracy).toFixed(2)} % of ${n}`)
+          .join(", "),
+      );
     },
   });
-  const { test, validation, right } = await readEvaluation(folder.file(fileOf(name)));
-  if (name === "baseline") return { name, test, validation };
-  const reference = await readEvaluation(folder.file(fileOf("baseline")));
-  return { name, test, validation, versusBaseline: paired(right, reference.right) };
+  const { tasks } = await readEvaluation(folder.file(fileOf(name)));
+  const reference = name === "baseline" ? undefined : await readEvaluation(folder.file(fileOf("baseline")));
+  return {
+    name,
+    tasks: tasks.map(({ right, ...quality }, t) =>
+      reference === undefined
+        ? quality
+        : { ...quality, versusBaseline: paired(right, reference.tasks[t].right) },
+    ),
+  };
 }
 
 async function readEvaluation(path: string): Promise<EvaluationFile> {
   return (await readJson(path)) as EvaluationFile;
 }
 
-async function measure(
-  context: RunContext,
-  network: Network,
-  rows: Uint32Array,
-): Promise<{ test: Metrics; right: Float64Array }> {
-  const { task } = context;
-  const { predictions, targets, mask } = await predictRows(context, network, rows);
+function metricsOf({ task, predictions, targets, mask }: TaskAnswers): Metrics {
+  return computeMetrics(task, predictions, targets, mask ? { mask } : {});
+}
+
+/** How right the answer to each row is. */
+function rightness(answers: TaskAnswers): Float64Array {
+  const { task, predictions, targets, mask } = answers;
   const q = task.outputs;
-  const test = computeMetrics(task, predictions, targets, mask ? { mask } : {});
+  const { tolerance } = metricsOf(answers);
   // A regression without a tolerance of its own is judged row by row by the one of the whole part.
-  const each = test.tolerance === undefined ? task : { ...task, tolerance: test.tolerance };
-  const right = new Float64Array(rows.length);
-  for (let i = 0; i < rows.length; i++) {
+  const each = tolerance === undefined ? task : { ...task, tolerance };
+  return Float64Array.from({ length: targets.length / q }, (_, i) => {
     const part = (data: Float32Array): Float32Array => data.subarray(i * q, (i + 1) * q);
-    if (mask && !part(mask).some((known) => known !== 0)) continue;
-    const one = computeMetrics(each, part(predictions), part(targets), mask ? { mask: part(mask) } : {});
-    right[i] = one.accuracy;
-  }
-  return { test, right };
+    const known = mask ? { mask: part(mask) } : {};
+    return computeMetrics(each, part(predictions), part(targets), known).accuracy;
+  });
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { loadBackbone } from "../backbones/catalogue.ts";
-import { taskOf } from "../backbones/metadata.ts";
+import { tasksOf, type OutputTask } from "../backbones/metadata.ts";
 import type { Network } from "../network/network.ts";
 
 export interface Model {
@@ -13,8 +13,10 @@ export interface Model {
   readonly path?: string;
   readonly network: Network;
   readonly preprocessing: Preprocessing;
-  /** What its outputs mean, where the file says. */
+  /** What its (first) output means, where the file says. */
   readonly task?: Task;
+  /** What each of its outputs means; none where the file does not say. */
+  readonly tasks: readonly OutputTask[];
   /** Face box of the pictures it was trained on, where the file says. */
   readonly crop?: Crop;
   /** Value that describes a picture, for verification. */
@@ -33,13 +35,15 @@ export function withCrop(network: Network, crop: Crop): Network {
 export async function openModel(name: string): Promise<Model> {
   const path = runModel(name) ?? name;
   const backbone = await loadBackbone(path);
-  const task = taskOf(backbone.network);
+  const tasks = tasksOf(backbone.network);
+  const task = tasks[0]?.task as Task | undefined;
   const crop = cropOf(backbone.network);
   return {
     name: backbone.name,
     network: backbone.network,
     preprocessing: backbone.preprocessing,
     notes: backbone.notes,
+    tasks,
     ...(existsSync(path) ? { path } : {}),
     ...(task === undefined ? {} : { task }),
     ...(crop === undefined ? {} : { crop }),

@@ -1,16 +1,18 @@
 /** The options of a run, with their defaults, checked. */
 import type { GroupSelect, RmseKind, Scaling } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { checkJob, givenOptions, need, needCount, type JobOptions } from "./job.ts";
+import { checkJob, givenOptions, need, needCount, taskData, type JobOptions } from "./job.ts";
 
 /** Networks of the pruned network's shape that are trained beside it, on the same axes. */
 export type Control = "l1" | "random" | "correlation" | "scratch";
 export const controlNames: readonly string[] = ["l1", "random", "correlation", "scratch"];
 
 /** What `prune` takes. All but `task`, `data` and `out` have defaults. */
-export interface PruneOptions extends JobOptions {
-  /** For example "gender". */
+export interface PruneOptions extends Omit<JobOptions, "data"> {
+  /** For example "gender"; several that share one trunk: "gender,age"; with data of their own: "gender=DIR1,age=DIR2". */
   readonly task: string;
+  /** A folder of labelled faces, or "synthetic": for every task that names no data of its own. */
+  readonly data?: string;
   /** Name of a backbone, or a model file. */
   readonly backbone?: string;
   /** Weight file of the backbone, where it does not bring its own. */
@@ -49,14 +51,11 @@ export interface PruneOptions extends JobOptions {
 
 /** Options with every default filled in; what `run.json` keeps. */
 export type Config = Readonly<
-  Required<
-    Omit<
-      PruneOptions,
-      "progress" | "signal" | "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir" | TargetKey
-    >
-  > &
-    Pick<PruneOptions, "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir" | TargetKey>
+  Required<Omit<PruneOptions, "progress" | "signal" | Optional | TargetKey>> &
+    Pick<PruneOptions, Optional | TargetKey>
 >;
+
+type Optional = "data" | "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir";
 
 type TargetKey = keyof typeof targetKinds;
 
@@ -153,7 +152,10 @@ export function resolveOptions(options: PruneOptions): Config {
   needCount("folds", config.folds, 2);
   for (const name of config.controls)
     need(controlNames.includes(name), "control", name, `one of ${controlNames.join(", ")}`);
-  if (config.task === "") need(false, "task", '""', "a task, for example gender");
+  if (taskData(config.task, config.data).length > 1) {
+    need(config.label === undefined, "label", config.label, "one task beside it");
+    need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
+  }
   return config;
 }
 

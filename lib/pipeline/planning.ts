@@ -10,10 +10,11 @@ import type { Network } from "../network/network.ts";
 import { planSurgery, type Plan } from "../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { withJointPaths } from "./joining.ts";
+import { momentsByTask } from "./run-tasks.ts";
 import { solveCurves } from "./solving.ts";
 import { harvestKey, type Harvest } from "./harvesting.ts";
 
-/** Curves of all taps; computed when first asked for, since a plan for another gamma needs no images. */
+/** Curves of all taps, for every task one after the other; knees lie beside them. */
 export interface Curves {
   readonly curves: readonly Curve[];
   readonly records: (knees: readonly Knee[]) => CurveRecord[];
@@ -22,7 +23,16 @@ export interface Curves {
 /** Solves the path of every tap and writes `curves.json`. */
 export async function curvesStage(context: RunContext, harvested: Harvest): Promise<Curves> {
   const { folder, progress } = context;
-  const { taps, moments } = harvested;
+  const { taps } = harvested;
+  const { tasks } = context;
+  const byTap = harvested.moments.map((all) => momentsByTask(all, context));
+  const momentsOfTask = tasks.map((_, t) => byTap.map((own) => own[t]));
+  const moments = momentsOfTask.flat();
+  const recordsOf = (of: readonly Curve[], knees: readonly Knee[] = []): CurveRecord[] =>
+    of.map((curve, i) => {
+      const own = curveRecord(curve, taps[i % taps.length].layer, moments[i], knees[i]);
+      return tasks.length === 1 ? own : { ...own, task: tasks[Math.floor(i / taps.length)].task.name };
+    });
   let curves: Curve[] | undefined;
   const solve = async (): Promise<Curve[]> =>
     (curves ??= await solveCurves(moments, {
@@ -34,21 +44,24 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
     inputs: { harvest: harvestKey(context), lambdas: 100, ratio: 1e4, tol: 1e-6 },
     files: ["curves.json"],
     produce: async () => {
-      const solved = await solve();
-      const records = solved.map((curve, i) => curveRecord(curve, taps[i].layer, moments[i]));
-      await writeJson(folder.file("curves.json"), { schema: 1, curves: records });
+      await writeJson(folder.file("curves.json"), { schema: 1, curves: recordsOf(await solve()) });
     },
   });
   if (!ran) progress.note("curves: done before, solved again from the moments where needed");
-  const own = await solve();
-  const solved =
-    context.config.groupSelect === "joint"
-      ? await withJointPaths(context.backbone.network, own, { moments, progress })
-      : own;
-  return {
-    curves: solved,
-    records: (knees) => solved.map((curve, i) => curveRecord(curve, taps[i].layer, moments[i], knees[i])),
-  };
+  const solved = [...(await solve())];
+  if (context.config.groupSelect === "joint") {
+    for (const [t, own] of momentsOfTask.entries()) {
+      const at = t * taps.length;
+      const curvesOfTask = solved.slice(at, at + taps.length);
+      const joint = { moments: own, progress };
+      solved.splice(
+        at,
+        taps.length,
+        ...(await withJointPaths(context.backbone.network, curvesOfTask, joint)),
+      );
+    }
+  }
+  return { curves: solved, records: (knees) => recordsOf(solved, knees) };
 }
 
 function curveRecord(curve: Curve, layer: string, moments: TapMoments, knee?: Knee): CurveRecord {
@@ -94,17 +107,36 @@ export function planAt(
   knees: readonly Knee[],
   { config, curves }: { readonly config: RunContext["config"]; readonly curves: readonly Curve[] },
 ): Plan {
-  return planSurgery(network, new Map(knees.map((knee) => [knee.tap, knee.keep])), {
+  return planSurgery(network, selectionOf(knees), {
     groupSelect: config.groupSelect,
     minFilters: config.minFilters,
     roundTo: config.roundTo,
-    scores: new Map(curves.map((curve) => [curve.tap, entryScores(curve)])),
+    scores: entryScores(curves),
     coupling: analyseCoupling(network),
   });
 }
 
-/** How early a filter enters the path: the earlier, the higher its score. */
-function entryScores(curve: Curve): Float64Array {
+/** What any task wants of each tap. */
+function selectionOf(knees: readonly Knee[]): Map<string, Uint32Array> {
+  const wanted = new Map<string, Uint32Array>();
+  for (const { tap, keep } of knees) {
+    const before = wanted.get(tap);
+    wanted.set(tap, before === undefined ? keep : Uint32Array.from(new Set([...before, ...keep])).sort());
+  }
+  return wanted;
+}
+
+/** How early a filter enters the path of any task: the earlier, the higher its score. */
+function entryScores(curves: readonly Curve[]): Map<string, Float64Array> {
+  const all = new Map<string, Float64Array>();
+  for (const curve of curves) {
+    const own = entryScoresOf(curve);
+    all.set(curve.tap, all.get(curve.tap)?.map((score, j) => Math.max(score, own[j])) ?? own);
+  }
+  return all;
+}
+
+function entryScoresOf(curve: Curve): Float64Array {
   const scores = new Float64Array(curve.total);
   curve.path.points.forEach(({ support }, i) => {
     for (const filter of support) if (scores[filter] === 0) scores[filter] = 1 / (i + 1);

@@ -8,12 +8,13 @@ import { closeContext, openContext, type RunContext } from "./context.ts";
 import { controlStage } from "./controls.ts";
 import { cutStage } from "./cutting.ts";
 import { harvestStage, type Harvest } from "./harvesting.ts";
-import { headed, solveHead } from "./head.ts";
+import { headed, solveHeads } from "./head.ts";
 import { evaluateStage, profileStage, type Evaluated } from "./measuring.ts";
 import { resolveOptions, type PruneOptions } from "./options.ts";
 import { curvesStage, planStage, type Curves, type Planned } from "./planning.ts";
 import { reportStage, type Model } from "./recording.ts";
 import { inRunFolder } from "./run-folder.ts";
+import { meanOver, momentsByTask } from "./run-tasks.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./targeting.ts";
 import { responsesStage } from "./responding.ts";
 import { unitsOf, type Units } from "./targets.ts";
@@ -31,7 +32,7 @@ export interface PipelineResult {
   readonly record?: RunRecord;
   /** Where a target was given: the gamma that was chosen for it, and whether the target was reached. */
   readonly aim?: Aim;
-  readonly context: Pick<RunContext, "config" | "dataset" | "task" | "rows" | "backbone">;
+  readonly context: Pick<RunContext, "config" | "dataset" | "tasks" | "rows" | "backbone">;
 }
 
 /**
@@ -84,11 +85,13 @@ async function runStages(opened: RunContext, until: Until): Promise<PipelineResu
 async function trainBaseline(
   context: RunContext,
   harvest: Harvest,
-): Promise<{ probe: Network; baseline: Trained; units: Units; key: unknown }> {
-  const { task, backbone, config } = context;
-  const head = solveHead(harvest.features, task);
-  const units = unitsOf(mergeMoments(harvest.features.folds), task.kind === "regression");
-  const probe = await calibrated(context, headed(backbone.network, backbone.features, head, task));
+): Promise<{ probe: Network; baseline: Trained; units: readonly Units[]; key: unknown }> {
+  const { tasks, backbone, config } = context;
+  const heads = solveHeads(context, harvest.features);
+  const units = momentsByTask(harvest.features, context).map(({ folds }, t) =>
+    unitsOf(mergeMoments(folds), tasks[t].task.kind === "regression"),
+  );
+  const probe = await calibrated(context, headed(backbone.network, backbone.features, heads, tasks));
   const key = { backbone: backbone.fingerprint, data: context.dataset.fingerprint, folds: config.folds };
   const baseline = await trainingStage(context, {
     stage: "baseline",
@@ -170,7 +173,10 @@ function aimNotes(
   const outcome = outcomeSentence(aim, {
     medianMs: measured.latency["pruned"]?.medianMs,
     fileBytes: statSync(folder.file("pruned.onnx")).size,
-    accuracy: measured.evaluated.find(({ name }) => name === "pruned")?.validation.accuracy ?? 0,
+    accuracy: meanOver(
+      measured.evaluated.find(({ name }) => name === "pruned")?.tasks ?? [],
+      ({ validation }) => validation.accuracy,
+    ),
   });
   if (outcome === undefined) return [aimSentence(aim)];
   progress.note(outcome);

@@ -1,15 +1,18 @@
 /** The run's record, `metrics.json` and the report. */
 import { stat } from "node:fs/promises";
-import type { EpochRecord, Knee, Measured } from "../core/artifacts.ts";
+import type { EpochRecord, Knee, Measured, Task } from "../core/artifacts.ts";
 import { writeJson, writeWhole } from "../core/files.ts";
 import {
   SCHEMA,
   type Latency,
   type ModelRecord,
   type ResponseRecord,
+  type Metrics,
   type RunMetrics,
   type RunRecord,
+  type TaskRecord,
 } from "../core/record.ts";
+import { recordsByTask } from "../core/record-tasks.ts";
 import { costOf } from "../network/cost.ts";
 import type { Network } from "../network/network.ts";
 import { readReportAssets } from "../report/assets.ts";
@@ -19,6 +22,7 @@ import type { Plan } from "../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import type { Evaluated } from "./measuring.ts";
 import { gammaCosts, type Curves } from "./planning.ts";
+import { labelsOf, meanOver, type RunTask } from "./run-tasks.ts";
 
 /** One network of the comparison, before it becomes a record. */
 export interface Model {
@@ -36,7 +40,8 @@ export interface Results {
   readonly curves: Curves;
   readonly knees: readonly Knee[];
   readonly plan: Plan;
-  readonly responses: readonly ResponseRecord[];
+  /** Beside the run's tasks. */
+  readonly responses: readonly (readonly ResponseRecord[])[];
   readonly models: readonly Model[];
   readonly evaluated: readonly Evaluated[];
   readonly latency: Readonly<Record<string, Latency>>;
@@ -45,16 +50,31 @@ export interface Results {
 
 /** Assembles the record of a finished run. */
 export async function makeRecord(context: RunContext, results: Results): Promise<RunRecord> {
-  const { config, task, backbone } = context;
+  const { config, tasks, backbone } = context;
   const before = costOf(backbone.network).layers;
   const pruned = results.models.find(({ name }) => name === "pruned");
   const after = new Map((pruned ? costOf(pruned.network).layers : []).map((layer) => [layer.name, layer]));
+  const curves = results.curves.records(results.knees);
+  const perTask = curves.length / tasks.length;
+  const [first, ...others] = await Promise.all(
+    tasks.map(async (of, t): Promise<TaskRecord & { models: ModelRecord[] }> => {
+      const responses = results.responses[t];
+      return {
+        task: of.task,
+        dataset: labelCounts(context, of),
+        curves: curves.slice(t * perTask, (t + 1) * perTask),
+        ...(responses.length > 0 ? { responses } : {}),
+        models: await Promise.all(results.models.map((model) => modelRecord(context, model, results, t))),
+      };
+    }),
+  );
+  const frame = recordFrame(context, first.dataset.labels);
   return {
-    ...recordFrame(context, labelCounts(context)),
-    task,
+    ...frame,
+    ...first,
+    dataset: { ...frame.dataset, ...first.dataset },
     backbone: { name: backbone.name, title: backbone.title, fingerprint: backbone.fingerprint },
     gamma: config.gamma,
-    curves: results.curves.records(results.knees),
     layers: results.plan.rows,
     layerCosts: before.map(({ name, macs, params }) => ({
       name,
@@ -64,17 +84,31 @@ export async function makeRecord(context: RunContext, results: Results): Promise
       paramsAfter: after.get(name)?.params ?? 0,
     })),
     gammaCosts: gammaCosts(context, results.curves),
-    ...(results.responses.length > 0 ? { responses: results.responses } : {}),
-    models: await Promise.all(results.models.map((model) => modelRecord(context, model, results))),
+    ...(others.length > 0 ? { others: others.map(answersOnly) } : {}),
     notes: results.notes,
   };
 }
 
-async function modelRecord(context: RunContext, model: Model, results: Results): Promise<ModelRecord> {
+/** Without what is common to all tasks. */
+function answersOnly(record: TaskRecord): TaskRecord {
+  const models = record.models.map(({ test, validation, versusBaseline }) => ({
+    test,
+    ...(validation && { validation }),
+    ...(versusBaseline && { versusBaseline }),
+  }));
+  return { ...record, models };
+}
+
+async function modelRecord(
+  context: RunContext,
+  model: Model,
+  results: Results,
+  t: number,
+): Promise<ModelRecord> {
   const { total, trunk, head } = costOf(model.network);
   const evaluated = results.evaluated.find(({ name }) => name === model.name);
   if (evaluated === undefined) throw new Error(`no evaluation of ${model.name}`);
-  const { test, validation, versusBaseline } = evaluated;
+  const { test, validation, versusBaseline } = evaluated.tasks[t];
   const latency = results.latency[model.name];
   return {
     name: model.name,
@@ -91,31 +125,42 @@ async function modelRecord(context: RunContext, model: Model, results: Results):
   };
 }
 
-/** Number of pictures per class; for numbers, per decile of the training labels. */
-function labelCounts(context: RunContext): RunRecord["dataset"]["labels"] {
-  const { task, rows, store } = context;
-  const labels = labelNames(context);
-  const count = (part: Uint32Array): number[] => {
-    const counts = new Array<number>(labels.names.length).fill(0);
-    for (const row of part) for (const k of labels.of(store.items[row].target)) counts[k] += 1;
+/** Number of labelled pictures, and of those per class; for numbers, per decile of the training labels. */
+function labelCounts({ rows, store }: RunContext, of: RunTask): TaskRecord["dataset"] {
+  const { task } = of;
+  const targets = (part: Uint32Array): Float32Array[] => {
+    const labels = labelsOf(store, of, part).targets;
+    return Array.from({ length: labels.length / task.outputs }, (_, i) =>
+      labels.subarray(i * task.outputs, (i + 1) * task.outputs),
+    );
+  };
+  const [train, val, test] = [targets(rows.train), targets(rows.val), targets(rows.test)];
+  const names = labelNames(task, train);
+  const count = (part: readonly Float32Array[]): number[] => {
+    const counts = new Array<number>(names.names.length).fill(0);
+    for (const target of part) for (const k of names.of(target)) counts[k] += 1;
     return counts;
   };
-  const [train, test] = [count(rows.train), count(rows.test)];
-  return task.kind === "regression" && task.outputs > 1
-    ? []
-    : labels.names.map((label, k) => ({ label, train: train[k], test: test[k] }));
+  const [inTrain, inTest] = [count(train), count(test)];
+  const labels =
+    task.kind === "regression" && task.outputs > 1
+      ? []
+      : names.names.map((label, k) => ({ label, train: inTrain[k], test: inTest[k] }));
+  return { train: train.length, val: val.length, test: test.length, labels };
 }
 
-function labelNames(context: RunContext): {
+function labelNames(
+  task: Task,
+  train: readonly Float32Array[],
+): {
   names: readonly string[];
   of: (target: Float32Array) => number[];
 } {
-  const { task, rows, store } = context;
   if (task.kind === "binary") return { names: task.classes, of: (target) => [target[0] >= 0.5 ? 1 : 0] };
   if (task.kind !== "regression") {
     return { names: task.classes, of: (target) => Array.from(target.keys()).filter((k) => target[k] >= 0.5) };
   }
-  const values = Array.from(rows.train, (row) => store.items[row].target[0] / task.scale);
+  const values = train.map(([value]) => value / task.scale);
   const [low, high] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
   const width = Math.max(1e-9, high - low) / 10;
   const names = Array.from(
@@ -130,24 +175,44 @@ function labelNames(context: RunContext): {
 
 /** The contract that other programs rely on. */
 export function metricsOf(record: RunRecord): RunMetrics {
-  const measured = (name: string): Measured => {
-    const model = record.models.find((each) => each.name === name);
+  const all = recordsByTask(record);
+  const modelOf = ({ models }: RunRecord, name: string): ModelRecord => {
+    const model = models.find((each) => each.name === name);
     if (model === undefined) throw new Error(`the record has no ${name}`);
-    const { macs, params, bytes } = model.cost.total;
-    return { accuracy: model.test.accuracy, macs, params, bytes, cpuMs: model.latency?.medianMs ?? 0 };
+    return model;
   };
+  const measured = (name: string): Measured => {
+    const { cost, latency } = modelOf(record, name);
+    const { macs, params, bytes } = cost.total;
+    const accuracy = meanOver(all, (one) => modelOf(one, name).test.accuracy);
+    return { accuracy, macs, params, bytes, cpuMs: latency?.medianMs ?? 0 };
+  };
+  const scores = (
+    one: RunRecord,
+    name: string,
+  ): Pick<Metrics, "accuracy" | "accuracyError" | "mae" | "n"> => {
+    const { accuracy, accuracyError, mae, n } = modelOf(one, name).test;
+    return { accuracy, accuracyError, ...(mae !== undefined && { mae }), n };
+  };
+  const tasks = all.map((one) => ({
+    task: one.task.name,
+    dataset: countsOf(one),
+    baseline: scores(one, "baseline"),
+    pruned: scores(one, "pruned"),
+  }));
   const [baseline, pruned] = [measured("baseline"), measured("pruned")];
   const saved = (key: keyof Measured): number => 1 - pruned[key] / baseline[key];
   const { seconds } = record;
   const took = (stage: string): number => seconds[stage] ?? 0;
   return {
     schema: SCHEMA,
-    task: record.task.name,
+    task: all.map(({ task }) => task.name).join(","),
     backbone: record.backbone.name,
     gamma: record.gamma,
-    dataset: { train: record.dataset.train, val: record.dataset.val, test: record.dataset.test },
+    dataset: countsOf(record),
     baseline,
     pruned,
+    ...(tasks.length > 1 ? { tasks } : {}),
     reduction: { macs: saved("macs"), params: saved("params"), bytes: saved("bytes"), cpuMs: saved("cpuMs") },
     layers: record.layers,
     seconds: {
@@ -159,6 +224,10 @@ export function metricsOf(record: RunRecord): RunMetrics {
       evaluate: took("evaluate") + took("profile"),
     },
   };
+}
+
+function countsOf({ dataset: { train, val, test } }: RunRecord): RunMetrics["dataset"] {
+  return { train, val, test };
 }
 
 /** Writes `record.json`, `metrics.json` and `report.html`. */

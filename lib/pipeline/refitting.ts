@@ -67,10 +67,10 @@ interface Walk {
 
 /** Batches of training pictures, half of them mirrored where the task allows it. */
 async function sampleImages(context: RunContext): Promise<Tensor[]> {
-  const { rows, config, task } = context;
+  const { rows, config, mirrors } = context;
   const chosen = createRandom(config.seed).fork("refit").shuffle(Array.from(rows.train)).slice(0, imageCount);
   const images: Tensor[] = [];
-  const augment = task.mirror === "forbid" ? {} : { mirror: true };
+  const augment = { mirror: mirrors };
   for await (const batch of pictures(context, Uint32Array.from(chosen), { augment })) images.push(batch.x);
   return images;
 }

@@ -1,4 +1,5 @@
 /** Stage responses: how single filters respond to the label (the paper's figure 2), on a sample of training pictures. */
+import type { Task, TapMoments } from "../core/artifacts.ts";
 import { readJson, writeJson } from "../core/files.ts";
 import { createRandom } from "../core/random.ts";
 import { mergeMoments } from "../core/moments.ts";
@@ -6,9 +7,10 @@ import type { ResponseRecord } from "../core/record.ts";
 import { spread } from "../core/statistics.ts";
 import { correlationRanking } from "../lasso/ranking.ts";
 import { subnetwork } from "../network/subnetwork.ts";
-import { withPooledTaps } from "../network/taps.ts";
+import { withPooledTaps, type Tap } from "../network/taps.ts";
 import { pictures, type RunContext } from "./context.ts";
 import { harvestKey, type Harvest } from "./harvesting.ts";
+import { isLabelled, labelsOf, momentsByTask, type RunTask } from "./run-tasks.ts";
 
 /** Training pictures that are looked at, taps that are shown, and groups of labels of a regression. */
 const [sampleSize, shownTaps, groupCount] = [1000, 6, 12];
@@ -21,25 +23,41 @@ interface Chosen {
   readonly correlation: number;
 }
 
-/** Responses by label of the filter that correlates most with it, at some taps from first to last. */
-export async function responsesStage(
+/**
+ * Responses by label of the filter that correlates most with it, at some taps from first to last.
+ *
+ * @returns for every task; none for tasks of several labels
+ */
+export async function responsesStage(context: RunContext, harvest: Harvest): Promise<ResponseRecord[][]> {
+  const moments = harvest.moments.map((all) => momentsByTask(all, context));
+  const responses: ResponseRecord[][] = [];
+  for (const [t, of] of context.tasks.entries()) {
+    const own = moments.map((byTask) => byTask[t]);
+    responses.push(await responsesTo(context, of, chosenFilters(harvest.taps, own)));
+  }
+  return responses;
+}
+
+async function responsesTo(
   context: RunContext,
-  harvest: Harvest,
-): Promise<readonly ResponseRecord[]> {
-  const { folder, task } = context;
-  if (task.kind === "multi-label" || (task.kind === "regression" && task.outputs > 1)) return [];
-  await folder.stage("responses", {
+  of: RunTask,
+  chosen: readonly Chosen[],
+): Promise<ResponseRecord[]> {
+  const { folder, tasks } = context;
+  const { name, kind, outputs } = of.task;
+  if (kind === "multi-label" || (kind === "regression" && outputs > 1)) return [];
+  const alone = tasks.length === 1;
+  const file = alone ? "responses.json" : `responses-${name}.json`;
+  await folder.stage(alone ? "responses" : `responses:${name}`, {
     inputs: { harvest: harvestKey(context), sampleSize, shownTaps, groupCount, schema: 2 },
-    files: ["responses.json"],
-    produce: async () => {
-      await writeJson(folder.file("responses.json"), await measure(context, chosenFilters(harvest)));
-    },
+    files: [file],
+    produce: async () => writeJson(folder.file(file), await measure(context, of, chosen)),
   });
-  return (await readJson(folder.file("responses.json"))) as ResponseRecord[];
+  return (await readJson(folder.file(file))) as ResponseRecord[];
 }
 
 /** The most correlated filter of `shownTaps` taps, spread evenly over the depth. */
-function chosenFilters({ taps, moments }: Harvest): Chosen[] {
+function chosenFilters(taps: readonly Tap[], moments: readonly TapMoments[]): Chosen[] {
   const count = Math.min(shownTaps, taps.length);
   const at = Array.from({ length: count }, (_, i) =>
     Math.round((i * (taps.length - 1)) / Math.max(1, count - 1)),
@@ -51,14 +69,19 @@ function chosenFilters({ taps, moments }: Harvest): Chosen[] {
   });
 }
 
-async function measure(context: RunContext, chosen: readonly Chosen[]): Promise<ResponseRecord[]> {
-  const { engine, backbone, config, rows } = context;
-  const shuffled = createRandom(config.seed).fork("responses").shuffle(Array.from(rows.train));
+async function measure(
+  context: RunContext,
+  of: RunTask,
+  chosen: readonly Chosen[],
+): Promise<ResponseRecord[]> {
+  const { engine, backbone, config, rows, store } = context;
+  const labelled = Array.from(rows.train).filter((row) => isLabelled(store.items[row], of));
+  const shuffled = createRandom(config.seed).fork("responses").shuffle(labelled);
   const sample = Uint32Array.from(shuffled.slice(0, sampleSize)).sort();
   const pooled = withPooledTaps(backbone.network, chosen);
   const outputs = chosen.map(({ tap }) => pooled.outputs.get(tap) ?? tap);
   const program = await engine.compile(subnetwork(pooled.network, outputs), { outputs });
-  const groups = groupsOf(context, sample);
+  const groups = groupsOf(of.task, labelsOf(store, of, sample).targets);
   const values = chosen.map(() => new Float64Array(sample.length));
   let done = 0;
   try {
@@ -87,11 +110,9 @@ async function measure(context: RunContext, chosen: readonly Chosen[]): Promise<
 }
 
 /** The group of every sampled row: its class, or one of at most `groupCount` ranges of the label. */
-function groupsOf(
-  { task, store }: RunContext,
-  sample: Uint32Array,
-): { names: (string | number)[]; of: Int32Array } {
-  const targets = Array.from(sample, (row) => store.items[row].target);
+function groupsOf(task: Task, known: Float32Array): { names: (string | number)[]; of: Int32Array } {
+  const q = task.outputs;
+  const targets = Array.from({ length: known.length / q }, (_, i) => known.subarray(i * q, (i + 1) * q));
   if (task.kind === "binary") {
     return { names: [...task.classes], of: Int32Array.from(targets, ([value]) => (value >= 0.5 ? 1 : 0)) };
   }

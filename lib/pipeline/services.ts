@@ -1,8 +1,9 @@
 /** What people do with a model that exists: predict, evaluate, verify, profile. */
 import type { Crop, Task } from "../core/artifacts.ts";
-import { EtlError } from "../core/errors.ts";
+import { EtlError, isEtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Latency, Metrics } from "../core/record.ts";
+import type { OutputTask } from "../backbones/metadata.ts";
 import { batches } from "../data/batches.ts";
 import type { Split } from "../data/dataset.ts";
 import { loadImages } from "../data/images.ts";
@@ -17,6 +18,7 @@ import { profileModels } from "../evaluate/profile.ts";
 import { verify, type Verification } from "../evaluate/verify.ts";
 import { costOf } from "../network/cost.ts";
 import { openModel, type Model } from "./model.ts";
+import { labelsOf } from "./run-tasks.ts";
 
 export interface ServiceOptions {
   readonly engine?: "auto" | "ort" | "tfjs" | undefined;
@@ -41,9 +43,8 @@ export async function withEngine<T>(
   }
 }
 
-/** The outputs of a model for one picture. */
-export interface Prediction {
-  readonly file: string;
+/** What one output of a model says of a picture. */
+export interface Answer {
   /** The network's numbers: logits, target units of a regression, or a descriptor. */
   readonly outputs: readonly number[];
   /** What they mean, where the model says: a class, or the value in the label's unit. */
@@ -51,6 +52,14 @@ export interface Prediction {
   readonly probability?: number;
   readonly value?: number;
   readonly unit?: string;
+}
+
+/** The outputs of a model for one picture. */
+export interface Prediction extends Answer {
+  readonly file: string;
+  /** A model of several tasks: the one that is answered here, and the answers to the others. */
+  readonly task?: string;
+  readonly others?: readonly (Answer & { readonly task: string })[];
 }
 
 export interface PredictModelOptions extends ServiceOptions {
@@ -74,7 +83,7 @@ export async function predictImages(
   }
   return withEngine(options, async (engine) => {
     const program = await engine.compile(model.network);
-    const [input, output] = [model.network.inputs[0].name, model.network.outputs[0].name];
+    const input = model.network.inputs[0].name;
     const predictions: Prediction[] = [];
     progress.start("predict", files.length);
     const chunk = 32;
@@ -84,11 +93,10 @@ export async function predictImages(
         const { file, problem } = images.problems[0];
         throw new EtlError("data", `${file}: ${problem}, a readable picture was needed`);
       }
-      const { [output]: result } = await program.run({ [input]: images.x });
-      const width = result.data.length / images.files.length;
+      const result = await program.run({ [input]: images.x });
       images.files.forEach((file, i) => {
-        const outputs = Array.from(result.data.subarray(i * width, (i + 1) * width));
-        predictions.push({ file, outputs, ...meaning(outputs, model.task) });
+        const row = { number: i, of: images.files.length };
+        predictions.push({ file, ...answersOf(model, result, row) });
       });
       progress.update(predictions.length);
     }
@@ -98,7 +106,24 @@ export async function predictImages(
   });
 }
 
-function meaning(outputs: readonly number[], task: Task | undefined): Partial<Prediction> {
+/** What a model says of one picture of a batch. */
+function answersOf(
+  { network, tasks }: Model,
+  result: Tensors,
+  row: { readonly number: number; readonly of: number },
+): Omit<Prediction, "file"> {
+  const answer = (output: string, task: Task | undefined): Answer => {
+    const { data } = result[output];
+    const width = data.length / row.of;
+    const outputs = Array.from(data.subarray(row.number * width, (row.number + 1) * width));
+    return { outputs, ...meaning(outputs, task) };
+  };
+  const [first, ...others] = tasks.map(({ output, task }) => ({ task: task.name, ...answer(output, task) }));
+  if (others.length > 0) return { ...first, others };
+  return answer(network.outputs[0].name, tasks.at(0)?.task);
+}
+
+function meaning(outputs: readonly number[], task: Task | undefined): Partial<Answer> {
   if (task === undefined || outputs.length !== task.outputs) return {};
   if (task.kind === "binary") {
     const probability = 1 / (1 + Math.exp(-outputs[0]));
@@ -121,6 +146,8 @@ function meaning(outputs: readonly number[], task: Task | undefined): Partial<Pr
 
 export interface EvaluateOptions extends ServiceOptions {
   readonly data: string;
+  /** Of a model of several tasks: only these, with commas; default: all that the data have labels of. */
+  readonly task?: string | undefined;
   readonly label?: string | undefined;
   readonly crop?: Crop | undefined;
   /** Only this part; default: all labelled pictures. */
@@ -139,18 +166,55 @@ export interface Evaluation extends Metrics {
   readonly split: Split | "all";
   readonly crop: Crop;
   readonly problems: number;
+  /** A model of several tasks: the quality of the others. */
+  readonly others?: readonly Evaluation[];
 }
 
-/** Evaluates a model on all labelled pictures of a folder (or one split). Labels are matched to classes by name. */
+/**
+ * Evaluates a model on all labelled pictures of a folder (or one split). Labels are matched to classes by name. Of a model
+ * of several tasks every task is evaluated that the data have labels of.
+ */
 export async function evaluateModel(nameOrPath: string, options: EvaluateOptions): Promise<Evaluation> {
   const model = await openModel(nameOrPath);
-  const { task } = model;
-  if (task === undefined) {
+  const asked = tasksToEvaluate(model, nameOrPath, options.task);
+  const evaluations: Evaluation[] = [];
+  let missing: unknown;
+  for (const head of asked) {
+    try {
+      evaluations.push(await evaluateTask(model, head, options));
+    } catch (error) {
+      if (asked.length === 1 || options.task !== undefined || !isEtlError(error, "usage")) throw error;
+      missing ??= error;
+      options.progress?.note(`${head.task.name} is left out: ${error.message}`);
+    }
+  }
+  const [first, ...others] = evaluations;
+  if (evaluations.length === 0) throw missing;
+  return others.length === 0 ? first : { ...first, others };
+}
+
+/** The model's tasks that were asked for. */
+function tasksToEvaluate({ tasks }: Model, model: string, wanted: string | undefined): readonly OutputTask[] {
+  if (tasks.length === 0) {
     throw new EtlError(
       "usage",
-      `${nameOrPath}: the model does not say which task it predicts, a model made by etl was needed`,
+      `${model}: the model does not say which task it predicts, a model made by etl was needed`,
     );
   }
+  if (wanted === undefined || tasks.length === 1) return tasks;
+  const names = tasks.map(({ task }) => task.name);
+  return wanted.split(",").flatMap((name) => {
+    const found = tasks.filter(({ task }) => task.name === name.trim());
+    if (found.length > 0) return found;
+    throw new EtlError("usage", `--task: ${JSON.stringify(name)}, one of ${names.join(", ")} was needed`);
+  });
+}
+
+async function evaluateTask(
+  model: Model,
+  { task, output }: OutputTask,
+  options: EvaluateOptions,
+): Promise<Evaluation> {
   const progress = options.progress ?? silent;
   const dataset = await openDataset({
     data: options.data,
@@ -179,14 +243,10 @@ export async function evaluateModel(nameOrPath: string, options: EvaluateOptions
         `${dataset.name}: ${dataset.task.outputs} label values a picture, ${task.outputs} were needed`,
       );
     }
-    const collected = await withEngine(options, (engine) => collect(engine, model, { store, rows, options }));
-    const targets = new Float32Array(rows.length * task.outputs);
-    const mask = new Float32Array(targets.length).fill(1);
-    rows.forEach((row, i) => {
-      targets.set(store.items[row].target, i * task.outputs);
-      const own = store.items[row].mask;
-      if (own) mask.set(own, i * task.outputs);
-    });
+    const collected = await withEngine(options, (engine) =>
+      collect(engine, model, { store, rows, options, output }),
+    );
+    const { targets, mask } = labelsOf(store, { task, start: 0 }, rows);
     return {
       model: model.name,
       task: task.name,
@@ -194,7 +254,7 @@ export async function evaluateModel(nameOrPath: string, options: EvaluateOptions
       split: options.split ?? "all",
       crop: dataset.crop,
       problems: dataset.problems.length + store.problems.length,
-      ...computeMetrics(task, collected, targets, { mask }),
+      ...computeMetrics(task, collected, targets, mask ? { mask } : {}),
     };
   } finally {
     await store.close();

@@ -8,11 +8,11 @@ import { costOf } from "../network/cost.ts";
 import type { Network } from "../network/network.ts";
 import { applySurgery } from "../surgery/apply.ts";
 import type { RunContext } from "./context.ts";
-import { cutWithHead } from "./cutting.ts";
-import { featureWidth, harvestKey, type Harvest } from "./harvesting.ts";
-import { headed } from "./head.ts";
+import { cutWithHead, withEmptyHeads } from "./cutting.ts";
+import { harvestKey, type Harvest } from "./harvesting.ts";
 import { targetOf, type Target } from "./options.ts";
 import { kneesAt, planAt, type Curves, type Planned } from "./planning.ts";
+import { meanOver } from "./run-tasks.ts";
 import { predictRows } from "./training.ts";
 
 /** A gamma that was chosen for a target. `target.json`. */
@@ -105,7 +105,7 @@ async function choose(
   const { gammas, counted } = search;
   switch (target.kind) {
     case "flops": {
-      const whole = costOf(bare(context, context.backbone.network)).total.macs;
+      const whole = costOf(withEmptyHeads(context, context.backbone.network)).total.macs;
       const share = counted((planned) => costOf(bareCut(context, planned)).total.macs / whole);
       return bisectGamma(share, target.value, { gammas });
     }
@@ -133,21 +133,19 @@ function plannedAt(context: RunContext, { curves }: Curves, gamma: number): Plan
   return { knees, plan: planAt(context.backbone.network, knees, { config: context.config, curves }) };
 }
 
-/** The cut network with a head of the right size, for cost and time: the head's weights are zeros. */
+/** The cut network with heads of the right sizes, for cost and time. */
 function bareCut(context: RunContext, { plan }: Planned): Network {
-  return bare(context, applySurgery(context.backbone.network, plan));
-}
-
-function bare({ backbone, task }: RunContext, trunk: Network): Network {
-  const weight = new Float32Array(featureWidth(trunk, backbone.features) * task.outputs);
-  const head = { weight, bias: new Float32Array(task.outputs), rmse: 0, ridge: 0 };
-  return headed(trunk, backbone.features, head, task);
+  return withEmptyHeads(context, applySurgery(context.backbone.network, plan));
 }
 
 async function validationAccuracy(context: RunContext, harvest: Harvest, planned: Planned): Promise<number> {
   const network = await cutWithHead(context, { harvest, planned });
-  const { predictions, targets, mask } = await predictRows(context, network, context.rows.val);
-  return computeMetrics(context.task, predictions, targets, mask ? { mask } : {}).accuracy;
+  const answers = await predictRows(context, network, context.rows.val);
+  return meanOver(
+    answers,
+    ({ task, predictions, targets, mask }) =>
+      computeMetrics(task, predictions, targets, mask ? { mask } : {}).accuracy,
+  );
 }
 
 /** At most `count` of the gammas, evenly spread, the first and the last among them. */

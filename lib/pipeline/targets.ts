@@ -36,9 +36,14 @@ export function unstandardise(z: Float32Array, { mean, std }: Units): Float32Arr
   return z.map((value, i) => value * std[i % q] + mean[i % q]);
 }
 
-/** The network with its linear head in training units (`into: "training"`) or back in target units. */
-export function rescaleHead(network: Network, units: Units, into: "training" | "target"): Network {
-  const head = headOf(network);
+/** The network with its linear head (that of `output`) in training units (`into: "training"`) or back in target units. */
+export function rescaleHead(
+  network: Network,
+  units: Units,
+  into: "training" | "target",
+  output: string = network.outputs[0].name,
+): Network {
+  const head = headOf(network, output);
   if (head === undefined) throw noHead(network);
   const { mean, std } = units;
   return into === "training"

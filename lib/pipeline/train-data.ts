@@ -4,6 +4,7 @@ import { silent, type Progress } from "../core/progress.ts";
 import { createRandom } from "../core/random.ts";
 import { asAgeGroups } from "../data/age-groups.ts";
 import type { Dataset, Item } from "../data/dataset.ts";
+import { commonItems } from "../data/joint.ts";
 import { openDataset, readTable } from "../data/open.ts";
 import { splitItems } from "../data/splits.ts";
 import { prepareImages, type ImageStore } from "../data/store.ts";
@@ -89,8 +90,7 @@ async function openTasks(config: TrainConfig, landmarks: boolean): Promise<[Data
 
 /** The main data set with only the pictures that every task has a label for. */
 function together(main: Dataset, others: readonly Dataset[]): Dataset {
-  const known = others.map(({ items }) => new Set(items.map(({ file }) => file)));
-  return { ...main, items: main.items.filter(({ file }) => known.every((files) => files.has(file))) };
+  return { ...main, items: commonItems([main, ...others]).map(([item]) => item) };
 }
 
 /** Parts cut anew by seed, where asked for: whole persons where they are known. */

@@ -5,7 +5,7 @@ import { predictionName } from "../backbones/head.ts";
 import type { Architecture } from "../backbones/light.ts";
 import type { TaskHead } from "../backbones/lmtcnn.ts";
 import type { LossTerm } from "../engine/engine.ts";
-import { maskName, targetName } from "../finetune/losses.ts";
+import { fedNames } from "../finetune/losses.ts";
 import { gather, type TargetTable } from "./train-data.ts";
 import { standardise, type Units } from "./targets.ts";
 
@@ -54,7 +54,7 @@ export function trainedHeads(
     const auxiliary = k > 0 && task.unit === "crop";
     const signed = recipe.loss === "squared" && (task.kind === "multi-label" || task.kind === "binary");
     const labels = signed ? "signed" : task.kind === "regression" && !auxiliary ? "standard" : "plain";
-    const [target, mask] = k === 0 ? [targetName, maskName] : [`${targetName}.${k}`, `${maskName}.${k}`];
+    const { target, mask } = fedNames(k);
     const output = k === 0 ? predictionName : task.name;
     const summed = 2 * task.outputs;
     const weight = signed ? summed : auxiliary ? landmarkWeight * summed : 1;

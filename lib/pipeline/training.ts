@@ -2,19 +2,22 @@
 import { existsSync } from "node:fs";
 import type { EpochRecord } from "../core/artifacts.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../core/files.ts";
-import { headOf, predictionName } from "../backbones/head.ts";
+import { headOf } from "../backbones/head.ts";
 import type { Batch } from "../data/batches.ts";
 import type { LossTerm, Tensors } from "../engine/engine.ts";
 import { computeMetrics } from "../evaluate/metrics.ts";
 import { predict } from "../evaluate/predict.ts";
 import { calibrateLogits } from "../finetune/calibrate.ts";
 import { finetune, type LearningRateTrial, type Validation } from "../finetune/finetune.ts";
-import { lossValue, maskName, targetName, taskLoss } from "../finetune/losses.ts";
+import { lossValue } from "../finetune/losses.ts";
 import { readOnnx, writeOnnx } from "../formats/onnx.ts";
 import type { Network } from "../network/network.ts";
 import { checkpointFile } from "./checkpoint.ts";
 import { pictures, type RunContext } from "./context.ts";
+import { feedLabels, fedTasks, type FedTask } from "./feeding.ts";
 import { withCrop } from "./model.ts";
+import { gather } from "./train-data.ts";
+import { labelsOf, meanOver, type RunTask, type TaskLabels } from "./run-tasks.ts";
 import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "./targets.ts";
 
 /** What is added to the task's loss, and what is fed for it. */
@@ -33,7 +36,8 @@ export interface TrainingPlan {
   /** Everything the network depends on. */
   readonly key: unknown;
   readonly epochs: number;
-  readonly units: Units;
+  /** Beside the tasks. */
+  readonly units: readonly Units[];
   /** In place of the configuration's. */
   readonly learningRates?: readonly number[];
   readonly distillation?: () => Promise<Distillation & { dispose(): Promise<void> }>;
@@ -103,18 +107,18 @@ async function readHistory(path: string): Promise<History> {
 }
 
 async function train(context: RunContext, plan: TrainingPlan, checkpoint: string): Promise<Trained> {
-  const { engine, config, task, rows, store, progress, signal } = context;
-  const network = rescaleHead(await plan.network(), plan.units, "training");
+  const { engine, config, rows, progress, signal } = context;
+  const network = rescaled(context, await plan.network(), plan.units, "training");
   const input = network.inputs[0].name;
-  const masked = store.items.some((item) => item.mask !== undefined);
+  const tasks = fedTasks(context, plan.units);
   const distillation = await plan.distillation?.();
   const stepsPerEpoch = Math.max(1, Math.floor(rows.train.length / config.batchSize));
   try {
     const result = await finetune(network, {
       engine,
-      losses: [taskLoss(task, predictionName, masked), ...(distillation?.terms ?? [])],
+      losses: [...tasks.map(({ term }) => term), ...(distillation?.terms ?? [])],
       batches: (epoch) =>
-        trainingBatches(context, { epoch, input, units: plan.units, distillation, steps: stepsPerEpoch }),
+        trainingBatches(context, { epoch, input, tasks, distillation, steps: stepsPerEpoch }),
       stepsPerEpoch,
       epochs: plan.epochs,
       learningRate: plan.learningRates ?? config.learningRates,
@@ -126,10 +130,20 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
       progress,
       signal,
     });
-    return { ...result, network: rescaleHead(result.network, plan.units, "target") };
+    return { ...result, network: rescaled(context, result.network, plan.units, "target") };
   } finally {
     await distillation?.dispose();
   }
+}
+
+/** The network with all its heads in training units, or back in target units. */
+function rescaled(
+  { tasks }: RunContext,
+  network: Network,
+  units: readonly Units[],
+  into: "training" | "target",
+): Network {
+  return tasks.reduce((made, { output }, t) => rescaleHead(made, units[t], into, output), network);
 }
 
 /** Small changes of a picture that leave every task's label alone: shift (share of the side), brightness. */
@@ -141,78 +155,75 @@ async function* trainingBatches(
   options: {
     readonly epoch: number;
     readonly input: string;
-    readonly units: Units;
+    readonly tasks: readonly FedTask[];
     readonly distillation: Distillation | undefined;
     readonly steps: number;
   },
 ): AsyncGenerator<Tensors> {
-  const { rows, task, config } = context;
-  const augment = { ...(config.augment ? changes : {}), mirror: task.mirror !== "forbid" };
+  const { rows, mirrors, config } = context;
+  const augment = { ...(config.augment ? changes : {}), mirror: mirrors };
   let done = 0;
   for await (const batch of pictures(context, rows.train, { shuffle: true, epoch: options.epoch, augment })) {
     if (done === options.steps) return;
     done += 1;
     const extra = options.distillation ? await options.distillation.targets(batch) : {};
-    yield {
-      [options.input]: batch.x,
-      [targetName]: { shape: batch.y.shape, data: standardise(batch.y.data, options.units) },
-      ...(batch.mask ? { [maskName]: batch.mask } : {}),
-      ...extra,
-    };
+    yield { [options.input]: batch.x, ...feedLabels(batch, options.tasks), ...extra };
   }
 }
 
-/** Predictions of a network on some rows, in target units, with the targets. */
+/** What a network answers to one task, beside the labels. */
+export interface TaskAnswers extends RunTask, TaskLabels {
+  /** [at.length, q], target units */
+  readonly predictions: Float32Array;
+}
+
+/** Predictions of a network on those of some rows that have a label of the task, for every task. */
 export async function predictRows(
   context: RunContext,
   network: Network,
   rows: Uint32Array,
-): Promise<{ predictions: Float32Array; targets: Float32Array; mask?: Float32Array }> {
-  const { engine, task, store } = context;
+): Promise<TaskAnswers[]> {
+  const { engine, tasks, store } = context;
   const program = await engine.compile(network);
   const input = network.inputs[0].name;
-  const output = network.outputs[0].name;
   async function* inputs(): AsyncGenerator<Tensors> {
     for await (const batch of pictures(context, rows)) yield { [input]: batch.x };
   }
   try {
-    const collected = await predict(program, inputs(), { outputs: [output], signal: context.signal });
-    const q = task.outputs;
-    const targets = new Float32Array(rows.length * q);
-    rows.forEach((row, i) => {
-      targets.set(store.items[row].target, i * q);
+    const outputs = tasks.map(({ output }) => output);
+    const collected = await predict(program, inputs(), { outputs, signal: context.signal });
+    return tasks.map((of) => {
+      const labels = labelsOf(store, of, rows);
+      return { ...of, ...labels, predictions: gather(collected[of.output].data, labels.at, of.task.outputs) };
     });
-    const masked = store.items.some((item) => item.mask !== undefined);
-    const mask = new Float32Array(masked ? rows.length * q : 0).fill(1);
-    rows.forEach((row, i) => {
-      const own = store.items[row].mask;
-      if (own) mask.set(own, i * q);
-    });
-    return { predictions: collected[output].data, targets, ...(masked ? { mask } : {}) };
   } finally {
     await program.dispose();
   }
 }
 
-/** The network with its head's logits calibrated on the validation part; numbers stay as they are. */
+/** The network with the logits of its heads calibrated on the validation part; numbers stay as they are. */
 export async function calibrated(context: RunContext, network: Network): Promise<Network> {
-  const { task, rows } = context;
-  const head = headOf(network);
-  if (head?.bias === undefined || task.kind === "regression") return network;
-  const { predictions, targets, mask } = await predictRows(context, network, rows.val);
-  const { scale, offset } = calibrateLogits(task.kind, { logits: predictions, targets, mask }, task.outputs);
-  return scaleOutputs(network, head, { scale, offset });
+  const { tasks, rows } = context;
+  if (tasks.every(({ task }) => task.kind === "regression")) return network;
+  const answers = await predictRows(context, network, rows.val);
+  return answers.reduce((made, { task, output, predictions, targets, mask }) => {
+    const head = headOf(made, output);
+    if (head?.bias === undefined || task.kind === "regression") return made;
+    const seen = { logits: predictions, targets, mask };
+    return scaleOutputs(made, head, calibrateLogits(task.kind, seen, task.outputs));
+  }, network);
 }
 
-/** Loss (training units) and accuracy of a network in training units on the validation part. */
-async function validate(context: RunContext, network: Network, units: Units): Promise<Validation> {
-  const { task, rows } = context;
-  const { predictions, targets, mask } = await predictRows(context, network, rows.val);
-  const loss = lossValue(
-    task.kind,
-    { predictions, targets: standardise(targets, units), mask },
-    task.outputs,
-  );
-  const metrics = computeMetrics(task, unstandardise(predictions, units), targets, mask ? { mask } : {});
-  return { loss, accuracy: metrics.accuracy };
+/** Loss (training units) and accuracy of a network in training units on the validation part: means over the tasks. */
+async function validate(context: RunContext, network: Network, units: readonly Units[]): Promise<Validation> {
+  const answers = await predictRows(context, network, context.rows.val);
+  const judged = answers.map(({ task, predictions, targets, mask }, t) => {
+    const inTraining = { predictions, targets: standardise(targets, units[t]), mask };
+    const metrics = computeMetrics(task, unstandardise(predictions, units[t]), targets, mask ? { mask } : {});
+    return { loss: lossValue(task.kind, inTraining, task.outputs), accuracy: metrics.accuracy };
+  });
+  return {
+    loss: meanOver(judged, ({ loss }) => loss),
+    accuracy: meanOver(judged, ({ accuracy }) => accuracy),
+  };
 }

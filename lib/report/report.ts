@@ -1,6 +1,7 @@
 /** The report: a pure function from run records to one HTML file that needs nothing else. */
 import { createHash } from "node:crypto";
 import { EtlError } from "../core/errors.ts";
+import { recordsByTask } from "../core/record-tasks.ts";
 import type { RunRecord } from "../core/record.ts";
 import type { ReportAssets } from "./assets.ts";
 import type { PageData } from "./client/data.ts";
@@ -17,7 +18,7 @@ import { qualitySection } from "./quality.ts";
 import { responsesSection } from "./responses.ts";
 import { resultsSection } from "./results.ts";
 import { renderSection, type Scope, type Section } from "./section.ts";
-import { storyBlock } from "./story.ts";
+import { storyBlock, storySentence } from "./story.ts";
 import { styleSheet } from "./style.ts";
 import { isSweep, sweepSummary } from "./sweep.ts";
 import { trainingSection } from "./training.ts";
@@ -33,7 +34,8 @@ const largestReport = 5_900_000;
  * @returns a whole HTML document, under 6 MB
  */
 export function renderReport(record: RunRecord | readonly RunRecord[], assets: ReportAssets): string {
-  const records: readonly RunRecord[] = "models" in record ? [record] : record;
+  const runs: readonly RunRecord[] = "models" in record ? [record] : record;
+  const records = runs.flatMap(recordsByTask);
   if (records.length === 0) {
     throw new EtlError("usage", "report: no run was given, at least one was needed", {
       hint: "name a run folder",
@@ -44,7 +46,10 @@ export function renderReport(record: RunRecord | readonly RunRecord[], assets: R
   const page =
     records.length === 1
       ? onePage({ record: records[0], id: "run", level: 2, figures, curves, seen: new Map() })
-      : manyPage(records, figures, curves, largestReport - Buffer.byteLength(assets.plotly));
+      : manyPage(records, figures, curves, {
+          room: largestReport - Buffer.byteLength(assets.plotly),
+          joint: runs.length === 1,
+        });
   const data: PageData = { figures: Object.fromEntries(figures), curves };
   return document(page, data, assets);
 }
@@ -108,9 +113,12 @@ function manyPage(
   records: readonly RunRecord[],
   figures: Scope["figures"],
   curves: Scope["curves"],
-  room: number,
+  // `joint`: the records are the tasks of one run.
+  { room, joint }: { readonly room: number; readonly joint: boolean },
 ): Page {
-  const title = `${records.length} runs compared`;
+  const tasks = sentenceCase(records.map(({ task }) => task.name).join(", "));
+  const title = joint ? `${tasks}: what one trunk cost and saved` : `${records.length} runs compared`;
+  const [comparing, each] = joint ? ["Tasks", "Each task"] : ["Comparison", "Each run"];
   const scope: Scope = { record: records[0], id: "all", level: 2, figures, curves, seen: new Map() };
   const summary = isSweep(records) ? sweepSummary(scope, records) : undefined;
   const compared = html`${summary}${overlapSection(scope, records)}${comparison(scope, records)}`;
@@ -152,13 +160,19 @@ function manyPage(
   return {
     title,
     header: html`${heading(title)}
-      <p class="lead">${comparisonSentence(records)}</p>`,
+    ${
+      joint
+        ? records.map(
+            (one) => html`<p class="lead">${sentenceCase(one.task.name)}: ${storySentence(one)}</p>`,
+          )
+        : html`<p class="lead">${comparisonSentence(records)}</p>`
+    }`,
     contents: [
-      { id: "compared", title: "Comparison" },
-      { id: "runs", title: "Each run" },
+      { id: "compared", title: comparing },
+      { id: "runs", title: each },
     ],
     main: html`<section id="compared" aria-labelledby="compared-title">
-        <h2 id="compared-title">Comparison</h2>
+        <h2 id="compared-title">${comparing}</h2>
         <p class="plain">
           The <dfn>baseline</dfn> is the unpruned network, fine-tuned on the same data. <dfn>Gamma</dfn> is
           the share of the error range that each layer may give away: larger keeps fewer filters.
@@ -167,7 +181,7 @@ function manyPage(
         ${compared}
       </section>
       <section id="runs" aria-labelledby="runs-title">
-        <h2 id="runs-title">Each run</h2>
+        <h2 id="runs-title">${each}</h2>
         ${parts}${leftOut}
       </section>`,
   };

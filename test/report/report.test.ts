@@ -107,6 +107,23 @@ describe("report: one HTML file from run records", () => {
     expect(page).to.contain("The mean absolute error is 6.35 years, against 6.10 years for the baseline");
   });
 
+  it("tells a run of several tasks task by task on one page", () => {
+    const [gender, age] = [sampleRecord(), sampleRegression()];
+    const models = age.models.map(({ test }) => ({ test }));
+    const other = { task: age.task, dataset: age.dataset, curves: age.curves, models };
+    const record: RunRecord = { ...gender, others: [other] };
+    const html = renderReport(record, tiny);
+    const page = plain(html);
+    expect(page).to.contain("Gender, age: what one trunk cost and saved");
+    expect(page).to.match(/Gender: The pruned network keeps 98\.6 %/);
+    expect(page).to.match(/Age: The pruned network keeps \d+\.\d % ± \d+\.\d of the baseline/);
+    expect(page).to.contain("The mean absolute error is 6.35 years, against 6.10 years for the baseline");
+    expect(html.match(/<tr class="strong">/g)).to.have.length.at.least(4);
+    const ids = [...html.matchAll(/\sid="([^"]+)"/g)].map((match) => match[1]);
+    expect(new Set(ids).size).to.equal(ids.length);
+    expect(() => renderReport([record, gender], tiny)).not.to.throw();
+  });
+
   it("names the case when there is no run", () => {
     expect(() => renderReport([], tiny))
       .to.throw()

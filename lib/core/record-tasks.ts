@@ -1,0 +1,23 @@
+/** A run whose networks answer several tasks, seen as one run for each. Pure. */
+import type { RunRecord } from "./record.ts";
+
+/**
+ * One record for each task of a run: the same networks, costs and training, each task's own answers, curves and labels.
+ * Where there are several, the titles name them.
+ */
+export function recordsByTask(record: RunRecord): RunRecord[] {
+  const { others = [], ...first } = record;
+  if (others.length === 0) return [record];
+  const titleOf = (name: string): string => (record.title === undefined ? name : `${record.title}: ${name}`);
+  const { responses, ...common } = first;
+  return [
+    { ...first, title: titleOf(first.task.name) },
+    ...others.map(({ dataset, models, ...own }): RunRecord => ({
+      ...common,
+      ...own,
+      title: titleOf(own.task.name),
+      dataset: { ...common.dataset, ...dataset },
+      models: common.models.map(({ versusBaseline: _, ...model }, i) => ({ ...model, ...models[i] })),
+    })),
+  ];
+}

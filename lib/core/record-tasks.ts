@@ -1,5 +1,5 @@
 /** A run whose networks answer several tasks, seen as one run for each. Pure. */
-import type { RunRecord } from "./record.ts";
+import type { ModelRecord, RunRecord } from "./record.ts";
 
 /**
  * One record for each task of a run: the same networks, costs and training, each task's own answers, curves and labels.
@@ -9,7 +9,7 @@ export function recordsByTask(record: RunRecord): RunRecord[] {
   const { others = [], ...first } = record;
   if (others.length === 0) return [record];
   const titleOf = (name: string): string => (record.title === undefined ? name : `${record.title}: ${name}`);
-  const { responses, ...common } = first;
+  const common = without(first, "responses");
   return [
     { ...first, title: titleOf(first.task.name) },
     ...others.map(({ dataset, models, ...own }): RunRecord => ({
@@ -17,7 +17,14 @@ export function recordsByTask(record: RunRecord): RunRecord[] {
       ...own,
       title: titleOf(own.task.name),
       dataset: { ...common.dataset, ...dataset },
-      models: common.models.map(({ versusBaseline: _, ...model }, i) => ({ ...model, ...models[i] })),
+      models: common.models.map((model, i): ModelRecord => ({
+        ...without(model, "versusBaseline"),
+        ...models[i],
+      })),
     })),
   ];
+}
+
+function without<T extends object, K extends keyof T & string>(value: T, key: K): Omit<T, K> {
+  return Object.fromEntries(Object.entries(value).filter(([name]) => name !== key)) as Omit<T, K>;
 }

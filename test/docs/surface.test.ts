@@ -76,6 +76,7 @@ const values = [
 const types = [
   "AlignOptions",
   "AlignSummary",
+  "Answer",
   "Attribute",
   "Backbone",
   "BackboneEntry",

@@ -72,6 +72,10 @@ export const trainOptions = {
     type: "string",
     describe: "Controls of the same widths beside it: l1,random,correlation,scratch",
   },
+  start: {
+    choices: ["baseline", "backbone"] as const,
+    describe: "Whose weights are cut, refitted to and distilled (baseline: the fine-tuned full network)",
+  },
   scaling: {
     choices: ["paper", "compensated", "none"] as const,
     describe: "Scaling of kept filters (ETL, eq. 5; none)",
@@ -136,6 +140,7 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
       targetSize: bytesOption(args, "target-size"),
       targetMs: number(args, "target-ms"),
       minAccuracy: number(args, "min-accuracy"),
+      start: text(args, "start"),
       scaling: text(args, "scaling"),
       reconstruct: flag(args, "reconstruct"),
       refit: flag(args, "refit"),

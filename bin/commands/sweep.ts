@@ -70,6 +70,7 @@ export const sweepCommand: Command = {
 type Variant = Partial<
   Pick<
     PruneOptions,
+    | "start"
     | "scaling"
     | "reconstruct"
     | "refit"
@@ -84,6 +85,7 @@ type Variant = Partial<
 
 const switches: Readonly<Record<string, (value: string) => Variant | undefined>> = {
   scaling: (value) => (isOneOf(value, ["paper", "compensated", "none"]) ? { scaling: value } : undefined),
+  start: (value) => (isOneOf(value, ["baseline", "backbone"]) ? { start: value } : undefined),
   rmse: (value) => (isOneOf(value, ["heldout", "train"]) ? { rmse: value } : undefined),
   "group-select": (value) =>
     isOneOf(value, ["union", "last", "joint"]) ? { groupSelect: value } : undefined,

@@ -37,6 +37,7 @@ export interface SweepRow {
 
 /** Options whose change makes a variant; the others (gamma, seed, folders) do not. */
 const variantKeys = [
+  "start",
   "scaling",
   "reconstruct",
   "refit",

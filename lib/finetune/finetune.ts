@@ -231,23 +231,30 @@ function epochZero(validation: Validation, seconds: number): EpochRecord {
   return { epoch: 0, valLoss: validation.loss, valAccuracy: validation.accuracy, learningRate: 0, seconds };
 }
 
+/** How far below that of epoch 0 a validation loss must be to count without a gain in accuracy. */
+const clearlyLower = 0.8;
+
 /**
- * The epoch with the highest validation accuracy; the lower loss decides among equals. Training has to earn its place:
- * epoch 0 stays unless it is beaten by more than half a binomial standard error (the error of a comparison on the same
- * pictures, most of which both get right).
+ * The epoch that is kept. Accuracies that differ by less than half a binomial standard error (the error of a comparison on
+ * the same pictures, most of which both get right) count as equal; then the lower loss, which chance moves less, decides.
+ * Training has to earn its place: where epoch 0 is as accurate, it goes only for a loss lower by a fifth.
  *
  * @param n pictures of the validation part
  */
 export function bestOf(history: readonly EpochRecord[], n: number): number {
   const [zero, ...trained] = history;
   if (zero === undefined) return 0;
-  let best: EpochRecord | undefined;
+  const margin = Math.sqrt((zero.valAccuracy * (1 - zero.valAccuracy)) / Math.max(1, n)) / 2;
+  let best = zero;
+  let highest = zero.valAccuracy;
   for (const record of trained) {
-    const better = best === undefined || record.valAccuracy > best.valAccuracy;
-    if (better || (record.valAccuracy === best?.valAccuracy && record.valLoss < best.valLoss)) best = record;
+    highest = Math.max(highest, record.valAccuracy);
+    const moreAccurate = record.valAccuracy > best.valAccuracy + margin;
+    const asAccurate = record.valAccuracy >= highest - margin;
+    const lower = record.valLoss < best.valLoss * (best === zero ? clearlyLower : 1);
+    if (moreAccurate || (asAccurate && lower)) best = record;
   }
-  const error = Math.sqrt((zero.valAccuracy * (1 - zero.valAccuracy)) / Math.max(1, n));
-  return best !== undefined && best.valAccuracy > zero.valAccuracy + error / 2 ? best.epoch : zero.epoch;
+  return best.epoch;
 }
 
 /** The network with some of its float32 parameters replaced. */

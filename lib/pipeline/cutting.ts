@@ -14,6 +14,7 @@ import { distillFeatures, headInput, type OpenDistillation } from "./distilling.
 import { featureWidth, harvestFeatures, type Harvest } from "./harvesting.ts";
 import { headed, solveHeads } from "./head.ts";
 import type { Control } from "./options.ts";
+import { startsFrom } from "./origin.ts";
 import { planKey, type Planned } from "./planning.ts";
 import { calibrated } from "./training.ts";
 import { refit } from "./refitting.ts";
@@ -39,7 +40,13 @@ export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut>
   const { folder, config, backbone, progress } = context;
   const { planned, control } = what;
   const { scaling, reconstruct: reconstructs, refit: refits, seed } = config;
-  const surgery = { plan: planKey(context), scaling, reconstruct: reconstructs, refit: refits };
+  const surgery = {
+    plan: planKey(context),
+    start: startsFrom(context),
+    scaling,
+    reconstruct: reconstructs,
+    refit: refits,
+  };
   const key = control === undefined ? surgery : { ...surgery, control, seed };
   const [stage, name] =
     control === undefined ? ["surgery", "cut.onnx"] : [`surgery:${control}`, `cut-${control}.onnx`];

@@ -7,6 +7,10 @@ import { checkJob, givenOptions, need, needCount, taskData, type JobOptions } fr
 export type Control = "l1" | "random" | "correlation" | "scratch";
 export const controlNames: readonly string[] = ["l1", "random", "correlation", "scratch"];
 
+/** Networks a cut can start from. */
+export type Start = "baseline" | "backbone";
+const startNames: readonly string[] = ["baseline", "backbone"];
+
 /** What `prune` takes. All but `task`, `data` and `out` have defaults. */
 export interface PruneOptions extends Omit<JobOptions, "data"> {
   /** For example "gender"; several that share one trunk: "gender,age"; with data of their own: "gender=DIR1,age=DIR2". */
@@ -27,6 +31,8 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly targetMs?: number;
   /** Instead of gamma: least accuracy on the validation part, before fine-tuning, in (0, 1]. */
   readonly minAccuracy?: number;
+  /** Whose weights the cut network starts with, is refitted to and distilled from; the filters are chosen on the backbone. */
+  readonly start?: Start;
   readonly scaling?: Scaling;
   readonly reconstruct?: boolean;
   /** Fit every layer of the cut network again, in order, to what the original network has there. */
@@ -93,6 +99,7 @@ export function asGiven(options: PruneOptions): PruneOptions {
 const defaults = {
   backbone: "face-resnet",
   gamma: 0.01,
+  start: "baseline",
   scaling: "none",
   reconstruct: true,
   refit: true,
@@ -145,6 +152,7 @@ export function resolveOptions(options: PruneOptions): Config {
     config.learningRates.join(","),
     "one or more positive numbers",
   );
+  need(startNames.includes(config.start), "start", config.start, `one of ${startNames.join(", ")}`);
   needCount("min-filters", config.minFilters, 1);
   needCount("round-to", config.roundTo, 1);
   needCount("epochs", config.epochs, 0);

@@ -11,6 +11,7 @@ import { harvestStage, type Harvest } from "./harvesting.ts";
 import { headed, solveHeads } from "./head.ts";
 import { evaluateStage, profileStage, type Evaluated } from "./measuring.ts";
 import { resolveOptions, type PruneOptions } from "./options.ts";
+import { originOf } from "./origin.ts";
 import { curvesStage, planStage, type Curves, type Planned } from "./planning.ts";
 import { reportStage, type Model } from "./recording.ts";
 import { inRunFolder } from "./run-folder.ts";
@@ -117,7 +118,8 @@ async function trainAndMeasure(
 ): Promise<RunRecord | undefined> {
   const { config } = context;
   const { probe, baseline, units, key } = await trainBaseline(context, harvest);
-  const cut = await cutStage(context, { harvest, planned });
+  const origin = originOf(context, baseline);
+  const cut = await cutStage(origin, { harvest, planned });
   const pruned = await trainingStage(context, {
     stage: "finetune",
     file: "pruned.onnx",
@@ -130,7 +132,7 @@ async function trainAndMeasure(
   });
   const controls: Model[] = [];
   for (const control of config.controls)
-    controls.push(await controlStage(context, { control, harvest, planned, units }));
+    controls.push(await controlStage(origin, { control, harvest, planned, units }));
   if (until === "finetune") return undefined;
 
   const models: Model[] = [

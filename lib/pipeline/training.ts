@@ -67,7 +67,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       learningRates,
       seed,
       augment,
-      best: "half an error above epoch 0",
+      best: "lowest loss within half an error",
       ...(plan.distillation ? { distill, teacher: "sees the unchanged picture" } : {}),
     },
     files: [plan.file],

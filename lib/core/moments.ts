@@ -113,9 +113,10 @@ export function createMomentsAccumulator(
     moments.sumX.set(sums.subarray(0, p));
     moments.sumY.set(sums.subarray(p));
     for (let i = 0; i < p; i++) {
-      for (let j = i; j < p; j++) moments.xx[i * p + j] = moments.xx[j * p + i] = products[i * width + j];
+      for (let j = i; j < p; j++) moments.xx[i * p + j] = products[i * width + j];
       for (let k = 0; k < q; k++) moments.xy[i * q + k] = entry(i, p + k);
     }
+    mirrorUpper(moments.xx, p);
     for (let i = 0; i < q; i++) {
       for (let j = 0; j < q; j++) moments.yy[i * q + j] = entry(p + i, p + j);
     }
@@ -196,12 +197,11 @@ export function moveOrigin(moments: Moments, origin: Origin): Moments {
   const yy = moments.yy.slice();
   const [a, b] = [origin.x, origin.y];
   for (let i = 0; i < p; i++) {
-    for (let j = i; j < p; j++) {
-      xx[i * p + j] += n * a[i] * a[j] - a[i] * sumX[j] - sumX[i] * a[j];
-      xx[j * p + i] = xx[i * p + j];
-    }
-    for (let k = 0; k < q; k++) xy[i * q + k] += n * a[i] * b[k] - a[i] * sumY[k] - sumX[i] * b[k];
+    const [ai, si] = [a[i], sumX[i]];
+    for (let j = i, at = i * p + i; j < p; j++, at++) xx[at] += n * ai * a[j] - ai * sumX[j] - si * a[j];
+    for (let k = 0; k < q; k++) xy[i * q + k] += n * ai * b[k] - ai * sumY[k] - si * b[k];
   }
+  mirrorUpper(xx, p);
   for (let i = 0; i < q; i++) {
     for (let k = 0; k < q; k++) yy[i * q + k] += n * b[i] * b[k] - b[i] * sumY[k] - sumY[i] * b[k];
   }
@@ -328,6 +328,20 @@ function combine(a: Moments, b: Moments, sign: 1 | -1): Moments {
     xy: add(a.xy, b.xy),
     yy: add(a.yy, b.yy),
   };
+}
+
+/** Copies the upper triangle of [p, p] to the lower one, in blocks that the cache holds. */
+function mirrorUpper(matrix: Float64Array, p: number): void {
+  const block = 32;
+  for (let top = 0; top < p; top += block) {
+    const bottom = Math.min(p, top + block);
+    for (let left = top; left < p; left += block) {
+      const right = Math.min(p, left + block);
+      for (let i = top; i < bottom; i++) {
+        for (let j = Math.max(left, i + 1); j < right; j++) matrix[j * p + i] = matrix[i * p + j];
+      }
+    }
+  }
 }
 
 function checkWidth(where: string, p: number, q: number): void {

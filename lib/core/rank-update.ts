@@ -1,4 +1,5 @@
 /** Z'Z of a tall matrix, the one expensive loop of a harvest's statistics. */
+import { compileRankUpdate, pageBytes, type RankUpdateCode } from "./rank-update-code.ts";
 
 /** Rows per panel: a panel of 512 columns fits the second-level cache (64 x 512 x 8 bytes). */
 export const panelRows = 64;
@@ -43,49 +44,44 @@ export function fillRow(
 }
 
 /**
- * sum += Z'Z, upper triangle (in tiles of four), float64. Four by two accumulators live in registers.
+ * sum += Z'Z, upper triangle (in tiles of four), float64. Each panel's products are summed row after row, then added.
  *
  * @param sum [width, width] row-major, width = paddedWidth(columns)
- * @param panel from {@link createPanel}, `rows` rows filled
+ * @param panel from {@link createPanel}, `rows` rows filled, at least one
  */
 export function rankUpdate(sum: Float64Array, panel: Float64Array, rows: number): void {
   const tiles = panel.length / (panelRows * tile);
   const width = tiles * tile;
+  const { code, numbers } = kernelFor(panel.length + tiles * tile * tile);
+  numbers.set(panel);
+  const [length, stride, out] = [8 * tile * rows, 8 * tile * panelRows, 8 * panel.length];
   for (let ti = 0; ti < tiles; ti++) {
-    const left = ti * panelRows * tile;
-    for (let tj = ti; tj < tiles; tj++) {
-      for (let half = 0; half < tile; half += 2) {
-        let [a0, a1, b0, b1, c0, c1, d0, d1] = [0, 0, 0, 0, 0, 0, 0, 0];
-        let right = tj * panelRows * tile + half;
-        for (let at = left, end = left + rows * tile; at < end; at += tile, right += tile) {
-          const x = panel[right];
-          const y = panel[right + 1];
-          const a = panel[at];
-          const b = panel[at + 1];
-          const c = panel[at + 2];
-          const d = panel[at + 3];
-          a0 += a * x;
-          a1 += a * y;
-          b0 += b * x;
-          b1 += b * y;
-          c0 += c * x;
-          c1 += c * y;
-          d0 += d * x;
-          d1 += d * y;
-        }
-        let to = ti * tile * width + tj * tile + half;
-        sum[to] += a0;
-        sum[to + 1] += a1;
-        to += width;
-        sum[to] += b0;
-        sum[to + 1] += b1;
-        to += width;
-        sum[to] += c0;
-        sum[to + 1] += c1;
-        to += width;
-        sum[to] += d0;
-        sum[to + 1] += d1;
+    const count = tiles - ti;
+    code.strip(ti * stride, ti * stride, count, length, stride, out);
+    for (let t = 0, from = panel.length; t < count; t++) {
+      let to = (ti * width + ti + t) * tile;
+      for (let row = 0; row < tile; row++, to += width, from += tile) {
+        sum[to] += numbers[from];
+        sum[to + 1] += numbers[from + 1];
+        sum[to + 2] += numbers[from + 2];
+        sum[to + 3] += numbers[from + 3];
       }
     }
   }
+}
+
+interface Kernel {
+  readonly code: RankUpdateCode;
+  /** The kernel's memory: a panel, then the products of one strip. */
+  readonly numbers: Float64Array;
+}
+
+let kernel: Kernel | undefined;
+
+/** The compiled loop, one for each thread, with room for `size` numbers. */
+function kernelFor(size: number): Kernel {
+  if (kernel !== undefined && kernel.numbers.length >= size) return kernel;
+  const code = kernel?.code ?? compileRankUpdate();
+  code.memory.grow(Math.max(0, Math.ceil((8 * size - code.memory.buffer.byteLength) / pageBytes)));
+  return (kernel = { code, numbers: new Float64Array(code.memory.buffer) });
 }

@@ -1,6 +1,7 @@
 /** What a command of the program is: arguments, examples, a run that returns the object behind `--json`. */
 import type { Argv, Options } from "yargs";
 import type { Progress } from "../lib/core/progress.ts";
+import type { Device } from "../lib/engine/engine.ts";
 
 /** What every command gets beside its own arguments. */
 export interface Context {
@@ -9,6 +10,7 @@ export interface Context {
   readonly seed: number;
   readonly threads: number | undefined;
   readonly engine: "auto" | "ort" | "tfjs";
+  readonly device: Device | undefined;
   /** Prints a line for people on stdout; silent with --json and --quiet. */
   print(text: string): void;
 }

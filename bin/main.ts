@@ -53,6 +53,7 @@ async function parse(argv: readonly string[], signal: AbortSignal): Promise<void
       seed: { type: "number", default: 0, describe: "Seed of everything random" },
       threads: { type: "number", describe: "Compute threads (default: all cores)" },
       engine: { choices: ["auto", "ort", "tfjs"] as const, default: "auto", describe: "What computes" },
+      device: { choices: ["cpu", "cuda"] as const, describe: "On what (default: see etl doctor)" },
     })
     .alias("h", "help")
     .strict()
@@ -115,6 +116,7 @@ async function execute(command: Command, args: Arguments, signal: AbortSignal): 
     seed: Number(args["seed"]),
     threads: threads === undefined ? undefined : Number(threads),
     engine: args["engine"] as Context["engine"],
+    device: args["device"] as Context["device"],
     print: (line) => {
       if (!json && !quiet) process.stdout.write(`${line}\n`);
     },

@@ -114,6 +114,7 @@ export function jobOptions(args: Arguments, context: Context): JobOptions {
       limit: number(args, "limit"),
       strict: flag(args, "strict"),
       runs: number(args, "runs"),
+      device: context.device,
       threads: context.threads,
       cacheDir: text(args, "cache-dir"),
     }),

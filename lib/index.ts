@@ -44,13 +44,15 @@ export { validateNetwork } from "./network/validate.ts";
 export type { Attribute, Dim, Network, Node, Parameter, Tensor, ValueInfo } from "./network/network.ts";
 
 // Engines: what computes.
-export { openEngine, probeEngines } from "./engine/open.ts";
-export type { EngineName, EngineProbe, OpenOptions as OpenEngineOptions } from "./engine/open.ts";
+export { openEngine, probeCuda, probeEngines } from "./engine/open.ts";
+export type { CudaProbe, EngineName, EngineProbe, OpenOptions as OpenEngineOptions } from "./engine/open.ts";
 export type {
+  Device,
   Engine,
   LossTerm,
   Optimizer,
   Program,
+  RunOptions,
   StepResult,
   Tensors,
   Trainer,

@@ -5,7 +5,7 @@ import { backboneEntries } from "../../lib/backbones/catalogue.ts";
 import { EtlError } from "../../lib/core/errors.ts";
 import { writeWhole } from "../../lib/core/files.ts";
 import { defaultCacheDir } from "../../lib/data/cache.ts";
-import { probeEngines } from "../../lib/engine/open.ts";
+import { probeCuda, probeEngines } from "../../lib/engine/open.ts";
 import { version } from "../../lib/pipeline/version.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
 import { readRecord, runsOf } from "../../lib/pipeline/records.ts";
@@ -44,6 +44,7 @@ export const doctorCommand: Command = {
   examples: [["etl doctor", "Before a long run"]],
   run: async (_, context) => {
     const engines = await probeEngines();
+    const cuda = await probeCuda();
     const used = engines.find(({ available }) => available);
     const report = {
       etl: version,
@@ -53,6 +54,7 @@ export const doctorCommand: Command = {
       threads: context.threads ?? availableParallelism(),
       cacheDir: defaultCacheDir(),
       engines,
+      cuda,
       uses: used?.name ?? null,
     };
     context.print(
@@ -64,6 +66,9 @@ export const doctorCommand: Command = {
         `${engine.name}: ${engine.available ? engine.description : `not available, ${engine.reason ?? "reason unknown"}`}`,
       );
     }
+    context.print(
+      `ort with --device cuda: ${cuda.available ? "available" : `not available, ${cuda.reason ?? "reason unknown"}`}`,
+    );
     context.print(used === undefined ? "no engine loads: reinstall with npm ci" : `would use: ${used.name}`);
     return report;
   },

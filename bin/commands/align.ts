@@ -22,9 +22,9 @@ export const alignCommand: Command = {
     ["etl align ~/photos ~/faces-224 --size 224 --padding 0.5", "Larger, with more room around the face"],
   ],
   run: async (args, context) => {
-    const { engine, threads, progress, signal } = context;
+    const { engine, device, threads, progress, signal } = context;
     const result = await alignFolder(requiredText(args, "dir"), requiredText(args, "out"), {
-      ...{ engine, threads, progress, signal },
+      ...{ engine, device, threads, progress, signal },
       size: number(args, "size"),
       padding: number(args, "padding"),
       minScore: number(args, "min-score"),

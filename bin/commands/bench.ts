@@ -18,9 +18,9 @@ export const benchCommand: Command = {
     ["etl bench --backbone model.onnx --threads 1", "A model file, on one thread"],
   ],
   run: async (args, context) => {
-    const { engine, threads, progress, signal } = context;
+    const { engine, device, threads, progress, signal } = context;
     const result = await benchBackbone(requiredText(args, "backbone"), {
-      ...{ engine, threads, progress, signal },
+      ...{ engine, device, threads, progress, signal },
       weights: text(args, "weights"),
       batch: number(args, "batch"),
       rounds: number(args, "rounds"),

@@ -33,6 +33,7 @@ export const compareCommand: Command = {
     const read = await Promise.all(folders.map(readRecord));
     const service = {
       engine: context.engine,
+      device: context.device,
       threads: context.threads,
       progress: context.progress,
       signal: context.signal,

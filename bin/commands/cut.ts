@@ -54,6 +54,7 @@ export const cutCommand: Command = {
         roundTo: number(args, "round-to"),
         planOut: text(args, "plan-out"),
         runs: number(args, "runs"),
+        device: context.device,
         threads: context.threads,
       }),
     });

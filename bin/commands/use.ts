@@ -19,8 +19,8 @@ const modelPositional = {
 } as const;
 
 function service(context: Context) {
-  const { engine, threads, progress, signal } = context;
-  return { engine, threads, progress, signal };
+  const { engine, device, threads, progress, signal } = context;
+  return { engine, device, threads, progress, signal };
 }
 
 export const predictCommand: Command = {

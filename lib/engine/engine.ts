@@ -8,9 +8,17 @@ import type { Network, Tensor } from "../network/network.ts";
 /** Named tensors in or out of a run. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
+/** What an engine computes on. */
+export type Device = "cpu" | "cuda";
+
 export interface EngineOptions {
   /** Number of compute threads in all; default: the machine's cores. */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
+  /**
+   * Default: the CPU for `ort`, the best that its backend finds for `tfjs`. Another device than the one asked for is
+   * refused.
+   */
+  readonly device?: Device | undefined;
 }
 
 export interface Engine {
@@ -25,9 +33,17 @@ export interface Engine {
   dispose(): Promise<void>;
 }
 
+export interface RunOptions {
+  /**
+   * The inputs' arrays are the engine's from now on: it moves them to its thread, where it would copy them. The caller
+   * must not read them again; arrays that fill their buffers are empty afterwards. Default false.
+   */
+  readonly give?: boolean;
+}
+
 /** A compiled network. Batches of any size may follow each other. */
 export interface Program {
-  run(inputs: Tensors): Promise<Record<string, Tensor>>;
+  run(inputs: Tensors, options?: RunOptions): Promise<Record<string, Tensor>>;
   /**
    * Times `runs` runs inside the worker, without the cost of messages, after `warmup` runs.
    * @returns milliseconds of each run

@@ -39,8 +39,11 @@ async function openGpu(options: EngineOptions): Promise<Engine | undefined> {
 }
 
 export interface OpenOptions extends EngineOptions {
-  /** `auto` takes a GPU that can be used (tfjs), else the first engine that loads. */
-  readonly engine?: EngineName | "auto";
+  /**
+   * `auto` (default) takes a GPU that can be used (tfjs), else the first engine that loads; with a device, the first
+   * engine that computes on it.
+   */
+  readonly engine?: EngineName | "auto" | undefined;
 }
 
 /**
@@ -49,7 +52,7 @@ export interface OpenOptions extends EngineOptions {
  * @throws EtlError kind `engine` where the engine asked for does not load, or none does
  */
 export async function openEngine({ engine = "auto", ...options }: OpenOptions = {}): Promise<Engine> {
-  const gpu = engine === "auto" ? await openGpu(options) : undefined;
+  const gpu = engine === "auto" && options.device === undefined ? await openGpu(options) : undefined;
   if (gpu !== undefined) return gpu;
   const reasons: string[] = [];
   for (const entry of registry) {
@@ -61,8 +64,12 @@ export async function openEngine({ engine = "auto", ...options }: OpenOptions = 
       reasons.push(`${entry.name} (${messageOf(error)})`);
     }
   }
-  throw new EtlError("engine", `engine: none loads: ${reasons.join("; ")}, one that loads was needed`, {
-    hint: "reinstall onnxruntime-node for this platform; `etl doctor` says more",
+  const where = options.device === undefined ? "engine" : `--device ${options.device}`;
+  throw new EtlError("engine", `${where}: none loads: ${reasons.join("; ")}, one that loads was needed`, {
+    hint:
+      options.device === "cuda"
+        ? "--engine ort --device cuda says what onnxruntime lacks; `etl doctor` says more"
+        : "reinstall onnxruntime-node for this platform; `etl doctor` says more",
   });
 }
 
@@ -73,6 +80,24 @@ export interface EngineProbe {
   readonly description: string;
   /** Why it does not load. */
   readonly reason?: string;
+}
+
+/** What `etl doctor` says about a GPU under `ort`. */
+export interface CudaProbe {
+  readonly available: boolean;
+  /** Why `--engine ort --device cuda` would be refused. */
+  readonly reason?: string;
+}
+
+/** Whether `ort` computes on a GPU here. */
+export async function probeCuda(): Promise<CudaProbe> {
+  try {
+    const engine = await openEngine({ engine: "ort", device: "cuda", threads: 1 });
+    await engine.dispose();
+    return { available: true };
+  } catch (error) {
+    return { available: false, reason: messageOf(error) };
+  }
 }
 
 /** Opens every engine once, to see which load; in the order in which `auto` would take them. */

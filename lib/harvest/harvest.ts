@@ -17,7 +17,7 @@ export interface HarvestTap {
 
 /** What the harvest reads of a batch. */
 export interface HarvestBatch {
-  /** Images, [n, 3, height, width]. */
+  /** Images, [n, 3, height, width]. The harvest gives them to the engine: they are gone afterwards. */
   readonly x: Tensor;
   /** Targets, [n, q]. */
   readonly y: Tensor;
@@ -64,7 +64,7 @@ export async function harvest(
   };
   for await (const batch of batches) {
     if (options.signal?.aborted) throw interrupted();
-    const result = program.run({ [options.input]: batch.x });
+    const result = program.run({ [options.input]: batch.x }, { give: true });
     result.catch(() => undefined); // reported when it is awaited
     await settle();
     pending = { batch, result };

@@ -50,8 +50,9 @@ export async function benchBackbone(nameOrPath: string, options: BenchOptions = 
   const backbone = await loadForTiming(nameOrPath, options.weights, progress);
   const network = withHead(backbone.network, backbone.features, { outputs: 1 });
   const engine = await openEngine({
-    engine: options.engine ?? "auto",
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    engine: options.engine,
+    device: options.device,
+    threads: options.threads,
   });
   try {
     const runs = await compileRuns(engine, network, batch);

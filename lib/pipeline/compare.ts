@@ -75,8 +75,9 @@ export async function timedTogether(
     models.map(async ({ key, path }) => ({ name: key, network: (await openModel(path)).network })),
   );
   const engine = await openEngine({
-    engine: options.engine ?? "auto",
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    engine: options.engine,
+    device: options.device,
+    threads: options.threads,
   });
   try {
     options.progress?.start(`time ${opened.length} networks`);

@@ -70,7 +70,8 @@ export async function openContext(
     const training = dataset.items.filter(({ split }) => split === "train");
     const engine = await openEngine({
       engine: config.engine,
-      ...(config.threads === undefined ? {} : { threads: config.threads }),
+      device: config.device,
+      threads: config.threads,
     });
     return {
       config,

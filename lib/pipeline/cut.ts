@@ -4,7 +4,7 @@ import { EtlError } from "../core/errors.ts";
 import { writeJson, writeWhole } from "../core/files.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Latency } from "../core/record.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Device, Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { profileModels } from "../evaluate/profile.ts";
 import { writeOnnx } from "../formats/onnx.ts";
@@ -44,6 +44,7 @@ export interface CutOptions extends CutTarget {
   /** Timed runs of original and result; default: 50 with `targetMs`, else none. */
   readonly runs?: number;
   readonly engine?: "auto" | "ort" | "tfjs";
+  readonly device?: Device;
   readonly threads?: number;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
@@ -89,8 +90,9 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
   let engine: Engine | undefined;
   const withEngine = async (): Promise<Engine> =>
     (engine ??= await openEngine({
-      engine: options.engine ?? "auto",
-      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      engine: options.engine,
+      device: options.device,
+      threads: options.threads,
     }));
   try {
     const cutter = createCutter(model, options);

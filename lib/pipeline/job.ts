@@ -3,6 +3,7 @@ import type { Crop } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import type { Progress } from "../core/progress.ts";
 import type { TaskData } from "../data/open-tasks.ts";
+import type { Device } from "../engine/engine.ts";
 
 /** Options that `prune` and `train` share. All but `data` and `out` have defaults. */
 export interface JobOptions {
@@ -23,6 +24,7 @@ export interface JobOptions {
   readonly seed?: number;
   readonly threads?: number;
   readonly engine?: "auto" | "ort" | "tfjs";
+  readonly device?: Device;
   readonly cacheDir?: string;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;

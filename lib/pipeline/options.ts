@@ -61,7 +61,7 @@ export type Config = Readonly<
     Pick<PruneOptions, Optional | TargetKey>
 >;
 
-type Optional = "data" | "label" | "crop" | "weights" | "limit" | "threads" | "cacheDir";
+type Optional = "data" | "label" | "crop" | "weights" | "limit" | "device" | "threads" | "cacheDir";
 
 type TargetKey = keyof typeof targetKinds;
 

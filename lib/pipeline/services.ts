@@ -10,7 +10,7 @@ import { loadImages } from "../data/images.ts";
 import { openDataset } from "../data/open.ts";
 import { prepareImages, rowsOf, type ImageStore } from "../data/store.ts";
 import { openPairs } from "../data/pairs.ts";
-import type { Engine, Tensors } from "../engine/engine.ts";
+import type { Device, Engine, Tensors } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import { computeMetrics } from "../evaluate/metrics.ts";
 import { predict } from "../evaluate/predict.ts";
@@ -22,6 +22,7 @@ import { labelsOf } from "./run-tasks.ts";
 
 export interface ServiceOptions {
   readonly engine?: "auto" | "ort" | "tfjs" | undefined;
+  readonly device?: Device | undefined;
   readonly threads?: number | undefined;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
@@ -33,8 +34,9 @@ export async function withEngine<T>(
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
   const engine = await openEngine({
-    engine: options.engine ?? "auto",
-    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    engine: options.engine,
+    device: options.device,
+    threads: options.threads,
   });
   try {
     return await work(engine);

@@ -37,7 +37,7 @@ export interface TrainOptions extends JobOptions {
   readonly split?: string;
 }
 
-type Optional = "weights" | "label" | "crop" | "width" | "limit" | "threads" | "cacheDir";
+type Optional = "weights" | "label" | "crop" | "width" | "limit" | "device" | "threads" | "cacheDir";
 
 /** Options with every default filled in; what `run.json` keeps. */
 export type TrainConfig = Readonly<

@@ -43,7 +43,8 @@ export async function openSetup(
     for (const note of start.notes) progress.note(note);
     const engine = await openEngine({
       engine: config.engine,
-      ...(config.threads === undefined ? {} : { threads: config.threads }),
+      device: config.device,
+      threads: config.threads,
     });
     const { preprocessing } = start;
     return { config, architecture, data, engine, preprocessing, progress, signal: options.signal, start };

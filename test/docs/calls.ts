@@ -2,7 +2,17 @@
 import { commands } from "../../bin/commands.ts";
 
 /** Options that every command has; held against `etl --help` below. */
-const common = new Set(["json", "quiet", "verbose", "seed", "threads", "engine", "help", "version"]);
+const common = new Set([
+  "json",
+  "quiet",
+  "verbose",
+  "seed",
+  "threads",
+  "engine",
+  "device",
+  "help",
+  "version",
+]);
 const switches = new Set(["json", "quiet", "verbose", "help", "version"]);
 
 /** The words of a shell line, quotes taken off. */

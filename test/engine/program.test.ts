@@ -64,6 +64,16 @@ for (const name of ["ort", "tfjs"] as const)
       else expect(engine.threads).to.be.at.least(1);
     });
 
+    it("takes arrays that are given to it: the same result, and the caller has them no more", async () => {
+      const program = await engine.compile(small());
+      const x = { shape: [2, 2, 3, 3], data: ramp(2) };
+      const { pooled: wanted } = await program.run({ x });
+      const { pooled: found } = await program.run({ x }, { give: true });
+      expect(found).to.deep.equal(wanted);
+      expect(x.data.length).to.equal(0);
+      await program.dispose();
+    });
+
     it("runs batches of different sizes through one program, and leaves the caller's arrays alone", async () => {
       const program = await engine.compile(small());
       for (const n of [1, 5, 2]) {

@@ -10,6 +10,7 @@ import type { Engine, EngineOptions, Program } from "../engine.ts";
 import { scriptBeside } from "../../core/worker.ts";
 import { type Client, startClient } from "../worker/client.ts";
 import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
+import { needCuda, tryCuda } from "./cuda.ts";
 import { bytesOf, type Compilation } from "./messages.ts";
 
 /** Protocol buffers end at 2 GB. */
@@ -21,22 +22,35 @@ export function ortVersion(): string {
   return version;
 }
 
-/** Opens the engine: one compute thread, whose native kernels use `threads` threads. */
+/**
+ * Opens the engine: one compute thread, whose native kernels use `threads` threads, or a GPU.
+ *
+ * @throws EtlError `engine` where `device` is a GPU that onnxruntime cannot use here
+ */
 export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   const threads = options.threads ?? availableParallelism();
   if (!Number.isInteger(threads) || threads < 1) {
     throw new EtlError("usage", `threads: ${threads}, an integer of at least 1 was needed`);
   }
+  const { device = "cpu" } = options;
+  if (device === "cuda") needCuda();
   const client = startClient<Compilation, null>("ort", scriptBeside(import.meta.url, "worker"));
-  await client.call("hello", null);
-  return {
+  await client.call("hello", device);
+  const engine: Engine = {
     name: "ort",
-    description: `onnxruntime-node ${ortVersion()}, CPU`,
+    description: `onnxruntime-node ${ortVersion()}, ${device.toUpperCase()}`,
     threads,
     compile: (network, { outputs } = {}) => compile(client, network, outputs, threads),
     compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
     dispose: () => client.close(),
   };
+  if (device === "cuda") {
+    await tryCuda((network) => engine.compile(network)).catch(async (error: unknown) => {
+      await client.close();
+      throw error;
+    });
+  }
+  return engine;
 }
 
 async function compile(

@@ -2,7 +2,7 @@
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import type { Tensor } from "../../network/network.ts";
-import type { Tensors } from "../engine.ts";
+import type { Device, Tensors } from "../engine.ts";
 
 export type Session = InferenceSession;
 
@@ -14,11 +14,18 @@ export interface SessionSettings {
   readonly fixedShapes: boolean;
 }
 
-/** Builds a session from ONNX bytes. */
+/** What the sessions of this compute thread run on: chosen once, when the engine is opened. */
+let device: Device = "cpu";
+
+export function chooseDevice(chosen: Device): void {
+  device = chosen;
+}
+
+/** Builds a session from ONNX bytes. Operators that a GPU does not have run on the CPU. */
 export async function createSession(model: Uint8Array, settings: SessionSettings): Promise<Session> {
   try {
     return await InferenceSession.create(model, {
-      executionProviders: ["cpu"],
+      executionProviders: device === "cpu" ? ["cpu"] : [device, "cpu"],
       intraOpNumThreads: settings.threads,
       interOpNumThreads: 1,
       executionMode: "sequential",

@@ -2,11 +2,15 @@
 import { serve } from "../worker/serve.ts";
 import type { Compilation } from "./messages.ts";
 import { createProgram } from "./program.ts";
+import { chooseDevice } from "./session.ts";
 import { createTrainer } from "./trainer.ts";
 
 serve<Compilation, null>({
   engine: "ort",
-  hello: () => Promise.resolve(null),
+  hello: (device) => {
+    chooseDevice(device ?? "cpu");
+    return Promise.resolve(null);
+  },
   createProgram: ({ model, outputs, threads }) => createProgram(model, outputs, threads),
   createTrainer,
 });

@@ -32,6 +32,18 @@ export async function openTfjs(options: EngineOptions = {}): Promise<TfjsEngine>
     await client.close();
     throw error;
   });
+  const { device } = options;
+  if (device !== undefined && (device === "cuda") !== isGpu) {
+    await client.close();
+    const needed = device === "cuda" ? "a GPU that its GPU build finds" : "a backend on the CPU";
+    throw new EtlError(
+      "engine",
+      `--device ${device}: the tfjs engine has ${description}, ${needed} was needed`,
+      {
+        hint: "`etl doctor` says which engines load, and why the others do not",
+      },
+    );
+  }
   return {
     name: "tfjs",
     description,

@@ -1,7 +1,7 @@
 /** What travels between the calling thread and a thread that computes. Plain data; array buffers are transferred. */
 import type { ErrorKind } from "../../core/errors.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import type { StepResult, Tensors, TrainerState, TrainingOptions } from "../engine.ts";
+import type { Device, StepResult, Tensors, TrainerState, TrainingOptions } from "../engine.ts";
 
 /** Options of a training step without the function `trainable`, which cannot travel: it is resolved to names first. */
 export interface TrainingSetup {
@@ -15,8 +15,8 @@ export interface TrainingSetup {
  * in what a compilation takes and in what they say of themselves once the native package has loaded.
  */
 export interface Methods<Compile = unknown, Hello = unknown> {
-  /** Answered as soon as the native package has loaded. */
-  readonly hello: { readonly takes: null; readonly gives: Hello };
+  /** Answered as soon as the native package has loaded, for a device where the engine can be told which. */
+  readonly hello: { readonly takes: Device | null; readonly gives: Hello };
   readonly compile: { readonly takes: Compile; readonly gives: { readonly id: number } };
   readonly run: {
     readonly takes: { readonly id: number; readonly inputs: Tensors };

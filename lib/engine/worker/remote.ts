@@ -4,7 +4,7 @@ import { type Network, producersOf, sizeOf, type Tensor } from "../../network/ne
 import type { Program, Tensors, Trainer, TrainingOptions } from "../engine.ts";
 import { trainableParameters } from "../training.ts";
 import type { Client } from "./client.ts";
-import { copyTensors, type TrainingSetup } from "./messages.ts";
+import { buffersOf, copyTensors, type TrainingSetup } from "./messages.ts";
 
 /** How an engine's errors of a run are made readable; default: as they are. */
 type Explain = <T>(result: Promise<T>) => Promise<T>;
@@ -17,8 +17,9 @@ export function remoteProgram<Compile, Hello>(
   explain: Explain = (result) => result,
 ): Program {
   return {
-    run: async (inputs) => {
+    run: async (inputs, { give = false } = {}) => {
       checkInputs(network, inputs);
+      if (give) return explain(client.call("run", { id, inputs }, buffersOf(inputs)));
       const { copies, buffers } = copyTensors(inputs);
       return explain(client.call("run", { id, inputs: copies }, buffers));
     },

@@ -2,7 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import type { StepResult, Tensors, TrainerState } from "../engine.ts";
+import type { Device, StepResult, Tensors, TrainerState } from "../engine.ts";
 import {
   buffersOf,
   type Failure,
@@ -34,7 +34,7 @@ export interface RunningTrainer {
 export interface Service<Compile, Hello> {
   /** Name of the engine, for messages. */
   readonly engine: string;
-  readonly hello: () => Promise<Hello>;
+  readonly hello: (device: Device | null) => Promise<Hello>;
   readonly createProgram: (payload: Compile) => Promise<RunningProgram>;
   readonly createTrainer: (network: Network, setup: TrainingSetup) => Promise<RunningTrainer>;
 }
@@ -81,7 +81,7 @@ function handlersOf<Compile, Hello>(service: Service<Compile, Hello>): Handlers<
     throw new EtlError("engine", `${disposed}, one that is still open was needed`);
   };
   return {
-    hello: async () => ({ result: await service.hello() }),
+    hello: async (device) => ({ result: await service.hello(device) }),
     compile: async (payload) => {
       const id = created++;
       programs.set(id, await service.createProgram(payload));

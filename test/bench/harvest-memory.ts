@@ -1,10 +1,12 @@
 /**
- * Peak memory and seconds of `etl harvest` for growing numbers of drawn pictures: time grows in step, memory does not.
+ * Peak memory, seconds and CPU seconds of `etl harvest` for growing numbers of drawn pictures: time grows in step,
+ * memory does not.
  *
- *     npx tsx test/bench/harvest-memory.ts [SIZES 1000,20000] [BACKBONE face-resnet]
+ *     npx tsx test/bench/harvest-memory.ts [SIZES 1000,5000,20000] [BACKBONE face-resnet]
  *
- * Every size runs in a process of its own, which says at its end what it used at most (getrusage). `n` of the
- * pictures are training pictures and harvested. Decoded pictures go to a temporary cache.
+ * Every size runs in a process of its own, which says at its end what it used (getrusage): drawing and decoding all
+ * pictures, and harvesting the `n` that are training pictures. `cpuMs` is for one more picture, from the size before:
+ * a machine that does other work distorts it less than seconds. Decoded pictures go to a temporary cache.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -14,16 +16,32 @@ import { main } from "../../bin/main.ts";
 import { decodeMoments } from "../../lib/core/moments-file.ts";
 import { report, round } from "./support.ts";
 
-const [sizes = "1000,20000", backbone = "face-resnet", folder] = process.argv.slice(2);
+const [sizes = "1000,5000,20000", backbone = "face-resnet", folder] = process.argv.slice(2);
 
 if (folder !== undefined) await harvestIn(folder, sizes);
 else {
   const rows: Record<string, string | number>[] = [];
-  for (const size of sizes.split(",")) rows.push(measure(size));
+  let before: Measured | undefined;
+  for (const size of sizes.split(",")) {
+    const found = measure(size);
+    rows.push(rowOf(found, before));
+    before = found;
+  }
   await report("harvest-memory", rows);
 }
 
-/** In the child: harvests, and prints the peak of its memory in bytes. */
+interface Measured {
+  readonly pictures: number;
+  /** Pictures harvested. */
+  readonly n: number;
+  readonly peakBytes: number;
+  /** Of the stage. */
+  readonly harvestSeconds: number;
+  /** Of the process. */
+  readonly cpuSeconds: number;
+}
+
+/** In the child: harvests, and prints the peak of its memory in bytes and its CPU seconds. */
 async function harvestIn(out: string, size: string): Promise<void> {
   const data = ["--task", "gender", "--data", `synthetic:${size}`, "--backbone", backbone];
   const code = await main([
@@ -36,10 +54,11 @@ async function harvestIn(out: string, size: string): Promise<void> {
     "--quiet",
   ]);
   if (code !== 0) throw new Error(`etl harvest ended with ${code}`);
-  console.log(process.resourceUsage().maxRSS * 1024);
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+  console.log(JSON.stringify([maxRSS * 1024, (userCPUTime + systemCPUTime) / 1e6]));
 }
 
-function measure(size: string): Record<string, string | number> {
+function measure(size: string): Measured {
   const scratch = mkdtempSync(join(tmpdir(), "etl-memory-"));
   const out = join(scratch, "run");
   try {
@@ -51,18 +70,24 @@ function measure(size: string): Record<string, string | number> {
         stdio: ["ignore", "pipe", "inherit"],
       },
     );
-    const peakBytes = Number(text.trim().split("\n").at(-1));
+    const [peakBytes, cpuSeconds] = JSON.parse(text.trim().split("\n").at(-1) ?? "") as [number, number];
     const { stages } = JSON.parse(readFileSync(join(out, "run.json"), "utf8")) as {
       stages: { harvest: { seconds: number } };
     };
     const [{ folds }] = decodeMoments(readFileSync(join(out, "moments/taps.bin")));
     const n = folds.reduce((sum, fold) => sum + fold.n, 0);
-    const { seconds } = stages.harvest;
-    return {
-      ...{ pictures: Number(size), n, backbone, peakMB: round(peakBytes / 1e6, 0) },
-      ...{ harvestSeconds: round(seconds, 1), msPerPicture: round((1000 * seconds) / n, 2) },
-    };
+    const harvestSeconds = stages.harvest.seconds;
+    return { pictures: Number(size), n, peakBytes, harvestSeconds, cpuSeconds };
   } finally {
     rmSync(scratch, { recursive: true });
   }
+}
+
+function rowOf(found: Measured, before: Measured | undefined): Record<string, string | number> {
+  const { pictures, n, peakBytes, harvestSeconds, cpuSeconds } = found;
+  const more = before && (1000 * (cpuSeconds - before.cpuSeconds)) / (pictures - before.pictures);
+  return {
+    ...{ pictures, n, backbone, peakMB: round(peakBytes / 1e6, 0), harvestSeconds: round(harvestSeconds, 1) },
+    ...{ cpuSeconds: round(cpuSeconds, 1), cpuMs: more === undefined ? "-" : round(more, 2) },
+  };
 }

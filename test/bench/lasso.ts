@@ -1,83 +1,106 @@
 /**
- * LASSO paths of 100 lambdas against scikit-learn's with a precomputed Gram matrix, at the same duality gap, both in
- * one run, both from the Gram matrix on. Medians; CPU seconds beside wall seconds, because machines are shared.
+ * LASSO paths of 100 lambdas against scikit-learn's at the same duality gap: with a precomputed Gram matrix for one
+ * output, from the responses for several (scikit-learn has no Gram there). Ours from the moments on, theirs from the Gram
+ * matrix on; making these is not counted on either side.
  *
- *     npx tsx test/bench/lasso.ts [P...]        (PYTHON=python3 by default; needs scikit-learn)
+ *     npx tsx test/bench/lasso.ts drawn [P 64,256,512,2048] [gap 1e-6]
+ *     npx tsx test/bench/responses.ts DATA TASK OUT && npx tsx test/bench/lasso.ts OUT [P 64,128,256,512,2048] [gap 1e-6]
+ *
+ * OUT holds what face-resnet's filters respond to the pictures of a data set: the columns are those of the last tap that
+ * has P filters, else of its last taps side by side (512: two of 256, 2048: eight). `drawn` are correlated random numbers.
+ * Medians; CPU seconds beside wall seconds, because machines are shared. PYTHON=python3 by default; needs scikit-learn.
  */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LassoPath, Moments } from "../../lib/core/artifacts.ts";
 import { nowMs } from "../../lib/core/clock.ts";
+import { createMomentsAccumulator } from "../../lib/core/moments.ts";
 import { lassoPathFromMoments } from "../../lib/lasso/path.ts";
-import { median, peerEnvironment, report, round } from "./support.ts";
+import { readFloats, readResponses, type Responses } from "./responses.ts";
+import { median, report, round, startPeer } from "./support.ts";
 
-const n = 3750;
-const gap = 1e-6;
-const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [64, 256, 512, 2048];
-const peer = join(import.meta.dirname, "peers/lasso.py");
+const [
+  data = "drawn",
+  sizes = data === "drawn" ? "64,256,512,2048" : "64,128,256,512,2048",
+  gapText = "1e-6",
+] = process.argv.slice(2);
+const gap = Number(gapText);
+const drawnRows = 3750;
 
-function python(...args: string[]): string {
-  return execFileSync(process.env["PYTHON"] ?? "python3", [peer, ...args], {
-    env: peerEnvironment(),
-    encoding: "utf8",
-  });
+interface Theirs {
+  readonly wall: number;
+  readonly cpu: number;
+  readonly gap: number;
 }
 
-function numbers(path: string): Float64Array {
-  const bytes = readFileSync(path);
-  return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+/** The responses of one size and their targets, in a folder where both sides read them: float32, row-major. */
+async function writeCase(folder: string, p: number, pooled: Responses | undefined): Promise<void> {
+  if (pooled === undefined) {
+    (await startPeer("lasso.py", ["make", folder, `${drawnRows}`, `${p}`])).end();
+    return;
+  }
+  const { n, q, y } = pooled;
+  await writeFile(join(folder, "x.bin"), pooled.columns(p));
+  await writeFile(join(folder, "y.bin"), y);
+  await writeFile(join(folder, "data.json"), JSON.stringify({ n, p, q }));
 }
 
-const rows: Record<string, string | number>[] = [];
-for (const p of sizes) {
-  const folder = mkdtempSync(join(tmpdir(), "etl-bench-"));
+async function readCase(folder: string): Promise<{ moments: Moments; n: number; q: number }> {
+  const { n, p, q } = JSON.parse(await readFile(join(folder, "data.json"), "utf8")) as Moments;
+  const [x, y] = await Promise.all(["x.bin", "y.bin"].map((name) => readFloats(join(folder, name))));
+  const accumulator = createMomentsAccumulator(p, q);
+  accumulator.add(x, y, n);
+  return { moments: accumulator.moments(), n, q };
+}
+
+async function compare(p: number, pooled: Responses | undefined): Promise<Record<string, string | number>> {
+  const folder = await mkdtemp(join(tmpdir(), "etl-bench-"));
   try {
-    python("make", folder, String(n), String(p));
-    const { yy } = JSON.parse(readFileSync(join(folder, "data.json"), "utf8")) as { yy: number };
-    const moments: Moments = {
-      n,
-      p,
-      q: 1,
-      sumX: new Float64Array(p),
-      sumY: new Float64Array(1),
-      xx: numbers(join(folder, "gram.bin")),
-      xy: numbers(join(folder, "xy.bin")),
-      yy: Float64Array.of(yy),
-    };
-    const repeats = p > 1000 ? 1 : 7; // the larger one takes minutes on the other side
-    const wall: number[] = [];
-    const cpu: number[] = [];
+    await writeCase(folder, p, pooled);
+    const { moments, n, q } = await readCase(folder);
+    const peer = await startPeer("lasso.py", ["solve", folder, `${gap}`]);
+    const { version, tol } = peer.hello as { version: string; tol: number };
+    const repeats = p > 500 ? 1 : 5; // the larger ones take minutes on the other side
+    const ours: { wall: number; cpu: number }[] = [];
+    const theirs: Theirs[] = [];
     let path: LassoPath | undefined;
     for (let i = 0; i < repeats; i++) {
       const [start, before] = [nowMs(), process.cpuUsage()];
       path = lassoPathFromMoments(moments, { tol: gap });
-      wall.push((nowMs() - start) / 1000);
       const used = process.cpuUsage(before);
-      cpu.push((used.user + used.system) / 1e6);
+      ours.push({ wall: (nowMs() - start) / 1000, cpu: (used.user + used.system) / 1e6 });
+      theirs.push((await peer.ask("1")) as Theirs);
     }
-    const theirs = JSON.parse(python("solve", folder, String(repeats), String(gap))) as {
-      wall: number[];
-      cpu: number[];
-      gap: number;
-      version: string;
-    };
-    const ourGap = Math.max(...(path?.points ?? []).map((point) => point.gap)) / (yy / n);
-    const [etl, sklearn] = [median(wall), median(theirs.wall)];
-    const [etlCpu, sklearnCpu] = [median(cpu), median(theirs.cpu)];
-    rows.push({
-      ...{ p, repeats, sklearn: theirs.version },
-      ...{ etlSeconds: round(etl), sklearnSeconds: round(sklearn), ratio: round(etl / sklearn) },
+    peer.end();
+    const variance = moments.yy.reduce((sum, v, i) => sum + (i % (q + 1) === 0 ? v : 0), 0) / n;
+    const mean = moments.sumY.reduce((sum, v) => sum + (v / n) ** 2, 0);
+    const ourGap = Math.max(...(path?.points ?? []).map((point) => point.gap)) / (variance - mean);
+    const seconds = (list: readonly { wall: number; cpu: number }[], what: "wall" | "cpu"): number =>
+      round(median(list.map((each) => each[what])));
+    return {
       ...{
-        etlCpuSeconds: round(etlCpu),
-        sklearnCpuSeconds: round(sklearnCpu),
-        cpuRatio: round(etlCpu / sklearnCpu),
+        data: pooled === undefined ? "drawn" : `${pooled.name}, ${pooled.task}`,
+        n,
+        p,
+        q,
+        repeats,
+        sklearn: version,
       },
-      ...{ etlGap: ourGap.toExponential(1), sklearnGap: theirs.gap.toExponential(1) },
-    });
+      ...{ etlSeconds: seconds(ours, "wall"), sklearnSeconds: seconds(theirs, "wall") },
+      ratio: round(median(ours.map(({ wall }, i) => wall / theirs[i].wall))),
+      ...{ etlCpuSeconds: seconds(ours, "cpu"), sklearnCpuSeconds: seconds(theirs, "cpu") },
+      cpuRatio: round(median(ours.map(({ cpu }, i) => cpu / theirs[i].cpu))),
+      ...{ etlGap: ourGap.toExponential(1), sklearnGap: theirs[0].gap.toExponential(1), sklearnTol: tol },
+    };
   } finally {
-    rmSync(folder, { recursive: true });
+    await rm(folder, { recursive: true });
   }
 }
-await report("lasso", rows);
+
+const pooled = data === "drawn" ? undefined : await readResponses(data);
+const rows: Record<string, string | number>[] = [];
+for (const p of sizes.split(",")) {
+  rows.push(await compare(Number(p), pooled));
+  await report("lasso", rows, `lasso-${pooled?.task ?? "drawn"}`); // the larger sizes take long: what is there, is kept
+}

@@ -67,23 +67,26 @@ export function peerEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("OPENBLAS_")));
 }
 
-/** A process of `peers/SCRIPT`: `hello` is its first line, `ask` sends a line and reads the answer, both JSON. */
+/** A process that answers line by line: `hello` is its first line, `ask` sends a line and reads the answer, both JSON. */
 export interface Peer {
   readonly hello: unknown;
   ask(line: string): Promise<unknown>;
   end(): void;
 }
 
-export async function startPeer(script: string, args: readonly string[]): Promise<Peer> {
+/** Starts `peers/SCRIPT` in Python. */
+export function startPeer(script: string, args: readonly string[]): Promise<Peer> {
   const path = join(import.meta.dirname, "peers", script);
-  const child = spawn(process.env["PYTHON"] ?? "python3", [path, ...args], {
-    env: peerEnvironment(),
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  return startProcess(process.env["PYTHON"] ?? "python3", [path, ...args]);
+}
+
+/** Starts any program that speaks so. */
+export async function startProcess(program: string, args: readonly string[]): Promise<Peer> {
+  const child = spawn(program, args, { env: peerEnvironment(), stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const read = async (): Promise<unknown> => {
     const next = await lines.next();
-    if (next.done === true) throw new Error(`${script} ended early`);
+    if (next.done === true) throw new Error(`${program} ended early`);
     return JSON.parse(next.value);
   };
   return {

@@ -44,7 +44,8 @@ const architectures: Readonly<Record<string, () => Network | Promise<Network>>> 
   "lmtcnn-1-1": () => buildLmtcnn({ ...small, widths: [1, 1] }),
   "lmtcnn-2-1": () => buildLmtcnn({ ...small, widths: [2, 1] }),
   "levi-hassner": () => buildLeviHassner(small),
-  "dmm-cnn": () => buildDmmCnn({ classes: 4, subjective: [1, 3], points: 3, side: 96 }),
+  // Its trunk is that of resnet50; on resnet18's the heads are a quarter as large.
+  "dmm-cnn": () => buildDmmCnn({ classes: 4, subjective: [1, 3], points: 3, depth: 18, side: 65 }),
 };
 
 /** Every output is trained towards numbers of its own. */

@@ -48,7 +48,10 @@ export const planOptions = {
   ...harvestOptions,
   gamma: { type: "number", describe: "Allowed increase of error along each curve, in [0, 1) (0.01)" },
   "target-flops": { type: "number", describe: "Instead of gamma: share of the MACs that is left at most" },
-  "target-size": { type: "string", describe: "Instead of gamma: largest file, in bytes, or 10MB, 500kB" },
+  "target-size": {
+    type: "string",
+    describe: "Instead of gamma: largest file, in bytes, or 10MB, 500kB, or 12% of the unpruned one's",
+  },
   "target-ms": {
     type: "number",
     describe: "Instead of gamma: largest CPU time of a picture in ms, measured",
@@ -138,7 +141,7 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
       weights: text(args, "weights"),
       gamma: number(args, "gamma"),
       targetFlops: number(args, "target-flops"),
-      targetSize: bytesOption(args, "target-size"),
+      targetSize: sizeOption(args, "target-size"),
       targetMs: number(args, "target-ms"),
       minAccuracy: number(args, "min-accuracy"),
       start: text(args, "start"),
@@ -204,4 +207,10 @@ export function bytesOption(args: Arguments, name: string): number | undefined {
   throw new EtlError("usage", `--${name}: ${JSON.stringify(given)}, a number of bytes was needed`, {
     hint: "for example 2500000, 2.5MB or 2MiB",
   });
+}
+
+/** A number of bytes, or a share: 12%. */
+function sizeOption(args: Arguments, name: string): number | undefined {
+  const [, percent] = /^\s*([\d.]+)\s*%\s*$/.exec(text(args, name) ?? "") ?? [];
+  return percent === undefined ? bytesOption(args, name) : Number(percent) / 100;
 }

@@ -25,7 +25,7 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly gamma?: number;
   /** Instead of gamma: share of the baseline's MACs that is left at most, in (0, 1]. */
   readonly targetFlops?: number;
-  /** Instead of gamma: largest size of the pruned network's file, in bytes. */
+  /** Instead of gamma: largest size of the pruned network's file, in bytes; up to 1: as a share of the unpruned one's. */
   readonly targetSize?: number;
   /** Instead of gamma: largest median CPU time for one picture, in milliseconds. */
   readonly targetMs?: number;
@@ -80,18 +80,17 @@ export interface Target {
   readonly value: number;
 }
 
-/** The target of a run; undefined where gamma was given or the default is used. */
-export function targetOf(options: Pick<PruneOptions, TargetKey>): Target | undefined {
-  for (const name of targetNames) {
+/** The targets of a run, all of which its gamma has to reach; none where gamma was given or the default is used. */
+export function targetsOf(options: Pick<PruneOptions, TargetKey>): Target[] {
+  return targetNames.flatMap((name) => {
     const value = options[name];
-    if (value !== undefined) return { kind: targetKinds[name], value };
-  }
-  return undefined;
+    return value === undefined ? [] : [{ kind: targetKinds[name], value }];
+  });
 }
 
 /** Options of a finished or stopped run, as they were given: without the gamma that a target has chosen. */
 export function asGiven(options: PruneOptions): PruneOptions {
-  if (targetOf(options) === undefined) return options;
+  if (targetsOf(options).length === 0) return options;
   const rest = Object.entries(options).filter(([name]) => name !== "gamma");
   return Object.fromEntries(rest) as unknown as PruneOptions;
 }
@@ -170,16 +169,24 @@ export function resolveOptions(options: PruneOptions): Config {
 function checkTarget(given: PruneOptions): void {
   const flags = { targetFlops: "target-flops", targetSize: "target-size", targetMs: "target-ms" };
   const flagOf = { ...flags, minAccuracy: "min-accuracy", gamma: "gamma" } as const;
-  const all = ["gamma", ...targetNames] as const;
-  const names = all.filter((name) => given[name] !== undefined);
-  if (names.length > 1) {
+  const names = (["gamma", ...targetNames] as const).filter((name) => given[name] !== undefined);
+  const alone = names.find((name) => name === "gamma" || name === "minAccuracy");
+  if (alone !== undefined && names.length > 1) {
     const found = names.map((name) => `--${flagOf[name]}`).join(" and ");
-    throw new EtlError("usage", `${found}: given together, one of them was needed`);
+    throw new EtlError(
+      "usage",
+      `${found}: given together, --${flagOf[alone]} alone or none of it was needed`,
+      {
+        hint: "--target-flops, --target-size and --target-ms may be given together: gamma then reaches all of them",
+      },
+    );
   }
-  const target = targetOf(given);
-  if (target === undefined) return;
-  const share = target.kind === "flops" || target.kind === "accuracy";
-  if (target.value > 0 && Number.isFinite(target.value) && (!share || target.value <= 1)) return;
-  const needed = share ? "a number in (0, 1]" : "a positive number";
-  throw new EtlError("usage", `--${flagOf[names[0]]}: ${target.value}, ${needed} was needed`);
+  for (const name of targetNames) {
+    const value = given[name];
+    if (value === undefined) continue;
+    const share = name === "targetFlops" || name === "minAccuracy";
+    if (value > 0 && Number.isFinite(value) && (!share || value <= 1)) continue;
+    const needed = share ? "a number in (0, 1]" : "a positive number";
+    throw new EtlError("usage", `--${flagOf[name]}: ${value}, ${needed} was needed`);
+  }
 }

@@ -172,17 +172,19 @@ function aimNotes(
   },
 ): string[] {
   if (aim === undefined) return [];
-  const outcome = outcomeSentence(aim, {
+  const pruned = {
     medianMs: measured.latency["pruned"]?.medianMs,
     fileBytes: statSync(folder.file("pruned.onnx")).size,
     accuracy: meanOver(
       measured.evaluated.find(({ name }) => name === "pruned")?.tasks ?? [],
       ({ validation }) => validation.accuracy,
     ),
+  };
+  return aim.targets.flatMap((hit) => {
+    const outcome = outcomeSentence(hit, pruned);
+    if (outcome !== undefined) progress.note(outcome);
+    return [aimSentence(hit), ...(outcome === undefined ? [] : [outcome])];
   });
-  if (outcome === undefined) return [aimSentence(aim)];
-  progress.note(outcome);
-  return [aimSentence(aim), outcome];
 }
 
 function stageKeys({ folder, config }: RunContext): unknown {

@@ -10,13 +10,22 @@ import { applySurgery } from "../surgery/apply.ts";
 import type { RunContext } from "./context.ts";
 import { cutWithHead, withEmptyHeads } from "./cutting.ts";
 import { harvestKey, type Harvest } from "./harvesting.ts";
-import { targetOf, type Target } from "./options.ts";
+import { targetsOf, type Target } from "./options.ts";
 import { kneesAt, planAt, type Curves, type Planned } from "./planning.ts";
 import { meanOver } from "./run-tasks.ts";
 import { predictRows } from "./training.ts";
 
-/** A gamma that was chosen for a target. `target.json`. */
+/** The gamma that was chosen. `target.json`. */
 export interface Aim {
+  /** The largest of those that the targets need. */
+  readonly gamma: number;
+  /** Whether every target is reached. */
+  readonly reached: boolean;
+  readonly targets: readonly Hit[];
+}
+
+/** The gamma that one target needs. */
+export interface Hit {
   readonly target: Target;
   readonly gamma: number;
   /** What is left at this gamma, in the target's unit: share of the MACs, bytes, ms, or accuracy. */
@@ -31,7 +40,7 @@ const timedGammas = 64;
 const judgedGammas = 32;
 
 /**
- * The context with the gamma that reaches the target in its configuration; the same context where gamma was given.
+ * The context with the gamma that reaches the targets in its configuration; the same context where gamma was given.
  * Costs come from the plans alone; latency is measured on cut networks; accuracy is that of the cut network with its
  * closed-form head on the validation part, before any fine-tuning.
  */
@@ -40,16 +49,16 @@ export async function targetStage(
   made: { readonly harvest: Harvest; readonly curves: Curves },
 ): Promise<{ readonly context: RunContext; readonly aim?: Aim }> {
   const { config, folder, progress } = context;
-  const target = targetOf(config);
-  if (target === undefined) return { context };
+  const targets = targetsOf(config);
+  if (targets.length === 0) return { context };
+  const has = (kind: Target["kind"]): boolean => targets.some((target) => target.kind === kind);
   const { rmse, groupSelect, minFilters, roundTo, scaling, reconstruct, refit } = config;
-  const surgery = target.kind === "accuracy" ? { scaling, reconstruct, refit } : {};
-  const measured =
-    target.kind === "ms" ? { engine: context.engine.description, threads: context.engine.threads } : {};
+  const surgery = has("accuracy") ? { scaling, reconstruct, refit } : {};
+  const measured = has("ms") ? { engine: context.engine.description, threads: context.engine.threads } : {};
   await folder.stage("target", {
     inputs: {
       harvest: harvestKey(context),
-      target,
+      targets,
       rmse,
       groupSelect,
       minFilters,
@@ -59,22 +68,31 @@ export async function targetStage(
     },
     files: ["target.json"],
     produce: async () => {
-      await writeJson(folder.file("target.json"), await takeAim(context, target, made));
+      const hits: Hit[] = [];
+      for (const target of targets) hits.push(await takeAim(context, target, made));
+      const aim: Aim = {
+        gamma: Math.max(...hits.map(({ gamma }) => gamma)),
+        reached: hits.every(({ reached }) => reached),
+        targets: hits,
+      };
+      await writeJson(folder.file("target.json"), aim);
     },
   });
   const aim = (await readJson(folder.file("target.json"))) as Aim;
   const aimed: RunContext = { ...context, config: { ...config, gamma: aim.gamma } };
   await folder.remember(aimed.config);
-  progress[aim.reached ? "note" : "warn"](aimSentence(aim));
+  for (const hit of aim.targets) progress[hit.reached ? "note" : "warn"](aimSentence(hit));
+  if (aim.targets.length > 1) progress.note(`gamma ${aim.gamma} is taken for all targets`);
   return { context: aimed, aim };
 }
 
 async function takeAim(
   context: RunContext,
-  target: Target,
+  given: Target,
   made: { readonly harvest: Harvest; readonly curves: Curves },
-): Promise<Aim> {
+): Promise<Hit> {
   const { progress, signal } = context;
+  const target = inBytes(context, given);
   const gammas = breakpoints(made.curves.curves, { rmse: context.config.rmse });
   let evaluations = 0;
   progress.start("target");
@@ -89,6 +107,13 @@ async function takeAim(
   const choice = await choose(context, target, { ...made, gammas, counted });
   progress.finish(`gamma ${choice.gamma}`);
   return { target, gamma: choice.gamma, value: choice.cost, reached: choice.reached, evaluations };
+}
+
+/** A size given as a share of the unpruned network's file, in bytes. */
+function inBytes(context: RunContext, target: Target): Target {
+  if (target.kind !== "size" || target.value > 1) return target;
+  const whole = writeOnnx(withEmptyHeads(context, context.backbone.network)).length;
+  return { ...target, value: Math.floor(target.value * whole) };
 }
 
 async function choose(
@@ -181,7 +206,7 @@ export async function largestGamma(
 }
 
 /** What was asked for, and what gamma gives it, as one sentence. */
-export function aimSentence({ target, gamma, value, reached, evaluations }: Aim): string {
+export function aimSentence({ target, gamma, value, reached, evaluations }: Hit): string {
   const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
   const [found, wanted] = {
     flops: [`${percent(value)} of the MACs`, `at most ${percent(target.value)}`],
@@ -198,7 +223,7 @@ export function aimSentence({ target, gamma, value, reached, evaluations }: Aim)
 
 /** How the finished network stands to the target; undefined where the plan has said it exactly already. */
 export function outcomeSentence(
-  { target }: Aim,
+  { target }: Hit,
   pruned: { readonly medianMs: number | undefined; readonly fileBytes: number; readonly accuracy: number },
 ): string | undefined {
   const verdict = (ok: boolean): string => (ok ? "reached" : "not reached");

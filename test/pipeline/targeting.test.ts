@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../lib/core/errors.ts";
 import { silent, type Progress } from "../../lib/core/progress.ts";
-import { asGiven, resolveOptions, targetOf, type PruneOptions } from "../../lib/pipeline/options.ts";
+import { asGiven, resolveOptions, targetsOf, type PruneOptions } from "../../lib/pipeline/options.ts";
 import { runPipeline } from "../../lib/pipeline/prune.ts";
 import { aimSentence, largestGamma, outcomeSentence, thin } from "../../lib/pipeline/targeting.ts";
 import type { RunState } from "../../lib/pipeline/run-folder.ts";
@@ -41,7 +41,7 @@ describe("targets instead of gamma", () => {
     expect(thin(few, 64)).to.equal(few);
   });
 
-  it("takes one target, or gamma, in its range", () => {
+  it("takes gamma, an accuracy, or bounds on costs, each in its range", () => {
     const refusal = (options: Partial<PruneOptions>): string => {
       try {
         resolveOptions({ ...base, ...options });
@@ -51,12 +51,18 @@ describe("targets instead of gamma", () => {
       }
     };
     expect(refusal({ gamma: 0.1, targetFlops: 0.3 })).to.match(/--gamma and --target-flops: given together/);
-    expect(refusal({ targetMs: 3, targetSize: 1e6 })).to.match(/--target-size and --target-ms/);
+    expect(refusal({ minAccuracy: 0.9, targetSize: 1e6 })).to.match(
+      /--target-size and --min-accuracy: given together, --min-accuracy alone/,
+    );
+    expect(refusal({ targetFlops: 0.3, targetMs: -1 })).to.match(/--target-ms: -1, a positive number/);
     expect(refusal({ targetFlops: 1.3 })).to.match(/--target-flops: 1.3, a number in \(0, 1\]/);
     expect(refusal({ minAccuracy: 0 })).to.match(/--min-accuracy: 0/);
     expect(refusal({ targetSize: -1 })).to.match(/--target-size: -1, a positive number/);
-    expect(targetOf(resolveOptions({ ...base, targetMs: 3 }))).to.deep.equal({ kind: "ms", value: 3 });
-    expect(targetOf(resolveOptions({ ...base, gamma: 0.2 }))).to.equal(undefined);
+    expect(targetsOf(resolveOptions({ ...base, targetMs: 3, targetFlops: 0.3 }))).to.deep.equal([
+      { kind: "flops", value: 0.3 },
+      { kind: "ms", value: 3 },
+    ]);
+    expect(targetsOf(resolveOptions({ ...base, gamma: 0.2 }))).to.deep.equal([]);
     const chosen = { ...resolveOptions({ ...base, targetMs: 3 }), gamma: 0.37 };
     expect(resolveOptions(asGiven(chosen)).targetMs).to.equal(3);
   });
@@ -86,10 +92,11 @@ describe("a run with a target", function () {
     const said: string[] = [];
     const progress: Progress = { ...silent, note: (text) => void said.push(text) };
     const { aim, planned, context } = await runPipeline({ ...options, targetFlops: 0.3, progress }, "plan");
-    expect(aim).to.deep.include({ target: { kind: "flops", value: 0.3 }, reached: true });
-    expect(aim?.value).to.be.within(0.2, 0.3);
+    const [hit] = aim?.targets ?? [];
+    expect(hit).to.deep.include({ target: { kind: "flops", value: 0.3 }, reached: true, gamma: aim?.gamma });
+    expect(hit.value).to.be.within(0.2, 0.3);
     const { before, after } = planned?.plan ?? { before: { macs: 1 }, after: { macs: 1 } };
-    expect(after.macs / before.macs).to.be.closeTo(aim?.value ?? 0, 0.01);
+    expect(after.macs / before.macs).to.be.closeTo(hit.value, 0.01);
     expect(context.config.gamma).to.equal(aim?.gamma);
     expect(said.join("\n")).to.match(/target at most 30.00 %: reached at gamma/);
 
@@ -103,7 +110,15 @@ describe("a run with a target", function () {
     expect(labels).not.to.include("target");
 
     const smaller = await runPipeline({ ...options, targetSize: 1e6 }, "plan");
-    expect(smaller.aim?.value).to.be.within(0.8e6, 1e6);
+    expect(smaller.aim?.targets[0].value).to.be.within(0.8e6, 1e6);
+    // both bounds at once: the larger gamma, which reaches the other, too
+    const both = await runPipeline({ ...options, targetFlops: 0.3, targetSize: 0.05 }, "plan");
+    const [flops, size] = both.aim?.targets ?? [];
+    expect(both.aim).to.deep.include({ gamma: Math.max(flops.gamma, size.gamma), reached: true });
+    expect(flops).to.deep.equal(hit);
+    expect(size.value / size.target.value).to.be.within(0.8, 1);
+    const costs = both.planned?.plan;
+    expect((costs?.after.macs ?? 1) / (costs?.before.macs ?? 1)).to.be.at.most(0.3);
     const none = await runPipeline({ ...options, targetFlops: 1e-5 }, "plan");
     expect(none.aim?.reached).to.equal(false);
   });

@@ -4,7 +4,8 @@
  *   npx tsx test/bench/train-step.ts [face-resnet|vgg16|mobilenet-v2] [batch 32] [threads 2] [rounds 5] [steps 3]
  *
  * PyTorch runs in both memory layouts and is credited with the faster one. Prints medians in milliseconds per image and
- * the ratio ours / PyTorch as one JSON line, and keeps them in results/train-step-NETWORK.json.
+ * the ratio ours / PyTorch as one JSON line, and keeps them in results/train-step-NETWORK.json; `cpuRatio` is that of the
+ * processor time, which other work on the machine disturbs less.
  */
 import { withHead } from "../../lib/backbones/head.ts";
 import { loadBackbone } from "../../lib/backbones/catalogue.ts";
@@ -49,40 +50,46 @@ const trainer = await engine.compileTraining(trained, {
   optimizer: { kind: "adamw" },
   seed: 1,
 });
-const ours: number[] = [];
-const run = async (n: number): Promise<number[]> => {
-  const times: number[] = [];
+/** Milliseconds of a step, and of processor time in it. */
+type Times = readonly [wall: number, cpu: number];
+const ours: Times[] = [];
+const run = async (n: number): Promise<Times[]> => {
+  const times: Times[] = [];
   for (let i = 0; i < n; i++) {
-    const start = nowMs();
+    const [start, before] = [nowMs(), process.cpuUsage()];
     await trainer.step(inputs, { learningRate: 1e-4 });
-    times.push(nowMs() - start);
+    const { user, system } = process.cpuUsage(before);
+    times.push([nowMs() - start, (user + system) / 1e3]);
   }
   return times;
 };
 const open = (layout: string) => startPeer("train_step.py", [name, `${batch}`, `${threads}`, layout]);
 const peers = { nchw: await open("nchw"), nhwc: await open("nhwc") };
 const { torch } = peers.nchw.hello as { torch: string };
-const theirs: Record<"nchw" | "nhwc", number[]> = { nchw: [], nhwc: [] };
+const theirs: Record<"nchw" | "nhwc", Times[]> = { nchw: [], nhwc: [] };
 for (const layout of ["nchw", "nhwc"] as const) await peers[layout].ask("2");
 await run(2);
 for (let round = 0; round < rounds; round++) {
   ours.push(...(await run(steps)));
   for (const layout of ["nchw", "nhwc"] as const)
-    theirs[layout].push(...((await peers[layout].ask(`${steps}`)) as number[]));
+    theirs[layout].push(...((await peers[layout].ask(`${steps}`)) as Times[]));
 }
 for (const peer of Object.values(peers)) peer.end();
 await trainer.dispose();
 await engine.dispose();
 
-const perImage = (times: readonly number[]): number => round(median(times) / batch);
-const [nchw, nhwc] = [perImage(theirs.nchw), perImage(theirs.nhwc)];
+const perImage = (times: readonly Times[], kind: 0 | 1): number =>
+  round(median(times.map((time) => time[kind])) / batch);
+const [nchw, nhwc] = [perImage(theirs.nchw, 0), perImage(theirs.nhwc, 0)];
+const torchCpuMs = Math.min(perImage(theirs.nchw, 1), perImage(theirs.nhwc, 1));
 await report(
   "train-step",
   [
     {
       ...{ network: name, batch, threads, rounds, steps, torch },
-      ...{ oursMs: perImage(ours), torchNchwMs: nchw, torchNhwcMs: nhwc },
-      ratio: round(perImage(ours) / Math.min(nchw, nhwc)),
+      ...{ oursMs: perImage(ours, 0), torchNchwMs: nchw, torchNhwcMs: nhwc },
+      ratio: round(perImage(ours, 0) / Math.min(nchw, nhwc)),
+      ...{ oursCpuMs: perImage(ours, 1), torchCpuMs, cpuRatio: round(perImage(ours, 1) / torchCpuMs) },
     },
   ],
   `train-step-${name}`,

@@ -77,6 +77,14 @@ export const blocks: readonly Case[] = [
   conv("1x1, small maps", [3, 32, 2, 3], [48, 32, 1, 1]),
   conv("1x1, small maps, fewer channels out, broken blocks", [2, 43, 2, 3], [21, 43, 1, 1]),
   conv("1x1, padded", [2, 16, 3, 3], [16, 16, 1, 1], { pads: [1, 0, 0, 1] }),
+  conv("in bands of rows", [2, 8, 24, 20], [8, 8, 3, 3], { pads: [1, 1, 1, 1] }),
+  conv("in bands of rows, stride 2", [9, 8, 49, 43], [8, 8, 3, 3], { strides: [2, 2] }),
+  {
+    ...conv("few channels in bands of rows, 7x7, stride 2", [2, 3, 50, 48], [16, 3, 7, 7], {
+      strides: [2, 2],
+    }),
+    tolerance: 5e-2,
+  },
   normed("of the batch", 16),
   normed("of the batch, broken blocks", 11, { after: ["Relu"] }),
   normed("of the batch, behind a bias", 19, { hasBias: true }),

@@ -1,6 +1,6 @@
 """One training step (AdamW, cross-entropy) in PyTorch eager, for test/bench/train-step.ts.
 
-Reads one command a line: `ready`, or `run STEPS`; answers with one JSON line: the milliseconds of each step.
+Reads a number of steps a line; answers with one JSON line: [milliseconds, milliseconds of processor time] of each step.
 Usage: train_step.py NETWORK BATCH THREADS LAYOUT      (NETWORK: face-resnet, vgg16, mobilenet-v2; LAYOUT: nchw, nhwc)
 """
 
@@ -72,11 +72,11 @@ def main():
     for line in sys.stdin:
         times = []
         for _ in range(int(line)):
-            start = time.perf_counter()
+            start, cpu = time.perf_counter(), time.process_time()
             optimizer.zero_grad()
             F.cross_entropy(net(x), y).backward()
             optimizer.step()
-            times.append((time.perf_counter() - start) * 1e3)
+            times.append([(time.perf_counter() - start) * 1e3, (time.process_time() - cpu) * 1e3])
         print(json.dumps(times), flush=True)
 
 

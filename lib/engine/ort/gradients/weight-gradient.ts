@@ -157,14 +157,39 @@ function depthwiseGradient(site: Site, w: Windows, form: WeightForm, dOutput: Va
   return reshape(g, cut, packedShape);
 }
 
+/** Bytes of filters that stay in a core's own cache; machines with blocks of 16 channels have a larger one. */
+const cacheBytes = (block: number): number => (block > 8 ? 2 ** 20 : 7 * 2 ** 16);
+
+/**
+ * How many rows of dY make one band. The kernel reads its filters, four blocks of them, once for every row of its output:
+ * in bands they come from the cache. All rows where they are few, or where the bands of X would overlap by half.
+ */
+function bandRows(w: Windows, block: number): number {
+  const [height, width] = w.output;
+  const limit = cacheBytes(block) / (Float32Array.BYTES_PER_ELEMENT * 4 * block * block * width);
+  if (height <= limit) return height;
+  let rows = Math.floor(limit);
+  while (rows > 1 && height % rows !== 0) rows--;
+  return rows > 0 && rowsRead(w, rows) <= 2 * rows * w.strides[0] ? rows : height;
+}
+
+/** How many rows of X a band of dY looks at. */
+const rowsRead = (w: Windows, rows: number): number =>
+  (rows - 1) * w.strides[0] + (w.kernel[0] - 1) * w.dilations[0] + 1;
+
 /** dW of any other convolution, packed. */
 function imagesGradient(site: Site, w: Windows, form: WeightForm, dOutput: Value): string {
   const { graph: g } = site;
   const { block, packedShape } = form;
   const [outputs, inputs, h, wide] = packedShape;
-  const images = imagesAsChannels(site, form, { before: w.before, after: reachBehind(w) });
-  const full = nchwcConv(g, [images, gradientAsFilters(g, dOutput, block)], {
-    kernel: w.output,
+  const rows = bandRows(w, block);
+  const bands = w.output[0] / rows;
+  const images = paddedChannels(dOutput.shape[0], block) * bands;
+  const whole = imagesAsChannels(site, form, { before: w.before, after: reachBehind(w) });
+  const x = bands === 1 ? whole.name : inBands(g, whole, w, rows, block);
+  const filters = reshape(g, gradientAsFilters(g, dOutput, block), [outputs, images, rows, w.output[1]]);
+  const full = nchwcConv(g, [x, filters], {
+    kernel: [rows, w.output[1]],
     strides: w.dilations,
     dilations: w.strides,
     pads: [0, 0, 0, 0],
@@ -175,6 +200,29 @@ function imagesGradient(site: Site, w: Windows, form: WeightForm, dOutput: Value
   }
   const split = reshape(g, cut, [inputs / block, block, outputs / block, h * wide, block]);
   return reshape(g, transpose(g, split, [2, 0, 3, 1, 4]), packedShape);
+}
+
+/** [i, n, h, w], n blocked -> [i, n bands, rows that a band reads, w]: every band counts as an image of its own. */
+function inBands(g: Graph, { name, shape }: Made, w: Windows, rows: number, block: number): string {
+  const [inputs, images, height, width] = shape;
+  const [read, bands] = [rowsRead(w, rows), w.output[0] / rows];
+  const order = Array.from({ length: bands * read }, (_, i) => {
+    const band = Math.floor(i / read);
+    return band * rows * w.strides[0] + (i % read);
+  });
+  const cells = reshape(g, name, [(inputs * images) / block, height, width, block]);
+  return reshape(g, g.op("Gather", [cells, g.ints(order)], { axis: 1 }), [
+    inputs,
+    images * bands,
+    read,
+    width,
+  ]);
+}
+
+/** A tensor that no value stands for. */
+interface Made {
+  readonly name: string;
+  readonly shape: Shape;
 }
 
 /** dY [n, o, h, w], blocked -> weights [o, n, h, w] as [o / B, n / B, h w, Bn, Bo]; n is padded with zeros. */
@@ -194,7 +242,7 @@ function imagesAsChannels(
   site: Site,
   form: WeightForm,
   { before, after }: { before: Shape; after: Shape },
-): string {
+): Made {
   const { graph: g } = site;
   const x = input(site, 0);
   const [n, , h, w] = x.shape;
@@ -208,9 +256,11 @@ function imagesAsChannels(
   const swapped = groups === 1 ? cells : transpose(g, cells, [1, 0, 2]);
   const [top, left, bottom, right] = [...before, ...after];
   const shape = [channels, images, h + top + bottom, w + left + right];
-  if ([top, left, bottom, right].every((pad) => pad === 0)) return reshape(g, swapped, shape);
+  if ([top, left, bottom, right].every((pad) => pad === 0))
+    return { name: reshape(g, swapped, shape), shape };
   const positions = reshape(g, swapped, [channels * groups, h, w, form.block]);
-  return reshape(g, g.op("Pad", [positions, g.ints([0, top, left, 0, 0, bottom, right, 0])]), shape);
+  const padded = g.op("Pad", [positions, g.ints([0, top, left, 0, 0, bottom, right, 0])]);
+  return { name: reshape(g, padded, shape), shape };
 }
 
 function padImages(

@@ -107,7 +107,7 @@ export function planAt(
   knees: readonly Knee[],
   { config, curves }: { readonly config: RunContext["config"]; readonly curves: readonly Curve[] },
 ): Plan {
-  return planSurgery(network, selectionOf(knees), {
+  return planSurgery(network, wantedBy(knees), {
     groupSelect: config.groupSelect,
     minFilters: config.minFilters,
     roundTo: config.roundTo,
@@ -117,7 +117,7 @@ export function planAt(
 }
 
 /** What any task wants of each tap. */
-function selectionOf(knees: readonly Knee[]): Map<string, Uint32Array> {
+function wantedBy(knees: readonly Knee[]): Map<string, Uint32Array> {
   const wanted = new Map<string, Uint32Array>();
   for (const { tap, keep } of knees) {
     const before = wanted.get(tap);

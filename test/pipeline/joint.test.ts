@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { writeModel } from "../../lib/backbones/model-write.ts";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { readBytes } from "../../lib/core/files.ts";
 import { silent, type Progress } from "../../lib/core/progress.ts";
@@ -69,6 +70,16 @@ describe("prune: one trunk for several tasks", function () {
       ["age", "age", "regression"],
       ["emotion", "emotion", "categorical"],
     ]);
+  });
+
+  it("is written in every format and read again with its tasks", async () => {
+    const { network, tasks } = await openModel(options.out);
+    for (const path of [join(root, "copy.onnx"), join(root, "web/model.json")]) {
+      await writeModel(network, path);
+      const again = await openModel(path);
+      expect(again.tasks).to.deep.equal(tasks);
+      expect(again.network.outputs.map(({ name }) => name)).to.deep.equal(["gender", "age", "emotion"]);
+    }
   });
 
   it("keeps what any task wants: the union of the knees", async () => {

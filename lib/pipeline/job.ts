@@ -1,4 +1,6 @@
 /** What every job on labelled faces takes, and how its options are checked. */
+import { homedir } from "node:os";
+import { join } from "node:path";
 import type { Crop } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import type { Progress } from "../core/progress.ts";
@@ -42,6 +44,8 @@ export function taskData(list: string, common: string | undefined, option = "tas
     const [task, ...rest] = entry.trim().split("=");
     const data = rest.length > 0 ? rest.join("=") : common;
     need(task !== "", option, JSON.stringify(list), "a task, for example gender");
+    // A shell leaves a ~ behind "=" as it is.
+    if (data?.startsWith("~/")) return { task, data: join(homedir(), data.slice(2)) };
     if (data !== undefined && data !== "") return { task, data };
     throw new EtlError("usage", `--${option}: ${JSON.stringify(entry)} has no data, a folder was needed`, {
       hint: `write ${task}=FOLDER, or give --data for all tasks`,

@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import { join } from "node:path";
-import { deflateSync } from "node:zlib";
 import { openDataset } from "../../lib/data/open.ts";
 import { openPairs } from "../../lib/data/pairs.ts";
 import { CELEBA_ATTRIBUTES } from "../../lib/data/sources/celeba-attributes.ts";
 import { readMat } from "../../lib/data/sources/mat.ts";
 import { drawNamed } from "../../lib/data/synthetic/table.ts";
+import { matOfPose } from "../support/mat.ts";
 import { failure, removeFolders, tree } from "./support.ts";
 
 const open = (data: string, task: string) =>
@@ -149,26 +149,7 @@ describe("public layouts, on tiny trees of the same structure", () => {
   });
 
   it("AFLW2000: pose from a MATLAB file, compressed or not; damage is named", async () => {
-    const mat = (compressed: boolean): Uint8Array => {
-      const tag = (type: number, data: Buffer): Buffer => {
-        const head = Buffer.alloc(8);
-        head.writeUInt32LE(type, 0);
-        head.writeUInt32LE(data.length, 4);
-        return Buffer.concat([head, data, Buffer.alloc((8 - (data.length % 8)) % 8)]);
-      };
-      const flags = tag(6, Buffer.from([6, 0, 0, 0, 0, 0, 0, 0]));
-      const dims = tag(5, Buffer.from(Int32Array.of(1, 3).buffer));
-      const values = tag(9, Buffer.from(Float64Array.of(0.1, -0.5, 0.2).buffer));
-      const matrix = tag(14, Buffer.concat([flags, dims, tag(1, Buffer.from("Pose_Para")), values]));
-      const header = Buffer.alloc(128);
-      header.writeUInt16LE(0x0100, 124);
-      header.write("IM", 126, "latin1");
-      const packed = deflateSync(matrix);
-      const head = Buffer.alloc(8);
-      head.writeUInt32LE(15, 0);
-      head.writeUInt32LE(packed.length, 4);
-      return Buffer.concat([header, compressed ? Buffer.concat([head, packed]) : matrix]);
-    };
+    const mat = (compressed: boolean): Uint8Array => matOfPose([0.1, -0.5, 0.2], compressed);
     for (const compressed of [false, true]) {
       const root = await tree({ "a.jpg": 1, "a.mat": mat(compressed) });
       const { items } = await openDataset({ data: root, task: "head-pose", seed: 1, valFraction: 0 });

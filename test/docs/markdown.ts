@@ -32,9 +32,13 @@ export function readPages(): Page[] {
   const docs = readdirSync(join(root, "docs"))
     .filter((name) => name.endsWith(".md"))
     .map((name) => join(root, "docs", name));
-  const others = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "fixtures/README.md"].map((name) =>
-    join(root, name),
-  );
+  const others = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "fixtures/README.md",
+    "notebooks/README.md",
+  ].map((name) => join(root, name));
   return [...others.filter((path) => existsSync(path)), ...docs].map((path) =>
     readPage(relative(root, path), readFileSync(path, "utf8")),
   );

@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import type { Moments, Task } from "../../lib/core/artifacts.ts";
 import { createMomentsAccumulator } from "../../lib/core/moments.ts";
 import { createRandom } from "../../lib/core/random.ts";
@@ -97,6 +99,9 @@ describe("pipeline/run-tasks", () => {
     expect(taskData("gender,age", "faces")).to.deep.equal([
       { task: "gender", data: "faces" },
       { task: "age", data: "faces" },
+    ]);
+    expect(taskData("age=~/faces", undefined)).to.deep.equal([
+      { task: "age", data: join(homedir(), "faces") },
     ]);
     expect(taskData("gender=a=b, age", "faces")).to.deep.equal([
       { task: "gender", data: "a=b" },

@@ -12,7 +12,7 @@ import { buildProgram, type Program } from "./run/program.ts";
  * one epoch. What a block says itself (tasks, gammas, architectures, files) stays as it is.
  */
 describe("docs: blocks run", function () {
-  this.timeout(600_000);
+  this.timeout(1_800_000); // minutes, where other work has the cores
   let folder: string;
   let program: Program;
   const pages = readPages();

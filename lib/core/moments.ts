@@ -106,17 +106,17 @@ export function createMomentsAccumulator(
     filled = 0;
   };
 
-  const about = (): Moments => {
+  /** The sums about the shift; of X'X the upper triangle alone. */
+  const summed = (): Moments => {
     flush();
     const moments = emptyMoments(p, q);
     const entry = (i: number, j: number): number => products[Math.min(i, j) * width + Math.max(i, j)];
     moments.sumX.set(sums.subarray(0, p));
     moments.sumY.set(sums.subarray(p));
     for (let i = 0; i < p; i++) {
-      for (let j = i; j < p; j++) moments.xx[i * p + j] = products[i * width + j];
-      for (let k = 0; k < q; k++) moments.xy[i * q + k] = entry(i, p + k);
+      moments.xx.set(products.subarray(i * width + i, i * width + p), i * p + i);
+      for (let k = 0; k < q; k++) moments.xy[i * q + k] = products[i * width + p + k];
     }
-    mirrorUpper(moments.xx, p);
     for (let i = 0; i < q; i++) {
       for (let j = 0; j < q; j++) moments.yy[i * q + j] = entry(p + i, p + j);
     }
@@ -146,8 +146,12 @@ export function createMomentsAccumulator(
       }
       n += rows;
     },
-    moments: () => moveOrigin(about(), { x: shiftX.map((v) => -v), y: shiftY.map((v) => -v) }),
-    about: () => ({ origin: { x: shiftX.slice(), y: shiftY.slice() }, moments: about() }),
+    moments: () => moveOrigin(summed(), { x: shiftX.map((v) => -v), y: shiftY.map((v) => -v) }),
+    about: () => {
+      const moments = summed();
+      mirrorUpper(moments.xx, p);
+      return { origin: { x: shiftX.slice(), y: shiftY.slice() }, moments };
+    },
   };
 }
 
@@ -188,7 +192,7 @@ export function selectOutputs(moments: Moments, start: number, count: number): M
 }
 
 /**
- * The same rows, with moments about another point: x -> x - origin.x, y -> y - origin.y.
+ * The same rows, with moments about another point: x -> x - origin.x, y -> y - origin.y. Of X'X the upper triangle is read.
  */
 export function moveOrigin(moments: Moments, origin: Origin): Moments {
   const { n, p, q, sumX, sumY } = moments;

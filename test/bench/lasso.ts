@@ -91,7 +91,11 @@ async function compare(p: number, pooled: Responses | undefined): Promise<Record
       ratio: round(median(ours.map(({ wall }, i) => wall / theirs[i].wall))),
       ...{ etlCpuSeconds: seconds(ours, "cpu"), sklearnCpuSeconds: seconds(theirs, "cpu") },
       cpuRatio: round(median(ours.map(({ cpu }, i) => cpu / theirs[i].cpu))),
-      ...{ etlGap: ourGap.toExponential(1), sklearnGap: theirs[0].gap.toExponential(1), sklearnTol: tol.toExponential(0) },
+      ...{
+        etlGap: ourGap.toExponential(1),
+        sklearnGap: theirs[0].gap.toExponential(1),
+        sklearnTol: tol.toExponential(0),
+      },
     };
   } finally {
     await rm(folder, { recursive: true });

@@ -124,6 +124,14 @@ export function jobOptions(args: Arguments, context: Context): JobOptions {
   };
 }
 
+/** Of the commands that write a report. */
+export const imagesOptions = {
+  "with-images": {
+    type: "boolean",
+    describe: "Show the faces that kept filters respond to most: the report then holds pictures of people",
+  },
+} as const satisfies Record<string, Options>;
+
 /** The entries that are there. */
 export function present(options: Readonly<Record<string, unknown>>): object {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -158,6 +166,7 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
       learningRates: numbersOption(args, "learning-rate"),
       distill: number(args, "distill"),
       folds: number(args, "folds"),
+      withImages: flag(args, "with-images"),
     }),
   };
 }

@@ -8,9 +8,11 @@ import { defaultCacheDir } from "../../lib/data/cache.ts";
 import { probeCuda, probeEngines } from "../../lib/engine/open.ts";
 import { version } from "../../lib/pipeline/version.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
+import { facesOfRun } from "../../lib/pipeline/filter-faces.ts";
 import { readRecord, runsOf } from "../../lib/pipeline/records.ts";
 import { renderReport } from "../../lib/report/report.ts";
-import { text, texts, type Command } from "../command.ts";
+import { flag, text, texts, type Command } from "../command.ts";
+import { imagesOptions } from "../options.ts";
 import { table } from "../table.ts";
 
 export const backbonesCommand: Command = {
@@ -80,15 +82,21 @@ export const reportCommand: Command = {
   positionals: { runs: { describe: "Run folders, or folders of sweeps", array: true } },
   options: {
     out: { type: "string", describe: "File to write (default: report.html in the run; needed for several)" },
+    ...imagesOptions,
   },
   examples: [
     ["etl report runs/gender", "Render it again"],
     ["etl report runs/a runs/b --out compare.html", "Several runs on one page"],
+    ["etl report runs/gender --with-images --out faces.html", "With the faces that filters respond to"],
   ],
   run: async (args, context) => {
     const given = texts(args, "runs");
     const runs = (await Promise.all(given.map(runsOf))).flat();
     const records = await Promise.all(runs.map(readRecord));
+    if (flag(args, "with-images") === true) {
+      for (const [i, run] of runs.entries())
+        records[i] = { ...records[i], faces: await facesOfRun(run, records[i], context) };
+    }
     const out = text(args, "out") ?? (given.length === 1 ? join(given[0], "report.html") : undefined);
     if (out === undefined) {
       throw new EtlError("usage", "report: several runs without --out, the name of the file was needed");

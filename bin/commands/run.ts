@@ -14,7 +14,7 @@ import { crossval, type CrossvalOptions } from "../../lib/pipeline/crossval.ts";
 import { train } from "../../lib/pipeline/train.ts";
 import type { TrainOptions } from "../../lib/pipeline/train-options.ts";
 import { requiredText, text, type Command, type Context } from "../command.ts";
-import { harvestOptions, pruneOptions, trainOptions } from "../options.ts";
+import { harvestOptions, imagesOptions, pruneOptions, trainOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 import { showFolds } from "./crossval.ts";
 import { show as showTraining } from "./train.ts";
@@ -22,7 +22,7 @@ import { show as showTraining } from "./train.ts";
 export const pruneCommand: Command = {
   usage: "prune",
   describe: "The whole job: harvest, LASSO, cut, fine-tune, measure, report",
-  options: trainOptions,
+  options: { ...trainOptions, ...imagesOptions },
   examples: [
     ["etl prune --gamma 0.01 --task gender --data synthetic --out runs/first", "Try it with drawn faces"],
     ["etl prune --gamma 0.1 --task gender --data ~/celeba --out runs/gender", "CelebA, a smaller network"],

@@ -125,6 +125,37 @@ export interface ResponseRecord {
   }[];
 }
 
+/** How often the networks were right in one group of test faces: those that share a value of a label column. */
+export interface GroupRecord {
+  readonly column: string;
+  readonly label: string;
+  readonly n: number;
+  /** Share of right answers, by the name of the network. */
+  readonly accuracy: Readonly<Record<string, number>>;
+}
+
+/** The faces that one filter responds to most. Never part of `record.json`: pictures of people are asked for. */
+export interface FilterFaces {
+  readonly tap: string;
+  readonly layer: string;
+  readonly filter: number;
+  /** |correlation| of the pooled response with the target, on the sample. */
+  readonly correlation: number;
+  /** Training pictures in the sample. */
+  readonly n: number;
+  /** Strongest responses first, weakest last, in standard deviations from the sample's mean. */
+  readonly highest: readonly FacePicture[];
+  readonly lowest: readonly FacePicture[];
+}
+
+export interface FacePicture {
+  readonly response: number;
+  /** What the label file says about the face, as people read it. */
+  readonly label: string;
+  /** A small WebP, as base64. */
+  readonly webp: string;
+}
+
 /** What the plan would cost at another gamma: planned only, nothing trained. Ready for the report's slider. */
 export interface GammaCostRecord extends Cost {
   readonly gamma: number;
@@ -186,6 +217,10 @@ export interface RunRecord {
   readonly gammaCosts?: readonly GammaCostRecord[];
   /** How single filters respond to the label. */
   readonly responses?: readonly ResponseRecord[];
+  /** Accuracy by group of test faces, where the data set has other labels. */
+  readonly groups?: readonly GroupRecord[];
+  /** Only with `--with-images`, and only in the report. */
+  readonly faces?: readonly FilterFaces[];
   /**
    * Networks that answer several tasks: `test`, `validation` and `versusBaseline` are of `task`, the others' are in
    * `others`. The accuracy in `history` is the mean over the tasks.

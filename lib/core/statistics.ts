@@ -26,3 +26,19 @@ export function median(values: readonly number[]): number | undefined {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted.length === 0 ? undefined : quantile(sorted, 0.5);
 }
+
+/** A range that holds the true value in 95 of 100 samples. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Wilson's 95 % interval of a share of n cases; [0, 1] where there are none. */
+export function wilson(share: number, n: number): Interval {
+  if (n <= 0) return { low: 0, high: 1 };
+  const z = 1.959964;
+  const middle = share + (z * z) / (2 * n);
+  const half = z * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n));
+  const scale = 1 + (z * z) / n;
+  return { low: Math.max(0, (middle - half) / scale), high: Math.min(1, (middle + half) / scale) };
+}

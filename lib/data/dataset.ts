@@ -1,6 +1,7 @@
 /** What the data part hands on: a labelled set of pictures as plain data. */
 import type { Crop, Task } from "../core/artifacts.ts";
 import type { DataProblem } from "../core/record.ts";
+import type { GroupColumn } from "./groups.ts";
 
 export type Split = "train" | "val" | "test";
 
@@ -17,6 +18,8 @@ export interface Item {
   readonly identity?: string;
   /** This picture's own face box (from its annotation); overrides the data set's. */
   readonly crop?: Crop;
+  /** Test part: the face's group in each of the data set's `groups`; `NO_GROUP` where it has none. */
+  readonly groups?: Uint8Array;
   /** Size of the file; 0 where the picture is drawn. */
   readonly bytes: number;
   /** When the file was changed last, milliseconds; part of the cache key, not of the fingerprint. */
@@ -36,6 +39,8 @@ export interface Dataset {
   readonly items: readonly Item[];
   /** Face box for every picture without one of its own. */
   readonly crop: Crop;
+  /** Label columns that divide the test part: errors are counted by them. */
+  readonly groups: readonly GroupColumn[];
   /** What was recognised or assumed, one sentence each: to be printed. */
   readonly assumptions: readonly string[];
   /** Rows and pictures that were left out, and why. */

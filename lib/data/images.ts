@@ -119,6 +119,23 @@ function undecodable(path: string, error: unknown): EtlError {
   });
 }
 
+/**
+ * A small picture of decoded pixels, as WebP.
+ *
+ * @param pixels RGB, uint8 [height, width, 3]
+ * @param side height in pixels
+ */
+export async function thumbnail(
+  pixels: Uint8Array,
+  { width, height }: PictureSize,
+  side: number,
+): Promise<Uint8Array> {
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .resize({ height: side })
+    .webp({ quality: 60 })
+    .toBuffer();
+}
+
 /** For each channel a table from pixel 0..255 to the network's input; `gain` multiplies the pixel first (clamped). */
 export function channelTables(preprocessing: Preprocessing, gain = 1): readonly Float32Array[] {
   return preprocessing.mean.map((mean, c) => {

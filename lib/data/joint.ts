@@ -100,6 +100,7 @@ export function joinFolders(sets: readonly Dataset[]): Dataset {
     tasks,
     items,
     crop: first.crop,
+    groups: [],
     assumptions: sets.flatMap(({ name, assumptions }) => assumptions.map((text) => `${name}: ${text}`)),
     problems: sets.flatMap((set) =>
       set.problems.map(({ file, problem }) => ({ file: below(root, set.root, file), problem })),

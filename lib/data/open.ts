@@ -8,6 +8,7 @@ import { insideOf, ioError } from "../core/files.ts";
 import { createRandom, type Random } from "../core/random.ts";
 import type { DataProblem } from "../core/record.ts";
 import { WHOLE, type Dataset, type Item, type OpenOptions, type RawTable } from "./dataset.ts";
+import { groupRows } from "./groups.ts";
 import { readLabels, type Label } from "./labels.ts";
 import { placeItems, type LabelledRow } from "./place.ts";
 import { mapLimit } from "./parallel.ts";
@@ -73,9 +74,18 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
       random: random.fork("split"),
     },
   );
+  const tested = placed.items.flatMap((_, i) => (splits[i] === "test" ? [i] : []));
+  const groups = groupRows(
+    table,
+    task,
+    tested.map((i) => placed.items[i].row),
+  );
+  const groupsOf = new Map(tested.map((i, k) => [i, groups.codes[k]]));
   const all = placed.items.map(({ row, target, mask, crop, bytes, modifiedMs }, i): Item => {
     const { identity } = row;
+    const own = groupsOf.get(i);
     const extra = {
+      ...(own && { groups: own }),
       ...(mask && { mask }),
       ...(identity !== undefined && { identity }),
       ...(crop && { crop }),
@@ -94,6 +104,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     task,
     items,
     crop,
+    groups: groups.columns,
     assumptions: [
       `layout: ${table.layout}`,
       `crop: ${cropSentence(crop, options, table, placed.ownCrops)}`,

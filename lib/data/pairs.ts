@@ -104,6 +104,7 @@ export async function openPairs(
     JSON.stringify([crop, items.map((item) => [item.file, item.bytes, item.crop])]),
   );
   const dataset: Dataset = {
+    groups: [],
     name: around?.name ?? root,
     root,
     layout: "pairs",

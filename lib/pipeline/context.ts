@@ -29,17 +29,28 @@ export interface RunContext extends Labelling {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Opens data, backbone and engine. The caller closes with {@link closeContext}, also after a failure. */
+/** A run without its folder: enough to look at pictures and networks. */
+export type RunParts = Omit<RunContext, "folder">;
+
+/** Opens data, backbone and engine for a run folder. The caller closes with {@link closeContext}, also after a failure. */
 export async function openContext(
   config: Config,
   folder: RunFolder,
+  options: Parameters<typeof openParts>[1],
+): Promise<RunContext> {
+  return { folder, ...(await openParts(config, options)) };
+}
+
+/** Opens data, backbone and engine. The caller closes with {@link closeContext}, also after a failure. */
+export async function openParts(
+  config: Config,
   options: {
     readonly progress?: Progress | undefined;
     readonly signal?: AbortSignal | undefined;
     /** Only the pictures of one shard of the training part: no other is decoded. */
     readonly shard?: Shard | undefined;
   },
-): Promise<RunContext> {
+): Promise<RunParts> {
   const progress = options.progress ?? silent;
   const backbone = await loadBackbone(
     config.backbone,
@@ -75,7 +86,6 @@ export async function openContext(
     });
     return {
       config,
-      folder,
       engine,
       backbone,
       dataset,
@@ -93,7 +103,7 @@ export async function openContext(
   }
 }
 
-export async function closeContext(context: RunContext): Promise<void> {
+export async function closeContext(context: RunParts): Promise<void> {
   await context.engine.dispose();
   await context.store.close();
 }

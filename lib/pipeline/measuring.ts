@@ -1,10 +1,11 @@
 /** Stages evaluate and profile: quality on the test part (touched once), and CPU time. */
 import { readJson, writeJson } from "../core/files.ts";
-import type { Latency, Metrics } from "../core/record.ts";
+import type { GroupRecord, Latency, Metrics } from "../core/record.ts";
 import { computeMetrics } from "../evaluate/metrics.ts";
 import { profileModels } from "../evaluate/profile.ts";
 import type { Network } from "../network/network.ts";
 import type { RunContext } from "./context.ts";
+import { labelsOf } from "./run-tasks.ts";
 import { predictRows, type TaskAnswers } from "./training.ts";
 
 /** A network to be measured, in target units. */
@@ -19,6 +20,8 @@ export interface TaskQuality {
   readonly test: Metrics;
   readonly validation: Metrics;
   readonly versusBaseline?: { readonly difference: number; readonly error: number };
+  /** How right the answer to each labelled row of the test part is, 0..1. */
+  readonly right: readonly number[];
 }
 
 /** Quality of one network. */
@@ -30,7 +33,7 @@ export interface Evaluated {
 
 /** `evaluation/NAME.json`: metrics, and how right each labelled test row was (0..1), for paired comparisons. */
 interface EvaluationFile {
-  readonly tasks: readonly (Omit<TaskQuality, "versusBaseline"> & { readonly right: readonly number[] })[];
+  readonly tasks: readonly Omit<TaskQuality, "versusBaseline">[];
 }
 
 /** Evaluates a network on validation and test parts; leaves `evaluation/NAME.json`. The baseline comes first. */
@@ -68,10 +71,10 @@ export async function evaluateStage(
   const reference = name === "baseline" ? undefined : await readEvaluation(folder.file(fileOf("baseline")));
   return {
     name,
-    tasks: tasks.map(({ right, ...quality }, t) =>
+    tasks: tasks.map((quality, t) =>
       reference === undefined
         ? quality
-        : { ...quality, versusBaseline: paired(right, reference.tasks[t].right) },
+        : { ...quality, versusBaseline: paired(quality.right, reference.tasks[t].right) },
     ),
   };
 }
@@ -115,6 +118,24 @@ function paired(
   });
   const difference = sum / n;
   return { difference, error: Math.sqrt(Math.max(0, squares / n - difference ** 2) / n) };
+}
+
+/** Accuracy of every network in every group of test faces that has some; of the run's first task. */
+export function groupAccuracies(
+  { dataset, store, rows, tasks: [task] }: Pick<RunContext, "dataset" | "store" | "rows" | "tasks">,
+  evaluated: readonly Evaluated[],
+): readonly GroupRecord[] {
+  const tested = Array.from(labelsOf(store, task, rows.test).at, (i) => store.items[rows.test[i]]);
+  return dataset.groups.flatMap(({ column, labels }, c) =>
+    labels.flatMap((label, code) => {
+      const own = Array.from(tested.keys()).filter((i) => tested[i].groups?.[c] === code);
+      if (own.length === 0) return [];
+      const share = ({ tasks: [{ right }] }: Evaluated): number =>
+        own.reduce((sum, i) => sum + right[i], 0) / own.length;
+      const accuracy = Object.fromEntries(evaluated.map((each) => [each.name, share(each)]));
+      return [{ column, label, n: own.length, accuracy }];
+    }),
+  );
 }
 
 /** CPU time of all networks, interleaved; leaves `latency.json`. */

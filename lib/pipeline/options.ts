@@ -53,6 +53,8 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   /** Weight of the distance to the unpruned network's pooled features in the loss; 0 = off. */
   readonly distill?: number;
   readonly folds?: number;
+  /** Show in the report the faces that kept filters respond to most: pictures of people. Default false. */
+  readonly withImages?: boolean;
 }
 
 /** Options with every default filled in; what `run.json` keeps. */
@@ -117,6 +119,7 @@ const defaults = {
   valFraction: 0.15,
   strict: false,
   runs: 50,
+  withImages: false,
   seed: 0,
   engine: "auto",
 } as const;

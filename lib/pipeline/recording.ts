@@ -20,7 +20,8 @@ import { renderReport } from "../report/report.ts";
 import { recordFrame } from "./record-frame.ts";
 import type { Plan } from "../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
-import type { Evaluated } from "./measuring.ts";
+import { filterFaces, imagesWarning } from "./filter-faces.ts";
+import { groupAccuracies, type Evaluated } from "./measuring.ts";
 import { gammaCosts, type Curves } from "./planning.ts";
 import { labelsOf, meanOver, type RunTask } from "./run-tasks.ts";
 
@@ -68,6 +69,7 @@ export async function makeRecord(context: RunContext, results: Results): Promise
       };
     }),
   );
+  const groups = groupAccuracies(context, results.evaluated);
   const frame = recordFrame(context, first.dataset.labels);
   return {
     ...frame,
@@ -84,6 +86,7 @@ export async function makeRecord(context: RunContext, results: Results): Promise
       paramsAfter: after.get(name)?.params ?? 0,
     })),
     gammaCosts: gammaCosts(context, results.curves),
+    ...(groups.length > 0 ? { groups } : {}),
     ...(others.length > 0 ? { others: others.map(answersOnly) } : {}),
     notes: results.notes,
   };
@@ -230,13 +233,20 @@ function countsOf({ dataset: { train, val, test } }: RunRecord): RunMetrics["dat
   return { train, val, test };
 }
 
+/** The record with pictures of people: for the page alone, never for `record.json`. */
+async function withFaces(context: RunContext, record: RunRecord): Promise<RunRecord> {
+  context.progress.warn(imagesWarning(context.dataset.name));
+  return { ...record, faces: await filterFaces(context, record.curves) };
+}
+
 /** Writes `record.json`, `metrics.json` and `report.html`. */
 export async function reportStage(context: RunContext, results: Results): Promise<RunRecord> {
-  const { folder, progress } = context;
+  const { config, folder, progress } = context;
   const record = await makeRecord(context, results);
   await writeJson(folder.file("record.json"), record);
   await writeJson(folder.file("metrics.json"), { ...metricsOf(record), models: record.models });
-  await writeWhole(folder.file("report.html"), renderReport(record, await readReportAssets()));
+  const page = config.withImages ? await withFaces(context, record) : record;
+  await writeWhole(folder.file("report.html"), renderReport(page, await readReportAssets()));
   progress.note(`report: ${folder.file("report.html")}`);
   return record;
 }

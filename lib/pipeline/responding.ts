@@ -8,7 +8,7 @@ import { spread } from "../core/statistics.ts";
 import { correlationRanking } from "../lasso/ranking.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { withPooledTaps, type Tap } from "../network/taps.ts";
-import { pictures, type RunContext } from "./context.ts";
+import { pictures, type RunContext, type RunParts } from "./context.ts";
 import { harvestKey, type Harvest } from "./harvesting.ts";
 import { isLabelled, labelsOf, momentsByTask, type RunTask } from "./run-tasks.ts";
 
@@ -58,38 +58,51 @@ async function responsesTo(
 
 /** The most correlated filter of `shownTaps` taps, spread evenly over the depth. */
 function chosenFilters(taps: readonly Tap[], moments: readonly TapMoments[]): Chosen[] {
-  const count = Math.min(shownTaps, taps.length);
-  const at = Array.from({ length: count }, (_, i) =>
-    Math.round((i * (taps.length - 1)) / Math.max(1, count - 1)),
-  );
-  return [...new Set(at)].map((t) => {
+  return shownAmong(taps.length).map((t) => {
     const { rho, order } = correlationRanking(mergeMoments(moments[t].folds));
     const { tap, layer, channels } = taps[t];
     return { tap, layer, channels, filter: order[0], correlation: rho[order[0]] };
   });
 }
 
-async function measure(
-  context: RunContext,
+/** The training rows of a task that are looked at, drawn by seed, ascending. */
+export function sampledRows(
+  { config, rows, store }: Pick<RunParts, "config" | "rows" | "store">,
   of: RunTask,
-  chosen: readonly Chosen[],
-): Promise<ResponseRecord[]> {
-  const { engine, backbone, config, rows, store } = context;
+): Uint32Array {
   const labelled = Array.from(rows.train).filter((row) => isLabelled(store.items[row], of));
   const shuffled = createRandom(config.seed).fork("responses").shuffle(labelled);
-  const sample = Uint32Array.from(shuffled.slice(0, sampleSize)).sort();
-  const pooled = withPooledTaps(backbone.network, chosen);
-  const outputs = chosen.map(({ tap }) => pooled.outputs.get(tap) ?? tap);
+  return Uint32Array.from(shuffled.slice(0, sampleSize)).sort();
+}
+
+/** Evenly spread places among `count` taps, from the first to the last. */
+export function shownAmong(count: number): number[] {
+  const shown = Math.min(shownTaps, count);
+  const at = Array.from({ length: shown }, (_, i) => Math.round((i * (count - 1)) / Math.max(1, shown - 1)));
+  return [...new Set(at)];
+}
+
+/**
+ * Pooled responses of whole taps.
+ *
+ * @returns beside `taps`, each [rows.length, channels]
+ */
+export async function pooledResponses(
+  context: RunParts,
+  taps: readonly { readonly tap: string; readonly channels: number }[],
+  rows: Uint32Array,
+): Promise<readonly Float32Array[]> {
+  const { engine, backbone } = context;
+  const pooled = withPooledTaps(backbone.network, taps);
+  const outputs = taps.map(({ tap }) => pooled.outputs.get(tap) ?? tap);
   const program = await engine.compile(subnetwork(pooled.network, outputs), { outputs });
-  const groups = groupsOf(of.task, labelsOf(store, of, sample).targets);
-  const values = chosen.map(() => new Float64Array(sample.length));
+  const values = taps.map(({ channels }) => new Float32Array(rows.length * channels));
   let done = 0;
   try {
-    for await (const batch of pictures(context, sample)) {
+    for await (const batch of pictures(context, rows)) {
       const result = await program.run({ [backbone.network.inputs[0].name]: batch.x });
-      chosen.forEach(({ filter }, t) => {
-        const { data, shape } = result[outputs[t]];
-        for (let i = 0; i < batch.rows.length; i++) values[t][done + i] = data[i * shape[1] + filter];
+      taps.forEach(({ channels }, t) => {
+        values[t].set(result[outputs[t]].data, done * channels);
       });
       done += batch.rows.length;
       context.signal?.throwIfAborted();
@@ -97,8 +110,19 @@ async function measure(
   } finally {
     await program.dispose();
   }
-  return chosen.map(({ tap, layer, filter, correlation }, t) => {
-    const all = Array.from(values[t]);
+  return values;
+}
+
+async function measure(
+  context: RunContext,
+  of: RunTask,
+  chosen: readonly Chosen[],
+): Promise<ResponseRecord[]> {
+  const sample = sampledRows(context, of);
+  const groups = groupsOf(of.task, labelsOf(context.store, of, sample).targets);
+  const values = await pooledResponses(context, chosen, sample);
+  return chosen.map(({ tap, layer, channels, filter, correlation }, t) => {
+    const all = Array.from(sample, (_, i) => values[t][i * channels + filter]);
     const points = groups.names.map((label, g) => {
       const own = all.filter((_, i) => groups.of[i] === g);
       const n = own.length;

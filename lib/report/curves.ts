@@ -41,16 +41,12 @@ export function pageCurves(record: RunRecord, id: string): PageCurves {
   ].sort((a, b) => a - b);
   const baseline = baselineOf(record)?.cost.total;
   const pruned = prunedOf(record)?.cost.total;
-  const shares = (key: "macs" | "params"): (number | null)[] | undefined => {
-    if (!baseline || planned.length === 0) return undefined;
-    return stops.map((gamma) => {
+  const costs = (key: "macs" | "params" | "bytes"): (number | null)[] =>
+    stops.map((gamma) => {
       const own = gamma === record.gamma ? pruned : undefined;
       const cost = own ?? planned.find((candidate) => candidate.gamma === gamma);
-      return cost ? short(cost[key] / baseline[key]) : null;
+      return cost ? short(cost[key]) : null;
     });
-  };
-  const macs = shares("macs");
-  const params = shares("params");
   const minFilters = record.config["minFilters"];
   return {
     id,
@@ -60,8 +56,9 @@ export function pageCurves(record: RunRecord, id: string): PageCurves {
     unit: record.task.kind === "regression" && record.task.scale === 1 ? (record.task.unit ?? "") : "",
     curves: record.curves.map((curve) => pageCurve(curve, short)),
     stops,
-    ...(macs ? { macs } : {}),
-    ...(params ? { params } : {}),
+    ...(baseline && planned.length > 0
+      ? { macs: costs("macs"), params: costs("params"), bytes: costs("bytes"), whole: baseline }
+      : {}),
   };
 }
 
@@ -124,8 +121,11 @@ function disagreement(set: PageCurves, record: RunRecord): Markup | undefined {
 function control(set: PageCurves): Markup {
   const kept = set.curves.reduce((sum, curve) => sum + curve.chosen, 0);
   const total = set.curves.reduce((sum, curve) => sum + curve.total, 0);
-  const planned = set.macs
-    ? html` · planned MACs <b data-role="macs"></b> · parameters <b data-role="params"></b>`
+  const planned = set.whole
+    ? html`<br />Planned network: <span class="nowrap">MACs <b data-role="macs"></b>,</span>
+        <span class="nowrap">FLOPs <b data-role="flops"></b>,</span>
+        <span class="nowrap">parameters <b data-role="params"></b>,</span>
+        <span class="nowrap">size <b data-role="bytes"></b></span>`
     : undefined;
   return html`<div class="control">
     <div class="line">

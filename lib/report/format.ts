@@ -82,6 +82,13 @@ export function formatPercentError(fraction: number, error: number): string {
   return `${formatPercent(fraction, error)}\u00a0±\u00a0${(100 * error).toFixed(decimalsFor(100 * error))}`;
 }
 
+/** "97.6 % (96.5 to 98.4)": a fraction with its range, in percent. */
+export function formatRange(fraction: number, { low, high }: { low: number; high: number }): string {
+  const decimals = decimalsFor((100 * (high - low)) / 4);
+  const text = (value: number): string => (100 * value).toFixed(decimals);
+  return `${text(fraction)}\u202f% (${text(low)} to ${text(high)})`;
+}
+
 /** A share of something, in words' company: "0.46 of the MACs". Two significant digits. */
 export function formatShare(share: number): string {
   return share >= 0.995 && share < 10 ? share.toFixed(2) : formatDigits(share, 2);

@@ -1,6 +1,7 @@
 /** Figures as plain data for Plotly. Colours are names of CSS properties: the page resolves them for light and dark. */
 import type { LayerRow } from "../core/artifacts.ts";
 import type { LayerCostRecord, ModelRecord, RunRecord } from "../core/record.ts";
+import { wilson } from "../core/statistics.ts";
 import type { Figure } from "./client/dom.ts";
 import { axisOf, layoutOf } from "./client/figures.ts";
 import { plotLabel, plotText } from "./escape.ts";
@@ -264,13 +265,10 @@ export function calibrationFigure(models: readonly ModelRecord[]): Figure {
       name: plotText(model.title),
       x: bins.map((bin) => short(bin.confidence)),
       y: bins.map((bin) => short(bin.accuracy)),
-      error_y: {
-        type: "data",
-        array: bins.map((bin) => short(Math.sqrt(Math.max(0, bin.accuracy * (1 - bin.accuracy)) / bin.n))),
-        color: look?.color,
-        thickness: 1,
-        width: 3,
-      },
+      error_y: errorBars(
+        bins.map((bin) => ({ share: bin.accuracy, n: bin.n })),
+        look?.color,
+      ),
       text: bins.map((bin) => formatCount(bin.n)),
       line: { color: look?.color, width: 1.5 },
       marker: { color: look?.color, size: 8, symbol: look?.symbol },
@@ -284,6 +282,23 @@ export function calibrationFigure(models: readonly ModelRecord[]): Figure {
       xaxis: axisOf("confidence of the prediction", { tickformat: ".0%", range: [start, 1.02] }),
       yaxis: axisOf("share that was right", { tickformat: ".0%", rangemode: "tozero" }),
     }),
+  };
+}
+
+/** Bars of Wilson's 95 % interval. */
+export function errorBars(
+  points: readonly { readonly share: number; readonly n: number }[],
+  color: string | undefined,
+): Record<string, unknown> {
+  const ranges = points.map(({ share, n }) => wilson(share, n));
+  return {
+    type: "data",
+    symmetric: false,
+    array: ranges.map(({ high }, i) => short(Math.max(0, high - points[i].share))),
+    arrayminus: ranges.map(({ low }, i) => short(Math.max(0, points[i].share - low))),
+    color,
+    thickness: 1.2,
+    width: 3,
   };
 }
 

@@ -1,10 +1,12 @@
 /** What kind of mistakes are made: scores, confusion matrices, calibration, attributes. */
 import type { Metrics, ModelRecord } from "../core/record.ts";
+import { wilson } from "../core/statistics.ts";
 import { html, type Markup } from "./escape.ts";
 import { orderedModels } from "./facts.ts";
-import { formatCount, formatDigits, formatPercent, formatPercentError } from "./format.ts";
-import { calibrationFigure } from "./plots.ts";
-import { plot, type Scope, type Section } from "./section.ts";
+import { formatCount, formatDigits, formatPercent, formatPercentError, formatRange } from "./format.ts";
+import { calibrationPart } from "./calibration.ts";
+import { groupsPart } from "./groups.ts";
+import type { Scope, Section } from "./section.ts";
 import { renderTable, text, type Cell, type Column } from "./tables.ts";
 
 interface Score {
@@ -64,6 +66,12 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
   });
 }
 
+/** A share of a row; what was right with its interval. */
+function shareOf(count: number, sum: number, right: boolean): string {
+  if (sum === 0) return "–";
+  return right ? formatRange(count / sum, wilson(count / sum, sum)) : formatPercent(count / sum);
+}
+
 /** Truth against prediction of one network; the bar is the share of the row. */
 function confusionTable(scope: Scope, model: ModelRecord): Markup | undefined {
   const matrix = model.test.confusion;
@@ -83,8 +91,8 @@ function confusionTable(scope: Scope, model: ModelRecord): Markup | undefined {
       return {
         cells: [
           text(classes[i]),
-          ...row.map((count) => ({
-            show: html`${formatCount(count)} <small>${sum > 0 ? formatPercent(count / sum) : "–"}</small>`,
+          ...row.map((count, j) => ({
+            show: html`${formatCount(count)} <small class="change">${shareOf(count, sum, i === j)}</small>`,
             csv: count,
             bar: sum > 0 ? count / sum : 0,
           })),
@@ -92,29 +100,7 @@ function confusionTable(scope: Scope, model: ModelRecord): Markup | undefined {
         ],
       };
     }),
-  });
-}
-
-/** Expected calibration error: mean distance between confidence and accuracy, weighted by the faces in a bin. */
-export function calibrationError(metrics: Metrics): number | undefined {
-  const bins = (metrics.calibration ?? []).filter((bin) => bin.n > 0);
-  const n = bins.reduce((sum, bin) => sum + bin.n, 0);
-  if (n === 0) return undefined;
-  return bins.reduce((sum, bin) => sum + (bin.n / n) * Math.abs(bin.accuracy - bin.confidence), 0);
-}
-
-function calibrationPlot(scope: Scope, models: readonly ModelRecord[]): Markup | undefined {
-  const calibrated = models.filter((model) => calibrationError(model.test) !== undefined);
-  if (calibrated.length === 0) return undefined;
-  const errors = calibrated.map(
-    (model) => `${model.title} ${formatPercent(calibrationError(model.test) ?? 0)}`,
-  );
-  return plot(scope, "calibration", calibrationFigure(calibrated), {
-    title: "Calibration",
-    text: html`How often a prediction is right, against how sure the network was. Below the diagonal it is too
-    sure of itself. Bars: one standard error. Mean distance from the diagonal, weighted by faces:
-    ${errors.join(", ")}.`,
-    label: `Reliability diagram. Mean distance from perfect calibration: ${errors.join(", ")}.`,
+    note: "In brackets: Wilson’s 95 % interval, from the n faces of that truth.",
   });
 }
 
@@ -163,6 +149,6 @@ export function qualitySection(scope: Scope): Section | undefined {
     title: "Right and wrong answers",
     body: html`${scoreTable(scope, models)}
       <div class="pair">${confusions}</div>
-      ${calibrationPlot(scope, main)} ${attributesTable(scope, main)}`,
+      ${groupsPart(scope, main)} ${calibrationPart(scope, main)} ${attributesTable(scope, main)}`,
   };
 }

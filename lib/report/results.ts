@@ -13,6 +13,7 @@ import {
   formatSi,
 } from "./format.ts";
 import type { Scope, Section } from "./section.ts";
+import { findingsBlock } from "./story.ts";
 import { renderTable, text, type Cell, type Column, type Row } from "./tables.ts";
 
 /** A number with the change against the baseline in brackets. */
@@ -85,12 +86,13 @@ export function resultsSection(scope: Scope): Section {
   return {
     id: `${scope.id}-before-after`,
     title: isTraining(record) ? "Result" : "Before and after",
-    body: html`<p class="plain">
+    body: html`${table} ${findingsBlock(record)}
+      <p class="plain">
         <dfn>MACs</dfn> are the multiply-and-add steps that one image costs; they do not depend on the
         machine. <dfn>FLOPs</dfn> count multiplication and addition apart, so they are twice the MACs; what
         the ETL paper calls FLOPS are MACs. <dfn>Size</dfn> is that of the stored parameters, four bytes each.
       </p>
-      ${table} ${costTable(scope, models)}`,
+      ${costTable(scope, models)}`,
   };
 }
 

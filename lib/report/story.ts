@@ -183,12 +183,16 @@ export function tiles(record: RunRecord): Markup | undefined {
   </ul>`;
 }
 
-/** Sentence, tiles, findings and notes. */
+/** Sentence and tiles: the first screen, with the table below them. */
 export function storyBlock(record: RunRecord): Markup {
-  const list = [...findings(record), ...record.notes.map((note) => html`${note}`)];
   return html`<p class="lead">${storySentence(record)}</p>
-    ${tiles(record)}
-    ${
+    ${tiles(record)}`;
+}
+
+/** What follows from the numbers, and what the run has to say. */
+export function findingsBlock(record: RunRecord): Markup {
+  const list = [...findings(record), ...record.notes.map((note) => html`${note}`)];
+  return html`${
       list.length > 0
         ? html`<ul class="findings">
             ${list.map((item) => html`<li>${item}</li>`)}

@@ -54,7 +54,7 @@ p { margin: 0 0 0.9rem; max-width: 44rem; overflow-wrap: anywhere; }
 .plain dfn { font-style: normal; font-weight: 600; color: var(--ink); }
 .note { color: var(--ink-3); font-size: 0.84rem; line-height: 1.45; margin: 0; max-width: 52rem; }
 .number { font-variant-numeric: tabular-nums; }
-ul.findings { margin: 0; padding-left: 1.15rem; max-width: 46rem; }
+ul.findings { margin: 1.5rem 0 0.9rem; padding-left: 1.15rem; max-width: 46rem; }
 ul.findings li { margin-bottom: 0.4rem; overflow-wrap: anywhere; }
 
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: 0.75rem; margin: 1.5rem 0; padding: 0; list-style: none; }
@@ -115,6 +115,13 @@ button:hover { background: var(--soft); }
 .control output { font-variant-numeric: tabular-nums; }
 .control .sums { margin: 0.35rem 0 0; font-size: 0.92rem; color: var(--ink-2); max-width: none; font-variant-numeric: tabular-nums; }
 .control .sums b { color: var(--ink); font-weight: 620; }
+.nowrap { white-space: nowrap; }
+.faces { display: grid; gap: 1rem; margin: 0.9rem 0 0; padding: 0; list-style: none; }
+.faces .row { display: flex; flex-wrap: wrap; gap: 0.25rem; align-items: flex-end; margin: 0.2rem 0 0; padding: 0; list-style: none; max-width: none; }
+.faces figure { margin: 0; padding: 0; border: 0; background: none; width: 4.25rem; }
+.faces img { display: block; width: 4.25rem; height: auto; border-radius: 0.3rem; }
+.faces figcaption { font-size: 0.72rem; line-height: 1.25; color: var(--ink-2); margin: 0.15rem 0 0; text-align: center; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+.faces .gap { align-self: center; padding: 0 0.5rem; color: var(--ink-3); font-size: 0.84rem; }
 .small-set { border: 0; margin: 0; padding: 0; min-width: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(8.4rem, 1fr)); gap: 0.5rem; }
 .small-set legend { padding: 0; margin: 0 0 0.6rem; font-size: 0.92rem; max-width: 46rem; }
 .small-set legend b { display: block; font-weight: 620; font-size: 1rem; }

@@ -8,6 +8,7 @@ import type { Progress } from "../../lib/core/progress.ts";
 import type { RunMetrics } from "../../lib/core/record.ts";
 import { silent } from "../../lib/core/progress.ts";
 import type { PruneOptions } from "../../lib/pipeline/options.ts";
+import { facesOfRun } from "../../lib/pipeline/filter-faces.ts";
 import { openModel } from "../../lib/pipeline/model.ts";
 import { prune } from "../../lib/pipeline/prune.ts";
 import { evaluateModel, predictImages } from "../../lib/pipeline/services.ts";
@@ -67,6 +68,34 @@ describe("prune, end to end on drawn faces", function () {
     expect(labels.filter((label) => /harvest|training|epoch|refit/.test(label))).to.deep.equal([]);
     const after = JSON.parse(await readFile(join(options.out, "metrics.json"), "utf8")) as RunMetrics;
     expect(after).to.deep.equal(before);
+  });
+
+  it("puts pictures of people into the report where they are asked for, and nowhere else", async () => {
+    const read = (name: string): Promise<string> => readFile(join(options.out, name), "utf8");
+    expect(await read("report.html")).not.to.contain("data:image/webp");
+    const warnings: string[] = [];
+    const progress: Progress = { ...silent, warn: (text) => void warnings.push(text) };
+    const record = await prune({ ...options, withImages: true, progress });
+    expect(warnings.join()).to.contain("pictures of people from synthetic faces");
+    const pictures = (await read("report.html")).match(/data:image\/webp;base64,[\w+/=]+/g) ?? [];
+    expect(pictures.length).to.be.within(6 * 12, 6 * 24);
+    expect(await read("record.json")).not.to.contain("webp");
+    const faces = await facesOfRun(options.out, record, { progress: silent });
+    expect(
+      faces.flatMap(({ highest, lowest }) => [...highest, ...lowest]).map(({ webp }) => webp),
+    ).to.have.length(pictures.length);
+    for (const { tap, filter, highest, lowest } of faces) {
+      expect(record.curves.find((curve) => curve.tap === tap)?.keep).to.include(filter);
+      const responses = [...highest, ...lowest].map(({ response }) => response);
+      expect(responses).to.deep.equal(responses.toSorted((a, b) => b - a));
+      expect([responses[0] > 0.5, (responses.at(-1) ?? 0) < 0]).to.deep.equal([true, true]);
+    }
+    const columns = new Set(record.groups?.map(({ column }) => column));
+    expect([...columns]).to.deep.equal(["age", "emotion", "valence", "yaw"]);
+    const emotion = record.groups?.filter(({ column }) => column === "emotion") ?? [];
+    const right = emotion.reduce((sum, { n, accuracy }) => sum + n * accuracy["pruned"], 0);
+    const pruned = record.models.find(({ name }) => name === "pruned")?.test;
+    expect(right / 40).to.be.closeTo(pruned?.accuracy ?? 0, 1e-9);
   });
 
   it("stopped in every stage and run again, it ends with the same accuracy and the same network", async () => {

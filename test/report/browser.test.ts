@@ -8,6 +8,7 @@ import { chromium, type Browser, type BrowserContext, type Page } from "playwrig
 import { readReportAssets } from "../../lib/report/assets.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { requireOrSkip } from "../support/require.ts";
+import { sampleFaces, sampleResponse, withGroups } from "./extras.ts";
 import { hostileRecord, sampleRecord, sampleRegression } from "./sample.ts";
 
 const chromiumPath = process.env["ETL_CHROMIUM"] ?? "/usr/bin/chromium";
@@ -41,7 +42,12 @@ describe("report in a browser", function () {
     requireOrSkip(this, "chromium", existsSync(chromiumPath));
     folder = await mkdtemp(join(tmpdir(), "etl-report-"));
     const assets = await readReportAssets();
-    await writeFile(join(folder, "one.html"), renderReport(sampleRecord(), assets));
+    await writeFile(join(folder, "one.html"), renderReport(withGroups(sampleRecord()), assets));
+    const faces = await sampleFaces();
+    await writeFile(
+      join(folder, "faces.html"),
+      renderReport({ ...withGroups(sampleRecord()), responses: [sampleResponse], faces }, assets),
+    );
     await writeFile(join(folder, "hostile.html"), renderReport(hostileRecord(), assets));
     await writeFile(
       join(folder, "many.html"),
@@ -115,8 +121,19 @@ describe("report in a browser", function () {
     expect(await knees()).not.to.deep.equal(places);
     await page.keyboard.press("Home");
     expect(await kept()).to.deep.equal(sampleRecord().curves.map((curve) => curve.total));
-    expect(await slider.getAttribute("aria-valuetext")).to.match(/^gamma 0: 3,104 of 3,104 filters kept$/);
-    expect(await page.locator("[data-role=macs]").textContent()).to.contain("100");
+    expect(await slider.getAttribute("aria-valuetext")).to.match(
+      /^gamma 0: 3,104 of 3,104 filters kept, 557\u202fM FLOPs, 17\.6\u202fMB$/,
+    );
+    const sums = async (): Promise<string[]> =>
+      Promise.all(
+        ["macs", "flops", "params", "bytes"].map((role) =>
+          page.locator(`[data-role=${role}]`).innerText({ timeout: 10_000 }),
+        ),
+      );
+    const all = await sums();
+    for (const text of all) expect(text).to.match(/^[\d.]+\u202f[kMG]B? \(100\u202f%\)$/);
+    await page.keyboard.press("PageUp");
+    (await sums()).forEach((text, i) => expect(text).not.to.equal(all[i]));
     await page.locator("[data-action=reset-gamma]").click();
     expect(await kept()).to.deep.equal(before);
     expectQuiet("one.html");
@@ -161,8 +178,43 @@ describe("report in a browser", function () {
     await context.close();
   });
 
+  it("shows the faces that filters respond to, from the file itself", async () => {
+    const { page, context } = await open("faces.html", { viewport: { width: 390, height: 844 } });
+    const shown = await page.evaluate<number[]>(
+      "[...document.querySelectorAll('.faces img')].map((image) => image.naturalHeight)",
+    );
+    expect(shown).to.deep.equal(Array.from({ length: 24 }, () => 64));
+    expect(await page.locator("#run-responses").innerText()).to.contain("pictures of people");
+    expectQuiet("faces.html");
+    await context.close();
+  });
+
+  it("slides and downloads on a phone", async () => {
+    const { page, context } = await open("one.html", {
+      viewport: { width: 390, height: 844 },
+      hasTouch: true,
+      isMobile: true,
+      acceptDownloads: true,
+    });
+    const kept = page.locator("[data-role=kept]");
+    const before = await kept.innerText();
+    const slider = page.locator("input[type=range]");
+    const { width = 0, height = 0 } = (await slider.boundingBox()) ?? {};
+    await slider.tap({ position: { x: 0.95 * width, y: height / 2 } });
+    await until(page, `document.querySelector('[data-role=kept]').innerText !== ${JSON.stringify(before)}`);
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.locator('button[data-action=csv][data-table="run-groups"]').tap(),
+    ]);
+    const lines = (await readFile(await download.path(), "utf8")).trimEnd().split("\r\n");
+    expect(lines).to.have.length(6);
+    expect(lines[0]).to.match(/^\ufeffLabel,Group,n,/);
+    expectQuiet("one.html");
+    await context.close();
+  });
+
   it("fits a phone, with names of any length", async () => {
-    for (const name of ["one.html", "hostile.html", "many.html"]) {
+    for (const name of ["one.html", "faces.html", "hostile.html", "many.html"]) {
       const { page, context } = await open(name, { viewport: { width: 390, height: 844 } });
       expect(await page.evaluate("document.documentElement.scrollWidth"), name).to.equal(390);
       expectQuiet(name);

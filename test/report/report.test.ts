@@ -4,9 +4,10 @@ import type { RunRecord } from "../../lib/core/record.ts";
 import { readReportAssets, type ReportAssets } from "../../lib/report/assets.ts";
 import { csvText, toCsv } from "../../lib/report/client/page.ts";
 import { clientScript, unqualified } from "../../lib/report/client/script.ts";
-import { calibrationError } from "../../lib/report/quality.ts";
+import { calibrationError } from "../../lib/report/calibration.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { findings, storySentence } from "../../lib/report/story.ts";
+import { sampleFaces, sampleResponse, withGroups } from "./extras.ts";
 import { hostile, hostileRecord, sampleRecord, sampleRegression } from "./sample.ts";
 
 const plain = (text: string): string =>
@@ -89,8 +90,13 @@ describe("report: one HTML file from run records", () => {
     expect(page).to.contain("&lt;img src=x onerror=");
   });
 
-  it("has one heading of the first level, captions for all tables and labels for all figures", () => {
-    const page = renderReport(sampleRegression(), tiny);
+  it("has one heading of the first level, captions for all tables and labels for all figures", async () => {
+    const whole = {
+      ...withGroups(sampleRegression()),
+      responses: [sampleResponse],
+      faces: await sampleFaces(),
+    };
+    const page = renderReport(whole, tiny);
     expect(page.match(/<h1/g)).to.have.length(1);
     expect(page.match(/<caption/g)?.length).to.equal(page.match(/<table/g)?.length);
     expect(page.match(/role="img"\s+aria-label="[^"]{20,}/g)?.length).to.equal(

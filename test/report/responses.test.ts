@@ -28,7 +28,7 @@ describe("responses of single filters", () => {
       seen: new Map(),
     };
     expect(responsesSection(scope)?.body.text.replace(/\s+/g, " ")).to.contain("Mean over 30 training faces");
-    const [line] = scope.figures.get("run-responses")?.data ?? [];
+    const [line] = scope.figures.get("run-response")?.data ?? [];
     expect(line?.["x"]).to.deep.equal(["no", "yes"]);
     expect(line?.["y"]).to.deep.equal([-0.5, 1]);
   });

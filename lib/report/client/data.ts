@@ -28,9 +28,12 @@ export interface PageCurves {
   readonly curves: readonly PageCurve[];
   /** Gammas that the slider stops at, ascending; the run's own is among them. */
   readonly stops: readonly number[];
-  /** Planned shares of MACs and parameters beside `stops`; absent where they were not planned. */
+  /** Planned MACs, parameters and bytes beside `stops`; absent where they were not planned. */
   readonly macs?: readonly (number | null)[];
   readonly params?: readonly (number | null)[];
+  readonly bytes?: readonly (number | null)[];
+  /** Those of the unpruned network. */
+  readonly whole?: { readonly macs: number; readonly params: number; readonly bytes: number };
 }
 
 export interface PageData {

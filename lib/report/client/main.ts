@@ -2,7 +2,7 @@
  * The page's script. It is written as functions that use nothing but each other and their arguments; `script.ts` puts
  * their source text into the page, so that what is linted, type-checked and tested is what runs there.
  */
-import { formatCount, formatGamma } from "../format.ts";
+import { formatBytes, formatCount, formatGamma, formatSi } from "../format.ts";
 import type { PageCurves, PageData } from "./data.ts";
 import type { PageElement, PageWindow } from "./dom.ts";
 import { depthFigure, tapFigure } from "./figures.ts";
@@ -115,6 +115,9 @@ export function setupCurves(
   };
   const share = (value: number | null | undefined): string =>
     value === null || value === undefined ? "–" : `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)}\u202f%`;
+  /** "124 M (46 %)"; `text` is the value as people read it. */
+  const cost = (value: number | null | undefined, whole: number | undefined, text: string): string =>
+    value === null || value === undefined || whole === undefined ? "–" : `${text} (${share(value / whole)})`;
   const move = (): void => {
     const stop = Number(slider.value);
     const gamma = set.stops[stop];
@@ -135,11 +138,17 @@ export function setupCurves(
     write("gamma", formatGamma(gamma));
     write("kept", formatCount(kept));
     write("share", share(total > 0 ? kept / total : null));
-    write("macs", share(set.macs?.[stop]));
-    write("params", share(set.params?.[stop]));
+    const macs = set.macs?.[stop];
+    const params = set.params?.[stop];
+    const bytes = set.bytes?.[stop];
+    write("macs", cost(macs, set.whole?.macs, formatSi(macs ?? 0)));
+    write("flops", cost(macs, set.whole?.macs, formatSi(2 * (macs ?? 0))));
+    write("params", cost(params, set.whole?.params, formatSi(params ?? 0)));
+    write("bytes", cost(bytes, set.whole?.bytes, formatBytes(bytes ?? 0)));
+    const planned = macs && bytes ? `, ${formatSi(2 * macs)} FLOPs, ${formatBytes(bytes)}` : "";
     slider.setAttribute(
       "aria-valuetext",
-      `gamma ${formatGamma(gamma)}: ${formatCount(kept)} of ${formatCount(total)} filters kept`,
+      `gamma ${formatGamma(gamma)}: ${formatCount(kept)} of ${formatCount(total)} filters kept${planned}`,
     );
     redrawSoon();
   };

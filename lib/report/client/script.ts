@@ -1,5 +1,5 @@
 /** Puts the page's functions together as one script text. */
-import { formatCount, formatDigits, formatGamma } from "../format.ts";
+import { formatBytes, formatCount, formatDigits, formatGamma, formatSi } from "../format.ts";
 import { axisOf, depthFigure, layoutOf, tapFigure } from "./figures.ts";
 import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, smallPoint } from "./knee.ts";
 import { drawFigure, setupCurves, startReport } from "./main.ts";
@@ -14,6 +14,8 @@ export function clientScript(): string {
     formatCount,
     formatDigits,
     formatGamma,
+    formatSi,
+    formatBytes,
     errorsOf,
     kneeAt,
     chosenAt,

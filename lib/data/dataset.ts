@@ -1,9 +1,15 @@
 /** What the data part hands on: a labelled set of pictures as plain data. */
 import type { Crop, Task } from "../core/artifacts.ts";
 import type { DataProblem } from "../core/record.ts";
-import type { GroupColumn } from "./groups.ts";
 
 export type Split = "train" | "val" | "test";
+
+/** One label column, cut into a few groups. */
+export interface GroupColumn {
+  readonly column: string;
+  /** Names of the groups, in order; a code in `Item.groups` indexes them. */
+  readonly labels: readonly string[];
+}
 
 /** One labelled picture. */
 export interface Item {

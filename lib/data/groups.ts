@@ -1,14 +1,7 @@
 /** Groups of test faces by the label columns of a data set: errors are counted by them. */
 import type { Task } from "../core/artifacts.ts";
 import { quantile } from "../core/statistics.ts";
-import type { RawRow, RawTable } from "./dataset.ts";
-
-/** One label column, cut into a few groups. */
-export interface GroupColumn {
-  readonly column: string;
-  /** Names of the groups, in order; a code in `Item.groups` indexes them. */
-  readonly labels: readonly string[];
-}
+import type { GroupColumn, RawRow, RawTable } from "./dataset.ts";
 
 /** Code of a face that is in no group of a column. */
 export const NO_GROUP = 255;

@@ -1,7 +1,7 @@
 /** Short forms for the operators that rules are made of. All names are row-major. */
 import { sizeOf } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes-context.ts";
-import type { Graph } from "./graph.ts";
+import type { Graph } from "./graph-types.ts";
 
 export const add = (g: Graph, a: string, b: string): string => g.op("Add", [a, b]);
 export const sub = (g: Graph, a: string, b: string): string => g.op("Sub", [a, b]);

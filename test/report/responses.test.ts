@@ -1,15 +1,11 @@
 import { expect } from "chai";
 import { responsesSection } from "../../lib/report/responses.ts";
 import type { Scope } from "../../lib/report/section.ts";
+import { sampleResponse } from "./extras.ts";
 import { sampleRecord } from "./sample.ts";
 
 const response = {
-  tap: "t",
-  layer: "conv",
-  filter: 3,
-  correlation: 0.5,
-  mean: 2,
-  sd: 4,
+  ...sampleResponse,
   points: [
     { label: "no", mean: 0, error: 0.4, n: 10 },
     { label: "yes", mean: 6, error: 0.4, n: 20 },

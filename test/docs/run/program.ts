@@ -74,7 +74,7 @@ export async function bindPackage(program: Program, folder: string): Promise<voi
   );
 }
 
-/** Four convolutions, two of them tied by an addition, on pictures of 32x32. */
+/** Four convolutions, two of them tied by an addition, on pictures of 150x150 as face-resnet takes them. */
 function smallBackbone() {
   const random = createRandom(11);
   const weights = (...shape: number[]) => {
@@ -83,9 +83,9 @@ function smallBackbone() {
     return { shape, data: Float32Array.from(data) };
   };
   const net = createBuilder("small");
-  const image = net.input("image", ["batch", 3, 32, 32]);
+  const image = net.input("image", ["batch", 3, 150, 150]);
   const bias = (length: number) => new Float32Array(length);
-  const a = net.relu(net.conv(image, { weights: weights(12, 3, 3, 3), bias: bias(12), strides: 2, pads: 1 }));
+  const a = net.relu(net.conv(image, { weights: weights(12, 3, 3, 3), bias: bias(12), strides: 4, pads: 1 }));
   const b = net.relu(net.conv(a, { weights: weights(16, 12, 3, 3), bias: bias(16), strides: 2, pads: 1 }));
   const c = net.relu(net.conv(b, { weights: weights(16, 16, 3, 3), bias: bias(16), pads: 1 }));
   const d = net.conv(c, { weights: weights(16, 16, 3, 3), bias: bias(16), pads: 1 });
@@ -93,8 +93,8 @@ function smallBackbone() {
   const features = net.flatten(net.globalAveragePool(sum));
   return withFacts(net.build([features]), {
     preprocessing: {
-      width: 32,
-      height: 32,
+      width: 150,
+      height: 150,
       color: "RGB",
       mean: [128, 128, 128],
       scale: [1 / 64, 1 / 64, 1 / 64],

@@ -12,7 +12,7 @@ interface SolveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Work (filters squared times outputs squared, over all taps) below which threads are not started. */
+/** Work (filters squared times outputs squared, over all taps) below which no thread is started. */
 const smallWork = 4e6;
 
 /** Solves every tap; the result does not depend on the number of threads. */
@@ -20,10 +20,10 @@ export async function solveCurves(moments: readonly TapMoments[], options: Solve
   const { progress } = options;
   const work = moments.map(({ folds: [{ p, q }] }) => p * p * q * q);
   const total = work.reduce((sum, each) => sum + each, 0);
-  const threads = total < smallWork ? 1 : Math.min(options.threads, moments.length);
+  const threads = Math.max(1, Math.min(options.threads, moments.length));
   progress.start("LASSO paths", moments.length);
   const curves =
-    threads < 2
+    total < smallWork
       ? await solveHere(moments, options)
       : await solveThere(moments, work, { ...options, threads });
   progress.finish(`${moments.length} taps, 100 lambdas each`);
@@ -60,8 +60,7 @@ async function solveThere(
     await Promise.all(
       workers.map(async (worker) => {
         for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-          signal?.throwIfAborted();
-          curves[next] = await solveIn(worker, moments[next]);
+          curves[next] = await solveIn(worker, moments[next], signal);
           progress.update(++done);
         }
       }),
@@ -72,9 +71,16 @@ async function solveThere(
   return curves;
 }
 
-async function solveIn(worker: Worker, moments: TapMoments): Promise<Curve> {
-  const answer = once(worker, "message"); // an error of the thread rejects it
+/** Ctrl-C does not wait for the tap under way: with many outputs one takes minutes. */
+async function solveIn(worker: Worker, moments: TapMoments, signal: AbortSignal | undefined): Promise<Curve> {
+  signal?.throwIfAborted();
+  const answer = once(worker, "message", signal === undefined ? {} : { signal }); // an error of the thread rejects it
   worker.postMessage(moments);
-  const [curve] = (await answer) as [Curve];
-  return curve;
+  try {
+    const [curve] = (await answer) as [Curve];
+    return curve;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
 }

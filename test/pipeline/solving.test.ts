@@ -1,14 +1,15 @@
 import { expect } from "chai";
 import { createMomentsAccumulator } from "../../lib/core/moments.ts";
 import type { TapMoments } from "../../lib/core/artifacts.ts";
-import { silent } from "../../lib/core/progress.ts";
+import { silent, type Progress } from "../../lib/core/progress.ts";
 import { createRandom } from "../../lib/core/random.ts";
+import { characteristicCurve } from "../../lib/lasso/curve.ts";
 import { solveCurves } from "../../lib/pipeline/solving.ts";
 
-const [p, q, rows] = [120, 4, 300];
+const rows = 300;
 
-/** Moments of random responses, large enough that threads are started. */
-function tap(name: string): TapMoments {
+/** Moments of random responses, p filters, q outputs. */
+function tap(name: string, [p, q]: readonly [number, number]): TapMoments {
   const random = createRandom(7).fork(name);
   const folds = [0, 1, 2].map(() => {
     const sums = createMomentsAccumulator(p, q);
@@ -23,16 +24,32 @@ function tap(name: string): TapMoments {
   return { tap: name, folds };
 }
 
-describe("characteristic curves on several threads", function () {
+describe("characteristic curves on threads", function () {
   this.timeout(60_000);
-  it("are those of one thread, in the order of the taps", async () => {
-    const moments = Array.from({ length: 20 }, (_, i) => tap(`tap ${i}`));
-    const progress = silent;
-    const [one, two] = [
-      await solveCurves(moments, { threads: 1, progress }),
-      await solveCurves(moments, { threads: 2, progress }),
-    ];
-    expect(two.map((curve) => curve.tap)).to.deep.equal(one.map((curve) => curve.tap));
-    expect(two).to.deep.equal(one);
+  const progress = silent;
+
+  it("are those solved in place, in the order of the taps, on one thread or several", async () => {
+    const moments = Array.from({ length: 2 }, (_, i) => tap(`tap ${i}`, [60, 30]));
+    const here = moments.map((each) => characteristicCurve(each));
+    expect(await solveCurves(moments, { threads: 1, progress })).to.deep.equal(here);
+    expect(await solveCurves(moments, { threads: 2, progress })).to.deep.equal(here);
+  });
+
+  it("are given up in the middle of a tap when the run is stopped", async () => {
+    const stop = new AbortController();
+    let solved = 0;
+    const counting: Progress = {
+      ...silent,
+      update: (count) => {
+        solved = count;
+      },
+    };
+    setTimeout(() => {
+      stop.abort(new Error("stopped"));
+    }, 200);
+    const options = { threads: 1, progress: counting, signal: stop.signal };
+    const error = await solveCurves([tap("many outputs", [240, 40])], options).catch((e: unknown) => e);
+    expect(error).to.have.property("message", "stopped");
+    expect(solved).to.equal(0);
   });
 });

@@ -13,11 +13,10 @@ import { buildResnet18, buildResnet18Mlp, buildResnet50 } from "../../lib/backbo
 import { buildShufflenetV2 } from "../../lib/backbones/shufflenet-v2.ts";
 import { buildVgg16 } from "../../lib/backbones/vggface.ts";
 import type { Tensors, TrainingOptions } from "../../lib/engine/engine.ts";
-import { openEngine } from "../../lib/engine/open.ts";
 import { foldBatchNorm } from "../../lib/network/fold-batch-norm.ts";
 import type { Network } from "../../lib/network/network.ts";
 import { inferShapes } from "../../lib/network/shapes.ts";
-import { compareGradients, compareOutputs, type Engines, randomTensor } from "./conformance-check.ts";
+import { bothEngines, compareGradients, compareOutputs, randomTensor } from "./conformance-check.ts";
 
 const pictures = 2;
 /** Side of the pictures where the architecture leaves it open; the last maps are 2 x 2 or a little larger. */
@@ -72,17 +71,7 @@ function inputsOf(network: Network): { images: Tensors; targets: Tensors } {
 
 describe("engines ort and tfjs agree on every backbone", function () {
   this.timeout(180_000);
-  let engines: Engines;
-  before(async () => {
-    engines = {
-      ort: await openEngine({ engine: "ort", threads: 1 }),
-      tfjs: await openEngine({ engine: "tfjs" }),
-    };
-  });
-  after(async () => {
-    await engines.ort.dispose();
-    await engines.tfjs.dispose();
-  });
+  const engines = bothEngines();
 
   it("every backbone has a case", () => {
     expect(Object.keys(architectures)).to.have.members(backboneNames());
@@ -92,10 +81,10 @@ describe("engines ort and tfjs agree on every backbone", function () {
     it(`${name}: outputs to 1e-5, gradients to 1e-4`, async () => {
       const architecture = await build();
       const { images, targets } = inputsOf(architecture);
-      await compareOutputs(engines, initialise(architecture, 1), images);
+      await compareOutputs(engines(), initialise(architecture, 1), images);
       // As weights are loaded: statistics of two small pictures would make the gradients those of rounding errors.
       const network = initialise(foldBatchNorm(architecture), 1);
-      await compareGradients(engines, network, training(network), { ...images, ...targets });
+      await compareGradients(engines(), network, training(network), { ...images, ...targets });
     });
   }
 });

@@ -2,6 +2,7 @@
 import { expect } from "chai";
 import { createRandom } from "../../lib/core/random.ts";
 import type { Engine, Tensors, TrainingOptions } from "../../lib/engine/engine.ts";
+import { openEngine } from "../../lib/engine/open.ts";
 import { type Network, sizeOf, type Tensor } from "../../lib/network/network.ts";
 
 /** Largest difference relative to the largest absolute value of `wanted`. */
@@ -22,6 +23,22 @@ export function randomTensor(shape: readonly number[], seed: string): Tensor {
 export interface Engines {
   readonly ort: Engine;
   readonly tfjs: Engine;
+}
+
+/** Both engines, open while the suite that calls this runs. */
+export function bothEngines(): () => Engines {
+  let engines: Engines;
+  before(async () => {
+    engines = {
+      ort: await openEngine({ engine: "ort", threads: 1 }),
+      tfjs: await openEngine({ engine: "tfjs" }),
+    };
+  });
+  after(async () => {
+    await engines.ort.dispose();
+    await engines.tfjs.dispose();
+  });
+  return () => engines;
 }
 
 /** Runs the network on both, and compares the values named (default: its outputs). */

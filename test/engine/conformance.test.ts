@@ -4,7 +4,6 @@ import { initialise } from "../../lib/backbones/initialise.ts";
 import { buildResnet18, resnetValues } from "../../lib/backbones/resnet.ts";
 import { isEtlError } from "../../lib/core/errors.ts";
 import type { Optimizer, Tensors, TrainingOptions } from "../../lib/engine/engine.ts";
-import { openEngine } from "../../lib/engine/open.ts";
 import { differentiableOperators } from "../../lib/engine/ort/gradients/rules.ts";
 import { float } from "../../lib/network/builder.ts";
 import { float32, type Network, sizeOf, type Tensor } from "../../lib/network/network.ts";
@@ -13,10 +12,10 @@ import { patterns, pointwise, sketch } from "../support/patterns.ts";
 import { blocks } from "./conformance-blocks.ts";
 import { cases, residual } from "./conformance-cases.ts";
 import {
+  bothEngines,
   compareGradients,
   compareOutputs,
   distance,
-  type Engines,
   randomTensor,
 } from "./conformance-check.ts";
 import { networkOf, node } from "./gradient-check.ts";
@@ -83,17 +82,7 @@ const options = (network: Network, optimizer: Optimizer): TrainingOptions => ({
 });
 
 describe("engines ort and tfjs agree", () => {
-  let engines: Engines;
-  before(async () => {
-    engines = {
-      ort: await openEngine({ engine: "ort", threads: 1 }),
-      tfjs: await openEngine({ engine: "tfjs" }),
-    };
-  });
-  after(async () => {
-    await engines.ort.dispose();
-    await engines.tfjs.dispose();
-  });
+  const engines = bothEngines();
 
   it("every operator that can be trained through has a case", () => {
     const covered = new Set(cases.flatMap(({ nodes }) => nodes.map(({ op }) => op)));
@@ -104,7 +93,7 @@ describe("engines ort and tfjs agree", () => {
     it(`${test.title}: outputs to 1e-5, gradients to 1e-4`, async () => {
       const network = networkOf(test);
       const output = test.output ?? "y";
-      await compareOutputs(engines, network, {});
+      await compareOutputs(engines(), network, {});
       const names = Object.keys(test.parameters);
       const size = sizeOf(inferShapes(network).get(output) ?? []);
       const training: TrainingOptions = {
@@ -113,7 +102,7 @@ describe("engines ort and tfjs agree", () => {
         trainable: (name) => names.includes(name),
         seed: 3,
       };
-      await compareGradients(engines, network, training, { target: randomTensor([size], test.title) });
+      await compareGradients(engines(), network, training, { target: randomTensor([size], test.title) });
     });
   }
 
@@ -130,7 +119,7 @@ describe("engines ort and tfjs agree", () => {
       const values = network.nodes
         .filter(({ op }) => !comparisons.has(op)) // ort gives out numbers alone
         .flatMap(({ outputs }) => outputs.filter((name) => name !== ""));
-      await compareOutputs(engines, network, inputs, { outputs: values });
+      await compareOutputs(engines(), network, inputs, { outputs: values });
       if (!trains) return;
       const [output] = network.outputs;
       const training: TrainingOptions = {
@@ -138,7 +127,7 @@ describe("engines ort and tfjs agree", () => {
         optimizer: { kind: "sgd" },
       };
       const target = randomTensor(shapes.get(output.name) ?? [], title);
-      await compareGradients(engines, network, training, { ...inputs, target });
+      await compareGradients(engines(), network, training, { ...inputs, target });
     });
   }
 
@@ -147,8 +136,8 @@ describe("engines ort and tfjs agree", () => {
       const network = build();
       const inputs = batchOf(network, side, 2, name);
       const { [network.inputs[0].name]: image } = inputs;
-      await compareOutputs(engines, network, { [network.inputs[0].name]: image });
-      await compareGradients(engines, network, options(network, { kind: "sgd" }), inputs);
+      await compareOutputs(engines(), network, { [network.inputs[0].name]: image });
+      await compareGradients(engines(), network, options(network, { kind: "sgd" }), inputs);
     });
   }
 
@@ -161,7 +150,7 @@ describe("engines ort and tfjs agree", () => {
     it(`ten steps of ${JSON.stringify(optimizer)} from the same seed`, async () => {
       const network = mobile();
       const [ort, tfjs] = await Promise.all(
-        [engines.ort, engines.tfjs].map((engine) =>
+        [engines().ort, engines().tfjs].map((engine) =>
           engine.compileTraining(network, {
             ...options(network, optimizer),
             // in front of a batch normalisation a bias has a gradient of rounding errors alone
@@ -200,7 +189,7 @@ describe("engines ort and tfjs agree", () => {
     const made = s.relu(s.norm(s.node("Conv", [s.input("image", ["batch", 3, 9, 9]), w]), 12));
     const network = s.build([s.dense(s.flatten(s.globalAveragePool(made)), "prediction", [12, 2])]);
     const [wanted, found] = await Promise.all(
-      [engines.ort, engines.tfjs].map(async (engine) => {
+      [engines().ort, engines().tfjs].map(async (engine) => {
         const trainer = await engine.compileTraining(network, options(network, { kind: "sgd" }));
         for (let i = 0; i < 3; i++)
           await trainer.step(batchOf(network, 9, 4, `batch ${i}`), { learningRate: 0.1 });
@@ -238,10 +227,12 @@ describe("engines ort and tfjs agree", () => {
         parameters: new Map([["scales", float32([4], Float32Array.of(1, 1, 2, 2))]]),
         metadata: {},
       };
-      const error: unknown = await engines.tfjs.compile(network).then(
-        () => undefined,
-        (thrown: unknown) => thrown,
-      );
+      const error: unknown = await engines()
+        .tfjs.compile(network)
+        .then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
       expect(isEtlError(error, "unsupported"), String(error)).to.equal(true);
       expect((error as Error).message).to.match(message);
     }

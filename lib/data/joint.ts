@@ -44,11 +44,10 @@ export function joinTasks(sets: readonly Dataset[]): Dataset {
   if (others.length === 0) return first;
   const items = commonItems(sets).map((own): Item => {
     const masked = own.some(({ mask }) => mask !== undefined);
-    const masks = own.map(({ mask, target }) => mask ?? new Float32Array(target.length).fill(1));
     return {
       ...own[0],
       target: concat(own.map(({ target }) => target)),
-      ...(masked && { mask: concat(masks) }),
+      ...(masked && { mask: concat(own.map(maskOf)) }),
     };
   });
   const names = sets.map(({ task }) => task.name).join(", ");
@@ -84,7 +83,7 @@ export function joinFolders(sets: readonly Dataset[]): Dataset {
       hint: "drawn faces have every label: give --data synthetic once, for all tasks",
     });
   const tasks = sets.flatMap(({ task, tasks: own = [task] }) => own);
-  const width = tasks.reduce((sum, { outputs }) => sum + outputs, 0);
+  const width = widthOf({ task: tasks[0], tasks });
   const root = commonFolder(sets.map((set) => set.root));
   let start = 0;
   const items = sets.flatMap((set, s) => {
@@ -109,6 +108,11 @@ export function joinFolders(sets: readonly Dataset[]): Dataset {
   };
 }
 
+/** Which labels of a picture are known, beside its target. */
+function maskOf({ mask, target }: Item): Float32Array {
+  return mask ?? new Float32Array(target.length).fill(1);
+}
+
 function concat(parts: readonly Float32Array[]): Float32Array {
   return Float32Array.from(parts.flatMap((part) => Array.from(part)));
 }
@@ -128,7 +132,7 @@ function widened(
   const target = new Float32Array(width);
   const mask = new Float32Array(width);
   target.set(item.target, from);
-  mask.set(item.mask ?? new Float32Array(item.target.length).fill(1), from);
+  mask.set(maskOf(item), from);
   return {
     ...item,
     file: below(root, set.root, item.file),

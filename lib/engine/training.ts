@@ -1,7 +1,14 @@
 /** What a training step is made of, whatever engine runs it. */
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
-import { type Network, producersOf, sizeOf, type Tensor, type ValueInfo } from "../network/network.ts";
+import {
+  type Network,
+  type Node,
+  producersOf,
+  sizeOf,
+  type Tensor,
+  type ValueInfo,
+} from "../network/network.ts";
 import type { Shape } from "../network/shapes-context.ts";
 import type { TrainerState, TrainingOptions } from "./engine.ts";
 
@@ -69,12 +76,15 @@ export function stateValues({ tensors }: TrainerState, name: string, shape: Shap
 /** Key of an optimiser slot in a trainer's state. */
 export const slotKey = (slot: string, parameter: string): string => `${slot}/${parameter}`;
 
+/** Whether a node is a batch normalisation whose scale or bias is trained: it takes the statistics of the batch. */
+export function usesBatchStatistics({ op, inputs }: Node, trained: ReadonlySet<string>): boolean {
+  return op === "BatchNormalization" && inputs.slice(1, 3).some((name) => trained.has(name));
+}
+
 /** Batch normalisation layers whose scale or bias is trained: their running statistics follow the batches. */
 export function runningStatistics(network: Network, trained: ReadonlySet<string>): string[] {
   return network.nodes
-    .filter(
-      (node) => node.op === "BatchNormalization" && node.inputs.slice(1, 3).some((name) => trained.has(name)),
-    )
+    .filter((node) => usesBatchStatistics(node, trained))
     .flatMap((node) => node.inputs.slice(3, 5));
 }
 

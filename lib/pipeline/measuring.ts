@@ -6,7 +6,7 @@ import { profileModels } from "../evaluate/profile.ts";
 import type { Network } from "../network/network.ts";
 import type { RunContext } from "./context.ts";
 import { labelsOf } from "./run-tasks.ts";
-import { predictRows, type TaskAnswers } from "./training.ts";
+import { predictRows, qualityOf, type TaskAnswers } from "./training.ts";
 
 /** A network to be measured, in target units. */
 export interface Candidate {
@@ -53,12 +53,15 @@ export async function evaluateStage(
       progress.update(1);
       context.signal?.throwIfAborted();
       const validation = await predictRows(context, network, context.rows.val);
-      const tasks = test.map((answers, t) => ({
-        task: answers.task.name,
-        test: metricsOf(answers),
-        validation: metricsOf(validation[t]),
-        right: Array.from(rightness(answers)),
-      }));
+      const tasks = test.map((answers, t) => {
+        const quality = qualityOf(answers);
+        return {
+          task: answers.task.name,
+          test: quality,
+          validation: qualityOf(validation[t]),
+          right: Array.from(rightness(answers, quality)),
+        };
+      });
       await writeJson(folder.file(fileOf(name)), { tasks } satisfies EvaluationFile);
       progress.finish(
         tasks
@@ -83,15 +86,12 @@ async function readEvaluation(path: string): Promise<EvaluationFile> {
   return (await readJson(path)) as EvaluationFile;
 }
 
-function metricsOf({ task, predictions, targets, mask }: TaskAnswers): Metrics {
-  return computeMetrics(task, predictions, targets, mask ? { mask } : {});
-}
-
 /** How right the answer to each row is. */
-function rightness(answers: TaskAnswers): Float64Array {
-  const { task, predictions, targets, mask } = answers;
+function rightness(
+  { task, predictions, targets, mask }: TaskAnswers,
+  { tolerance }: Pick<Metrics, "tolerance">,
+): Float64Array {
   const q = task.outputs;
-  const { tolerance } = metricsOf(answers);
   // A regression without a tolerance of its own is judged row by row by the one of the whole part.
   const each = tolerance === undefined ? task : { ...task, tolerance };
   return Float64Array.from({ length: targets.length / q }, (_, i) => {

@@ -48,20 +48,24 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
     },
   });
   if (!ran) progress.note("curves: done before, solved again from the moments where needed");
-  const solved = [...(await solve())];
-  if (context.config.groupSelect === "joint") {
-    for (const [t, own] of momentsOfTask.entries()) {
-      const at = t * taps.length;
-      const curvesOfTask = solved.slice(at, at + taps.length);
-      const joint = { moments: own, progress };
-      solved.splice(
-        at,
-        taps.length,
-        ...(await withJointPaths(context.backbone.network, curvesOfTask, joint)),
-      );
-    }
-  }
+  const plain = await solve();
+  const solved =
+    context.config.groupSelect === "joint" ? await jointly(context, plain, momentsOfTask) : plain;
   return { curves: solved, records: (knees) => recordsOf(solved, knees) };
+}
+
+/** The curves of every task with joint paths beside them. */
+async function jointly(
+  { backbone, progress }: RunContext,
+  curves: readonly Curve[],
+  momentsOfTask: readonly (readonly TapMoments[])[],
+): Promise<Curve[]> {
+  const solved: Curve[] = [];
+  for (const moments of momentsOfTask) {
+    const own = curves.slice(solved.length, solved.length + moments.length);
+    solved.push(...(await withJointPaths(backbone.network, own, { moments, progress })));
+  }
+  return solved;
 }
 
 function curveRecord(curve: Curve, layer: string, moments: TapMoments, knee?: Knee): CurveRecord {

@@ -1,6 +1,5 @@
 /** Targets instead of a guessed gamma: the gamma that reaches a cost, a latency or an accuracy, by bisection. */
 import { readJson, writeJson } from "../core/files.ts";
-import { computeMetrics } from "../evaluate/metrics.ts";
 import { profileModels } from "../evaluate/profile.ts";
 import { writeOnnx } from "../formats/onnx.ts";
 import { bisectGamma, breakpoints, type GammaChoice } from "../knee/targets.ts";
@@ -13,7 +12,7 @@ import { harvestKey, type Harvest } from "./harvesting.ts";
 import { targetsOf, type Target } from "./options.ts";
 import { kneesAt, planAt, type Curves, type Planned } from "./planning.ts";
 import { meanOver } from "./run-tasks.ts";
-import { predictRows } from "./training.ts";
+import { predictRows, qualityOf } from "./training.ts";
 
 /** The gamma that was chosen. `target.json`. */
 export interface Aim {
@@ -166,11 +165,7 @@ function bareCut(context: RunContext, { plan }: Planned): Network {
 async function validationAccuracy(context: RunContext, harvest: Harvest, planned: Planned): Promise<number> {
   const network = await cutWithHead(context, { harvest, planned });
   const answers = await predictRows(context, network, context.rows.val);
-  return meanOver(
-    answers,
-    ({ task, predictions, targets, mask }) =>
-      computeMetrics(task, predictions, targets, mask ? { mask } : {}).accuracy,
-  );
+  return meanOver(answers, (each) => qualityOf(each).accuracy);
 }
 
 /** At most `count` of the gammas, evenly spread, the first and the last among them. */

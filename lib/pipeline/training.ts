@@ -1,6 +1,7 @@
 /** Stages baseline and finetune: trains a network with its head on the task and keeps the best epoch. */
 import { existsSync } from "node:fs";
 import type { EpochRecord } from "../core/artifacts.ts";
+import type { Metrics } from "../core/record.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../core/files.ts";
 import { headOf } from "../backbones/head.ts";
 import type { Batch } from "../data/batches.ts";
@@ -201,6 +202,11 @@ export async function predictRows(
   }
 }
 
+/** How good answers are. */
+export function qualityOf({ task, predictions, targets, mask }: Omit<TaskAnswers, "at">): Metrics {
+  return computeMetrics(task, predictions, targets, mask ? { mask } : {});
+}
+
 /** The network with the logits of its heads calibrated on the validation part; numbers stay as they are. */
 export async function calibrated(context: RunContext, network: Network): Promise<Network> {
   const { tasks, rows } = context;
@@ -217,10 +223,11 @@ export async function calibrated(context: RunContext, network: Network): Promise
 /** Loss (training units) and accuracy of a network in training units on the validation part: means over the tasks. */
 async function validate(context: RunContext, network: Network, units: readonly Units[]): Promise<Validation> {
   const answers = await predictRows(context, network, context.rows.val);
-  const judged = answers.map(({ task, predictions, targets, mask }, t) => {
+  const judged = answers.map((each, t) => {
+    const { task, predictions, targets, mask } = each;
     const inTraining = { predictions, targets: standardise(targets, units[t]), mask };
-    const metrics = computeMetrics(task, unstandardise(predictions, units[t]), targets, mask ? { mask } : {});
-    return { loss: lossValue(task.kind, inTraining, task.outputs), accuracy: metrics.accuracy };
+    const { accuracy } = qualityOf({ ...each, predictions: unstandardise(predictions, units[t]) });
+    return { loss: lossValue(task.kind, inTraining, task.outputs), accuracy };
   });
   return {
     loss: meanOver(judged, ({ loss }) => loss),

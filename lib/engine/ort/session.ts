@@ -14,7 +14,7 @@ export interface SessionSettings {
   readonly fixedShapes: boolean;
 }
 
-/** What the sessions of this compute thread run on: chosen once, when the engine is opened. */
+/** What this compute thread runs on: chosen once, when the engine is opened. */
 let device: Device = "cpu";
 
 export function chooseDevice(chosen: Device): void {

@@ -4,7 +4,13 @@ import type { Network, Node, Parameter, ValueInfo } from "../../network/network.
 import { sizeOf } from "../../network/network.ts";
 import type { Shape } from "../../network/shapes-context.ts";
 import { propagate } from "../../network/shapes.ts";
-import { CLIP_EPSILON, runningStatistics, slotKey, withInputShapes } from "../training.ts";
+import {
+  CLIP_EPSILON,
+  runningStatistics,
+  slotKey,
+  usesBatchStatistics,
+  withInputShapes,
+} from "../training.ts";
 import type { TrainingSetup } from "../worker/messages.ts";
 import { mul, scale, sqrt } from "./gradients/arithmetic.ts";
 import { buildBackward, buildForward } from "./gradients/differentiate.ts";
@@ -58,7 +64,7 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
   const targets = [...new Set(losses.map(({ output }) => output))];
   const trained = new Set(setup.trainable);
   const seen = new Set(targets);
-  const usesBatch = ({ inputs }: Node): boolean => inputs.slice(1, 3).some((name) => trained.has(name));
+  const usesBatch = (node: Node): boolean => usesBatchStatistics(node, trained);
   const network = centreNorms(poolFirst(options.network, seen), usesBatch, seen);
   const graph = createGraph({
     opset: network.opset,

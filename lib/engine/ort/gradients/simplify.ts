@@ -44,7 +44,7 @@ export const CENTRED = "centred";
  * norm(conv(x)) -> norm(conv(x) - running mean): with statistics of the batch the result is the same, and the variance
  * is a difference of small numbers. It costs nothing: the convolution has no bias, and gets this one.
  *
- * @param usesBatch whether a batch normalisation takes the statistics of the batch
+ * @param usesBatch whether a node is a batch normalisation that takes the statistics of the batch
  * @param kept values that somebody else looks at
  */
 export function centreNorms(
@@ -58,7 +58,7 @@ export function centreNorms(
   const centred = new Set<Node>();
   for (const node of network.nodes) {
     const [value] = node.inputs;
-    if (node.op !== "BatchNormalization" || !usesBatch(node) || kept.has(value)) continue;
+    if (!usesBatch(node) || kept.has(value)) continue;
     const conv = producers.get(value);
     if (conv?.op !== "Conv" || (conv.inputs[2] ?? "") !== "" || consumers.get(value)?.length !== 1) continue;
     biased.set(conv, node);

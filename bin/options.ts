@@ -91,7 +91,12 @@ export const trainOptions = {
   epochs: { type: "number", describe: "Epochs of the pruned network" },
   "baseline-epochs": { type: "number", describe: "Epochs of the baseline" },
   "learning-rate": { type: "string", describe: "One rate, or candidates: 1e-4,3e-4 (validation picks)" },
+  "baseline-learning-rate": { type: "string", describe: "The same for the baseline (as --learning-rate)" },
   distill: { type: "number", describe: "Weight of the distance to the unpruned features; 0 = off" },
+  "distill-outputs": {
+    type: "number",
+    describe: "Weight of the distance to the baseline's outputs; 0 = off",
+  },
   augment: {
     type: "boolean",
     describe: "Shift and brighten training pictures a little (default; --no-augment)",
@@ -164,7 +169,9 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
       epochs: number(args, "epochs"),
       baselineEpochs: number(args, "baseline-epochs"),
       learningRates: numbersOption(args, "learning-rate"),
+      baselineLearningRates: numbersOption(args, "baseline-learning-rate"),
       distill: number(args, "distill"),
+      distillOutputs: number(args, "distill-outputs"),
       folds: number(args, "folds"),
       withImages: flag(args, "with-images"),
     }),

@@ -77,6 +77,7 @@ type Variant = Partial<
     | "rmse"
     | "groupSelect"
     | "distill"
+    | "distillOutputs"
     | "augment"
     | "minFilters"
     | "roundTo"
@@ -93,6 +94,7 @@ const switches: Readonly<Record<string, (value: string) => Variant | undefined>>
   refit: (value) => truth(value, (refit) => ({ refit })),
   augment: (value) => truth(value, (augment) => ({ augment })),
   distill: (value) => (Number(value) >= 0 ? { distill: Number(value) } : undefined),
+  "distill-outputs": (value) => (Number(value) >= 0 ? { distillOutputs: Number(value) } : undefined),
   "round-to": (value) => (Number(value) >= 1 ? { roundTo: Number(value) } : undefined),
   "min-filters": (value) => (Number(value) >= 1 ? { minFilters: Number(value) } : undefined),
 };

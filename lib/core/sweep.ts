@@ -46,6 +46,7 @@ const variantKeys = [
   "minFilters",
   "roundTo",
   "distill",
+  "distillOutputs",
   "augment",
 ];
 

@@ -12,12 +12,12 @@ import { planSurgery } from "../surgery/plan.ts";
 import { classScores, selectSameShape } from "../surgery/same-shape.ts";
 import type { RunContext } from "./context.ts";
 import { cutStage } from "./cutting.ts";
+import { distills, type Answering } from "./distilling.ts";
 import type { Harvest } from "./harvesting.ts";
 import type { Control } from "./options.ts";
 import type { Planned } from "./planning.ts";
 import type { Model } from "./recording.ts";
 import { momentsByTask } from "./run-tasks.ts";
-import type { Units } from "./targets.ts";
 import { trainingStage } from "./training.ts";
 
 /** How many times the epochs and the learning rates of the pruned network a network from scratch gets. */
@@ -37,12 +37,12 @@ export async function controlStage(
     control,
     harvest,
     planned,
-    units,
+    answers,
   }: {
     readonly control: Control;
     readonly harvest: Harvest;
     readonly planned: Planned;
-    readonly units: readonly Units[];
+    readonly answers: Answering;
   },
 ): Promise<Model> {
   const { config } = context;
@@ -55,11 +55,11 @@ export async function controlStage(
     file,
     title: titles[control],
     network: () => Promise.resolve(cut.network),
-    key: cut.key,
+    key: { cut: cut.key, answers: answers.key },
     epochs: scratch ? fromScratch.epochs * config.epochs : config.epochs,
-    units,
+    units: answers.units,
     ...(scratch ? { learningRates: config.learningRates.map((rate) => fromScratch.rate * rate) } : {}),
-    ...(config.distill > 0 && !scratch ? { distillation: () => cut.distillation() } : {}),
+    ...(distills(config) && !scratch ? { distillation: () => cut.distillation(answers) } : {}),
   });
   return { name: control, title: titles[control], file, ...trained };
 }

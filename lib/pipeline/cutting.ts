@@ -10,7 +10,7 @@ import { applySurgery } from "../surgery/apply.ts";
 import { reconstruct, statisticsOf, type ReconstructedLayer } from "../surgery/reconstruct.ts";
 import { scaleFilters } from "../surgery/scaling.ts";
 import type { RunContext } from "./context.ts";
-import { distillFeatures, headInput, type OpenDistillation } from "./distilling.ts";
+import { distillation, headInput, type Answering, type OpenDistillation } from "./distilling.ts";
 import { featureWidth, harvestFeatures, type Harvest } from "./harvesting.ts";
 import { headed, solveHeads } from "./head.ts";
 import type { Control } from "./options.ts";
@@ -25,7 +25,8 @@ export interface Cut {
   /** Everything it depends on. */
   readonly key: unknown;
   readonly notes: readonly string[];
-  distillation(): Promise<OpenDistillation>;
+  /** @param answers the full network whose outputs are distilled */
+  distillation(answers: Answering): Promise<OpenDistillation>;
 }
 
 interface CutWhat {
@@ -66,8 +67,9 @@ export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut>
     network,
     key,
     notes: [],
-    distillation: () =>
-      distillFeatures(context, {
+    distillation: (answers) =>
+      distillation(context, {
+        answers,
         teacher: control === undefined ? teacherOf(context, planned) : backbone.network,
         kept: keptFeatures(backbone.network, backbone.features, planned.plan.keep),
         student: headInput(network),

@@ -1,72 +1,192 @@
-/** Distillation: the pruned network's pooled features are held near those of the unpruned network. */
+/** Distillation: the pruned network's pooled features and outputs are held near those of the unpruned network. */
 import { headOf } from "../backbones/head.ts";
 import type { Batch } from "../data/batches.ts";
 import { EtlError } from "../core/errors.ts";
-import type { Tensors } from "../engine/engine.ts";
+import type { LossTerm, Program, Tensors } from "../engine/engine.ts";
 import { createRandom } from "../core/random.ts";
 import type { Network, Tensor } from "../network/network.ts";
 import { subnetwork } from "../network/subnetwork.ts";
-import { pictures, type RunContext } from "./context.ts";
+import { pictures, type RunParts } from "./context.ts";
 import { featureWidth } from "./harvesting.ts";
+import type { Config } from "./options.ts";
+import { standardise, type Units } from "./targets.ts";
 import type { Distillation } from "./training.ts";
 
 export type OpenDistillation = Distillation & { dispose(): Promise<void> };
 
-/** Features of so many bytes are computed once and kept; beyond, the teacher runs in every step, so that memory stays. */
+/** What is distilled takes so many bytes at most when kept; beyond, the teacher runs in every step, so that memory stays. */
 const keptBytes = 256e6;
-const targetName = "etl_features";
-const weightName = "etl_feature_weights";
+
+/** Whether pruned networks learn from the unpruned one. */
+export function distills({ distill, distillOutputs }: Pick<Config, "distill" | "distillOutputs">): boolean {
+  return distill > 0 || distillOutputs > 0;
+}
+
+/** The full network whose outputs are distilled. */
+export interface Answering {
+  /** With its heads, in target units. */
+  readonly network: Network;
+  /** Beside the tasks. */
+  readonly units: readonly Units[];
+  /** Everything the network depends on. */
+  readonly key: unknown;
+}
+
+export interface Lesson {
+  /** The unpruned network, in the units of the pruned one's filters. */
+  readonly teacher: Network;
+  /** Channels of its features that the pruned network still has. */
+  readonly kept: Uint32Array;
+  /** Name of the pruned network's features, [n, kept]. */
+  readonly student: string;
+  readonly answers: Answering;
+}
+
+/** One value of the student that is compared, and where its target comes from. */
+interface Signal {
+  /** Value of a teacher, [n, width]. */
+  readonly value: string;
+  readonly width: number;
+  /** The columns of it that are compared, ascending. */
+  readonly columns: Uint32Array;
+  /** Units of the columns in training; absent: as they are. */
+  readonly units?: Units;
+  readonly term: LossTerm & { readonly mask: string };
+}
 
 /**
- * A loss term: half the squared distance of each kept feature to the same feature of the unpruned network on the same
- * picture, in units of the feature's variance over a sample, mean over features, times `config.distill`. The unpruned
- * network sees the picture mirrored where the pruned one does, but neither shifted nor brightened: its features are then
- * computed once. Where they would not fit in 256 MB, it sees the changed picture and runs in every step.
+ * Loss terms: half the squared distance of each kept feature (weight `config.distill`) and of each output (weight
+ * `config.distillOutputs`, shared by the tasks) to the unpruned network's on the same picture, in units of its variance
+ * over a sample, mean over features or outputs. The unpruned network sees the picture mirrored where the pruned one does,
+ * but neither shifted nor brightened: its answers are then computed once. Where they would not fit in 256 MB, it sees the
+ * changed picture and runs in every step.
  *
- * @param what.teacher the unpruned network, in the units of the pruned one's filters
- * @param what.kept channels of its features that the pruned network still has
- * @param what.student name of the pruned network's features, [n, kept]
+ * Hinton, Vinyals, Dean: Distilling the knowledge in a neural network, 2015; here as in its section 2.1, where distances
+ * of logits are the limit of high temperature.
  */
-export async function distillFeatures(
-  context: RunContext,
-  what: { readonly teacher: Network; readonly kept: Uint32Array; readonly student: string },
-): Promise<OpenDistillation> {
-  const { backbone, engine, config } = context;
-  const { kept } = what;
-  const width = featureWidth(what.teacher, backbone.features);
-  const teacher = await engine.compile(subnetwork(what.teacher, [backbone.features]));
-  const input = what.teacher.inputs[0].name;
-  const run: Features = async (batch) => {
-    const { [backbone.features]: features } = await teacher.run({ [input]: batch.x });
-    return gatherColumns(features, width, kept);
+export async function distillation(context: RunParts, lesson: Lesson): Promise<OpenDistillation> {
+  const signals = signalsOf(context, lesson);
+  const programs = await compileTeachers(context, lesson);
+  const width = signals.reduce((sum, { columns }) => sum + columns.length, 0);
+  const input = lesson.teacher.inputs[0].name;
+  const run: Lookup = async (batch) => {
+    const values: Record<string, Tensor> = {};
+    for (const program of programs) Object.assign(values, await program.run({ [input]: batch.x }));
+    return sideBySide(signals, values, batch.rows.length, width);
   };
-  const fits = 2 * context.rows.train.length * kept.length * 4 <= keptBytes;
-  const targetsOf = fits ? await computeOnce(context, kept.length, run) : run;
-  const weights = inverseVariances(await sample(context, targetsOf), kept.length);
+  const fits = 2 * context.rows.train.length * width * 4 <= keptBytes;
+  const targetsOf = fits ? await computeOnce(context, width, run) : run;
+  const weights = inverseVariances(await sample(context, targetsOf), signals, width);
   return {
-    terms: [
-      { kind: "squared", output: what.student, target: targetName, mask: weightName, weight: config.distill },
-    ],
-    targets: async (batch: Batch): Promise<Tensors> => {
-      const shape = [batch.rows.length, kept.length];
-      const mask = new Float32Array(batch.rows.length * kept.length);
-      for (let i = 0; i < batch.rows.length; i++) mask.set(weights, i * kept.length);
-      return { [targetName]: { shape, data: await targetsOf(batch) }, [weightName]: { shape, data: mask } };
+    terms: signals.map(({ term }) => term),
+    targets: async (batch: Batch) => feedsOf(signals, { rows: await targetsOf(batch), weights, width }),
+    dispose: async () => {
+      for (const program of programs) await program.dispose();
     },
-    dispose: () => teacher.dispose(),
   };
 }
 
-type Features = (batch: Batch) => Promise<Float32Array>;
+/** What a teacher says of every picture of a batch, [n, width]. */
+type Lookup = (batch: Batch) => Promise<Float32Array>;
 
-/** Features of every training picture, as it is and (where the task allows it) mirrored, looked up by row. */
-async function computeOnce(context: RunContext, width: number, run: Features): Promise<Features> {
+function signalsOf({ backbone, tasks, config }: RunParts, lesson: Lesson): Signal[] {
+  const { teacher, kept, student, answers } = lesson;
+  const { distill, distillOutputs } = config;
+  const squared = (output: string, name: string, weight: number): Signal["term"] => {
+    return { kind: "squared", output, target: name, mask: `${name}_weights`, weight };
+  };
+  const features: Signal = {
+    value: backbone.features,
+    width: featureWidth(teacher, backbone.features),
+    columns: kept,
+    term: squared(student, "etl_features", distill),
+  };
+  const outputs = tasks.map(({ task, output }, t): Signal => ({
+    value: output,
+    width: task.outputs,
+    columns: Uint32Array.from({ length: task.outputs }, (_, k) => k),
+    units: answers.units[t],
+    term: squared(output, `etl_outputs.${t}`, distillOutputs / tasks.length),
+  }));
+  return [features, ...outputs].filter(({ term }) => term.weight > 0);
+}
+
+/** One program where the features are those behind the answers, as they are by default; else two. */
+async function compileTeachers(context: RunParts, { teacher, answers }: Lesson): Promise<Program[]> {
+  const { engine, backbone, tasks, config } = context;
+  const features = config.distill > 0 ? [backbone.features] : [];
+  const outputs = config.distillOutputs > 0 ? tasks.map(({ output }) => output) : [];
+  const trunk = subnetwork(teacher, [backbone.features]);
+  const parts = hasWeightsOf(answers.network, trunk)
+    ? [subnetwork(answers.network, [...features, ...outputs])]
+    : [
+        ...(features.length > 0 ? [trunk] : []),
+        ...(outputs.length > 0 ? [subnetwork(answers.network, outputs)] : []),
+      ];
+  const programs: Program[] = [];
+  for (const part of parts) programs.push(await engine.compile(part));
+  return programs;
+}
+
+function hasWeightsOf(whole: Network, trunk: Network): boolean {
+  return [...trunk.parameters].every(([name, { data }]) => {
+    const found = whole.parameters.get(name)?.data;
+    return found === data || (found?.length === data.length && data.every((value, i) => value === found[i]));
+  });
+}
+
+/** The compared columns of all signals of each picture, in training units, [n, width]. */
+function sideBySide(
+  signals: readonly Signal[],
+  values: Readonly<Record<string, Tensor>>,
+  n: number,
+  width: number,
+): Float32Array {
+  const out = new Float32Array(n * width);
+  let first = 0;
+  for (const { value, width: of, columns, units } of signals) {
+    const { data } = values[value];
+    const scaled = units ? standardise(Float32Array.from(data), units) : data;
+    for (let i = 0; i < n; i++) columns.forEach((c, j) => (out[i * width + first + j] = scaled[i * of + c]));
+    first += columns.length;
+  }
+  return out;
+}
+
+/** Targets and weights of every signal of a batch. */
+function feedsOf(
+  signals: readonly Signal[],
+  {
+    rows,
+    weights,
+    width,
+  }: { readonly rows: Float32Array; readonly weights: Float32Array; readonly width: number },
+): Tensors {
+  const n = rows.length / width;
+  const feeds: Record<string, Tensor> = {};
+  let first = 0;
+  for (const { columns, term } of signals) {
+    const count = columns.length;
+    const [target, mask] = [new Float32Array(n * count), new Float32Array(n * count)];
+    for (let i = 0; i < n; i++) {
+      target.set(rows.subarray(i * width + first, i * width + first + count), i * count);
+      mask.set(weights.subarray(first, first + count), i * count);
+    }
+    feeds[term.target] = { shape: [n, count], data: target };
+    feeds[term.mask] = { shape: [n, count], data: mask };
+    first += count;
+  }
+  return feeds;
+}
+
+/** What is distilled of every training picture, as it is and (where the task allows it) mirrored, looked up by row. */
+async function computeOnce(context: RunParts, width: number, run: Lookup): Promise<Lookup> {
   const { rows, mirrors, progress, signal } = context;
   const place = new Map(Array.from(rows.train, (row, i) => [row, i]));
   const sides = mirrors ? 2 : 1;
   const known = Array.from({ length: sides }, () => new Float32Array(rows.train.length * width));
   let done = 0;
-  progress.start("features to distil", rows.train.length);
+  progress.start("features and outputs to distil", rows.train.length);
   for await (const batch of pictures(context, rows.train)) {
     for (const [side, into] of known.entries()) {
       const seen = side === 0 ? batch : { ...batch, x: mirrored(batch.x) };
@@ -99,8 +219,8 @@ function mirrored({ shape, data }: Tensor): Tensor {
 
 const sampleSize = 512;
 
-/** Features of some training pictures, [n, kept]. */
-async function sample(context: RunContext, run: Features): Promise<Float32Array[]> {
+/** What is distilled of some training pictures, [n, width]. */
+async function sample(context: RunParts, run: Lookup): Promise<Float32Array[]> {
   const rows = createRandom(context.config.seed).fork("distill").shuffle(Array.from(context.rows.train));
   const parts: Float32Array[] = [];
   for await (const batch of pictures(context, Uint32Array.from(rows.slice(0, sampleSize))))
@@ -108,27 +228,31 @@ async function sample(context: RunContext, run: Features): Promise<Float32Array[
   return parts;
 }
 
-/** 1 / (variance + a thousandth of the mean variance) of every column. */
-function inverseVariances(parts: readonly Float32Array[], columns: number): Float32Array {
-  const [sums, squares] = [new Float64Array(columns), new Float64Array(columns)];
+/** 1 / (variance + a thousandth of its signal's mean variance) of every column, [width]. */
+function inverseVariances(
+  parts: readonly Float32Array[],
+  signals: readonly Signal[],
+  width: number,
+): Float32Array {
+  const [sums, squares] = [new Float64Array(width), new Float64Array(width)];
   let n = 0;
   for (const part of parts) {
-    n += part.length / columns;
+    n += part.length / width;
     part.forEach((value, i) => {
-      sums[i % columns] += value;
-      squares[i % columns] += value * value;
+      sums[i % width] += value;
+      squares[i % width] += value * value;
     });
   }
   const variance = sums.map((sum, c) => Math.max(0, squares[c] / n - (sum / n) ** 2));
-  const floor = 1e-3 * (variance.reduce((sum, v) => sum + v, 0) / columns) || 1;
-  return Float32Array.from(variance, (v) => 1 / (v + floor));
-}
-
-function gatherColumns({ data }: Tensor, width: number, columns: Uint32Array): Float32Array {
-  const n = data.length / width;
-  const out = new Float32Array(n * columns.length);
-  for (let i = 0; i < n; i++) columns.forEach((c, j) => (out[i * columns.length + j] = data[i * width + c]));
-  return out;
+  const weights = new Float32Array(width);
+  let first = 0;
+  for (const { columns } of signals) {
+    const own = variance.subarray(first, first + columns.length);
+    const floor = 1e-3 * (own.reduce((sum, v) => sum + v, 0) / columns.length) || 1;
+    own.forEach((v, c) => (weights[first + c] = 1 / (v + floor)));
+    first += columns.length;
+  }
+  return weights;
 }
 
 /** The flat features that a head reads, [n, channels]. */

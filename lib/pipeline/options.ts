@@ -50,8 +50,12 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly baselineEpochs?: number;
   /** Candidate learning rates; a short trial on the validation split picks one. */
   readonly learningRates?: readonly number[];
+  /** Those of the baseline; default: the same. */
+  readonly baselineLearningRates?: readonly number[];
   /** Weight of the distance to the unpruned network's pooled features in the loss; 0 = off. */
   readonly distill?: number;
+  /** Weight of the distance to the unpruned network's outputs in the loss; 0 = off. */
+  readonly distillOutputs?: number;
   readonly folds?: number;
   /** Show in the report the faces that kept filters respond to most: pictures of people. Default false. */
   readonly withImages?: boolean;
@@ -63,7 +67,16 @@ export type Config = Readonly<
     Pick<PruneOptions, Optional | TargetKey>
 >;
 
-type Optional = "data" | "label" | "crop" | "weights" | "limit" | "device" | "threads" | "cacheDir";
+type Optional =
+  | "data"
+  | "label"
+  | "crop"
+  | "weights"
+  | "limit"
+  | "device"
+  | "threads"
+  | "cacheDir"
+  | "baselineLearningRates";
 
 type TargetKey = keyof typeof targetKinds;
 
@@ -114,6 +127,7 @@ const defaults = {
   batchSize: 32,
   learningRates: [1e-4, 3e-4],
   distill: 16,
+  distillOutputs: 4,
   augment: true,
   folds: 5,
   valFraction: 0.15,
@@ -141,19 +155,10 @@ export function resolveOptions(options: PruneOptions): Config {
     "joint",
     "--scaling none and --rmse train",
   );
-  need(
-    config.distill >= 0 && Number.isFinite(config.distill),
-    "distill",
-    config.distill,
-    "a number of at least 0",
-  );
-  need(
-    config.learningRates.length > 0 &&
-      config.learningRates.every((rate) => rate > 0 && Number.isFinite(rate)),
-    "learning-rate",
-    config.learningRates.join(","),
-    "one or more positive numbers",
-  );
+  needWeight("distill", config.distill);
+  needWeight("distill-outputs", config.distillOutputs);
+  needRates("learning-rate", config.learningRates);
+  needRates("baseline-learning-rate", config.baselineLearningRates ?? config.learningRates);
   need(startNames.includes(config.start), "start", config.start, `one of ${startNames.join(", ")}`);
   needCount("min-filters", config.minFilters, 1);
   needCount("round-to", config.roundTo, 1);
@@ -167,6 +172,15 @@ export function resolveOptions(options: PruneOptions): Config {
     need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
   }
   return config;
+}
+
+function needWeight(name: string, value: number): void {
+  need(value >= 0 && Number.isFinite(value), name, value, "a number of at least 0");
+}
+
+function needRates(name: string, rates: readonly number[]): void {
+  const valid = rates.length > 0 && rates.every((rate) => rate > 0 && Number.isFinite(rate));
+  need(valid, name, rates.join(","), "one or more positive numbers");
 }
 
 function checkTarget(given: PruneOptions): void {

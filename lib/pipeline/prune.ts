@@ -7,6 +7,7 @@ import type { Network } from "../network/network.ts";
 import { closeContext, openContext, type RunContext } from "./context.ts";
 import { controlStage } from "./controls.ts";
 import { cutStage } from "./cutting.ts";
+import { distills } from "./distilling.ts";
 import { harvestStage, type Harvest } from "./harvesting.ts";
 import { headed, solveHeads } from "./head.ts";
 import { evaluateStage, profileStage, type Evaluated } from "./measuring.ts";
@@ -101,6 +102,7 @@ async function trainBaseline(
     network: () => Promise.resolve(probe),
     key,
     epochs: config.baselineEpochs,
+    ...(config.baselineLearningRates ? { learningRates: config.baselineLearningRates } : {}),
     units,
   });
   return { probe, baseline, units, key };
@@ -119,20 +121,21 @@ async function trainAndMeasure(
   const { config } = context;
   const { probe, baseline, units, key } = await trainBaseline(context, harvest);
   const origin = originOf(context, baseline);
+  const answers = { network: baseline.network, units, key: context.folder.state().stages["baseline"]?.key };
   const cut = await cutStage(origin, { harvest, planned });
   const pruned = await trainingStage(context, {
     stage: "finetune",
     file: "pruned.onnx",
     title: "pruned",
     network: () => Promise.resolve(cut.network),
-    key: cut.key,
+    key: { cut: cut.key, answers: answers.key },
     epochs: config.epochs,
     units,
-    ...(config.distill > 0 ? { distillation: () => cut.distillation() } : {}),
+    ...(distills(config) ? { distillation: () => cut.distillation(answers) } : {}),
   });
   const controls: Model[] = [];
   for (const control of config.controls)
-    controls.push(await controlStage(origin, { control, harvest, planned, units }));
+    controls.push(await controlStage(origin, { control, harvest, planned, answers }));
   if (until === "finetune") return undefined;
 
   const models: Model[] = [

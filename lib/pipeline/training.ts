@@ -57,7 +57,7 @@ type History = Record<string, Omit<Trained, "network">>;
 /** Trains (or reads back) one network. Leaves `plan.file` and an entry in `history.json`. */
 export async function trainingStage(context: RunContext, plan: TrainingPlan): Promise<Trained> {
   const { folder, config, progress } = context;
-  const { batchSize, seed, distill, augment } = config;
+  const { batchSize, seed, distill, distillOutputs, augment } = config;
   const learningRates = plan.learningRates ?? config.learningRates;
   const checkpoint = `checkpoints/${plan.stage}.safetensors`;
   const ran = await folder.stage(plan.stage, {
@@ -69,7 +69,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       seed,
       augment,
       best: "lowest loss within half an error",
-      ...(plan.distillation ? { distill, teacher: "sees the unchanged picture" } : {}),
+      ...(plan.distillation ? { distill, distillOutputs, teacher: "sees the unchanged picture" } : {}),
     },
     files: [plan.file],
     scratch: [checkpoint],

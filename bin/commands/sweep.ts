@@ -62,10 +62,27 @@ export const sweepCommand: Command = {
         ]),
       ),
     );
+    if (result.worth.length > 0) {
+      context.print(
+        table(
+          ["ETL minus", "points", "± standard error", "tasks", "each"],
+          result.worth.map(({ control, difference, error, tasks }) => [
+            control,
+            points(difference),
+            error === undefined ? "-" : (100 * error).toFixed(2),
+            String(tasks.length),
+            tasks.map((one) => `${one.task} ${points(one.difference)}`).join(", "),
+          ]),
+        ),
+      );
+    }
     context.print(`${result.runs.length} runs; ${join(out, "sweep.csv")}, ${join(out, "report.html")}`);
     return result;
   },
 };
+
+/** A difference of accuracies in percentage points, signed. */
+const points = (difference: number): string => `${difference < 0 ? "" : "+"}${(100 * difference).toFixed(2)}`;
 
 type Variant = Partial<
   Pick<

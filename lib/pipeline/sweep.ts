@@ -5,6 +5,7 @@ import { EtlError, isEtlError } from "../core/errors.ts";
 import { writeJson, writeWhole } from "../core/files.ts";
 import { silent } from "../core/progress.ts";
 import { sweepCsv, sweepRows, type SweepRow } from "../core/sweep.ts";
+import { worthOfSelection, type Worth } from "../core/worth.ts";
 import { readReportAssets } from "../report/assets.ts";
 import { renderReport } from "../report/report.ts";
 import { resolveOptions, type PruneOptions } from "./options.ts";
@@ -35,6 +36,8 @@ export interface SweepResult {
   /** Run folders, relative to `folder`. */
   readonly runs: readonly string[];
   readonly rows: readonly SweepRow[];
+  /** ETL beside each control. */
+  readonly worth: readonly Worth[];
 }
 
 interface Point {
@@ -133,12 +136,12 @@ async function summarise(out: string, report: boolean): Promise<SweepResult> {
   const records = await Promise.all(
     runs.map(async (run) => ({ ...(await readRecord(join(out, run))), title: run })),
   );
-  const rows = sweepRows(records);
-  await writeJson(join(out, "sweep.json"), { schema: 1, runs, rows });
+  const [rows, worth] = [sweepRows(records), worthOfSelection(records)];
+  await writeJson(join(out, "sweep.json"), { schema: 1, runs, rows, worth });
   await writeWhole(join(out, "sweep.csv"), sweepCsv(rows));
   if (report) {
     const page = renderReport(records, await readReportAssets());
     await writeWhole(join(out, "report.html"), page);
   }
-  return { folder: out, runs, rows };
+  return { folder: out, runs, rows, worth };
 }

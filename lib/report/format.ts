@@ -103,10 +103,11 @@ export function formatChange(share: number): string {
   return `${change < 0 ? "\u2212" : "+"}${text}\u202f%`;
 }
 
-/** A signed number of percentage points with its standard error: "−1.0 ± 0.4 points". */
-export function formatPoints(difference: number, error: number): string {
-  const decimals = decimalsFor(100 * error);
+/** A signed number of percentage points, with its standard error where that is known: "−1.0 ± 0.4 points". */
+export function formatPoints(difference: number, error?: number): string {
+  const decimals = error === undefined ? 1 : decimalsFor(100 * error);
   const sign = difference < 0 ? "\u2212" : "+";
   const size = Math.abs(100 * difference).toFixed(decimals);
-  return `${sign}${size}\u00a0±\u00a0${(100 * error).toFixed(decimals)} points`;
+  const uncertain = error === undefined ? "" : `\u00a0±\u00a0${(100 * error).toFixed(decimals)}`;
+  return `${sign}${size}${uncertain} points`;
 }

@@ -2,10 +2,12 @@
 import type { RunRecord } from "../core/record.ts";
 import type { Spread } from "../core/statistics.ts";
 import { sweepRows, type SweepRow } from "../core/sweep.ts";
+import { worthOfSelection, type Worth } from "../core/worth.ts";
 import { axisOf, layoutOf } from "./client/figures.ts";
 import type { Figure } from "./client/dom.ts";
 import { html, plotText, type Markup } from "./escape.ts";
-import { formatBytes, formatChange, formatGamma, formatMs, formatSi } from "./format.ts";
+import { formatBytes, formatChange, formatGamma, formatMs, formatPoints, formatSi } from "./format.ts";
+import { plural } from "./facts.ts";
 import { looksOf, short } from "./plots.ts";
 import { plot, type Scope } from "./section.ts";
 import { renderTable, text, type Cell, type Row } from "./tables.ts";
@@ -42,7 +44,37 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
     rows: rows.map((row) => tableRow(row, withError)),
     note: "Accuracy on the test part. Regression: share within the task's tolerance, and mean absolute error in the label's unit. FLOPs are twice the MACs.",
   })}
-  ${figures(scope, rows)}`;
+  ${worthList(records)} ${figures(scope, rows)}`;
+}
+
+/** What the choice of filters is worth, in a sentence for each control; nothing where no run has one. */
+function worthList(records: readonly RunRecord[]): Markup {
+  const all = worthOfSelection(records);
+  if (all.length === 0) return html``;
+  return html`<h3>What the choice of filters is worth</h3>
+    <p>
+      Accuracy on the test part, ETL minus control, network beside network of the same run, then the mean over
+      seeds and over tasks. The uncertainty is the standard error over seeds.
+    </p>
+    <ul>
+      ${all.map((worth) => html`<li>${worthSentence(worth)}</li>`)}
+    </ul>`;
+}
+
+function worthSentence({ title, difference, error, tasks }: Worth): Markup {
+  const each = tasks
+    .map((one) => `${one.task} ${formatPoints(one.difference)}, ${plural(one.seeds, "seed")}`)
+    .join("; ");
+  const verdict =
+    error === undefined
+      ? "one seed of each task does not tell what chance does"
+      : Math.abs(difference) < 2 * error
+        ? "less than twice its standard error: these runs do not show that the choice of filters matters"
+        : difference > 0
+          ? "ETL is ahead by more than twice the standard error"
+          : "the control is ahead by more than twice the standard error";
+  return html`${title}: <strong>${formatPoints(difference, error)}</strong> on the mean over
+    ${plural(tasks.length, "task")} (${each}): ${verdict}.`;
 }
 
 function spreadCell({ mean, sd }: Spread, n: number, show: (value: number) => string): Cell {

@@ -1,5 +1,5 @@
 /** Z'Z of a tall matrix, the one expensive loop of a harvest's statistics. */
-import { compileRankUpdate, pageBytes, type RankUpdateCode } from "./rank-update-code.ts";
+import { compileTiles, pageBytes, type TileCode } from "./tile-code.ts";
 
 /** Rows per panel: a panel of 512 columns fits the second-level cache (64 x 512 x 8 bytes). */
 export const panelRows = 64;
@@ -57,7 +57,8 @@ export function rankUpdate(sum: Float64Array, panel: Float64Array, rows: number)
   const [length, stride, out] = [8 * tile * rows, 8 * tile * panelRows, 8 * panel.length];
   for (let ti = 0; ti < tiles; ti++) {
     const count = tiles - ti;
-    code.strip(ti * stride, ti * stride, count, length, stride, out);
+    numbers.fill(0, panel.length, panel.length + count * tile * tile);
+    code.strip(ti * stride, ti * stride, count, length, stride, out, 8 * tile * tile);
     for (let t = 0, from = panel.length; t < count; t++) {
       let to = (ti * width + ti + t) * tile;
       for (let row = 0; row < tile; row++, to += width, from += tile) {
@@ -71,7 +72,7 @@ export function rankUpdate(sum: Float64Array, panel: Float64Array, rows: number)
 }
 
 interface Kernel {
-  readonly code: RankUpdateCode;
+  readonly code: TileCode;
   /** The kernel's memory: a panel, then the products of one strip. */
   readonly numbers: Float64Array;
 }
@@ -81,7 +82,7 @@ let kernel: Kernel | undefined;
 /** The compiled loop, one for each thread, with room for `size` numbers. */
 function kernelFor(size: number): Kernel {
   if (kernel !== undefined && kernel.numbers.length >= size) return kernel;
-  const code = kernel?.code ?? compileRankUpdate();
+  const code = kernel?.code ?? compileTiles();
   code.memory.grow(Math.max(0, Math.ceil((8 * size - code.memory.buffer.byteLength) / pageBytes)));
   return (kernel = { code, numbers: new Float64Array(code.memory.buffer) });
 }

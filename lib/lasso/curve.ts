@@ -60,17 +60,21 @@ function heldOutError(
  */
 export function pathError(path: LassoPath, moments: Moments): Float64Array {
   const { n, p, q, sumX, sumY, xx, xy, yy } = moments;
+  const inner = new Float64Array(q);
   return Float64Array.from(path.points, ({ support, beta, intercept }) => {
+    const b0 = typeof intercept === "number" ? Float64Array.of(intercept) : intercept;
     let sum = 0;
-    for (let k = 0; k < q; k++) {
-      const b0 = typeof intercept === "number" ? intercept : intercept[k];
-      sum += yy[k * q + k] - 2 * b0 * sumY[k] + n * b0 * b0;
-      for (let i = 0; i < support.length; i++) {
-        const [row, b] = [support[i], beta[i * q + k]];
-        let inner = 0.5 * xx[row * p + row] * b - xy[row * q + k] + b0 * sumX[row];
-        for (let j = 0; j < i; j++) inner += xx[row * p + support[j]] * beta[j * q + k];
-        sum += 2 * b * inner;
+    for (let k = 0; k < q; k++) sum += yy[k * q + k] - 2 * b0[k] * sumY[k] + n * b0[k] * b0[k];
+    for (let i = 0; i < support.length; i++) {
+      const row = support[i];
+      for (let k = 0; k < q; k++) {
+        inner[k] = 0.5 * xx[row * p + row] * beta[i * q + k] - xy[row * q + k] + b0[k] * sumX[row];
       }
+      for (let j = 0, at = 0; j < i; j++) {
+        const g = xx[row * p + support[j]];
+        for (let k = 0; k < q; k++, at++) inner[k] += g * beta[at];
+      }
+      for (let k = 0; k < q; k++) sum += 2 * beta[i * q + k] * inner[k];
     }
     return Math.sqrt(Math.max(0, sum) / (n * q));
   });

@@ -1,11 +1,10 @@
 /**
- * Block coordinate descent on a working set, with covariance updates: the general solver, for any number of outputs.
+ * Coordinate descent on a working set, with covariance updates: the solver of one output where the active set is singular.
  *
- * Friedman, Hastie, Tibshirani: Regularization paths for generalized linear models via coordinate descent, 2010;
- * extrapolation: Bertrand, Massias: Anderson acceleration of coordinate descent, 2021.
+ * Friedman, Hastie, Tibshirani: Regularization paths for generalized linear models via coordinate descent, 2010.
  */
 import { newtonStep } from "./newton.ts";
-import { dualityGap, objective, rowNorm } from "./penalty.ts";
+import { dualityGap, objective } from "./penalty.ts";
 import type { Iterate, Quadratic } from "./problem.ts";
 import { refreshCorrelations } from "./problem.ts";
 
@@ -31,10 +30,9 @@ export function descend(
   working: readonly number[],
   options: DescentOptions,
 ): number {
-  const { q } = problem;
   const { lambda } = options;
   const sub = restrict(problem, working);
-  const at: Iterate = { beta: rowsOf(iterate.beta, working, q), corr: rowsOf(iterate.corr, working, q) };
+  const at: Iterate = { beta: rowsOf(iterate.beta, working), corr: rowsOf(iterate.corr, working) };
   let epochs = 0;
   for (;;) {
     for (let i = 0; i < stride; i++) epoch(sub, at, lambda);
@@ -43,31 +41,25 @@ export function descend(
     if (dualityGap(sub, at, lambda) <= options.gap || epochs >= options.maxEpochs) break;
     leap(sub, at, lambda);
   }
-  working.forEach((j, row) => {
-    for (let k = 0; k < q; k++) iterate.beta[j * q + k] = at.beta[row * q + k];
-  });
+  working.forEach((j, row) => (iterate.beta[j] = at.beta[row]));
   refreshCorrelations(problem, iterate);
   return epochs;
 }
 
 /** The problem with the working set's rows and columns copied side by side. */
 function restrict(problem: Quadratic, working: readonly number[]): Quadratic {
-  const { p, q, gram } = problem;
+  const { p, gram } = problem;
   const size = working.length;
   const small = new Float64Array(size * size);
   for (let i = 0; i < size; i++) {
     const row = working[i] * p;
     for (let j = 0; j < size; j++) small[i * size + j] = gram[row + working[j]];
   }
-  return { p: size, q, gram: small, cov: rowsOf(problem.cov, working, q), yy: problem.yy };
+  return { p: size, q: 1, gram: small, cov: rowsOf(problem.cov, working), yy: problem.yy };
 }
 
-function rowsOf(values: Float64Array, rows: readonly number[], q: number): Float64Array {
-  const some = new Float64Array(rows.length * q);
-  rows.forEach((row, at) => {
-    for (let k = 0; k < q; k++) some[at * q + k] = values[row * q + k];
-  });
-  return some;
+function rowsOf(values: Float64Array, rows: readonly number[]): Float64Array {
+  return Float64Array.from(rows, (row) => values[row]);
 }
 
 /** A Newton step on the support, shortened until the objective falls; nothing where it does not. */
@@ -86,14 +78,8 @@ function leap(problem: Quadratic, iterate: Iterate, lambda: number): void {
   }
 }
 
-/** One pass over all filters of the problem. */
-function epoch(problem: Quadratic, iterate: Iterate, lambda: number): void {
-  if (problem.q === 1) scalarEpoch(problem, iterate, lambda);
-  else blockEpoch(problem, iterate, lambda);
-}
-
-/** beta_j <- S(G_jj beta_j + corr_j, lambda) / G_jj, S the soft threshold. */
-function scalarEpoch({ p, gram }: Quadratic, { beta, corr }: Iterate, lambda: number): void {
+/** One pass over all filters: beta_j <- S(G_jj beta_j + corr_j, lambda) / G_jj, S the soft threshold. */
+function epoch({ p, gram }: Quadratic, { beta, corr }: Iterate, lambda: number): void {
   for (let j = 0; j < p; j++) {
     const row = j * p;
     const curvature = gram[row + j];
@@ -105,31 +91,5 @@ function scalarEpoch({ p, gram }: Quadratic, { beta, corr }: Iterate, lambda: nu
     if (delta === 0) continue;
     beta[j] = next;
     for (let i = 0; i < p; i++) corr[i] -= delta * gram[row + i];
-  }
-}
-
-/** The same for rows of q coefficients: the row's norm is thresholded. */
-function blockEpoch({ p, q, gram }: Quadratic, { beta, corr }: Iterate, lambda: number): void {
-  const delta = new Float64Array(q);
-  for (let j = 0; j < p; j++) {
-    const row = j * p;
-    const at = j * q;
-    const curvature = gram[row + j];
-    if (curvature <= 0) continue;
-    for (let k = 0; k < q; k++) delta[k] = beta[at + k] * curvature + corr[at + k];
-    const norm = rowNorm(delta, 0, q);
-    const shrink = norm > lambda ? (1 - lambda / norm) / curvature : 0;
-    let moved = false;
-    for (let k = 0; k < q; k++) {
-      const next = delta[k] * shrink;
-      delta[k] = next - beta[at + k];
-      if (delta[k] !== 0) moved = true;
-      beta[at + k] = next;
-    }
-    if (!moved) continue;
-    for (let i = 0, to = 0; i < p; i++) {
-      const g = gram[row + i];
-      for (let k = 0; k < q; k++, to++) corr[to] -= g * delta[k];
-    }
   }
 }

@@ -4,14 +4,16 @@ import { EtlError } from "../core/errors.ts";
 import { centre, type CentredMoments } from "../core/moments.ts";
 import { createActiveSet, type ActiveSet } from "./active-set.ts";
 import { descend } from "./descent.ts";
+import { createGroupSolver } from "./groups.ts";
 import { momentsOf, type MatrixLike } from "./matrix.ts";
-import { dualityGap, dualNorm, objective, rowNorm } from "./penalty.ts";
+import { expandOutputs, reduceOutputs, type ReducedOutputs } from "./outputs.ts";
+import { dualityGap, dualNorm, rowNorm } from "./penalty.ts";
 import {
   quadratic,
-  refreshCorrelations,
   residual,
   zeroIterate,
   type Iterate,
+  type PathSolver,
   type Quadratic,
 } from "./problem.ts";
 
@@ -54,32 +56,28 @@ export function lassoPathFromMoments(moments: Moments, options: LassoOptions = {
 }
 
 /**
- * The path of centred moments. One output is solved exactly on its active set; coordinate descent takes over where that
- * set is singular, and solves several outputs. Every point carries its duality gap, computed afresh; where the gap is above
- * `tol * ||y - mean||^2 / N`, the solver ran out of passes, which is a line for the report, not an error.
+ * The path of centred moments. One output is solved exactly on its active set, and coordinate descent takes over where that
+ * set is singular; several outputs are reduced to the rank of their covariances and solved to the gap. Every point carries
+ * its duality gap, computed afresh; where the gap is above `tol * ||y - mean||^2 / N`, the solver ran out of passes, which
+ * is a line for the report, not an error.
  *
  * Where y is constant, or every filter is, no filter can explain anything: the grid is all zero, and so is every point.
  */
 export function solvePath(centred: CentredMoments, options: LassoOptions): LassoPath {
-  const problem = quadratic(centred, options.standardize ?? false);
-  const { p, q } = problem;
-  const lambdas = lambdaGrid(problem, options);
-  const target = (options.tol ?? 1e-6) * problem.yy;
+  const whole = quadratic(centred, options.standardize ?? false);
+  const lambdas = lambdaGrid(whole, options);
+  const reduced = reduceOutputs(whole);
+  const { problem } = reduced;
   const iterate = zeroIterate(problem);
-  const exact = q === 1 ? createActiveSet(problem) : undefined;
+  const solver = problem.q === 1 ? createExactSolver(problem) : createGroupSolver(problem);
+  const target = (options.tol ?? 1e-6) * problem.yy;
+  const solvable = largestLambda(problem) > 0;
   const points: PathPoint[] = [];
-  let previous = dualNorm(iterate.corr, q);
-  let last: Step["last"];
   for (const lambda of lambdas) {
-    if (lambda > 0 && previous > 0) {
-      const before = { lambda: previous, beta: exact ? iterate.beta : iterate.beta.slice() };
-      solveAt(problem, iterate, { lambda, previous: Math.max(previous, lambda), target, exact, last });
-      if (!exact) last = before;
-      previous = lambda;
-    }
-    points.push(pointOf(problem, iterate, centred, lambda));
+    if (lambda > 0 && solvable) solver.solve(iterate, lambda, target);
+    points.push(pointOf(reduced, iterate, centred, lambda));
   }
-  return { lambdas, points, p, q };
+  return { lambdas, points, p: whole.p, q: whole.q };
 }
 
 /**
@@ -98,51 +96,56 @@ export function lambdaGrid(problem: Quadratic, options: LassoOptions): Float64Ar
   return Float64Array.from({ length: lambdas }, (_, i) => largest * Math.pow(ratio, -i / (lambdas - 1)));
 }
 
+/** The solver of one output, along a path. */
+function createExactSolver(problem: Quadratic): PathSolver {
+  const exact = createActiveSet(problem);
+  let previous = largestLambda(problem);
+  return {
+    solve: (iterate, lambda, target) => {
+      solveAt(problem, iterate, { lambda, previous: Math.max(previous, lambda), target, exact });
+      previous = lambda;
+    },
+  };
+}
+
 interface Step {
   readonly lambda: number;
   /** The lambda at which the iterate is the solution. */
   readonly previous: number;
   /** Duality gap to reach. */
   readonly target: number;
-  readonly exact: ActiveSet | undefined;
-  /** The solution before the previous one. */
-  readonly last: { readonly lambda: number; readonly beta: Float64Array } | undefined;
+  readonly exact: ActiveSet;
 }
 
 /** Moves the iterate from the solution at the previous lambda to the one at `lambda`. */
 function solveAt(problem: Quadratic, iterate: Iterate, step: Step): void {
   const { lambda, target, exact } = step;
-  if (exact?.solve(iterate, lambda) === true) return;
-  if (exact && dualityGap(problem, iterate, lambda) <= target) {
-    exact.restart(iterate);
-    return;
-  }
-  descendToGap(problem, iterate, step);
-  exact?.restart(iterate);
+  if (exact.solve(iterate, lambda)) return;
+  if (!(dualityGap(problem, iterate, lambda) <= target)) descendToGap(problem, iterate, step);
+  exact.restart(iterate);
 }
 
 /**
  * Coordinate descent on a working set that grows until the gap over all filters is reached. The set starts from the
- * sequential strong rule, ||corr_j|| >= 2 lambda - previous, which may wrongly discard; so all filters are checked.
+ * sequential strong rule, |corr_j| >= 2 lambda - previous, which may wrongly discard; so all filters are checked.
  * Tibshirani et al.: Strong rules for discarding predictors in lasso-type problems, 2012.
  */
-function descendToGap(problem: Quadratic, iterate: Iterate, step: Step): void {
-  const { p, q } = problem;
+function descendToGap(problem: Quadratic, { beta, corr }: Iterate, step: Step): void {
+  const { p, gram } = problem;
   const { lambda, previous, target } = step;
   const chosen = new Uint8Array(p);
   for (let j = 0; j < p; j++) {
-    const strong = rowNorm(iterate.corr, j * q, q) >= 2 * lambda - previous;
-    if (problem.gram[j * p + j] > 0 && (strong || rowNorm(iterate.beta, j * q, q) > 0)) chosen[j] = 1;
+    const strong = Math.abs(corr[j]) >= 2 * lambda - previous;
+    if (gram[j * p + j] > 0 && (strong || beta[j] !== 0)) chosen[j] = 1;
   }
-  extrapolate(problem, iterate, step);
   let gap = target;
   for (let epochs = 0; epochs < maxEpochs;) {
     const working = Array.from(chosen.keys()).filter((j) => chosen[j] === 1);
-    epochs += descend(problem, iterate, working, { lambda, gap, maxEpochs: maxEpochs - epochs });
-    if (!(dualityGap(problem, iterate, lambda) > target)) return;
+    epochs += descend(problem, { beta, corr }, working, { lambda, gap, maxEpochs: maxEpochs - epochs });
+    if (!(dualityGap(problem, { beta, corr }, lambda) > target)) return;
     let grown = false;
     for (let j = 0; j < p; j++) {
-      if (chosen[j] === 1 || !(rowNorm(iterate.corr, j * q, q) > lambda)) continue;
+      if (chosen[j] === 1 || !(Math.abs(corr[j]) > lambda)) continue;
       chosen[j] = 1;
       grown = true;
     }
@@ -150,35 +153,23 @@ function descendToGap(problem: Quadratic, iterate: Iterate, step: Step): void {
   }
 }
 
-/**
- * Guesses the solution at `lambda` from the last two, along the line through them, for filters that both have: the
- * path is piecewise smooth in lambda. Kept only where it lowers the objective.
- */
-function extrapolate(problem: Quadratic, iterate: Iterate, { lambda, previous, last }: Step): void {
-  if (last === undefined || !(last.lambda > previous)) return;
-  const { p, q } = problem;
-  const reach = (previous - lambda) / (last.lambda - previous);
-  const guess: Iterate = { beta: iterate.beta.slice(), corr: new Float64Array(p * q) };
-  for (let j = 0; j < p * q; j += q) {
-    if (rowNorm(last.beta, j, q) === 0 || rowNorm(iterate.beta, j, q) === 0) continue;
-    for (let t = j; t < j + q; t++) guess.beta[t] += reach * (iterate.beta[t] - last.beta[t]);
-  }
-  refreshCorrelations(problem, guess);
-  if (objective(problem, guess, lambda) >= objective(problem, iterate, lambda)) return;
-  iterate.beta.set(guess.beta);
-  iterate.corr.set(guess.corr);
-}
-
 /** The iterate as an artifact, in raw units. */
-function pointOf(problem: Quadratic, iterate: Iterate, centred: CentredMoments, lambda: number): PathPoint {
-  const { p, q, scale } = problem;
+function pointOf(
+  { problem, basis }: ReducedOutputs,
+  iterate: Iterate,
+  centred: CentredMoments,
+  lambda: number,
+): PathPoint {
+  const { p, q: r, scale } = problem;
+  const { q } = centred;
+  const full = basis ? expandOutputs(iterate.beta, basis, r) : iterate.beta;
   const support: number[] = [];
-  for (let j = 0; j < p; j++) if (rowNorm(iterate.beta, j * q, q) > 0) support.push(j);
+  for (let j = 0; j < p; j++) if (rowNorm(iterate.beta, j * r, r) > 0) support.push(j);
   const beta = new Float64Array(support.length * q);
   const intercept = centred.meanY.slice();
   support.forEach((j, row) => {
     for (let k = 0; k < q; k++) {
-      const b = iterate.beta[j * q + k] * (scale?.[j] ?? 1);
+      const b = full[j * q + k] * (scale?.[j] ?? 1);
       beta[row * q + k] = b;
       intercept[k] -= centred.meanX[j] * b;
     }

@@ -28,6 +28,16 @@ export interface Iterate {
   readonly corr: Float64Array;
 }
 
+/** Solves a problem at one lambda after the other, descending. */
+export interface PathSolver {
+  /**
+   * Moves the iterate from the solution at the lambda before to the one at `lambda`, its correlations afresh.
+   *
+   * @param target duality gap to reach
+   */
+  solve(iterate: Iterate, lambda: number, target: number): void;
+}
+
 /**
  * @param standardize divides every filter by its standard deviation (population), so that the penalty sees filters of
  *   one size
@@ -57,26 +67,12 @@ export function zeroIterate(problem: Quadratic): Iterate {
   return { beta: new Float64Array(problem.p * problem.q), corr: problem.cov.slice() };
 }
 
-/** Computes `corr` afresh from `beta`: no drift. Costs p times the support times q. */
-export function refreshCorrelations(problem: Quadratic, { beta, corr }: Iterate): void {
-  const { p, q, gram, cov } = problem;
+/**
+ * One output: corr <- C - G beta, afresh, so that nothing drifts. Costs p times the support; four columns at a time, so
+ * that corr is read and written a quarter as often.
+ */
+export function refreshCorrelations({ p, gram, cov }: Quadratic, { beta, corr }: Iterate): void {
   corr.set(cov);
-  if (q === 1) {
-    subtractColumns(gram, p, beta, corr);
-    return;
-  }
-  for (let j = 0; j < p; j++) {
-    const at = j * q;
-    if (beta.subarray(at, at + q).every((b) => b === 0)) continue;
-    for (let i = 0, to = 0; i < p; i++) {
-      const g = gram[j * p + i];
-      for (let k = 0; k < q; k++, to++) corr[to] -= g * beta[at + k];
-    }
-  }
-}
-
-/** corr -= G beta, one output; four columns at a time, so that corr is read and written a quarter as often. */
-function subtractColumns(gram: Float64Array, p: number, beta: Float64Array, corr: Float64Array): void {
   const active: number[] = [];
   for (let j = 0; j < p; j++) if (beta[j] !== 0) active.push(j);
   let at = 0;
@@ -96,6 +92,19 @@ function subtractColumns(gram: Float64Array, p: number, beta: Float64Array, corr
     const a = active[at] * p;
     const w = beta[active[at]];
     for (let i = 0; i < p; i++) corr[i] -= w * gram[a + i];
+  }
+}
+
+/** corr -= G_:j delta', a change of row j of B, [q]. */
+export function subtractRow(
+  { p, q, gram }: Quadratic,
+  corr: Float64Array,
+  j: number,
+  delta: ArrayLike<number>,
+): void {
+  for (let i = 0, from = j * p, to = 0; i < p; i++, from++) {
+    const g = gram[from];
+    for (let k = 0; k < q; k++, to++) corr[to] -= g * delta[k];
   }
 }
 

@@ -2,9 +2,9 @@
  * Pooled responses of face-resnet's filters to the training pictures of a data set, picture by picture: what a harvest
  * sums up, kept for test/bench/lasso.ts.
  *
- *     npx tsx test/bench/responses.ts DATA TASK OUT
+ *     npx tsx test/bench/responses.ts DATA TASK OUT [LIMIT]
  *
- * Writes x.bin [n, filters of all taps side by side], y.bin [n, outputs] (float32, row-major) and data.json.
+ * LIMIT: pictures drawn by seed, all parts together. Writes x.bin [n, filters of all taps side by side], y.bin [n, outputs] (float32, row-major) and data.json.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -65,14 +65,14 @@ function firstColumn(widths: readonly number[], p: number): number {
   throw new Error(`${p}: the last of ${widths.join(", ")} filters do not add up to it`);
 }
 
-/** Runs the training part of a data set through face-resnet. */
-async function writeResponses(data: string, task: string, out: string): Promise<void> {
+/** Runs the training part of a data set (of `limit` pictures of it) through face-resnet. */
+async function writeResponses(data: string, task: string, out: string, limit?: number): Promise<void> {
   const { network, preprocessing } = await loadBackbone("face-resnet");
   const taps = findTaps(network);
   const pooled = withPooledTaps(network, taps);
   const widths = taps.map(({ channels }) => channels);
   const total = widths.reduce((sum, width) => sum + width, 0);
-  const dataset = await openDataset({ data, task, seed: 0 });
+  const dataset = await openDataset({ data, task, seed: 0, ...(limit && { limit }) });
   const store = await prepareImages(dataset, preprocessing);
   const engine = await openEngine({ engine: "ort", threads: 1 });
   try {
@@ -105,6 +105,6 @@ async function writeResponses(data: string, task: string, out: string): Promise<
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const [data, task, out] = process.argv.slice(2);
-  await writeResponses(data, task, out);
+  const [data, task, out, limit] = process.argv.slice(2);
+  await writeResponses(data, task, out, limit ? Number(limit) : undefined);
 }

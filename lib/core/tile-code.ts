@@ -1,22 +1,34 @@
 /**
- * The inner loop of {@link ./rank-update.ts} as WebAssembly: two float64 at a time, which JavaScript cannot say. The
- * module is assembled here, instruction by instruction, in the binary format of the specification (WebAssembly core 2.0,
- * section 5), so that no tool and no binary file is needed.
+ * The inner loop of {@link ./rank-update.ts} and {@link ./tiled.ts} as WebAssembly: two float64 at a time, which
+ * JavaScript cannot say. The module is assembled here, instruction by instruction, in the binary format of the
+ * specification (WebAssembly core 2.0, section 5), so that no tool and no binary file is needed.
  */
 
 /** What the module gives. All arguments are bytes, or addresses in bytes in `memory`. */
-export interface RankUpdateCode {
+export interface TileCode {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   /**
-   * Products of one tile of four columns with `count` tiles: for each, 4 x 4 numbers row-major at `out`.
+   * Adds the products of one tile of four columns with `count` tiles to what stands at `out`: for each, 4 x 4 numbers
+   * row-major.
    *
    * @param left the tile: rows of four numbers
    * @param right the first of the other tiles
    * @param count how many, at least 1
    * @param length bytes of the rows of a tile that count, above 0
    * @param stride bytes from one tile to the next
+   * @param outStride bytes from one tile's 4 x 4 numbers to the next one's
    */
-  strip(left: number, right: number, count: number, length: number, stride: number, out: number): void;
+  strip(
+    ...args: [
+      left: number,
+      right: number,
+      count: number,
+      length: number,
+      stride: number,
+      out: number,
+      outStride: number,
+    ]
+  ): void;
 }
 
 declare const WebAssembly: {
@@ -28,9 +40,8 @@ declare const WebAssembly: {
 export const pageBytes = 65_536;
 
 /** Assembles and compiles the module, with one page of memory. */
-export function compileRankUpdate(): RankUpdateCode {
-  return new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(moduleBytes())))
-    .exports as RankUpdateCode;
+export function compileTiles(): TileCode {
+  return new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(moduleBytes()))).exports as TileCode;
 }
 
 type Bytes = readonly number[];
@@ -60,7 +71,6 @@ const simd = (code: number, ...more: readonly number[]): Bytes => [0xfd, ...coun
 const load = (offset: number): Bytes => simd(0x00, 3, ...count(offset));
 const loadSplat = (offset: number): Bytes => simd(0x0a, 3, ...count(offset));
 const store = (offset: number): Bytes => simd(0x0b, 3, ...count(offset));
-const zero: Bytes = simd(0x0c, ...new Array<number>(16).fill(0));
 const addPairs: Bytes = simd(0xf0);
 const multiplyPairs: Bytes = simd(0xf2);
 /** do { body } while (the number that body leaves is not 0). */
@@ -71,7 +81,7 @@ const drop: Bytes = [0x1a];
 function moduleBytes(): Bytes {
   return [
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [[0x60, ...list(new Array<Bytes>(6).fill([i32])), 0]]),
+    ...section(1, [[0x60, ...list(new Array<Bytes>(7).fill([i32])), 0]]),
     ...section(3, [[0]]),
     ...section(5, [[0, 1]]),
     ...section(7, [
@@ -83,8 +93,8 @@ function moduleBytes(): Bytes {
 }
 
 function stripBody(): Bytes {
-  const [left, right, tiles, length, stride, out] = [0, 1, 2, 3, 4, 5];
-  const [l, r, end, firstSum] = [6, 7, 8, 9];
+  const [left, right, tiles, length, stride, out, outStride] = [0, 1, 2, 3, 4, 5, 6];
+  const [l, r, end, firstSum] = [7, 8, 9, 10];
   const [low, high, factor] = [firstSum + 8, firstSum + 9, firstSum + 10];
   const sums = Array.from({ length: 8 }, (_, i) => firstSum + i);
   const product = (sum: number, pair: number): Bytes => [
@@ -101,11 +111,11 @@ function stripBody(): Bytes {
     [...increase(l, constant(32)), ...get(end), ...below],
   );
   const overTiles = loop(
-    sums.flatMap((sum) => [...zero, ...set(sum)]),
+    sums.flatMap((sum, i) => [...get(out), ...load(16 * i), ...set(sum)]),
     [...get(left), ...tee(l), ...get(length), ...add, ...set(end), ...get(right), ...set(r)],
     overRows,
     sums.flatMap((sum, i) => [...get(out), ...get(sum), ...store(16 * i)]),
-    [...increase(out, constant(128)), ...drop, ...increase(right, get(stride)), ...drop],
+    [...increase(out, get(outStride)), ...drop, ...increase(right, get(stride)), ...drop],
     [...get(tiles), ...constant(1), ...subtract, ...tee(tiles)],
   );
   const locals = list([

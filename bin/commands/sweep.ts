@@ -110,10 +110,10 @@ const switches: Readonly<Record<string, (value: string) => Variant | undefined>>
   reconstruct: (value) => truth(value, (reconstruct) => ({ reconstruct })),
   refit: (value) => truth(value, (refit) => ({ refit })),
   augment: (value) => truth(value, (augment) => ({ augment })),
-  distill: (value) => (Number(value) >= 0 ? { distill: Number(value) } : undefined),
-  "distill-outputs": (value) => (Number(value) >= 0 ? { distillOutputs: Number(value) } : undefined),
-  "round-to": (value) => (Number(value) >= 1 ? { roundTo: Number(value) } : undefined),
-  "min-filters": (value) => (Number(value) >= 1 ? { minFilters: Number(value) } : undefined),
+  distill: (value) => atLeast(0, value, (distill) => ({ distill })),
+  "distill-outputs": (value) => atLeast(0, value, (distillOutputs) => ({ distillOutputs })),
+  "round-to": (value) => atLeast(1, value, (roundTo) => ({ roundTo })),
+  "min-filters": (value) => atLeast(1, value, (minFilters) => ({ minFilters })),
 };
 
 function isOneOf<T extends string>(value: string, allowed: readonly T[]): value is T {
@@ -122,6 +122,10 @@ function isOneOf<T extends string>(value: string, allowed: readonly T[]): value 
 
 function truth(value: string, make: (value: boolean) => Variant): Variant | undefined {
   return isOneOf(value, ["true", "false"]) ? make(value === "true") : undefined;
+}
+
+function atLeast(least: number, value: string, make: (value: number) => Variant): Variant | undefined {
+  return Number(value) >= least ? make(Number(value)) : undefined;
 }
 
 /** --ablate scaling=paper,refit=false; entries joined by + change together. */

@@ -9,7 +9,8 @@
  */
 import type { Moments } from "./artifacts.ts";
 import { EtlError } from "./errors.ts";
-import { createPanel, fillRow, paddedWidth, panelRows, rankUpdate } from "./rank-update.ts";
+import { createPanel, fillRow, panelRows, rankUpdate } from "./rank-update.ts";
+import { indexOf, padded } from "./tiled.ts";
 
 /** Share of a column's mean square (about zero) below which its variance counts as rounding noise. */
 export const constantShare = 1e-13;
@@ -84,7 +85,7 @@ export function createMomentsAccumulator(
   options: { readonly origin?: Origin } = {},
 ): MomentsAccumulator {
   checkWidth("moments", p, q);
-  const width = paddedWidth(p + q);
+  const width = padded(p + q);
   const panel = createPanel(p + q);
   const products = new Float64Array(width * width);
   const sums = new Float64Array(p + q);
@@ -99,7 +100,7 @@ export function createMomentsAccumulator(
     rankUpdate(products, panel, filled);
     for (let j = 0; j < p + q; j++) {
       let sum = 0;
-      let at = (j >> 2) * panelRows * 4 + (j & 3);
+      let at = indexOf(panelRows, 0, j);
       for (let k = 0; k < filled; k++, at += 4) sum += panel[at];
       sums[j] += sum;
     }

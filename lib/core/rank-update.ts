@@ -1,5 +1,6 @@
 /** Z'Z of a tall matrix, the one expensive loop of a harvest's statistics. */
-import { compileTiles, pageBytes, type TileCode } from "./tile-code.ts";
+import { compileTiles, reserve, type TileCode } from "./tile-code.ts";
+import { indexOf, padded } from "./tiled.ts";
 
 /** Rows per panel: a panel of 512 columns fits the second-level cache (64 x 512 x 8 bytes). */
 export const panelRows = 64;
@@ -7,17 +8,9 @@ export const panelRows = 64;
 /** Columns that are computed together; panels are padded with zero columns to a multiple. */
 const tile = 4;
 
-/** Width of a panel that holds `columns` columns: the next multiple of four. */
-export function paddedWidth(columns: number): number {
-  return Math.ceil(columns / tile) * tile;
-}
-
-/**
- * An empty panel: `panelRows` rows, tiled by four columns so that the inner loop reads memory in order:
- * element (row k, column j) is at `((j >> 2) * panelRows + k) * 4 + (j & 3)`.
- */
+/** An empty panel: tiled (see {@link ./tiled.ts}), `panelRows` rows, so that the inner loop reads memory in order. */
 export function createPanel(columns: number): Float64Array {
-  return new Float64Array(paddedWidth(columns) * panelRows);
+  return new Float64Array(padded(columns) * panelRows);
 }
 
 /**
@@ -38,15 +31,14 @@ export function fillRow(
 ): void {
   const { values, offset, shift, first } = source;
   for (let j = 0; j < shift.length; j++) {
-    const column = first + j;
-    panel[((column >> 2) * panelRows + row) * tile + (column & 3)] = values[offset + j] - shift[j];
+    panel[indexOf(panelRows, row, first + j)] = values[offset + j] - shift[j];
   }
 }
 
 /**
  * sum += Z'Z, upper triangle (in tiles of four), float64. Each panel's products are summed row after row, then added.
  *
- * @param sum [width, width] row-major, width = paddedWidth(columns)
+ * @param sum [width, width] row-major, width = padded(columns)
  * @param panel from {@link createPanel}, `rows` rows filled, at least one
  */
 export function rankUpdate(sum: Float64Array, panel: Float64Array, rows: number): void {
@@ -83,6 +75,6 @@ let kernel: Kernel | undefined;
 function kernelFor(size: number): Kernel {
   if (kernel !== undefined && kernel.numbers.length >= size) return kernel;
   const code = kernel?.code ?? compileTiles();
-  code.memory.grow(Math.max(0, Math.ceil((8 * size - code.memory.buffer.byteLength) / pageBytes)));
+  reserve(code, size);
   return (kernel = { code, numbers: new Float64Array(code.memory.buffer) });
 }

@@ -1,4 +1,5 @@
 /** Many runs as rows: one for each task, backbone, variant, gamma and network, mean and standard deviation over seeds. */
+import { baselineOf, placeOf, seedOf } from "./record-models.ts";
 import { recordsByTask } from "./record-tasks.ts";
 import type { ModelRecord, RunRecord } from "./record.ts";
 import { median, spread, type Spread } from "./statistics.ts";
@@ -83,7 +84,7 @@ export function sweepRows(runs: readonly RunRecord[]): SweepRow[] {
   const groups = new Map<string, Member[]>();
   const variants = variantsOf(records);
   for (const [i, record] of records.entries()) {
-    const baseline = record.models.find(({ name }) => name === "baseline");
+    const baseline = baselineOf(record);
     for (const model of record.models) {
       const [variant, gamma] = isUntouched(model) ? ["", ""] : [variants[i], String(record.gamma)];
       const key = JSON.stringify([record.task.name, record.backbone.name, variant, gamma, model.name]);
@@ -101,21 +102,14 @@ function isUntouched({ name }: ModelRecord): boolean {
   return name === "baseline" || name === "probe";
 }
 
-const places = ["baseline", "probe", "pruned"];
-
 function byPlace(a: SweepRow, b: SweepRow): number {
-  const place = ({ network }: SweepRow): number => (places.includes(network) ? places.indexOf(network) : 3);
   return (
     a.task.localeCompare(b.task) ||
     a.backbone.localeCompare(b.backbone) ||
     (a.gamma ?? -1) - (b.gamma ?? -1) ||
     a.variant.localeCompare(b.variant) ||
-    place(a) - place(b)
+    placeOf(a.network) - placeOf(b.network)
   );
-}
-
-function seedOf(record: RunRecord): number {
-  return Number(record.config["seed"] ?? 0);
 }
 
 function rowOf(group: readonly Member[]): SweepRow {

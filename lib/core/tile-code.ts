@@ -37,11 +37,16 @@ declare const WebAssembly: {
 };
 
 /** Bytes of a page of memory. */
-export const pageBytes = 65_536;
+const pageBytes = 65_536;
 
 /** Assembles and compiles the module, with one page of memory. */
 export function compileTiles(): TileCode {
   return new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(moduleBytes()))).exports as TileCode;
+}
+
+/** Memory for so many float64 numbers. What was a view of the memory before may be one no more. */
+export function reserve({ memory }: TileCode, numbers: number): void {
+  memory.grow(Math.max(0, Math.ceil((8 * numbers - memory.buffer.byteLength) / pageBytes)));
 }
 
 type Bytes = readonly number[];

@@ -4,7 +4,7 @@
  * A tiled matrix has rows and columns in multiples of four; its columns are stored four by four, each such tile row by
  * row: element (i, j) is at `((j >> 2) * rows + i) * 4 + (j & 3)`. What pads a matrix has to be zero.
  */
-import { compileTiles, pageBytes, type TileCode } from "./tile-code.ts";
+import { compileTiles, reserve, type TileCode } from "./tile-code.ts";
 
 export interface Tiled {
   /** A multiple of four. */
@@ -55,8 +55,7 @@ let kernel: TileCode | undefined;
 export function createTileSpace(size: number, largest: number): TileSpace {
   const rows = padded(largest);
   const code = (kernel ??= compileTiles());
-  const bytes = 8 * (size + 2 * block * rows + block * block);
-  code.memory.grow(Math.max(0, Math.ceil((bytes - code.memory.buffer.byteLength) / pageBytes)));
+  reserve(code, size + 2 * block * rows + block * block);
   const { buffer } = code.memory;
   let used = 0;
   const allocate = (count: number): Float64Array => {

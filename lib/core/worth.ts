@@ -1,5 +1,7 @@
 /** What the choice of filters is worth: ETL beside each control of the same widths, over all runs. */
+import { groupBy } from "./group-by.ts";
 import type { RunRecord } from "./record.ts";
+import { controlsOf, prunedOf, seedOf } from "./record-models.ts";
 import { recordsByTask } from "./record-tasks.ts";
 import { spread } from "./statistics.ts";
 import { variantsOf } from "./sweep.ts";
@@ -37,25 +39,16 @@ export function worthOfSelection(runs: readonly RunRecord[]): Worth[] {
   const variants = variantsOf(records);
   const pairs = new Map<string, Pair>();
   for (const [i, record] of records.entries()) {
-    const pruned = record.models.find(({ name }) => name === "pruned");
+    const pruned = prunedOf(record);
     if (variants[i] !== "" || pruned === undefined) continue;
-    for (const { name, title, test } of record.models) {
-      if (untouched.has(name)) continue;
-      const [task, backbone, seed] = [
-        record.task.name,
-        record.backbone.name,
-        Number(record.config["seed"] ?? 0),
-      ];
+    const place = { task: record.task.name, backbone: record.backbone.name, seed: seedOf(record) };
+    for (const { name, title, test } of controlsOf(record)) {
       const difference = pruned.test.accuracy - test.accuracy;
-      pairs.set(JSON.stringify([name, task, backbone, seed, record.gamma]), {
-        ...{ control: name, title, task, backbone, seed, difference },
-      });
+      pairs.set(JSON.stringify([name, place, record.gamma]), { control: name, title, ...place, difference });
     }
   }
-  return grouped([...pairs.values()], ({ control }) => control).map(worthOf);
+  return Array.from(groupBy(pairs.values(), ({ control }) => control).values(), worthOf);
 }
-
-const untouched = new Set(["baseline", "probe", "pruned"]);
 
 interface Pair extends Omit<TaskWorth, "seeds"> {
   readonly control: string;
@@ -63,21 +56,17 @@ interface Pair extends Omit<TaskWorth, "seeds"> {
   readonly seed: number;
 }
 
-function worthOf(pairs: readonly Pair[]): Worth {
+function worthOf(pairs: readonly [Pair, ...Pair[]]): Worth {
   const [{ control, title }] = pairs;
-  const byTask = grouped(pairs, ({ task, backbone }) => JSON.stringify([task, backbone])).map((own) => ({
-    ...own[0],
-    differences: grouped(own, ({ seed }) => String(seed)).map(
-      (same) => spread(same.map(({ difference }) => difference)).mean,
-    ),
-  }));
-  const tasks = byTask.map(({ task, backbone, differences }): TaskWorth => ({
-    ...{ task, backbone, difference: spread(differences).mean, seeds: differences.length },
-  }));
+  const byTask = groupBy(pairs, ({ task, backbone }) => JSON.stringify([task, backbone]));
+  const each = Array.from(byTask.values(), (own) => ({ ...own[0], differences: overGammas(own) }));
+  const tasks = each.map(({ task, backbone, differences }): TaskWorth => {
+    return { task, backbone, difference: spread(differences).mean, seeds: differences.length };
+  });
   const difference = spread(tasks.map((one) => one.difference)).mean;
-  const freedom = byTask.reduce((sum, { differences }) => sum + differences.length - 1, 0);
+  const freedom = tasks.reduce((sum, { seeds }) => sum + seeds - 1, 0);
   if (freedom === 0) return { control, title, difference, tasks };
-  const squares = byTask.reduce(
+  const squares = each.reduce(
     (sum, { differences }) => sum + (differences.length - 1) * spread(differences).sd ** 2,
     0,
   );
@@ -86,8 +75,8 @@ function worthOf(pairs: readonly Pair[]): Worth {
   return { control, title, difference, error, tasks };
 }
 
-function grouped<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
-  return [...groups.values()];
+/** The difference of every seed, mean over its gammas. */
+function overGammas(pairs: readonly Pair[]): number[] {
+  const bySeed = groupBy(pairs, ({ seed }) => seed);
+  return Array.from(bySeed.values(), (own) => spread(own.map(({ difference }) => difference)).mean);
 }

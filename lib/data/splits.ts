@@ -1,4 +1,5 @@
 /** Parts of a data set: given, or cut by seed; by person where persons are known. */
+import { groupBy } from "../core/group-by.ts";
 import type { Random } from "../core/random.ts";
 import type { Split } from "./dataset.ts";
 
@@ -81,17 +82,6 @@ function wholeGroups(groups: ReadonlyMap<string, number[]>, wanted: number, rand
     if (chosen.length >= wanted) break;
   }
   return chosen;
-}
-
-function groupBy(rows: readonly number[], keyOf: (row: number) => string): Map<string, number[]> {
-  const groups = new Map<string, number[]>();
-  for (const row of rows) {
-    const key = keyOf(row);
-    const members = groups.get(key);
-    if (members) members.push(row);
-    else groups.set(key, [row]);
-  }
-  return groups;
 }
 
 function sharedPersons(items: readonly Splittable[], splits: readonly Split[]): number {

@@ -3,7 +3,7 @@
  * for products. Vectors here are [rows, q] tiled (see `core/tiled.ts`): element (i, k) is at `indexOf(rows, i, k)`.
  */
 import { createTileSpace, indexOf, padded, type Tiled, type TileSpace } from "../core/tiled.ts";
-import { rowNorm } from "./penalty.ts";
+import { supportOf } from "./penalty.ts";
 import type { Iterate, Quadratic } from "./problem.ts";
 
 export interface GroupSpace {
@@ -41,13 +41,6 @@ export function zeros(buffer: Float64Array, rows: number, columns: number): Tile
   return { rows, columns, values };
 }
 
-/** Filters with a coefficient that is not zero, ascending. */
-export function supportOf({ beta }: Iterate, q: number): number[] {
-  const support: number[] = [];
-  for (let j = 0; j * q < beta.length; j++) if (rowNorm(beta, j * q, q) > 0) support.push(j);
-  return support;
-}
-
 /**
  * G_:A v
  *
@@ -70,7 +63,7 @@ export function spread(space: GroupSpace, support: readonly number[], v: Float64
 export function refresh(space: GroupSpace, { beta, corr }: Iterate): void {
   const { rows, outputs, problem } = space;
   const { q, cov } = problem;
-  const support = supportOf({ beta, corr }, q);
+  const support = supportOf(beta, q);
   const v = new Float64Array(padded(support.length) * outputs);
   rowsToTiles(beta, v, support, q);
   corr.set(cov);

@@ -11,8 +11,8 @@
  * Both are kept while support and lambda move on, as the preconditioner of conjugate gradients.
  */
 import { indexOf, padded, type Tiled } from "../core/tiled.ts";
-import { rowProducts, rowsToTiles, spread, supportOf, zeros, type GroupSpace } from "./group-space.ts";
-import { rowNorm } from "./penalty.ts";
+import { rowProducts, rowsToTiles, spread, zeros, type GroupSpace } from "./group-space.ts";
+import { rowNorm, supportOf } from "./penalty.ts";
 import type { Iterate } from "./problem.ts";
 
 /**
@@ -49,7 +49,7 @@ export interface GroupInverse {
 /** The system at an iterate. */
 export function systemAt({ problem, outputs }: GroupSpace, iterate: Iterate, lambda: number): GroupSystem {
   const { q } = problem;
-  const support = supportOf(iterate, q);
+  const support = supportOf(iterate.beta, q);
   const size = padded(support.length);
   const norms = support.map((j) => rowNorm(iterate.beta, j * q, q));
   const direction = new Float64Array(size * outputs);

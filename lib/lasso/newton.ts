@@ -6,6 +6,7 @@
  * where this solver is needed.
  */
 import { createFactor, dot, type Factor } from "./cholesky.ts";
+import { supportOf } from "./penalty.ts";
 import type { Iterate, Quadratic } from "./problem.ts";
 
 /** Residual of the linear system, relative, at which conjugate gradients stop, and their largest number. */
@@ -25,8 +26,7 @@ interface System {
 export function newtonStep(problem: Quadratic, iterate: Iterate, lambda: number): Float64Array | undefined {
   const { p } = problem;
   const { beta, corr } = iterate;
-  const support: number[] = [];
-  for (let j = 0; j < p; j++) if (beta[j] !== 0) support.push(j);
+  const support = supportOf(beta, 1);
   const size = support.length;
   if (size === 0) return undefined;
 

@@ -7,7 +7,7 @@ import { descend } from "./descent.ts";
 import { createGroupSolver } from "./groups.ts";
 import { momentsOf, type MatrixLike } from "./matrix.ts";
 import { expandOutputs, reduceOutputs, type ReducedOutputs } from "./outputs.ts";
-import { dualityGap, dualNorm, rowNorm } from "./penalty.ts";
+import { dualityGap, dualNorm, supportOf } from "./penalty.ts";
 import {
   quadratic,
   residual,
@@ -160,11 +160,10 @@ function pointOf(
   centred: CentredMoments,
   lambda: number,
 ): PathPoint {
-  const { p, q: r, scale } = problem;
+  const { q: r, scale } = problem;
   const { q } = centred;
   const full = basis ? expandOutputs(iterate.beta, basis, r) : iterate.beta;
-  const support: number[] = [];
-  for (let j = 0; j < p; j++) if (rowNorm(iterate.beta, j * r, r) > 0) support.push(j);
+  const support = supportOf(iterate.beta, r);
   const beta = new Float64Array(support.length * q);
   const intercept = centred.meanY.slice();
   support.forEach((j, row) => {

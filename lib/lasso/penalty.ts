@@ -10,6 +10,13 @@ export function rowNorm(values: Float64Array, at: number, q: number): number {
   return Math.sqrt(sum);
 }
 
+/** Filters of [p, q] with a coefficient that is not zero, ascending. */
+export function supportOf(beta: Float64Array, q: number): number[] {
+  const support: number[] = [];
+  for (let j = 0; j * q < beta.length; j++) if (rowNorm(beta, j * q, q) > 0) support.push(j);
+  return support;
+}
+
 /** max_j ||values_j||_2 over the rows of [p, q]: the dual norm of the penalty. */
 export function dualNorm(values: Float64Array, q: number): number {
   let largest = 0;

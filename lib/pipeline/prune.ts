@@ -102,7 +102,7 @@ async function trainBaseline(
     network: () => Promise.resolve(probe),
     key,
     epochs: config.baselineEpochs,
-    ...(config.baselineLearningRates ? { learningRates: config.baselineLearningRates } : {}),
+    learningRates: config.baselineLearningRates ?? config.learningRates,
     units,
   });
   return { probe, baseline, units, key };

@@ -1,9 +1,10 @@
 /** Several runs side by side: one table, one plot, every point with its uncertainty. */
+import { baselineOf, orderedModels, prunedOf } from "../core/record-models.ts";
 import type { ModelRecord, RunRecord } from "../core/record.ts";
 import type { Figure } from "./client/dom.ts";
 import { axisOf, layoutOf } from "./client/figures.ts";
 import { html, plotText, type Markup } from "./escape.ts";
-import { accuracyKept, baselineOf, orderedModels, prunedOf } from "./facts.ts";
+import { accuracyKept } from "./facts.ts";
 import {
   formatBytes,
   formatChange,

@@ -1,9 +1,10 @@
 /** The characteristic curves: small drawings of every tap under one gamma slider, and one tap at full size. */
+import { baselineOf, prunedOf } from "../core/record-models.ts";
 import type { CurveRecord, RunRecord } from "../core/record.ts";
 import type { PageCurve, PageCurves } from "./client/data.ts";
 import { chosenAt, errorAt, errorRange, kneeAt, smallPoint } from "./client/knee.ts";
 import { html, raw, type Markup } from "./escape.ts";
-import { plural, prunedOf, baselineOf, rmseKindOf } from "./facts.ts";
+import { plural, rmseKindOf } from "./facts.ts";
 import { formatCount, formatDigits, formatGamma } from "./format.ts";
 import { plotPlace, type Scope, type Section } from "./section.ts";
 import { short } from "./plots.ts";

@@ -1,37 +1,11 @@
 /** Numbers that several sections tell: read once, here. */
 import type { RmseKind } from "../core/artifacts.ts";
+import { baselineOf } from "../core/record-models.ts";
 import type { ModelRecord, RunRecord } from "../core/record.ts";
-
-/** The unpruned network, fine-tuned: what everything is compared with. */
-export function baselineOf(record: RunRecord): ModelRecord | undefined {
-  return record.models.find((model) => model.name === "baseline");
-}
 
 /** Whether the run trained a network as it is: no filter was harvested, nothing was cut. */
 export function isTraining(record: RunRecord): boolean {
   return record.curves.length === 0 && record.layers.length === 0 && baselineOf(record) === undefined;
-}
-
-/** The network that ETL made. */
-export function prunedOf(record: RunRecord): ModelRecord | undefined {
-  return record.models.find((model) => model.name === "pruned");
-}
-
-/** The networks beside baseline, probe and pruned: controls on the same axes. */
-export function controlsOf(record: RunRecord): readonly ModelRecord[] {
-  return record.models.filter((model) => !["baseline", "probe", "pruned"].includes(model.name));
-}
-
-/** Baseline, probe, pruned, controls: the order of every table. */
-export function orderedModels(record: RunRecord): readonly ModelRecord[] {
-  const rank = (model: ModelRecord): number => {
-    const place = ["baseline", "probe", "pruned"].indexOf(model.name);
-    return place < 0 ? 3 : place;
-  };
-  return record.models
-    .map((model, index) => ({ model, index }))
-    .sort((a, b) => rank(a.model) - rank(b.model) || a.index - b.index)
-    .map((entry) => entry.model);
 }
 
 /** A difference of accuracies with its standard error; `paired` where both were measured on the same rows. */

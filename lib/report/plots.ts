@@ -1,11 +1,11 @@
 /** Figures as plain data for Plotly. Colours are names of CSS properties: the page resolves them for light and dark. */
+import { orderedModels } from "../core/record-models.ts";
 import type { LayerRow } from "../core/artifacts.ts";
 import type { LayerCostRecord, ModelRecord, RunRecord } from "../core/record.ts";
 import { wilson } from "../core/statistics.ts";
 import type { Figure } from "./client/dom.ts";
 import { axisOf, layoutOf } from "./client/figures.ts";
 import { plotLabel, plotText } from "./escape.ts";
-import { orderedModels } from "./facts.ts";
 import { formatCount, formatPercent, formatSi } from "./format.ts";
 
 /** Colour, dash and marker of a network: never by colour alone. */

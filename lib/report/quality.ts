@@ -1,8 +1,8 @@
 /** What kind of mistakes are made: scores, confusion matrices, calibration, attributes. */
+import { orderedModels } from "../core/record-models.ts";
 import type { Metrics, ModelRecord } from "../core/record.ts";
 import { wilson } from "../core/statistics.ts";
 import { html, type Markup } from "./escape.ts";
-import { orderedModels } from "./facts.ts";
 import { formatCount, formatDigits, formatPercent, formatPercentError, formatRange } from "./format.ts";
 import { calibrationPart } from "./calibration.ts";
 import { groupsPart } from "./groups.ts";

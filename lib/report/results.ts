@@ -1,7 +1,8 @@
 /** Before and after, in the shape of the paper's Table 1, and the cost of trunk and head apart. */
+import { baselineOf, orderedModels } from "../core/record-models.ts";
 import type { ModelRecord, RunRecord } from "../core/record.ts";
 import { html, type Markup } from "./escape.ts";
-import { accuracyMeaning, baselineOf, isTraining, orderedModels, plural, sentenceCase } from "./facts.ts";
+import { accuracyMeaning, isTraining, plural, sentenceCase } from "./facts.ts";
 import {
   formatBytes,
   formatChange,

@@ -1,16 +1,8 @@
 /** The story first: one sentence with numbers and their uncertainty, four tiles, and what follows from them. */
+import { baselineOf, controlsOf, prunedOf } from "../core/record-models.ts";
 import type { ModelRecord, RunRecord } from "../core/record.ts";
 import { html, type Markup } from "./escape.ts";
-import {
-  accuracyDifference,
-  accuracyKept,
-  accuracyMeaning,
-  baselineOf,
-  controlsOf,
-  isTraining,
-  plural,
-  prunedOf,
-} from "./facts.ts";
+import { accuracyDifference, accuracyKept, accuracyMeaning, isTraining, plural } from "./facts.ts";
 import {
   formatBytes,
   formatChange,

@@ -1,8 +1,9 @@
 /** How the networks were trained: loss and validation accuracy per epoch, and what an epoch took. */
+import { orderedModels } from "../core/record-models.ts";
 import type { ModelRecord } from "../core/record.ts";
 import { median } from "../core/statistics.ts";
 import { html } from "./escape.ts";
-import { isTraining, orderedModels } from "./facts.ts";
+import { isTraining } from "./facts.ts";
 import { formatCount, formatDigits, formatPercent, formatSeconds } from "./format.ts";
 import { accuracyFigure, lossFigure, trainedModels } from "./plots.ts";
 import { plot, type Scope, type Section } from "./section.ts";

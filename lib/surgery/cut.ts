@@ -1,6 +1,6 @@
 /** Rewrites a network so that only the kept channels are left. */
 import { withoutAliases } from "../network/coupling/aliases.ts";
-import { groupBy } from "../network/coupling/group.ts";
+import { groupBy } from "../core/group-by.ts";
 import type { Coupling, ParameterAxis } from "../network/coupling/types.ts";
 import { sizeOf, type ElementArray, type Network, type Node, type Parameter } from "../network/network.ts";
 import { createRewriter } from "./rewrite.ts";

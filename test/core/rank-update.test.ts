@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { createRandom } from "../../lib/core/random.ts";
-import { createPanel, fillRow, paddedWidth, panelRows, rankUpdate } from "../../lib/core/rank-update.ts";
+import { createPanel, fillRow, panelRows, rankUpdate } from "../../lib/core/rank-update.ts";
+import { padded } from "../../lib/core/tiled.ts";
 
 /** Rows of random numbers, and the panel that holds them minus `shift`. */
 function drawn(columns: number, rows: number, seed: number): { z: Float64Array[]; panel: Float64Array } {
@@ -33,7 +34,7 @@ describe("rank update", () => {
     fc.assert(
       fc.property(shapes, ({ columns, rows, seed }) => {
         const { z, panel } = drawn(columns, rows, seed);
-        const width = paddedWidth(columns);
+        const width = padded(columns);
         const sum = new Float64Array(width * width).fill(0.1);
         rankUpdate(sum, panel, rows);
         for (let i = 0; i < columns; i++) {
@@ -47,7 +48,7 @@ describe("rank update", () => {
   it("takes panels larger than all before, and smaller ones again", () => {
     for (const columns of [3, 700, 5]) {
       const { z, panel } = drawn(columns, panelRows, columns);
-      const width = paddedWidth(columns);
+      const width = padded(columns);
       const sum = new Float64Array(width * width);
       rankUpdate(sum, panel, panelRows);
       for (const [i, j] of [

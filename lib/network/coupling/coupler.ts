@@ -1,7 +1,7 @@
 /** The state of an analysis and the few verbs that the operator rules speak in. */
+import { groupBy } from "../../core/group-by.ts";
 import type { Network, Node } from "../network.ts";
 import { createAtoms, type Atoms } from "./atoms.ts";
-import { groupBy } from "./group.ts";
 import type { CoupledLayer, Layout, Origin, ParameterAxis, ParameterUse, Spread } from "./types.ts";
 
 /** How one operator passes channels on. */

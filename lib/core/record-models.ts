@@ -1,0 +1,36 @@
+/** The networks of a run's record by what they are. Pure. */
+import type { ModelRecord, RunRecord } from "./record.ts";
+
+/** Networks that are not controls, in the order of every table. */
+const places = ["baseline", "probe", "pruned"];
+
+/** Where a network of that name stands in a table: baseline, probe, pruned, then all controls. */
+export function placeOf(name: string): number {
+  const place = places.indexOf(name);
+  return place < 0 ? places.length : place;
+}
+
+/** What everything random in the run was drawn by. */
+export function seedOf(record: RunRecord): number {
+  return Number(record.config["seed"] ?? 0);
+}
+
+/** The unpruned network, fine-tuned: what everything is compared with. */
+export function baselineOf(record: RunRecord): ModelRecord | undefined {
+  return record.models.find((model) => model.name === "baseline");
+}
+
+/** The network that ETL made. */
+export function prunedOf(record: RunRecord): ModelRecord | undefined {
+  return record.models.find((model) => model.name === "pruned");
+}
+
+/** The networks beside baseline, probe and pruned: controls on the same axes. */
+export function controlsOf(record: RunRecord): readonly ModelRecord[] {
+  return record.models.filter((model) => !places.includes(model.name));
+}
+
+/** Baseline, probe, pruned, controls: the order of every table. */
+export function orderedModels(record: RunRecord): readonly ModelRecord[] {
+  return record.models.toSorted((a, b) => placeOf(a.name) - placeOf(b.name));
+}

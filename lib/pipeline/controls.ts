@@ -11,8 +11,8 @@ import { scoreClasses } from "../surgery/criteria.ts";
 import { planSurgery } from "../surgery/plan.ts";
 import { classScores, selectSameShape } from "../surgery/same-shape.ts";
 import type { RunContext } from "./context.ts";
-import { cutStage } from "./cutting.ts";
-import { distills, type Answering } from "./distilling.ts";
+import { cutStage, learning } from "./cutting.ts";
+import type { Answering } from "./distilling.ts";
 import type { Harvest } from "./harvesting.ts";
 import type { Control } from "./options.ts";
 import type { Planned } from "./planning.ts";
@@ -55,11 +55,11 @@ export async function controlStage(
     file,
     title: titles[control],
     network: () => Promise.resolve(cut.network),
-    key: { cut: cut.key, answers: answers.key },
     epochs: scratch ? fromScratch.epochs * config.epochs : config.epochs,
     units: answers.units,
-    ...(scratch ? { learningRates: config.learningRates.map((rate) => fromScratch.rate * rate) } : {}),
-    ...(distills(config) && !scratch ? { distillation: () => cut.distillation(answers) } : {}),
+    ...(scratch
+      ? { key: cut.key, learningRates: config.learningRates.map((rate) => fromScratch.rate * rate) }
+      : learning(config, cut, answers)),
   });
   return { name: control, title: titles[control], file, ...trained };
 }

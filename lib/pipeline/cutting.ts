@@ -13,10 +13,10 @@ import type { RunContext } from "./context.ts";
 import { distillation, headInput, type Answering, type OpenDistillation } from "./distilling.ts";
 import { featureWidth, harvestFeatures, type Harvest } from "./harvesting.ts";
 import { headed, solveHeads } from "./head.ts";
-import type { Control } from "./options.ts";
+import type { Config, Control } from "./options.ts";
 import { startsFrom } from "./origin.ts";
 import { planKey, type Planned } from "./planning.ts";
-import { calibrated } from "./training.ts";
+import { calibrated, type TrainingPlan } from "./training.ts";
 import { refit } from "./refitting.ts";
 
 export interface Cut {
@@ -27,6 +27,22 @@ export interface Cut {
   readonly notes: readonly string[];
   /** @param answers the full network whose outputs are distilled */
   distillation(answers: Answering): Promise<OpenDistillation>;
+}
+
+/**
+ * What a cut network learns beside the labels, and the key of its training: that depends on the full network only where its
+ * outputs are distilled.
+ */
+export function learning(
+  { distill, distillOutputs }: Pick<Config, "distill" | "distillOutputs">,
+  cut: Cut,
+  answers: Answering,
+): Pick<TrainingPlan, "key" | "distillation"> {
+  if (!(distill > 0 || distillOutputs > 0)) return { key: cut.key };
+  return {
+    key: distillOutputs > 0 ? { cut: cut.key, answers: answers.key } : cut.key,
+    distillation: () => cut.distillation(answers),
+  };
 }
 
 interface CutWhat {

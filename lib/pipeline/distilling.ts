@@ -8,7 +8,6 @@ import type { Network, Tensor } from "../network/network.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { pictures, type RunParts } from "./context.ts";
 import { featureWidth } from "./harvesting.ts";
-import type { Config } from "./options.ts";
 import { standardise, type Units } from "./targets.ts";
 import type { Distillation } from "./training.ts";
 
@@ -16,11 +15,6 @@ export type OpenDistillation = Distillation & { dispose(): Promise<void> };
 
 /** What is distilled takes so many bytes at most when kept; beyond, the teacher runs in every step, so that memory stays. */
 const keptBytes = 256e6;
-
-/** Whether pruned networks learn from the unpruned one. */
-export function distills({ distill, distillOutputs }: Pick<Config, "distill" | "distillOutputs">): boolean {
-  return distill > 0 || distillOutputs > 0;
-}
 
 /** The full network whose outputs are distilled. */
 export interface Answering {
@@ -54,6 +48,13 @@ interface Signal {
   readonly term: LossTerm & { readonly mask: string };
 }
 
+/** The signals of a lesson, side by side in the rows of what is distilled. */
+interface Layout {
+  readonly signals: readonly (Signal & { readonly first: number })[];
+  /** Columns of all signals together. */
+  readonly width: number;
+}
+
 /**
  * Loss terms: half the squared distance of each kept feature (weight `config.distill`) and of each output (weight
  * `config.distillOutputs`, shared by the tasks) to the unpruned network's on the same picture, in units of its variance
@@ -65,28 +66,28 @@ interface Signal {
  * of logits are the limit of high temperature.
  */
 export async function distillation(context: RunParts, lesson: Lesson): Promise<OpenDistillation> {
-  const signals = signalsOf(context, lesson);
-  const programs = await compileTeachers(context, lesson);
-  const width = signals.reduce((sum, { columns }) => sum + columns.length, 0);
+  const layout = layoutOf(signalsOf(context, lesson));
+  const { signals, width } = layout;
+  const programs = await compileTeachers(context, lesson, signals);
   const input = lesson.teacher.inputs[0].name;
   const run: Lookup = async (batch) => {
     const values: Record<string, Tensor> = {};
     for (const program of programs) Object.assign(values, await program.run({ [input]: batch.x }));
-    return sideBySide(signals, values, batch.rows.length, width);
+    return sideBySide(layout, values, batch.rows.length);
   };
   const fits = 2 * context.rows.train.length * width * 4 <= keptBytes;
   const targetsOf = fits ? await computeOnce(context, width, run) : run;
-  const weights = inverseVariances(await sample(context, targetsOf), signals, width);
+  const weights = inverseVariances(await sample(context, targetsOf), layout);
   return {
     terms: signals.map(({ term }) => term),
-    targets: async (batch: Batch) => feedsOf(signals, { rows: await targetsOf(batch), weights, width }),
+    targets: async (batch: Batch) => feedsOf(layout, await targetsOf(batch), weights),
     dispose: async () => {
       for (const program of programs) await program.dispose();
     },
   };
 }
 
-/** What a teacher says of every picture of a batch, [n, width]. */
+/** What the teachers say of every picture of a batch, [n, width]. */
 type Lookup = (batch: Batch) => Promise<Float32Array>;
 
 function signalsOf({ backbone, tasks, config }: RunParts, lesson: Lesson): Signal[] {
@@ -111,20 +112,29 @@ function signalsOf({ backbone, tasks, config }: RunParts, lesson: Lesson): Signa
   return [features, ...outputs].filter(({ term }) => term.weight > 0);
 }
 
+function layoutOf(signals: readonly Signal[]): Layout {
+  let width = 0;
+  const placed = signals.map((signal) => {
+    const first = width;
+    width += signal.columns.length;
+    return { ...signal, first };
+  });
+  return { signals: placed, width };
+}
+
 /** One program where the features are those behind the answers, as they are by default; else two. */
-async function compileTeachers(context: RunParts, { teacher, answers }: Lesson): Promise<Program[]> {
-  const { engine, backbone, tasks, config } = context;
-  const features = config.distill > 0 ? [backbone.features] : [];
-  const outputs = config.distillOutputs > 0 ? tasks.map(({ output }) => output) : [];
+async function compileTeachers(
+  { engine, backbone }: RunParts,
+  { teacher, answers }: Lesson,
+  signals: readonly Signal[],
+): Promise<Program[]> {
+  const values = signals.map(({ value }) => value);
   const trunk = subnetwork(teacher, [backbone.features]);
-  const parts = hasWeightsOf(answers.network, trunk)
-    ? [subnetwork(answers.network, [...features, ...outputs])]
-    : [
-        ...(features.length > 0 ? [trunk] : []),
-        ...(outputs.length > 0 ? [subnetwork(answers.network, outputs)] : []),
-      ];
+  const apart = values.includes(backbone.features) && !hasWeightsOf(answers.network, trunk);
+  const others = apart ? values.filter((value) => value !== backbone.features) : values;
   const programs: Program[] = [];
-  for (const part of parts) programs.push(await engine.compile(part));
+  if (apart) programs.push(await engine.compile(trunk));
+  if (others.length > 0) programs.push(await engine.compile(subnetwork(answers.network, others)));
   return programs;
 }
 
@@ -137,35 +147,24 @@ function hasWeightsOf(whole: Network, trunk: Network): boolean {
 
 /** The compared columns of all signals of each picture, in training units, [n, width]. */
 function sideBySide(
-  signals: readonly Signal[],
+  { signals, width }: Layout,
   values: Readonly<Record<string, Tensor>>,
   n: number,
-  width: number,
 ): Float32Array {
   const out = new Float32Array(n * width);
-  let first = 0;
-  for (const { value, width: of, columns, units } of signals) {
+  for (const { value, width: of, columns, units, first } of signals) {
     const { data } = values[value];
-    const scaled = units ? standardise(Float32Array.from(data), units) : data;
+    const scaled = units ? standardise(data, units) : data;
     for (let i = 0; i < n; i++) columns.forEach((c, j) => (out[i * width + first + j] = scaled[i * of + c]));
-    first += columns.length;
   }
   return out;
 }
 
-/** Targets and weights of every signal of a batch. */
-function feedsOf(
-  signals: readonly Signal[],
-  {
-    rows,
-    weights,
-    width,
-  }: { readonly rows: Float32Array; readonly weights: Float32Array; readonly width: number },
-): Tensors {
+/** Targets, [n, columns], and weights of every signal of a batch. */
+function feedsOf({ signals, width }: Layout, rows: Float32Array, weights: Float32Array): Tensors {
   const n = rows.length / width;
   const feeds: Record<string, Tensor> = {};
-  let first = 0;
-  for (const { columns, term } of signals) {
+  for (const { columns, term, first } of signals) {
     const count = columns.length;
     const [target, mask] = [new Float32Array(n * count), new Float32Array(n * count)];
     for (let i = 0; i < n; i++) {
@@ -174,7 +173,6 @@ function feedsOf(
     }
     feeds[term.target] = { shape: [n, count], data: target };
     feeds[term.mask] = { shape: [n, count], data: mask };
-    first += count;
   }
   return feeds;
 }
@@ -229,11 +227,7 @@ async function sample(context: RunParts, run: Lookup): Promise<Float32Array[]> {
 }
 
 /** 1 / (variance + a thousandth of its signal's mean variance) of every column, [width]. */
-function inverseVariances(
-  parts: readonly Float32Array[],
-  signals: readonly Signal[],
-  width: number,
-): Float32Array {
+function inverseVariances(parts: readonly Float32Array[], { signals, width }: Layout): Float32Array {
   const [sums, squares] = [new Float64Array(width), new Float64Array(width)];
   let n = 0;
   for (const part of parts) {
@@ -245,12 +239,13 @@ function inverseVariances(
   }
   const variance = sums.map((sum, c) => Math.max(0, squares[c] / n - (sum / n) ** 2));
   const weights = new Float32Array(width);
-  let first = 0;
-  for (const { columns } of signals) {
+  for (const { columns, first } of signals) {
     const own = variance.subarray(first, first + columns.length);
     const floor = 1e-3 * (own.reduce((sum, v) => sum + v, 0) / columns.length) || 1;
-    own.forEach((v, c) => (weights[first + c] = 1 / (v + floor)));
-    first += columns.length;
+    weights.set(
+      own.map((v) => 1 / (v + floor)),
+      first,
+    );
   }
   return weights;
 }

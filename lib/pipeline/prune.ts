@@ -6,8 +6,7 @@ import { mergeMoments } from "../core/moments.ts";
 import type { Network } from "../network/network.ts";
 import { closeContext, openContext, type RunContext } from "./context.ts";
 import { controlStage } from "./controls.ts";
-import { cutStage } from "./cutting.ts";
-import { distills } from "./distilling.ts";
+import { cutStage, learning } from "./cutting.ts";
 import { harvestStage, type Harvest } from "./harvesting.ts";
 import { headed, solveHeads } from "./head.ts";
 import { evaluateStage, profileStage, type Evaluated } from "./measuring.ts";
@@ -128,10 +127,9 @@ async function trainAndMeasure(
     file: "pruned.onnx",
     title: "pruned",
     network: () => Promise.resolve(cut.network),
-    key: { cut: cut.key, answers: answers.key },
     epochs: config.epochs,
     units,
-    ...(distills(config) ? { distillation: () => cut.distillation(answers) } : {}),
+    ...learning(config, cut, answers),
   });
   const controls: Model[] = [];
   for (const control of config.controls)

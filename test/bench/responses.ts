@@ -4,7 +4,8 @@
  *
  *     npx tsx test/bench/responses.ts DATA TASK OUT [LIMIT]
  *
- * LIMIT: pictures drawn by seed, all parts together. Writes x.bin [n, filters of all taps side by side], y.bin [n, outputs] (float32, row-major) and data.json.
+ * LIMIT: pictures drawn by seed, all parts together. Writes x.bin [n, filters of all taps side by side], y.bin
+ * [n, outputs] (float32, row-major) and data.json.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

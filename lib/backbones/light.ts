@@ -9,7 +9,7 @@ import { buildLeviHassner, leviHassnerValues } from "./levi-hassner.ts";
 import { buildLmtcnn, lmtcnnValues, type TaskHead } from "./lmtcnn.ts";
 import { buildMobilenetV1 } from "./mobilenet-v1.ts";
 import { buildMobilenetV2 } from "./mobilenet-v2.ts";
-import { buildResnet18, buildResnet18Mlp, buildResnet50, resnetValues } from "./resnet.ts";
+import { buildResnet18, buildResnet18Mlp, buildResnet50, resnet18MlpValues, resnetValues } from "./resnet.ts";
 import { buildShufflenetV2 } from "./shufflenet-v2.ts";
 import { withTaskHeads } from "./task-heads.ts";
 
@@ -137,7 +137,7 @@ export const architectures: readonly Architecture[] = [
     joint: false,
     trunk: resnetValues.embedding,
     recipe: attributesRecipe,
-    build: ({ heads, side }) => buildResnet18Mlp({ classes: heads[0].outputs, side }),
+    build: onFeatures(buildResnet18Mlp, resnet18MlpValues.features),
   },
   pooled(
     { name: "shufflenet-v2", title: "ShuffleNetV2", widths: [0.5, 1, 1.5, 2] },

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeSafetensors } from "../../lib/formats/safetensors.ts";
 import { buildMobilenetV1 } from "../../lib/backbones/mobilenet-v1.ts";
+import { architectures } from "../../lib/backbones/light.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { readBytes } from "../../lib/core/files.ts";
@@ -128,6 +129,19 @@ describe("train, on drawn faces", function () {
       ["gender", 1],
     ]);
   });
+
+  for (const { name } of architectures) {
+    it(`${name} leaves a model for its task`, async () => {
+      const out = join(root, `arch-${name}`);
+      const size = name === "dmm-cnn" ? 96 : name.startsWith("l") ? 112 : 32;
+      const epochs = name === "dmm-cnn" || name.startsWith("resnet") ? 0 : 1;
+      const own = { arch: name, task: "gender", data: "synthetic:60", cacheDir: join(root, "cache"), out };
+      await train({ ...own, size, epochs, batchSize: 8, runs: 1 });
+      const { network } = await openModel(out);
+      const outputs = network.outputs.map((output) => [output.name, output.shape[1]]);
+      expect(outputs).to.deep.equal([["prediction", 1]]);
+    });
+  }
 
   it("the trunk's weights can come from a file", async () => {
     const other = initialise(buildMobilenetV1({ width: 0.25, classes: 7 }), 9);

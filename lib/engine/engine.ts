@@ -21,13 +21,23 @@ export interface EngineOptions {
   readonly device?: Device | undefined;
 }
 
+/** How a network is compiled for inference. */
+export interface CompileOptions {
+  /** May name any values of the graph (taps); default: the network's outputs. */
+  readonly outputs?: readonly string[];
+  /**
+   * The program has the cores to itself: threads may spin while they wait for work, as onnxruntime's do where nobody
+   * says otherwise. For timing one network. Default false: programs, decoding and training take turns.
+   */
+  readonly alone?: boolean;
+}
+
 export interface Engine {
   readonly name: "ort" | "tfjs";
   /** For example "onnxruntime-node 1.30.0, CPU" - printed with every measurement. */
   readonly description: string;
   readonly threads: number;
-  /** Compiles a network for inference. `outputs` may name any values of the graph (taps); default: the network's. */
-  compile(network: Network, options?: { readonly outputs?: readonly string[] }): Promise<Program>;
+  compile(network: Network, options?: CompileOptions): Promise<Program>;
   /** Compiles forward, loss, gradients and optimiser update into one step. */
   compileTraining(network: Network, options: TrainingOptions): Promise<Trainer>;
   dispose(): Promise<void>;

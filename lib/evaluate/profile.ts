@@ -42,7 +42,7 @@ export async function profileModels(
   }
   const programs: Program[] = [];
   try {
-    for (const { network } of models) programs.push(await engine.compile(network));
+    for (const { network } of models) programs.push(await engine.compile(network, { alone: true }));
     const inputs = models.map(({ network }) => noiseFor(network, batch));
     const times: number[][] = models.map(() => []);
     for (const [i, program] of programs.entries()) await program.time(inputs[i], { warmup, runs: 0 });

@@ -62,7 +62,7 @@ async function compare(
   { batch, threads }: { readonly batch: number; readonly threads: number },
 ): Promise<Record<string, string | number>> {
   const engine = await openEngine({ engine: "ort", threads });
-  const compiled = await engine.compile(network);
+  const compiled = await engine.compile(network, { alone: true });
   const inputs = noiseFor(network, batch);
   const peers = await Promise.all(
     [false, true].map((spin) => startNative(program, network, { batch, threads, spin })),

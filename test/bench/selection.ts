@@ -5,10 +5,10 @@
  *
  * RUN is the folder of a finished `etl prune`. Filters that can take each other's place without a change of any width
  * (those of a layer, or of the layers that are tied together) are a group. For every group, its filters are drawn at random
- * while all other groups keep LASSO's; the first row draws all groups. Every cut goes through reconstruction, refit and
- * closed-form head as in the run, and is judged on validation and test pictures, none of which it has seen. `worth` is the
- * accuracy with LASSO's filters in the group minus without, in points, mean over draws; `spread` the standard deviation of a
- * draw, 0 where there is one.
+ * while all other groups keep LASSO's; the first rows draw all groups, and those of either half of the network. Every cut
+ * goes through reconstruction, refit and closed-form head as in the run, and is judged on validation and test pictures,
+ * none of which it has seen. `worth` is the accuracy with LASSO's filters in the group minus without, in points, mean over
+ * draws; `spread` the standard deviation of a draw, 0 where there is one.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -116,17 +116,14 @@ async function study(cuts: Cuts, draws: number, keep: (rows: Row[]) => Promise<v
   const seeds = Array.from({ length: draws }, (_, draw) => draw);
   const lasso = await cuts.quality([], 0);
   const all = await each(seeds, (draw) => cuts.quality(cuts.groups, draw));
-  rows.push({
-    ...rowOf("all", lasso, all),
-    ...{ kept: total(cuts, "kept"), filters: total(cuts, "filters") },
-  });
+  rows.push({ ...rowOf("all", lasso, all), ...sizeOf(cuts.groups) });
   await keep(rows);
-  for (const group of cuts.groups) {
-    const without = await each(seeds, (draw) => cuts.quality([group], draw));
-    rows.push({
-      ...rowOf(group.layers.join(", "), lasso, without),
-      ...{ kept: group.kept, filters: group.classes.length },
-    });
+  const half = cuts.groups.length >> 1;
+  const parts = [cuts.groups.slice(0, half), cuts.groups.slice(half), ...cuts.groups.map((group) => [group])];
+  for (const [i, groups] of parts.entries()) {
+    const without = await each(seeds, (draw) => cuts.quality(groups, draw));
+    const name = i < 2 ? `${["first", "second"][i]} half` : groups[0].layers.join(", ");
+    rows.push({ ...rowOf(name, lasso, without), ...sizeOf(groups) });
     await keep(rows);
   }
 }
@@ -142,8 +139,10 @@ function rowOf(layers: string, lasso: Quality, without: readonly Quality[]): Row
   };
 }
 
-function total({ groups }: Cuts, what: "kept" | "filters"): number {
-  return groups.reduce((sum, { kept, classes }) => sum + (what === "kept" ? kept : classes.length), 0);
+function sizeOf(groups: readonly Group[]): { readonly kept: number; readonly filters: number } {
+  const sum = (size: (group: Group) => number): number =>
+    groups.reduce((total, group) => total + size(group), 0);
+  return { kept: sum(({ kept }) => kept), filters: sum(({ classes }) => classes.length) };
 }
 
 async function each<T>(items: readonly number[], work: (item: number) => Promise<T>): Promise<T[]> {

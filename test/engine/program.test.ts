@@ -104,6 +104,14 @@ for (const name of ["ort", "tfjs"] as const)
       await program.dispose();
     });
 
+    it("gives the same where it has the cores to itself", async () => {
+      const inputs = { x: { shape: [1, 2, 3, 3], data: ramp(1) } };
+      const programs = [await engine.compile(small()), await engine.compile(small(), { alone: true })];
+      const [waiting, alone] = [await programs[0].run(inputs), await programs[1].run(inputs)];
+      expect(alone).to.deep.equal(waiting);
+      await Promise.all(programs.map((program) => program.dispose()));
+    });
+
     it("accepts a view into a larger buffer and a shared one", async () => {
       const program = await engine.compile(small());
       const view = new Float32Array(new SharedArrayBuffer(200)).subarray(4, 22);

@@ -1,11 +1,12 @@
 /** What the ort worker takes beyond what all engines share. */
 import type { Parameter } from "../../network/network.ts";
+import type { SessionSettings } from "./session.ts";
 
-/** An ONNX file, the values that a run gives, and the number of threads of its kernels. */
+/** An ONNX file, the values that a run gives, and how its session is built. */
 export interface Compilation {
   readonly model: Uint8Array;
   readonly outputs: readonly string[];
-  readonly threads: number;
+  readonly settings: Pick<SessionSettings, "threads" | "alone">;
 }
 
 /** Bytes of parameters. */

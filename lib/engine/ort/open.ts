@@ -6,7 +6,7 @@ import { writeOnnx } from "../../formats/onnx.ts";
 import type { Network, ValueInfo } from "../../network/network.ts";
 import { producersOf } from "../../network/network.ts";
 import { propagate } from "../../network/shapes.ts";
-import type { Engine, EngineOptions, Program } from "../engine.ts";
+import type { CompileOptions, Engine, EngineOptions, Program } from "../engine.ts";
 import { scriptBeside } from "../../core/worker.ts";
 import { type Client, startClient } from "../worker/client.ts";
 import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
@@ -40,7 +40,7 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
     name: "ort",
     description: `onnxruntime-node ${ortVersion()}, ${device.toUpperCase()}`,
     threads,
-    compile: (network, { outputs } = {}) => compile(client, network, outputs, threads),
+    compile: (network, compilation = {}) => compile(client, network, { ...compilation, threads }),
     compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
     dispose: () => client.close(),
   };
@@ -56,14 +56,13 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
 async function compile(
   client: Client<Compilation, null>,
   network: Network,
-  wanted: readonly string[] | undefined,
-  threads: number,
+  options: CompileOptions & { readonly threads: number },
 ): Promise<Program> {
-  const outputs = wanted ?? network.outputs.map(({ name }) => name);
+  const { outputs = network.outputs.map(({ name }) => name), alone = false, threads } = options;
   const model = writeOnnx(withOutputs(network, outputs));
   if (model.byteLength > LARGEST_MODEL_BYTES) throw tooLarge(network, model.byteLength);
   const transfer = model.buffer instanceof ArrayBuffer ? [model.buffer] : [];
-  const { id } = await client.call("compile", { model, outputs, threads }, transfer);
+  const { id } = await client.call("compile", { model, outputs, settings: { threads, alone } }, transfer);
   return remoteProgram(client, network, id, (result) => named(network, result));
 }
 

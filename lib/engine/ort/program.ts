@@ -3,15 +3,15 @@ import { nowMs } from "../../core/clock.ts";
 import type { Tensor } from "../../network/network.ts";
 import type { Tensors } from "../engine.ts";
 import type { RunningProgram } from "../worker/serve.ts";
-import { createSession, fromOrt, runSession, toOrt } from "./session.ts";
+import { createSession, fromOrt, runSession, toOrt, type SessionSettings } from "./session.ts";
 
 /** Compiles ONNX bytes; `outputs` are the values that a run gives. */
 export async function createProgram(
   model: Uint8Array,
   outputs: readonly string[],
-  threads: number,
+  settings: Pick<SessionSettings, "threads" | "alone">,
 ): Promise<RunningProgram> {
-  const session = await createSession(model, { threads, optimization: "all", fixedShapes: true });
+  const session = await createSession(model, { ...settings, optimization: "all", fixedShapes: true });
   const run = async (inputs: Tensors): Promise<Record<string, Tensor>> => {
     const results = await runSession(session, toOrt(inputs), outputs);
     return Object.fromEntries(outputs.map((name) => [name, fromOrt(name, results[name])]));

@@ -12,6 +12,8 @@ export interface SessionSettings {
   readonly optimization: "disabled" | "basic" | "extended" | "all";
   /** Shapes do not change from run to run, so that memory can be planned once. */
   readonly fixedShapes: boolean;
+  /** Threads may spin while they wait: nothing else wants their cores. */
+  readonly alone?: boolean;
 }
 
 /** What this compute thread runs on: chosen once, when the engine is opened. */
@@ -32,8 +34,13 @@ export async function createSession(model: Uint8Array, settings: SessionSettings
       graphOptimizationLevel: settings.optimization,
       enableMemPattern: settings.fixedShapes,
       logSeverityLevel: 4,
-      // Threads that spin after a run take cores from the program that runs next, and from decoding.
-      extra: { session: { set_denormal_as_zero: "1", intra_op: { allow_spinning: "0" } } },
+      extra: {
+        session: {
+          set_denormal_as_zero: "1",
+          // Threads that spin after a run take cores from the program that runs next, and from decoding.
+          intra_op: { allow_spinning: settings.alone === true ? "1" : "0" },
+        },
+      },
     });
   } catch (error) {
     throw runtimeError("compile", error);

@@ -11,6 +11,6 @@ serve<Compilation, null>({
     chooseDevice(device ?? "cpu");
     return Promise.resolve(null);
   },
-  createProgram: ({ model, outputs, threads }) => createProgram(model, outputs, threads),
+  createProgram: ({ model, outputs, settings }) => createProgram(model, outputs, settings),
   createTrainer,
 });

@@ -174,7 +174,9 @@ const only = (value: number | undefined): Spread | undefined =>
 const gammaAxis = axisOf("gamma");
 
 function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
-  const share = (title: string): Record<string, unknown> => axisOf(title, { tickformat: ".0%" });
+  // A single point would be given room on both sides: no share lies below 0 or above 1.
+  const bounds = { autorangeoptions: { minallowed: 0, maxallowed: 1.02 } };
+  const share = (title: string): Record<string, unknown> => axisOf(title, { tickformat: ".0%", ...bounds });
   const kept = axisOf("accuracy over the baseline’s", { tickformat: ".1%" });
   const made: readonly (readonly [string, string, string, Axes])[] = [
     [

@@ -13,7 +13,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createRandom } from "../../lib/core/random.ts";
-import { writeJson } from "../../lib/core/files.ts";
+import { spread } from "../../lib/core/statistics.ts";
 import { lossValue } from "../../lib/finetune/losses.ts";
 import { readOnnx } from "../../lib/formats/onnx.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
@@ -50,80 +50,57 @@ interface From {
   readonly planned: Planned;
 }
 
-/** Judges cuts of one run; the same choice of filters is cut once. */
-class Cuts {
-  readonly groups: readonly Group[];
-  readonly #known = new Map<string, Promise<Quality>>();
-  readonly #coupling: Coupling;
-  readonly #from: From;
-
-  constructor(from: From) {
-    const { context, planned } = from;
-    const coupling = analyseCoupling(context.backbone.network);
-    this.#coupling = coupling;
-    this.#from = from;
-    this.groups = interchangeable(coupling).flatMap((classes) => {
-      const free = classes.filter((id) => !coupling.frozen.has(id));
-      const kept = free.filter((id) => planned.plan.keep[id] === 1).length;
-      if (kept === 0 || kept === free.length) return [];
-      const has = new Set(free);
-      const layers = coupling.layers.filter(({ outputs }) =>
-        outputs.some((atom) => has.has(coupling.classOf[atom])),
-      );
-      return [{ layers: layers.map(({ name }) => name), classes: free, kept }];
-    });
-  }
-
-  /** The cut whose filters are drawn in some of the groups, and LASSO's in all others. */
-  quality(drawn: readonly Group[], draw: number): Promise<Quality> {
-    const { planned, context } = this.#from;
-    const { keep } = planned.plan;
-    const score = Float64Array.from(keep);
-    const random = createRandom(context.config.seed).fork(`selection ${draw}`);
-    const ranks = score.map(() => random.uniform());
-    for (const { classes } of drawn) for (const id of classes) score[id] = ranks[id];
-    const selection = selectSameShape(this.#coupling, keep, score);
-    const key = JSON.stringify(Array.from(selection, ([layer, channels]) => [layer, [...channels]]));
-    const known = this.#known.get(key) ?? this.#judge(selection);
-    this.#known.set(key, known);
-    return known;
-  }
-
-  async #judge(selection: ReturnType<typeof selectSameShape>): Promise<Quality> {
-    const { context, harvest, planned } = this.#from;
-    const { network } = context.backbone;
-    const plan = planSurgery(network, selection, { coupling: this.#coupling });
-    const cut = await cutWithHead(context, { harvest, planned: { ...planned, plan }, control: "random" });
-    const rows = Uint32Array.from([...context.rows.val, ...context.rows.test]);
-    const [answers] = await predictRows(context, cut, rows);
-    const { accuracy, mae } = qualityOf(answers);
-    const loss = mae ?? lossValue(answers.task.kind, answers, answers.task.outputs);
-    return { accuracy: 100 * accuracy, loss };
-  }
+/** Filters among which there is a choice, by what can take their place. */
+function groupsOf(coupling: Coupling, keep: Uint8Array): Group[] {
+  return interchangeable(coupling).flatMap((classes) => {
+    const free = classes.filter((id) => !coupling.frozen.has(id));
+    const kept = free.filter((id) => keep[id] === 1).length;
+    if (kept === 0 || kept === free.length) return [];
+    const has = new Set(free);
+    const layers = coupling.layers.filter(({ outputs }) =>
+      outputs.some((atom) => has.has(coupling.classOf[atom])),
+    );
+    return [{ layers: layers.map(({ name }) => name), classes: free, kept }];
+  });
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+/** Quality of the cut whose filters are drawn in some groups, and LASSO's in all others. */
+async function qualityWith(
+  { context, harvest, planned }: From,
+  coupling: Coupling,
+  { drawn, draw }: { readonly drawn: readonly Group[]; readonly draw: number },
+): Promise<Quality> {
+  const { keep } = planned.plan;
+  const score = Float64Array.from(keep);
+  const random = createRandom(context.config.seed).fork(`selection ${draw}`);
+  const ranks = score.map(() => random.uniform());
+  for (const { classes } of drawn) for (const id of classes) score[id] = ranks[id];
+  const selection = selectSameShape(coupling, keep, score);
+  const plan = planSurgery(context.backbone.network, selection, { coupling });
+  const cut = await cutWithHead(context, { harvest, planned: { ...planned, plan }, control: "random" });
+  const rows = Uint32Array.from([...context.rows.val, ...context.rows.test]);
+  const [answers] = await predictRows(context, cut, rows);
+  const { accuracy, mae } = qualityOf(answers);
+  const loss = mae ?? lossValue(answers.task.kind, answers, answers.task.outputs);
+  return { accuracy: 100 * accuracy, loss };
 }
 
-function deviation(values: readonly number[]): number {
-  const middle = mean(values);
-  return Math.sqrt(values.reduce((sum, v) => sum + (v - middle) ** 2, 0) / Math.max(1, values.length - 1));
-}
-
-async function study(cuts: Cuts, draws: number, keep: (rows: Row[]) => Promise<void>): Promise<void> {
+async function study(from: From, draws: number, keep: (rows: Row[]) => Promise<void>): Promise<void> {
+  const coupling = analyseCoupling(from.context.backbone.network);
+  const groups = groupsOf(coupling, from.planned.plan.keep);
+  const half = groups.length >> 1;
+  const parts: readonly (readonly [string, readonly Group[]])[] = [
+    ["all", groups],
+    ["first half", groups.slice(0, half)],
+    ["second half", groups.slice(half)],
+    ...groups.map((group) => [group.layers.join(", "), [group]] as const),
+  ];
+  const lasso = await qualityWith(from, coupling, { drawn: [], draw: 0 });
   const rows: Row[] = [];
-  const seeds = Array.from({ length: draws }, (_, draw) => draw);
-  const lasso = await cuts.quality([], 0);
-  const all = await each(seeds, (draw) => cuts.quality(cuts.groups, draw));
-  rows.push({ ...rowOf("all", lasso, all), ...sizeOf(cuts.groups) });
-  await keep(rows);
-  const half = cuts.groups.length >> 1;
-  const parts = [cuts.groups.slice(0, half), cuts.groups.slice(half), ...cuts.groups.map((group) => [group])];
-  for (const [i, groups] of parts.entries()) {
-    const without = await each(seeds, (draw) => cuts.quality(groups, draw));
-    const name = i < 2 ? `${["first", "second"][i]} half` : groups[0].layers.join(", ");
-    rows.push({ ...rowOf(name, lasso, without), ...sizeOf(groups) });
+  for (const [name, drawn] of parts) {
+    const without: Quality[] = [];
+    for (let draw = 0; draw < draws; draw++) without.push(await qualityWith(from, coupling, { drawn, draw }));
+    rows.push({ ...rowOf(name, lasso, without), ...sizeOf(drawn) });
     await keep(rows);
   }
 }
@@ -131,11 +108,11 @@ async function study(cuts: Cuts, draws: number, keep: (rows: Row[]) => Promise<v
 type Row = Record<string, string | number>;
 
 function rowOf(layers: string, lasso: Quality, without: readonly Quality[]): Row {
-  const gains = without.map(({ accuracy }) => lasso.accuracy - accuracy);
+  const gains = spread(without.map(({ accuracy }) => lasso.accuracy - accuracy));
   return {
     ...{ layers, accuracy: round(lasso.accuracy, 2), draws: without.length },
-    ...{ worth: round(mean(gains), 2), spread: round(deviation(gains), 2) },
-    lossWorth: round(mean(without.map(({ loss }) => loss)) - lasso.loss, 4),
+    ...{ worth: round(gains.mean, 2), spread: round(gains.sd, 2) },
+    lossWorth: round(spread(without.map(({ loss }) => loss)).mean - lasso.loss, 4),
   };
 }
 
@@ -143,12 +120,6 @@ function sizeOf(groups: readonly Group[]): { readonly kept: number; readonly fil
   const sum = (size: (group: Group) => number): number =>
     groups.reduce((total, group) => total + size(group), 0);
   return { kept: sum(({ kept }) => kept), filters: sum(({ classes }) => classes.length) };
-}
-
-async function each<T>(items: readonly number[], work: (item: number) => Promise<T>): Promise<T[]> {
-  const results: T[] = [];
-  for (const item of items) results.push(await work(item));
-  return results;
 }
 
 const [run, ...numbers] = process.argv.slice(2);
@@ -164,11 +135,9 @@ await inRunFolder(run, { config, signal: undefined }, async (folder) => {
     const planned = await planStage(opened, await curvesStage(opened, harvest));
     const baseline = readOnnx(await readFile(join(run, "baseline.onnx")), { name: "baseline.onnx" });
     const context = originOf(opened, { network: baseline, bestEpoch: 1 });
-    const name = `selection-${config.task}`;
-    await study(new Cuts({ context, harvest, planned }), draws, async (rows) => {
-      await writeJson(join(run, `${name}.json`), rows);
-      await report("selection", rows, name);
-    });
+    await study({ context, harvest, planned }, draws, (rows) =>
+      report("selection", rows, `selection-${config.task}`),
+    );
   } finally {
     await closeContext(opened);
   }

@@ -10,12 +10,13 @@ import type { RunningTrainer } from "../worker/serve.ts";
 import { planOptimizer } from "./gradients/optimizers.ts";
 import { pack, unpack, type WeightForm, weightForms } from "./gradients/packing.ts";
 import { blockSize } from "./block-size.ts";
-import { createSession, OrtTensor, runSession, type Session, toOrt } from "./session.ts";
+import { createInPlaceSession, type InPlaceSession } from "./in-place.ts";
+import { OrtTensor, toOrt } from "./session.ts";
 import { buildTrainingGraph, NORM, TERMS, type TrainingGraph } from "./training-graph.ts";
 
 interface Compiled {
   readonly graph: TrainingGraph;
-  readonly session: Session;
+  readonly session: InPlaceSession;
 }
 
 type Mode = "step" | "gradients";
@@ -48,10 +49,13 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     }
   }
 
+  const keptShape = (name: string): Shape =>
+    forms.get(name)?.packedShape ?? network.parameters.get(name)?.shape ?? [];
+
   const sessions = new Map<string, Promise<Compiled>>();
   const compile = async (mode: Mode, inputShapes: Readonly<Record<string, Shape>>): Promise<Compiled> => {
     const graph = buildTrainingGraph({ network, setup, inputShapes, mode, block });
-    const session = await createSession(writeOnnx(graph.network), {
+    const session = await createInPlaceSession(writeOnnx(graph.network), {
       threads: setup.threads,
       // in the blocked layout there is nothing left to fuse, and looking for it takes most of the compile time
       optimization: block > 0 ? "disabled" : "all",
@@ -137,31 +141,30 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
       plan.values(learningRate, steps + 1).forEach((value, i) => {
         feeds[graph.scalars[i]] = new OrtTensor("float32", Float32Array.of(value), []);
       });
-      const terms = new OrtTensor("float32", new Float32Array(setup.options.losses.length), [
-        setup.options.losses.length,
-      ]);
-      const norm = new OrtTensor("float32", new Float32Array(1), [1]);
-      const fetches: Record<string, OrtTensor | null> = { [TERMS]: terms, [NORM]: norm };
-      for (const [name, { output }] of graph.tensors) fetches[output] = spare.get(name) ?? null;
-      await runSession(session, feeds, fetches);
+      const [terms, norm] = [empty([setup.options.losses.length]), empty([1])];
+      const into: Record<string, OrtTensor> = { [TERMS]: terms, [NORM]: norm };
+      for (const [name, { output }] of graph.tensors) {
+        const place = spare.get(name);
+        if (place !== undefined) into[output] = place;
+      }
+      await session.run(feeds, into);
       [current, spare] = [spare, current];
       steps++;
-      const values = Array.from(terms.data);
-      return { loss: lossOf(values), terms: values, gradientNorm: norm.data[0] };
+      const values = Array.from(terms.data as Float32Array);
+      return { loss: lossOf(values), terms: values, gradientNorm: norm.data[0] as number };
     },
     gradients: async (inputs) => {
       const { graph, session } = await compiled("gradients", inputs);
-      const results = await runSession(session, feedsFor(graph, inputs), [
-        TERMS,
-        ...graph.gradients.values(),
-      ]);
+      const into: Record<string, OrtTensor> = { [TERMS]: empty([setup.options.losses.length]) };
+      for (const [name, output] of graph.gradients) into[output] = empty(keptShape(name));
+      await session.run(feedsFor(graph, inputs), into);
       const gradients = Object.fromEntries(
         [...graph.gradients].map(([name, output]) => [
           name,
-          fromKept(results[output], network.parameters.get(name)?.shape ?? [], forms.get(name)),
+          fromKept(into[output], network.parameters.get(name)?.shape ?? [], forms.get(name)),
         ]),
       );
-      return { loss: lossOf(Array.from(results[TERMS].data as Float32Array)), gradients };
+      return { loss: lossOf(Array.from(into[TERMS].data as Float32Array)), gradients };
     },
     parameters: () => Promise.resolve(copies(trained)),
     state: () => Promise.resolve({ step: steps, tensors: copies(current.keys()) }),
@@ -177,6 +180,11 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
       sessions.clear();
     },
   };
+}
+
+/** A tensor to be filled. */
+function empty(shape: Shape): OrtTensor {
+  return new OrtTensor("float32", new Float32Array(sizeOf(shape)), shape);
 }
 
 /** A copy in the form in which the graph keeps it. */

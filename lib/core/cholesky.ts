@@ -1,26 +1,18 @@
-/** Dense Cholesky factorisation and solve, float64, for systems up to a few thousand unknowns. */
+/** Dense Cholesky factorisation and solve, float64, for systems of a few hundred unknowns; larger: cholesky-tiles.ts. */
 
 /** Smallest pivot as a share of its diagonal entry: what lies closer to the span of the others is floored to it. */
 const pivotShare = 1e-12;
 
 /**
- * Solves G X = B for a symmetric positive definite G.
+ * G = L L', in place in the lower half, [size, size] row-major. Four rows at a time: large factors outgrow the cache.
  *
- * @param gram G, [size, size] row-major; its lower half is overwritten with the factor
- * @param rhs B transposed, [columns, size] row-major (each right-hand side contiguous); overwritten with X transposed
+ * @param diagonal what pivots are measured by, where it is not the diagonal of `matrix`
  */
-export function choleskySolve(gram: Float64Array, size: number, rhs: Float64Array): void {
-  choleskyFactor(gram, size);
-  const columns = Math.floor(rhs.length / size);
-  const column = (k: number): Float64Array => rhs.subarray(k * size, (k + 1) * size);
-  let k = 0;
-  for (; k + 4 <= columns; k += 4)
-    solveFour(gram, size, [column(k), column(k + 1), column(k + 2), column(k + 3)]);
-  for (; k < columns; k++) solveFactored(gram, size, column(k));
-}
-
-/** G = L L', in place in the lower half, [size, size] row-major. Four rows at a time: large factors outgrow the cache. */
-export function choleskyFactor(matrix: Float64Array, size: number): void {
+export function choleskyFactor(
+  matrix: Float64Array,
+  size: number,
+  diagonal: Float64Array = Float64Array.from({ length: size }, (_, i) => matrix[i * size + i]),
+): void {
   for (let i = 0; i < size; i += 4) {
     const end = Math.min(i + 4, size);
     for (let j = 0; j < i; j += 2) eliminate(matrix, size, i, j);
@@ -29,7 +21,7 @@ export function choleskyFactor(matrix: Float64Array, size: number): void {
         const at = r * size + c;
         matrix[at] = (matrix[at] - dot(matrix, r * size, c * size, c)) / matrix[c * size + c];
       }
-      pivot(matrix, size, r);
+      pivot(matrix, size, r, diagonal[r]);
     }
   }
 }
@@ -67,10 +59,9 @@ function eliminate(m: Float64Array, size: number, i: number, j: number): void {
   m[d + j + 1] = (dv - du * vj) / vv;
 }
 
-function pivot(m: Float64Array, size: number, i: number): void {
+function pivot(m: Float64Array, size: number, i: number, diagonal: number): void {
   const row = i * size;
-  const diagonal = m[row + i];
-  const left = diagonal - dot(m, row, row, i);
+  const left = m[row + i] - dot(m, row, row, i);
   m[row + i] = Math.sqrt(Math.max(left, pivotShare * Math.abs(diagonal), Number.MIN_VALUE));
 }
 
@@ -97,45 +88,5 @@ export function solveFactored(factor: Float64Array, size: number, x: Float64Arra
     const value = x[i] / factor[row + i];
     x[i] = value;
     for (let k = 0; k < i; k++) x[k] -= value * factor[row + k];
-  }
-}
-
-/** Four right-hand sides at once, so that the factor is read a quarter as often. */
-function solveFour(
-  factor: Float64Array,
-  size: number,
-  [x, y, z, w]: readonly [Float64Array, Float64Array, Float64Array, Float64Array],
-): void {
-  for (let i = 0; i < size; i++) {
-    const row = i * size;
-    let [a, b, c, d] = [x[i], y[i], z[i], w[i]];
-    for (let k = 0; k < i; k++) {
-      const f = factor[row + k];
-      a -= f * x[k];
-      b -= f * y[k];
-      c -= f * z[k];
-      d -= f * w[k];
-    }
-    const diagonal = factor[row + i];
-    x[i] = a / diagonal;
-    y[i] = b / diagonal;
-    z[i] = c / diagonal;
-    w[i] = d / diagonal;
-  }
-  for (let i = size - 1; i >= 0; i--) {
-    const row = i * size;
-    const diagonal = factor[row + i];
-    const [a, b, c, d] = [x[i] / diagonal, y[i] / diagonal, z[i] / diagonal, w[i] / diagonal];
-    x[i] = a;
-    y[i] = b;
-    z[i] = c;
-    w[i] = d;
-    for (let k = 0; k < i; k++) {
-      const f = factor[row + k];
-      x[k] -= a * f;
-      y[k] -= b * f;
-      z[k] -= c * f;
-      w[k] -= d * f;
-    }
   }
 }

@@ -4,8 +4,8 @@ import type { Random } from "../core/random.ts";
 import { CROP_UNIT } from "./tasks.ts";
 
 export interface Augment {
-  /** Mirror left-right with probability 1/2 (never where the task forbids it). */
-  readonly mirror?: boolean;
+  /** Mirror left-right with probability 1/2, or every picture (never where the task forbids it). */
+  readonly mirror?: boolean | "always";
   /** Largest shift in each direction, as a fraction of the side; whole pixels, the edge is repeated. */
   readonly shift?: number;
   /** Largest relative zoom: 0.1 = between 1/1.1 and 1.1; nearest pixel. */
@@ -31,7 +31,9 @@ export function drawChange(
   random: Random,
 ): Change {
   const around = (most: number): number => (random.uniform() * 2 - 1) * most;
-  const mirrored = augment.mirror === true && task.mirror !== "forbid" && random.uniform() < 0.5;
+  const { mirror = false } = augment;
+  const mirrored =
+    mirror !== false && task.mirror !== "forbid" && (mirror === "always" || random.uniform() < 0.5);
   const step = augment.scale === undefined ? 1 : (1 + augment.scale) ** around(1);
   const axis = (pixels: number): { start: number; step: number } => {
     const shift = augment.shift === undefined ? 0 : Math.round(around(augment.shift * pixels));

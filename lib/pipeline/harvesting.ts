@@ -5,6 +5,7 @@ import { EtlError } from "../core/errors.ts";
 import { readBytes, writeWhole } from "../core/files.ts";
 import { decodeMoments, encodeMoments } from "../core/moments-file.ts";
 import { mergeMoments } from "../core/moments.ts";
+import { createRandom } from "../core/random.ts";
 import { dealFolds } from "../harvest/folds.ts";
 import { widthOf } from "../data/joint.ts";
 import { harvest, type HarvestTap } from "../harvest/harvest.ts";
@@ -181,7 +182,7 @@ async function harvestRows(
     for (const part of parts) {
       const moments = await harvest(
         program,
-        pictures(context, part.rows, what.mirror === true ? { augment: { mirror: true } } : {}),
+        pictures(context, part.rows, what.mirror === true ? { augment: { mirror: "always" } } : {}),
         {
           input: what.network.inputs[0].name,
           taps,
@@ -223,39 +224,47 @@ function foldsOf({ store, dataset, config, labels }: RunContext): Uint8Array {
 
 /**
  * Moments of the pooled features of any network over the training part, each picture as it is and, where the task
- * allows it, once more mirrored or not by chance: for closed-form heads.
+ * allows it, half of them once more, mirrored: for closed-form heads.
  */
 export async function harvestFeatures(
   context: RunContext,
   network: Network,
   features: string,
 ): Promise<TapMoments> {
-  const plain = await featuresOnce(context, network, features, false);
+  const plain = await featuresOnce(context, { network, features, rows: context.rows.train });
   return addMirrored(context, { network, features, plain });
 }
 
-/** Moments of features and of the same pictures mirrored by chance, together. */
+/** Moments of features and of those of half the pictures, drawn by seed, mirrored. */
 export async function addMirrored(
   context: RunContext,
   { network, features, plain }: { network: Network; features: string; plain: TapMoments },
 ): Promise<TapMoments> {
   if (!context.mirrors) return plain;
-  const mirrored = await featuresOnce(context, network, features, true);
+  const { train } = context.rows;
+  const random = createRandom(context.config.seed).fork("mirrored features");
+  const half = random.shuffle(Array.from(train)).slice(0, Math.ceil(train.length / 2));
+  const rows = Uint32Array.from(half).sort();
+  const mirrored = await featuresOnce(context, { network, features, rows, mirror: true });
   return { tap: features, folds: plain.folds.map((fold, k) => mergeMoments([fold, mirrored.folds[k]])) };
 }
 
 async function featuresOnce(
   context: RunContext,
-  network: Network,
-  features: string,
-  mirror: boolean,
+  what: {
+    readonly network: Network;
+    readonly features: string;
+    readonly rows: Uint32Array;
+    readonly mirror?: boolean;
+  },
 ): Promise<TapMoments> {
+  const { network, features, rows, mirror = false } = what;
   let result: TapMoments | undefined;
   await harvestRows(
     context,
     { network: subnetwork(network, [features]), features, taps: [], mirror },
     {
-      parts: [{ index: 0, rows: context.rows.train }],
+      parts: [{ index: 0, rows }],
       done: (_, moments) => {
         result = moments.at(-1);
         return Promise.resolve();

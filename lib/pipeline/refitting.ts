@@ -179,10 +179,18 @@ async function refitLayer(
   let start = 0;
   try {
     for (const [b, before] of walk.live.entries()) {
-      const made = await program.run(Object.fromEntries(part.inputs.map((name) => [name, before[name]])));
-      const values: Record<string, Tensor> = { ...before, ...made };
       const at = sample.positions[b];
-      gatherPatches(values[step.input], at, { geometry: step.geometry, into: patches, start });
+      const gather = ({ [step.input]: x }: Record<string, Tensor>): void => {
+        gatherPatches(x, at, { geometry: step.geometry, into: patches, start });
+      };
+      const known = step.input in before;
+      if (known) gather(before);
+      // what nobody reads any more is given away
+      const keeps = (name: string): boolean => live.includes(name) || name === step.minus;
+      const given = part.inputs.map((name) => [name, keeps(name) ? copyOf(before[name]) : before[name]]);
+      const made = await program.run(Object.fromEntries(given) as Record<string, Tensor>, { give: true });
+      const values: Record<string, Tensor> = { ...before, ...made };
+      if (!known) gather(made);
       for (const name of [own, ...(step.minus === undefined ? [] : [step.minus])]) {
         gatherPoints(values[name], at, { channels, into: present, start });
         subtract(residual, present, start * outputs, (at.length / 3) * outputs);
@@ -198,11 +206,16 @@ async function refitLayer(
   walk.position = position;
 }
 
+function copyOf({ shape, data }: Tensor): Tensor {
+  return { shape, data: data.slice() };
+}
+
 function subtract(from: Float32Array, what: Float32Array, start: number, length: number): void {
   for (let i = start; i < start + length; i++) from[i] -= what[i];
 }
 
 interface Solver {
+  /** Patches and residual are gone afterwards. */
   moments(
     patches: Float32Array,
     residual: Float32Array,
@@ -239,13 +252,12 @@ async function createSolver(engine: Engine): Promise<Solver> {
     moments: async (patches, residual, { rows, d, outputs }) => {
       const meanPatch = centreColumns(patches, rows, d);
       const meanResidual = centreColumns(residual, rows, outputs);
-      const { gram, cross } = await program.run({
-        a: { shape: [rows, d], data: patches },
-        r: { shape: [rows, outputs], data: residual },
-      });
+      const a = { shape: [rows, d], data: patches };
+      const r = { shape: [rows, outputs], data: residual };
+      const { gram, cross } = await program.run({ a, r }, { give: true });
       return {
-        gram: Float64Array.from(gram.data),
-        cross: Float64Array.from(cross.data),
+        gram: new Float64Array(gram.data),
+        cross: new Float64Array(cross.data),
         meanPatch,
         meanResidual,
       };

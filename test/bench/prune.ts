@@ -5,7 +5,7 @@
  *         [--rmse train] [--learning-rate 1e-4,3e-4] [--threads 2] [--seed 0] [--rounds 1]
  *
  * DATA: a folder with labels.csv and dataset.json (CelebA). Both sides decode from nothing, and take the same stages,
- * epochs, steps and learning-rate trials. Seconds are medians over rounds; `data` holds decoding, start and report.
+ * epochs, steps and learning-rate trials; ours is the built program. Seconds are medians over rounds; `data` holds decoding, start and report.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -44,21 +44,24 @@ interface Outcome {
   readonly macs: number;
 }
 
+/** What an installed user runs. */
+const root = join(import.meta.dirname, "../..");
+execFileSync("npm", ["run", "build"], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+
 function lastLine(text: string): unknown {
   return JSON.parse(text.trim().split("\n").at(-1) ?? "");
 }
 
 function ours(): Outcome {
   const scratch = mkdtempSync(join(tmpdir(), "etl-bench-"));
-  const etl = join(import.meta.dirname, "../../bin/etl.ts");
+  const etl = join(root, "dist/bin/etl.js");
   const places = ["--out", join(scratch, "run"), "--cache-dir", join(scratch, "cache")];
   try {
     const start = nowMs();
-    const text = execFileSync(
-      process.execPath,
-      [...process.execArgv, etl, "prune", ...common, ...places, "--json", "--quiet"],
-      { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] },
-    );
+    const text = execFileSync(process.execPath, [etl, "prune", ...common, ...places, "--json", "--quiet"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const total = (nowMs() - start) / 1000;
     const { seconds, pruned, baseline } = lastLine(text) as RunMetrics;
     const inStages = Object.values(seconds).reduce((sum, s) => sum + s, 0);

@@ -190,12 +190,12 @@ function empty(shape: Shape): OrtTensor {
 /** A copy in the form in which the graph keeps it. */
 function toKept(data: Float32Array, shape: Shape, form: WeightForm | undefined): OrtTensor {
   return form === undefined
-    ? new OrtTensor("float32", Float32Array.from(data), shape)
+    ? new OrtTensor("float32", data.slice(), shape)
     : new OrtTensor("float32", pack(data, form), form.packedShape);
 }
 
 /** A row-major copy. */
 function fromKept(tensor: OrtTensor, shape: Shape, form: WeightForm | undefined): Tensor {
   const data = tensor.data as Float32Array;
-  return { shape: [...shape], data: form === undefined ? Float32Array.from(data) : unpack(data, form) };
+  return { shape: [...shape], data: form === undefined ? data.slice() : unpack(data, form) };
 }

@@ -20,8 +20,13 @@ const exitCodes: Readonly<Record<ErrorKind, number>> = {
 /** Runs the program and returns its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const abort = new AbortController();
-  const onInterrupt = (): void => {
-    if (abort.signal.aborted) process.exit(130);
+  const onInterrupt = (signal: NodeJS.Signals): void => {
+    if (abort.signal.aborted) {
+      // As if nobody listened: to leave in good order would wait for the thread that computes, and trip over it.
+      for (const each of ["SIGINT", "SIGTERM"]) process.off(each, onInterrupt);
+      process.kill(process.pid, signal);
+      return;
+    }
     process.stderr.write("\nstopping: what was done is kept (Ctrl-C again to stop at once)\n");
     abort.abort();
   };

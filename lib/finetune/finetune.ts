@@ -9,6 +9,7 @@ import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Engine, LossTerm, Optimizer, Trainer, TrainerState, Tensors } from "../engine/engine.ts";
 import { float32, type Network, type Tensor } from "../network/network.ts";
+import { averagedEpochs, meanWeights } from "./average.ts";
 import { learningRateAt, type RatePosition, type Schedule } from "./schedule.ts";
 
 /** How good a network is on the validation split. */
@@ -25,6 +26,8 @@ export interface Checkpoint {
   readonly state: TrainerState;
   /** Trained parameters of the best epoch so far. */
   readonly best: ReadonlyMap<string, Tensor>;
+  /** Mean of those of the epochs that are averaged, where there are some. */
+  readonly average?: ReadonlyMap<string, Tensor> | undefined;
 }
 
 /** One candidate learning rate and the validation loss after a short trial. */
@@ -49,6 +52,8 @@ export interface FinetuneOptions {
   readonly validate: (network: Network) => Promise<Validation>;
   /** Pictures that `validate` looks at. */
   readonly validationSize: number;
+  /** Let the mean of the weights of the second half's epochs compete with each of them; default: not. */
+  readonly average?: boolean;
   readonly optimizer?: Optimizer;
   readonly clipNorm?: number;
   readonly trainable?: (parameter: string) => boolean;
@@ -104,7 +109,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
 
   const { learningRate, trials } = point;
   const history = [...point.history];
-  let best = point.best;
+  let { best, average } = point;
   const steps = options.epochs * options.stepsPerEpoch;
   const schedule: Schedule = { peak: learningRate, steps, warmup: Math.ceil(steps * 0.2) };
   for (let epoch = history.length; epoch <= options.epochs; epoch++) {
@@ -115,20 +120,34 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     const rate = options.rateAt === undefined ? learningRate : rateAt(0);
     const trainLoss = await trainEpoch(trainer, epoch, { options, rateAt, progress });
     const parameters = await trainer.parameters();
-    const validation = await options.validate(withParameters(network, parameters));
+    let kept: Judged = { parameters, ...(await options.validate(withParameters(network, parameters))) };
+    const count = options.average === true ? averagedEpochs(epoch, options.epochs) : 0;
+    if (count > 0) average = meanWeights(average, parameters, count);
+    if (average !== undefined && count > 1) {
+      const judged = { parameters: average, ...(await options.validate(withParameters(network, average))) };
+      if (isBetter(judged, kept, options.validationSize)) kept = { ...judged, averaged: true };
+    }
     history.push({
       epoch,
       trainLoss,
-      valLoss: validation.loss,
-      valAccuracy: validation.accuracy,
+      valLoss: kept.loss,
+      valAccuracy: kept.accuracy,
+      ...(kept.averaged === true ? { averaged: true } : {}),
       learningRate: rate,
       seconds: (nowMs() - start) / 1000,
     });
-    if (bestOf(history, options.validationSize) === epoch) best = parameters;
+    if (bestOf(history, options.validationSize) === epoch) best = kept.parameters;
     progress.finish(
-      `loss ${trainLoss.toFixed(4)}, validation ${validation.loss.toFixed(4)}, ${(100 * validation.accuracy).toFixed(2)} %`,
+      `loss ${trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}, ${(100 * kept.accuracy).toFixed(2)} %`,
     );
-    await options.checkpoint?.save({ learningRate, trials, history, state: await trainer.state(), best });
+    await options.checkpoint?.save({
+      learningRate,
+      trials,
+      history,
+      state: await trainer.state(),
+      best,
+      average,
+    });
   }
   return {
     network: withParameters(network, best),
@@ -137,6 +156,12 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     learningRate,
     trials,
   };
+}
+
+/** Weights after an epoch, and how good they are. */
+interface Judged extends Validation {
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  readonly averaged?: boolean;
 }
 
 /** Epoch 0 and the choice of the learning rate. */
@@ -244,7 +269,7 @@ const clearlyLower = 0.8;
 export function bestOf(history: readonly EpochRecord[], n: number): number {
   const [zero, ...trained] = history;
   if (zero === undefined) return 0;
-  const margin = Math.sqrt((zero.valAccuracy * (1 - zero.valAccuracy)) / Math.max(1, n)) / 2;
+  const margin = halfError(zero.valAccuracy, n);
   let best = zero;
   let highest = zero.valAccuracy;
   for (const record of trained) {
@@ -255,6 +280,17 @@ export function bestOf(history: readonly EpochRecord[], n: number): number {
     if (moreAccurate || (asAccurate && lower)) best = record;
   }
   return best.epoch;
+}
+
+/** Half the binomial standard error of an accuracy on `n` pictures. */
+function halfError(accuracy: number, n: number): number {
+  return Math.sqrt((accuracy * (1 - accuracy)) / Math.max(1, n)) / 2;
+}
+
+/** Whether one of two networks is the better one by the same rule: accuracy where it differs clearly, else the loss. */
+function isBetter(one: Validation, other: Validation, n: number): boolean {
+  const ahead = one.accuracy - other.accuracy;
+  return Math.abs(ahead) > halfError(other.accuracy, n) ? ahead > 0 : one.loss < other.loss;
 }
 
 /** The network with some of its float32 parameters replaced. */

@@ -17,11 +17,12 @@ export function checkpointFile(path: string): {
   };
 }
 
-function encode({ learningRate, trials, history, state, best }: Checkpoint): Uint8Array {
+function encode({ learningRate, trials, history, state, best, average }: Checkpoint): Uint8Array {
   const tensors = new Map<string, Parameter>();
   for (const [name, { shape, data }] of Object.entries(state.tensors))
     tensors.set(`state:${name}`, float32(shape, data));
   for (const [name, { shape, data }] of best) tensors.set(`best:${name}`, float32(shape, data));
+  for (const [name, { shape, data }] of average ?? []) tensors.set(`average:${name}`, float32(shape, data));
   const finite = trials.map((trial) => ({
     ...trial,
     valLoss: Number.isFinite(trial.valLoss) ? trial.valLoss : 1e30,
@@ -41,11 +42,13 @@ function decode(bytes: Uint8Array, path: string): Checkpoint {
     [...tensors]
       .filter(([name]) => name.startsWith(prefix))
       .map(([name, { shape, data }]) => [name.slice(prefix.length), { shape, data: data as Float32Array }]);
+  const average = part("average:");
   return {
     learningRate: record.learningRate,
     trials: record.trials,
     history: record.history,
     state: { step: record.step, tensors: Object.fromEntries(part("state:")) },
     best: new Map(part("best:")),
+    ...(average.length > 0 ? { average: new Map(average) } : {}),
   };
 }

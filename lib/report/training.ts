@@ -20,7 +20,9 @@ function trainingRow(model: ModelRecord): Row {
     cells: [
       text(model.title),
       text(formatCount(epochs), epochs),
-      bestEpoch === undefined ? text("–", "") : text(String(bestEpoch), bestEpoch),
+      bestEpoch === undefined
+        ? text("–", "")
+        : text(best?.averaged === true ? `${bestEpoch}, mean` : String(bestEpoch), bestEpoch),
       start ? text(formatPercent(start.valAccuracy), start.valAccuracy) : text("–", ""),
       best ? text(formatPercent(best.valAccuracy), best.valAccuracy) : text("–", ""),
       learningRate === undefined ? text("–", "") : text(formatDigits(learningRate, 1), learningRate),
@@ -35,6 +37,9 @@ export function trainingSection(scope: Scope): Section | undefined {
   const models = trainedModels(record);
   if (models.length === 0) return undefined;
   const names = models.map((model) => model.title).join(", ");
+  const averaged = models.some((model) =>
+    model.history.some(({ epoch, averaged = false }) => averaged && epoch === model.bestEpoch),
+  );
   return {
     id: `${scope.id}-training`,
     title: "Training",
@@ -70,7 +75,7 @@ export function trainingSection(scope: Scope): Section | undefined {
         rows: orderedModels(record)
           .filter((model) => model.history.length > 0)
           .map(trainingRow),
-        note: `Time per epoch: median, ${record.environment.engine}, ${record.environment.cpu}.`,
+        note: `${averaged ? "Mean: the mean of the weights of the second half's epochs, up to the kept one, was better than the epoch's own. " : ""}Time per epoch: median, ${record.environment.engine}, ${record.environment.cpu}.`,
       })}`,
   };
 }

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -79,5 +79,34 @@ describe("the program", function () {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  });
+
+  it("a second Ctrl-C ends it at once, in the middle of a computation", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "etl-stopped-"));
+    const child = spawn(
+      process.execPath,
+      [
+        ...["--import", "tsx", "bin/etl.ts", "harvest", "--task", "gender", "--data", "synthetic"],
+        "--out",
+        folder,
+      ],
+      { cwd: project, stdio: ["ignore", "ignore", "pipe"] },
+    );
+    let said = "";
+    const ended = new Promise<NodeJS.Signals | null>((done) => {
+      child.on("exit", (_, signal) => {
+        done(signal);
+      });
+    });
+    let impatience: NodeJS.Timeout | undefined;
+    child.stderr.on("data", (text: Buffer) => {
+      said += text.toString();
+      if (said.includes("cut off as val")) impatience ??= setInterval(() => child.kill("SIGINT"), 10);
+    });
+    const signal = await ended;
+    clearInterval(impatience);
+    await rm(folder, { recursive: true });
+    expect(signal).to.equal("SIGINT");
+    expect(said).to.contain("Ctrl-C again to stop at once").and.not.contain("terminate");
   });
 });

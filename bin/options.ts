@@ -101,6 +101,8 @@ export const trainOptions = {
     type: "boolean",
     describe: "Shift and brighten training pictures a little (default; --no-augment)",
   },
+  shift: { type: "number", describe: "Largest shift of a training picture, as a share of its side (0.03)" },
+  zoom: { type: "number", describe: "Largest zoom of a training picture, in or out (0)" },
   runs: { type: "number", describe: "Timed runs per network (50)" },
 } as const satisfies Record<string, Options>;
 
@@ -172,6 +174,8 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
       baselineLearningRates: numbersOption(args, "baseline-learning-rate"),
       distill: number(args, "distill"),
       distillOutputs: number(args, "distill-outputs"),
+      shift: number(args, "shift"),
+      zoom: number(args, "zoom"),
       folds: number(args, "folds"),
       withImages: flag(args, "with-images"),
     }),

@@ -96,6 +96,8 @@ type Variant = Partial<
     | "distill"
     | "distillOutputs"
     | "augment"
+    | "shift"
+    | "zoom"
     | "minFilters"
     | "roundTo"
   >
@@ -110,6 +112,8 @@ const switches: Readonly<Record<string, (value: string) => Variant | undefined>>
   reconstruct: (value) => truth(value, (reconstruct) => ({ reconstruct })),
   refit: (value) => truth(value, (refit) => ({ refit })),
   augment: (value) => truth(value, (augment) => ({ augment })),
+  shift: (value) => atLeast(0, value, (shift) => ({ shift })),
+  zoom: (value) => atLeast(0, value, (zoom) => ({ zoom })),
   distill: (value) => atLeast(0, value, (distill) => ({ distill })),
   "distill-outputs": (value) => atLeast(0, value, (distillOutputs) => ({ distillOutputs })),
   "round-to": (value) => atLeast(1, value, (roundTo) => ({ roundTo })),

@@ -56,6 +56,10 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly distill?: number;
   /** Weight of the distance to the unpruned network's outputs in the loss; 0 = off. */
   readonly distillOutputs?: number;
+  /** Largest shift of a training picture in each direction, as a share of its side. */
+  readonly shift?: number;
+  /** Largest zoom of a training picture in or out: 0.1 = by up to a tenth. */
+  readonly zoom?: number;
   readonly folds?: number;
   /** Show in the report the faces that kept filters respond to most: pictures of people. Default false. */
   readonly withImages?: boolean;
@@ -129,6 +133,8 @@ const defaults = {
   distill: 16,
   distillOutputs: 4,
   augment: true,
+  shift: 0.03,
+  zoom: 0,
   folds: 5,
   valFraction: 0.15,
   strict: false,
@@ -157,6 +163,9 @@ export function resolveOptions(options: PruneOptions): Config {
   );
   needWeight("distill", config.distill);
   needWeight("distill-outputs", config.distillOutputs);
+  for (const name of ["shift", "zoom"] as const) {
+    need(config[name] >= 0 && config[name] < 1, name, config[name], "a number in [0, 1)");
+  }
   needRates("learning-rate", config.learningRates);
   needRates("baseline-learning-rate", config.baselineLearningRates ?? config.learningRates);
   need(startNames.includes(config.start), "start", config.start, `one of ${startNames.join(", ")}`);

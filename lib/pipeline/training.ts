@@ -4,6 +4,7 @@ import type { EpochRecord } from "../core/artifacts.ts";
 import type { Metrics } from "../core/record.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../core/files.ts";
 import { headOf } from "../backbones/head.ts";
+import type { Augment } from "../data/augment.ts";
 import type { Batch } from "../data/batches.ts";
 import type { LossTerm, Tensors } from "../engine/engine.ts";
 import { computeMetrics } from "../evaluate/metrics.ts";
@@ -17,6 +18,7 @@ import { checkpointFile } from "./checkpoint.ts";
 import { pictures, type RunContext } from "./context.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feeding.ts";
 import { withCrop } from "./model.ts";
+import type { Config } from "./options.ts";
 import { gather } from "./train-data.ts";
 import { labelsOf, meanOver, type RunTask, type TaskLabels } from "./run-tasks.ts";
 import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "./targets.ts";
@@ -57,7 +59,7 @@ type History = Record<string, Omit<Trained, "network">>;
 /** Trains (or reads back) one network. Leaves `plan.file` and an entry in `history.json`. */
 export async function trainingStage(context: RunContext, plan: TrainingPlan): Promise<Trained> {
   const { folder, config, progress } = context;
-  const { batchSize, seed, distill, distillOutputs, augment } = config;
+  const { batchSize, seed, distill, distillOutputs } = config;
   const learningRates = plan.learningRates ?? config.learningRates;
   const checkpoint = `checkpoints/${plan.stage}.safetensors`;
   const ran = await folder.stage(plan.stage, {
@@ -67,7 +69,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       batchSize,
       learningRates,
       seed,
-      augment,
+      augment: changesOf(config),
       best: "lowest loss within half an error, or the mean of the second half's weights",
       ...(plan.distillation ? { distill, distillOutputs, teacher: "sees the unchanged picture" } : {}),
     },
@@ -148,8 +150,10 @@ function rescaled(
   return tasks.reduce((made, { output }, t) => rescaleHead(made, units[t], into, output), network);
 }
 
-/** Small changes of a picture that leave every task's label alone: shift (share of the side), brightness. */
-const changes = { shift: 0.03, brightness: 0.2 } as const;
+/** Changes of a picture that leave every task's label alone: shift (share of the side), zoom, brightness. */
+function changesOf({ augment, shift, zoom }: Config): Augment {
+  return augment ? { shift, ...(zoom > 0 ? { scale: zoom } : {}), brightness: 0.2 } : {};
+}
 
 /** Full batches of one epoch, shuffled and mirrored; the rows that are left over wait for the next epoch's shuffle. */
 async function* trainingBatches(
@@ -163,7 +167,7 @@ async function* trainingBatches(
   },
 ): AsyncGenerator<Tensors> {
   const { rows, mirrors, config } = context;
-  const augment = { ...(config.augment ? changes : {}), mirror: mirrors };
+  const augment = { ...changesOf(config), mirror: mirrors };
   let done = 0;
   for await (const batch of pictures(context, rows.train, { shuffle: true, epoch: options.epoch, augment })) {
     if (done === options.steps) return;

@@ -133,6 +133,10 @@ describe("prune, end to end on drawn faces", function () {
     expect(record.gamma).to.equal(0.6);
     const plan = JSON.parse(await readFile(join(options.out, "plan.json"), "utf8")) as { gamma: number };
     expect(plan.gamma).to.equal(0.6);
+    const zoomed = await prune({ ...options, gamma: 0.6, epochs: 0, baselineEpochs: 1, zoom: 0.3 });
+    const lossOf = ({ models }: typeof record): number | undefined =>
+      models.find(({ name }) => name === "baseline")?.history[1].trainLoss;
+    expect(lossOf(zoomed)).to.be.a("number").and.not.equal(lossOf(record));
   });
 
   it("predicts with the run and evaluates it on labelled faces", async () => {
@@ -155,6 +159,8 @@ describe("prune, end to end on drawn faces", function () {
   for (const [what, wrong, kind, text] of [
     ["an unknown task", { task: "gendre" }, "usage", "gendre"],
     ["gamma outside [0, 1)", { gamma: 1 }, "usage", "--gamma"],
+    ["a shift of the whole picture", { shift: 1 }, "usage", "--shift"],
+    ["a zoom below 0", { zoom: -0.1 }, "usage", "--zoom"],
     ["a missing column", { label: "Mail" }, "usage", "Mail"],
     ["a missing folder", { data: "/does/not/exist" }, undefined, "/does/not/exist"],
     ["an unknown backbone", { backbone: "face-resnt" }, "usage", "face-resnt"],

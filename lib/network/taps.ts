@@ -144,19 +144,24 @@ export function withPooledTaps(
   taps: readonly Pick<Tap, "tap" | "channels">[],
 ): { network: Network; outputs: Map<string, string> } {
   const outputs = new Map<string, string>();
-  const nodes: Node[] = [...network.nodes];
+  const pools = new Map<string, readonly Node[]>();
   const pooled = [...network.outputs];
   const batch = network.inputs[0]?.shape[0] ?? "batch";
   for (const { tap, channels } of taps) {
     if (outputs.has(tap)) continue;
     const [mean, flat] = [`${tap}/pooled/mean`, `${tap}/pooled`];
     const flatten = { axis: { type: "int", value: 1 } } as const;
-    nodes.push(
+    pools.set(tap, [
       { name: mean, op: "GlobalAveragePool", domain: "", inputs: [tap], outputs: [mean], attributes: {} },
       { name: flat, op: "Flatten", domain: "", inputs: [mean], outputs: [flat], attributes: flatten },
-    );
+    ]);
     pooled.push({ name: flat, type: "float32", shape: [batch, channels] });
     outputs.set(tap, flat);
   }
+  // Right behind what they read: engines run nodes as they stand, and what was just computed is still in the cache.
+  const nodes = network.nodes.flatMap((node) => [
+    node,
+    ...node.outputs.flatMap((output) => pools.get(output) ?? []),
+  ]);
   return { network: { ...network, nodes, outputs: pooled }, outputs };
 }

@@ -70,7 +70,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       learningRates,
       seed,
       augment: changesOf(config),
-      best: "lowest loss within half an error, or the mean of the second half's weights",
+      best: "lowest loss within half an error; the mean of the second half's weights where it is not clearly worse",
       ...(plan.distillation ? { distill, distillOutputs, teacher: "sees the unchanged picture" } : {}),
     },
     files: [plan.file],

@@ -52,6 +52,8 @@ export interface FinetuneOptions {
   readonly validate: (network: Network) => Promise<Validation>;
   /** Pictures that `validate` looks at. */
   readonly validationSize: number;
+  /** Persons on them, where they are known; default: one on each. */
+  readonly validationPersons?: number;
   /** Let the mean of the weights of the second half's epochs stand for each of them, where it is not clearly worse; default: not. */
   readonly average?: boolean;
   readonly optimizer?: Optimizer;
@@ -109,6 +111,10 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
 
   const { learningRate, trials } = point;
   const history = [...point.history];
+  const validation = {
+    pictures: options.validationSize,
+    persons: options.validationPersons ?? options.validationSize,
+  };
   let { best, average } = point;
   const steps = options.epochs * options.stepsPerEpoch;
   const schedule: Schedule = { peak: learningRate, steps, warmup: Math.ceil(steps * 0.2) };
@@ -125,7 +131,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     if (count > 0) average = meanWeights(average, parameters, count);
     if (average !== undefined && count > 1) {
       const judged = { parameters: average, ...(await options.validate(withParameters(network, average))) };
-      const own = isClearlyBetter(kept, judged, options.validationSize);
+      const own = isClearlyBetter(kept, judged, validation.persons);
       if (!own) kept = { ...judged, averaged: true };
     }
     history.push({
@@ -137,7 +143,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
       learningRate: rate,
       seconds: (nowMs() - start) / 1000,
     });
-    if (bestOf(history, options.validationSize) === epoch) best = kept.parameters;
+    if (bestOf(history, validation) === epoch) best = kept.parameters;
     progress.finish(
       `loss ${trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}, ${(100 * kept.accuracy).toFixed(2)} %`,
     );
@@ -153,7 +159,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
   return {
     network: withParameters(network, best),
     history,
-    bestEpoch: bestOf(history, options.validationSize),
+    bestEpoch: bestOf(history, validation),
     learningRate,
     trials,
   };
@@ -263,18 +269,26 @@ const clearlyLower = 0.8;
 /**
  * The epoch that is kept. Accuracies that differ by less than half a binomial standard error (the error of a comparison on
  * the same pictures, most of which both get right) count as equal; then the lower loss, which chance moves less, decides.
- * Training has to earn its place: where epoch 0 is as accurate, it goes only for a loss lower by a fifth.
+ * Training has to earn its place: where epoch 0 is as accurate, it goes only for a loss lower by a fifth. A mean of weights
+ * takes the place of what was kept before unless that is clearly better.
  *
- * @param n pictures of the validation part
+ * @param validation the validation part, and the persons on it
  */
-export function bestOf(history: readonly EpochRecord[], n: number): number {
+export function bestOf(
+  history: readonly EpochRecord[],
+  { pictures, persons }: { readonly pictures: number; readonly persons: number },
+): number {
   const [zero, ...trained] = history;
   if (zero === undefined) return 0;
-  const margin = halfError(zero.valAccuracy, n);
+  const margin = halfError(zero.valAccuracy, pictures);
   let best = zero;
   let highest = zero.valAccuracy;
   for (const record of trained) {
     highest = Math.max(highest, record.valAccuracy);
+    if (record.averaged === true && best !== zero) {
+      if (!isClearlyBetter(judgedOf(best), judgedOf(record), persons)) best = record;
+      continue;
+    }
     const moreAccurate = record.valAccuracy > best.valAccuracy + margin;
     const asAccurate = record.valAccuracy >= highest - margin;
     const lower = record.valLoss < best.valLoss * (best === zero ? clearlyLower : 1);
@@ -283,18 +297,23 @@ export function bestOf(history: readonly EpochRecord[], n: number): number {
   return best.epoch;
 }
 
+function judgedOf({ valLoss, valAccuracy }: EpochRecord): Validation {
+  return { loss: valLoss, accuracy: valAccuracy };
+}
+
 /** Half the binomial standard error of an accuracy on `n` pictures. */
 function halfError(accuracy: number, n: number): number {
   return Math.sqrt((accuracy * (1 - accuracy)) / Math.max(1, n)) / 2;
 }
 
 /**
- * Whether an epoch's own weights are clearly better than the mean: by a standard error of the accuracy, or as accurate within
- * half of one with a loss lower by a fifth. A validation part of few persons says little of others, the mean is steadier.
+ * Whether other weights are clearly better than a mean: by a standard error of the accuracy, or as accurate within half of one
+ * with a loss lower by a fifth. The pictures of one person look alike, so that persons count, not pictures; and a mean is steadier
+ * on persons that nobody has seen yet.
  */
-function isClearlyBetter(own: Validation, mean: Validation, n: number): boolean {
-  const [ahead, margin] = [own.accuracy - mean.accuracy, halfError(mean.accuracy, n)];
-  return ahead > 2 * margin || (ahead >= -margin && own.loss < clearlyLower * mean.loss);
+function isClearlyBetter(other: Validation, mean: Validation, persons: number): boolean {
+  const [ahead, margin] = [other.accuracy - mean.accuracy, halfError(mean.accuracy, persons)];
+  return ahead > 2 * margin || (ahead >= -margin && other.loss < clearlyLower * mean.loss);
 }
 
 /** The network with some of its float32 parameters replaced. */

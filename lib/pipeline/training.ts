@@ -127,6 +127,7 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
       learningRate: plan.learningRates ?? config.learningRates,
       validate: (candidate) => validate(context, candidate, plan.units),
       validationSize: rows.val.length,
+      validationPersons: personsOn(context, rows.val),
       average: true,
       seed: config.seed,
       checkpoint: checkpointFile(checkpoint),
@@ -138,6 +139,11 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
   } finally {
     await distillation?.dispose();
   }
+}
+
+/** How many persons are on some pictures; a picture whose person is not known counts as one of its own. */
+function personsOn({ store }: RunContext, rows: Uint32Array): number {
+  return new Set(Array.from(rows, (row) => store.items[row].identity ?? `picture ${row}`)).size;
 }
 
 /** The network with all its heads in training units, or back in target units. */

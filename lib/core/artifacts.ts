@@ -169,7 +169,7 @@ export interface EpochRecord {
   readonly trainLoss?: number;
   readonly valLoss: number;
   readonly valAccuracy: number;
-  /** The mean of the last epochs' weights stands for the epoch's own: validation is that of the mean. */
+  /** The mean of the last epochs' weights was better than the epoch's own: validation is that of the mean. */
   readonly averaged?: boolean;
   readonly learningRate: number;
   readonly seconds: number;

@@ -52,9 +52,7 @@ export interface FinetuneOptions {
   readonly validate: (network: Network) => Promise<Validation>;
   /** Pictures that `validate` looks at. */
   readonly validationSize: number;
-  /** Persons on them, where they are known; default: one on each. */
-  readonly validationPersons?: number;
-  /** Let the mean of the weights of the second half's epochs stand for each of them, where it is not clearly worse; default: not. */
+  /** Let the mean of the weights of the second half's epochs compete with each of them; default: not. */
   readonly average?: boolean;
   readonly optimizer?: Optimizer;
   readonly clipNorm?: number;
@@ -111,10 +109,6 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
 
   const { learningRate, trials } = point;
   const history = [...point.history];
-  const validation = {
-    pictures: options.validationSize,
-    persons: options.validationPersons ?? options.validationSize,
-  };
   let { best, average } = point;
   const steps = options.epochs * options.stepsPerEpoch;
   const schedule: Schedule = { peak: learningRate, steps, warmup: Math.ceil(steps * 0.2) };
@@ -131,8 +125,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     if (count > 0) average = meanWeights(average, parameters, count);
     if (average !== undefined && count > 1) {
       const judged = { parameters: average, ...(await options.validate(withParameters(network, average))) };
-      const own = isClearlyBetter(kept, judged, validation.persons);
-      if (!own) kept = { ...judged, averaged: true };
+      if (isBetter(judged, kept, options.validationSize)) kept = { ...judged, averaged: true };
     }
     history.push({
       epoch,
@@ -143,7 +136,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
       learningRate: rate,
       seconds: (nowMs() - start) / 1000,
     });
-    if (bestOf(history, validation) === epoch) best = kept.parameters;
+    if (bestOf(history, options.validationSize) === epoch) best = kept.parameters;
     progress.finish(
       `loss ${trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}, ${(100 * kept.accuracy).toFixed(2)} %`,
     );
@@ -159,7 +152,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
   return {
     network: withParameters(network, best),
     history,
-    bestEpoch: bestOf(history, validation),
+    bestEpoch: bestOf(history, options.validationSize),
     learningRate,
     trials,
   };
@@ -269,26 +262,18 @@ const clearlyLower = 0.8;
 /**
  * The epoch that is kept. Accuracies that differ by less than half a binomial standard error (the error of a comparison on
  * the same pictures, most of which both get right) count as equal; then the lower loss, which chance moves less, decides.
- * Training has to earn its place: where epoch 0 is as accurate, it goes only for a loss lower by a fifth. A mean of weights
- * takes the place of what was kept before unless that is clearly better.
+ * Training has to earn its place: where epoch 0 is as accurate, it goes only for a loss lower by a fifth.
  *
- * @param validation the validation part, and the persons on it
+ * @param n pictures of the validation part
  */
-export function bestOf(
-  history: readonly EpochRecord[],
-  { pictures, persons }: { readonly pictures: number; readonly persons: number },
-): number {
+export function bestOf(history: readonly EpochRecord[], n: number): number {
   const [zero, ...trained] = history;
   if (zero === undefined) return 0;
-  const margin = halfError(zero.valAccuracy, pictures);
+  const margin = halfError(zero.valAccuracy, n);
   let best = zero;
   let highest = zero.valAccuracy;
   for (const record of trained) {
     highest = Math.max(highest, record.valAccuracy);
-    if (record.averaged === true && best !== zero) {
-      if (!isClearlyBetter(judgedOf(best), judgedOf(record), persons)) best = record;
-      continue;
-    }
     const moreAccurate = record.valAccuracy > best.valAccuracy + margin;
     const asAccurate = record.valAccuracy >= highest - margin;
     const lower = record.valLoss < best.valLoss * (best === zero ? clearlyLower : 1);
@@ -297,23 +282,15 @@ export function bestOf(
   return best.epoch;
 }
 
-function judgedOf({ valLoss, valAccuracy }: EpochRecord): Validation {
-  return { loss: valLoss, accuracy: valAccuracy };
-}
-
 /** Half the binomial standard error of an accuracy on `n` pictures. */
 function halfError(accuracy: number, n: number): number {
   return Math.sqrt((accuracy * (1 - accuracy)) / Math.max(1, n)) / 2;
 }
 
-/**
- * Whether other weights are clearly better than a mean: by a standard error of the accuracy, or as accurate within half of one
- * with a loss lower by a fifth. The pictures of one person look alike, so that persons count, not pictures; and a mean is steadier
- * on persons that nobody has seen yet.
- */
-function isClearlyBetter(other: Validation, mean: Validation, persons: number): boolean {
-  const [ahead, margin] = [other.accuracy - mean.accuracy, halfError(mean.accuracy, persons)];
-  return ahead > 2 * margin || (ahead >= -margin && other.loss < clearlyLower * mean.loss);
+/** Whether one of two networks is the better one by the same rule: accuracy where it differs clearly, else the loss. */
+function isBetter(one: Validation, other: Validation, n: number): boolean {
+  const ahead = one.accuracy - other.accuracy;
+  return Math.abs(ahead) > halfError(other.accuracy, n) ? ahead > 0 : one.loss < other.loss;
 }
 
 /** The network with some of its float32 parameters replaced. */

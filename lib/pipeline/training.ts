@@ -70,7 +70,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       learningRates,
       seed,
       augment: changesOf(config),
-      best: "lowest loss within half an error; the mean of the second half's weights where it is not clearly worse",
+      best: "lowest loss within half an error, or the mean of the second half's weights",
       ...(plan.distillation ? { distill, distillOutputs, teacher: "sees the unchanged picture" } : {}),
     },
     files: [plan.file],
@@ -127,7 +127,6 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
       learningRate: plan.learningRates ?? config.learningRates,
       validate: (candidate) => validate(context, candidate, plan.units),
       validationSize: rows.val.length,
-      validationPersons: personsOn(context, rows.val),
       average: true,
       seed: config.seed,
       checkpoint: checkpointFile(checkpoint),
@@ -139,11 +138,6 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
   } finally {
     await distillation?.dispose();
   }
-}
-
-/** How many persons are on some pictures; a picture whose person is not known counts as one of its own. */
-function personsOn({ store }: RunContext, rows: Uint32Array): number {
-  return new Set(Array.from(rows, (row) => store.items[row].identity ?? `picture ${row}`)).size;
 }
 
 /** The network with all its heads in training units, or back in target units. */

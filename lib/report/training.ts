@@ -75,7 +75,7 @@ export function trainingSection(scope: Scope): Section | undefined {
         rows: orderedModels(record)
           .filter((model) => model.history.length > 0)
           .map(trainingRow),
-        note: `${averaged ? "Mean: the network has the mean of the weights of the second half's epochs, up to the kept one. " : ""}Time per epoch: median, ${record.environment.engine}, ${record.environment.cpu}.`,
+        note: `${averaged ? "Mean: the mean of the weights of the second half's epochs, up to the kept one, was better than the epoch's own. " : ""}Time per epoch: median, ${record.environment.engine}, ${record.environment.cpu}.`,
       })}`,
   };
 }

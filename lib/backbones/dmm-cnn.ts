@@ -69,7 +69,9 @@ export function buildDmmCnn(options: DmmCnnOptions = {}): Network {
   const net = createBuilder(name);
   const size = Math.ceil(side / 32);
   if (size < 3) {
-    throw new EtlError("usage", `${name}: pictures of ${side}x${side}, a side of more than 64 was needed`);
+    throw new EtlError("usage", `${name}: pictures of ${side}x${side}, a side of more than 64 was needed`, {
+      hint: "with etl train: --size 72, or more",
+    });
   }
   const { map, channels } = resnetTrunk(net, { ...resnetShapes[depth], side });
   const one = net.flatten(net.globalMaxPool(map, { name: "pyramid1/max" }), { name: "pyramid1" });

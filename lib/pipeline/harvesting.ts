@@ -235,16 +235,17 @@ export async function harvestFeatures(
   return addMirrored(context, { network, features, plain });
 }
 
-/** Moments of features and of those of half the pictures, drawn by seed, mirrored. */
+/** Moments of features and of those of every other picture, drawn by seed and name, mirrored. */
 export async function addMirrored(
   context: RunContext,
   { network, features, plain }: { network: Network; features: string; plain: TapMoments },
 ): Promise<TapMoments> {
   if (!context.mirrors) return plain;
-  const { train } = context.rows;
+  const { items } = context.store;
   const random = createRandom(context.config.seed).fork("mirrored features");
-  const half = random.shuffle(Array.from(train)).slice(0, Math.ceil(train.length / 2));
-  const rows = Uint32Array.from(half).sort();
+  // by name, so that a shard draws what the whole would
+  const rows = context.rows.train.filter((row) => random.fork(items[row].file).uniform() < 0.5);
+  if (rows.length === 0) return plain;
   const mirrored = await featuresOnce(context, { network, features, rows, mirror: true });
   return { tap: features, folds: plain.folds.map((fold, k) => mergeMoments([fold, mirrored.folds[k]])) };
 }

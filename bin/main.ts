@@ -17,29 +17,33 @@ const exitCodes: Readonly<Record<ErrorKind, number>> = {
   interrupted: 130,
 };
 
+/** Signals that stop a job in good order. */
+const stops = ["SIGINT", "SIGTERM"] as const;
+
 /** Runs the program and returns its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const abort = new AbortController();
+  const stopListening = (): void => {
+    for (const signal of stops) process.off(signal, onInterrupt);
+  };
   const onInterrupt = (signal: NodeJS.Signals): void => {
     if (abort.signal.aborted) {
       // As if nobody listened: to leave in good order would wait for the thread that computes, and trip over it.
-      for (const each of ["SIGINT", "SIGTERM"]) process.off(each, onInterrupt);
+      stopListening();
       process.kill(process.pid, signal);
       return;
     }
     process.stderr.write("\nstopping: what was done is kept (Ctrl-C again to stop at once)\n");
     abort.abort();
   };
-  process.on("SIGINT", onInterrupt);
-  process.on("SIGTERM", onInterrupt);
+  for (const signal of stops) process.on(signal, onInterrupt);
   try {
     await parse(argv, abort.signal);
     return 0;
   } catch (error) {
     return fail(error, argv);
   } finally {
-    process.off("SIGINT", onInterrupt);
-    process.off("SIGTERM", onInterrupt);
+    stopListening();
   }
 }
 

@@ -33,7 +33,7 @@ interface System {
  * Solves G X = B for a symmetric positive definite G. Where a pivot is below 1e-12 of its diagonal entry it is raised to
  * that: what lies in the span of the rest is then nearly left out.
  *
- * @param gram G, [size, size] row-major
+ * @param gram G, [size, size] row-major, of which the upper half is read
  * @param rhs B transposed, [columns, size] row-major (each right-hand side contiguous); overwritten with X transposed
  */
 export function choleskySolve(gram: Float64Array, size: number, rhs: Float64Array): void {
@@ -81,14 +81,10 @@ function eliminate(system: System, first: number, diagonal: Float64Array): void 
   const count = Math.min(block, rows - first);
   const [above, next] = [first / 4, (first + count) / 4];
   const inverse = factorBlock(system, first, { count, diagonal });
-  for (let j = next; j < tiles; j++) {
-    const from = indexOf(rows, first, 4 * j);
-    panel.set(values.subarray(from, from + 4 * count), 4 * count * j);
-    values.fill(0, from, from + 4 * count);
-  }
+  if (next === tiles) return;
+  moveToPanel(system, first, { count, from: next });
   const length = count * rowBytes;
   const panelAt = panel.byteOffset + next * length;
-  if (next === tiles) return;
   for (let i = above; i < next; i++) {
     const left = inverse.byteOffset + (i - above) * length;
     const out = 8 * indexOf(rows, 4 * i, 4 * next);
@@ -103,6 +99,19 @@ function eliminate(system: System, first: number, diagonal: Float64Array): void 
     const out = 8 * indexOf(rows, 4 * i, 4 * i);
     const left = panel.byteOffset + i * length;
     code.strip(left, right, tiles - i, length, rows * rowBytes, out, rows * rowBytes);
+  }
+}
+
+/** Moves rows of a system, from a tile on, to the panel, and leaves zeros. */
+function moveToPanel(
+  { rows, tiles, values, panel }: System,
+  first: number,
+  { count, from }: { readonly count: number; readonly from: number },
+): void {
+  for (let j = from; j < tiles; j++) {
+    const at = indexOf(rows, first, 4 * j);
+    panel.set(values.subarray(at, at + 4 * count), 4 * count * j);
+    values.fill(0, at, at + 4 * count);
   }
 }
 
@@ -130,7 +139,8 @@ function factorBlock(
 }
 
 /** The unknowns from `first` on, and what they take off the right-hand sides above. */
-function substitute({ code, rows, own, tiles, values, panel, inverses }: System, first: number): void {
+function substitute(system: System, first: number): void {
+  const { code, rows, own, tiles, values, panel, inverses } = system;
   const count = Math.min(block, rows - first);
   const length = count * rowBytes;
   const inverse = inverses.subarray(block * first, block * first + count * count);
@@ -140,11 +150,7 @@ function substitute({ code, rows, own, tiles, values, panel, inverses }: System,
   }
   inverse.set(turned);
   const stride = rows * rowBytes;
-  for (let j = own; j < tiles; j++) {
-    const from = indexOf(rows, first, 4 * j);
-    panel.set(values.subarray(from, from + 4 * count), 4 * count * j);
-    values.fill(0, from, from + 4 * count);
-  }
+  moveToPanel(system, first, { count, from: own });
   const solved = 8 * indexOf(rows, first, 4 * own);
   for (let i = 0; i < count / 4; i++) {
     const right = panel.byteOffset + own * length;

@@ -158,7 +158,7 @@ export function withPooledTaps(
     pooled.push({ name: flat, type: "float32", shape: [batch, channels] });
     outputs.set(tap, flat);
   }
-  // Right behind what they read: engines run nodes as they stand, and what was just computed is still in the cache.
+  // Right behind what they read: at the end of the list, onnxruntime would run them last and keep every map till then.
   const nodes = network.nodes.flatMap((node) => [
     node,
     ...node.outputs.flatMap((output) => pools.get(output) ?? []),

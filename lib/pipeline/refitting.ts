@@ -179,18 +179,15 @@ async function refitLayer(
   let start = 0;
   try {
     for (const [b, before] of walk.live.entries()) {
-      const at = sample.positions[b];
-      const gather = ({ [step.input]: x }: Record<string, Tensor>): void => {
-        gatherPatches(x, at, { geometry: step.geometry, into: patches, start });
-      };
-      const known = step.input in before;
-      if (known) gather(before);
-      // what nobody reads any more is given away
-      const keeps = (name: string): boolean => live.includes(name) || name === step.minus;
-      const given = part.inputs.map((name) => [name, keeps(name) ? copyOf(before[name]) : before[name]]);
-      const made = await program.run(Object.fromEntries(given) as Record<string, Tensor>, { give: true });
+      // what no later node reads is given away
+      const inputs = part.inputs.map((name): [string, Tensor] => [
+        name,
+        live.includes(name) ? copyOf(before[name]) : before[name],
+      ]);
+      const made = await program.run(Object.fromEntries(inputs), { give: true });
       const values: Record<string, Tensor> = { ...before, ...made };
-      if (!known) gather(made);
+      const at = sample.positions[b];
+      gatherPatches(values[step.input], at, { geometry: step.geometry, into: patches, start });
       for (const name of [own, ...(step.minus === undefined ? [] : [step.minus])]) {
         gatherPoints(values[name], at, { channels, into: present, start });
         subtract(residual, present, start * outputs, (at.length / 3) * outputs);

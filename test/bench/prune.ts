@@ -5,7 +5,8 @@
  *         [--rmse train] [--learning-rate 1e-4,3e-4] [--threads 2] [--seed 0] [--rounds 1]
  *
  * DATA: a folder with labels.csv and dataset.json (CelebA). Both sides decode from nothing, and take the same stages,
- * epochs, steps and learning-rate trials; ours is the built program. Seconds are medians over rounds; `data` holds decoding, start and report.
+ * epochs, steps and learning-rate trials; ours is the built program. Seconds are medians over rounds; `data` holds
+ * decoding, start, evaluation on the test part and report.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -54,14 +54,14 @@ export function toOrt(tensors: Tensors): Record<string, OrtTensor> {
   );
 }
 
-/** Runs a session; `fetches` are output names, or preallocated outputs that are filled in place. */
+/** Runs a session for some of its outputs. Into arrays of the caller: {@link ./in-place.ts}. */
 export async function runSession(
   session: Session,
   feeds: Record<string, OrtTensor>,
-  fetches: readonly string[] | Record<string, OrtTensor | null>,
+  outputs: readonly string[],
 ): Promise<Record<string, OrtTensor>> {
   try {
-    return await session.run(feeds, fetches);
+    return await session.run(feeds, outputs);
   } catch (error) {
     throw runtimeError("run", error);
   }

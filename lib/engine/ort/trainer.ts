@@ -49,9 +49,6 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     }
   }
 
-  const keptShape = (name: string): Shape =>
-    forms.get(name)?.packedShape ?? network.parameters.get(name)?.shape ?? [];
-
   const sessions = new Map<string, Promise<Compiled>>();
   const compile = async (mode: Mode, inputShapes: Readonly<Record<string, Shape>>): Promise<Compiled> => {
     const graph = buildTrainingGraph({ network, setup, inputShapes, mode, block });
@@ -156,7 +153,7 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     gradients: async (inputs) => {
       const { graph, session } = await compiled("gradients", inputs);
       const into: Record<string, OrtTensor> = { [TERMS]: empty([setup.options.losses.length]) };
-      for (const [name, output] of graph.gradients) into[output] = empty(keptShape(name));
+      for (const [name, output] of graph.gradients) into[output] = empty(current.get(name)?.dims ?? []);
       await session.run(feedsFor(graph, inputs), into);
       const gradients = Object.fromEntries(
         [...graph.gradients].map(([name, output]) => [

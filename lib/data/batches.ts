@@ -2,6 +2,7 @@
 import type { Preprocessing } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { createRandom, type Random } from "../core/random.ts";
+import type { Recycler } from "../core/recycler.ts";
 import type { Tensor } from "../network/network.ts";
 import { changeTarget, drawChange, sources, type Augment, type Change } from "./augment.ts";
 import { channelOrder, channelTables, normaliseInto } from "./images.ts";
@@ -21,10 +22,12 @@ export interface BatchOptions {
   readonly epoch?: number;
   /** Batches prepared in advance; default 2. */
   readonly readAhead?: number;
+  /** Where the pictures' arrays come from; default: each is a new one. */
+  readonly recycler?: Recycler;
 }
 
 export interface Batch {
-  /** [n, 3, height, width] */
+  /** [n, 3, height, width]; an array of the recycler where there is one. */
   readonly x: Tensor;
   /** [n, q], target units */
   readonly y: Tensor;
@@ -76,7 +79,7 @@ function batchMaker(
   options: BatchOptions,
   random: Random,
 ): (rows: Uint32Array) => Promise<Batch> {
-  const { preprocessing, augment } = options;
+  const { preprocessing, augment, recycler } = options;
   const { items } = store;
   const columns = columnsOf(store.dataset);
   const q = widthOf(store.dataset);
@@ -84,11 +87,12 @@ function batchMaker(
   const { width, height } = preprocessing;
   const masked = items.some((item) => item.mask !== undefined);
   const plain = channelTables(preprocessing);
+  const read: Uint8Array[] = []; // to be filled again
   return async (rows) => {
     const n = rows.length;
-    const pixels = await store.read(rows);
+    const pixels = await store.read(rows, read.pop());
     const slot = 3 * width * height;
-    const x = new Float32Array(n * slot);
+    const x = recycler?.take(n * slot) ?? new Float32Array(n * slot);
     const y = new Float32Array(n * q);
     const mask = new Float32Array(masked ? n * q : 0).fill(1);
     const mirrored = new Uint8Array(n);
@@ -112,6 +116,7 @@ function batchMaker(
       }
       mirrored[i] = change.mirrored ? 1 : 0;
     }
+    read.push(pixels);
     return {
       x: { shape: [n, 3, height, width], data: x },
       y: { shape: [n, q], data: y },

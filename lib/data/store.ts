@@ -23,8 +23,12 @@ export interface ImageStore {
   readonly height: number;
   /** Where pixels come from: the decoded cache, or the picture files each time. */
   readonly source: "cache" | "files";
-  /** Crops of some rows: RGB, uint8 [rows.length, height, width, 3]. */
-  read(rows: ArrayLike<number>): Promise<Uint8Array>;
+  /**
+   * Crops of some rows: RGB, uint8 [rows.length, height, width, 3].
+   *
+   * @param into filled and returned where it has that length
+   */
+  read(rows: ArrayLike<number>, into?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -85,8 +89,8 @@ export async function prepareImages(
   const slots = items.map((item) => slotOf.get(item.file) ?? 0);
   const common = { dataset: { ...dataset, items }, items, problems, width, height };
   if (file === undefined) {
-    const read = async (rows: ArrayLike<number>): Promise<Uint8Array> => {
-      const out = new Uint8Array(rows.length * shape.slotBytes);
+    const read = async (rows: ArrayLike<number>, into?: Uint8Array): Promise<Uint8Array> => {
+      const out = sized(into, rows.length * shape.slotBytes);
       await mapLimit(Array.from(rows), lanes, async (row, i) => {
         out.set(await decode(items[row]), i * shape.slotBytes);
       });
@@ -98,12 +102,12 @@ export async function prepareImages(
   return {
     ...common,
     source: "cache",
-    read: (rows) =>
-      readSlots(
-        handle,
-        Array.from(rows, (row) => slots[row]),
-        shape.slotBytes,
-      ),
+    read: async (rows, into) => {
+      const out = sized(into, rows.length * shape.slotBytes);
+      const wanted = Array.from(rows, (row) => slots[row]);
+      await readSlots(handle, wanted, { slotBytes: shape.slotBytes, out });
+      return out;
+    },
     close: () => handle.close(),
   };
 }
@@ -196,13 +200,17 @@ function report(
   options.progress.warn(`${sentence}; they are left out`);
 }
 
-/** Reads slots by position; neighbours in one go. */
+/** An array of this length: the one given where it fits. */
+function sized(given: Uint8Array | undefined, length: number): Uint8Array {
+  return given?.length === length ? given : new Uint8Array(length);
+}
+
+/** Reads slots by position into `out`; neighbours in one go. */
 async function readSlots(
   handle: FileHandleLike,
   slots: readonly number[],
-  slotBytes: number,
-): Promise<Uint8Array> {
-  const out = new Uint8Array(slots.length * slotBytes);
+  { slotBytes, out }: { readonly slotBytes: number; readonly out: Uint8Array },
+): Promise<void> {
   const reads: Promise<void>[] = [];
   for (let i = 0; i < slots.length;) {
     let n = 1;
@@ -211,7 +219,6 @@ async function readSlots(
     i += n;
   }
   await Promise.all(reads);
-  return out;
 }
 
 type FileHandleLike = CacheFile["handle"];

@@ -3,6 +3,7 @@
  * step and runs it. Whoever compiles, disposes. Compute lives in worker threads: awaiting a run leaves the calling
  * thread free for decoding, progress and Ctrl-C.
  */
+import type { Recycler } from "../core/recycler.ts";
 import type { Network, Tensor } from "../network/network.ts";
 
 /** Named tensors in or out of a run. */
@@ -46,9 +47,14 @@ export interface Engine {
 export interface RunOptions {
   /**
    * The inputs' arrays are the engine's from now on: it moves them to its thread, where it would copy them. The caller
-   * must not read them again; arrays that fill their buffers are empty afterwards. Default false.
+   * must not read them again; arrays that fill their buffers are empty afterwards. A recycler gets those back that it
+   * lent. Default false.
    */
-  readonly give?: boolean;
+  readonly give?: boolean | Recycler | undefined;
+}
+
+export interface StepOptions extends RunOptions {
+  readonly learningRate: number;
 }
 
 /** A compiled network. Batches of any size may follow each other. */
@@ -119,7 +125,7 @@ export interface StepResult {
 
 export interface Trainer {
   /** One step: forward, backward, update. `inputs` holds the network's inputs, the targets and the masks. */
-  step(inputs: Tensors, options: { readonly learningRate: number }): Promise<StepResult>;
+  step(inputs: Tensors, options: StepOptions): Promise<StepResult>;
   /** Loss and gradients at the current parameters, without an update (for gradient checks). */
   gradients(inputs: Tensors): Promise<{ loss: number; gradients: Record<string, Tensor> }>;
   /** The current values of the trained parameters (and running statistics), a copy. */

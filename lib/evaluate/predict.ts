@@ -1,12 +1,14 @@
 /** Runs a compiled network over batches. */
 import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
-import type { Program, Tensors } from "../engine/engine.ts";
+import type { Program, RunOptions, Tensors } from "../engine/engine.ts";
 import { sizeOf } from "../network/network.ts";
 
 export interface PredictOptions {
   /** Values to collect; default: all that the program gives. */
   readonly outputs?: readonly string[];
+  /** The arrays of the batches are the engine's, as in `RunOptions`. */
+  readonly give?: RunOptions["give"];
   readonly progress?: Progress;
   readonly signal?: AbortSignal | undefined;
 }
@@ -31,12 +33,12 @@ export async function predict(
   batches: AsyncIterable<Tensors> | Iterable<Tensors>,
   options: PredictOptions = {},
 ): Promise<Record<string, Collected>> {
-  const { progress = silent, signal } = options;
+  const { progress = silent, signal, give } = options;
   const parts = new Map<string, { width: number; chunks: Float32Array[]; rows: number }>();
   let done = 0;
   for await (const inputs of ahead(batches)) {
     if (signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped, nothing was kept");
-    const outputs = await program.run(inputs);
+    const outputs = await program.run(inputs, { give });
     for (const name of options.outputs ?? Object.keys(outputs)) {
       if (!(name in outputs)) {
         const given = Object.keys(outputs).join(", ");

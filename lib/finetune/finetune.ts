@@ -7,7 +7,15 @@ import type { EpochRecord } from "../core/artifacts.ts";
 import { nowMs } from "../core/clock.ts";
 import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
-import type { Engine, LossTerm, Optimizer, Trainer, TrainerState, Tensors } from "../engine/engine.ts";
+import type {
+  Engine,
+  LossTerm,
+  Optimizer,
+  RunOptions,
+  Trainer,
+  TrainerState,
+  Tensors,
+} from "../engine/engine.ts";
 import { float32, type Network, type Tensor } from "../network/network.ts";
 import { averagedEpochs, meanWeights } from "./average.ts";
 import { learningRateAt, type RatePosition, type Schedule } from "./schedule.ts";
@@ -41,6 +49,8 @@ export interface FinetuneOptions {
   readonly losses: readonly LossTerm[];
   /** Named tensors of each step of an epoch: inputs, targets, masks. Deterministic for the epoch. */
   readonly batches: (epoch: number) => AsyncIterable<Tensors>;
+  /** The arrays of the batches are the engine's, as in `RunOptions`. */
+  readonly give?: RunOptions["give"];
   readonly stepsPerEpoch: number;
   readonly epochs: number;
   /** One rate, or candidates of which a short trial on the validation split picks one. */
@@ -205,7 +215,10 @@ async function tryLearningRate(
   for (let epoch = 1; done < steps; epoch++) {
     for await (const inputs of options.batches(epoch)) {
       if (options.signal?.aborted) throw interrupted();
-      await trainer.step(inputs, { learningRate: learningRateAt(schedule, done) });
+      await trainer.step(inputs, {
+        learningRate: learningRateAt(schedule, done),
+        give: options.give,
+      });
       done += 1;
       progress.update(done);
       if (done >= steps) break;
@@ -231,7 +244,7 @@ async function trainEpoch(
     if (options.signal?.aborted) throw interrupted();
     const step = (epoch - 1) * options.stepsPerEpoch + done;
     const learningRate = rateAt(step);
-    const { loss } = await trainer.step(inputs, { learningRate });
+    const { loss } = await trainer.step(inputs, { learningRate, give: options.give });
     if (!Number.isFinite(loss)) {
       throw new EtlError(
         "engine",

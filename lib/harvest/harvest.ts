@@ -3,6 +3,7 @@ import type { TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { createMomentsAccumulator, type MomentsAccumulator } from "../core/moments.ts";
 import { silent, type Progress } from "../core/progress.ts";
+import type { Recycler } from "../core/recycler.ts";
 import type { Program } from "../engine/engine.ts";
 import type { Tensor } from "../network/network.ts";
 
@@ -17,7 +18,7 @@ export interface HarvestTap {
 
 /** What the harvest reads of a batch. */
 export interface HarvestBatch {
-  /** Images, [n, 3, height, width]. The harvest gives them to the engine: they are gone afterwards. */
+  /** Images, [n, 3, height, width]. The harvest gives them to the engine: they are gone afterwards, or back with `recycler`. */
   readonly x: Tensor;
   /** Targets, [n, q]. */
   readonly y: Tensor;
@@ -36,6 +37,8 @@ export interface HarvestOptions {
   readonly foldCount: number;
   /** Number of images, for progress. */
   readonly total: number;
+  /** Where the images' arrays come from. */
+  readonly recycler?: Recycler;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -64,7 +67,7 @@ export async function harvest(
   };
   for await (const batch of batches) {
     if (options.signal?.aborted) throw interrupted();
-    const result = program.run({ [options.input]: batch.x }, { give: true });
+    const result = program.run({ [options.input]: batch.x }, { give: options.recycler ?? true });
     result.catch(() => undefined); // reported when it is awaited
     await settle();
     pending = { batch, result };

@@ -1,6 +1,7 @@
 /** What every stage of a run works with, opened once and closed together. */
 import type { Preprocessing } from "../core/artifacts.ts";
 import { silent, type Progress } from "../core/progress.ts";
+import { createRecycler, type Recycler } from "../core/recycler.ts";
 import { loadBackbone, type Backbone } from "../backbones/catalogue.ts";
 import { batches, type Batch, type BatchOptions } from "../data/batches.ts";
 import type { Dataset } from "../data/dataset.ts";
@@ -25,6 +26,8 @@ export interface RunContext extends Labelling {
   readonly rows: PartRows;
   /** Whether pictures may be mirrored: no task forbids it. */
   readonly mirrors: boolean;
+  /** Lends the arrays of {@link pictures}. */
+  readonly recycler: Recycler;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
 }
@@ -94,6 +97,7 @@ export async function openParts(
       labels: labelGroups(training, tasks),
       mirrors: tasks.every(({ task }) => task.mirror !== "forbid"),
       rows,
+      recycler: createRecycler(),
       progress,
       signal: options.signal,
     };
@@ -118,7 +122,7 @@ function announce(dataset: Dataset, progress: Progress): void {
 
 /** Pictures of some rows in order, or shuffled and mirrored for an epoch of training. */
 export function pictures(
-  context: Pick<RunContext, "store" | "backbone" | "config">,
+  context: Pick<RunContext, "store" | "backbone" | "config" | "recycler">,
   rows: Uint32Array,
   options: Partial<BatchOptions> = {},
 ): AsyncGenerator<Batch, void, undefined> {
@@ -127,6 +131,7 @@ export function pictures(
     batchSize: context.config.batchSize,
     preprocessing,
     seed: context.config.seed,
+    recycler: context.recycler,
     ...options,
   });
 }

@@ -190,6 +190,7 @@ async function harvestRows(
           folds,
           foldCount: context.config.folds * labels.groups.length,
           total,
+          recycler: context.recycler,
           progress: {
             ...progress,
             update: (count) => {

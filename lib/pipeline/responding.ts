@@ -100,7 +100,10 @@ export async function pooledResponses(
   let done = 0;
   try {
     for await (const batch of pictures(context, rows)) {
-      const result = await program.run({ [backbone.network.inputs[0].name]: batch.x });
+      const result = await program.run(
+        { [backbone.network.inputs[0].name]: batch.x },
+        { give: context.recycler },
+      );
       taps.forEach(({ channels }, t) => {
         values[t].set(result[outputs[t]].data, done * channels);
       });

@@ -2,6 +2,7 @@
 import type { Crop, Task } from "../core/artifacts.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
+import { createRecycler } from "../core/recycler.ts";
 import type { Latency, Metrics } from "../core/record.ts";
 import type { OutputTask } from "../backbones/metadata.ts";
 import { batches } from "../data/batches.ts";
@@ -271,10 +272,12 @@ async function collect(
   const input = model.network.inputs[0].name;
   const output = what.output ?? model.network.outputs[0].name;
   const program = await engine.compile(model.network, { outputs: [output] });
+  const recycler = createRecycler();
   async function* inputs(): AsyncGenerator<Tensors> {
     for await (const batch of batches(what.store, what.rows, {
       batchSize: 32,
       preprocessing: model.preprocessing,
+      recycler,
     })) {
       yield { [input]: batch.x };
     }
@@ -283,6 +286,7 @@ async function collect(
   progress.start("run the network", what.rows.length);
   const result = await predict(program, inputs(), {
     outputs: [output],
+    give: recycler,
     progress,
     signal: what.options.signal,
   });

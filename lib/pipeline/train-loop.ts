@@ -90,6 +90,7 @@ export async function trainNetwork(
     rateAt: rateOf(architecture.recipe.schedule),
     validate: (candidate) => validate(setup, candidate, { rows: rows.val, heads, states }),
     validationSize: rows.val.length,
+    give: setup.recycler,
     seed,
     checkpoint: {
       load: async () => {
@@ -145,6 +146,7 @@ async function* trainingBatches(setup: TrainSetup, plan: EpochPlan): AsyncGenera
   for await (const batch of batches(data.store, plan.rows, {
     batchSize,
     preprocessing: size,
+    recycler: setup.recycler,
     seed,
     shuffle: true,
     epoch: plan.epoch,

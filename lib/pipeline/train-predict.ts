@@ -7,6 +7,7 @@ import type { Network, Tensor } from "../network/network.ts";
 import type { TrainedHead } from "./train-heads.ts";
 import type { TrainSetup } from "./train-setup.ts";
 import { EtlError } from "../core/errors.ts";
+import type { Recycler } from "../core/recycler.ts";
 
 /**
  * Outputs of every head, beside `heads`, [rows, q] in the network's units.
@@ -14,7 +15,7 @@ import { EtlError } from "../core/errors.ts";
  * @param what.parts where the network sees less than the stored picture: the middle, or the mean score of ten parts
  */
 export async function predictHeads(
-  setup: Pick<TrainSetup, "data" | "engine" | "preprocessing" | "signal">,
+  setup: Pick<TrainSetup, "data" | "engine" | "preprocessing" | "recycler" | "signal">,
   network: Network,
   what: {
     readonly rows: Uint32Array;
@@ -34,9 +35,10 @@ export async function predictHeads(
     for await (const { x } of batches(data.store, rows, {
       batchSize: 32,
       preprocessing: { ...preprocessing, width: from, height: from },
+      recycler: setup.recycler,
     })) {
       if (setup.signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped by the user");
-      const scores = await meanScores(program, heads, { x, parts, side });
+      const scores = await meanScores(program, heads, { x, parts, side, recycler: setup.recycler });
       heads.forEach(({ table }, k) => {
         results[k].set(scores[k], done * table.task.outputs);
       });
@@ -56,12 +58,18 @@ async function meanScores(
     x,
     parts,
     side,
-  }: { readonly x: Tensor; readonly parts: readonly (Part | undefined)[]; readonly side: number },
+    recycler,
+  }: {
+    readonly x: Tensor;
+    readonly parts: readonly (Part | undefined)[];
+    readonly side: number;
+    readonly recycler: Recycler;
+  },
 ): Promise<Float32Array[]> {
   const runs: Float32Array[][] = [];
   for (const part of parts) {
     const image = part === undefined ? x : cutParts(x, side, () => part);
-    const outputs = await program.run({ image });
+    const outputs = await program.run({ image }, { give: part === undefined ? recycler : true });
     runs.push(heads.map(({ output }) => outputs[output].data));
   }
   if (runs.length === 1) return runs[0];

@@ -1,6 +1,7 @@
 /** What a training run works with: data, engine and the network it begins with. */
 import type { Preprocessing } from "../core/artifacts.ts";
 import { silent, type Progress } from "../core/progress.ts";
+import { createRecycler, type Recycler } from "../core/recycler.ts";
 import type { Architecture } from "../backbones/light.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
@@ -17,6 +18,8 @@ export interface TrainSetup {
   readonly engine: Engine;
   /** How pictures become the network's input. */
   readonly preprocessing: Preprocessing;
+  /** Lends the arrays of pictures. */
+  readonly recycler: Recycler;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
 }
@@ -47,7 +50,9 @@ export async function openSetup(
       threads: config.threads,
     });
     const { preprocessing } = start;
-    return { config, architecture, data, engine, preprocessing, progress, signal: options.signal, start };
+    const { signal } = options;
+    const recycler = createRecycler();
+    return { config, architecture, data, engine, preprocessing, recycler, progress, signal, start };
   } catch (error) {
     await data.store.close();
     throw error;

@@ -128,6 +128,7 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
       validate: (candidate) => validate(context, candidate, plan.units),
       validationSize: rows.val.length,
       average: true,
+      give: context.recycler,
       seed: config.seed,
       checkpoint: checkpointFile(checkpoint),
       label: plan.title,
@@ -189,7 +190,7 @@ export async function predictRows(
   network: Network,
   rows: Uint32Array,
 ): Promise<TaskAnswers[]> {
-  const { engine, tasks, store } = context;
+  const { engine, tasks, store, recycler } = context;
   const program = await engine.compile(network);
   const input = network.inputs[0].name;
   async function* inputs(): AsyncGenerator<Tensors> {
@@ -197,7 +198,7 @@ export async function predictRows(
   }
   try {
     const outputs = tasks.map(({ output }) => output);
-    const collected = await predict(program, inputs(), { outputs, signal: context.signal });
+    const collected = await predict(program, inputs(), { outputs, give: recycler, signal: context.signal });
     return tasks.map((of) => {
       const labels = labelsOf(store, of, rows);
       return { ...of, ...labels, predictions: gather(collected[of.output].data, labels.at, of.task.outputs) };

@@ -8,6 +8,7 @@ import { accuracyKept } from "./facts.ts";
 import {
   formatBytes,
   formatChange,
+  formatCount,
   formatGamma,
   formatMs,
   formatPercentError,
@@ -153,6 +154,7 @@ function comparisonRow(record: RunRecord, model: ModelRecord, name: string): Row
       record.curves.length === 0 ? text("–", "") : text(formatGamma(record.gamma), record.gamma),
       text(model.title),
       text(formatPercentError(model.test.accuracy, model.test.accuracyError), model.test.accuracy),
+      text(formatCount(model.test.n), model.test.n),
       kept ? text(formatPercentError(kept.value, kept.error), kept.value) : text("–", ""),
       text(
         bracket(
@@ -215,6 +217,22 @@ export function comparisonSentence(records: readonly RunRecord[]): Markup {
   that computes least is ${one(least)}.`;
 }
 
+/** What to say where networks of one task were tested on other pictures: their numbers of test pictures give them away. */
+function differingTests(records: readonly RunRecord[]): Markup {
+  const differing = [...new Set(records.map(({ task }) => task.name))].flatMap((task) => {
+    const of = records.filter((record) => record.task.name === task);
+    const sizes = [...new Set(of.flatMap(({ models }) => models.map(({ test }) => test.n)))];
+    const counts = sizes.sort((a, b) => a - b).map(formatCount);
+    return counts.length < 2 ? [] : [`${task}: ${counts.slice(0, -1).join(", ")} and ${counts.at(-1) ?? ""}`];
+  });
+  if (differing.length === 0) return html``;
+  return html`<p>
+    <strong>Not all runs were tested on the same pictures</strong> (${differing.join("; ")} of them). Part of
+    the difference between their accuracies is a difference between test parts: use the same data, limit and
+    seed for a comparison that counts.
+  </p>`;
+}
+
 /** Table and plots over all runs. */
 export function comparison(scope: Scope, records: readonly RunRecord[]): Markup {
   const rows = records.flatMap((record, i) =>
@@ -231,7 +249,8 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
         label: `Test accuracy against ${axis.name} for every network of ${records.length} runs. The table above holds the numbers.`,
       }),
     );
-  return html`${renderTable({
+  return html`${differingTests(records)}
+  ${renderTable({
     id: "comparison",
     caption: html`Every network of every run
       <span>In brackets: the change against the baseline of the same run.</span>`,
@@ -242,6 +261,7 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
       { label: "Gamma", numeric: true },
       { label: "Network", wide: true },
       { label: "Accuracy", numeric: true },
+      { label: "Test pictures", numeric: true, csv: "n" },
       { label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" },
       { label: "MACs", numeric: true },
       { label: "Parameters", numeric: true },

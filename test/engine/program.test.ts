@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { createRecycler } from "../../lib/core/recycler.ts";
 import { openEngine, probeEngines } from "../../lib/engine/open.ts";
 import type { Engine } from "../../lib/engine/engine.ts";
 import { isEtlError } from "../../lib/core/errors.ts";
@@ -71,6 +72,23 @@ for (const name of ["ort", "tfjs"] as const)
       const { pooled: found } = await program.run({ x }, { give: true });
       expect(found).to.deep.equal(wanted);
       expect(x.data.length).to.equal(0);
+      await program.dispose();
+    });
+
+    it("moves arrays of a recycler back to it, memory and all", async () => {
+      const program = await engine.compile(small());
+      const { pooled: wanted } = await program.run({ x: { shape: [2, 2, 3, 3], data: ramp(2) } });
+      const recycler = createRecycler();
+      for (let round = 0; round < 3; round++) {
+        const data = recycler.take(36);
+        data.set(ramp(2));
+        const { pooled } = await program.run({ x: { shape: [2, 2, 3, 3], data } }, { give: recycler });
+        expect(pooled).to.deep.equal(wanted);
+        expect(data.length).to.equal(0);
+        const back = recycler.take(36);
+        expect([...back]).to.deep.equal([...ramp(2)]);
+        recycler.giveBack(back);
+      }
       await program.dispose();
     });
 

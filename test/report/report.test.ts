@@ -5,6 +5,7 @@ import { readReportAssets, type ReportAssets } from "../../lib/report/assets.ts"
 import { csvText, toCsv } from "../../lib/report/client/page.ts";
 import { clientScript, unqualified } from "../../lib/report/client/script.ts";
 import { calibrationError } from "../../lib/report/calibration.ts";
+import { formatCount } from "../../lib/report/format.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { findings, storySentence } from "../../lib/report/story.ts";
 import { sampleFaces, sampleResponse, withGroups } from "./extras.ts";
@@ -81,6 +82,16 @@ describe("report: one HTML file from run records", () => {
     const page = renderReport([sampleRecord(0.01), sampleRecord(0.1), sampleRegression()], tiny);
     expect(page.match(/type="range"/g)).to.have.length(2);
     expect(page).to.contain('The curves are those <a href="#run1-curves">');
+  });
+
+  it("says where runs of one task were tested on other pictures, and is silent where they were not", () => {
+    const record = sampleRecord(0.01);
+    const models = record.models.map((model) => ({ ...model, test: { ...model.test, n: 535 } }));
+    const [{ test }] = record.models;
+    const warned = plain(renderReport([record, { ...record, title: "fewer", models }], tiny));
+    expect(warned).to.contain("Not all runs were tested on the same pictures");
+    expect(warned).to.contain(`gender: 535 and ${plain(formatCount(test.n))} of them`);
+    expect(renderReport([record, sampleRecord(0.1)], tiny)).not.to.contain("Not all runs were tested");
   });
 
   it("escapes every name", () => {

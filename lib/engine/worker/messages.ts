@@ -18,9 +18,10 @@ export interface Methods<Compile = unknown, Hello = unknown> {
   /** Answered as soon as the native package has loaded, for a device where the engine can be told which. */
   readonly hello: { readonly takes: Device | null; readonly gives: Hello };
   readonly compile: { readonly takes: Compile; readonly gives: { readonly id: number } };
+  /** `lent` inputs come back as `returned`. */
   readonly run: {
-    readonly takes: { readonly id: number; readonly inputs: Tensors };
-    readonly gives: Record<string, Tensor>;
+    readonly takes: { readonly id: number; readonly inputs: Tensors; readonly lent: readonly string[] };
+    readonly gives: Returning<Record<string, Tensor>>;
   };
   readonly time: {
     readonly takes: {
@@ -36,8 +37,13 @@ export interface Methods<Compile = unknown, Hello = unknown> {
     readonly gives: { readonly id: number };
   };
   readonly step: {
-    readonly takes: { readonly id: number; readonly inputs: Tensors; readonly learningRate: number };
-    readonly gives: StepResult;
+    readonly takes: {
+      readonly id: number;
+      readonly inputs: Tensors;
+      readonly lent: readonly string[];
+      readonly learningRate: number;
+    };
+    readonly gives: Returning<StepResult>;
   };
   readonly gradients: {
     readonly takes: { readonly id: number; readonly inputs: Tensors };
@@ -52,6 +58,12 @@ export interface Methods<Compile = unknown, Hello = unknown> {
   readonly dispose: { readonly takes: { readonly id: number }; readonly gives: null };
   /** Releases everything and lets the thread end. */
   readonly close: { readonly takes: null; readonly gives: null };
+}
+
+/** A result together with the arrays that were lent for it. */
+export interface Returning<T> {
+  readonly result: T;
+  readonly returned: readonly Float32Array<ArrayBuffer>[];
 }
 
 export type Method = keyof Methods;

@@ -1,10 +1,11 @@
 /** Programs and trainers that live in a worker, as the calling thread sees them. */
 import { EtlError, nearest } from "../../core/errors.ts";
+import type { Recycler } from "../../core/recycler.ts";
 import { type Network, producersOf, sizeOf, type Tensor } from "../../network/network.ts";
 import type { Program, Tensors, Trainer, TrainingOptions } from "../engine.ts";
 import { trainableParameters } from "../training.ts";
 import type { Client } from "./client.ts";
-import { buffersOf, copyTensors, type TrainingSetup } from "./messages.ts";
+import { buffersOf, copyTensors, type Returning, type TrainingSetup } from "./messages.ts";
 
 /** How an engine's errors of a run are made readable; default: as they are. */
 type Explain = <T>(result: Promise<T>) => Promise<T>;
@@ -19,9 +20,8 @@ export function remoteProgram<Compile, Hello>(
   return {
     run: async (inputs, { give = false } = {}) => {
       checkInputs(network, inputs);
-      if (give) return explain(client.call("run", { id, inputs }, buffersOf(inputs)));
-      const { copies, buffers } = copyTensors(inputs);
-      return explain(client.call("run", { id, inputs: copies }, buffers));
+      const { sent, lent, buffers } = sending(inputs, give);
+      return takenBack(await explain(client.call("run", { id, inputs: sent, lent }, buffers)), give);
     },
     time: async (inputs, { warmup, runs }) => {
       checkInputs(network, inputs);
@@ -48,10 +48,10 @@ export async function remoteTrainer<Compile, Hello>(
   };
   const { id } = await client.call("train", { network, setup });
   return {
-    step: async (inputs, { learningRate }) => {
+    step: async (inputs, { learningRate, give = false }) => {
       checkInputs(network, inputs);
-      const { copies, buffers } = copyTensors(inputs);
-      return client.call("step", { id, inputs: copies, learningRate }, buffers);
+      const { sent, lent, buffers } = sending(inputs, give);
+      return takenBack(await client.call("step", { id, inputs: sent, lent, learningRate }, buffers), give);
     },
     gradients: async (inputs) => {
       checkInputs(network, inputs);
@@ -68,6 +68,25 @@ export async function remoteTrainer<Compile, Hello>(
       await client.call("dispose", { id });
     },
   };
+}
+
+/** Inputs as they travel: copied, or given away; `lent` are those that are wanted back. */
+function sending(
+  inputs: Tensors,
+  give: boolean | Recycler,
+): { sent: Tensors; lent: readonly string[]; buffers: ArrayBuffer[] } {
+  if (give === false) {
+    const { copies, buffers } = copyTensors(inputs);
+    return { sent: copies, lent: [], buffers };
+  }
+  const lent = give === true ? [] : Object.keys(inputs).filter((name) => give.lent(inputs[name].data));
+  return { sent: inputs, lent, buffers: buffersOf(inputs) };
+}
+
+/** The result, once the lent arrays are back with their recycler. */
+function takenBack<T>({ result, returned }: Returning<T>, give: boolean | Recycler): T {
+  if (typeof give === "object") returned.forEach(give.giveBack);
+  return result;
 }
 
 /** Inputs must be there and as long as their shape says. */

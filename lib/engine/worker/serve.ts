@@ -87,9 +87,9 @@ function handlersOf<Compile, Hello>(service: Service<Compile, Hello>): Handlers<
       programs.set(id, await service.createProgram(payload));
       return { result: { id } };
     },
-    run: async ({ id, inputs }) => {
+    run: async ({ id, inputs, lent }) => {
       const result = await find(programs, id).run(inputs);
-      return { result, transfer: buffersOf(result) };
+      return returning(result, { inputs, lent }, buffersOf(result));
     },
     time: async ({ id, inputs, warmup, runs }) => ({
       result: await find(programs, id).time(inputs, warmup, runs),
@@ -99,9 +99,8 @@ function handlersOf<Compile, Hello>(service: Service<Compile, Hello>): Handlers<
       trainers.set(id, await service.createTrainer(network, setup));
       return { result: { id } };
     },
-    step: async ({ id, inputs, learningRate }) => ({
-      result: await find(trainers, id).step(inputs, learningRate),
-    }),
+    step: async ({ id, inputs, lent, learningRate }) =>
+      returning(await find(trainers, id).step(inputs, learningRate), { inputs, lent }),
     gradients: async ({ id, inputs }) => {
       const result = await find(trainers, id).gradients(inputs);
       return { result, transfer: buffersOf(result.gradients) };
@@ -132,6 +131,17 @@ function handlersOf<Compile, Hello>(service: Service<Compile, Hello>): Handlers<
       return { result: null };
     },
   };
+}
+
+/** The answer that also moves lent arrays back. */
+function returning(
+  result: unknown,
+  { inputs, lent }: { readonly inputs: Tensors; readonly lent: readonly string[] },
+  buffers: readonly ArrayBuffer[] = [],
+): Answer {
+  const back = Object.fromEntries(lent.map((name) => [name, inputs[name]]));
+  const returned = Object.values(back).map(({ data }) => data);
+  return { result: { result, returned }, transfer: [...new Set([...buffers, ...buffersOf(back)])] };
 }
 
 function failureOf(engine: string, error: unknown): Failure {

@@ -9,7 +9,7 @@ import { probeCuda, probeEngines } from "../../lib/engine/open.ts";
 import { version } from "../../lib/pipeline/version.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
 import { facesOfRun } from "../../lib/pipeline/filter-faces.ts";
-import { readRecord, runsOf } from "../../lib/pipeline/records.ts";
+import { readRecords, runsOf } from "../../lib/pipeline/records.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { flag, text, texts, type Command } from "../command.ts";
 import { imagesOptions } from "../options.ts";
@@ -92,7 +92,7 @@ export const reportCommand: Command = {
   run: async (args, context) => {
     const given = texts(args, "runs");
     const runs = (await Promise.all(given.map(runsOf))).flat();
-    const records = await Promise.all(runs.map(readRecord));
+    const records = await readRecords(runs);
     if (flag(args, "with-images") === true) {
       for (const [i, run] of runs.entries())
         records[i] = { ...records[i], faces: await facesOfRun(run, records[i], context) };

@@ -2,7 +2,7 @@
 import { EtlError } from "../../lib/core/errors.ts";
 import { writeWhole } from "../../lib/core/files.ts";
 import { comparedNetworks, timedTogether } from "../../lib/pipeline/compare.ts";
-import { readRecord, runsOf } from "../../lib/pipeline/records.ts";
+import { readRecords, runsOf } from "../../lib/pipeline/records.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { flag, text, texts, type Command } from "../command.ts";
@@ -30,7 +30,7 @@ export const compareCommand: Command = {
   run: async (args, context) => {
     const given = texts(args, "runs");
     const folders = (await Promise.all(given.map(runsOf))).flat();
-    const read = await Promise.all(folders.map(readRecord));
+    const read = await readRecords(folders);
     const service = {
       engine: context.engine,
       device: context.device,

@@ -1,7 +1,7 @@
 /** Records of finished runs, read back. */
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve, sep } from "node:path";
 import { EtlError } from "../core/errors.ts";
 import { readJson } from "../core/files.ts";
 import { SCHEMA, type RunRecord } from "../core/record.ts";
@@ -19,6 +19,30 @@ export async function readRecord(run: string): Promise<RunRecord> {
     throw new EtlError("format", `${path}: not a run record of schema ${SCHEMA}, one was needed`);
   }
   return { ...(record as RunRecord), title: record.title ?? run };
+}
+
+/** The records of several runs, titled by what tells their folders apart. */
+export async function readRecords(runs: readonly string[]): Promise<RunRecord[]> {
+  const names = distinctTails(runs);
+  return Promise.all(
+    runs.map(async (run, i) => {
+      const record = await readRecord(run);
+      return record.title === run ? { ...record, title: names[i] } : record;
+    }),
+  );
+}
+
+/** The shortest ends of paths, in whole names, that no other of them has: `a/x/1`, `a/y/1`, `b/2` are `x/1`, `y/1`, `2`. */
+export function distinctTails(paths: readonly string[]): string[] {
+  const parts = paths.map((path) => resolve(path).split(sep));
+  const tail = (i: number, length: number): string => parts[i].slice(-length).join("/");
+  return paths.map((path, i) => {
+    for (let length = 1; length < parts[i].length; length++) {
+      const own = tail(i, length);
+      if (paths.every((_, j) => j === i || tail(j, length) !== own)) return own;
+    }
+    return path;
+  });
 }
 
 /** Run folders with a record below a sweep's folder, relative, sorted. */

@@ -11,6 +11,7 @@ import {
   formatCount,
   formatGamma,
   formatMs,
+  formatPercent,
   formatPercentError,
   formatShare,
   formatSi,
@@ -77,9 +78,11 @@ function pointOf(record: RunRecord, model: ModelRecord, x: number, relative: boo
 
 /** Accuracy against a cost: colour tells task and backbone, marker and line the kind of network. */
 function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[number]): Figure {
-  const oneBackbone = new Set(records.map((record) => record.backbone.name)).size === 1;
-  const seriesOf = (record: RunRecord): string =>
-    oneBackbone ? record.task.name : `${record.task.name}, ${record.backbone.name}`;
+  const several = (names: readonly string[]): boolean => new Set(names).size > 1;
+  const severalTasks = several(records.map(({ task }) => task.name));
+  const severalBackbones = several(records.map(({ backbone }) => backbone.name));
+  const seriesOf = ({ task, backbone }: RunRecord): string =>
+    [...(severalTasks ? [task.name] : []), ...(severalBackbones ? [backbone.name] : [])].join(", ");
   const series = [...new Set(records.map(seriesOf))];
   const palette = ["--c1", "--c2", "--c3", "--c4", "--c6", "--c5"];
   const names = [...new Set(records.flatMap((record) => record.models.map((model) => model.name)))];
@@ -101,10 +104,13 @@ function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[numbe
       const title = points[0].model.title;
       const color = series.length > 1 ? palette[g % palette.length] : (looks.get(name)?.color ?? "--c1");
       const labelled = name === "pruned";
+      // a network that was trained as a whole has its own name in its title
+      const prefix = series.length > 1 && (severalTasks || name !== points[0].record.backbone.name);
       data.push({
         type: "scatter",
         mode: labelled ? "lines+markers+text" : "markers",
-        name: plotText(series.length > 1 ? `${group}: ${title}` : title),
+        name: plotText(prefix ? `${group}: ${title}` : title),
+        cliponaxis: false,
         x: points.map((point) => short(point.x)),
         y: points.map((point) => short(point.y)),
         error_y: {
@@ -136,7 +142,11 @@ function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[numbe
   };
 }
 
-function comparisonRow(record: RunRecord, model: ModelRecord, name: string): Row {
+function comparisonRow(
+  record: RunRecord,
+  model: ModelRecord,
+  { name, withBalance }: { readonly name: string; readonly withBalance: boolean },
+): Row {
   const baseline = baselineOf(record);
   const reference = model === baseline ? undefined : baseline;
   const kept = reference && accuracyKept(model, reference);
@@ -146,6 +156,7 @@ function comparisonRow(record: RunRecord, model: ModelRecord, name: string): Row
       : html`${show} <small class="change">(${formatChange(share)})</small>`;
   const { macs, params, bytes } = model.cost.total;
   const ms = model.latency?.medianMs;
+  const { accuracy, accuracyError, balancedAccuracy, n } = model.test;
   return {
     strong: model.name === "pruned",
     cells: [
@@ -153,8 +164,16 @@ function comparisonRow(record: RunRecord, model: ModelRecord, name: string): Row
       text(record.task.name),
       record.curves.length === 0 ? text("–", "") : text(formatGamma(record.gamma), record.gamma),
       text(model.title),
-      text(formatPercentError(model.test.accuracy, model.test.accuracyError), model.test.accuracy),
-      text(formatCount(model.test.n), model.test.n),
+      text(formatPercentError(accuracy, accuracyError), accuracy),
+      ...(withBalance
+        ? [
+            text(
+              balancedAccuracy === undefined ? "–" : formatPercent(balancedAccuracy),
+              balancedAccuracy ?? "",
+            ),
+          ]
+        : []),
+      text(formatCount(n), n),
       kept ? text(formatPercentError(kept.value, kept.error), kept.value) : text("–", ""),
       text(
         bracket(
@@ -235,8 +254,13 @@ function differingTests(records: readonly RunRecord[]): Markup {
 
 /** Table and plots over all runs. */
 export function comparison(scope: Scope, records: readonly RunRecord[]): Markup {
+  const withBalance = records.some(({ models }) =>
+    models.some(({ test }) => test.balancedAccuracy !== undefined),
+  );
   const rows = records.flatMap((record, i) =>
-    orderedModels(record).map((model) => comparisonRow(record, model, record.title ?? `run ${i + 1}`)),
+    orderedModels(record).map((model) =>
+      comparisonRow(record, model, { name: record.title ?? `run ${i + 1}`, withBalance }),
+    ),
   );
   const figures = axes
     .filter((axis) => records.some((record) => record.models.some((model) => axis.read(model) !== undefined)))
@@ -261,6 +285,7 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
       { label: "Gamma", numeric: true },
       { label: "Network", wide: true },
       { label: "Accuracy", numeric: true },
+      ...(withBalance ? [{ label: "Balanced accuracy", numeric: true }] : []),
       { label: "Test pictures", numeric: true, csv: "n" },
       { label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" },
       { label: "MACs", numeric: true },

@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { nowMs } from "../../lib/core/clock.ts";
+import { createRecycler } from "../../lib/core/recycler.ts";
 import { batches, type Batch } from "../../lib/data/batches.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { prepareImages, rowsOf, type ImageStore } from "../../lib/data/store.ts";
@@ -65,8 +66,9 @@ async function compare(name: string, store: ImageStore): Promise<Record<string, 
     outputs: [...new Set(taps.map(({ output }) => output))],
   });
   const rows = rowsOf(store, "train").slice(0, pictures);
+  const recycler = createRecycler();
   const read = (): AsyncGenerator<Batch, void, undefined> =>
-    batches(store, rows, { batchSize, preprocessing });
+    batches(store, rows, { batchSize, preprocessing, recycler });
   const held: Batch[] = [];
   for await (const batch of read()) held.push(batch);
   const folds = Uint8Array.from(store.items, (_, row) => row % foldCount);
@@ -75,7 +77,7 @@ async function compare(name: string, store: ImageStore): Promise<Record<string, 
   const works = [
     () => runAll(bare, input, held),
     () => runAll(tapped, input, held),
-    () => harvest(tapped, read(), { input, taps, outputs, folds, foldCount, total: rows.length }),
+    () => harvest(tapped, read(), { input, taps, outputs, folds, foldCount, total: rows.length, recycler }),
   ];
   const costs: Cost[][] = works.map(() => []);
   for (let i = 0; i <= rounds; i++) {

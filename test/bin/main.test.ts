@@ -81,6 +81,19 @@ describe("the program", function () {
     }
   });
 
+  it("goes on to the end where nobody reads what it prints any more", async () => {
+    const child = spawn(process.execPath, ["--import", "tsx", "bin/etl.ts", "backbones"], {
+      cwd: project,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child.stdout.destroy();
+    let said = "";
+    child.stderr.on("data", (text: Buffer) => (said += text.toString()));
+    const code = await new Promise<number | null>((done) => child.on("close", done));
+    expect(said).not.to.contain("EPIPE");
+    expect(code).to.equal(0);
+  });
+
   it("a second Ctrl-C ends it at once, in the middle of a computation", async () => {
     const folder = await mkdtemp(join(tmpdir(), "etl-stopped-"));
     const child = spawn(

@@ -13,14 +13,15 @@ export interface Recycler {
 }
 
 /**
- * A recycler that keeps at most `kept` arrays waiting. More would only hold memory: a few batches are read ahead, one is
- * computed.
+ * A recycler that keeps at most `kept` arrays waiting: more would only hold memory, since a few batches are read ahead and
+ * one is computed. Arrays of less than `smallest` numbers are new each time and nobody owes them back.
  */
-export function createRecycler(kept = 8): Recycler {
+export function createRecycler({ kept = 8, smallest = 1 << 14 } = {}): Recycler {
   const waiting: Float32Array<ArrayBuffer>[] = [];
   const out = new WeakSet<ArrayBufferLike>();
   return {
     take: (length) => {
+      if (length < smallest) return new Float32Array(length);
       const at = waiting.findIndex((array) => array.length === length);
       const array = at < 0 ? new Float32Array(length) : waiting.splice(at, 1)[0];
       out.add(array.buffer);

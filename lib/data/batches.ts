@@ -138,12 +138,17 @@ function writeChanged(
   const columns = sources(change.x, width, change.mirrored).map((column) => column * 3);
   const lines = sources(change.y, height, false);
   const order = channelOrder(preprocessing);
-  for (let c = 0; c < 3; c++) {
-    const table = tables[c];
-    let to = c * width * height;
-    for (let y = 0; y < height; y++) {
-      const line = lines[y] * width * 3 + order[c];
-      for (let x = 0; x < width; x++) into[to++] = table[from[line + columns[x]]];
+  const area = width * height;
+  const [first, second, third] = [0, 1, 2].map((c) => into.subarray(c * area, (c + 1) * area));
+  const [ofFirst, ofSecond, ofThird] = tables;
+  // The three planes at once: each position is looked up only once.
+  for (let y = 0, to = 0; y < height; y++) {
+    const line = lines[y] * width * 3;
+    for (let x = 0; x < width; x++, to++) {
+      const at = line + columns[x];
+      first[to] = ofFirst[from[at + order[0]]];
+      second[to] = ofSecond[from[at + order[1]]];
+      third[to] = ofThird[from[at + order[2]]];
     }
   }
 }

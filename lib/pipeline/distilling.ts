@@ -4,6 +4,7 @@ import type { Batch } from "../data/batches.ts";
 import { EtlError } from "../core/errors.ts";
 import type { LossTerm, Program, Tensors } from "../engine/engine.ts";
 import { createRandom } from "../core/random.ts";
+import type { Recycler } from "../core/recycler.ts";
 import type { Network, Tensor } from "../network/network.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { pictures, type RunParts } from "./context.ts";
@@ -70,9 +71,12 @@ export async function distillation(context: RunParts, lesson: Lesson): Promise<O
   const { signals, width } = layout;
   const programs = await compileTeachers(context, lesson, signals);
   const input = lesson.teacher.inputs[0].name;
-  const run: Lookup = async (batch) => {
+  const run: Lookup = async (batch, give = false) => {
     const values: Record<string, Tensor> = {};
-    for (const program of programs) Object.assign(values, await program.run({ [input]: batch.x }));
+    for (const [i, program] of programs.entries()) {
+      const last = give && i === programs.length - 1;
+      Object.assign(values, await program.run({ [input]: batch.x }, { give: last && context.recycler }));
+    }
     return sideBySide(layout, values, batch.rows.length);
   };
   const fits = 2 * context.rows.train.length * width * 4 <= keptBytes;
@@ -87,8 +91,12 @@ export async function distillation(context: RunParts, lesson: Lesson): Promise<O
   };
 }
 
-/** What the teachers say of every picture of a batch, [n, width]. */
-type Lookup = (batch: Batch) => Promise<Float32Array>;
+/**
+ * What the teachers say of every picture of a batch, [n, width].
+ *
+ * @param give the batch's pictures are not read again
+ */
+type Lookup = (batch: Batch, give?: boolean) => Promise<Float32Array>;
 
 function signalsOf({ backbone, tasks, config }: RunParts, lesson: Lesson): Signal[] {
   const { teacher, kept, student, answers } = lesson;
@@ -179,17 +187,14 @@ function feedsOf({ signals, width }: Layout, rows: Float32Array, weights: Float3
 
 /** What is distilled of every training picture, as it is and (where the task allows it) mirrored, looked up by row. */
 async function computeOnce(context: RunParts, width: number, run: Lookup): Promise<Lookup> {
-  const { rows, mirrors, progress, signal } = context;
+  const { rows, mirrors, progress, signal, recycler } = context;
   const place = new Map(Array.from(rows.train, (row, i) => [row, i]));
-  const sides = mirrors ? 2 : 1;
-  const known = Array.from({ length: sides }, () => new Float32Array(rows.train.length * width));
+  const known = Array.from({ length: mirrors ? 2 : 1 }, () => new Float32Array(rows.train.length * width));
   let done = 0;
   progress.start("features and outputs to distil", rows.train.length);
   for await (const batch of pictures(context, rows.train)) {
-    for (const [side, into] of known.entries()) {
-      const seen = side === 0 ? batch : { ...batch, x: mirrored(batch.x) };
-      into.set(await run(seen), done * width);
-    }
+    const seen = mirrors ? [batch, { ...batch, x: mirrored(batch.x, recycler) }] : [batch];
+    for (const [side, into] of known.entries()) into.set(await run(seen[side], true), done * width);
     done += batch.rows.length;
     progress.update(done);
     signal?.throwIfAborted();
@@ -206,9 +211,9 @@ async function computeOnce(context: RunParts, width: number, run: Lookup): Promi
 }
 
 /** Pictures [n, channels, height, width], left and right exchanged. */
-function mirrored({ shape, data }: Tensor): Tensor {
+function mirrored({ shape, data }: Tensor, recycler: Recycler): Tensor {
   const width = shape[3];
-  const turned = new Float32Array(data.length);
+  const turned = recycler.take(data.length);
   for (let at = 0; at < data.length; at += width) {
     for (let x = 0; x < width; x++) turned[at + x] = data[at + width - 1 - x];
   }

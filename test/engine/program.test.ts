@@ -78,7 +78,7 @@ for (const name of ["ort", "tfjs"] as const)
     it("moves arrays of a recycler back to it, memory and all", async () => {
       const program = await engine.compile(small());
       const { pooled: wanted } = await program.run({ x: { shape: [2, 2, 3, 3], data: ramp(2) } });
-      const recycler = createRecycler();
+      const recycler = createRecycler({ smallest: 1 });
       for (let round = 0; round < 3; round++) {
         const data = recycler.take(36);
         data.set(ramp(2));
@@ -88,6 +88,26 @@ for (const name of ["ort", "tfjs"] as const)
         const back = recycler.take(36);
         expect([...back]).to.deep.equal([...ramp(2)]);
         recycler.giveBack(back);
+      }
+      await program.dispose();
+    });
+
+    it("keeps apart what a result shares with its input: no later run writes into it", async () => {
+      const passing = {
+        ...small(),
+        inputs: [{ name: "x", type: "float32", shape: ["n", 40_000] }],
+        outputs: [{ name: "y", type: "float32", shape: ["n", 40_000] }],
+        nodes: [node("same", "Identity", ["x"], ["y"])],
+        parameters: new Map(),
+      } as Network;
+      const program = await engine.compile(passing);
+      const recycler = createRecycler();
+      for (const give of [false, recycler]) {
+        const first = recycler.take(40_000).fill(1);
+        const { y } = await program.run({ x: { shape: [1, 40_000], data: first } }, { give });
+        const second = recycler.take(40_000).fill(2);
+        await program.run({ x: { shape: [1, 40_000], data: second } }, { give });
+        expect(y.data.every((value) => value === 1)).to.equal(true);
       }
       await program.dispose();
     });

@@ -1,6 +1,6 @@
 /** Programs and trainers that live in a worker, as the calling thread sees them. */
 import { EtlError, nearest } from "../../core/errors.ts";
-import type { Recycler } from "../../core/recycler.ts";
+import { createRecycler, type Recycler } from "../../core/recycler.ts";
 import { type Network, producersOf, sizeOf, type Tensor } from "../../network/network.ts";
 import type { Program, Tensors, Trainer, TrainingOptions } from "../engine.ts";
 import { trainableParameters } from "../training.ts";
@@ -17,11 +17,12 @@ export function remoteProgram<Compile, Hello>(
   id: number,
   explain: Explain = (result) => result,
 ): Program {
+  const spare = createRecycler();
   return {
     run: async (inputs, { give = false } = {}) => {
       checkInputs(network, inputs);
-      const { sent, lent, buffers } = sending(inputs, give);
-      return takenBack(await explain(client.call("run", { id, inputs: sent, lent }, buffers)), give);
+      const { sent, lent, buffers, owner } = sending(inputs, give, spare);
+      return takenBack(await explain(client.call("run", { id, inputs: sent, lent }, buffers)), owner);
     },
     time: async (inputs, { warmup, runs }) => {
       checkInputs(network, inputs);
@@ -47,11 +48,12 @@ export async function remoteTrainer<Compile, Hello>(
     threads,
   };
   const { id } = await client.call("train", { network, setup });
+  const spare = createRecycler();
   return {
     step: async (inputs, { learningRate, give = false }) => {
       checkInputs(network, inputs);
-      const { sent, lent, buffers } = sending(inputs, give);
-      return takenBack(await client.call("step", { id, inputs: sent, lent, learningRate }, buffers), give);
+      const { sent, lent, buffers, owner } = sending(inputs, give, spare);
+      return takenBack(await client.call("step", { id, inputs: sent, lent, learningRate }, buffers), owner);
     },
     gradients: async (inputs) => {
       checkInputs(network, inputs);
@@ -70,22 +72,34 @@ export async function remoteTrainer<Compile, Hello>(
   };
 }
 
-/** Inputs as they travel: copied, or given away; `lent` are those that are wanted back. */
-function sending(
-  inputs: Tensors,
-  give: boolean | Recycler,
-): { sent: Tensors; lent: readonly string[]; buffers: ArrayBuffer[] } {
-  if (give === false) {
-    const { copies, buffers } = copyTensors(inputs);
-    return { sent: copies, lent: [], buffers };
-  }
-  const lent = give === true ? [] : Object.keys(inputs).filter((name) => give.lent(inputs[name].data));
-  return { sent: inputs, lent, buffers: buffersOf(inputs) };
+/** What travels to the compute thread, and who gets which of it back. */
+interface Sent {
+  readonly sent: Tensors;
+  readonly lent: readonly string[];
+  readonly buffers: ArrayBuffer[];
+  readonly owner: Recycler;
 }
 
-/** The result, once the lent arrays are back with their recycler. */
-function takenBack<T>({ result, returned }: Returning<T>, give: boolean | Recycler): T {
-  if (typeof give === "object") returned.forEach(give.giveBack);
+/** Inputs as they travel: given away, those that a recycler lent on loan; or copied into arrays of `spare`. */
+function sending(inputs: Tensors, give: boolean | Recycler, spare: Recycler): Sent {
+  const owner = typeof give === "object" ? give : spare;
+  const sent = give === false ? copiedInto(spare, inputs) : inputs;
+  const lent = Object.keys(sent).filter((name) => owner.lent(sent[name].data));
+  return { sent, lent, buffers: buffersOf(sent), owner };
+}
+
+function copiedInto(recycler: Recycler, inputs: Tensors): Tensors {
+  const copy = ({ shape, data }: Tensor): Tensor => {
+    const own = recycler.take(data.length);
+    own.set(data);
+    return { shape: [...shape], data: own };
+  };
+  return Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, copy(tensor)]));
+}
+
+/** The result, once the lent arrays are back with their owner. */
+function takenBack<T>({ result, returned }: Returning<T>, owner: Recycler): T {
+  returned.forEach(owner.giveBack);
   return result;
 }
 

@@ -133,15 +133,17 @@ function handlersOf<Compile, Hello>(service: Service<Compile, Hello>): Handlers<
   };
 }
 
-/** The answer that also moves lent arrays back. */
+/** The answer that also moves lent arrays back, those aside that a result shares. */
 function returning(
   result: unknown,
   { inputs, lent }: { readonly inputs: Tensors; readonly lent: readonly string[] },
   buffers: readonly ArrayBuffer[] = [],
 ): Answer {
-  const back = Object.fromEntries(lent.map((name) => [name, inputs[name]]));
+  const shared = new Set<ArrayBufferLike>(buffers);
+  const own = lent.filter((name) => !shared.has(inputs[name].data.buffer));
+  const back = Object.fromEntries(own.map((name) => [name, inputs[name]]));
   const returned = Object.values(back).map(({ data }) => data);
-  return { result: { result, returned }, transfer: [...new Set([...buffers, ...buffersOf(back)])] };
+  return { result: { result, returned }, transfer: [...buffers, ...buffersOf(back)] };
 }
 
 function failureOf(engine: string, error: unknown): Failure {

@@ -24,6 +24,8 @@ export type {
 } from "./core/record.ts";
 export { silent } from "./core/progress.ts";
 export type { Progress } from "./core/progress.ts";
+export { createRecycler } from "./core/recycler.ts";
+export type { Recycler } from "./core/recycler.ts";
 
 // Networks: read, write, build, measure. Pure data.
 export { readOnnx, writeOnnx } from "./formats/onnx.ts";
@@ -53,6 +55,7 @@ export type {
   Optimizer,
   Program,
   RunOptions,
+  StepOptions,
   StepResult,
   Tensors,
   Trainer,

@@ -6,8 +6,8 @@ import { EtlError } from "../core/errors.ts";
 import { readJson } from "../core/files.ts";
 import { SCHEMA, type RunRecord } from "../core/record.ts";
 
-/** The record in a run folder, titled. */
-export async function readRecord(run: string): Promise<RunRecord> {
+/** The record in a run folder. @param title where it has none of its own */
+export async function readRecord(run: string, title: string): Promise<RunRecord> {
   const path = join(run, "record.json");
   if (!existsSync(path)) {
     throw new EtlError("usage", `${run}: no record.json, a finished run was needed`, {
@@ -18,18 +18,13 @@ export async function readRecord(run: string): Promise<RunRecord> {
   if (record?.schema !== SCHEMA || !Array.isArray(record.models) || !Array.isArray(record.curves)) {
     throw new EtlError("format", `${path}: not a run record of schema ${SCHEMA}, one was needed`);
   }
-  return { ...(record as RunRecord), title: record.title ?? run };
+  return { ...(record as RunRecord), title: record.title ?? title };
 }
 
 /** The records of several runs, titled by what tells their folders apart. */
 export async function readRecords(runs: readonly string[]): Promise<RunRecord[]> {
   const names = distinctTails(runs);
-  return Promise.all(
-    runs.map(async (run, i) => {
-      const record = await readRecord(run);
-      return record.title === run ? { ...record, title: names[i] } : record;
-    }),
-  );
+  return Promise.all(runs.map((run, i) => readRecord(run, names[i])));
 }
 
 /** The shortest ends of paths, in whole names, that no other of them has: `a/x/1`, `a/y/1`, `b/2` are `x/1`, `y/1`, `2`. */

@@ -133,9 +133,7 @@ async function isFinished(options: PruneOptions): Promise<boolean> {
 /** Reads all runs below a folder; writes rows, and where asked the report. */
 async function summarise(out: string, report: boolean): Promise<SweepResult> {
   const runs = await runsBelow(out);
-  const records = await Promise.all(
-    runs.map(async (run) => ({ ...(await readRecord(join(out, run))), title: run })),
-  );
+  const records = await Promise.all(runs.map((run) => readRecord(join(out, run), run)));
   const [rows, worth] = [sweepRows(records), worthOfSelection(records)];
   await writeJson(join(out, "sweep.json"), { schema: 1, runs, rows, worth });
   await writeWhole(join(out, "sweep.csv"), sweepCsv(rows));

@@ -59,12 +59,13 @@ interface Point {
   readonly error: number;
 }
 
+function taskNames(records: readonly RunRecord[]): string[] {
+  return [...new Set(records.map(({ task }) => task.name))];
+}
+
 /** Tasks of different difficulty share an axis only relative to their own baselines. */
 function isRelative(records: readonly RunRecord[]): boolean {
-  return (
-    new Set(records.map((record) => record.task.name)).size > 1 &&
-    records.every((record) => baselineOf(record) !== undefined)
-  );
+  return taskNames(records).length > 1 && records.every((record) => baselineOf(record) !== undefined);
 }
 
 function pointOf(record: RunRecord, model: ModelRecord, x: number, relative: boolean): Point {
@@ -78,9 +79,8 @@ function pointOf(record: RunRecord, model: ModelRecord, x: number, relative: boo
 
 /** Accuracy against a cost: colour tells task and backbone, marker and line the kind of network. */
 function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[number]): Figure {
-  const several = (names: readonly string[]): boolean => new Set(names).size > 1;
-  const severalTasks = several(records.map(({ task }) => task.name));
-  const severalBackbones = several(records.map(({ backbone }) => backbone.name));
+  const severalTasks = taskNames(records).length > 1;
+  const severalBackbones = new Set(records.map(({ backbone }) => backbone.name)).size > 1;
   const seriesOf = ({ task, backbone }: RunRecord): string =>
     [...(severalTasks ? [task.name] : []), ...(severalBackbones ? [backbone.name] : [])].join(", ");
   const series = [...new Set(records.map(seriesOf))];
@@ -218,7 +218,7 @@ export function comparisonSentence(records: readonly RunRecord[]): Markup {
     const kept = accuracyKept(pruned, baseline);
     return [{ record, kept, macs: pruned.cost.total.macs / baseline.cost.total.macs }];
   });
-  const tasks = [...new Set(records.map((record) => record.task.name))];
+  const tasks = taskNames(records);
   const head = html`${records.length} runs on ${tasks.length === 1 ? "one task" : `${tasks.length} tasks`}
   (${tasks.join(", ")}).`;
   if (rated.length === 0) return head;
@@ -238,7 +238,7 @@ export function comparisonSentence(records: readonly RunRecord[]): Markup {
 
 /** What to say where networks of one task were tested on other pictures: their numbers of test pictures give them away. */
 function differingTests(records: readonly RunRecord[]): Markup {
-  const differing = [...new Set(records.map(({ task }) => task.name))].flatMap((task) => {
+  const differing = taskNames(records).flatMap((task) => {
     const of = records.filter((record) => record.task.name === task);
     const sizes = [...new Set(of.flatMap(({ models }) => models.map(({ test }) => test.n)))];
     const counts = sizes.sort((a, b) => a - b).map(formatCount);

@@ -85,18 +85,6 @@ export interface Failure {
 export type Reply =
   { readonly call: number; readonly result: unknown } | { readonly call: number; readonly failure: Failure };
 
-/** Copies of tensors in buffers of their own, which can be transferred; the caller's arrays stay his. */
-export function copyTensors(tensors: Tensors): { copies: Record<string, Tensor>; buffers: ArrayBuffer[] } {
-  const copies: Record<string, Tensor> = {};
-  const buffers: ArrayBuffer[] = [];
-  for (const [name, { shape, data }] of Object.entries(tensors)) {
-    const copy = new Float32Array(data);
-    copies[name] = { shape: [...shape], data: copy };
-    buffers.push(copy.buffer);
-  }
-  return { copies, buffers };
-}
-
 /** The array buffers of tensors that the sender gives away, each once. */
 export function buffersOf(tensors: Tensors): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();

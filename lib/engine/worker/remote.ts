@@ -5,7 +5,7 @@ import { type Network, producersOf, sizeOf, type Tensor } from "../../network/ne
 import type { Program, Tensors, Trainer, TrainingOptions } from "../engine.ts";
 import { trainableParameters } from "../training.ts";
 import type { Client } from "./client.ts";
-import { buffersOf, copyTensors, type Returning, type TrainingSetup } from "./messages.ts";
+import { buffersOf, type Returning, type TrainingSetup } from "./messages.ts";
 
 /** How an engine's errors of a run are made readable; default: as they are. */
 type Explain = <T>(result: Promise<T>) => Promise<T>;
@@ -26,8 +26,8 @@ export function remoteProgram<Compile, Hello>(
     },
     time: async (inputs, { warmup, runs }) => {
       checkInputs(network, inputs);
-      const { copies, buffers } = copyTensors(inputs);
-      return explain(client.call("time", { id, inputs: copies, warmup, runs }, buffers));
+      const sent = copiedInto(spare, inputs);
+      return explain(client.call("time", { id, inputs: sent, warmup, runs }, buffersOf(sent)));
     },
     dispose: async () => {
       await client.call("dispose", { id });
@@ -57,13 +57,13 @@ export async function remoteTrainer<Compile, Hello>(
     },
     gradients: async (inputs) => {
       checkInputs(network, inputs);
-      const { copies, buffers } = copyTensors(inputs);
-      return client.call("gradients", { id, inputs: copies }, buffers);
+      const sent = copiedInto(spare, inputs);
+      return client.call("gradients", { id, inputs: sent }, buffersOf(sent));
     },
     parameters: async () => new Map<string, Tensor>(Object.entries(await client.call("parameters", { id }))),
-    restore: async (state) => {
-      const { copies, buffers } = copyTensors(state.tensors);
-      await client.call("restore", { id, state: { step: state.step, tensors: copies } }, buffers);
+    restore: async ({ step, tensors }) => {
+      const sent = copiedInto(spare, tensors);
+      await client.call("restore", { id, state: { step, tensors: sent } }, buffersOf(sent));
     },
     state: () => client.call("state", { id }),
     dispose: async () => {
@@ -88,6 +88,7 @@ function sending(inputs: Tensors, give: boolean | Recycler, spare: Recycler): Se
   return { sent, lent, buffers: buffersOf(sent), owner };
 }
 
+/** Copies of tensors in arrays of a recycler; the caller's arrays stay his. */
 function copiedInto(recycler: Recycler, inputs: Tensors): Tensors {
   const copy = ({ shape, data }: Tensor): Tensor => {
     const own = recycler.take(data.length);

@@ -22,8 +22,14 @@ export interface MomentsAccumulator {
    *
    * @param x pooled responses, [rows, p] row-major
    * @param y targets, [rows, q] row-major
+   * @param only positions of the rows that are added; default: all
    */
-  add(x: Float32Array | Float64Array, y: Float32Array | Float64Array, rows: number): void;
+  add(
+    x: Float32Array | Float64Array,
+    y: Float32Array | Float64Array,
+    rows: number,
+    only?: readonly number[],
+  ): void;
   /** The moments so far, about zero, a copy. */
   moments(): Moments;
   /** The moments so far, as summed: about `origin` (the first row, or what was given). */
@@ -125,7 +131,7 @@ export function createMomentsAccumulator(
   };
 
   return {
-    add: (x, y, rows) => {
+    add: (x, y, rows, only) => {
       if (x.length !== rows * p || y.length !== rows * q) {
         throw new EtlError(
           "usage",
@@ -133,19 +139,23 @@ export function createMomentsAccumulator(
             `${rows} x ${p} and ${rows} x ${q} were needed`,
         );
       }
-      if (rows === 0) return;
-      if (!fixed) {
-        for (let j = 0; j < p; j++) shiftX[j] = x[j];
-        for (let k = 0; k < q; k++) shiftY[k] = y[k];
-        fixed = true;
-      }
-      for (let row = 0; row < rows; row++) {
+      const count = only?.length ?? rows;
+      for (let i = 0; i < count; i++) {
+        const row = only?.[i] ?? i;
+        if (!(row >= 0 && row < rows)) {
+          throw new EtlError("usage", `moments: row ${row} of ${rows}, one of 0 to ${rows - 1} was needed`);
+        }
+        if (!fixed) {
+          for (let j = 0; j < p; j++) shiftX[j] = x[row * p + j];
+          for (let k = 0; k < q; k++) shiftY[k] = y[row * q + k];
+          fixed = true;
+        }
         fillRow(panel, filled, { values: x, offset: row * p, shift: shiftX, first: 0 });
         fillRow(panel, filled, { values: y, offset: row * q, shift: shiftY, first: p });
         filled++;
         if (filled === panelRows) flush();
       }
-      n += rows;
+      n += count;
     },
     moments: () => moveOrigin(summed(), { x: shiftX.map((v) => -v), y: shiftY.map((v) => -v) }),
     about: () => {

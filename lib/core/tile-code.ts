@@ -1,12 +1,32 @@
 /**
  * The inner loop of {@link ./rank-update.ts} and {@link ./tiled.ts} as WebAssembly: two float64 at a time, which
- * JavaScript cannot say. The module is assembled here, instruction by instruction, in the binary format of the
- * specification (WebAssembly core 2.0, section 5), so that no tool and no binary file is needed.
+ * JavaScript cannot say.
  */
+import {
+  add,
+  below,
+  compileFunction,
+  constant,
+  drop,
+  get,
+  i32,
+  increase,
+  list,
+  loop,
+  place,
+  reserveBytes,
+  set,
+  simd,
+  subtract,
+  tee,
+  v128,
+  type Bytes,
+  type WasmMemory,
+} from "./wasm.ts";
 
 /** What the module gives. All arguments are bytes, or addresses in bytes in `memory`. */
 export interface TileCode {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly memory: WasmMemory;
   /**
    * Adds the products of one tile of four columns with `count` tiles to what stands at `out`: for each, 4 x 4 numbers
    * row-major.
@@ -31,71 +51,21 @@ export interface TileCode {
   ): void;
 }
 
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: unknown };
-};
-
-/** Bytes of a page of memory. */
-const pageBytes = 65_536;
-
 /** Assembles and compiles the module, with one page of memory. */
 export function compileTiles(): TileCode {
-  return new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(moduleBytes()))).exports as TileCode;
+  return compileFunction("strip", 7, stripBody()) as TileCode;
 }
 
 /** Memory for so many float64 numbers. What was a view of the memory before may be one no more. */
 export function reserve({ memory }: TileCode, numbers: number): void {
-  memory.grow(Math.max(0, Math.ceil((8 * numbers - memory.buffer.byteLength) / pageBytes)));
+  reserveBytes(memory, 8 * numbers);
 }
 
-type Bytes = readonly number[];
-
-const i32 = 0x7f;
-const v128 = 0x7b;
-
-/** A number, 7 bits to a byte (LEB128, unsigned). */
-const count = (n: number): Bytes => (n < 128 ? [n] : [(n & 127) | 128, ...count(n >> 7)]);
-const list = (items: readonly Bytes[]): Bytes => [...count(items.length), ...items.flat()];
-const sized = (bytes: Bytes): Bytes => [...count(bytes.length), ...bytes];
-const section = (id: number, items: readonly Bytes[]): Bytes => [id, ...sized(list(items))];
-const text = (value: string): Bytes => sized([...new TextEncoder().encode(value)]);
-
-const get = (local: number): Bytes => [0x20, ...count(local)];
-const set = (local: number): Bytes => [0x21, ...count(local)];
-const tee = (local: number): Bytes => [0x22, ...count(local)];
-/** An i32 constant from 0 to 8,191 (LEB128, signed: the last byte's second bit is the sign). */
-const constant = (value: number): Bytes => [
-  0x41,
-  ...(value < 64 ? [value] : [(value & 127) | 128, value >> 7]),
-];
-const add: Bytes = [0x6a];
-const subtract: Bytes = [0x6b];
-const below: Bytes = [0x49];
-const simd = (code: number, ...more: readonly number[]): Bytes => [0xfd, ...count(code), ...more];
-const load = (offset: number): Bytes => simd(0x00, 3, ...count(offset));
-const loadSplat = (offset: number): Bytes => simd(0x0a, 3, ...count(offset));
-const store = (offset: number): Bytes => simd(0x0b, 3, ...count(offset));
+const load = (offset: number): Bytes => simd(0x00, ...place(3, offset));
+const loadSplat = (offset: number): Bytes => simd(0x0a, ...place(3, offset));
+const store = (offset: number): Bytes => simd(0x0b, ...place(3, offset));
 const addPairs: Bytes = simd(0xf0);
 const multiplyPairs: Bytes = simd(0xf2);
-/** do { body } while (the number that body leaves is not 0). */
-const loop = (...body: readonly Bytes[]): Bytes => [0x03, 0x40, ...body.flat(), 0x0d, 0, 0x0b];
-const increase = (local: number, by: Bytes): Bytes => [...get(local), ...by, ...add, ...tee(local)];
-const drop: Bytes = [0x1a];
-
-function moduleBytes(): Bytes {
-  return [
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [[0x60, ...list(new Array<Bytes>(7).fill([i32])), 0]]),
-    ...section(3, [[0]]),
-    ...section(5, [[0, 1]]),
-    ...section(7, [
-      [...text("memory"), 2, 0],
-      [...text("strip"), 0, 0],
-    ]),
-    ...section(10, [sized(stripBody())]),
-  ];
-}
 
 function stripBody(): Bytes {
   const [left, right, tiles, length, stride, out, outStride] = [0, 1, 2, 3, 4, 5, 6];

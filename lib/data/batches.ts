@@ -5,8 +5,9 @@ import { createRandom, type Random } from "../core/random.ts";
 import type { Recycler } from "../core/recycler.ts";
 import type { Tensor } from "../network/network.ts";
 import { changeTarget, drawChange, sources, type Augment, type Change } from "./augment.ts";
-import { channelOrder, channelTables, normaliseInto } from "./images.ts";
+import { channelOrder, channelTables } from "./images.ts";
 import { columnsOf, widthOf } from "./joint.ts";
+import { samePixels, writePixels, type PixelMap } from "./pixels.ts";
 import type { ImageStore } from "./store.ts";
 
 export interface BatchOptions {
@@ -87,6 +88,8 @@ function batchMaker(
   const { width, height } = preprocessing;
   const masked = items.some((item) => item.mask !== undefined);
   const plain = channelTables(preprocessing);
+  const order = channelOrder(preprocessing);
+  const same = samePixels(preprocessing);
   const read: Uint8Array[] = []; // to be filled again
   return async (rows) => {
     const n = rows.length;
@@ -102,13 +105,13 @@ function batchMaker(
       const into = x.subarray(i * slot, (i + 1) * slot);
       if (item.mask) mask.set(item.mask, i * q);
       if (augment === undefined) {
-        normaliseInto(from, into, plain, preprocessing);
+        writePixels(from, into, { tables: plain, order }, same);
         y.set(item.target, i * q);
         continue;
       }
       const change = drawChange(augment, strictest, preprocessing, random.fork(item.file));
       const tables = change.gain === 1 ? plain : channelTables(preprocessing, change.gain);
-      writeChanged(from, into, tables, preprocessing, change);
+      writePixels(from, into, { tables, order }, mapOf(change, preprocessing));
       for (const { task, start } of columns) {
         const [from, to] = [start, start + task.outputs];
         const own = y.subarray(i * q + from, i * q + to);
@@ -127,28 +130,7 @@ function batchMaker(
   };
 }
 
-function writeChanged(
-  from: Uint8Array,
-  into: Float32Array,
-  tables: readonly Float32Array[],
-  preprocessing: Preprocessing,
-  change: Change,
-): void {
-  const { width, height } = preprocessing;
-  const columns = sources(change.x, width, change.mirrored).map((column) => column * 3);
-  const lines = sources(change.y, height, false);
-  const order = channelOrder(preprocessing);
-  const area = width * height;
-  const [first, second, third] = [0, 1, 2].map((c) => into.subarray(c * area, (c + 1) * area));
-  const [ofFirst, ofSecond, ofThird] = tables;
-  // The three planes at once: each position is looked up only once.
-  for (let y = 0, to = 0; y < height; y++) {
-    const line = lines[y] * width * 3;
-    for (let x = 0; x < width; x++, to++) {
-      const at = line + columns[x];
-      first[to] = ofFirst[from[at + order[0]]];
-      second[to] = ofSecond[from[at + order[1]]];
-      third[to] = ofThird[from[at + order[2]]];
-    }
-  }
+/** Which pixels a changed picture takes. */
+function mapOf(change: Change, { width, height }: Preprocessing): PixelMap {
+  return { columns: sources(change.x, width, change.mirrored), lines: sources(change.y, height, false) };
 }

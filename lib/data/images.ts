@@ -14,6 +14,7 @@ import { ioError } from "../core/files.ts";
 import type { DataProblem } from "../core/record.ts";
 import type { Tensor } from "../network/network.ts";
 import { mapLimit } from "./parallel.ts";
+import { samePixels, writePixels } from "./pixels.ts";
 import { resampleBox } from "./resample.ts";
 
 // One libvips thread per picture, several pictures in flight (libuv's pool): no fight over cores.
@@ -154,43 +155,13 @@ export function channelTables(preprocessing: Preprocessing, gain = 1): readonly 
  */
 export function normalise(pixels: Uint8Array, preprocessing: Preprocessing): Float32Array {
   const out = new Float32Array(pixels.length);
-  const tables = channelTables(preprocessing);
+  const change = { tables: channelTables(preprocessing), order: channelOrder(preprocessing) };
+  const same = samePixels(preprocessing);
   const image = 3 * preprocessing.width * preprocessing.height;
   for (let at = 0; at < pixels.length; at += image) {
-    normaliseInto(pixels.subarray(at, at + image), out.subarray(at, at + image), tables, preprocessing);
+    writePixels(pixels.subarray(at, at + image), out.subarray(at, at + image), change, same);
   }
   return out;
-}
-
-/**
- * One picture through a table per channel.
- *
- * @param pixels RGB, uint8 [height, width, 3]
- * @param into float32 [3, height, width]
- * @param tables of {@link channelTables}
- */
-export function normaliseInto(
-  pixels: Uint8Array,
-  into: Float32Array,
-  tables: readonly Float32Array[],
-  preprocessing: Preprocessing,
-): void {
-  const area = preprocessing.width * preprocessing.height;
-  const order = channelOrder(preprocessing);
-  for (let c = 0; c < 3; c++) {
-    const table = tables[c];
-    const plane = into.subarray(c * area, (c + 1) * area);
-    let i = 0;
-    let from = order[c];
-    // Four at a time: the checks of the bounds are most of this loop.
-    for (; i + 4 <= area; i += 4, from += 12) {
-      plane[i] = table[pixels[from]];
-      plane[i + 1] = table[pixels[from + 3]];
-      plane[i + 2] = table[pixels[from + 6]];
-      plane[i + 3] = table[pixels[from + 9]];
-    }
-    for (; i < area; i++, from += 3) plane[i] = table[pixels[from]];
-  }
 }
 
 /** Which RGB channel each input channel of the network reads. */

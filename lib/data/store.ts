@@ -205,33 +205,61 @@ function sized(given: Uint8Array | undefined, length: number): Uint8Array {
   return given?.length === length ? given : new Uint8Array(length);
 }
 
-/** Reads slots by position into `out`; neighbours in one go. */
+/** Slots that may be read and thrown away to have their neighbours in one go. */
+const mostSkipped = 4;
+
+/** Reads slots by position into `out`; neighbours, and what lies a few slots further on, in one go. */
 async function readSlots(
   handle: FileHandleLike,
   slots: readonly number[],
   { slotBytes, out }: { readonly slotBytes: number; readonly out: Uint8Array },
 ): Promise<void> {
   const reads: Promise<void>[] = [];
+  let skipped: Uint8Array | undefined; // what is read into it is never looked at
   for (let i = 0; i < slots.length;) {
-    let n = 1;
-    while (i + n < slots.length && slots[i + n] === slots[i] + n) n++;
-    reads.push(readFully(handle, out.subarray(i * slotBytes, (i + n) * slotBytes), slots[i] * slotBytes));
-    i += n;
+    const parts: Uint8Array[] = [];
+    const first = i;
+    for (;;) {
+      let n = 1;
+      while (i + n < slots.length && slots[i + n] === slots[i] + n) n++;
+      parts.push(out.subarray(i * slotBytes, (i + n) * slotBytes));
+      i += n;
+      const gap = slots[i] - slots[i - 1] - 1;
+      if (!(gap > 0 && gap <= mostSkipped)) break; // NaN behind the last
+      skipped ??= new Uint8Array(slotBytes);
+      for (let s = 0; s < gap; s++) parts.push(skipped);
+    }
+    reads.push(readFully(handle, parts, slots[first] * slotBytes));
   }
   await Promise.all(reads);
 }
 
 type FileHandleLike = CacheFile["handle"];
 
-async function readFully(handle: FileHandleLike, into: Uint8Array, position: number): Promise<void> {
-  let done = 0;
-  while (done < into.length) {
-    const { bytesRead } = await handle.read(into, done, into.length - done, position + done);
+/** Fills `parts`, one after the other, with what the file has from `position` on. */
+async function readFully(
+  handle: FileHandleLike,
+  parts: readonly Uint8Array[],
+  position: number,
+): Promise<void> {
+  let left = parts;
+  let from = position;
+  while (left.length > 0) {
+    const { bytesRead } = await handle.readv(left, from);
     if (bytesRead === 0) {
       throw new EtlError("io", "decoded cache: ends too early, it was changed while in use", {
         hint: "run the same command again: the cache is built anew",
       });
     }
-    done += bytesRead;
+    from += bytesRead;
+    left = behind(left, bytesRead);
   }
+}
+
+/** What of `parts` lies behind their first `bytes`. */
+function behind(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let skip = bytes;
+  let part = 0;
+  while (part < parts.length && skip >= parts[part].length) skip -= parts[part++].length;
+  return part < parts.length ? [parts[part].subarray(skip), ...parts.slice(part + 1)] : [];
 }

@@ -96,7 +96,6 @@ function addBatch(
   options: HarvestOptions,
 ): void {
   const members = rowsByFold(batch.rows, options);
-  const q = options.outputs;
   options.taps.forEach((tap, t) => {
     const pooled = outputs[tap.output];
     if (pooled?.data.length !== batch.rows.length * tap.channels) {
@@ -106,10 +105,7 @@ function addBatch(
       );
     }
     members.forEach((positions, fold) => {
-      if (positions.length === 0) return;
-      const x = gather(pooled.data, positions, tap.channels);
-      const y = gather(batch.y.data, positions, q);
-      accumulators[t]?.[fold]?.add(x, y, positions.length);
+      accumulators[t]?.[fold]?.add(pooled.data, batch.y.data, batch.rows.length, positions);
     });
   });
 }
@@ -118,12 +114,4 @@ function rowsByFold(rows: Uint32Array, options: HarvestOptions): number[][] {
   const members = Array.from({ length: options.foldCount }, (): number[] => []);
   rows.forEach((row, position) => members[options.folds[row] ?? 0]?.push(position));
   return members;
-}
-
-function gather(data: Float32Array, positions: readonly number[], width: number): Float32Array {
-  const result = new Float32Array(positions.length * width);
-  positions.forEach((position, i) => {
-    result.set(data.subarray(position * width, (position + 1) * width), i * width);
-  });
-  return result;
 }

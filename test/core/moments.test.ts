@@ -125,6 +125,19 @@ describe("moments", () => {
     expectClose(back, moments, 1e-13);
   });
 
+  it("of some rows are those of the rows alone", () => {
+    const { n, p, q, x, y } = makeResponses({ n: 90, p: 5, q: 2 }, { seed: 3 });
+    const [some, alone] = [createMomentsAccumulator(p, q), createMomentsAccumulator(p, q)];
+    const only = Array.from({ length: n }, (_, i) => i).filter((i) => i % 3 === 1);
+    some.add(x, y, n, only);
+    for (const i of only) alone.add(x.subarray(i * p, (i + 1) * p), y.subarray(i * q, (i + 1) * q), 1);
+    some.add(x, y, n, []);
+    expect(some.moments()).to.deep.equal(alone.moments());
+    expect(() => {
+      some.add(x, y, n, [n]);
+    }).to.throw(/row 90 of 90, one of 0 to 89 was needed/);
+  });
+
   it("refuse what does not fit", () => {
     const accumulator = createMomentsAccumulator(3, 1);
     const usage = (error: unknown): boolean => isEtlError(error, "usage");

@@ -3,22 +3,26 @@ import fc from "fast-check";
 import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
-import type { Task } from "../../lib/core/artifacts.ts";
 import { createRandom } from "../../lib/core/random.ts";
-import { changeTarget, drawChange, mirrorLandmarks, partners } from "../../lib/data/augment.ts";
-import { batches, type Batch, type BatchOptions } from "../../lib/data/batches.ts";
-import { decodeImage, loadImages, normalise } from "../../lib/data/images.ts";
+import { channelTables, decodeImage, loadImages, normalise } from "../../lib/data/images.ts";
 import { openDataset } from "../../lib/data/open.ts";
+import { samePixels, writePixels } from "../../lib/data/pixels.ts";
 import { resampleBox } from "../../lib/data/resample.ts";
-import { prepareImages, rowsOf, type ImageStore } from "../../lib/data/store.ts";
-import { failure, greyPicture, newFolder, picture, removeFolders, small, tree } from "./support.ts";
+import { prepareImages } from "../../lib/data/store.ts";
+import {
+  failure,
+  greyPicture,
+  greys,
+  newFolder,
+  picture,
+  ramp,
+  removeFolders,
+  small,
+  storeOf,
+  tree,
+} from "./support.ts";
 
 const size = { width: 8, height: 6 };
-
-/** RGB bytes whose value depends on the place. */
-function ramp(width: number, height: number): Uint8Array {
-  return Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7) % 251);
-}
 
 async function file(bytes: Uint8Array, name = "picture"): Promise<string> {
   return join(await tree({ [name]: bytes }), name);
@@ -130,6 +134,45 @@ describe("normalise and loadImages", () => {
     expect([...normalise(pixels, { ...base, color: "BGR" })]).to.deep.equal([58, 118, 18, 48, 3.5, 18.5]);
   });
 
+  it("writes pictures of any size, mapped, as the tables have them", () => {
+    const side = fc.integer({ min: 1, max: 90 });
+    fc.assert(
+      fc.property(
+        side,
+        side,
+        fc.integer(),
+        fc.shuffledSubarray([0, 1, 2], { minLength: 3 }),
+        (width, height, seed, order) => {
+          const random = createRandom(seed);
+          const draw = (below: number, length: number): number[] =>
+            Array.from({ length }, () => Math.floor(random.uniform() * below));
+          const pixels = Uint8Array.from(draw(256, 3 * width * height));
+          const map = {
+            columns: Int32Array.from(draw(width, width)),
+            lines: Int32Array.from(draw(height, height)),
+          };
+          const tables = [0, 1, 2].map(() =>
+            Float32Array.from({ length: 256 }, () => random.uniform() - 0.5),
+          );
+          const into = new Float32Array(pixels.length);
+          writePixels(pixels, into, { tables, order }, map);
+          const expected = tables.flatMap((table, plane) =>
+            [...map.lines].flatMap((y) =>
+              [...map.columns].map((x) => table[pixels[3 * (y * width + x) + order[plane]]]),
+            ),
+          );
+          expect([...into]).to.deep.equal(expected);
+        },
+      ),
+      { seed: 1, numRuns: 40 },
+    );
+    const same = samePixels({ width: 2, height: 2 });
+    const scale = { tables: channelTables(small), order: [0, 1, 2] };
+    expect(() => {
+      writePixels(new Uint8Array(11), new Float32Array(12), scale, same);
+    }).to.throw(RangeError, /11 bytes into 12 numbers, 12 were needed/);
+  });
+
   it("loads what can be decoded and names the rest", async () => {
     const root = await tree({ "a.png": 9, "b.png": "no picture" });
     const { files, x, problems } = await loadImages(
@@ -146,27 +189,6 @@ describe("normalise and loadImages", () => {
     );
   });
 });
-
-/** A folder of n pictures of grey level i and age i. */
-async function greys(n: number, more: Record<string, string | number> = {}): Promise<string> {
-  const names = Array.from({ length: n }, (_, i) => `p${i}.png`);
-  const lines = [...names, ...Object.keys(more)].map((name, i) => `${name},train,${i}`);
-  const pictures = Object.fromEntries(names.map((name, i) => [name, i]));
-  return tree({ ...pictures, ...more, "labels.csv": `file,split,age\n${lines.join("\n")}\n` });
-}
-
-async function storeOf(root: string, cacheDir: string, warnings: string[] = []): Promise<ImageStore> {
-  const dataset = await openDataset({ data: root, task: "age", seed: 1, valFraction: 0 });
-  const nothing = (): void => undefined;
-  const progress = {
-    start: nothing,
-    update: nothing,
-    finish: nothing,
-    note: nothing,
-    warn: (text: string) => warnings.push(text),
-  };
-  return prepareImages(dataset, small, { cacheDir, progress });
-}
 
 describe("prepareImages", () => {
   after(removeFolders);
@@ -189,6 +211,24 @@ describe("prepareImages", () => {
     expect(
       (await failure(() => prepareImages(dataset, small, { cacheDir: cache, strict: true }))).kind,
     ).to.equal("data");
+  });
+
+  it("reads any rows in any order, whatever lies between them", async () => {
+    const store = await storeOf(await greys(30), newFolder());
+    const row = fc.integer({ min: 0, max: 29 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(row, { minLength: 1, maxLength: 20 }),
+        fc.boolean(),
+        async (drawn, inOrder) => {
+          const rows = inOrder ? drawn.sort((a, b) => a - b) : drawn;
+          const pixels = await store.read(rows);
+          expect([...pixels]).to.deep.equal(rows.flatMap((value) => new Array<number>(144).fill(value)));
+        },
+      ),
+      { seed: 1, numRuns: 60 },
+    );
+    await store.close();
   });
 
   it("notices a changed picture, and rebuilds a file that is cut off", async () => {
@@ -236,150 +276,6 @@ describe("prepareImages", () => {
       await (await prepareImages(dataset, small, { cacheDir: cache })).close();
     }
     expect(readdirSync(cache).length).to.equal(2);
-  });
-});
-
-describe("batches", () => {
-  after(removeFolders);
-  let store: ImageStore;
-  before(async () => {
-    store = await storeOf(await greys(11), newFolder());
-  });
-  after(() => store.close());
-
-  const collect = async (more: Partial<BatchOptions> = {}): Promise<Batch[]> => {
-    const all: Batch[] = [];
-    for await (const batch of batches(store, rowsOf(store, "train"), {
-      batchSize: 4,
-      preprocessing: small,
-      ...more,
-    })) {
-      all.push(batch);
-    }
-    return all;
-  };
-  const rows = (all: Batch[]): number[] => all.flatMap((batch) => [...batch.rows]);
-
-  it("hands out every row once, pixels and targets beside it, the last batch smaller", async () => {
-    for (const shuffle of [false, true]) {
-      const all = await collect({ shuffle });
-      expect(all.map((batch) => batch.x.shape)).to.deep.equal([
-        [4, 3, 6, 8],
-        [4, 3, 6, 8],
-        [3, 3, 6, 8],
-      ]);
-      expect(rows(all).sort((a, b) => a - b)).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-      for (const batch of all) {
-        batch.rows.forEach((row, i) => {
-          expect(batch.y.data[i]).to.equal(row);
-          expect(batch.x.data[i * 144]).to.equal(row);
-        });
-      }
-    }
-  });
-
-  it("is the same for one seed and epoch, and another for another", async () => {
-    const augment = { mirror: true, shift: 0.2, scale: 0.2, brightness: 0.3 };
-    const run = async (seed: number, epoch: number) => {
-      const all = await collect({ shuffle: true, seed, epoch, augment });
-      return {
-        rows: rows(all),
-        x: all.map((batch) => [...batch.x.data]),
-        mirrored: all.map((b) => [...b.mirrored]),
-      };
-    };
-    expect(await run(1, 0)).to.deep.equal(await run(1, 0));
-    expect((await run(1, 0)).rows).to.not.deep.equal((await run(1, 1)).rows);
-    expect((await run(1, 0)).rows).to.not.deep.equal((await run(2, 0)).rows);
-  });
-
-  it("refuses another size than the store's", async () => {
-    expect((await failure(() => collect({ preprocessing: { ...small, width: 9 } }))).message).to.match(
-      /9x6 was needed/,
-    );
-  });
-});
-
-describe("augmentation", () => {
-  after(removeFolders);
-  const task = (more: Partial<Task>): Task => ({
-    name: "t",
-    kind: "regression",
-    columns: ["a"],
-    classes: [],
-    outputs: 1,
-    scale: 1,
-    mirror: "keep",
-    ...more,
-  });
-
-  it("mirrors pixels and negates the yaw of exactly the mirrored rows", async () => {
-    const pixels = ramp(8, 6);
-    const names = Array.from({ length: 12 }, (_, i) => `p${i}.png`);
-    const bytes = await picture(pixels, 8, 6);
-    const root = await tree({
-      ...Object.fromEntries(names.map((name) => [name, bytes])),
-      "labels.csv": `file,split,yaw\n${names.map((name) => `${name},train,30`).join("\n")}`,
-    });
-    const dataset = await openDataset({ data: root, task: "head-pose", seed: 1, valFraction: 0 });
-    const store = await prepareImages(dataset, small, { cacheDir: newFolder() });
-    const plain = normalise(pixels, small);
-    let mirrored = 0;
-    const options = { batchSize: 5, preprocessing: small, augment: { mirror: true } };
-    for await (const batch of batches(store, rowsOf(store, "train"), options)) {
-      batch.mirrored.forEach((flag, i) => {
-        mirrored += flag;
-        expect(batch.y.data[i]).to.be.closeTo((flag === 1 ? -1 : 1) * (Math.PI / 6), 1e-6);
-        for (let k = 0; k < 144; k++) {
-          const x = k % 8;
-          expect(batch.x.data[i * 144 + k]).to.equal(plain[flag === 1 ? k - x + 7 - x : k]);
-        }
-      });
-    }
-    await store.close();
-    expect(mirrored).to.be.within(1, 11);
-  });
-
-  it("never mirrors where the task forbids it", () => {
-    const random = createRandom(1);
-    const changes = Array.from({ length: 50 }, () =>
-      drawChange({ mirror: true }, task({ mirror: "forbid" }), small, random),
-    );
-    expect(changes.some((change) => change.mirrored)).to.equal(false);
-  });
-
-  it("moves landmarks with the pixels", () => {
-    const landmarks = task({ unit: "crop", outputs: 2 });
-    const big = { width: 100, height: 100 };
-    const target = Float32Array.of(0.405, 0.705);
-    for (let seed = 0; seed < 20; seed++) {
-      const change = drawChange({ shift: 0.1, scale: 0.1 }, landmarks, big, createRandom(seed));
-      const out = new Float32Array(2);
-      changeTarget(target, out, landmarks, change, big);
-      // The output pixel at the moved landmark reads the input pixel at the landmark.
-      expect(change.x.start + out[0] * 100 * change.x.step).to.be.closeTo(40.5, 1e-3);
-      expect(change.y.start + out[1] * 100 * change.y.step).to.be.closeTo(70.5, 1e-3);
-    }
-  });
-
-  it("mirrors 68 points onto their partners, twice = not at all", () => {
-    const partner = partners(68);
-    expect(partner.map((to) => partner[to])).to.deep.equal(partner.map((_, i) => i));
-    expect([
-      partner[0],
-      partner[36],
-      partner[41],
-      partner[30],
-      partner[48],
-      partner[61],
-      partner[66],
-    ]).to.deep.equal([16, 45, 46, 30, 54, 63, 66]);
-    const points = Float32Array.from({ length: 136 }, (_, i) => ((i * 37) % 128) / 128);
-    const twice = points.slice();
-    mirrorLandmarks(twice);
-    expect(twice).to.not.deep.equal(points);
-    mirrorLandmarks(twice);
-    expect(twice).to.deep.equal(points);
   });
 });
 

@@ -6,6 +6,8 @@ import { dirname, join } from "node:path";
 import sharp from "sharp";
 import type { Preprocessing } from "../../lib/core/artifacts.ts";
 import { isEtlError, type EtlError } from "../../lib/core/errors.ts";
+import { openDataset } from "../../lib/data/open.ts";
+import { prepareImages, type ImageStore } from "../../lib/data/store.ts";
 
 const folders: string[] = [];
 
@@ -70,4 +72,30 @@ export async function failure(work: () => unknown): Promise<EtlError> {
     throw error;
   }
   throw new Error("it did not fail");
+}
+
+/** RGB bytes whose value depends on the place. */
+export function ramp(width: number, height: number): Uint8Array {
+  return Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7) % 251);
+}
+
+/** A folder of n pictures of grey level i and age i. */
+export async function greys(n: number, more: Record<string, string | number> = {}): Promise<string> {
+  const names = Array.from({ length: n }, (_, i) => `p${i}.png`);
+  const lines = [...names, ...Object.keys(more)].map((name, i) => `${name},train,${i}`);
+  const pictures = Object.fromEntries(names.map((name, i) => [name, i]));
+  return tree({ ...pictures, ...more, "labels.csv": `file,split,age\n${lines.join("\n")}\n` });
+}
+
+export async function storeOf(root: string, cacheDir: string, warnings: string[] = []): Promise<ImageStore> {
+  const dataset = await openDataset({ data: root, task: "age", seed: 1, valFraction: 0 });
+  const nothing = (): void => undefined;
+  const progress = {
+    start: nothing,
+    update: nothing,
+    finish: nothing,
+    note: nothing,
+    warn: (text: string) => warnings.push(text),
+  };
+  return prepareImages(dataset, small, { cacheDir, progress });
 }

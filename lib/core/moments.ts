@@ -9,7 +9,7 @@
  */
 import type { Moments } from "./artifacts.ts";
 import { EtlError } from "./errors.ts";
-import { createPanel, fillRow, panelRows, rankUpdate } from "./rank-update.ts";
+import { createPanel, fillRows, panelRows, rankUpdate } from "./rank-update.ts";
 import { indexOf, padded } from "./tiled.ts";
 
 /** Share of a column's mean square (about zero) below which its variance counts as rounding noise. */
@@ -139,23 +139,26 @@ export function createMomentsAccumulator(
             `${rows} x ${p} and ${rows} x ${q} were needed`,
         );
       }
-      const count = only?.length ?? rows;
-      for (let i = 0; i < count; i++) {
-        const row = only?.[i] ?? i;
-        if (!(row >= 0 && row < rows)) {
-          throw new EtlError("usage", `moments: row ${row} of ${rows}, one of 0 to ${rows - 1} was needed`);
-        }
-        if (!fixed) {
-          for (let j = 0; j < p; j++) shiftX[j] = x[row * p + j];
-          for (let k = 0; k < q; k++) shiftY[k] = y[row * q + k];
-          fixed = true;
-        }
-        fillRow(panel, filled, { values: x, offset: row * p, shift: shiftX, first: 0 });
-        fillRow(panel, filled, { values: y, offset: row * q, shift: shiftY, first: p });
-        filled++;
+      const all = only ?? Array.from({ length: rows }, (_, row) => row);
+      const strange = all.find((row) => !(row >= 0 && row < rows));
+      if (strange !== undefined) {
+        throw new EtlError("usage", `moments: row ${strange} of ${rows}, one of 0 to ${rows - 1} was needed`);
+      }
+      if (all.length === 0) return;
+      if (!fixed) {
+        for (let j = 0; j < p; j++) shiftX[j] = x[all[0] * p + j];
+        for (let k = 0; k < q; k++) shiftY[k] = y[all[0] * q + k];
+        fixed = true;
+      }
+      for (let done = 0; done < all.length;) {
+        const some = all.slice(done, done + panelRows - filled);
+        fillRows(panel, filled, { values: x, rows: some, shift: shiftX, first: 0 });
+        fillRows(panel, filled, { values: y, rows: some, shift: shiftY, first: p });
+        done += some.length;
+        filled += some.length;
         if (filled === panelRows) flush();
       }
-      n += count;
+      n += all.length;
     },
     moments: () => moveOrigin(summed(), { x: shiftX.map((v) => -v), y: shiftY.map((v) => -v) }),
     about: () => {

@@ -14,24 +14,39 @@ export function createPanel(columns: number): Float64Array {
 }
 
 /**
- * Writes one row, minus `shift`, into a panel.
+ * Writes rows, minus `shift`, into a panel, tile by tile: rows one after the other would touch memory all over the panel.
  *
- * @param row position in the panel, below `panelRows`
- * @param first column of the panel that takes `values[offset]`
+ * @param row position in the panel of the first one; all end at `panelRows` at the latest
+ * @param source.rows which rows of `values`, [n, shift.length]
+ * @param source.first column of the panel that takes their first number
  */
-export function fillRow(
+export function fillRows(
   panel: Float64Array,
   row: number,
   source: {
     readonly values: Float32Array | Float64Array;
-    readonly offset: number;
+    readonly rows: ArrayLike<number>;
     readonly shift: Float64Array;
     readonly first: number;
   },
 ): void {
-  const { values, offset, shift, first } = source;
-  for (let j = 0; j < shift.length; j++) {
-    panel[indexOf(panelRows, row, first + j)] = values[offset + j] - shift[j];
+  const { values, rows, shift, first } = source;
+  const width = shift.length;
+  const whole = first % tile === 0 ? width - (width % tile) : 0;
+  for (let j = 0; j < whole; j += tile) {
+    const [a, b, c, d] = [shift[j], shift[j + 1], shift[j + 2], shift[j + 3]];
+    for (let i = 0, to = indexOf(panelRows, row, first + j); i < rows.length; i++, to += tile) {
+      const from = rows[i] * width + j;
+      panel[to] = values[from] - a;
+      panel[to + 1] = values[from + 1] - b;
+      panel[to + 2] = values[from + 2] - c;
+      panel[to + 3] = values[from + 3] - d;
+    }
+  }
+  for (let j = whole; j < width; j++) {
+    for (let i = 0, to = indexOf(panelRows, row, first + j); i < rows.length; i++, to += tile) {
+      panel[to] = values[rows[i] * width + j] - shift[j];
+    }
   }
 }
 

@@ -31,6 +31,11 @@ export interface CompileOptions {
    * says otherwise. For timing one network. Default false: programs, decoding and training take turns.
    */
   readonly alone?: boolean;
+  /**
+   * Runs will come as a stream ({@link ./stream.ts}), many of them: an engine may compile the network twice, each copy for
+   * half of the threads, which leaves fewer threads waiting for each other. Default false.
+   */
+  readonly stream?: boolean;
 }
 
 export interface Engine {
@@ -59,6 +64,8 @@ export interface StepOptions extends RunOptions {
 
 /** A compiled network. Batches of any size may follow each other. */
 export interface Program {
+  /** How many runs are computed at the same time. */
+  readonly lanes: number;
   run(inputs: Tensors, options?: RunOptions): Promise<Record<string, Tensor>>;
   /**
    * Times `runs` runs inside the worker, without the cost of messages, after `warmup` runs.

@@ -2,6 +2,7 @@
 import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Program, RunOptions, Tensors } from "../engine/engine.ts";
+import { runStream } from "../engine/stream.ts";
 import { sizeOf } from "../network/network.ts";
 
 export interface PredictOptions {
@@ -22,7 +23,7 @@ export interface Collected {
 }
 
 /**
- * Runs `program` batch by batch and collects its outputs, in order. While a batch is computed the next one is
+ * Runs `program` batch by batch and collects its outputs, in order. While a batch is computed the next ones are
  * fetched (decoded), so that neither side waits for the other.
  *
  * @param batches the inputs of each run; all inputs of a batch have the same number of rows
@@ -36,9 +37,8 @@ export async function predict(
   const { progress = silent, signal, give } = options;
   const parts = new Map<string, { width: number; chunks: Float32Array[]; rows: number }>();
   let done = 0;
-  for await (const inputs of ahead(batches)) {
+  for await (const { item, outputs } of runStream(program, batches, (inputs) => inputs, { give })) {
     if (signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped, nothing was kept");
-    const outputs = await program.run(inputs, { give });
     for (const name of options.outputs ?? Object.keys(outputs)) {
       if (!(name in outputs)) {
         const given = Object.keys(outputs).join(", ");
@@ -51,7 +51,7 @@ export async function predict(
       part.rows += shape[0];
       parts.set(name, part);
     }
-    done += Object.values(inputs)[0]?.shape[0] ?? 0;
+    done += Object.values(item)[0]?.shape[0] ?? 0;
     progress.update(done);
   }
   return Object.fromEntries(
@@ -65,22 +65,4 @@ export async function predict(
       return [name, { rows, width, data }];
     }),
   );
-}
-
-/** The same items, the next one already under way while one is used. */
-async function* ahead<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
-  const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
-  const next = async (): Promise<IteratorResult<T>> => await iterator.next();
-  let pending = next();
-  try {
-    for (;;) {
-      const result = await pending;
-      if (result.done === true) return;
-      pending = next();
-      pending.catch(() => undefined);
-      yield result.value;
-    }
-  } finally {
-    await iterator.return?.();
-  }
 }

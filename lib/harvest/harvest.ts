@@ -4,7 +4,8 @@ import { EtlError } from "../core/errors.ts";
 import { createMomentsAccumulator, type MomentsAccumulator } from "../core/moments.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Recycler } from "../core/recycler.ts";
-import type { Program } from "../engine/engine.ts";
+import type { Program, Tensors } from "../engine/engine.ts";
+import { runStream } from "../engine/stream.ts";
 import type { Tensor } from "../network/network.ts";
 
 /** One pooled tap of the compiled program. */
@@ -45,7 +46,7 @@ export interface HarvestOptions {
 
 /**
  * Streams batches through the network and accumulates moments. No n x C matrix exists: memory is independent of the
- * number of images. The moments of one batch are added while the engine computes the next.
+ * number of images. The moments of one batch are added while the engine computes the next ones.
  */
 export async function harvest(
   program: Program,
@@ -57,22 +58,14 @@ export async function harvest(
     Array.from({ length: options.foldCount }, () => createMomentsAccumulator(tap.channels, options.outputs)),
   );
   let done = 0;
-  let pending: { batch: HarvestBatch; result: Promise<Record<string, Tensor>> } | undefined;
-  const settle = async (): Promise<void> => {
-    if (!pending) return;
-    const { batch, result } = pending;
-    addBatch(accumulators, batch, await result, options);
-    done += batch.rows.length;
-    progress.update(done);
-  };
-  for await (const batch of batches) {
+  const inputsOf = ({ x }: HarvestBatch): Tensors => ({ [options.input]: x });
+  const stream = runStream(program, batches, inputsOf, { give: options.recycler ?? true });
+  for await (const { item, outputs } of stream) {
     if (options.signal?.aborted) throw interrupted();
-    const result = program.run({ [options.input]: batch.x }, { give: options.recycler ?? true });
-    result.catch(() => undefined); // reported when it is awaited
-    await settle();
-    pending = { batch, result };
+    addBatch(accumulators, item, outputs, options);
+    done += item.rows.length;
+    progress.update(done);
   }
-  await settle();
   if (done === 0) {
     throw new EtlError(
       "data",

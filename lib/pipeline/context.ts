@@ -120,6 +120,11 @@ function announce(dataset: Dataset, progress: Progress): void {
   progress.warn(`${problems.length} rows left out: ${some.join("; ")}${problems.length > 5 ? "; ..." : ""}`);
 }
 
+/** Whether rows give so many batches that a program for a stream pays. */
+export function isLong({ config }: Pick<RunContext, "config">, rows: Uint32Array): boolean {
+  return rows.length >= 16 * config.batchSize;
+}
+
 /** Pictures of some rows in order, or shuffled and mirrored for an epoch of training. */
 export function pictures(
   context: Pick<RunContext, "store" | "backbone" | "config" | "recycler">,

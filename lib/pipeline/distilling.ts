@@ -3,6 +3,7 @@ import { headOf } from "../backbones/head.ts";
 import type { Batch } from "../data/batches.ts";
 import { EtlError } from "../core/errors.ts";
 import type { LossTerm, Program, Tensors } from "../engine/engine.ts";
+import { runStream, together } from "../engine/stream.ts";
 import { createRandom } from "../core/random.ts";
 import type { Recycler } from "../core/recycler.ts";
 import type { Network, Tensor } from "../network/network.ts";
@@ -69,34 +70,23 @@ interface Layout {
 export async function distillation(context: RunParts, lesson: Lesson): Promise<OpenDistillation> {
   const layout = layoutOf(signalsOf(context, lesson));
   const { signals, width } = layout;
-  const programs = await compileTeachers(context, lesson, signals);
-  const input = lesson.teacher.inputs[0].name;
-  const run: Lookup = async (batch, give = false) => {
-    const values: Record<string, Tensor> = {};
-    for (const [i, program] of programs.entries()) {
-      const last = give && i === programs.length - 1;
-      Object.assign(values, await program.run({ [input]: batch.x }, { give: last && context.recycler }));
-    }
-    return sideBySide(layout, values, batch.rows.length);
-  };
   const fits = 2 * context.rows.train.length * width * 4 <= keptBytes;
-  const targetsOf = fits ? await computeOnce(context, width, run) : run;
+  const program = await compileTeachers(context, lesson, { signals, stream: fits });
+  const input = lesson.teacher.inputs[0].name;
+  const inputsOf = ({ x }: Pick<Batch, "x">): Tensors => ({ [input]: x });
+  const run: Lookup = async (batch) =>
+    columnsOf(layout, await program.run(inputsOf(batch)), batch.rows.length);
+  const targetsOf = fits ? await computeOnce(context, { program, inputsOf, layout }) : run;
   const weights = inverseVariances(await sample(context, targetsOf), layout);
   return {
     terms: signals.map(({ term }) => term),
     targets: async (batch: Batch) => feedsOf(layout, await targetsOf(batch), weights),
-    dispose: async () => {
-      for (const program of programs) await program.dispose();
-    },
+    dispose: () => program.dispose(),
   };
 }
 
-/**
- * What the teachers say of every picture of a batch, [n, width].
- *
- * @param give the batch's pictures are not read again
- */
-type Lookup = (batch: Batch, give?: boolean) => Promise<Float32Array>;
+/** What the teachers say of every picture of a batch, [n, width]. */
+type Lookup = (batch: Batch) => Promise<Float32Array>;
 
 function signalsOf({ backbone, tasks, config }: RunParts, lesson: Lesson): Signal[] {
   const { teacher, kept, student, answers } = lesson;
@@ -130,20 +120,22 @@ function layoutOf(signals: readonly Signal[]): Layout {
   return { signals: placed, width };
 }
 
-/** One program where the features are those behind the answers, as they are by default; else two. */
+/** Features and answers: from one network where the features are those behind the answers, as by default; else from two. */
 async function compileTeachers(
   { engine, backbone }: RunParts,
   { teacher, answers }: Lesson,
-  signals: readonly Signal[],
-): Promise<Program[]> {
+  { signals, stream }: { readonly signals: readonly Signal[]; readonly stream: boolean },
+): Promise<Program> {
   const values = signals.map(({ value }) => value);
   const trunk = subnetwork(teacher, [backbone.features]);
   const apart = values.includes(backbone.features) && !hasWeightsOf(answers.network, trunk);
   const others = apart ? values.filter((value) => value !== backbone.features) : values;
   const programs: Program[] = [];
-  if (apart) programs.push(await engine.compile(trunk));
-  if (others.length > 0) programs.push(await engine.compile(subnetwork(answers.network, others)));
-  return programs;
+  if (apart) programs.push(await engine.compile(trunk, { stream }));
+  if (others.length > 0) {
+    programs.push(await engine.compile(subnetwork(answers.network, others), { stream }));
+  }
+  return together(programs);
 }
 
 function hasWeightsOf(whole: Network, trunk: Network): boolean {
@@ -154,7 +146,7 @@ function hasWeightsOf(whole: Network, trunk: Network): boolean {
 }
 
 /** The compared columns of all signals of each picture, in training units, [n, width]. */
-function sideBySide(
+function columnsOf(
   { signals, width }: Layout,
   values: Readonly<Record<string, Tensor>>,
   n: number,
@@ -186,16 +178,25 @@ function feedsOf({ signals, width }: Layout, rows: Float32Array, weights: Float3
 }
 
 /** What is distilled of every training picture, as it is and (where the task allows it) mirrored, looked up by row. */
-async function computeOnce(context: RunParts, width: number, run: Lookup): Promise<Lookup> {
+async function computeOnce(
+  context: RunParts,
+  what: {
+    readonly program: Program;
+    readonly inputsOf: (batch: Pick<Batch, "x">) => Tensors;
+    readonly layout: Layout;
+  },
+): Promise<Lookup> {
   const { rows, mirrors, progress, signal, recycler } = context;
+  const { width } = what.layout;
   const place = new Map(Array.from(rows.train, (row, i) => [row, i]));
   const known = Array.from({ length: mirrors ? 2 : 1 }, () => new Float32Array(rows.train.length * width));
   let done = 0;
   progress.start("features and outputs to distil", rows.train.length);
-  for await (const batch of pictures(context, rows.train)) {
-    const seen = mirrors ? [batch, { ...batch, x: mirrored(batch.x, recycler) }] : [batch];
-    for (const [side, into] of known.entries()) into.set(await run(seen[side], true), done * width);
-    done += batch.rows.length;
+  const seen = bothSides(pictures(context, rows.train), mirrors ? recycler : undefined);
+  for await (const { item, outputs } of runStream(what.program, seen, what.inputsOf, { give: recycler })) {
+    known[item.side].set(columnsOf(what.layout, outputs, item.count), done * width);
+    if (item.side < known.length - 1) continue;
+    done += item.count;
     progress.update(done);
     signal?.throwIfAborted();
   }
@@ -208,6 +209,18 @@ async function computeOnce(context: RunParts, width: number, run: Lookup): Promi
     });
     return Promise.resolve(out);
   };
+}
+
+/** Every batch as it is (side 0) and, with a recycler for its arrays, mirrored (side 1). */
+async function* bothSides(
+  batches: AsyncIterable<Batch>,
+  recycler: Recycler | undefined,
+): AsyncGenerator<{ readonly x: Tensor; readonly side: number; readonly count: number }, void, undefined> {
+  for await (const { x, rows } of batches) {
+    const other = recycler && mirrored(x, recycler); // before `x` is given away
+    yield { x, side: 0, count: rows.length };
+    if (other) yield { x: other, side: 1, count: rows.length };
+  }
 }
 
 /** Pictures [n, channels, height, width], left and right exchanged. */

@@ -173,6 +173,7 @@ async function harvestRows(
   ];
   const program = await engine.compile(pooled.network, {
     outputs: [...new Set(taps.map(({ output }) => output))],
+    stream: true,
   });
   const folds = foldsOf(context);
   const total = parts.reduce((sum, part) => sum + part.rows.length, 0);

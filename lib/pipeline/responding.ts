@@ -8,7 +8,8 @@ import { spread } from "../core/statistics.ts";
 import { correlationRanking } from "../lasso/ranking.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { withPooledTaps, type Tap } from "../network/taps.ts";
-import { pictures, type RunContext, type RunParts } from "./context.ts";
+import { runStream } from "../engine/stream.ts";
+import { isLong, pictures, type RunContext, type RunParts } from "./context.ts";
 import { harvestKey, type Harvest } from "./harvesting.ts";
 import { isLabelled, labelsOf, momentsByTask, type RunTask } from "./run-tasks.ts";
 
@@ -95,19 +96,21 @@ export async function pooledResponses(
   const { engine, backbone } = context;
   const pooled = withPooledTaps(backbone.network, taps);
   const outputs = taps.map(({ tap }) => pooled.outputs.get(tap) ?? tap);
-  const program = await engine.compile(subnetwork(pooled.network, outputs), { outputs });
+  const program = await engine.compile(subnetwork(pooled.network, outputs), {
+    outputs,
+    stream: isLong(context, rows),
+  });
   const values = taps.map(({ channels }) => new Float32Array(rows.length * channels));
+  const input = backbone.network.inputs[0].name;
+  const give = context.recycler;
   let done = 0;
   try {
-    for await (const batch of pictures(context, rows)) {
-      const result = await program.run(
-        { [backbone.network.inputs[0].name]: batch.x },
-        { give: context.recycler },
-      );
+    const stream = runStream(program, pictures(context, rows), ({ x }) => ({ [input]: x }), { give });
+    for await (const { item, outputs: result } of stream) {
       taps.forEach(({ channels }, t) => {
         values[t].set(result[outputs[t]].data, done * channels);
       });
-      done += batch.rows.length;
+      done += item.rows.length;
       context.signal?.throwIfAborted();
     }
   } finally {

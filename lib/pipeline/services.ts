@@ -271,7 +271,7 @@ async function collect(
 ): Promise<Float32Array> {
   const input = model.network.inputs[0].name;
   const output = what.output ?? model.network.outputs[0].name;
-  const program = await engine.compile(model.network, { outputs: [output] });
+  const program = await engine.compile(model.network, { outputs: [output], stream: true });
   const recycler = createRecycler();
   async function* inputs(): AsyncGenerator<Tensors> {
     for await (const batch of batches(what.store, what.rows, {

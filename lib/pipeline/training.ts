@@ -15,7 +15,7 @@ import { lossValue } from "../finetune/losses.ts";
 import { readOnnx, writeOnnx } from "../formats/onnx.ts";
 import type { Network } from "../network/network.ts";
 import { checkpointFile } from "./checkpoint.ts";
-import { pictures, type RunContext } from "./context.ts";
+import { isLong, pictures, type RunContext } from "./context.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feeding.ts";
 import { withCrop } from "./model.ts";
 import type { Config } from "./options.ts";
@@ -191,7 +191,7 @@ export async function predictRows(
   rows: Uint32Array,
 ): Promise<TaskAnswers[]> {
   const { engine, tasks, store, recycler } = context;
-  const program = await engine.compile(network);
+  const program = await engine.compile(network, { stream: isLong(context, rows) });
   const input = network.inputs[0].name;
   async function* inputs(): AsyncGenerator<Tensors> {
     for await (const batch of pictures(context, rows)) yield { [input]: batch.x };

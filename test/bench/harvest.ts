@@ -1,12 +1,14 @@
 /**
- * What a harvest adds to the bare forward pass of the same pictures, in turns: the forward pass, the forward pass with
- * pooled taps, both on pictures that lie decoded and normalised in memory, and the harvest itself: pictures read from
- * the decoded cache, normalised, run, pooled, and summed to moments.
+ * What a harvest adds to the bare forward pass of the same pictures, in turns: the forward pass one batch after the other
+ * with all threads, the forward pass as a stream (two copies of the network with half of the threads each), the stream
+ * with pooled taps, all on pictures that lie decoded and normalised in memory, and the harvest itself: pictures read from
+ * the decoded cache, normalised, run as a stream, pooled, and summed to moments.
  *
  *     npx tsx test/bench/harvest.ts [DATA synthetic:800] [TASK gender] [BACKBONES face-resnet] [pictures 256] [threads 2] [rounds 7]
  *
- * Medians in milliseconds for one picture. `ratio` is the harvest over the bare forward pass, median of the ratios of
- * the rounds; `cpu...` columns are CPU time of all threads.
+ * Medians in milliseconds for one picture. `ratio` is the harvest over the forward pass, `streamRatio` over the stream,
+ * medians of the ratios of the rounds; `cpu...` columns are CPU time of all threads, `cpuRatio` the harvest's over the
+ * stream's.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,6 +20,7 @@ import { batches, type Batch } from "../../lib/data/batches.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { prepareImages, rowsOf, type ImageStore } from "../../lib/data/store.ts";
 import type { Program } from "../../lib/engine/engine.ts";
+import { runStream } from "../../lib/engine/stream.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { harvest } from "../../lib/harvest/harvest.ts";
 import { inferShapes } from "../../lib/network/shapes.ts";
@@ -39,15 +42,12 @@ async function costOf(work: () => Promise<unknown>): Promise<Cost> {
   return [nowMs() - start, (used.user + used.system) / 1000];
 }
 
-/** Runs one batch after the other; the next one waits at the engine while the last is computed. */
-async function runAll(program: Program, input: string, given: readonly Batch[]): Promise<void> {
-  let pending: Promise<unknown> | undefined;
-  for (const { x } of given) {
-    const result = program.run({ [input]: x });
-    await pending;
-    pending = result;
-  }
-  await pending;
+/** Runs one batch after the other; the next ones wait at the engine while it is computed. */
+async function runAll(program: Program, input: string, given: readonly Batch[]): Promise<number> {
+  let done = 0;
+  for await (const { item } of runStream(program, given, ({ x }) => ({ [input]: x })))
+    done += item.rows.length;
+  return done;
 }
 
 async function compare(name: string, store: ImageStore): Promise<Record<string, string | number>> {
@@ -62,8 +62,10 @@ async function compare(name: string, store: ImageStore): Promise<Record<string, 
   ];
   const engine = await openEngine({ engine: "ort", threads });
   const bare = await engine.compile(network, { outputs: [features] });
+  const streamed = await engine.compile(network, { outputs: [features], stream: true });
   const tapped = await engine.compile(pooled.network, {
     outputs: [...new Set(taps.map(({ output }) => output))],
+    stream: true,
   });
   const rows = rowsOf(store, "train").slice(0, pictures);
   const recycler = createRecycler();
@@ -76,6 +78,7 @@ async function compare(name: string, store: ImageStore): Promise<Record<string, 
   const outputs = store.dataset.task.outputs;
   const works = [
     () => runAll(bare, input, held),
+    () => runAll(streamed, input, held),
     () => runAll(tapped, input, held),
     () => harvest(tapped, read(), { input, taps, outputs, folds, foldCount, total: rows.length, recycler }),
   ];
@@ -89,8 +92,8 @@ async function compare(name: string, store: ImageStore): Promise<Record<string, 
   await engine.dispose();
   const each = (kind: number, what: 0 | 1): number =>
     round(median(costs[kind].map((cost) => cost[what])) / rows.length);
-  const over = (kind: number, what: 0 | 1): number =>
-    round(median(costs[kind].map((cost, i) => cost[what] / costs[0][i][what])));
+  const over = (kind: number, base: number, what: 0 | 1 = 0): number =>
+    round(median(costs[kind].map((cost, i) => cost[what] / costs[base][i][what])));
   return {
     ...{ backbone: name, data: store.dataset.name, pictures: rows.length, taps: found.length },
     ...{
@@ -98,10 +101,12 @@ async function compare(name: string, store: ImageStore): Promise<Record<string, 
       threads,
       rounds,
       forwardMs: each(0, 0),
-      tapsMs: each(1, 0),
-      harvestMs: each(2, 0),
+      streamMs: each(1, 0),
+      tapsMs: each(2, 0),
+      harvestMs: each(3, 0),
     },
-    ...{ tapsOverForward: over(1, 0), ratio: over(2, 0), cpuForwardMs: each(0, 1), cpuRatio: over(2, 1) },
+    ...{ tapsOverStream: over(2, 1), ratio: over(3, 0), streamRatio: over(3, 1) },
+    ...{ cpuForwardMs: each(0, 1), cpuStreamMs: each(1, 1), cpuRatio: over(3, 1, 1) },
   };
 }
 

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { createRandom } from "../../lib/core/random.ts";
-import { createPanel, fillRow, panelRows, rankUpdate } from "../../lib/core/rank-update.ts";
+import { createPanel, fillRows, panelRows, rankUpdate } from "../../lib/core/rank-update.ts";
 import { padded } from "../../lib/core/tiled.ts";
 
 /** Rows of random numbers, and the panel that holds them minus `shift`. */
@@ -11,7 +11,7 @@ function drawn(columns: number, rows: number, seed: number): { z: Float64Array[]
   const panel = createPanel(columns);
   const z = Array.from({ length: rows }, (_, row) => {
     const values = Float64Array.from({ length: columns }, () => random.normal());
-    fillRow(panel, row, { values, offset: 0, shift, first: 0 });
+    fillRows(panel, row, { values, rows: [0], shift, first: 0 });
     return values.map((value, j) => value - shift[j]);
   });
   return { z, panel };

@@ -9,9 +9,13 @@ import { propagate } from "../../network/shapes.ts";
 import type { CompileOptions, Engine, EngineOptions, Program } from "../engine.ts";
 import { scriptBeside } from "../../core/worker.ts";
 import { type Client, startClient } from "../worker/client.ts";
+import { sideBySide } from "../stream.ts";
 import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
 import { needCuda, tryCuda } from "./cuda.ts";
 import { bytesOf, type Compilation } from "./messages.ts";
+
+/** Largest parameters, in bytes, of which a second copy is made for a stream of runs. */
+const LARGEST_COPIED_BYTES = 2 ** 28;
 
 /** Protocol buffers end at 2 GB. */
 const LARGEST_MODEL_BYTES = 2 ** 31 - 2 ** 20;
@@ -23,7 +27,8 @@ export function ortVersion(): string {
 }
 
 /**
- * Opens the engine: one compute thread, whose native kernels use `threads` threads, or a GPU.
+ * Opens the engine: one compute thread, whose native kernels use `threads` threads, or a GPU. For streams of runs there is
+ * a second compute thread, from the first one on, and each has half of the threads.
  *
  * @throws EtlError `engine` where `device` is a GPU that onnxruntime cannot use here
  */
@@ -34,15 +39,32 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   }
   const { device = "cpu" } = options;
   if (device === "cuda") needCuda();
-  const client = startClient<Compilation, null>("ort", scriptBeside(import.meta.url, "worker"));
-  await client.call("hello", device);
+  const start = async (): Promise<Client<Compilation, null>> => {
+    const client = startClient<Compilation, null>("ort", scriptBeside(import.meta.url, "worker"));
+    await client.call("hello", device);
+    return client;
+  };
+  const client = await start();
+  let second: Promise<Client<Compilation, null>> | undefined;
   const engine: Engine = {
     name: "ort",
     description: `onnxruntime-node ${ortVersion()}, ${device.toUpperCase()}`,
     threads,
-    compile: (network, compilation = {}) => compile(client, network, { ...compilation, threads }),
+    compile: async (network, compilation = {}) => {
+      const isLarge = bytesOf(network.parameters.values()) > LARGEST_COPIED_BYTES;
+      if (compilation.stream !== true || threads < 2 || device !== "cpu" || isLarge) {
+        return compile(client, network, { ...compilation, threads });
+      }
+      const half = Math.floor(threads / 2);
+      return sideBySide([
+        await compile(client, network, { ...compilation, threads: threads - half }),
+        await compile(await (second ??= start()), network, { ...compilation, threads: half }),
+      ]);
+    },
     compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
-    dispose: () => client.close(),
+    dispose: async () => {
+      await Promise.all([client.close(), second?.then((other) => other.close())]);
+    },
   };
   if (device === "cuda") {
     await tryCuda((network) => engine.compile(network)).catch(async (error: unknown) => {

@@ -19,6 +19,7 @@ export function remoteProgram<Compile, Hello>(
 ): Program {
   const spare = createRecycler();
   return {
+    lanes: 1,
     run: async (inputs, { give = false } = {}) => {
       checkInputs(network, inputs);
       const { sent, lent, buffers, owner } = sending(inputs, give, spare);

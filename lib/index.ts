@@ -47,6 +47,7 @@ export type { Attribute, Dim, Network, Node, Parameter, Tensor, ValueInfo } from
 
 // Engines: what computes.
 export { openEngine, probeCuda, probeEngines } from "./engine/open.ts";
+export { runStream } from "./engine/stream.ts";
 export type { CudaProbe, EngineName, EngineProbe, OpenOptions as OpenEngineOptions } from "./engine/open.ts";
 export type {
   Device,

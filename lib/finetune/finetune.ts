@@ -110,11 +110,15 @@ export async function finetune(network: Network, options: FinetuneOptions): Prom
 
 async function run(network: Network, trainer: Trainer, options: FinetuneOptions): Promise<FinetuneResult> {
   const progress = options.progress ?? silent;
-  let point = await options.checkpoint?.load();
-  if (point) await trainer.restore(point.state);
-  else {
+  const saved = await options.checkpoint?.load();
+  let point: Omit<Checkpoint, "state">;
+  if (saved) {
+    await trainer.restore(saved.state);
+    point = saved;
+  } else {
     point = await begin(network, trainer, options);
-    await options.checkpoint?.save(point);
+    // without trials the start is found again as quickly as it is read
+    if (point.trials.length > 0) await options.checkpoint?.save({ ...point, state: await trainer.state() });
   }
 
   const { learningRate, trials } = point;
@@ -150,6 +154,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     progress.finish(
       `loss ${trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}, ${(100 * kept.accuracy).toFixed(2)} %`,
     );
+    if (epoch === options.epochs) break; // the result itself is next
     await options.checkpoint?.save({
       learningRate,
       trials,
@@ -175,15 +180,19 @@ interface Judged extends Validation {
 }
 
 /** Epoch 0 and the choice of the learning rate. */
-async function begin(network: Network, trainer: Trainer, options: FinetuneOptions): Promise<Checkpoint> {
+async function begin(
+  network: Network,
+  trainer: Trainer,
+  options: FinetuneOptions,
+): Promise<Omit<Checkpoint, "state">> {
   const start = nowMs();
   const zero = await options.validate(network);
-  const initial = await trainer.state();
   const parameters = await trainer.parameters();
   const candidates = typeof options.learningRate === "number" ? [options.learningRate] : options.learningRate;
   const trials: LearningRateTrial[] = [];
   if (candidates.length > 1) {
     const steps = options.trialSteps ?? Math.min(60, Math.max(12, Math.ceil(options.stepsPerEpoch / 3)));
+    const initial = await trainer.state();
     for (const candidate of candidates) {
       const valLoss = await tryLearningRate(network, trainer, { candidate, steps, options });
       trials.push({ learningRate: candidate, valLoss });
@@ -198,7 +207,6 @@ async function begin(network: Network, trainer: Trainer, options: FinetuneOption
     learningRate: chosen,
     trials,
     history: [epochZero(zero, (nowMs() - start) / 1000)],
-    state: initial,
     best: parameters,
   };
 }

@@ -6,7 +6,7 @@ import { profileModels } from "../evaluate/profile.ts";
 import type { Network } from "../network/network.ts";
 import type { RunContext } from "./context.ts";
 import { labelsOf } from "./run-tasks.ts";
-import { predictRows, qualityOf, type TaskAnswers } from "./training.ts";
+import { predictParts, qualityOf, type TaskAnswers } from "./training.ts";
 
 /** A network to be measured, in target units. */
 export interface Candidate {
@@ -48,11 +48,9 @@ export async function evaluateStage(
     inputs: { key, file: "by task" },
     files: [fileOf(name)],
     produce: async () => {
-      progress.start(`evaluate ${name}`, 2);
-      const test = await predictRows(context, network, context.rows.test);
-      progress.update(1);
-      context.signal?.throwIfAborted();
-      const validation = await predictRows(context, network, context.rows.val);
+      progress.start(`evaluate ${name}`);
+      const { rows } = context;
+      const [test, validation] = await predictParts(context, network, [rows.test, rows.val]);
       const tasks = test.map((answers, t) => {
         const quality = qualityOf(answers);
         return {

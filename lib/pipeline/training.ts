@@ -190,7 +190,17 @@ export async function predictRows(
   network: Network,
   rows: Uint32Array,
 ): Promise<TaskAnswers[]> {
+  return (await predictParts(context, network, [rows]))[0];
+}
+
+/** {@link predictRows} of several parts in one pass, beside the parts. */
+export async function predictParts(
+  context: RunContext,
+  network: Network,
+  parts: readonly Uint32Array[],
+): Promise<TaskAnswers[][]> {
   const { engine, tasks, store, recycler } = context;
+  const rows = Uint32Array.from(parts.flatMap((part) => Array.from(part)));
   const program = await engine.compile(network, { stream: isLong(context, rows) });
   const input = network.inputs[0].name;
   async function* inputs(): AsyncGenerator<Tensors> {
@@ -199,9 +209,15 @@ export async function predictRows(
   try {
     const outputs = tasks.map(({ output }) => output);
     const collected = await predict(program, inputs(), { outputs, give: recycler, signal: context.signal });
-    return tasks.map((of) => {
-      const labels = labelsOf(store, of, rows);
-      return { ...of, ...labels, predictions: gather(collected[of.output].data, labels.at, of.task.outputs) };
+    let first = 0;
+    return parts.map((part) => {
+      const [start, end] = [first, (first += part.length)];
+      return tasks.map((of) => {
+        const labels = labelsOf(store, of, part);
+        const { data } = collected[of.output];
+        const own = data.subarray(start * of.task.outputs, end * of.task.outputs);
+        return { ...of, ...labels, predictions: gather(own, labels.at, of.task.outputs) };
+      });
     });
   } finally {
     await program.dispose();

@@ -61,6 +61,7 @@ const values = [
   "reconstruct",
   "renderReport",
   "rowsOf",
+  "runStream",
   "scaleFilters",
   "selectByCriterion",
   "silent",

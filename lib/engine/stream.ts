@@ -3,7 +3,7 @@ import type { Tensor } from "../network/network.ts";
 import type { Program, RunOptions, Tensors } from "./engine.ts";
 
 /** A program that hands its runs to several programs in turns, so that they compute at the same time. */
-export function sideBySide(programs: readonly [Program, ...Program[]]): Program {
+export function sideBySide(programs: readonly Program[]): Program {
   let runs = 0;
   return {
     lanes: programs.reduce((sum, { lanes }) => sum + lanes, 0),

@@ -5,7 +5,6 @@ import { EtlError } from "../core/errors.ts";
 import type { LossTerm, Program, Tensors } from "../engine/engine.ts";
 import { runStream, together } from "../engine/stream.ts";
 import { createRandom } from "../core/random.ts";
-import type { Recycler } from "../core/recycler.ts";
 import type { Network, Tensor } from "../network/network.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { pictures, type RunParts } from "./context.ts";
@@ -191,16 +190,18 @@ async function computeOnce(
   const place = new Map(Array.from(rows.train, (row, i) => [row, i]));
   const known = Array.from({ length: mirrors ? 2 : 1 }, () => new Float32Array(rows.train.length * width));
   let done = 0;
-  progress.start("features and outputs to distil", rows.train.length);
-  const seen = bothSides(pictures(context, rows.train), mirrors ? recycler : undefined);
-  for await (const { item, outputs } of runStream(what.program, seen, what.inputsOf, { give: recycler })) {
-    known[item.side].set(columnsOf(what.layout, outputs, item.count), done * width);
-    if (item.side < known.length - 1) continue;
-    done += item.count;
-    progress.update(done);
-    signal?.throwIfAborted();
+  progress.start("features and outputs to distil", known.length * rows.train.length);
+  for (const [side, into] of known.entries()) {
+    const seen = pictures(context, rows.train, side === 1 ? { augment: { mirror: "always" } } : {});
+    let at = 0;
+    for await (const { item, outputs } of runStream(what.program, seen, what.inputsOf, { give: recycler })) {
+      into.set(columnsOf(what.layout, outputs, item.rows.length), at * width);
+      at += item.rows.length;
+      progress.update((done += item.rows.length));
+      signal?.throwIfAborted();
+    }
   }
-  progress.finish(`${done} pictures`);
+  progress.finish(`${rows.train.length} pictures`);
   return (batch) => {
     const out = new Float32Array(batch.rows.length * width);
     batch.rows.forEach((row, i) => {
@@ -209,28 +210,6 @@ async function computeOnce(
     });
     return Promise.resolve(out);
   };
-}
-
-/** Every batch as it is (side 0) and, with a recycler for its arrays, mirrored (side 1). */
-async function* bothSides(
-  batches: AsyncIterable<Batch>,
-  recycler: Recycler | undefined,
-): AsyncGenerator<{ readonly x: Tensor; readonly side: number; readonly count: number }, void, undefined> {
-  for await (const { x, rows } of batches) {
-    const other = recycler && mirrored(x, recycler); // before `x` is given away
-    yield { x, side: 0, count: rows.length };
-    if (other) yield { x: other, side: 1, count: rows.length };
-  }
-}
-
-/** Pictures [n, channels, height, width], left and right exchanged. */
-function mirrored({ shape, data }: Tensor, recycler: Recycler): Tensor {
-  const width = shape[3];
-  const turned = recycler.take(data.length);
-  for (let at = 0; at < data.length; at += width) {
-    for (let x = 0; x < width; x++) turned[at + x] = data[at + width - 1 - x];
-  }
-  return { shape, data: turned };
 }
 
 const sampleSize = 512;

@@ -53,13 +53,18 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
     compile: async (network, compilation = {}) => {
       const isLarge = bytesOf(network.parameters.values()) > LARGEST_COPIED_BYTES;
       if (compilation.stream !== true || threads < 2 || device !== "cpu" || isLarge) {
-        return compile(client, network, { ...compilation, threads });
+        return compile([{ client, threads }], network, compilation);
       }
       const half = Math.floor(threads / 2);
-      return sideBySide([
-        await compile(client, network, { ...compilation, threads: threads - half }),
-        await compile(await (second ??= start()), network, { ...compilation, threads: half }),
-      ]);
+      const other = await (second ??= start());
+      return compile(
+        [
+          { client, threads: threads - half },
+          { client: other, threads: half },
+        ],
+        network,
+        compilation,
+      );
     },
     compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
     dispose: async () => {
@@ -75,17 +80,25 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   return engine;
 }
 
-async function compile(
-  client: Client<Compilation, null>,
-  network: Network,
-  options: CompileOptions & { readonly threads: number },
-): Promise<Program> {
-  const { outputs = network.outputs.map(({ name }) => name), alone = false, threads } = options;
+/** A compute thread, and how many threads its kernels use. */
+interface Lane {
+  readonly client: Client<Compilation, null>;
+  readonly threads: number;
+}
+
+/** The network on every lane, as one program. */
+async function compile(lanes: readonly Lane[], network: Network, options: CompileOptions): Promise<Program> {
+  const { outputs = network.outputs.map(({ name }) => name), alone = false } = options;
   const model = writeOnnx(withOutputs(network, outputs));
   if (model.byteLength > LARGEST_MODEL_BYTES) throw tooLarge(network, model.byteLength);
-  const transfer = model.buffer instanceof ArrayBuffer ? [model.buffer] : [];
-  const { id } = await client.call("compile", { model, outputs, settings: { threads, alone } }, transfer);
-  return remoteProgram(client, network, id, (result) => named(network, result));
+  const on = async ({ client, threads }: Lane, lane: number): Promise<Program> => {
+    // moved to the last, after the others have copied it
+    const moved = lane === lanes.length - 1 && model.buffer instanceof ArrayBuffer ? [model.buffer] : [];
+    const settings = { threads, alone };
+    const { id } = await client.call("compile", { model, outputs, settings }, moved);
+    return remoteProgram(client, network, id, (result) => named(network, result));
+  };
+  return sideBySide(await Promise.all(lanes.map(on)));
 }
 
 /** onnxruntime fuses nodes and names the result after the value it makes: give back the name of our node. */

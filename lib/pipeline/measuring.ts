@@ -48,9 +48,10 @@ export async function evaluateStage(
     inputs: { key, file: "by task" },
     files: [fileOf(name)],
     produce: async () => {
-      progress.start(`evaluate ${name}`);
-      const { rows } = context;
-      const [test, validation] = await predictParts(context, network, [rows.test, rows.val]);
+      const parts = [context.rows.test, context.rows.val];
+      progress.start(`evaluate ${name}`, parts[0].length + parts[1].length);
+      const [test, validation] = await predictParts(context, network, parts, progress);
+      context.signal?.throwIfAborted();
       const tasks = test.map((answers, t) => {
         const quality = qualityOf(answers);
         return {

@@ -1,6 +1,7 @@
 /** Stages baseline and finetune: trains a network with its head on the task and keeps the best epoch. */
 import { existsSync } from "node:fs";
 import type { EpochRecord } from "../core/artifacts.ts";
+import type { Progress } from "../core/progress.ts";
 import type { Metrics } from "../core/record.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../core/files.ts";
 import { headOf } from "../backbones/head.ts";
@@ -198,8 +199,9 @@ export async function predictParts(
   context: RunContext,
   network: Network,
   parts: readonly Uint32Array[],
+  progress?: Progress,
 ): Promise<TaskAnswers[][]> {
-  const { engine, tasks, store, recycler } = context;
+  const { engine, tasks, store, recycler, signal } = context;
   const rows = Uint32Array.from(parts.flatMap((part) => Array.from(part)));
   const program = await engine.compile(network, { stream: isLong(context, rows) });
   const input = network.inputs[0].name;
@@ -208,7 +210,8 @@ export async function predictParts(
   }
   try {
     const outputs = tasks.map(({ output }) => output);
-    const collected = await predict(program, inputs(), { outputs, give: recycler, signal: context.signal });
+    const options = { outputs, give: recycler, signal, ...(progress && { progress }) };
+    const collected = await predict(program, inputs(), options);
     let first = 0;
     return parts.map((part) => {
       const [start, end] = [first, (first += part.length)];

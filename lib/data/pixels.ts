@@ -14,7 +14,7 @@ import {
   loop,
   place,
   reserveBytes,
-  tee,
+  set,
   i32,
   type Bytes,
   type WasmMemory,
@@ -133,7 +133,7 @@ function lineBody(): Bytes {
     ...[...increase(planes[c], constant(4)), ...drop],
   ];
   const overPixels = loop(
-    [...get(picture), ...get(columns), ...loadInt(0), ...add, ...tee(pixel), ...drop],
+    [...get(picture), ...get(columns), ...loadInt(0), ...add, ...set(pixel)],
     [0, 1, 2].flatMap(channel),
     [...increase(columns, constant(4)), ...get(end), ...below],
   );

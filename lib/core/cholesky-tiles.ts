@@ -3,15 +3,16 @@
  * products by the loop of {@link ./tile-code.ts}.
  */
 import { choleskyFactor } from "./cholesky.ts";
-import { compileTiles, reserve, type TileCode } from "./tile-code.ts";
+import { compileTiles, type TileCode } from "./tile-code.ts";
 import { indexOf, padded } from "./tiled.ts";
+import { onDemand } from "./wasm.ts";
 
 /** Rows that are eliminated together; a multiple of four. */
 const block = 32;
 /** Bytes of a row of four numbers. */
 const rowBytes = 32;
 
-let kernel: TileCode | undefined;
+const codeFor = onDemand(compileTiles);
 
 /** The equations [G | B], tiled: see {@link ./tiled.ts}. */
 interface System {
@@ -54,12 +55,8 @@ function openSystem(gram: Float64Array, size: number, rhs: Float64Array, columns
   const rows = padded(size);
   const [own, tiles] = [rows / 4, (rows + padded(columns)) / 4];
   const blocks = Math.ceil(rows / block);
-  const code = (kernel ??= compileTiles());
   const sizes = [4 * rows * tiles, 4 * block * tiles, block * block * blocks];
-  reserve(
-    code,
-    sizes.reduce((sum, each) => sum + each, 0),
-  );
+  const code = codeFor(8 * sizes.reduce((sum, each) => sum + each, 0));
   let at = 0;
   const [values, panel, inverses] = sizes.map((length) => {
     at += 8 * length;

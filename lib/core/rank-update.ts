@@ -1,6 +1,7 @@
 /** Z'Z of a tall matrix, the one expensive loop of a harvest's statistics. */
-import { compileTiles, reserve, type TileCode } from "./tile-code.ts";
+import { compileTiles } from "./tile-code.ts";
 import { indexOf, padded } from "./tiled.ts";
+import { onDemand } from "./wasm.ts";
 
 /** Rows per panel: a panel of 512 columns fits the second-level cache (64 x 512 x 8 bytes). */
 export const panelRows = 64;
@@ -59,7 +60,8 @@ export function fillRows(
 export function rankUpdate(sum: Float64Array, panel: Float64Array, rows: number): void {
   const tiles = panel.length / (panelRows * tile);
   const width = tiles * tile;
-  const { code, numbers } = kernelFor(panel.length + tiles * tile * tile);
+  const code = codeFor(8 * (panel.length + tiles * tile * tile));
+  const numbers = new Float64Array(code.memory.buffer); // a panel, then the products of one strip
   numbers.set(panel);
   const [length, stride, out] = [8 * tile * rows, 8 * tile * panelRows, 8 * panel.length];
   for (let ti = 0; ti < tiles; ti++) {
@@ -78,18 +80,4 @@ export function rankUpdate(sum: Float64Array, panel: Float64Array, rows: number)
   }
 }
 
-interface Kernel {
-  readonly code: TileCode;
-  /** The kernel's memory: a panel, then the products of one strip. */
-  readonly numbers: Float64Array;
-}
-
-let kernel: Kernel | undefined;
-
-/** The compiled loop, one for each thread, with room for `size` numbers. */
-function kernelFor(size: number): Kernel {
-  if (kernel !== undefined && kernel.numbers.length >= size) return kernel;
-  const code = kernel?.code ?? compileTiles();
-  reserve(code, size);
-  return (kernel = { code, numbers: new Float64Array(code.memory.buffer) });
-}
+const codeFor = onDemand(compileTiles);

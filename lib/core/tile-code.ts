@@ -14,7 +14,6 @@ import {
   list,
   loop,
   place,
-  reserveBytes,
   set,
   simd,
   subtract,
@@ -54,11 +53,6 @@ export interface TileCode {
 /** Assembles and compiles the module, with one page of memory. */
 export function compileTiles(): TileCode {
   return compileFunction("strip", 7, stripBody()) as TileCode;
-}
-
-/** Memory for so many float64 numbers. What was a view of the memory before may be one no more. */
-export function reserve({ memory }: TileCode, numbers: number): void {
-  reserveBytes(memory, 8 * numbers);
 }
 
 const load = (offset: number): Bytes => simd(0x00, ...place(3, offset));

@@ -4,7 +4,8 @@
  * A tiled matrix has rows and columns in multiples of four; its columns are stored four by four, each such tile row by
  * row: element (i, j) is at `((j >> 2) * rows + i) * 4 + (j & 3)`. What pads a matrix has to be zero.
  */
-import { compileTiles, reserve, type TileCode } from "./tile-code.ts";
+import { compileTiles, type TileCode } from "./tile-code.ts";
+import { onDemand } from "./wasm.ts";
 
 export interface Tiled {
   /** A multiple of four. */
@@ -43,8 +44,7 @@ export interface TileSpace {
   invert(matrix: Tiled): void;
 }
 
-/** The compiled loop, one for each thread, and its memory. */
-let kernel: TileCode | undefined;
+const codeFor = onDemand(compileTiles);
 
 /**
  * A space in the thread's one memory. It ends where the next one is made: what was allocated is then overwritten.
@@ -54,8 +54,7 @@ let kernel: TileCode | undefined;
  */
 export function createTileSpace(size: number, largest: number): TileSpace {
   const rows = padded(largest);
-  const code = (kernel ??= compileTiles());
-  reserve(code, size + 2 * block * rows + block * block);
+  const code = codeFor(8 * (size + 2 * block * rows + block * block));
   const { buffer } = code.memory;
   let used = 0;
   const allocate = (count: number): Float64Array => {

@@ -17,9 +17,20 @@ export interface WasmMemory {
 /** Bytes of a page of memory. */
 const pageBytes = 65_536;
 
-/** Memory for so many bytes. What was a view of the memory before may be one no more. */
-export function reserveBytes(memory: WasmMemory, bytes: number): void {
-  memory.grow(Math.max(0, Math.ceil((bytes - memory.buffer.byteLength) / pageBytes)));
+/**
+ * A module that is compiled when it is first asked for, one for each caller and thread. Each time it has memory for at
+ * least so many bytes; where it had to grow, what was a view of the memory before is one no more.
+ */
+export function onDemand<Code extends { readonly memory: WasmMemory }>(
+  compile: () => Code,
+): (bytes: number) => Code {
+  let code: Code | undefined;
+  return (bytes) => {
+    code ??= compile();
+    const missing = bytes - code.memory.buffer.byteLength;
+    if (missing > 0) code.memory.grow(Math.ceil(missing / pageBytes));
+    return code;
+  };
 }
 
 export type Bytes = readonly number[];

@@ -12,8 +12,8 @@ import {
   increase,
   list,
   loop,
+  onDemand,
   place,
-  reserveBytes,
   set,
   i32,
   type Bytes,
@@ -56,7 +56,7 @@ export function writePixels(
       `writePixels: ${pixels.length} bytes into ${into.length} numbers, ${3 * area} were needed`,
     );
   }
-  const { code, bytes } = loopFor(outAt(width) + 15 * area);
+  const code = codeFor(outAt(width) + 15 * area);
   const { buffer } = code.memory;
   const columnBytes = new Int32Array(buffer, columnsAt, width);
   for (let x = 0; x < width; x++) columnBytes[x] = 3 * columns[x];
@@ -66,7 +66,7 @@ export function writePixels(
   const first = outAt(width);
   const out = new Float32Array(buffer, first, 3 * area);
   const picture = first + 12 * area;
-  bytes.set(pixels, picture);
+  new Uint8Array(buffer, picture, pixels.length).set(pixels);
   const planeOf = [0, 1, 2].map((channel) => first + 4 * area * order.indexOf(channel));
   for (let y = 0; y < height; y++) {
     const to = 4 * y * width;
@@ -102,20 +102,7 @@ interface LineCode {
   ): void;
 }
 
-interface Loop {
-  readonly code: LineCode;
-  readonly bytes: Uint8Array;
-}
-
-let compiled: Loop | undefined;
-
-/** The compiled loop, one for each thread, with room for `size` bytes. */
-function loopFor(size: number): Loop {
-  if (compiled !== undefined && compiled.bytes.length >= size) return compiled;
-  const code = compiled?.code ?? (compileFunction("line", 6, lineBody()) as LineCode);
-  reserveBytes(code.memory, size);
-  return (compiled = { code, bytes: new Uint8Array(code.memory.buffer) });
-}
+const codeFor = onDemand(() => compileFunction("line", 6, lineBody()) as LineCode);
 
 const loadInt = (offset: number): Bytes => [0x28, ...place(2, offset)];
 const loadByte = (offset: number): Bytes => [0x2d, ...place(0, offset)];

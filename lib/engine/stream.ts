@@ -9,9 +9,7 @@ export function sideBySide(programs: readonly Program[]): Program {
     lanes: programs.reduce((sum, { lanes }) => sum + lanes, 0),
     run: (inputs, options) => programs[runs++ % programs.length].run(inputs, options),
     time: (inputs, options) => programs[0].time(inputs, options),
-    dispose: async () => {
-      await Promise.all(programs.map((program) => program.dispose()));
-    },
+    dispose: () => disposeAll(programs),
   };
 }
 
@@ -28,10 +26,12 @@ export function together(programs: readonly Program[]): Program {
       const times = await Promise.all(programs.map((program) => program.time(inputs, options)));
       return times[0].map((_, run) => times.reduce((sum, each) => sum + each[run], 0));
     },
-    dispose: async () => {
-      await Promise.all(programs.map((program) => program.dispose()));
-    },
+    dispose: () => disposeAll(programs),
   };
+}
+
+async function disposeAll(programs: readonly Program[]): Promise<void> {
+  await Promise.all(programs.map((program) => program.dispose()));
 }
 
 /**

@@ -189,7 +189,6 @@ async function computeOnce(
   const { width } = what.layout;
   const place = new Map(Array.from(rows.train, (row, i) => [row, i]));
   const known = Array.from({ length: mirrors ? 2 : 1 }, () => new Float32Array(rows.train.length * width));
-  let done = 0;
   progress.start("features and outputs to distil", known.length * rows.train.length);
   for (const [side, into] of known.entries()) {
     const seen = pictures(context, rows.train, side === 1 ? { augment: { mirror: "always" } } : {});
@@ -197,7 +196,7 @@ async function computeOnce(
     for await (const { item, outputs } of runStream(what.program, seen, what.inputsOf, { give: recycler })) {
       into.set(columnsOf(what.layout, outputs, item.rows.length), at * width);
       at += item.rows.length;
-      progress.update((done += item.rows.length));
+      progress.update(side * rows.train.length + at);
       signal?.throwIfAborted();
     }
   }

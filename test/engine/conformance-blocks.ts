@@ -50,6 +50,20 @@ function normed(
   };
 }
 
+/** A depthwise convolution, which keeps values apart, and the largest of each window. */
+function pooled(title: string, x: readonly number[], values: Parameters<typeof node>[4]): Case {
+  return {
+    title: `Conv, MaxPool ${title}`,
+    nodes: [
+      node("c", "Conv", ["x", "w"], ["c"], { group: x[1] }),
+      node("y", "MaxPool", ["c"], ["y"], values),
+    ],
+    parameters: { x: p(x), w: randomParameter([x[1], 1, 1, 1], { seed: 2, positive: true }) },
+    epsilon: 5e-4,
+    tolerance: 3e-2,
+  };
+}
+
 interface Options {
   readonly after?: readonly string[];
   readonly isFrozen?: boolean;
@@ -92,6 +106,30 @@ export const blocks: readonly Case[] = [
   normed("of the batch, Relu, average, broken blocks", 13, { after: ["Relu", "GlobalAveragePool"] }),
   normed("frozen", 16, { isFrozen: true, after: ["Relu"] }),
   normed("frozen, broken blocks", 11, { isFrozen: true, after: ["Clip"] }),
+  pooled("3x3, stride 2", [2, 16, 5, 7], { kernel_shape: [3, 3], strides: [2, 2] }),
+  pooled("3x3, stride 2, even sizes, broken blocks", [1, 19, 6, 4], {
+    kernel_shape: [3, 3],
+    strides: [2, 2],
+  }),
+  pooled("3x3, stride 2, padded", [1, 19, 4, 5], {
+    kernel_shape: [3, 3],
+    strides: [2, 2],
+    pads: [1, 1, 1, 1],
+  }),
+  pooled("2x2, stride 2, last row unread", [2, 8, 5, 4], { kernel_shape: [2, 2], strides: [2, 2] }),
+  pooled("3x2, stride 1, padded", [1, 16, 4, 4], {
+    kernel_shape: [3, 2],
+    strides: [1, 1],
+    pads: [1, 0, 1, 1],
+  }),
+  pooled("3x3, stride 2, over the edge", [1, 16, 6, 6], {
+    kernel_shape: [3, 3],
+    strides: [2, 2],
+    ceil_mode: 1,
+  }),
+  pooled("5x3, strides 3 and 2", [1, 16, 9, 7], { kernel_shape: [5, 3], strides: [3, 2] }),
+  pooled("dilated", [1, 16, 6, 6], { kernel_shape: [2, 2], strides: [1, 1], dilations: [2, 2] }),
+  pooled("stride above the window", [1, 16, 7, 7], { kernel_shape: [2, 2], strides: [3, 3] }),
   {
     title: "two convolutions, added, Relu",
     nodes: [

@@ -30,6 +30,28 @@ describe("engine ort: gradients against central differences", () => {
     });
   }
 
+  it("MaxPool behind a convolution: of equal values in overlapping windows the first gets the gradient", async () => {
+    const channels = 5;
+    const x = float32([1, channels, 3, 3], new Float32Array(9 * channels).fill(4));
+    const w = float32([channels, 1, 1, 1], new Float32Array(channels).fill(1));
+    const nodes = [
+      node("c", "Conv", ["x", "w"], ["c"], { group: channels }),
+      node("y", "MaxPool", ["c"], ["y"], { kernel_shape: [2, 2] }),
+    ];
+    const trainer = await engine.compileTraining(networkOf({ title: "ties", nodes, parameters: { x, w } }), {
+      losses: [{ kind: "squared", output: "y", target: "target", weight: channels }],
+      optimizer: { kind: "sgd" },
+    });
+    const target = { shape: [1, 4 * channels], data: new Float32Array(4 * channels) };
+    const { gradients } = await trainer.gradients({ target });
+    const share = Array.from(
+      gradients.x.data,
+      (value) => Math.round((1000 * value) / gradients.x.data[0]) / 1000,
+    );
+    expect(share).to.deep.equal(Array.from({ length: channels }, () => [1, 1, 0, 1, 1, 0, 0, 0, 0]).flat());
+    await trainer.dispose();
+  });
+
   for (const test of [...cases, ...blocks]) {
     it(test.title, async () => {
       const shape = inferShapes(networkOf(test)).get(test.output ?? "y") ?? [];

@@ -42,11 +42,11 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     kept.set(name, entry);
     if (setup.trainable.includes(name)) for (const slot of plan.slots) kept.set(slotKey(slot, name), entry);
   }
-  for (const buffers of [current, spare]) {
-    for (const [name, { shape, form }] of kept) {
-      const data = network.parameters.get(name)?.data ?? new Float32Array(sizeOf(shape));
-      buffers.set(name, toKept(data as Float32Array, shape, form));
-    }
+  for (const [name, { shape, form }] of kept) {
+    const data = network.parameters.get(name)?.data as Float32Array | undefined;
+    const tensor = data === undefined ? empty(form?.packedShape ?? shape) : toKept(data, shape, form);
+    current.set(name, tensor);
+    spare.set(name, new OrtTensor("float32", (tensor.data as Float32Array).slice(), tensor.dims));
   }
 
   const sessions = new Map<string, Promise<Compiled>>();

@@ -2,7 +2,7 @@
  * How trained convolution weights are kept: in the order in which onnxruntime's NCHWc kernels read them, so that no
  * step has to rearrange them for the forward pass. Only weights that exactly one convolution reads, ungrouped or depthwise.
  */
-import { consumersOf, intAttribute, type Network } from "../../../network/network.ts";
+import { consumersOf, intAttribute, sizeOf, type Network } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes-context.ts";
 import { paddedChannels } from "./blocked.ts";
 
@@ -57,20 +57,30 @@ export function weightForms(
   return forms;
 }
 
-/** Calls `visit(index in [o, i, h, w], index in the packed array)` for every weight. */
-function forEachWeight(
-  { kind, block, shape, packedShape }: WeightForm,
-  visit: (plain: number, packed: number) => void,
-): void {
+/**
+ * Copies every weight between [o, i, h, w] and the packed array: tile by tile of B x B filters, so that what is read and
+ * written across its order stays in the nearest cache.
+ */
+function copyWeights(plain: Float32Array, packed: Float32Array, form: WeightForm, isPacking: boolean): void {
+  const { kind, block, shape, packedShape } = form;
   const [outputs, inputs, h, w] = shape;
   const area = h * w;
   const step = kind === "blocks" ? block : 1;
-  for (let o = 0; o < outputs; o++) {
-    for (let i = 0; i < inputs; i++) {
-      const row = Math.floor(o / block) * (packedShape[1] / step) + Math.floor(i / step);
-      for (let k = 0; k < area; k++) {
-        const packed = ((row * area + k) * step + (i % step)) * block + (o % block);
-        visit((o * inputs + i) * area + k, packed);
+  const tiles = packedShape[1] / step;
+  const stride = step * block;
+  for (let firstO = 0; firstO < outputs; firstO += block) {
+    for (let firstI = 0; firstI < inputs; firstI += step) {
+      const tile = ((firstO / block) * tiles + firstI / step) * area * stride;
+      const [endO, endI] = [Math.min(outputs, firstO + block), Math.min(inputs, firstI + step)];
+      for (let o = firstO; o < endO; o++) {
+        for (let i = firstI; i < endI; i++) {
+          let to = tile + (i - firstI) * block + (o - firstO);
+          const from = (o * inputs + i) * area;
+          for (let k = 0; k < area; k++, to += stride) {
+            if (isPacking) packed[to] = plain[from + k];
+            else plain[from + k] = packed[to];
+          }
+        }
       }
     }
   }
@@ -78,14 +88,14 @@ function forEachWeight(
 
 /** [o, i, h, w] -> packed */
 export function pack(data: Float32Array, form: WeightForm): Float32Array {
-  const packed = new Float32Array(form.packedShape.reduce((product, dim) => product * dim, 1));
-  forEachWeight(form, (from, to) => (packed[to] = data[from]));
+  const packed = new Float32Array(sizeOf(form.packedShape));
+  copyWeights(data, packed, form, true);
   return packed;
 }
 
 /** packed -> [o, i, h, w] */
 export function unpack(packed: Float32Array, form: WeightForm): Float32Array {
-  const data = new Float32Array(form.shape.reduce((product, dim) => product * dim, 1));
-  forEachWeight(form, (to, from) => (data[to] = packed[from]));
+  const data = new Float32Array(sizeOf(form.shape));
+  copyWeights(data, packed, form, false);
   return data;
 }

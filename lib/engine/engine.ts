@@ -32,10 +32,10 @@ export interface CompileOptions {
    */
   readonly alone?: boolean;
   /**
-   * Runs will come as a stream ({@link ./stream.ts}), many of them: an engine may compile the network twice, each copy for
-   * half of the threads, which leaves fewer threads waiting for each other. Default false.
+   * How many runs will come as a stream ({@link ./stream.ts}). Where they are many, an engine may compile the network
+   * twice, each copy for half of the threads, which leaves fewer threads waiting for each other. Default 1.
    */
-  readonly stream?: boolean;
+  readonly runs?: number;
 }
 
 export interface Engine {

@@ -120,9 +120,9 @@ function announce(dataset: Dataset, progress: Progress): void {
   progress.warn(`${problems.length} rows left out: ${some.join("; ")}${problems.length > 5 ? "; ..." : ""}`);
 }
 
-/** Whether rows give so many batches that a program for a stream pays. */
-export function isLong({ config }: Pick<RunContext, "config">, rows: Uint32Array): boolean {
-  return rows.length >= 16 * config.batchSize;
+/** How many batches rows make. */
+export function batchesOf({ config }: Pick<RunContext, "config">, rows: number): number {
+  return Math.ceil(rows / config.batchSize);
 }
 
 /** Pictures of some rows in order, or shuffled and mirrored for an epoch of training. */

@@ -7,7 +7,7 @@ import { runStream, together } from "../engine/stream.ts";
 import { createRandom } from "../core/random.ts";
 import type { Network, Tensor } from "../network/network.ts";
 import { subnetwork } from "../network/subnetwork.ts";
-import { pictures, type RunParts } from "./context.ts";
+import { batchesOf, pictures, type RunParts } from "./context.ts";
 import { featureWidth } from "./harvesting.ts";
 import { standardise, type Units } from "./targets.ts";
 import type { Distillation } from "./training.ts";
@@ -70,7 +70,9 @@ export async function distillation(context: RunParts, lesson: Lesson): Promise<O
   const layout = layoutOf(signalsOf(context, lesson));
   const { signals, width } = layout;
   const fits = 2 * context.rows.train.length * width * 4 <= keptBytes;
-  const program = await compileTeachers(context, lesson, { signals, stream: fits });
+  // computed once: every picture and its mirror image
+  const runs = fits ? batchesOf(context, 2 * context.rows.train.length) : 1;
+  const program = await compileTeachers(context, lesson, { signals, runs });
   const input = lesson.teacher.inputs[0].name;
   const inputsOf = ({ x }: Pick<Batch, "x">): Tensors => ({ [input]: x });
   const run: Lookup = async (batch) =>
@@ -123,16 +125,16 @@ function layoutOf(signals: readonly Signal[]): Layout {
 async function compileTeachers(
   { engine, backbone }: RunParts,
   { teacher, answers }: Lesson,
-  { signals, stream }: { readonly signals: readonly Signal[]; readonly stream: boolean },
+  { signals, runs }: { readonly signals: readonly Signal[]; readonly runs: number },
 ): Promise<Program> {
   const values = signals.map(({ value }) => value);
   const trunk = subnetwork(teacher, [backbone.features]);
   const apart = values.includes(backbone.features) && !hasWeightsOf(answers.network, trunk);
   const others = apart ? values.filter((value) => value !== backbone.features) : values;
   const programs: Program[] = [];
-  if (apart) programs.push(await engine.compile(trunk, { stream }));
+  if (apart) programs.push(await engine.compile(trunk, { runs }));
   if (others.length > 0) {
-    programs.push(await engine.compile(subnetwork(answers.network, others), { stream }));
+    programs.push(await engine.compile(subnetwork(answers.network, others), { runs }));
   }
   return together(programs);
 }

@@ -13,7 +13,7 @@ import type { Network } from "../network/network.ts";
 import { inferShapes } from "../network/shapes.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { findTaps, withPooledTaps, type Tap } from "../network/taps.ts";
-import { pictures, type RunContext } from "./context.ts";
+import { batchesOf, pictures, type RunContext } from "./context.ts";
 
 /** Images in a part: what is lost at most when a harvest is killed. */
 const partSize = 2000;
@@ -171,12 +171,12 @@ async function harvestRows(
     ...what.taps.map(({ tap, channels }) => ({ tap, output: pooled.outputs.get(tap) ?? tap, channels })),
     { tap: what.features, output: what.features, channels: width },
   ];
+  const total = parts.reduce((sum, part) => sum + part.rows.length, 0);
   const program = await engine.compile(pooled.network, {
     outputs: [...new Set(taps.map(({ output }) => output))],
-    stream: true,
+    runs: batchesOf(context, total),
   });
   const folds = foldsOf(context);
-  const total = parts.reduce((sum, part) => sum + part.rows.length, 0);
   let before = 0;
   progress.start("harvest", total);
   try {

@@ -9,7 +9,7 @@ import { correlationRanking } from "../lasso/ranking.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { withPooledTaps, type Tap } from "../network/taps.ts";
 import { runStream } from "../engine/stream.ts";
-import { isLong, pictures, type RunContext, type RunParts } from "./context.ts";
+import { batchesOf, pictures, type RunContext, type RunParts } from "./context.ts";
 import { harvestKey, type Harvest } from "./harvesting.ts";
 import { isLabelled, labelsOf, momentsByTask, type RunTask } from "./run-tasks.ts";
 
@@ -98,12 +98,13 @@ export async function pooledResponses(
   const outputs = taps.map(({ tap }) => pooled.outputs.get(tap) ?? tap);
   const program = await engine.compile(subnetwork(pooled.network, outputs), {
     outputs,
-    stream: isLong(context, rows),
+    runs: batchesOf(context, rows.length),
   });
   const values = taps.map(({ channels }) => new Float32Array(rows.length * channels));
   const input = backbone.network.inputs[0].name;
   const give = context.recycler;
   let done = 0;
+  context.progress.start("responses", rows.length);
   try {
     const stream = runStream(program, pictures(context, rows), ({ x }) => ({ [input]: x }), { give });
     for await (const { item, outputs: result } of stream) {
@@ -111,11 +112,13 @@ export async function pooledResponses(
         values[t].set(result[outputs[t]].data, done * channels);
       });
       done += item.rows.length;
+      context.progress.update(done);
       context.signal?.throwIfAborted();
     }
   } finally {
     await program.dispose();
   }
+  context.progress.finish(`${taps.length} taps, ${rows.length} pictures`);
   return values;
 }
 

@@ -271,11 +271,13 @@ async function collect(
 ): Promise<Float32Array> {
   const input = model.network.inputs[0].name;
   const output = what.output ?? model.network.outputs[0].name;
-  const program = await engine.compile(model.network, { outputs: [output], stream: true });
+  const batchSize = 32;
+  const runs = Math.ceil(what.rows.length / batchSize);
+  const program = await engine.compile(model.network, { outputs: [output], runs });
   const recycler = createRecycler();
   async function* inputs(): AsyncGenerator<Tensors> {
     for await (const batch of batches(what.store, what.rows, {
-      batchSize: 32,
+      batchSize,
       preprocessing: model.preprocessing,
       recycler,
     })) {

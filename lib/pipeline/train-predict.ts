@@ -2,12 +2,11 @@
 import type { Task } from "../core/artifacts.ts";
 import { batches } from "../data/batches.ts";
 import { centrePart, cutParts, tenParts, type Part } from "../data/parts.ts";
-import type { Program } from "../engine/engine.ts";
+import { runStream } from "../engine/stream.ts";
 import type { Network, Tensor } from "../network/network.ts";
 import type { TrainedHead } from "./train-heads.ts";
 import type { TrainSetup } from "./train-setup.ts";
 import { EtlError } from "../core/errors.ts";
-import type { Recycler } from "../core/recycler.ts";
 
 /**
  * Outputs of every head, beside `heads`, [rows, q] in the network's units.
@@ -28,21 +27,34 @@ export async function predictHeads(
   const [from, side] = [data.store.width, preprocessing.width];
   const all = what.parts === "ten" ? tenParts(from, side) : [centrePart(from, side)];
   const parts: readonly (Part | undefined)[] = from === side ? [undefined] : all;
-  const program = await engine.compile(network, { outputs: heads.map(({ output }) => output) });
-  const results = heads.map(({ table }) => new Float32Array(rows.length * table.task.outputs));
-  let done = 0;
-  try {
+  const batchSize = 32;
+  const program = await engine.compile(network, {
+    outputs: heads.map(({ output }) => output),
+    runs: parts.length * Math.ceil(rows.length / batchSize),
+  });
+  async function* images(): AsyncGenerator<Tensor> {
     for await (const { x } of batches(data.store, rows, {
-      batchSize: 32,
+      batchSize,
       preprocessing: { ...preprocessing, width: from, height: from },
       recycler: setup.recycler,
     })) {
+      for (const part of parts) yield part === undefined ? x : cutParts(x, side, () => part);
+    }
+  }
+  const results = heads.map(({ table }) => new Float32Array(rows.length * table.task.outputs));
+  const scores: Float32Array[][] = [];
+  let done = 0;
+  try {
+    const give = parts[0] === undefined ? setup.recycler : true;
+    for await (const { item, outputs } of runStream(program, images(), (image) => ({ image }), { give })) {
       if (setup.signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped by the user");
-      const scores = await meanScores(program, heads, { x, parts, side, recycler: setup.recycler });
+      scores.push(heads.map(({ output }) => outputs[output].data));
+      if (scores.length < parts.length) continue;
+      const mean = meanScores(heads, scores.splice(0));
       heads.forEach(({ table }, k) => {
-        results[k].set(scores[k], done * table.task.outputs);
+        results[k].set(mean[k], done * table.task.outputs);
       });
-      done += x.shape[0];
+      done += item.shape[0];
     }
   } finally {
     await program.dispose();
@@ -50,28 +62,8 @@ export async function predictHeads(
   return results;
 }
 
-/** Scores of one batch, averaged over the parts as probabilities. */
-async function meanScores(
-  program: Program,
-  heads: readonly TrainedHead[],
-  {
-    x,
-    parts,
-    side,
-    recycler,
-  }: {
-    readonly x: Tensor;
-    readonly parts: readonly (Part | undefined)[];
-    readonly side: number;
-    readonly recycler: Recycler;
-  },
-): Promise<Float32Array[]> {
-  const runs: Float32Array[][] = [];
-  for (const part of parts) {
-    const image = part === undefined ? x : cutParts(x, side, () => part);
-    const outputs = await program.run({ image }, { give: part === undefined ? recycler : true });
-    runs.push(heads.map(({ output }) => outputs[output].data));
-  }
+/** Scores of one batch, beside `heads`, averaged over the parts as probabilities. */
+function meanScores(heads: readonly TrainedHead[], runs: readonly Float32Array[][]): Float32Array[] {
   if (runs.length === 1) return runs[0];
   return heads.map((head, k) => {
     const { task } = head.table;

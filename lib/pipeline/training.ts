@@ -16,7 +16,7 @@ import { lossValue } from "../finetune/losses.ts";
 import { readOnnx, writeOnnx } from "../formats/onnx.ts";
 import type { Network } from "../network/network.ts";
 import { checkpointFile } from "./checkpoint.ts";
-import { isLong, pictures, type RunContext } from "./context.ts";
+import { batchesOf, pictures, type RunContext } from "./context.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feeding.ts";
 import { withCrop } from "./model.ts";
 import type { Config } from "./options.ts";
@@ -203,7 +203,7 @@ export async function predictParts(
 ): Promise<TaskAnswers[][]> {
   const { engine, tasks, store, recycler, signal } = context;
   const rows = Uint32Array.from(parts.flatMap((part) => Array.from(part)));
-  const program = await engine.compile(network, { stream: isLong(context, rows) });
+  const program = await engine.compile(network, { runs: batchesOf(context, rows.length) });
   const input = network.inputs[0].name;
   async function* inputs(): AsyncGenerator<Tensors> {
     for await (const batch of pictures(context, rows)) yield { [input]: batch.x };

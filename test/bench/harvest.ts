@@ -61,11 +61,12 @@ async function compare(name: string, store: ImageStore): Promise<Record<string, 
     { tap: features, output: features, channels: width },
   ];
   const engine = await openEngine({ engine: "ort", threads });
+  const runs = Math.ceil(pictures / batchSize);
   const bare = await engine.compile(network, { outputs: [features] });
-  const streamed = await engine.compile(network, { outputs: [features], stream: true });
+  const streamed = await engine.compile(network, { outputs: [features], runs });
   const tapped = await engine.compile(pooled.network, {
     outputs: [...new Set(taps.map(({ output }) => output))],
-    stream: true,
+    runs,
   });
   const rows = rowsOf(store, "train").slice(0, pictures);
   const recycler = createRecycler();

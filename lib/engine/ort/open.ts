@@ -14,6 +14,9 @@ import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts"
 import { needCuda, tryCuda } from "./cuda.ts";
 import { bytesOf, type Compilation } from "./messages.ts";
 
+/** Fewest runs of a stream for which a second copy pays. */
+const SHORTEST_STREAM = 16;
+
 /** Largest parameters, in bytes, of which a second copy is made for a stream of runs. */
 const LARGEST_COPIED_BYTES = 2 ** 28;
 
@@ -27,7 +30,7 @@ export function ortVersion(): string {
 }
 
 /**
- * Opens the engine: one compute thread, whose native kernels use `threads` threads, or a GPU. For streams of runs there is
+ * Opens the engine: one compute thread, whose native kernels use `threads` threads, or a GPU. For long streams of runs there is
  * a second compute thread, from the first one on, and each has half of the threads.
  *
  * @throws EtlError `engine` where `device` is a GPU that onnxruntime cannot use here
@@ -51,8 +54,9 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
     description: `onnxruntime-node ${ortVersion()}, ${device.toUpperCase()}`,
     threads,
     compile: async (network, compilation = {}) => {
+      const { runs = 1 } = compilation;
       const isLarge = bytesOf(network.parameters.values()) > LARGEST_COPIED_BYTES;
-      if (compilation.stream !== true || threads < 2 || device !== "cpu" || isLarge) {
+      if (runs < SHORTEST_STREAM || threads < 2 || device !== "cpu" || isLarge) {
         return compile([{ client, threads }], network, compilation);
       }
       const half = Math.floor(threads / 2);
@@ -68,7 +72,9 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
     },
     compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
     dispose: async () => {
-      await Promise.all([client.close(), second?.then((other) => other.close())]);
+      // a second thread that did not start was reported to who asked for it
+      const other = await second?.catch(() => undefined);
+      await Promise.all([client.close(), other?.close()]);
     },
   };
   if (device === "cuda") {

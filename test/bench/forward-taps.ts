@@ -49,7 +49,7 @@ async function compare(name: string): Promise<Record<string, string | number>> {
     ours.taps.push(times.taps);
     answers.forEach((ms, k) => theirs[k].push(ms));
   }
-  for (const peer of peers) peer.end();
+  await Promise.all(peers.map((peer) => peer.end()));
   await engine.dispose();
   const perImage = (times: readonly number[]): number => round(median(times) / batch);
   const [nchw, nhwc] = theirs.map(perImage);

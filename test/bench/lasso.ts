@@ -37,7 +37,8 @@ interface Theirs {
 /** The responses of one size and their targets, in a folder where both sides read them: float32, row-major. */
 async function writeCase(folder: string, p: number, pooled: Responses | undefined): Promise<void> {
   if (pooled === undefined) {
-    (await startPeer("lasso.py", ["make", folder, `${drawnRows}`, `${p}`])).end();
+    const peer = await startPeer("lasso.py", ["make", folder, `${drawnRows}`, `${p}`]);
+    await peer.end();
     return;
   }
   const { n, q, y } = pooled;
@@ -72,7 +73,7 @@ async function compare(p: number, pooled: Responses | undefined): Promise<Record
       ours.push({ wall: (nowMs() - start) / 1000, cpu: (used.user + used.system) / 1e6 });
       theirs.push((await peer.ask("1")) as Theirs);
     }
-    peer.end();
+    await peer.end();
     const variance = moments.yy.reduce((sum, v, i) => sum + (i % (q + 1) === 0 ? v : 0), 0) / n;
     const mean = moments.sumY.reduce((sum, v) => sum + (v / n) ** 2, 0);
     const ourGap = Math.max(...(path?.points ?? []).map((point) => point.gap)) / (variance - mean);

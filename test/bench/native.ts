@@ -100,7 +100,7 @@ async function compare(
     };
     if (i > 0) costs.push(cost);
   }
-  for (const peer of peers) peer.end();
+  await Promise.all(peers.map((peer) => peer.end()));
   await engine.dispose();
   const of = (pick: (cost: (typeof costs)[number]) => number): number => round(median(costs.map(pick)));
   const waitingMs = of(({ waiting }) => waiting.wall);

@@ -1,5 +1,6 @@
 /** What the benches share: medians, a Python process that answers line by line, results as JSON files. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { basename, join } from "node:path";
@@ -71,7 +72,8 @@ export function peerEnvironment(): NodeJS.ProcessEnv {
 export interface Peer {
   readonly hello: unknown;
   ask(line: string): Promise<unknown>;
-  end(): void;
+  /** Settles when the process is gone. */
+  end(): Promise<void>;
 }
 
 /** Starts `peers/SCRIPT` in Python. */
@@ -84,6 +86,7 @@ export function startPeer(script: string, args: readonly string[]): Promise<Peer
 export async function startProcess(program: string, args: readonly string[]): Promise<Peer> {
   const child = spawn(program, args, { env: peerEnvironment(), stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const gone = once(child, "exit").then(() => undefined);
   const read = async (): Promise<unknown> => {
     const next = await lines.next();
     if (next.done === true) throw new Error(`${program} ended early`);
@@ -97,6 +100,7 @@ export async function startProcess(program: string, args: readonly string[]): Pr
     },
     end: () => {
       child.stdin.end();
+      return gone;
     },
   };
 }

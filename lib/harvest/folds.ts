@@ -1,5 +1,5 @@
 /** Which fold an image belongs to: by person where persons are known, so that held-out error is honest. */
-import { createRandom, hash } from "../core/random.ts";
+import { createRandom } from "../core/random.ts";
 
 /**
  * Deals rows into `k` folds of about equal size. Rows with the same identity share a fold.
@@ -7,7 +7,7 @@ import { createRandom, hash } from "../core/random.ts";
  * @param identities one entry per row; undefined where the person is not known
  * @returns fold of each row, 0..k-1
  */
-export function dealFolds(identities: readonly (string | undefined)[], k: number, seed: number): Uint8Array {
+export function dealFolds(identities: readonly (string | undefined)[], k: number, seed: number): Uint32Array {
   const groups = new Map<string, number[]>();
   identities.forEach((identity, row) => {
     const key = identity === undefined ? `row ${row}` : `id ${identity}`;
@@ -21,16 +21,11 @@ export function dealFolds(identities: readonly (string | undefined)[], k: number
   // Large groups first into the emptiest fold; the shuffle decides among equals.
   order.sort((a, b) => b.length - a.length);
   const sizes = new Array<number>(k).fill(0);
-  const folds = new Uint8Array(identities.length);
+  const folds = new Uint32Array(identities.length);
   for (const rows of order) {
     const fold = sizes.indexOf(Math.min(...sizes));
     for (const row of rows) folds[row] = fold;
     sizes[fold] = (sizes[fold] ?? 0) + rows.length;
   }
   return folds;
-}
-
-/** A short text that changes when the dealing changes; part of a harvest's fingerprint. */
-export function foldsFingerprint(folds: Uint8Array): string {
-  return (hash(Array.from(folds).join("")) >>> 0).toString(16);
 }

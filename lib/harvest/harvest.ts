@@ -34,7 +34,7 @@ export interface HarvestOptions {
   /** Width of a target row. */
   readonly outputs: number;
   /** Fold of each row. */
-  readonly folds: Uint8Array;
+  readonly folds: Uint32Array;
   readonly foldCount: number;
   /** Number of images, for progress. */
   readonly total: number;

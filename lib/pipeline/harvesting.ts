@@ -214,14 +214,14 @@ async function harvestRows(
  * Fold of every row of the store; only those of the training part count. Dealt over the labels, decoded or not, so
  * that a shard deals as the whole does. Pictures that know other tasks have folds of their own, behind the first ones.
  */
-function foldsOf({ store, dataset, config, labels }: RunContext): Uint8Array {
+function foldsOf({ store, dataset, config, labels }: RunContext): Uint32Array {
   const training = dataset.items.filter(({ split }) => split === "train");
   const identities = training.map(({ identity }) => identity);
   const dealt = dealFolds(identities, config.folds, config.seed);
   const foldOf = new Map(
     training.map((item, i) => [item.file, labels.groupOf(item) * config.folds + dealt[i]]),
   );
-  return Uint8Array.from(store.items, ({ file }) => foldOf.get(file) ?? 0);
+  return Uint32Array.from(store.items, ({ file }) => foldOf.get(file) ?? 0);
 }
 
 /**

@@ -74,7 +74,7 @@ async function compare(name: string, store: ImageStore): Promise<Record<string, 
     batches(store, rows, { batchSize, preprocessing, recycler });
   const held: Batch[] = [];
   for await (const batch of read()) held.push(batch);
-  const folds = Uint8Array.from(store.items, (_, row) => row % foldCount);
+  const folds = Uint32Array.from(store.items, (_, row) => row % foldCount);
   const input = network.inputs[0].name;
   const outputs = store.dataset.task.outputs;
   const works = [

@@ -16,6 +16,11 @@ describe("dealFolds", () => {
     expect(Math.max(...sizes) - Math.min(...sizes)).to.be.at.most(5);
   });
 
+  it("gives hundreds of folds rows of their own", () => {
+    const folds = dealFolds(new Array<undefined>(600).fill(undefined), 300, 1);
+    expect(new Set(folds).size).to.equal(300);
+  });
+
   it("is the same for the same seed and another for another", () => {
     expect(dealFolds(identities, 5, 1)).to.deep.equal(dealFolds(identities, 5, 1));
     expect(dealFolds(identities, 5, 1)).to.not.deep.equal(dealFolds(identities, 5, 2));

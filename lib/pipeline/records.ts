@@ -7,7 +7,7 @@ import { readJson } from "../core/files.ts";
 import { SCHEMA, type RunRecord } from "../core/record.ts";
 
 /** The record in a run folder. @param title where it has none of its own */
-export async function readRecord(run: string, title: string): Promise<RunRecord> {
+export async function readRecord(run: string, title?: string): Promise<RunRecord> {
   const path = join(run, "record.json");
   if (!existsSync(path)) {
     throw new EtlError("usage", `${run}: no record.json, a finished run was needed`, {
@@ -18,12 +18,13 @@ export async function readRecord(run: string, title: string): Promise<RunRecord>
   if (record?.schema !== SCHEMA || !Array.isArray(record.models) || !Array.isArray(record.curves)) {
     throw new EtlError("format", `${path}: not a run record of schema ${SCHEMA}, one was needed`);
   }
-  return { ...(record as RunRecord), title: record.title ?? title };
+  const named = record.title ?? title;
+  return { ...(record as RunRecord), ...(named === undefined ? {} : { title: named }) };
 }
 
-/** The records of several runs, titled by what tells their folders apart. */
+/** The records of some runs; several are titled by what tells their folders apart. */
 export async function readRecords(runs: readonly string[]): Promise<RunRecord[]> {
-  const names = distinctTails(runs);
+  const names = runs.length > 1 ? distinctTails(runs) : [];
   return Promise.all(runs.map((run, i) => readRecord(run, names[i])));
 }
 

@@ -46,7 +46,7 @@ export function calibrationPart(scope: Scope, models: readonly ModelRecord[]): M
     id: `${scope.id}-calibration-bins`,
     caption: html`Every bin of the reliability diagram <span>Range: Wilson’s 95 % interval.</span>`,
     columns: [
-      { label: "Network" },
+      { label: "Network", wide: true },
       { label: "n", numeric: true },
       { label: "Confidence, mean", numeric: true, csv: "confidence" },
       { label: "Right", numeric: true, csv: "accuracy" },

@@ -237,14 +237,14 @@ export function comparisonSentence(records: readonly RunRecord[]): Markup {
 }
 
 /** What to say where networks of one task were tested on other pictures: their numbers of test pictures give them away. */
-function differingTests(records: readonly RunRecord[]): Markup {
+function differingTests(records: readonly RunRecord[]): Markup | undefined {
   const differing = taskNames(records).flatMap((task) => {
     const of = records.filter((record) => record.task.name === task);
     const sizes = [...new Set(of.flatMap(({ models }) => models.map(({ test }) => test.n)))];
     const counts = sizes.sort((a, b) => a - b).map(formatCount);
     return counts.length < 2 ? [] : [`${task}: ${counts.slice(0, -1).join(", ")} and ${counts.at(-1) ?? ""}`];
   });
-  if (differing.length === 0) return html``;
+  if (differing.length === 0) return undefined;
   return html`<p>
     <strong>Not all runs were tested on the same pictures</strong> (${differing.join("; ")} of them). Part of
     the difference between their accuracies is a difference between test parts: use the same data, limit and
@@ -273,7 +273,8 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
         label: `Test accuracy against ${axis.name} for every network of ${records.length} runs. The table above holds the numbers.`,
       }),
     );
-  return html`${differingTests(records)}
+  const differing = differingTests(records);
+  return html`${differing}
   ${renderTable({
     id: "comparison",
     caption: html`Every network of every run
@@ -281,15 +282,15 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
     tall: records.length > 6,
     columns: [
       { label: "Run" },
-      { label: "Task" },
-      { label: "Gamma", numeric: true },
+      { label: "Task", fileOnly: taskNames(records).length === 1 },
+      { label: "Gamma", numeric: true, fileOnly: true },
       { label: "Network", wide: true },
       { label: "Accuracy", numeric: true },
       ...(withBalance ? [{ label: "Balanced accuracy", numeric: true }] : []),
-      { label: "Test pictures", numeric: true, csv: "n" },
+      { label: "Test pictures", numeric: true, csv: "n", fileOnly: differing === undefined },
       { label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" },
       { label: "MACs", numeric: true },
-      { label: "Parameters", numeric: true },
+      { label: "Parameters", numeric: true, fileOnly: true },
       { label: "Size", numeric: true, csv: "bytes" },
       { label: "CPU time per image", numeric: true, csv: "cpu median (ms)" },
     ],

@@ -35,7 +35,7 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
     models.some((model) => score.read(model.test) !== undefined),
   );
   const columns: Column[] = [
-    { label: "Network" },
+    { label: "Network", wide: true },
     { label: "Test accuracy", numeric: true },
     ...scores.map((score) => ({ label: score.label, numeric: true })),
     { label: "Validation accuracy", numeric: true },

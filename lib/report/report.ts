@@ -20,7 +20,7 @@ import { resultsSection } from "./results.ts";
 import { renderSection, type Scope, type Section } from "./section.ts";
 import { storyBlock, storySentence } from "./story.ts";
 import { styleSheet } from "./style.ts";
-import { isSweep, sweepSummary } from "./sweep.ts";
+import { isSweep, sweepSummary, worthList } from "./sweep.ts";
 import { trainingSection } from "./training.ts";
 
 /** Bytes that a report may take; the sections of single runs get what Plotly and the comparison leave of it. */
@@ -120,7 +120,7 @@ function manyPage(
   const title = joint ? `${tasks}: what one trunk cost and saved` : `${records.length} runs compared`;
   const [comparing, each] = joint ? ["Tasks", "Each task"] : ["Comparison", "Each run"];
   const scope: Scope = { record: records[0], id: "all", level: 2, figures, curves, seen: new Map() };
-  const summary = isSweep(records) ? sweepSummary(scope, records) : undefined;
+  const summary = isSweep(records) ? sweepSummary(scope, records) : worthList(records);
   const compared = html`${summary}${overlapSection(scope, records)}${comparison(scope, records)}`;
   const budget = room - sizeOf(compared.text, [...figures]) - 60_000;
   const parts: Markup[] = [];

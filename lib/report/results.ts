@@ -63,7 +63,7 @@ export function resultsSection(scope: Scope): Section {
   const baseline = baselineOf(record);
   const unit = record.task.unit ?? "";
   const columns: Column[] = [
-    { label: "Network" },
+    { label: "Network", wide: true },
     { label: "Accuracy", numeric: true, csv: "accuracy" },
     ...(record.task.kind === "regression"
       ? [{ label: `Mean error, ${unit}`, numeric: true, csv: `mae (${unit})` }]
@@ -129,7 +129,7 @@ function costTable(scope: Scope, models: readonly ModelRecord[]): Markup {
           task.</span
         >`,
       columns: [
-        { label: "Network" },
+        { label: "Network", wide: true },
         { label: "MACs, trunk", numeric: true },
         { label: "MACs, head", numeric: true },
         { label: "Parameters, trunk", numeric: true },

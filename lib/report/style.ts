@@ -51,6 +51,7 @@ p { margin: 0 0 0.9rem; max-width: 44rem; overflow-wrap: anywhere; }
 .lead { font-size: clamp(1.1rem, 1rem + 0.5vw, 1.28rem); line-height: 1.5; max-width: 46rem; margin-top: 1.25rem; text-wrap: pretty; }
 .lead strong { font-weight: 650; white-space: nowrap; }
 .plain { color: var(--ink-2); }
+.note + .plain { margin-top: 0.6rem; }
 .plain dfn { font-style: normal; font-weight: 600; color: var(--ink); }
 .note { color: var(--ink-3); font-size: 0.84rem; line-height: 1.45; margin: 0; max-width: 52rem; }
 .number { font-variant-numeric: tabular-nums; }
@@ -78,7 +79,7 @@ table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
 caption { text-align: left; padding: 0.9rem 1rem 0.5rem; font-weight: 620; font-size: 1rem; }
 caption > div { position: sticky; left: 1rem; width: calc(100cqi - 2rem); overflow-wrap: anywhere; }
 caption span { display: block; font-weight: 400; color: var(--ink-2); font-size: 0.9rem; max-width: 46rem; }
-th, td { padding: 0.42rem 0.75rem; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--rule); }
+th, td { padding: 0.42rem 0.6rem; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--rule); }
 th:first-child, td:first-child { padding-left: 1rem; }
 tbody tr:last-child > * { border-bottom: 0; }
 thead th { font-weight: 500; font-size: 0.82rem; color: var(--ink-2); border-bottom: 1px solid var(--line); background: var(--card); vertical-align: bottom; }
@@ -87,10 +88,11 @@ tbody th { font-weight: 500; }
 td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td small, th small { color: var(--ink-3); font-size: 0.82rem; font-weight: 400; }
 td .change { display: block; }
-.words { min-width: 5rem; overflow-wrap: break-word; }
-tbody th.words { min-width: 10rem; max-width: 22rem; }
+.file-only { display: none; }
+.words { min-width: 4rem; overflow-wrap: break-word; }
+tbody th.words { max-width: 22rem; }
 td.words { max-width: 30rem; }
-td.words.wide { min-width: 10.5rem; }
+.words.wide { min-width: 10.5rem; }
 thead th.number { white-space: normal; }
 tr.strong > * { background: var(--bar); }
 tr.strong > th { font-weight: 650; }

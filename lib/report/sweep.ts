@@ -48,7 +48,7 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
 }
 
 /** What the choice of filters is worth, in a sentence for each control; nothing where no run has one. */
-function worthList(records: readonly RunRecord[]): Markup {
+export function worthList(records: readonly RunRecord[]): Markup {
   const all = worthOfSelection(records);
   if (all.length === 0) return html``;
   return html`<h3>What the choice of filters is worth</h3>
@@ -82,7 +82,7 @@ function spreadCell({ mean, sd }: Spread, n: number, show: (value: number) => st
 }
 
 function percentOf(value: number): string {
-  return `${(100 * value).toFixed(2)} %`;
+  return `${(100 * value).toFixed(1)} %`;
 }
 
 function tableRow(row: SweepRow, withError: boolean): Row {
@@ -91,8 +91,9 @@ function tableRow(row: SweepRow, withError: boolean): Row {
     share === undefined || share === 1
       ? html`${shown}`
       : html`${shown} <small class="change">(${formatChange(share)})</small>`;
+  const digits = row.mae !== undefined && row.mae.mean >= 10 ? 1 : 2;
   const error =
-    row.mae === undefined ? text("–", "") : spreadCell(row.mae, n, (value) => value.toPrecision(3));
+    row.mae === undefined ? text("–", "") : spreadCell(row.mae, n, (value) => value.toFixed(digits));
   return {
     strong: row.network === "pruned" && row.variant === "",
     cells: [

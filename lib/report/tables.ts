@@ -7,6 +7,8 @@ export interface Column {
   readonly numeric?: boolean;
   /** Words that should not be squeezed into a narrow column. */
   readonly wide?: boolean;
+  /** Only in the copy and in the CSV file: what the other columns say already, or what few look for. */
+  readonly fileOnly?: boolean;
   /** Heading in the CSV file, where the unit must be said and the number is raw; default: the label. */
   readonly csv?: string;
 }
@@ -49,7 +51,7 @@ export function renderTable(table: Table): Markup {
     (column) =>
       html`<th
         scope="col"
-        class="${column.numeric ? "number" : "words"}"
+        class="${column.numeric ? "number" : "words"}${column.fileOnly ? raw(" file-only") : undefined}"
         data-csv="${column.csv ?? column.label}"
       >
         ${column.label}
@@ -99,7 +101,7 @@ function renderCell(cell: Cell, index: number, column: Column | undefined): Mark
       ? undefined
       : html` style="--bar-size:${(100 * Math.min(1, Math.max(0, cell.bar))).toFixed(1)}%"`;
   const kind = column?.numeric ? "number" : column?.wide ? "words wide" : "words";
-  const name = bar === undefined ? kind : `${kind} bar`;
+  const name = `${kind}${bar === undefined ? "" : " bar"}${column?.fileOnly ? " file-only" : ""}`;
   return index === 0
     ? html`<th scope="row" class="${name}" ${value}${bar}>${cell.show}</th>`
     : html`<td class="${name}" ${value}${bar}>${cell.show}</td>`;

@@ -64,7 +64,7 @@ export function trainingSection(scope: Scope): Section | undefined {
         id: `${scope.id}-epochs`,
         caption: "Training runs",
         columns: [
-          { label: "Network" },
+          { label: "Network", wide: true },
           { label: "Epochs", numeric: true },
           { label: "Kept epoch", numeric: true },
           { label: "Validation accuracy at epoch 0", numeric: true, csv: "validation accuracy at epoch 0" },

@@ -1,5 +1,9 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
-import { distinctTails } from "../../lib/pipeline/records.ts";
+import { SCHEMA } from "../../lib/core/record.ts";
+import { distinctTails, readRecords } from "../../lib/pipeline/records.ts";
 
 describe("pipeline/records: names of runs", () => {
   it("are the shortest ends of their folders that differ", () => {
@@ -12,6 +16,24 @@ describe("pipeline/records: names of runs", () => {
       distinctTails(["s/gender/seed-0/gamma-0.1", "s/age/seed-0/gamma-0.1", "s/age/seed-1"]),
     ).to.deep.equal(["gender/seed-0/gamma-0.1", "age/seed-0/gamma-0.1", "seed-1"]);
     expect(distinctTails(["runs/gender/"])).to.deep.equal(["gender"]);
+  });
+
+  it("are left to the page where there is one run, and stay where a run has its own", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "etl-records-"));
+    try {
+      const runs = ["one", "two"].map((name) => join(folder, name));
+      for (const [i, run] of runs.entries()) {
+        await mkdir(run);
+        const record = { schema: SCHEMA, models: [], curves: [], ...(i === 1 ? { title: "Mine" } : {}) };
+        await writeFile(join(run, "record.json"), JSON.stringify(record));
+      }
+      const titles = async (of: string[]): Promise<unknown> =>
+        (await readRecords(of)).map(({ title }) => title);
+      expect(await titles([runs[0]])).to.deep.equal([undefined]);
+      expect(await titles(runs)).to.deep.equal(["one", "Mine"]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("are the paths themselves where one run is given twice", () => {

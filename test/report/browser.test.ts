@@ -222,6 +222,23 @@ describe("report in a browser", function () {
     }
   });
 
+  it("shows every column of a comparison at once on a desktop, and gives its file some more", async () => {
+    const { page, context } = await open("many.html", { acceptDownloads: true });
+    const hidden =
+      "[...document.querySelectorAll('#table1 .table-scroll, #comparison .table-scroll')].map((e) => e.scrollWidth - e.clientWidth)";
+    expect(await page.evaluate(hidden)).to.deep.equal([0, 0]);
+    expect(await page.getByRole("columnheader", { name: "Parameters" }).count()).to.equal(0);
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.locator('button[data-action=csv][data-table="comparison"]').click(),
+    ]);
+    const [heading] = (await readFile(await download.path(), "utf8")).replace("\ufeff", "").split("\r\n");
+    expect(heading).to.contain("Run,Task,Gamma,Network,Accuracy");
+    expect(heading).to.contain("MACs,Parameters,bytes");
+    expectQuiet("many.html");
+    await context.close();
+  });
+
   it("runs nothing that came as a name", async () => {
     const { page, context } = await open("hostile.html");
     await page.locator("#run-curves select").selectOption("3");

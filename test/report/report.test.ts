@@ -94,6 +94,21 @@ describe("report: one HTML file from run records", () => {
     expect(renderReport([record, sampleRecord(0.1)], tiny)).not.to.contain("Not all runs were tested");
   });
 
+  it("says what the choice of filters is worth wherever runs have controls", () => {
+    const [gender, age] = [sampleRecord(), sampleRegression()];
+    const heading = "What the choice of filters is worth";
+    for (const records of [
+      [gender, age],
+      [gender, sampleRecord(0.01)],
+    ])
+      expect(renderReport(records, tiny).split(heading)).to.have.length(2);
+    const without = (record: RunRecord): RunRecord => ({
+      ...record,
+      models: record.models.filter(({ name }) => ["baseline", "probe", "pruned"].includes(name)),
+    });
+    expect(renderReport([without(gender), without(age)], tiny)).not.to.contain(heading);
+  });
+
   it("escapes every name", () => {
     const page = renderReport([hostileRecord(), hostileRecord()], tiny);
     expect(page).not.to.contain(hostile);

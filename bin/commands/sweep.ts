@@ -95,6 +95,7 @@ type Variant = Partial<
     | "groupSelect"
     | "distill"
     | "distillOutputs"
+    | "epochs"
     | "augment"
     | "shift"
     | "zoom"
@@ -116,6 +117,7 @@ const switches: Readonly<Record<string, (value: string) => Variant | undefined>>
   zoom: (value) => atLeast(0, value, (zoom) => ({ zoom })),
   distill: (value) => atLeast(0, value, (distill) => ({ distill })),
   "distill-outputs": (value) => atLeast(0, value, (distillOutputs) => ({ distillOutputs })),
+  epochs: (value) => atLeast(0, value, (epochs) => ({ epochs })),
   "round-to": (value) => atLeast(1, value, (roundTo) => ({ roundTo })),
   "min-filters": (value) => atLeast(1, value, (minFilters) => ({ minFilters })),
 };

@@ -1,10 +1,11 @@
 /**
- * One training step against PyTorch eager, interleaved in one run.
+ * One training step against PyTorch eager, or against this project's own TensorFlow.js engine, interleaved in one run.
  *
- *   npx tsx test/bench/train-step.ts [face-resnet|vgg16|mobilenet-v2] [batch 32] [threads 2] [rounds 5] [steps 3] [--apart]
+ *   npx tsx test/bench/train-step.ts [face-resnet|vgg16|mobilenet-v2] [batch 32] [threads 2] [rounds 5] [steps 3]
+ *       [--against torch|tfjs] [--apart]
  *
  * PyTorch runs in both memory layouts and is credited with the faster one. Prints medians in milliseconds per image and
- * the ratio ours / PyTorch as one JSON line, and keeps them in results/train-step-NETWORK.json; `cpuRatio` is that of the
+ * the ratio ours / other as one JSON line, and keeps them in results/train-step-NETWORK.json; `cpuRatio` is that of the
  * processor time, which other work on the machine disturbs less. `--apart`: each side is started anew in every round and has
  * the memory to itself, for networks of which two do not fit.
  */
@@ -21,7 +22,10 @@ import { median, report, round, startPeer } from "./support.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { apart: { type: "boolean", default: false } },
+  options: {
+    against: { type: "string", default: "torch" },
+    apart: { type: "boolean", default: false },
+  },
 });
 const [name = "face-resnet", ...numbers] = positionals;
 const [batch = 32, threads = 2, rounds = 5, steps = 3] = numbers.map(Number);
@@ -59,8 +63,9 @@ interface Side {
   end(): Promise<void>;
 }
 
-async function openOurs(): Promise<Side> {
-  const engine = await openEngine({ engine: "ort", threads });
+async function openOurs(name: "ort" | "tfjs"): Promise<Side> {
+  const engine = await openEngine({ engine: name, threads });
+  engines.set(name, engine.description);
   const trainer = await engine.compileTraining(trained, {
     losses: [{ kind: "softmax-cross-entropy", output, target: "target", weight: 1 }],
     optimizer: { kind: "adamw" },
@@ -84,6 +89,8 @@ async function openOurs(): Promise<Side> {
   };
 }
 
+/** What each side calls itself. */
+const engines = new Map<string, string>();
 let torch = "";
 async function openTorch(layout: string): Promise<Side> {
   const peer = await startPeer("train_step.py", [name, `${batch}`, `${threads}`, layout]);
@@ -91,45 +98,44 @@ async function openTorch(layout: string): Promise<Side> {
   return { run: async (n) => (await peer.ask(`${n}`)) as Times[], end: () => peer.end() };
 }
 
-const sides = { ours: openOurs, nchw: () => openTorch("nchw"), nhwc: () => openTorch("nhwc") };
-type Name = keyof typeof sides;
-const names = Object.keys(sides) as Name[];
-const times: Record<Name, Times[]> = { ours: [], nchw: [], nhwc: [] };
-const warm = async (side: Name): Promise<Side> => {
+const sides: Record<string, () => Promise<Side>> = {
+  ours: () => openOurs("ort"),
+  ...(values.against === "tfjs"
+    ? { tfjs: () => openOurs("tfjs") }
+    : { nchw: () => openTorch("nchw"), nhwc: () => openTorch("nhwc") }),
+};
+const names = Object.keys(sides);
+const times = new Map(names.map((side) => [side, [] as Times[]]));
+const warm = async (side: string): Promise<Side> => {
   const opened = await sides[side]();
   await opened.run(2);
   return opened;
 };
-if (values.apart) {
-  for (let round = 0; round < rounds; round++) {
-    for (const side of names) {
-      const opened = await warm(side);
-      times[side].push(...(await opened.run(steps)));
-      await opened.end();
-    }
+const opened = new Map<string, Side>();
+if (!values.apart) for (const side of names) opened.set(side, await warm(side));
+for (let round = 0; round < rounds; round++) {
+  for (const side of names) {
+    const kept = opened.get(side);
+    const running = kept ?? (await warm(side));
+    times.get(side)?.push(...(await running.run(steps)));
+    if (kept === undefined) await running.end();
   }
-} else {
-  const opened = { ours: await warm("ours"), nchw: await warm("nchw"), nhwc: await warm("nhwc") };
-  for (let round = 0; round < rounds; round++) {
-    for (const side of names) times[side].push(...(await opened[side].run(steps)));
-  }
-  for (const side of names) await opened[side].end();
 }
+for (const side of opened.values()) await side.end();
 
-const perImage = (side: Name, kind: 0 | 1): number =>
-  round(median(times[side].map((time) => time[kind])) / batch);
-const [oursMs, nchw, nhwc] = names.map((side) => perImage(side, 0));
-const [oursCpuMs, ...cpu] = names.map((side) => perImage(side, 1));
-const torchCpuMs = Math.min(...cpu);
-await report(
-  "train-step",
-  [
-    {
-      ...{ network: name, batch, threads, rounds, steps, torch },
-      ...{ oursMs, torchNchwMs: nchw, torchNhwcMs: nhwc },
-      ratio: round(oursMs / Math.min(nchw, nhwc)),
-      ...{ oursCpuMs, torchCpuMs, cpuRatio: round(oursCpuMs / torchCpuMs) },
-    },
-  ],
-  `train-step-${name}`,
-);
+const perImage = (side: string, kind: 0 | 1): number =>
+  round(median((times.get(side) ?? []).map((time) => time[kind])) / batch);
+const [oursMs, ...otherMs] = names.map((side) => perImage(side, 0));
+const [oursCpuMs, ...otherCpuMs] = names.map((side) => perImage(side, 1));
+const measured = { network: name, batch, threads, rounds, steps };
+const ratio = round(oursMs / Math.min(...otherMs));
+const torchCpuMs = Math.min(...otherCpuMs);
+const row =
+  values.against === "tfjs"
+    ? { ...measured, other: engines.get("tfjs") ?? "", oursMs, tfjsMs: otherMs[0], ratio }
+    : {
+        ...{ ...measured, torch, oursMs, torchNchwMs: otherMs[0], torchNhwcMs: otherMs[1], ratio },
+        ...{ oursCpuMs, torchCpuMs, cpuRatio: round(oursCpuMs / torchCpuMs) },
+      };
+const kind = `${values.against === "tfjs" ? "-tfjs" : ""}${threads === 1 ? "-one-thread" : ""}`;
+await report("train-step", [row], `train-step-${name}${kind}`);

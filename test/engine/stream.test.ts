@@ -36,14 +36,14 @@ describe("streams of runs", () => {
       await program.dispose();
       return program.lanes;
     };
-    expect([await lanes(engine, 16), await lanes(engine, 15), await lanes(single, 16)]).to.deep.equal([
+    expect([await lanes(engine, 32), await lanes(engine, 31), await lanes(single, 32)]).to.deep.equal([
       2, 1, 1,
     ]);
     await single.dispose();
   });
 
   it("give the results of single runs, in order, and the arrays back", async () => {
-    const program = await engine.compile(sums(), { runs: 16 });
+    const program = await engine.compile(sums(), { runs: 32 });
     const recycler = createRecycler();
     const sizes = [3, 4, 3, 1, 4, 4, 3, 2, 3];
     const taken = new Set<ArrayBufferLike>();
@@ -67,7 +67,7 @@ describe("streams of runs", () => {
   });
 
   it("stop with the error of the first run that fails, and close the source", async () => {
-    const program = await engine.compile(sums(), { runs: 16 });
+    const program = await engine.compile(sums(), { runs: 32 });
     let closed = false;
     const seen: number[] = [];
     function* batches(): Generator<Tensors> {
@@ -93,7 +93,7 @@ describe("streams of runs", () => {
   });
 
   it("may be left before their end", async () => {
-    const program = await engine.compile(sums(), { runs: 16 });
+    const program = await engine.compile(sums(), { runs: 32 });
     for await (const { outputs } of runStream(
       program,
       [batch(7, 1), batch(8, 1), batch(9, 1)],
@@ -107,7 +107,7 @@ describe("streams of runs", () => {
 
   it("run several programs as one", async () => {
     const both = together([
-      await engine.compile(sums(), { outputs: ["sum"], runs: 16 }),
+      await engine.compile(sums(), { outputs: ["sum"], runs: 32 }),
       await engine.compile(sums(), { outputs: ["twice"] }),
     ]);
     expect(both.lanes).to.equal(1);

@@ -44,6 +44,9 @@ describe("prune, end to end on drawn faces", function () {
     expect(metrics.pruned.accuracy).to.be.greaterThan(0.6);
     expect(metrics.pruned.cpuMs).to.be.greaterThan(0);
     expect(record.models.map(({ name }) => name)).to.deep.equal(["baseline", "probe", "pruned"]);
+    const stages = ["evaluate:baseline", "evaluate:probe", "evaluate:pruned", "profile"];
+    const total = stages.reduce((sum, stage) => sum + (record.seconds[stage] ?? NaN), 0);
+    expect(metrics.seconds.evaluate).to.be.closeTo(total, 1e-9);
     for (const file of [
       "run.json",
       "curves.json",

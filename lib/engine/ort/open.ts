@@ -14,8 +14,8 @@ import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts"
 import { needCuda, tryCuda } from "./cuda.ts";
 import { bytesOf, type Compilation } from "./messages.ts";
 
-/** Fewest runs of a stream for which a second copy pays. */
-const SHORTEST_STREAM = 16;
+/** Fewest runs of a stream for which a second copy pays: compiling it takes as long as it saves in twenty to forty. */
+const SHORTEST_STREAM = 32;
 
 /** Largest parameters, in bytes, of which a second copy is made for a stream of runs. */
 const LARGEST_COPIED_BYTES = 2 ** 28;

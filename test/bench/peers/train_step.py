@@ -1,6 +1,6 @@
 """One training step (AdamW, cross-entropy) in PyTorch eager, for test/bench/train-step.ts.
 
-Denormals are flushed and the optimiser works on all tensors at once: without, PyTorch is slower.
+Denormals are flushed, the optimiser works on all tensors at once and activations in place: without, PyTorch is slower.
 Reads a number of steps a line; answers with one JSON line: [milliseconds, milliseconds of processor time] of each step.
 Usage: train_step.py NETWORK BATCH THREADS LAYOUT      (NETWORK: face-resnet, vgg16, mobilenet-v2; LAYOUT: nchw, nhwc)
 """
@@ -32,9 +32,9 @@ class FaceResnet(nn.Module):
         self.head = nn.Linear(256, 2)
 
     def forward(self, x):
-        x = F.max_pool2d(F.relu(self.first(x)), 3, 2)
+        x = F.max_pool2d(F.relu(self.first(x), inplace=True), 3, 2)
         for conv1, conv2 in self.blocks:
-            main = conv2(F.relu(conv1(x)))
+            main = conv2(F.relu(conv1(x), inplace=True))
             short = x
             if conv1.stride[0] == 2:
                 short = F.avg_pool2d(x, 2, 2)
@@ -44,7 +44,7 @@ class FaceResnet(nn.Module):
                 wider = main.shape[1] - short.shape[1]
                 if wider > 0:
                     short = F.pad(short, (0, 0, 0, 0, 0, wider))
-            x = F.relu(main + short)
+            x = F.relu_(main + short)
         return self.head(x.mean((2, 3)))
 
 

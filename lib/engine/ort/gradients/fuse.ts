@@ -2,7 +2,7 @@
  * What follows a convolution in onnxruntime's blocked layout is done by its kernel: a tensor of the same shape is added
  * and an activation is taken before the result is written.
  */
-import { type Attribute, floatAttribute, type Node, type Parameter } from "../../../network/network.ts";
+import type { Attribute, Node, Parameter } from "../../../network/network.ts";
 import { NCHWC } from "./blocked.ts";
 
 /** The largest float32, for bounds that are not there. */
@@ -11,7 +11,7 @@ const LARGEST = 3.4028234663852886e38;
 const isConvolution = ({ op, domain }: Node): boolean => op === "Conv" && domain === NCHWC;
 
 /**
- * Nodes with Add, Relu, Clip and HardSigmoid taken into the convolutions in front of them. Additions of a blocked convolution's output
+ * Nodes with Add, Relu and Clip taken into the convolutions in front of them. Additions of a blocked convolution's output
  * must be of equal shapes, which those of the blocked layout are.
  *
  * @param outputs values that are read from outside
@@ -67,18 +67,10 @@ function fuse(conv: Node, next: Node, parameters: ReadonlyMap<string, Parameter>
 }
 
 function activationOf(
-  node: Node,
+  { op, inputs }: Node,
   parameters: ReadonlyMap<string, Parameter>,
 ): Record<string, Attribute> | undefined {
-  const { op, inputs } = node;
   if (op === "Relu") return { activation: { type: "string", value: "Relu" } };
-  if (op === "HardSigmoid") {
-    const params = [floatAttribute(node, "alpha", 0.2), floatAttribute(node, "beta", 0.5)];
-    return {
-      activation: { type: "string", value: op },
-      activation_params: { type: "floats", value: params },
-    };
-  }
   if (op !== "Clip") return undefined;
   const bound = (name: string | undefined, missing: number): number =>
     name === undefined || name === "" ? missing : Number(parameters.get(name)?.data[0] ?? NaN);

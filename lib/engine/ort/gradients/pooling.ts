@@ -1,12 +1,42 @@
-/** Gradients of pooling: averages, and whole maps. */
+/** Gradients of pooling. */
 import { intAttribute, intsAttribute, sizeOf } from "../../../network/network.ts";
 import { expand, reshape, scale } from "./arithmetic.ts";
 import { filled, type Graph } from "./graph.ts";
 import { NCHWC, paddedChannels } from "./blocked.ts";
-import { maxPool } from "./max-pool.ts";
 import { copyNode, input, plainInput, type Rule, type Rules } from "./site.ts";
 import type { Windows } from "../../windows.ts";
 import { windowsOf } from "./windows.ts";
+
+/**
+ * The gradient goes to the first maximum of each window. onnxruntime gives its position in the flattened input; windows
+ * may overlap, so positions add up.
+ */
+const maxPool: Rule = {
+  forward: (site) => {
+    const { graph: g, node } = site;
+    const attributes = { ...node.attributes } as Record<string, never>;
+    const [y, indices] = g.ops("MaxPool", [plainInput(site, 0)], 2, attributes);
+    const value = g.value(site.outputShapes[0], y);
+    positions.set(value, indices);
+    return [value];
+  },
+  backward: (site, [output], [dOutput]) => {
+    const indices = positions.get(output);
+    if (dOutput === undefined || indices === undefined) return [];
+    const { graph: g } = site;
+    const { shape } = input(site, 0);
+    const zeros = expand(g, g.scalar(0), [sizeOf(shape)]);
+    const flat = g.op(
+      "ScatterElements",
+      [zeros, reshape(g, indices, [-1]), reshape(g, g.plain(dOutput), [-1])],
+      { axis: 0, reduction: "add" },
+    );
+    return [g.value(shape, reshape(g, flat, shape))];
+  },
+};
+
+/** Output of a max pool -> name of the positions of its maxima. */
+const positions = new WeakMap<object, string>();
 
 /** How many elements each window averages, [1, 1, ...output]. */
 function counts(w: Windows, countPadding: boolean): number[] {

@@ -2,9 +2,9 @@
  * One training step against PyTorch eager, or against this project's own TensorFlow.js engine, interleaved in one run.
  *
  *   npx tsx test/bench/train-step.ts [face-resnet|vgg16|mobilenet-v2] [batch 32] [threads 2] [rounds 5] [steps 3]
- *       [--against torch|tfjs] [--apart]
+ *       [--against torch|tfjs] [--layouts nchw,nhwc] [--apart]
  *
- * PyTorch runs in both memory layouts and is credited with the faster one. Prints medians in milliseconds per image and
+ * PyTorch runs in both memory layouts, unless one is named, and is credited with the faster one. Prints medians in milliseconds per image and
  * the ratio ours / other as one JSON line, and keeps them in results/train-step-NETWORK.json; `cpuRatio` is that of the
  * processor time, which other work on the machine disturbs less. `--apart`: each side is started anew in every round and has
  * the memory to itself, for networks of which two do not fit.
@@ -24,6 +24,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     against: { type: "string", default: "torch" },
+    layouts: { type: "string", default: "nchw,nhwc" },
     apart: { type: "boolean", default: false },
   },
 });
@@ -98,11 +99,13 @@ async function openTorch(layout: string): Promise<Side> {
   return { run: async (n) => (await peer.ask(`${n}`)) as Times[], end: () => peer.end() };
 }
 
+const columns: Readonly<Partial<Record<string, string>>> = { nchw: "torchNchwMs", nhwc: "torchNhwcMs" };
+const layouts = values.layouts.split(",");
 const sides: Record<string, () => Promise<Side>> = {
   ours: () => openOurs("ort"),
   ...(values.against === "tfjs"
     ? { tfjs: () => openOurs("tfjs") }
-    : { nchw: () => openTorch("nchw"), nhwc: () => openTorch("nhwc") }),
+    : Object.fromEntries(layouts.map((layout) => [layout, () => openTorch(layout)]))),
 };
 const names = Object.keys(sides);
 const times = new Map(names.map((side) => [side, [] as Times[]]));
@@ -134,7 +137,9 @@ const row =
   values.against === "tfjs"
     ? { ...measured, other: engines.get("tfjs") ?? "", oursMs, tfjsMs: otherMs[0], ratio }
     : {
-        ...{ ...measured, torch, oursMs, torchNchwMs: otherMs[0], torchNhwcMs: otherMs[1], ratio },
+        ...{ ...measured, torch, oursMs },
+        ...Object.fromEntries(layouts.map((layout, i) => [columns[layout] ?? layout, otherMs[i]])),
+        ratio,
         ...{ oursCpuMs, torchCpuMs, cpuRatio: round(oursCpuMs / torchCpuMs) },
       };
 const kind = `${values.against === "tfjs" ? "-tfjs" : ""}${threads === 1 ? "-one-thread" : ""}`;

@@ -38,7 +38,7 @@ export async function predict(
   const parts = new Map<string, { width: number; chunks: Float32Array[]; rows: number }>();
   let done = 0;
   for await (const { item, outputs } of runStream(program, batches, (inputs) => inputs, { give })) {
-    if (signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped, nothing was kept");
+    if (signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped by the user");
     for (const name of options.outputs ?? Object.keys(outputs)) {
       if (!(name in outputs)) {
         const given = Object.keys(outputs).join(", ");

@@ -79,7 +79,7 @@ table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
 caption { text-align: left; padding: 0.9rem 1rem 0.5rem; font-weight: 620; font-size: 1rem; }
 caption > div { position: sticky; left: 1rem; width: calc(100cqi - 2rem); overflow-wrap: anywhere; }
 caption span { display: block; font-weight: 400; color: var(--ink-2); font-size: 0.9rem; max-width: 46rem; }
-th, td { padding: 0.42rem 0.6rem; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--rule); }
+th, td { padding: 0.42rem 0.5rem; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--rule); }
 th:first-child, td:first-child { padding-left: 1rem; }
 tbody tr:last-child > * { border-bottom: 0; }
 thead th { font-weight: 500; font-size: 0.82rem; color: var(--ink-2); border-bottom: 1px solid var(--line); background: var(--card); vertical-align: bottom; }
@@ -92,7 +92,7 @@ td .change { display: block; }
 .words { min-width: 4rem; overflow-wrap: break-word; }
 tbody th.words { max-width: 22rem; }
 td.words { max-width: 30rem; }
-.words.wide { min-width: 10.5rem; }
+.words.wide { min-width: 9.5rem; }
 thead th.number { white-space: normal; }
 tr.strong > * { background: var(--bar); }
 tr.strong > th { font-weight: 650; }

@@ -4,9 +4,9 @@
  *   npx tsx test/bench/train-step.ts [face-resnet|vgg16|mobilenet-v2] [batch 32] [threads 2] [rounds 5] [steps 3]
  *       [--against torch|tfjs] [--layouts nchw,nhwc] [--apart]
  *
- * PyTorch runs in both memory layouts, unless one is named, and is credited with the faster one. Prints medians in milliseconds per image and
- * the ratio ours / other as one JSON line, and keeps them in results/train-step-NETWORK.json; `cpuRatio` is that of the
- * processor time, which other work on the machine disturbs less. `--apart`: each side is started anew in every round and has
+ * PyTorch runs in both memory layouts, unless one is named, and is credited with the faster one. Prints medians in
+ * milliseconds per image and the ratio ours / other as one JSON line, and keeps them in
+ * results/train-step-NETWORK[-tfjs][-one-thread].json; `cpuRatio` is that of the processor time, which other work on the machine disturbs less. `--apart`: each side is started anew in every round and has
  * the memory to itself, for networks of which two do not fit.
  */
 import { parseArgs } from "node:util";

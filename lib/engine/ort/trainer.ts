@@ -46,7 +46,7 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     const data = network.parameters.get(name)?.data as Float32Array | undefined;
     const tensor = data === undefined ? empty(form?.packedShape ?? shape) : toKept(data, shape, form);
     current.set(name, tensor);
-    spare.set(name, new OrtTensor("float32", (tensor.data as Float32Array).slice(), tensor.dims));
+    spare.set(name, toKept(tensor.data as Float32Array, tensor.dims, undefined));
   }
 
   const sessions = new Map<string, Promise<Compiled>>();

@@ -1,5 +1,6 @@
 /** What the ort worker takes beyond what all engines share. */
 import type { Parameter } from "../../network/network.ts";
+import type { Methods } from "../worker/messages.ts";
 import type { SessionSettings } from "./session.ts";
 
 /** An ONNX file, the values that a run gives, and how its session is built. */
@@ -8,6 +9,8 @@ export interface Compilation {
   readonly outputs: readonly string[];
   readonly settings: Pick<SessionSettings, "threads" | "alone">;
 }
+
+export type OrtMethods = Methods<Compilation, null>;
 
 /** Bytes of parameters. */
 export function bytesOf(parameters: Iterable<Parameter>): number {

@@ -12,7 +12,7 @@ import { type Client, startClient } from "../worker/client.ts";
 import { sideBySide } from "../stream.ts";
 import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
 import { needCuda, tryCuda } from "./cuda.ts";
-import { bytesOf, type Compilation } from "./messages.ts";
+import { bytesOf, type OrtMethods } from "./messages.ts";
 
 /** Fewest runs of a stream for which a second copy pays: compiling it takes as long as it saves in twenty to forty. */
 const SHORTEST_STREAM = 32;
@@ -42,13 +42,13 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   }
   const { device = "cpu" } = options;
   if (device === "cuda") needCuda();
-  const start = async (): Promise<Client<Compilation, null>> => {
-    const client = startClient<Compilation, null>("ort", scriptBeside(import.meta.url, "worker"));
+  const start = async (): Promise<Client<OrtMethods>> => {
+    const client = startClient<OrtMethods>("ort", scriptBeside(import.meta.url, "worker"));
     await client.call("hello", device);
     return client;
   };
   const client = await start();
-  let second: Promise<Client<Compilation, null>> | undefined;
+  let second: Promise<Client<OrtMethods>> | undefined;
   const engine: Engine = {
     name: "ort",
     description: `onnxruntime-node ${ortVersion()}, ${device.toUpperCase()}`,
@@ -88,7 +88,7 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
 
 /** A compute thread, and how many threads its kernels use. */
 interface Lane {
-  readonly client: Client<Compilation, null>;
+  readonly client: Client<OrtMethods>;
   readonly threads: number;
 }
 

@@ -23,6 +23,8 @@ export function chooseDevice(chosen: Device): void {
   device = chosen;
 }
 
+export const computesOnCpu = (): boolean => device === "cpu";
+
 /** Builds a session from ONNX bytes. Operators that a GPU does not have run on the CPU. */
 export async function createSession(model: Uint8Array, settings: SessionSettings): Promise<Session> {
   try {

@@ -4,23 +4,16 @@ import type { Network, Node, Parameter, ValueInfo } from "../../network/network.
 import { sizeOf } from "../../network/network.ts";
 import type { Shape } from "../../network/shapes-context.ts";
 import { propagate } from "../../network/shapes.ts";
-import {
-  CLIP_EPSILON,
-  runningStatistics,
-  slotKey,
-  usesBatchStatistics,
-  withInputShapes,
-} from "../training.ts";
+import { runningStatistics, usesBatchStatistics, withInputShapes } from "../training.ts";
 import type { TrainingSetup } from "../worker/messages.ts";
-import { mul, scale, sqrt } from "./gradients/arithmetic.ts";
 import { buildBackward, buildForward } from "./gradients/differentiate.ts";
 import { createGraph, type Graph, type Value } from "./gradients/graph.ts";
 import { buildLoss } from "./gradients/losses.ts";
-import { planOptimizer } from "./gradients/optimizers.ts";
 import { weightForms } from "./gradients/packing.ts";
 import { fuseConvolutions } from "./gradients/fuse.ts";
 import { centreNorms, poolFirst } from "./gradients/simplify.ts";
 import type { TrainingHooks } from "./gradients/site.ts";
+import { addUpdate, NORM, rename, type StateTensors, type Update } from "./update-graph.ts";
 
 export interface TrainingGraphOptions {
   readonly network: Network;
@@ -48,14 +41,12 @@ export interface TrainingGraph {
   readonly dropout: readonly DropoutMask[];
   /** Name of the graph's input for each optimiser scalar. */
   readonly scalars: readonly string[];
-  /** Trained tensor (parameter, running statistic or optimiser slot) -> names of its input and output. */
-  readonly tensors: ReadonlyMap<string, { readonly input: string; readonly output: string }>;
+  readonly tensors: StateTensors;
   /** Parameter -> output that holds its gradient. */
   readonly gradients: ReadonlyMap<string, string>;
 }
 
 export const TERMS = "loss terms";
-export const NORM = "gradient norm";
 
 /** Builds the graph for fixed input shapes. */
 export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph {
@@ -151,31 +142,11 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
 
   rename(graph, terms.length === 1 ? terms[0] : graph.op("Concat", terms, { axis: 0 }), TERMS);
   const outputs = [TERMS];
-  const tensors = new Map<string, { input: string; output: string }>();
-  const scalars: string[] = [];
+  let update: Update = { scalars: [], tensors: new Map() };
   if (options.mode === "step") {
-    const plan = planOptimizer(setup.options.optimizer);
-    const norm = globalNorm(graph, [...gradients.values()]);
-    rename(graph, graph.op("Reshape", [norm, graph.ints([1])]), NORM);
-    outputs.push(NORM);
-    const clip = clipFactor(graph, norm, setup.options.clipNorm);
-    for (const name of plan.scalars) scalars.push(addInput(graph.fresh(`optimizer ${name}`), []));
-    for (const [parameter, gradient] of gradients) {
-      const shape = shapeOf(parameter);
-      const state = plan.slots.map((slot) => addInput(slotKey(slot, parameter), shape));
-      const update = plan.update(graph, {
-        parameter,
-        gradient: clip === undefined ? gradient : mul(graph, gradient, clip),
-        state,
-        scalars,
-      });
-      tensors.set(parameter, { input: parameter, output: update.parameter });
-      plan.slots.forEach((slot, i) =>
-        tensors.set(slotKey(slot, parameter), { input: state[i], output: update.state[i] }),
-      );
-    }
-    for (const [name, output] of updates) tensors.set(name, { input: name, output });
-    outputs.push(...[...tensors.values()].map(({ output }) => output));
+    update = addUpdate(graph, gradients, { setup, shapeOf, addInput });
+    for (const [name, output] of updates) update.tensors.set(name, { input: name, output });
+    outputs.push(NORM, ...[...update.tensors.values()].map(({ output }) => output));
   } else {
     outputs.push(...gradients.values());
   }
@@ -183,33 +154,13 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
     network: finish(network, graph, inputs, [...new Set(outputs)]),
     feeds,
     dropout,
-    scalars,
-    tensors,
     gradients,
+    ...update,
   };
 }
 
 function zeros(graph: Graph, shape: Shape): string {
   return graph.op("Identity", [graph.floats(shape, new Float32Array(sizeOf(shape)))]);
-}
-
-/** sqrt of the sum of all squares, a scalar. */
-function globalNorm(graph: Graph, gradients: readonly string[]): string {
-  const squares = gradients.map((name) => graph.op("ReduceSumSquare", [name], { keepdims: 0 }));
-  return sqrt(graph, squares.length === 1 ? squares[0] : graph.op("Sum", squares));
-}
-
-/** min(1, limit / norm), or undefined where nothing is clipped. */
-function clipFactor(graph: Graph, norm: string, limit: number | undefined): string | undefined {
-  if (limit === undefined) return undefined;
-  const larger = graph.op("Add", [norm, graph.scalar(CLIP_EPSILON)]);
-  const ratio = scale(graph, graph.op("Reciprocal", [larger]), limit);
-  return graph.op("Min", [ratio, graph.scalar(1)]);
-}
-
-/** Gives the last made node's output `from` the name `to`. */
-function rename(graph: Graph, from: string, to: string): void {
-  graph.nodes.push({ name: to, op: "Identity", domain: "", inputs: [from], outputs: [to], attributes: {} });
 }
 
 /** The graph as a network, without what nobody reads. */

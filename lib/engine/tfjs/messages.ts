@@ -1,5 +1,6 @@
 /** What the tfjs worker takes and gives beyond what all engines share. */
 import type { Network } from "../../network/network.ts";
+import type { Methods } from "../worker/messages.ts";
 
 export interface Compilation {
   readonly network: Network;
@@ -12,3 +13,5 @@ export interface Hello {
   readonly isGpu: boolean;
   readonly threads: number;
 }
+
+export type TfjsMethods = Methods<Compilation, Hello>;

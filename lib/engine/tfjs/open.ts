@@ -5,7 +5,7 @@ import type { Engine, EngineOptions } from "../engine.ts";
 import { scriptBeside } from "../../core/worker.ts";
 import { startClient } from "../worker/client.ts";
 import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
-import type { Compilation, Hello } from "./messages.ts";
+import type { TfjsMethods } from "./messages.ts";
 
 /** Whether the GPU build of TensorFlow.js is installed. Nothing is loaded. */
 export function isGpuBuildInstalled(): boolean {
@@ -27,7 +27,7 @@ export async function openTfjs(options: EngineOptions = {}): Promise<TfjsEngine>
   if (options.threads !== undefined && (!Number.isInteger(options.threads) || options.threads < 1)) {
     throw new EtlError("usage", `threads: ${options.threads}, an integer of at least 1 was needed`);
   }
-  const client = startClient<Compilation, Hello>("tfjs", scriptBeside(import.meta.url, "worker"));
+  const client = startClient<TfjsMethods>("tfjs", scriptBeside(import.meta.url, "worker"));
   const { description, isGpu, threads } = await client.call("hello", null).catch(async (error: unknown) => {
     await client.close();
     throw error;

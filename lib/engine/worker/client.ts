@@ -1,15 +1,15 @@
 /** The calling thread's end of a worker: requests out, promises back. */
 import { EtlError, messageOf } from "../../core/errors.ts";
 import { startThread } from "../../core/worker.ts";
-import type { Method, Methods, Reply, Request } from "./messages.ts";
+import type { MethodTable, Reply, Request } from "./messages.ts";
 
-/** A running worker. Calls are answered in the order they are made. */
-export interface Client<Compile, Hello> {
-  call<M extends Method>(
+/** A running worker with the methods `T`. Calls are answered in the order they are made. */
+export interface Client<T extends MethodTable<T>> {
+  call<M extends keyof T & string>(
     method: M,
-    payload: Methods<Compile, Hello>[M]["takes"],
+    payload: T[M]["takes"],
     transfer?: readonly ArrayBuffer[],
-  ): Promise<Methods<Compile, Hello>[M]["gives"]>;
+  ): Promise<T[M]["gives"]>;
   /** Ends the worker after the calls under way. Later calls are refused. */
   close(): Promise<void>;
 }
@@ -24,7 +24,7 @@ interface Waiting {
  *
  * @param engine name of the engine, for messages
  */
-export function startClient<Compile, Hello>(engine: string, script: URL): Client<Compile, Hello> {
+export function startClient<T extends MethodTable<T>>(engine: string, script: URL): Client<T> {
   const worker = startThread(script);
   worker.unref();
   const waiting = new Map<number, Waiting>();
@@ -57,14 +57,14 @@ export function startClient<Compile, Hello>(engine: string, script: URL): Client
     failAll(new EtlError("engine", `${found}, a running one was needed`));
   });
 
-  const call: Client<Compile, Hello>["call"] = (method, payload, transfer = []) =>
+  const call: Client<T>["call"] = (method, payload, transfer = []) =>
     new Promise((resolve, reject) => {
       if (ended) {
         reject(ended);
         return;
       }
       const request: Request = { call: calls++, method, payload };
-      waiting.set(request.call, { resolve: resolve as Waiting["resolve"], reject });
+      waiting.set(request.call, { resolve: resolve, reject });
       worker.ref();
       try {
         worker.postMessage(request, [...transfer]);

@@ -10,8 +10,17 @@ export interface TrainingSetup {
   readonly threads: number;
 }
 
+/** What a method of a worker takes and what it gives. */
+interface MethodShape {
+  readonly takes: unknown;
+  readonly gives: unknown;
+}
+
+/** Methods by name; every worker can be closed. */
+export type MethodTable<T> = Readonly<Record<keyof T, MethodShape>> & { readonly close: MethodShape };
+
 /**
- * The methods of a worker: what each takes and what it gives. `id` names a compiled program or trainer. Engines differ
+ * The methods of an engine's worker: what each takes and what it gives. `id` names a compiled program or trainer. Engines differ
  * in what a compilation takes and in what they say of themselves once the native package has loaded.
  */
 export interface Methods<Compile = unknown, Hello = unknown> {
@@ -66,11 +75,9 @@ export interface Returning<T> {
   readonly returned: readonly Float32Array<ArrayBuffer>[];
 }
 
-export type Method = keyof Methods;
-
 export interface Request {
   readonly call: number;
-  readonly method: Method;
+  readonly method: string;
   readonly payload: unknown;
 }
 

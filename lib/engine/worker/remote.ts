@@ -5,14 +5,14 @@ import { type Network, producersOf, sizeOf, type Tensor } from "../../network/ne
 import type { Program, Tensors, Trainer, TrainingOptions } from "../engine.ts";
 import { trainableParameters } from "../training.ts";
 import type { Client } from "./client.ts";
-import { buffersOf, type Returning, type TrainingSetup } from "./messages.ts";
+import { buffersOf, type Methods, type Returning, type TrainingSetup } from "./messages.ts";
 
 /** How an engine's errors of a run are made readable; default: as they are. */
 type Explain = <T>(result: Promise<T>) => Promise<T>;
 
 /** The compiled program `id` of a worker. */
 export function remoteProgram<Compile, Hello>(
-  client: Client<Compile, Hello>,
+  client: Client<Methods<Compile, Hello>>,
   network: Network,
   id: number,
   explain: Explain = (result) => result,
@@ -38,7 +38,7 @@ export function remoteProgram<Compile, Hello>(
 
 /** Compiles a training step in a worker. */
 export async function remoteTrainer<Compile, Hello>(
-  client: Client<Compile, Hello>,
+  client: Client<Methods<Compile, Hello>>,
   network: Network,
   training: TrainingOptions,
   threads: number,

@@ -7,6 +7,7 @@ import {
   buffersOf,
   type Failure,
   type Methods,
+  type MethodTable,
   type Reply,
   type Request,
   type TrainingSetup,
@@ -44,23 +45,31 @@ interface Answer {
   readonly transfer?: readonly ArrayBuffer[];
 }
 
-type Handlers<Compile, Hello> = {
-  readonly [M in keyof Methods]: (payload: Methods<Compile, Hello>[M]["takes"]) => Promise<Answer>;
+type Handlers<T extends MethodTable<T>> = {
+  readonly [M in keyof T]: (payload: T[M]["takes"]) => Promise<Answer>;
 };
 
-/** Answers the calling thread from now on. */
+/** Answers the calling thread from now on with an engine. */
 export function serve<Compile, Hello>(service: Service<Compile, Hello>): void {
-  const handlers = handlersOf(service);
+  answerCalls<Methods<Compile, Hello>>(service.engine, handlersOf(service));
+}
+
+/**
+ * Answers the calling thread from now on, one call after the other.
+ *
+ * @param engine name of the engine, for messages
+ */
+export function answerCalls<T extends MethodTable<T>>(engine: string, handlers: Handlers<T>): void {
   const answer = async ({ call, method, payload }: Request): Promise<void> => {
     let reply: Reply;
     let transfer: readonly ArrayBuffer[] = [];
     try {
-      const handler = handlers[method] as (payload: unknown) => Promise<Answer>;
+      const handler = handlers[method as keyof T];
       const done = await handler(payload);
       reply = { call, result: done.result };
       transfer = done.transfer ?? [];
     } catch (error) {
-      reply = { call, failure: failureOf(service.engine, error) };
+      reply = { call, failure: failureOf(engine, error) };
     }
     parentPort?.postMessage(reply, [...transfer]);
   };
@@ -70,7 +79,7 @@ export function serve<Compile, Hello>(service: Service<Compile, Hello>): void {
   });
 }
 
-function handlersOf<Compile, Hello>(service: Service<Compile, Hello>): Handlers<Compile, Hello> {
+function handlersOf<Compile, Hello>(service: Service<Compile, Hello>): Handlers<Methods<Compile, Hello>> {
   const programs = new Map<number, RunningProgram>();
   const trainers = new Map<number, RunningTrainer>();
   let created = 0;

@@ -59,7 +59,8 @@ export async function prepareImages(
 ): Promise<ImageStore> {
   const { progress = silent, cacheDir = defaultCacheDir() } = options;
   const { width, height } = size;
-  const lanes = (options.threads ?? availableParallelism()) + 1;
+  // some wait for the disk while others are decoded
+  const lanes = 3 * (options.threads ?? availableParallelism());
   // Slots are ordered by name, so that another split or seed finds the same cache.
   const unique = new Map(dataset.items.map((item) => [item.file, item]));
   const entries = [...unique.values()].sort((a, b) => (a.file < b.file ? -1 : 1));

@@ -1,6 +1,7 @@
 /** Refit, with the engine: samples patches of the cut network and targets of the original, and solves layer by layer. */
 import { createRandom } from "../core/random.ts";
-import type { Engine } from "../engine/engine.ts";
+import type { Engine, Tensors } from "../engine/engine.ts";
+import { runStream } from "../engine/stream.ts";
 import type { Network, Tensor } from "../network/network.ts";
 import { inferShapes } from "../network/shapes.ts";
 import { liveBefore, segment, subnetwork } from "../network/subnetwork.ts";
@@ -133,9 +134,11 @@ async function readTargets(
   );
   const program = await engine.compile(subnetwork(original, values));
   const starts = new Map<string, number>();
+  const input = original.inputs[0].name;
   try {
-    for (const [b, x] of what.images.entries()) {
-      const outputs = await program.run({ [original.inputs[0].name]: x });
+    const stream = runStream(program, what.images.entries(), ([, x]) => ({ [input]: x }));
+    for await (const { item, outputs } of stream) {
+      const [b] = item;
       for (const step of steps) {
         const at = what.samples.get(step.layer)?.positions[b];
         const into = targets.get(step.layer);
@@ -177,14 +180,16 @@ async function refitLayer(
   const residual = target.slice();
   const present = new Float32Array(target.length);
   let start = 0;
+  // what no later node reads is given away
+  const inputsOf = ([, before]: [number, Record<string, Tensor>]): Tensors =>
+    Object.fromEntries(
+      part.inputs.map((name) => [name, live.includes(name) ? copyOf(before[name]) : before[name]]),
+    );
   try {
-    for (const [b, before] of walk.live.entries()) {
-      // what no later node reads is given away
-      const inputs = part.inputs.map((name): [string, Tensor] => [
-        name,
-        live.includes(name) ? copyOf(before[name]) : before[name],
-      ]);
-      const made = await program.run(Object.fromEntries(inputs), { give: true });
+    for await (const { item, outputs: made } of runStream(program, walk.live.entries(), inputsOf, {
+      give: true,
+    })) {
+      const [b, before] = item;
       const values: Record<string, Tensor> = { ...before, ...made };
       const at = sample.positions[b];
       gatherPatches(values[step.input], at, { geometry: step.geometry, into: patches, start });

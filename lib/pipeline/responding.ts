@@ -1,10 +1,14 @@
-/** Stage responses: how single filters respond to the label (the paper's figure 2), on a sample of training pictures. */
-import type { Task, TapMoments } from "../core/artifacts.ts";
+/**
+ * Stage responses: how single filters respond to the label (the paper's figure 2). To classes from the moments of the
+ * harvest, to numbers on a sample of training pictures.
+ */
+import type { Moments, Task, TapMoments } from "../core/artifacts.ts";
 import { readJson, writeJson } from "../core/files.ts";
 import { createRandom } from "../core/random.ts";
 import { mergeMoments } from "../core/moments.ts";
 import type { ResponseRecord } from "../core/record.ts";
 import { spread } from "../core/statistics.ts";
+import { responsesByClass } from "../harvest/by-class.ts";
 import { correlationRanking } from "../lasso/ranking.ts";
 import { subnetwork } from "../network/subnetwork.ts";
 import { withPooledTaps, type Tap } from "../network/taps.ts";
@@ -22,6 +26,8 @@ interface Chosen {
   readonly channels: number;
   readonly filter: number;
   readonly correlation: number;
+  /** Of the whole tap and the task, over all folds. */
+  readonly moments: Moments;
 }
 
 /**
@@ -50,9 +56,13 @@ async function responsesTo(
   const alone = tasks.length === 1;
   const file = alone ? "responses.json" : `responses-${name}.json`;
   await folder.stage(alone ? "responses" : `responses:${name}`, {
-    inputs: { harvest: harvestKey(context), sampleSize, shownTaps, groupCount, schema: 2 },
+    inputs: { harvest: harvestKey(context), sampleSize, shownTaps, groupCount, schema: 3 },
     files: [file],
-    produce: async () => writeJson(folder.file(file), await measure(context, of, chosen)),
+    produce: async () =>
+      writeJson(
+        folder.file(file),
+        kind === "regression" ? await toNumbers(context, of, chosen) : toClasses(of.task, chosen),
+      ),
   });
   return (await readJson(folder.file(file))) as ResponseRecord[];
 }
@@ -60,9 +70,10 @@ async function responsesTo(
 /** The most correlated filter of `shownTaps` taps, spread evenly over the depth. */
 function chosenFilters(taps: readonly Tap[], moments: readonly TapMoments[]): Chosen[] {
   return shownAmong(taps.length).map((t) => {
-    const { rho, order } = correlationRanking(mergeMoments(moments[t].folds));
+    const merged = mergeMoments(moments[t].folds);
+    const { rho, order } = correlationRanking(merged);
     const { tap, layer, channels } = taps[t];
-    return { tap, layer, channels, filter: order[0], correlation: rho[order[0]] };
+    return { tap, layer, channels, filter: order[0], correlation: rho[order[0]], moments: merged };
   });
 }
 
@@ -122,7 +133,17 @@ export async function pooledResponses(
   return values;
 }
 
-async function measure(
+/** Responses to each class, of all training pictures. */
+function toClasses({ classes: labels }: Task, chosen: readonly Chosen[]): ResponseRecord[] {
+  return chosen.map(({ tap, layer, filter, correlation, moments }) => {
+    const { mean, sd, classes } = responsesByClass(moments, filter);
+    const points = classes.map((of, k) => ({ label: labels[k], ...of }));
+    return { tap, layer, filter, correlation, mean, sd, points };
+  });
+}
+
+/** Responses to ranges of a number, of a sample of training pictures. */
+async function toNumbers(
   context: RunContext,
   of: RunTask,
   chosen: readonly Chosen[],
@@ -142,17 +163,9 @@ async function measure(
   });
 }
 
-/** The group of every sampled row: its class, or one of at most `groupCount` ranges of the label. */
-function groupsOf(task: Task, known: Float32Array): { names: (string | number)[]; of: Int32Array } {
-  const q = task.outputs;
-  const targets = Array.from({ length: known.length / q }, (_, i) => known.subarray(i * q, (i + 1) * q));
-  if (task.kind === "binary") {
-    return { names: [...task.classes], of: Int32Array.from(targets, ([value]) => (value >= 0.5 ? 1 : 0)) };
-  }
-  if (task.kind === "categorical") {
-    return { names: [...task.classes], of: Int32Array.from(targets, (row) => row.indexOf(Math.max(...row))) };
-  }
-  const labels = targets.map(([value]) => value / task.scale);
+/** The group of every sampled row: one of at most `groupCount` ranges of the label, or of a few more labels. */
+function groupsOf(task: Task, known: Float32Array): { names: number[]; of: Int32Array } {
+  const labels = Array.from(known, (value) => value / task.scale);
   const distinct = [...new Set(labels.map((label) => Number(label.toPrecision(6))))].sort((a, b) => a - b);
   if (distinct.length <= 2 * groupCount) {
     return {

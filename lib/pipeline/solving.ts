@@ -13,7 +13,7 @@ interface SolveOptions {
 }
 
 /** Work (filters squared times outputs squared, over all taps) below which no thread is started. */
-const smallWork = 4e6;
+const smallWork = 1e5;
 
 /** Solves every tap; the result does not depend on the number of threads. */
 export async function solveCurves(moments: readonly TapMoments[], options: SolveOptions): Promise<Curve[]> {

@@ -156,19 +156,27 @@ export function gatherPatches(
 ): void {
   const [, channels, height, width] = x.shape;
   const { kernel, strides, pads, dilations } = geometry;
+  const { data } = x;
   const area = height * width;
-  let to = start * channels * kernel[0] * kernel[1];
+  const size = kernel[0] * kernel[1];
+  // where the elements of a patch lie in its channel; below 0: in the padding
+  const offsets = new Int32Array(size);
+  let to = start * channels * size;
   for (let i = 0; i < at.length; i += 3) {
     const [top, left] = [at[i + 1] * strides[0] - pads[0], at[i + 2] * strides[1] - pads[1]];
-    for (let c = 0; c < channels; c++) {
-      const base = (at[i] * channels + c) * area;
-      for (let a = 0; a < kernel[0]; a++) {
-        const row = top + a * dilations[0];
-        for (let b = 0; b < kernel[1]; b++) {
-          const column = left + b * dilations[1];
-          const inside = row >= 0 && row < height && column >= 0 && column < width;
-          into[to++] = inside ? x.data[base + row * width + column] : 0;
-        }
+    for (let a = 0, k = 0; a < kernel[0]; a++) {
+      const row = top + a * dilations[0];
+      for (let b = 0; b < kernel[1]; b++, k++) {
+        const column = left + b * dilations[1];
+        const inside = row >= 0 && row < height && column >= 0 && column < width;
+        offsets[k] = inside ? row * width + column : -1;
+      }
+    }
+    let base = at[i] * channels * area;
+    for (let c = 0; c < channels; c++, base += area) {
+      for (let k = 0; k < size; k++, to++) {
+        const offset = offsets[k];
+        into[to] = offset < 0 ? 0 : data[base + offset];
       }
     }
   }
@@ -185,11 +193,12 @@ export function gatherPoints(
   }: { readonly channels: ArrayLike<number>; readonly into: Float32Array; readonly start: number },
 ): void {
   const [, total, height, width] = x.shape;
+  const { data } = x;
+  const area = height * width;
   let to = start * channels.length;
   for (let i = 0; i < at.length; i += 3) {
-    for (let c = 0; c < channels.length; c++) {
-      into[to++] = x.data[((at[i] * total + channels[c]) * height + at[i + 1]) * width + at[i + 2]];
-    }
+    const place = at[i] * total * area + at[i + 1] * width + at[i + 2];
+    for (let c = 0; c < channels.length; c++, to++) into[to] = data[place + channels[c] * area];
   }
 }
 

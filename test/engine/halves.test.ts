@@ -70,7 +70,7 @@ async function halvesOf(
   const setup = { options, trainable: names, threads };
   const plan = planOptimizer(options.optimizer);
   const state = createTrainingState(network, setup, { plan, block: 0 });
-  const halves = createHalves(network, setup, { plan, block: 0, state });
+  const halves = createHalves({ network, setup, plan, block: 0, state });
   await halves?.dispose();
   return halves;
 }

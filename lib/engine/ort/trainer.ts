@@ -99,7 +99,7 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     mode: "step",
     block,
   });
-  const halves = createHalves(network, setup, { plan, block, state });
+  const halves = createHalves({ network, setup, plan, block, state });
 
   return {
     step: (inputs, learningRate) =>

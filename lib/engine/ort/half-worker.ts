@@ -3,8 +3,7 @@ import type { Tensors } from "../engine.ts";
 import { buffersOf } from "../worker/messages.ts";
 import { answerCalls } from "../worker/serve.ts";
 import { createInPlaceSession, type InPlaceSession } from "./in-place.ts";
-import type { SessionSettings } from "./session.ts";
-import { toOrt } from "./session.ts";
+import { type SessionSettings, toOrt } from "./session.ts";
 
 /** What the thread is asked to do. */
 export interface HalfMethods {

@@ -15,9 +15,9 @@ import type { OptimizerPlan } from "./gradients/optimizers.ts";
 import { createInPlaceSession, type InPlaceSession } from "./in-place.ts";
 import { bytesOf } from "./messages.ts";
 import { type OtherHalf, type OtherSession, type Shapes, startOtherHalf } from "./other-half.ts";
-import { computesOnCpu, type OrtTensor, type SessionSettings, toOrt } from "./session.ts";
-import { fedTensor, scalarFeeds, stepResult } from "./training-feeds.ts";
-import { buildTrainingGraph, TERMS, type TrainingGraph } from "./training-graph.ts";
+import { computesOnCpu, fromOrt, type OrtTensor, type SessionSettings, toOrt } from "./session.ts";
+import { fedTensors, scalarFeeds, stepResult, withState } from "./training-feeds.ts";
+import { buildTrainingGraph, TERMS, type TrainingGraph, trainingSettings } from "./training-graph.ts";
 import { empty, type TrainingState } from "./training-state.ts";
 import { buildUpdateGraph, NORM, partKey, type UpdateGraph } from "./update-graph.ts";
 
@@ -120,12 +120,8 @@ async function compileParts(site: Site, other: OtherHalf, inputs: Tensors): Prom
 }
 
 function settingsOf({ block }: Site, threads: number): SessionSettings {
-  return {
-    threads,
-    optimization: block > 0 ? "disabled" : "all",
-    // planning memory makes no step of half a batch quicker, and asks for all of it a second time
-    fixedShapes: false,
-  };
+  // planning memory makes no step of half a batch quicker, and asks for all of it a second time
+  return { ...trainingSettings(block), threads, fixedShapes: false };
 }
 
 /** The gradients of some rows of a batch, already times their share of it. */
@@ -170,28 +166,23 @@ async function step(
   const { network, setup, plan, state } = site;
   const { graphs, rows, session, other, into } = parts;
   const n = rows[0] + rows[1];
-  const fed: Record<string, Tensor> = {};
-  for (const { name } of network.inputs) fed[name] = inputs[name];
-  for (const [name, [, ...row]] of graphs[0].feeds) fed[name] = fedTensor(inputs, name, [n, ...row]);
-
-  const feeds = graphs.map((graph, part) =>
-    withState(state, graph, partOf(fed, { start: part * rows[0], rows: rows[part] })),
+  const fed = fedTensors(network, inputs, { feeds: graphs[0].feeds, rows: n });
+  const [ours, toSend] = graphs.map((graph, part) =>
+    withState(state, graph.network, toOrt(partOf(fed, { start: part * rows[0], rows: rows[part] }))),
   );
-  const [theirs] = await Promise.all([other.run(feeds[1]), session.run(toOrt(feeds[0]), into)]);
+  const sent = Object.entries(toSend).map(([name, tensor]) => [name, fromOrt(name, tensor)] as const);
+  const [theirs] = await Promise.all([other.run(Object.fromEntries(sent)), session.run(ours, into)]);
   const received = toOrt(theirs);
 
-  const { tensors, scalars } = updating.graph;
-  const given = scalarFeeds(scalars, plan, { learningRate, step: state.steps + 1 });
-  for (const name of tensors.keys()) {
-    const tensor = state.current(name);
-    if (tensor !== undefined) given[name] = tensor;
-  }
+  const { graph } = updating;
+  const given = scalarFeeds(graph.scalars, plan, { learningRate, step: state.steps + 1 });
   for (const name of setup.trainable) {
     given[partKey(0, name)] = into[graphs[0].gradients.get(name) ?? ""];
     given[partKey(1, name)] = received[graphs[1].gradients.get(name) ?? ""];
   }
   const norm = empty([1]);
-  await updating.session.run(given, { [NORM]: norm, ...state.spare(tensors) });
+  const feeds = withState(state, graph.network, given);
+  await updating.session.run(feeds, { [NORM]: norm, ...state.spare(graph.tensors) });
   state.advance();
   const { losses } = setup.options;
   const termOf = (of: OrtTensor, i: number): number => Number(of.data[i]);
@@ -199,17 +190,6 @@ async function step(
     (_, i) => (rows[0] * termOf(into[TERMS], i) + rows[1] * termOf(received[TERMS], i)) / n,
   );
   return stepResult(losses, terms, termOf(norm, 0));
-}
-
-/** All that a graph reads: what is fed, and the state. */
-function withState(state: TrainingState, { network }: TrainingGraph, fed: Tensors): Tensors {
-  const feeds: Record<string, Tensor> = {};
-  for (const { name } of network.inputs) {
-    const { dims, data } = state.current(name) ?? {};
-    if (name in fed) feeds[name] = fed[name];
-    else if (dims !== undefined) feeds[name] = { shape: dims, data: data as Float32Array };
-  }
-  return feeds;
 }
 
 function shapeIn(state: TrainingState, name: string): readonly number[] {

@@ -12,8 +12,8 @@ import { planOptimizer } from "./gradients/optimizers.ts";
 import { createHalves } from "./halves.ts";
 import { createInPlaceSession, type InPlaceSession } from "./in-place.ts";
 import { OrtTensor, toOrt } from "./session.ts";
-import { fedTensor, scalarFeeds, stepResult, weightedSum } from "./training-feeds.ts";
-import { buildTrainingGraph, TERMS, type TrainingGraph } from "./training-graph.ts";
+import { fedTensors, scalarFeeds, stepResult, weightedSum, withState } from "./training-feeds.ts";
+import { buildTrainingGraph, TERMS, type TrainingGraph, trainingSettings } from "./training-graph.ts";
 import { createTrainingState, empty } from "./training-state.ts";
 import { NORM } from "./update-graph.ts";
 
@@ -40,13 +40,8 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
   const sessions = new Map<string, Promise<Compiled>>();
   const compile = async (mode: Mode, inputShapes: Readonly<Record<string, Shape>>): Promise<Compiled> => {
     const graph = buildTrainingGraph({ network, setup, inputShapes, mode, block });
-    const session = await createInPlaceSession(writeOnnx(graph.network), {
-      threads: setup.threads,
-      // in the blocked layout there is nothing left to fuse, and looking for it takes most of the compile time
-      optimization: block > 0 ? "disabled" : "all",
-      fixedShapes: true,
-    });
-    return { graph, session };
+    const settings = { ...trainingSettings(block), threads: setup.threads, fixedShapes: true };
+    return { graph, session: await createInPlaceSession(writeOnnx(graph.network), settings) };
   };
   const compiled = (mode: Mode, inputs: Tensors): Promise<Compiled> => {
     const inputShapes = Object.fromEntries(network.inputs.map(({ name }) => [name, inputs[name].shape]));
@@ -60,20 +55,13 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     return found;
   };
 
-  const feedsFor = ({ network: { inputs: needed }, feeds, dropout }: TrainingGraph, inputs: Tensors) => {
-    const result: Record<string, OrtTensor> = {};
-    const fed = Object.fromEntries(network.inputs.map(({ name }) => [name, inputs[name]]));
-    for (const [name, shape] of feeds) fed[name] = fedTensor(inputs, name, shape);
-    const given = toOrt(fed);
-    for (const { name, shape, node, ratio } of dropout) {
+  const feedsFor = (graph: TrainingGraph, inputs: Tensors): Record<string, OrtTensor> => {
+    const given = toOrt(fedTensors(network, inputs, graph));
+    for (const { name, shape, node, ratio } of graph.dropout) {
       const mask = dropoutMask(shape, { seed, step: state.steps, node, ratio });
       given[name] = new OrtTensor("float32", mask, shape);
     }
-    for (const { name } of needed) {
-      const tensor = given[name] ?? state.current(name);
-      if (tensor !== undefined) result[name] = tensor;
-    }
-    return result;
+    return withState(state, graph.network, given);
   };
 
   const stepWhole = async (inputs: Tensors, learningRate: number): Promise<StepResult> => {

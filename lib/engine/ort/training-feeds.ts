@@ -1,17 +1,43 @@
-/** What a training graph is fed with beside the state. */
+/** What a training graph is fed with, and what it reports. */
 import { EtlError } from "../../core/errors.ts";
-import { sizeOf, type Tensor } from "../../network/network.ts";
+import { type Network, sizeOf, type Tensor } from "../../network/network.ts";
 import type { Shape } from "../../network/shapes-context.ts";
 import type { LossTerm, StepResult, Tensors } from "../engine.ts";
 import type { OptimizerPlan } from "./gradients/optimizers.ts";
 import { OrtTensor } from "./session.ts";
+import type { TrainingState } from "./training-state.ts";
 
 /**
- * A target or mask of the given shape.
+ * The network's inputs, and the targets and masks of a graph for a batch of `rows` rows.
  *
- * @throws EtlError `usage` where it is missing or of another size
+ * @param feeds name -> shape, of which `rows` replaces the first dimension
+ * @throws EtlError `usage` where a target or mask is missing or of another size
  */
-export function fedTensor(inputs: Tensors, name: string, shape: Shape): Tensor {
+export function fedTensors(
+  network: Network,
+  inputs: Tensors,
+  { feeds, rows }: { readonly feeds: ReadonlyMap<string, Shape>; readonly rows?: number },
+): Tensors {
+  const fed = Object.fromEntries(network.inputs.map(({ name }) => [name, inputs[name]]));
+  for (const [name, [first, ...row]] of feeds) fed[name] = fedTensor(inputs, name, [rows ?? first, ...row]);
+  return fed;
+}
+
+/** All that a graph reads: what is given, else the state. */
+export function withState(
+  state: TrainingState,
+  graph: Network,
+  given: Readonly<Record<string, OrtTensor>>,
+): Record<string, OrtTensor> {
+  const result: Record<string, OrtTensor> = {};
+  for (const { name } of graph.inputs) {
+    const tensor = name in given ? given[name] : state.current(name);
+    if (tensor !== undefined) result[name] = tensor;
+  }
+  return result;
+}
+
+function fedTensor(inputs: Tensors, name: string, shape: Shape): Tensor {
   if (!(name in inputs)) {
     throw new EtlError(
       "usage",

@@ -13,6 +13,7 @@ import { weightForms } from "./gradients/packing.ts";
 import { fuseConvolutions } from "./gradients/fuse.ts";
 import { centreNorms, poolFirst } from "./gradients/simplify.ts";
 import type { TrainingHooks } from "./gradients/site.ts";
+import type { SessionSettings } from "./session.ts";
 import { addUpdate, NORM, rename, type StateTensors, type Update } from "./update-graph.ts";
 
 export interface TrainingGraphOptions {
@@ -47,6 +48,14 @@ export interface TrainingGraph {
 }
 
 export const TERMS = "loss terms";
+
+/**
+ * How sessions of training graphs are built: in the blocked layout there is nothing left to fuse, and looking for it
+ * takes most of the compile time.
+ */
+export function trainingSettings(block: number): Pick<SessionSettings, "optimization"> {
+  return { optimization: block > 0 ? "disabled" : "all" };
+}
 
 /** Builds the graph for fixed input shapes. */
 export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph {
@@ -145,8 +154,8 @@ export function buildTrainingGraph(options: TrainingGraphOptions): TrainingGraph
   let update: Update = { scalars: [], tensors: new Map() };
   if (options.mode === "step") {
     update = addUpdate(graph, gradients, { setup, shapeOf, addInput });
-    for (const [name, output] of updates) update.tensors.set(name, { input: name, output });
-    outputs.push(NORM, ...[...update.tensors.values()].map(({ output }) => output));
+    for (const [name, output] of updates) update.tensors.set(name, output);
+    outputs.push(NORM, ...update.tensors.values());
   } else {
     outputs.push(...gradients.values());
   }

@@ -71,7 +71,7 @@ export function createTrainingState(
     current: (name) => current.get(name),
     spare: (tensors) => {
       const into: Record<string, OrtTensor> = {};
-      for (const [name, { output }] of tensors) {
+      for (const [name, output] of tensors) {
         const place = spare.get(name);
         if (place !== undefined) into[output] = place;
       }

@@ -10,13 +10,13 @@ import { planOptimizer } from "./gradients/optimizers.ts";
 /** Global norm of the gradient before clipping, [1]. */
 export const NORM = "gradient norm";
 
-/** Trained tensor (parameter, running statistic or optimiser slot) -> names of its input and output. */
-export type StateTensors = ReadonlyMap<string, { readonly input: string; readonly output: string }>;
+/** Trained tensor (parameter, running statistic or optimiser slot), an input of that name -> output with its new value. */
+export type StateTensors = ReadonlyMap<string, string>;
 
 export interface Update {
   /** Name of the graph's input for each optimiser scalar, in the optimiser's order. */
   readonly scalars: string[];
-  readonly tensors: Map<string, { input: string; output: string }>;
+  readonly tensors: Map<string, string>;
 }
 
 /** How a graph takes in what an update needs. */
@@ -42,7 +42,7 @@ export function addUpdate(
   rename(graph, graph.op("Reshape", [norm, graph.ints([1])]), NORM);
   const clip = clipFactor(graph, norm, setup.options.clipNorm);
   const scalars = plan.scalars.map((name) => addInput(graph.fresh(`optimizer ${name}`), []));
-  const tensors = new Map<string, { input: string; output: string }>();
+  const tensors = new Map<string, string>();
   for (const [parameter, gradient] of gradients) {
     const state = plan.slots.map((slot) => addInput(slotKey(slot, parameter), shapeOf(parameter)));
     const update = plan.update(graph, {
@@ -51,10 +51,8 @@ export function addUpdate(
       state,
       scalars,
     });
-    tensors.set(parameter, { input: parameter, output: update.parameter });
-    plan.slots.forEach((slot, i) =>
-      tensors.set(slotKey(slot, parameter), { input: state[i], output: update.state[i] }),
-    );
+    tensors.set(parameter, update.parameter);
+    plan.slots.forEach((slot, i) => tensors.set(slotKey(slot, parameter), update.state[i]));
   }
   return { scalars, tensors };
 }
@@ -92,7 +90,7 @@ export function buildUpdateGraph(options: {
     );
   }
   const { scalars, tensors } = addUpdate(graph, gradients, { setup, shapeOf, addInput });
-  const outputs = [NORM, ...[...tensors.values()].map(({ output }) => output)];
+  const outputs = [NORM, ...tensors.values()];
   const network: Network = {
     name: "update",
     opset,

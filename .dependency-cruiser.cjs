@@ -1,5 +1,6 @@
-// Dependencies point one way: core <- network <- formats, engine, data <- backbones, stages <- pipeline <- bin.
+// Dependencies point one way: core <- math, network <- record, formats, gradients, engine, data <- backbones, stages <- jobs <- bin.
 const stages = ["align", "harvest", "lasso", "knee", "surgery", "finetune", "evaluate", "report"];
+const ground = ["core", "math", "record", "network"];
 const only = (from, allowed) => ({
   name: `${from}-imports-only-${allowed.join("-") || "itself"}`,
   severity: "error",
@@ -11,17 +12,36 @@ module.exports = {
   forbidden: [
     { name: "no-circular", severity: "error", from: {}, to: { circular: true } },
     only("core", []),
+    only("math", ["core"]),
+    only("record", ["core", "math"]),
     only("network", ["core"]),
+    only("gradients", ["core", "math", "network"]),
     only("formats", ["core", "network"]),
-    only("engine", ["core", "network", "formats"]),
-    only("data", ["core", "network"]),
-    only("backbones", ["core", "network", "formats", "engine", "data"]),
-    ...stages.map((stage) => only(stage, ["core", "network", "formats", "engine", "data", "backbones"])),
+    only("engine", ["core", "math", "network", "gradients", "formats"]),
+    only("data", ["core", "math", "record", "network"]),
+    only("backbones", [...ground, "formats", "engine", "data"]),
+    ...stages.map((stage) => only(stage, [...ground, "formats", "engine", "data", "backbones"])),
+    {
+      name: "jobs-share-only-run",
+      comment: "A job is one program of the command line. jobs/many runs prune many times.",
+      severity: "error",
+      from: { path: "^lib/jobs/([^/]+)/", pathNot: "^lib/jobs/many/" },
+      to: { path: "^lib/jobs/", pathNot: "^lib/jobs/($1|run)/" },
+    },
+    {
+      name: "jobs-many-imports-only-prune-and-run",
+      severity: "error",
+      from: { path: "^lib/jobs/many/" },
+      to: { path: "^lib/jobs/", pathNot: "^lib/jobs/(many|prune|run)/" },
+    },
     { name: "lib-does-not-import-bin", severity: "error", from: { path: "^lib/" }, to: { path: "^bin/" } },
     {
       name: "pure-stages-touch-no-engine-or-disk",
       severity: "error",
-      from: { path: "^lib/(core|network|lasso|knee|surgery)/", pathNot: "^lib/core/(files|clock|worker)" },
+      from: {
+        path: "^lib/(core|math|record|network|gradients|lasso|knee|surgery)/",
+        pathNot: "^lib/core/(files|clock|worker|version)",
+      },
       to: { path: "^(node:)?(fs|child_process|worker_threads)|^lib/engine/" },
     },
     {

@@ -1,7 +1,7 @@
 /** Arguments, exit codes, progress; no logic. */
 import yargs from "yargs";
 import { isEtlError, messageOf, nearest, EtlError, type ErrorKind } from "../lib/core/errors.ts";
-import { version } from "../lib/pipeline/version.ts";
+import { version } from "../lib/core/version.ts";
 import type { Arguments, Command, Context } from "./command.ts";
 import { commands } from "./commands.ts";
 import { createProgress } from "./progress.ts";

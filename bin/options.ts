@@ -2,8 +2,8 @@
 import type { Options } from "yargs";
 import type { Crop } from "../lib/core/artifacts.ts";
 import { EtlError } from "../lib/core/errors.ts";
-import type { JobOptions } from "../lib/pipeline/job.ts";
-import type { PruneOptions } from "../lib/pipeline/options.ts";
+import type { JobOptions } from "../lib/jobs/run/options.ts";
+import type { PruneOptions } from "../lib/jobs/prune/options.ts";
 import { flag, number, requiredText, text, texts, type Arguments, type Context } from "./command.ts";
 
 export const dataOptions = {

@@ -10,9 +10,9 @@ export { EtlError, isEtlError } from "./core/errors.ts";
 export type { ErrorKind } from "./core/errors.ts";
 
 // The whole job.
-export { prune } from "./pipeline/prune.ts";
-export { metricsOf } from "./pipeline/recording.ts";
-export type { PruneOptions } from "./pipeline/options.ts";
+export { prune } from "./jobs/prune/prune.ts";
+export { metricsOf } from "./jobs/prune/record.ts";
+export type { PruneOptions } from "./jobs/prune/options.ts";
 export type {
   CurveRecord,
   DataProblem,
@@ -21,18 +21,20 @@ export type {
   ModelRecord,
   RunMetrics,
   RunRecord,
-} from "./core/record.ts";
+} from "./record/record.ts";
 export { silent } from "./core/progress.ts";
 export type { Progress } from "./core/progress.ts";
 export { createRecycler } from "./core/recycler.ts";
 export type { Recycler } from "./core/recycler.ts";
 
 // Networks: read, write, build, measure. Pure data.
-export { readOnnx, writeOnnx } from "./formats/onnx.ts";
-export type { ReadOnnxOptions } from "./formats/onnx.ts";
-export { readKerasModel } from "./formats/keras-h5.ts";
-export { readTfjsModel, writeTfjs } from "./formats/tfjs.ts";
-export { readModel } from "./backbones/model-file.ts";
+export { readOnnx } from "./formats/onnx/read.ts";
+export { writeOnnx } from "./formats/onnx/write.ts";
+export type { ReadOnnxOptions } from "./formats/onnx/read.ts";
+export { readKerasModel } from "./formats/keras/h5.ts";
+export { readTfjsModel } from "./formats/tfjs/read.ts";
+export { writeTfjs } from "./formats/tfjs/write.ts";
+export { readModel } from "./backbones/read-model.ts";
 export { backboneEntries, backboneNames, loadBackbone } from "./backbones/catalogue.ts";
 export type { Backbone, BackboneEntry, LoadOptions } from "./backbones/catalogue.ts";
 export { withHead } from "./backbones/head.ts";
@@ -41,7 +43,7 @@ export { createBuilder } from "./network/builder.ts";
 export type { Builder } from "./network/builder.ts";
 export { costOf } from "./network/cost.ts";
 export type { CostOptions, LayerCost, NetworkCost } from "./network/cost.ts";
-export { inferShapes } from "./network/shapes.ts";
+export { inferShapes } from "./network/shapes/infer.ts";
 export { validateNetwork } from "./network/validate.ts";
 export type { Attribute, Dim, Network, Node, Parameter, Tensor, ValueInfo } from "./network/network.ts";
 
@@ -52,8 +54,6 @@ export type { CudaProbe, EngineName, EngineProbe, OpenOptions as OpenEngineOptio
 export type {
   Device,
   Engine,
-  LossTerm,
-  Optimizer,
   Program,
   RunOptions,
   StepOptions,
@@ -63,19 +63,20 @@ export type {
   TrainerState,
   TrainingOptions,
 } from "./engine/engine.ts";
+export type { LossTerm, Optimizer } from "./core/artifacts.ts";
 
 // Data: labelled faces, decoded once, in batches.
 export { openDataset } from "./data/open.ts";
 export type { Dataset, Item, OpenOptions as OpenDatasetOptions, Split } from "./data/dataset.ts";
-export { prepareImages, rowsOf } from "./data/store.ts";
-export type { ImageStore, PrepareOptions } from "./data/store.ts";
-export { batches } from "./data/batches.ts";
-export type { Batch, BatchOptions } from "./data/batches.ts";
+export { prepareImages, rowsOf } from "./data/images/store.ts";
+export type { ImageStore, PrepareOptions } from "./data/images/store.ts";
+export { batches } from "./data/images/batches.ts";
+export type { Batch, BatchOptions } from "./data/images/batches.ts";
 export type { Crop, Preprocessing, Task, TaskKind } from "./core/artifacts.ts";
 
 // Raw photographs to aligned crops.
-export { alignFolder } from "./pipeline/align.ts";
-export type { AlignOptions, AlignSummary } from "./pipeline/align.ts";
+export { alignFolder } from "./align/folder.ts";
+export type { AlignOptions, AlignSummary } from "./align/folder.ts";
 
 // Harvest: pooled responses, reduced to moments.
 export { findTaps, withPooledTaps } from "./network/taps.ts";
@@ -83,8 +84,8 @@ export type { Tap } from "./network/taps.ts";
 export { harvest } from "./harvest/harvest.ts";
 export type { HarvestBatch, HarvestOptions, HarvestTap } from "./harvest/harvest.ts";
 export { dealFolds } from "./harvest/folds.ts";
-export { createMomentsAccumulator, mergeMoments } from "./core/moments.ts";
-export type { MomentsAccumulator } from "./core/moments.ts";
+export { createMomentsAccumulator, mergeMoments } from "./math/moments.ts";
+export type { MomentsAccumulator } from "./math/moments.ts";
 export type { Moments, TapMoments } from "./core/artifacts.ts";
 
 // LASSO: paths and characteristic curves.
@@ -122,10 +123,10 @@ export type { Criterion, CriterionOptions } from "./surgery/criteria.ts";
 export type { Cost, GroupSelect, LayerRow, Scaling } from "./core/artifacts.ts";
 
 // Cut any model file without data.
-export { cutModel } from "./pipeline/cut.ts";
-export type { CutOptions, CutResult, CutTarget, FileCost } from "./pipeline/cut.ts";
-export { planModel } from "./pipeline/cut-plan.ts";
-export type { ModelLayer, ModelPlan } from "./pipeline/cut-plan.ts";
+export { cutModel } from "./jobs/cut/cut.ts";
+export type { CutOptions, CutResult, CutTarget, FileCost } from "./jobs/cut/cut.ts";
+export { planModel } from "./jobs/cut/plan.ts";
+export type { ModelLayer, ModelPlan } from "./jobs/cut/plan.ts";
 
 // Fine-tune.
 export { finetune } from "./finetune/finetune.ts";
@@ -140,23 +141,23 @@ export { taskLoss } from "./finetune/losses.ts";
 export type { EpochRecord } from "./core/artifacts.ts";
 
 // The light networks of the literature: train, cross-validate, compare.
-export { train } from "./pipeline/train.ts";
-export type { OtherTask, TrainResult } from "./pipeline/train.ts";
-export type { TrainOptions } from "./pipeline/train-options.ts";
-export { crossval } from "./pipeline/crossval.ts";
+export { train } from "./jobs/train/train.ts";
+export type { OtherTask, TrainResult } from "./jobs/train/train.ts";
+export type { TrainOptions } from "./jobs/train/options.ts";
+export { crossval } from "./jobs/train/crossval.ts";
 export type {
   CrossvalOptions,
   CrossvalResult,
   CrossvalRow,
   CrossvalTask,
   FoldScores,
-} from "./pipeline/crossval.ts";
-export { comparedNetworks } from "./pipeline/compare.ts";
-export type { ComparedNetwork } from "./pipeline/compare.ts";
+} from "./jobs/train/crossval.ts";
+export { comparedNetworks } from "./jobs/many/compare.ts";
+export type { ComparedNetwork } from "./jobs/many/compare.ts";
 export type { LabelScore, LabelWise } from "./evaluate/label-wise.ts";
 
 // Evaluate, predict, profile.
-export { evaluateModel, predictImages, profileFiles, verifyModel } from "./pipeline/services.ts";
+export { evaluateModel, predictImages, profileFiles, verifyModel } from "./jobs/use/services.ts";
 export type {
   Answer,
   EvaluateOptions,
@@ -164,9 +165,9 @@ export type {
   Prediction,
   PredictModelOptions,
   Profile,
-  ServiceOptions,
   VerifyModelOptions,
-} from "./pipeline/services.ts";
+} from "./jobs/use/services.ts";
+export type { ServiceOptions } from "./engine/service.ts";
 export { computeMetrics } from "./evaluate/metrics.ts";
 export type { MetricsOptions } from "./evaluate/metrics.ts";
 export { profileModels } from "./evaluate/profile.ts";

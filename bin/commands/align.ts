@@ -1,5 +1,5 @@
 /** Command align: raw photos become aligned crops. */
-import { alignFolder } from "../../lib/pipeline/align.ts";
+import { alignFolder } from "../../lib/align/folder.ts";
 import { number, requiredText, type Command } from "../command.ts";
 
 /** Pictures left out that are printed one by one. */

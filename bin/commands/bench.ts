@@ -1,5 +1,5 @@
 /** Command bench: what a network costs on this machine. */
-import { benchBackbone } from "../../lib/pipeline/bench.ts";
+import { benchBackbone } from "../../lib/jobs/use/bench.ts";
 import { number, requiredText, text, type Command } from "../command.ts";
 import { backboneOptions } from "../options.ts";
 import { table } from "../table.ts";

@@ -1,8 +1,8 @@
 /** Many runs, pruned and trained, in one table and one page. */
 import { EtlError } from "../../lib/core/errors.ts";
 import { writeWhole } from "../../lib/core/files.ts";
-import { comparedNetworks, timedTogether } from "../../lib/pipeline/compare.ts";
-import { readRecords, runsOf } from "../../lib/pipeline/records.ts";
+import { comparedNetworks, timedTogether } from "../../lib/jobs/many/compare.ts";
+import { readRecords, runsOf } from "../../lib/jobs/many/records.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { flag, text, texts, type Command } from "../command.ts";

@@ -1,6 +1,6 @@
 /** `etl cut`: data-free surgery on any model file. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { cutModel, planRows } from "../../lib/pipeline/cut.ts";
+import { cutModel, planRows } from "../../lib/jobs/cut/cut.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
 import { bytesOption, present } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";

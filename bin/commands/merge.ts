@@ -1,6 +1,6 @@
 /** Command merge: shards of a harvest become the harvest of a run. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { mergeShards } from "../../lib/pipeline/sharding.ts";
+import { mergeShards } from "../../lib/jobs/many/shards.ts";
 import { requiredText, texts, type Command } from "../command.ts";
 import { count } from "../table.ts";
 

@@ -1,7 +1,7 @@
 /** `etl plan`: what would stay with data, and without data what is tied together and why. */
 import type { Options } from "yargs";
 import { EtlError } from "../../lib/core/errors.ts";
-import { explainLayer, planModel } from "../../lib/pipeline/cut-plan.ts";
+import { explainLayer, planModel } from "../../lib/jobs/cut/plan.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import { planOptions } from "../options.ts";
 import { count, table } from "../table.ts";

@@ -1,9 +1,9 @@
 /** Many runs from one harvest: tasks, gammas, seeds, controls, variants. */
 import { join } from "node:path";
 import { EtlError, nearest } from "../../lib/core/errors.ts";
-import { taskData } from "../../lib/pipeline/job.ts";
-import type { PruneOptions } from "../../lib/pipeline/options.ts";
-import { sweep } from "../../lib/pipeline/sweep.ts";
+import { taskData } from "../../lib/jobs/run/options.ts";
+import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
+import { sweep } from "../../lib/jobs/many/sweep.ts";
 import { number, requiredText, text, texts, type Arguments, type Command } from "../command.ts";
 import { numbersOption, pruneOptions, trainOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";

@@ -1,8 +1,8 @@
 /** Commands on the light networks of the literature: train. */
 import { join } from "node:path";
-import { architectures } from "../../lib/backbones/light.ts";
-import { train, type TrainResult } from "../../lib/pipeline/train.ts";
-import type { TrainOptions } from "../../lib/pipeline/train-options.ts";
+import { architectures } from "../../lib/backbones/nets/light.ts";
+import { train, type TrainResult } from "../../lib/jobs/train/train.ts";
+import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { flag, number, requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import { dataOptions, jobOptions, present } from "../options.ts";
 import { count, percent, table } from "../table.ts";

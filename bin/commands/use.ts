@@ -1,7 +1,7 @@
 /** Commands that use a model: predict, evaluate, verify, profile, export. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { modelFormats, writeModel, type ModelFormat } from "../../lib/backbones/model-write.ts";
-import { openModel } from "../../lib/pipeline/model.ts";
+import { modelFormats, writeModel, type ModelFormat } from "../../lib/backbones/write-model.ts";
+import { openModel } from "../../lib/jobs/run/model.ts";
 import { convolutionCosts, separableCosts } from "../../lib/network/formulas.ts";
 import {
   evaluateModel,
@@ -9,7 +9,7 @@ import {
   profileFiles,
   verifyModel,
   type Answer,
-} from "../../lib/pipeline/services.ts";
+} from "../../lib/jobs/use/services.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
 import { backboneOptions, cropOption, dataOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";

@@ -3,12 +3,12 @@ import {
   faceDetectorPreprocessing,
   faceDetectorValues,
   loadFaceDetector,
-} from "../backbones/face-detector.ts";
+} from "../backbones/nets/face-detector.ts";
 import {
   faceLandmarksPreprocessing,
   faceLandmarksValues,
   loadFaceLandmarks,
-} from "../backbones/face-landmarks.ts";
+} from "../backbones/nets/face-landmarks.ts";
 import type { Engine } from "../engine/engine.ts";
 import { areaOf, detectionsOf, type Box, type Detection } from "./detections.ts";
 import { faceSquare, squarePixels, squareTensor, wholeSquare, type Square } from "./inputs.ts";

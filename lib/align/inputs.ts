@@ -1,7 +1,7 @@
 /** Pictures and face boxes as the two networks want them: square, the rest black. */
 import type { Preprocessing } from "../core/artifacts.ts";
-import { normalise } from "../data/images.ts";
-import { resampleBox } from "../data/resample.ts";
+import { normalise } from "../data/images/decode.ts";
+import { resampleBox } from "../data/images/resample.ts";
 import type { Tensor } from "../network/network.ts";
 import type { Box } from "./detections.ts";
 import type { Picture } from "./picture.ts";

@@ -2,7 +2,7 @@
 import { extname } from "node:path";
 import sharp from "sharp";
 import { WHOLE } from "../data/dataset.ts";
-import { decodeImage, pictureSize } from "../data/images.ts";
+import { decodeImage, pictureSize } from "../data/images/decode.ts";
 
 /** RGB, uint8 [height, width, 3]. */
 export interface Picture {

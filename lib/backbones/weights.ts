@@ -2,9 +2,9 @@
 import { extname } from "node:path";
 import { EtlError, nearest } from "../core/errors.ts";
 import { readBytes } from "../core/files.ts";
-import { readKerasWeights } from "../formats/keras-h5.ts";
+import { readKerasWeights } from "../formats/keras/h5.ts";
 import { readSafetensors } from "../formats/safetensors.ts";
-import { readTfjsWeights } from "../formats/tfjs-weights.ts";
+import { readTfjsWeights } from "../formats/tfjs/weights.ts";
 import type { Network, Parameter } from "../network/network.ts";
 
 /** Named tensors, as a file holds them. */

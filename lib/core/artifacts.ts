@@ -174,3 +174,37 @@ export interface EpochRecord {
   readonly learningRate: number;
   readonly seconds: number;
 }
+
+/**
+ * One term of the loss. Mean over the batch, times `weight`.
+ *
+ * - `softmax-cross-entropy`: output are logits [n, classes], target is [n, classes] (one-hot or soft)
+ * - `sigmoid-cross-entropy`: logits [n, q], target [n, q] in 0..1, mean over n and q
+ * - `squared`: half the squared difference, mean over n and over the elements of a row
+ *
+ * `output` may name any value of the graph, so that pooled features can be distilled. The target is fed at each step
+ * under the name `target`; where `mask` is given, a fed [n, q] tensor of that name multiplies the terms
+ * (0 = label missing; also carries positive weights).
+ */
+export interface LossTerm {
+  readonly kind: "softmax-cross-entropy" | "sigmoid-cross-entropy" | "squared";
+  readonly output: string;
+  readonly target: string;
+  readonly mask?: string;
+  readonly weight: number;
+}
+
+export type Optimizer =
+  | {
+      readonly kind: "adamw";
+      readonly beta1?: number;
+      readonly beta2?: number;
+      readonly epsilon?: number;
+      readonly weightDecay?: number;
+    }
+  | {
+      readonly kind: "sgd";
+      readonly momentum?: number;
+      readonly nesterov?: boolean;
+      readonly weightDecay?: number;
+    };

@@ -1,6 +1,6 @@
 /** What the data part hands on: a labelled set of pictures as plain data. */
 import type { Crop, Task } from "../core/artifacts.ts";
-import type { DataProblem } from "../core/record.ts";
+import type { DataProblem } from "../record/record.ts";
 
 export type Split = "train" | "val" | "test";
 

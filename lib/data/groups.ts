@@ -1,6 +1,6 @@
 /** Groups of test faces by the label columns of a data set: errors are counted by them. */
 import type { Task } from "../core/artifacts.ts";
-import { quantile } from "../core/statistics.ts";
+import { quantile } from "../math/statistics.ts";
 import type { GroupColumn, RawRow, RawTable } from "./dataset.ts";
 
 /** Code of a face that is in no group of a column. */

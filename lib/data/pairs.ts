@@ -5,8 +5,8 @@ import { dirname, join, resolve } from "node:path";
 import type { Crop } from "../core/artifacts.ts";
 import { EtlError, messageOf } from "../core/errors.ts";
 import { insideOf, readText } from "../core/files.ts";
-import type { DataProblem } from "../core/record.ts";
-import { parseCsv } from "./csv.ts";
+import type { DataProblem } from "../record/record.ts";
+import { parseCsv } from "../core/csv.ts";
 import { WHOLE, type Dataset, type Item } from "./dataset.ts";
 import { openDataset, readTable } from "./open.ts";
 

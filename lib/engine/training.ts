@@ -9,7 +9,7 @@ import {
   type Tensor,
   type ValueInfo,
 } from "../network/network.ts";
-import type { Shape } from "../network/shapes-context.ts";
+import type { Shape } from "../network/shapes/context.ts";
 import type { TrainerState, TrainingOptions } from "./engine.ts";
 
 /** Added to the norm before dividing by it, as PyTorch does. */

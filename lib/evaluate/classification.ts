@@ -1,5 +1,5 @@
 /** Kernels of classification quality: confusion, precision and recall, reliability bins. */
-import type { Metrics } from "../core/record.ts";
+import type { Metrics } from "../record/record.ts";
 
 /** Counts of truth (rows) against prediction (columns). */
 export type Confusion = readonly (readonly number[])[];

@@ -1,7 +1,7 @@
 /** Quality of predictions on one split. Pure. */
 import type { Task } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import type { Metrics } from "../core/record.ts";
+import type { Metrics } from "../record/record.ts";
 import {
   accuracyOf,
   balancedAccuracyOf,

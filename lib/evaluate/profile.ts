@@ -1,8 +1,8 @@
 /** CPU time for one picture, several networks interleaved in one process so that drift of the machine hits all alike. */
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
-import type { Latency } from "../core/record.ts";
-import { quantile } from "../core/statistics.ts";
+import type { Latency } from "../record/record.ts";
+import { quantile } from "../math/statistics.ts";
 import type { Engine, Program, Tensors } from "../engine/engine.ts";
 import { sizeOf, type Network } from "../network/network.ts";
 

@@ -7,15 +7,8 @@ import type { EpochRecord } from "../core/artifacts.ts";
 import { nowMs } from "../core/clock.ts";
 import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
-import type {
-  Engine,
-  LossTerm,
-  Optimizer,
-  RunOptions,
-  Trainer,
-  TrainerState,
-  Tensors,
-} from "../engine/engine.ts";
+import type { Engine, RunOptions, Trainer, TrainerState, Tensors } from "../engine/engine.ts";
+import type { LossTerm, Optimizer } from "../core/artifacts.ts";
 import { float32, type Network, type Tensor } from "../network/network.ts";
 import { averagedEpochs, meanWeights } from "./average.ts";
 import { learningRateAt, type RatePosition, type Schedule } from "./schedule.ts";

@@ -1,6 +1,6 @@
 /** The loss of each kind of task, in the graph and as a number. */
 import type { Task, TaskKind } from "../core/artifacts.ts";
-import type { LossTerm } from "../engine/engine.ts";
+import type { LossTerm } from "../core/artifacts.ts";
 
 /** Names under which the trainer feeds targets. */
 export const targetName = "etl_target";

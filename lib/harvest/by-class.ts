@@ -1,6 +1,6 @@
 /** Responses of one filter by class, from the sums of the harvest: exact, and without another pass over the pictures. */
 import type { Moments } from "../core/artifacts.ts";
-import type { Spread } from "../core/statistics.ts";
+import type { Spread } from "../math/statistics.ts";
 
 /** Mean response to the pictures of a class. */
 export interface ClassResponse {

@@ -1,7 +1,7 @@
 /** Harvest (ETL, eq. 1): globally average-pooled filter responses, reduced at once to moments per tap and fold. */
 import type { TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { createMomentsAccumulator, type MomentsAccumulator } from "../core/moments.ts";
+import { createMomentsAccumulator, type MomentsAccumulator } from "../math/moments.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Recycler } from "../core/recycler.ts";
 import type { Program, Tensors } from "../engine/engine.ts";

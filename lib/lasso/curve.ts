@@ -1,7 +1,7 @@
 /** The characteristic curve of a tap (ETL, section 3.3), from moments alone: no image is looked at again. */
 import type { Curve, LassoPath, Moments, TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { centre, mergeMoments, moveOrigin, varianceFloor } from "../core/moments.ts";
+import { centre, mergeMoments, moveOrigin, varianceFloor } from "../math/moments.ts";
 import { lassoPathFromMoments, solvePath, type LassoOptions } from "./path.ts";
 
 /** Factor on the gap of the fold paths: an error bar needs fewer digits than the solution that is kept. */

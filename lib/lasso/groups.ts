@@ -4,8 +4,8 @@
  * correlated filters that one step does what would take descent hundreds of passes.
  */
 import { extrapolated, type PastSolution } from "./extrapolation.ts";
-import { createNewton } from "./group-newton.ts";
-import { createGroupSpace, refresh } from "./group-space.ts";
+import { createNewton } from "./group/newton.ts";
+import { createGroupSpace, refresh } from "./group/space.ts";
 import { dualityGap, objective, rowNorm } from "./penalty.ts";
 import { subtractRow, type Iterate, type PathSolver, type Quadratic } from "./problem.ts";
 

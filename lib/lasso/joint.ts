@@ -8,7 +8,7 @@
  * have class c) (Yuan and Lin 2006). Block coordinate descent, each block bounded by its largest curvature.
  */
 import type { LassoPath, PathPoint } from "../core/artifacts.ts";
-import type { CentredMoments } from "../core/moments.ts";
+import type { CentredMoments } from "../math/moments.ts";
 
 export interface JointTap {
   readonly moments: CentredMoments;

@@ -1,7 +1,7 @@
 /** The linear model on chosen filters in closed form: where a head starts, and the probe on frozen features. */
 import type { Moments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { centre } from "../core/moments.ts";
+import { centre } from "../math/moments.ts";
 import { createFactor } from "./cholesky.ts";
 
 export interface LeastSquares {

@@ -1,7 +1,7 @@
 /** Raw responses and targets -> moments about their means. */
 import type { Moments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { createMomentsAccumulator, type Origin } from "../core/moments.ts";
+import { createMomentsAccumulator, type Origin } from "../math/moments.ts";
 
 /** An ml-matrix `Matrix`, or row-major numbers. */
 export type MatrixLike =

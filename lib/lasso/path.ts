@@ -1,7 +1,7 @@
 /** The LASSO path (ETL, eq. 3 and section 3.3): one hundred solutions from the empty to the nearly full filter set. */
 import type { LassoPath, Moments, PathPoint } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { centre, type CentredMoments } from "../core/moments.ts";
+import { centre, type CentredMoments } from "../math/moments.ts";
 import { createActiveSet, type ActiveSet } from "./active-set.ts";
 import { descend } from "./descent.ts";
 import { createGroupSolver } from "./groups.ts";

@@ -4,7 +4,7 @@
  * With G = Xc'Xc / N, C = Xc'Yc / N and S = tr Yc'Yc / N the objective is S/2 - <C, B> + <B, G B>/2 + lambda sum_j
  * ||B_j||. Letters are the paper's (ETL, eq. 3): X, Y, beta, lambda; the number of images N is `n`.
  */
-import type { CentredMoments } from "../core/moments.ts";
+import type { CentredMoments } from "../math/moments.ts";
 
 /** The quadratic that the solvers minimise. Filters in columns, p of them; q outputs. */
 export interface Quadratic {

@@ -1,6 +1,6 @@
 /** Filters by correlation (ETL, eq. 2): the control that picks every filter by itself. */
 import type { Moments } from "../core/artifacts.ts";
-import { centre } from "../core/moments.ts";
+import { centre } from "../math/moments.ts";
 
 export interface Ranking {
   /** |correlation| of every filter with the target, [p]; several outputs: root mean square over them. 0 if constant. */

@@ -4,7 +4,7 @@
  */
 import type { Cost } from "../core/artifacts.ts";
 import { sizeOf, type Network, type Node } from "./network.ts";
-import { inferShapes, type Bindings } from "./shapes.ts";
+import { inferShapes, type Bindings } from "./shapes/infer.ts";
 
 export interface LayerCost extends Cost {
   /** Name of the node. */

@@ -4,7 +4,7 @@
  * side of the output map.
  */
 import { consumersOf, intAttribute, type Network, type Node } from "./network.ts";
-import { inferShapes } from "./shapes.ts";
+import { inferShapes } from "./shapes/infer.ts";
 
 /** One convolution. */
 export interface ConvolutionCost {

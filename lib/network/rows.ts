@@ -1,6 +1,6 @@
 /** Whether a network treats the pictures of a batch apart. */
 import type { Network } from "./network.ts";
-import { symbolicShapes } from "./shapes.ts";
+import { symbolicShapes } from "./shapes/infer.ts";
 
 /** Operators that cannot mix rows as long as the first dimension of their results is the batch. */
 const rowWise: ReadonlySet<string> = new Set([

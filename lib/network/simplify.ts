@@ -12,8 +12,8 @@ import {
   type Node,
   type Parameter,
 } from "./network.ts";
-import type { Constant } from "./shapes-context.ts";
-import { propagate, type Bindings, type Propagated } from "./shapes.ts";
+import type { Constant } from "./shapes/context.ts";
+import { propagate, type Bindings, type Propagated } from "./shapes/infer.ts";
 
 /** Two batch sizes: what differs between them depends on the batch. */
 const BATCHES = [3, 5] as const;

@@ -1,6 +1,6 @@
 import { EtlError } from "../core/errors.ts";
 import type { Network, ValueInfo } from "./network.ts";
-import { inferShapes } from "./shapes.ts";
+import { inferShapes } from "./shapes/infer.ts";
 
 /**
  * The part of a network that `values` need, with exactly these as its outputs.

@@ -1,6 +1,6 @@
 /** Where the responses of a network's filters are read (DESIGN, "tap"). */
 import { consumersOf, type Network, type Node } from "./network.ts";
-import { inferShapes } from "./shapes.ts";
+import { inferShapes } from "./shapes/infer.ts";
 
 /** The tensor whose pooled response is harvested for a convolution: what the next layers consume. */
 export interface Tap {

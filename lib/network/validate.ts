@@ -1,8 +1,8 @@
 /** What every network must be before anything is computed from it. */
 import { EtlError } from "../core/errors.ts";
 import { elementArrays, sizeOf, type Network } from "./network.ts";
-import { nodeError, show } from "./shapes-context.ts";
-import { inferShapes } from "./shapes.ts";
+import { nodeError, show } from "./shapes/context.ts";
+import { inferShapes } from "./shapes/infer.ts";
 
 /**
  * Checks names, order, parameters and shapes.

@@ -1,8 +1,8 @@
 /** Figures as plain data for Plotly. Colours are names of CSS properties: the page resolves them for light and dark. */
-import { orderedModels } from "../core/record-models.ts";
+import { orderedModels } from "../record/models.ts";
 import type { LayerRow } from "../core/artifacts.ts";
-import type { LayerCostRecord, ModelRecord, RunRecord } from "../core/record.ts";
-import { wilson } from "../core/statistics.ts";
+import type { LayerCostRecord, ModelRecord, RunRecord } from "../record/record.ts";
+import { wilson } from "../math/statistics.ts";
 import type { Figure } from "./client/dom.ts";
 import { axisOf, layoutOf } from "./client/figures.ts";
 import { plotLabel, plotText } from "./escape.ts";

@@ -1,27 +1,27 @@
 /** The report: a pure function from run records to one HTML file that needs nothing else. */
 import { createHash } from "node:crypto";
 import { EtlError } from "../core/errors.ts";
-import { recordsByTask } from "../core/record-tasks.ts";
-import type { RunRecord } from "../core/record.ts";
+import { recordsByTask } from "../record/tasks.ts";
+import type { RunRecord } from "../record/record.ts";
 import type { ReportAssets } from "./assets.ts";
 import type { PageData } from "./client/data.ts";
 import { clientScript } from "./client/script.ts";
-import { comparison, comparisonSentence, runTitle } from "./compare.ts";
-import { curvesSection } from "./curves.ts";
+import { comparison, comparisonSentence, runTitle } from "./sections/compare.ts";
+import { curvesSection } from "./sections/curves.ts";
 import { html, raw, scriptJson, scriptSource, type Markup } from "./escape.ts";
 import { formatCount, formatGamma } from "./format.ts";
-import { isTraining, sentenceCase } from "./facts.ts";
-import { layersSection } from "./layers.ts";
-import { overlapSection } from "./overlap.ts";
-import { dataSection, provenanceSection, timeSection } from "./provenance.ts";
-import { qualitySection } from "./quality.ts";
-import { responsesSection } from "./responses.ts";
-import { resultsSection } from "./results.ts";
+import { isTraining, sentenceCase } from "./sections/facts.ts";
+import { layersSection } from "./sections/layers.ts";
+import { overlapSection } from "./sections/overlap.ts";
+import { dataSection, provenanceSection, timeSection } from "./sections/provenance.ts";
+import { qualitySection } from "./sections/quality.ts";
+import { responsesSection } from "./sections/responses.ts";
+import { resultsSection } from "./sections/results.ts";
 import { renderSection, type Scope, type Section } from "./section.ts";
-import { storyBlock, storySentence } from "./story.ts";
+import { storyBlock, storySentence } from "./sections/story.ts";
 import { styleSheet } from "./style.ts";
-import { isSweep, sweepSummary, worthList } from "./sweep.ts";
-import { trainingSection } from "./training.ts";
+import { isSweep, sweepSummary, worthList } from "./sections/sweep.ts";
+import { trainingSection } from "./sections/training.ts";
 
 /** Bytes that a report may take; the sections of single runs get what Plotly and the comparison leave of it. */
 const largestReport = 5_900_000;

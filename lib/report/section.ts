@@ -1,5 +1,5 @@
 /** What every section is made of. */
-import type { RunRecord } from "../core/record.ts";
+import type { RunRecord } from "../record/record.ts";
 import type { PageCurves } from "./client/data.ts";
 import type { Figure } from "./client/dom.ts";
 import { html, type Insert, type Markup } from "./escape.ts";

@@ -1,5 +1,5 @@
 /** Ridge regression of removed channels on kept ones, from a covariance alone. */
-import { choleskyFactor, solveFactored } from "../core/cholesky.ts";
+import { choleskyFactor, solveFactored } from "../math/cholesky.ts";
 
 /** x_removed ~ a x_kept + c. Channels are counted from the beginning of the group. */
 export interface Prediction {

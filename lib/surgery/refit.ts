@@ -8,7 +8,7 @@
  * Accelerating Very Deep Neural Networks" (ICCV 2017); the targets in front of sums and the ridge towards the weights
  * at hand are ours. Pure: patches and targets come from the caller.
  */
-import { choleskySolve } from "../core/cholesky-tiles.ts";
+import { choleskySolve } from "../math/cholesky-tiles.ts";
 import {
   consumersOf,
   float32,

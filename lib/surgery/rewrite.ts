@@ -1,6 +1,6 @@
 /** The attributes and index tables that say how many channels there are, brought in line with those that stay. */
 import { fromFront } from "../network/coupling/coupler.ts";
-import { padAmounts, positionsOf, sliceRanges, splitSizes } from "../network/coupling/rules/select.ts";
+import { padAmounts, positionsOf, sliceRanges, splitSizes } from "../network/coupling/select.ts";
 import type { Coupling, Layout } from "../network/coupling/types.ts";
 import {
   int64,

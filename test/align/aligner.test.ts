@@ -9,14 +9,14 @@ import { faceSquare, squarePixels, wholeSquare } from "../../lib/align/inputs.ts
 import { readPicture, type Picture } from "../../lib/align/picture.ts";
 import { degreesOf, scaleOf } from "../../lib/align/similarity.ts";
 import { DLIB_PADDING, templateIndices, templatePoints } from "../../lib/align/template.ts";
-import { buildFaceDetector } from "../../lib/backbones/face-detector.ts";
-import { buildFaceLandmarks } from "../../lib/backbones/face-landmarks.ts";
-import { faceApiManifest } from "../../lib/backbones/face-api.ts";
-import { faceResnetPreprocessing, loadFaceResnet } from "../../lib/backbones/face-resnet.ts";
-import { normalise } from "../../lib/data/images.ts";
+import { buildFaceDetector } from "../../lib/backbones/nets/face-detector.ts";
+import { buildFaceLandmarks } from "../../lib/backbones/nets/face-landmarks.ts";
+import { faceApiManifest } from "../../lib/backbones/nets/face-api.ts";
+import { faceResnetPreprocessing, loadFaceResnet } from "../../lib/backbones/nets/face-resnet.ts";
+import { normalise } from "../../lib/data/images/decode.ts";
 import type { Engine, Program } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
-import { readTfjsWeights } from "../../lib/formats/tfjs-weights.ts";
+import { readTfjsWeights } from "../../lib/formats/tfjs/weights.ts";
 import { runFaceApi } from "../support/run-face-api.ts";
 
 const samples = dirname(createRequire(import.meta.url).resolve("@vladmandic/face-api/demo/sample1.jpg"));

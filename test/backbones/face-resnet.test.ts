@@ -6,17 +6,17 @@ import {
   faceResnetManifest,
   faceResnetPreprocessing,
   loadFaceResnet,
-} from "../../lib/backbones/face-resnet.ts";
+} from "../../lib/backbones/nets/face-resnet.ts";
 import { preprocessingOf } from "../../lib/backbones/metadata.ts";
 import { WHOLE } from "../../lib/data/dataset.ts";
-import { decodeImage, normalise } from "../../lib/data/images.ts";
+import { decodeImage, normalise } from "../../lib/data/images/decode.ts";
 import type { Engine } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { cosineSimilarity } from "../../lib/evaluate/verify.ts";
-import { readTfjsWeights } from "../../lib/formats/tfjs-weights.ts";
+import { readTfjsWeights } from "../../lib/formats/tfjs/weights.ts";
 import { costOf } from "../../lib/network/cost.ts";
 import { sizeOf, type Network, type Tensor } from "../../lib/network/network.ts";
-import { inferShapes } from "../../lib/network/shapes.ts";
+import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { runFaceApi } from "../support/run-face-api.ts";
 
 const samples = dirname(createRequire(import.meta.url).resolve("@vladmandic/face-api/demo/sample1.jpg"));

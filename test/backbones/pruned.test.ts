@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import { backboneNames, loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
-import { architectures } from "../../lib/backbones/light.ts";
-import { buildResnet18, buildResnet50 } from "../../lib/backbones/resnet.ts";
-import { buildVgg16 } from "../../lib/backbones/vggface.ts";
+import { architectures } from "../../lib/backbones/nets/light.ts";
+import { buildResnet18, buildResnet50 } from "../../lib/backbones/nets/resnet.ts";
+import { buildVgg16 } from "../../lib/backbones/nets/vggface.ts";
 import { createRandom } from "../../lib/core/random.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import type { Coupling } from "../../lib/network/coupling/types.ts";

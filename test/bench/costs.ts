@@ -10,9 +10,9 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { nowMs } from "../../lib/core/clock.ts";
 import { createRandom } from "../../lib/core/random.ts";
-import { decodeImage } from "../../lib/data/images.ts";
-import { mapLimit } from "../../lib/data/parallel.ts";
-import { benchBackbone } from "../../lib/pipeline/bench.ts";
+import { decodeImage } from "../../lib/data/images/decode.ts";
+import { mapLimit } from "../../lib/core/parallel.ts";
+import { benchBackbone } from "../../lib/jobs/use/bench.ts";
 import { median, report, round } from "./support.ts";
 
 const [names = "face-resnet,resnet50,vggface", ...numbers] = process.argv.slice(2);

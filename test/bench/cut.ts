@@ -10,10 +10,10 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { readModel } from "../../lib/backbones/model-file.ts";
+import { readModel } from "../../lib/backbones/read-model.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { readJson } from "../../lib/core/files.ts";
-import { cutModel } from "../../lib/pipeline/cut.ts";
+import { cutModel } from "../../lib/jobs/cut/cut.ts";
 import { maskByPlan, type PlanEntry } from "../support/file-mask.ts";
 import { randomInputs, relativeDifference, run } from "../support/run.ts";
 

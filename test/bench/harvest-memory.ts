@@ -13,7 +13,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { main } from "../../bin/main.ts";
-import { decodeMoments } from "../../lib/core/moments-file.ts";
+import { decodeMoments } from "../../lib/math/moments-file.ts";
 import { report, round } from "./support.ts";
 
 const [sizes = "1000,5000,20000", backbone = "face-resnet", folder] = process.argv.slice(2);

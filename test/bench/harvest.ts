@@ -16,14 +16,14 @@ import { join } from "node:path";
 import { loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { nowMs } from "../../lib/core/clock.ts";
 import { createRecycler } from "../../lib/core/recycler.ts";
-import { batches, type Batch } from "../../lib/data/batches.ts";
+import { batches, type Batch } from "../../lib/data/images/batches.ts";
 import { openDataset } from "../../lib/data/open.ts";
-import { prepareImages, rowsOf, type ImageStore } from "../../lib/data/store.ts";
+import { prepareImages, rowsOf, type ImageStore } from "../../lib/data/images/store.ts";
 import type { Program } from "../../lib/engine/engine.ts";
 import { runStream } from "../../lib/engine/stream.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { harvest } from "../../lib/harvest/harvest.ts";
-import { inferShapes } from "../../lib/network/shapes.ts";
+import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { findTaps, withPooledTaps } from "../../lib/network/taps.ts";
 import { median, report, round } from "./support.ts";
 

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LassoPath, Moments } from "../../lib/core/artifacts.ts";
 import { nowMs } from "../../lib/core/clock.ts";
-import { createMomentsAccumulator } from "../../lib/core/moments.ts";
+import { createMomentsAccumulator } from "../../lib/math/moments.ts";
 import { lassoPathFromMoments } from "../../lib/lasso/path.ts";
 import { readFloats, readResponses, type Responses } from "./responses.ts";
 import { median, report, round, startPeer } from "./support.ts";

@@ -18,9 +18,9 @@ import { basename, dirname, join } from "node:path";
 import { nowMs } from "../../lib/core/clock.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { noiseFor } from "../../lib/evaluate/profile.ts";
-import { readOnnx } from "../../lib/formats/onnx.ts";
+import { readOnnx } from "../../lib/formats/onnx/read.ts";
 import type { Network } from "../../lib/network/network.ts";
-import { inferShapes } from "../../lib/network/shapes.ts";
+import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { median, report, round, startProcess, type Peer } from "./support.ts";
 
 const [model, batches = "1,8,32", threadCounts = "1,2", roundCount = "7"] = process.argv.slice(2);

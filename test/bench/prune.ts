@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { nowMs } from "../../lib/core/clock.ts";
-import type { RunMetrics } from "../../lib/core/record.ts";
+import type { RunMetrics } from "../../lib/record/record.ts";
 import { median, peerEnvironment, report, round } from "./support.ts";
 
 const { values, positionals } = parseArgs({

@@ -12,9 +12,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { makeFolder } from "../../lib/core/files.ts";
-import { batches } from "../../lib/data/batches.ts";
+import { batches } from "../../lib/data/images/batches.ts";
 import { openDataset } from "../../lib/data/open.ts";
-import { prepareImages, rowsOf } from "../../lib/data/store.ts";
+import { prepareImages, rowsOf } from "../../lib/data/images/store.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { findTaps, withPooledTaps } from "../../lib/network/taps.ts";
 

@@ -9,7 +9,7 @@ import { loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { withHead } from "../../lib/backbones/head.ts";
 import { nowMs } from "../../lib/core/clock.ts";
 import { noiseFor } from "../../lib/evaluate/profile.ts";
-import { writeOnnx } from "../../lib/formats/onnx.ts";
+import { writeOnnx } from "../../lib/formats/onnx/write.ts";
 import { median, report, round } from "./support.ts";
 
 const [threads = 2, rounds = 15] = process.argv.slice(2).map(Number);

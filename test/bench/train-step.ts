@@ -12,7 +12,7 @@
 import { parseArgs } from "node:util";
 import { withHead } from "../../lib/backbones/head.ts";
 import { loadBackbone } from "../../lib/backbones/catalogue.ts";
-import { buildVgg16 } from "../../lib/backbones/vggface.ts";
+import { buildVgg16 } from "../../lib/backbones/nets/vggface.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
 import { nowMs } from "../../lib/core/clock.ts";
 import { createRandom } from "../../lib/core/random.ts";

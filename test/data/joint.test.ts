@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import { join } from "node:path";
 import { isEtlError } from "../../lib/core/errors.ts";
-import { batches } from "../../lib/data/batches.ts";
+import { batches } from "../../lib/data/images/batches.ts";
 import { columnsOf, widthOf } from "../../lib/data/joint.ts";
 import { openTasks } from "../../lib/data/open-tasks.ts";
-import { prepareImages } from "../../lib/data/store.ts";
+import { prepareImages } from "../../lib/data/images/store.ts";
 import { newFolder, removeFolders, small, writeTree } from "./support.ts";
 
 const seeded = { seed: 1, valFraction: 0 };

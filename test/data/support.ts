@@ -7,7 +7,7 @@ import sharp from "sharp";
 import type { Preprocessing } from "../../lib/core/artifacts.ts";
 import { isEtlError, type EtlError } from "../../lib/core/errors.ts";
 import { openDataset } from "../../lib/data/open.ts";
-import { prepareImages, type ImageStore } from "../../lib/data/store.ts";
+import { prepareImages, type ImageStore } from "../../lib/data/images/store.ts";
 
 const folders: string[] = [];
 

@@ -1,13 +1,14 @@
 import { expect } from "chai";
 import { withHead } from "../../lib/backbones/head.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
-import { buildResnet18, resnetValues } from "../../lib/backbones/resnet.ts";
+import { buildResnet18, resnetValues } from "../../lib/backbones/nets/resnet.ts";
 import { isEtlError } from "../../lib/core/errors.ts";
-import type { Optimizer, Tensors, TrainingOptions } from "../../lib/engine/engine.ts";
-import { differentiableOperators } from "../../lib/engine/ort/gradients/rules.ts";
+import type { Tensors, TrainingOptions } from "../../lib/engine/engine.ts";
+import type { Optimizer } from "../../lib/core/artifacts.ts";
+import { differentiableOperators } from "../../lib/gradients/rules.ts";
 import { float } from "../../lib/network/builder.ts";
 import { float32, type Network, sizeOf, type Tensor } from "../../lib/network/network.ts";
-import { inferShapes } from "../../lib/network/shapes.ts";
+import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { patterns, pointwise, sketch } from "../support/patterns.ts";
 import { blocks } from "./conformance-blocks.ts";
 import { cases, residual } from "./conformance-cases.ts";

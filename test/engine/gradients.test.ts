@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { openEngine } from "../../lib/engine/open.ts";
 import type { Engine } from "../../lib/engine/engine.ts";
-import { inferShapes } from "../../lib/network/shapes.ts";
+import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { float32, sizeOf } from "../../lib/network/network.ts";
 import { blocks } from "./conformance-blocks.ts";
 import { cases, residual } from "./conformance-cases.ts";

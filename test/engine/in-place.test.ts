@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { createInPlaceSession, type InPlaceSession } from "../../lib/engine/ort/in-place.ts";
 import { OrtTensor } from "../../lib/engine/ort/session.ts";
-import { writeOnnx } from "../../lib/formats/onnx.ts";
+import { writeOnnx } from "../../lib/formats/onnx/write.ts";
 import type { Node, ValueInfo } from "../../lib/network/network.ts";
 
 const settings = { threads: 1, optimization: "disabled", fixedShapes: true } as const;

@@ -5,7 +5,7 @@ import { openBackend } from "../../lib/engine/tfjs/backend.ts";
 import { createProgram } from "../../lib/engine/tfjs/program.ts";
 import { createTrainer } from "../../lib/engine/tfjs/trainer.ts";
 import { trainableParameters } from "../../lib/engine/training.ts";
-import { inferShapes } from "../../lib/network/shapes.ts";
+import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { patterns } from "../support/patterns.ts";
 import { randomTensor } from "./conformance-check.ts";
 import { cases } from "./conformance-cases.ts";

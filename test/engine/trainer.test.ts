@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { createRandom } from "../../lib/core/random.ts";
-import type { Engine, Optimizer, Tensors, TrainingOptions } from "../../lib/engine/engine.ts";
+import type { Engine, Tensors, TrainingOptions } from "../../lib/engine/engine.ts";
+import type { Optimizer } from "../../lib/core/artifacts.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { float32, type Network, type Tensor } from "../../lib/network/network.ts";
 import { node, randomParameter } from "./gradient-check.ts";

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
 import type { Task } from "../../lib/core/artifacts.ts";
-import type { Metrics } from "../../lib/core/record.ts";
+import type { Metrics } from "../../lib/record/record.ts";
 import { computeMetrics, cumulativeScore } from "../../lib/evaluate/metrics.ts";
 
 interface Fixture {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Engine } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
-import { quantile } from "../../lib/core/statistics.ts";
+import { quantile } from "../../lib/math/statistics.ts";
 import { profileModels, summarise } from "../../lib/evaluate/profile.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
 import type { Network } from "../../lib/network/network.ts";

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect } from "chai";
-import { faceResnetPreprocessing, loadFaceResnet } from "../../lib/backbones/face-resnet.ts";
+import { faceResnetPreprocessing, loadFaceResnet } from "../../lib/backbones/nets/face-resnet.ts";
 import type { Crop } from "../../lib/core/artifacts.ts";
-import { loadImages } from "../../lib/data/images.ts";
+import { loadImages } from "../../lib/data/images/decode.ts";
 import type { Engine, Program } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { verify, type PairIndex } from "../../lib/evaluate/verify.ts";

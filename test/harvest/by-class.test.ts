@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { createMomentsAccumulator } from "../../lib/core/moments.ts";
+import { createMomentsAccumulator } from "../../lib/math/moments.ts";
 import { createRandom } from "../../lib/core/random.ts";
-import { spread } from "../../lib/core/statistics.ts";
+import { spread } from "../../lib/math/statistics.ts";
 import { responsesByClass } from "../../lib/harvest/by-class.ts";
 
 const [n, p] = [300, 3];

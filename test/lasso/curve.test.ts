@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Moments } from "../../lib/core/artifacts.ts";
-import { createMomentsAccumulator, mergeMoments } from "../../lib/core/moments.ts";
+import { createMomentsAccumulator, mergeMoments } from "../../lib/math/moments.ts";
 import { characteristicCurve } from "../../lib/lasso/curve.ts";
 import { leastSquares } from "../../lib/lasso/least-squares.ts";
 import { lassoPath } from "../../lib/lasso/path.ts";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { LassoPath, PathPoint } from "../../lib/core/artifacts.ts";
-import { centre, createMomentsAccumulator, type CentredMoments } from "../../lib/core/moments.ts";
+import { centre, createMomentsAccumulator, type CentredMoments } from "../../lib/math/moments.ts";
 import { createRandom } from "../../lib/core/random.ts";
 import { extrapolated } from "../../lib/lasso/extrapolation.ts";
 import { createGroupSolver } from "../../lib/lasso/groups.ts";

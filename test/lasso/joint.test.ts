@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Moments } from "../../lib/core/artifacts.ts";
-import { centre, createMomentsAccumulator } from "../../lib/core/moments.ts";
+import { centre, createMomentsAccumulator } from "../../lib/math/moments.ts";
 import { createRandom } from "../../lib/core/random.ts";
 import { chooseCurveKnee } from "../../lib/knee/knee.ts";
 import { jointPath, type JointTap } from "../../lib/lasso/joint.ts";

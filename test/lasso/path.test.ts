@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { LassoPath, PathPoint } from "../../lib/core/artifacts.ts";
 import { isEtlError } from "../../lib/core/errors.ts";
-import { centre, createMomentsAccumulator } from "../../lib/core/moments.ts";
+import { centre, createMomentsAccumulator } from "../../lib/math/moments.ts";
 import { lassoPath, lassoPathFromMoments } from "../../lib/lasso/path.ts";
 import { makeResponses } from "../support/responses.ts";
 

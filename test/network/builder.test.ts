@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { createBuilder, type Builder } from "../../lib/network/builder.ts";
 import { isEtlError } from "../../lib/core/errors.ts";
-import { inferShapes } from "../../lib/network/shapes.ts";
+import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import type { Tensor } from "../../lib/network/network.ts";
 
 const weights = (...shape: number[]): Tensor => ({

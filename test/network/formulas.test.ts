@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { buildMobilenetV1 } from "../../lib/backbones/mobilenet-v1.ts";
-import { buildResnet18 } from "../../lib/backbones/resnet.ts";
-import { buildShufflenetV2 } from "../../lib/backbones/shufflenet-v2.ts";
+import { buildMobilenetV1 } from "../../lib/backbones/nets/mobilenet-v1.ts";
+import { buildResnet18 } from "../../lib/backbones/nets/resnet.ts";
+import { buildShufflenetV2 } from "../../lib/backbones/nets/shufflenet-v2.ts";
 import { costOf } from "../../lib/network/cost.ts";
 import { convolutionCosts, separableCosts } from "../../lib/network/formulas.ts";
 

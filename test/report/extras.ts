@@ -1,6 +1,6 @@
 /** Parts of a record that `sample.ts` leaves out: groups of test faces, and faces of filters (drawn ones). */
-import type { FilterFaces, GroupRecord, ResponseRecord, RunRecord } from "../../lib/core/record.ts";
-import { thumbnail } from "../../lib/data/images.ts";
+import type { FilterFaces, GroupRecord, ResponseRecord, RunRecord } from "../../lib/record/record.ts";
+import { thumbnail } from "../../lib/data/images/decode.ts";
 import { drawNamed } from "../../lib/data/synthetic/table.ts";
 
 /** Accuracy by age, where the old are seen worse, and by glasses, where nothing differs. */

@@ -1,13 +1,13 @@
 import { expect } from "chai";
 import { isEtlError } from "../../lib/core/errors.ts";
-import type { RunRecord } from "../../lib/core/record.ts";
+import type { RunRecord } from "../../lib/record/record.ts";
 import { readReportAssets, type ReportAssets } from "../../lib/report/assets.ts";
 import { csvText, toCsv } from "../../lib/report/client/page.ts";
 import { clientScript, unqualified } from "../../lib/report/client/script.ts";
-import { calibrationError } from "../../lib/report/calibration.ts";
+import { calibrationError } from "../../lib/report/sections/calibration.ts";
 import { formatCount } from "../../lib/report/format.ts";
 import { renderReport } from "../../lib/report/report.ts";
-import { findings, storySentence } from "../../lib/report/story.ts";
+import { findings, storySentence } from "../../lib/report/sections/story.ts";
 import { sampleFaces, sampleResponse, withGroups } from "./extras.ts";
 import { hostile, hostileRecord, sampleRecord, sampleRegression } from "./sample.ts";
 

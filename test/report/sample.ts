@@ -1,7 +1,7 @@
 /** A run record as a real gender run would leave it, made by code: 29 taps, four networks, the same at every call. */
 import type { EpochRecord, LayerRow } from "../../lib/core/artifacts.ts";
 import { createRandom, type Random } from "../../lib/core/random.ts";
-import type { CurveRecord, Metrics, ModelRecord, RunRecord } from "../../lib/core/record.ts";
+import type { CurveRecord, Metrics, ModelRecord, RunRecord } from "../../lib/record/record.ts";
 import { kneeAt } from "../../lib/report/client/knee.ts";
 
 const blocks = [

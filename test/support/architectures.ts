@@ -1,11 +1,11 @@
-import { buildDmmCnn } from "../../lib/backbones/dmm-cnn.ts";
-import { buildEfficientnetB0 } from "../../lib/backbones/efficientnet.ts";
-import { buildLeviHassner } from "../../lib/backbones/levi-hassner.ts";
-import { buildLmtcnn } from "../../lib/backbones/lmtcnn.ts";
-import { buildMobilenetV1 } from "../../lib/backbones/mobilenet-v1.ts";
-import { buildMobilenetV2 } from "../../lib/backbones/mobilenet-v2.ts";
-import { buildResnet18Mlp } from "../../lib/backbones/resnet.ts";
-import { buildShufflenetV2 } from "../../lib/backbones/shufflenet-v2.ts";
+import { buildDmmCnn } from "../../lib/backbones/nets/dmm-cnn.ts";
+import { buildEfficientnetB0 } from "../../lib/backbones/nets/efficientnet.ts";
+import { buildLeviHassner } from "../../lib/backbones/nets/levi-hassner.ts";
+import { buildLmtcnn } from "../../lib/backbones/nets/lmtcnn.ts";
+import { buildMobilenetV1 } from "../../lib/backbones/nets/mobilenet-v1.ts";
+import { buildMobilenetV2 } from "../../lib/backbones/nets/mobilenet-v2.ts";
+import { buildResnet18Mlp } from "../../lib/backbones/nets/resnet.ts";
+import { buildShufflenetV2 } from "../../lib/backbones/nets/shufflenet-v2.ts";
 import type { Network } from "../../lib/network/network.ts";
 
 /** The light networks: as published, and with ten classes on small pictures. */

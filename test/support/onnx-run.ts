@@ -1,5 +1,5 @@
 import * as ort from "onnxruntime-node";
-import { writeOnnx } from "../../lib/formats/onnx.ts";
+import { writeOnnx } from "../../lib/formats/onnx/write.ts";
 import type { Network, Tensor } from "../../lib/network/network.ts";
 
 /** Runs an ONNX file in onnxruntime as it is: the independent witness of formats and passes. */

@@ -1,5 +1,5 @@
 import * as ort from "onnxruntime-node";
-import { writeOnnx } from "../../lib/formats/onnx.ts";
+import { writeOnnx } from "../../lib/formats/onnx/write.ts";
 import { createRandom } from "../../lib/core/random.ts";
 import { sizeOf, type Network, type Tensor } from "../../lib/network/network.ts";
 

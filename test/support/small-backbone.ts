@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { describe } from "../../lib/backbones/metadata.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
-import { writeOnnx } from "../../lib/formats/onnx.ts";
+import { writeOnnx } from "../../lib/formats/onnx/write.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
 import type { Network, Tensor } from "../../lib/network/network.ts";
 

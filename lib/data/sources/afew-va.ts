@@ -5,9 +5,9 @@
 import { dirname, join } from "node:path";
 import { readJson } from "../../core/files.ts";
 import type { Crop } from "../../core/artifacts.ts";
-import type { DataProblem } from "../../core/record.ts";
+import type { DataProblem } from "../../record/record.ts";
 import type { RawRow } from "../dataset.ts";
-import { mapLimit } from "../parallel.ts";
+import { mapLimit } from "../../core/parallel.ts";
 import type { Folder, Layout } from "./layout.ts";
 
 const CLIP = /^(?:.*\/)?(\d{3})\/\1\.json$/;

@@ -7,7 +7,7 @@ import { messageOf } from "../../core/errors.ts";
 import { readBytes } from "../../core/files.ts";
 import type { Crop } from "../../core/artifacts.ts";
 import type { RawRow } from "../dataset.ts";
-import { mapLimit } from "../parallel.ts";
+import { mapLimit } from "../../core/parallel.ts";
 import type { Layout } from "./layout.ts";
 import { readMat, type MatMatrix } from "./mat.ts";
 

@@ -2,8 +2,8 @@
 import { basename, join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
 import { insideOf, readText } from "../../core/files.ts";
-import type { DataProblem } from "../../core/record.ts";
-import { parseCsv, type Csv } from "../csv.ts";
+import type { DataProblem } from "../../record/record.ts";
+import { parseCsv, type Csv } from "../../core/csv.ts";
 import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
 import type { Folder, Layout } from "./layout.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { readText } from "../../core/files.ts";
 import type { Crop } from "../../core/artifacts.ts";
 import type { RawRow } from "../dataset.ts";
-import { mapLimit } from "../parallel.ts";
+import { mapLimit } from "../../core/parallel.ts";
 import { baseName, mostMatch, type Folder, type Layout } from "./layout.ts";
 
 const NAME = /^person(?:ne)?(\d{2})(\d)(\d{2})([+-]\d+)([+-]\d+)\.(jpg|jpeg|png)$/i;

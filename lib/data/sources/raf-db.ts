@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
 import { readText } from "../../core/files.ts";
-import type { DataProblem } from "../../core/record.ts";
+import type { DataProblem } from "../../record/record.ts";
 import { WHOLE, type RawRow } from "../dataset.ts";
 import { baseName, type Folder, type Layout } from "./layout.ts";
 

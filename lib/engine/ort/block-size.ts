@@ -1,7 +1,7 @@
 /** How many channels one block of onnxruntime's NCHWc layout has on this machine: 16, 8, or none. */
-import { writeOnnx } from "../../formats/onnx.ts";
+import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
-import { NCHWC } from "./gradients/blocked.ts";
+import { NCHWC } from "../../gradients/blocked.ts";
 import { createSession, OrtTensor, runSession } from "./session.ts";
 
 const CHANNELS = 64;

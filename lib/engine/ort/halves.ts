@@ -4,22 +4,22 @@
  * the threads, do not. A second thread computes gradients of its half, this one those of the other; the optimiser
  * takes their sum. The same losses and gradients as of the whole batch, up to rounding.
  */
-import { writeOnnx } from "../../formats/onnx.ts";
+import { writeOnnx } from "../../formats/onnx/write.ts";
 import { costOf } from "../../network/cost.ts";
 import { type Network, sizeOf, type Tensor } from "../../network/network.ts";
 import { hasIndependentRows } from "../../network/rows.ts";
 import type { StepResult, Tensors } from "../engine.ts";
 import { runningStatistics } from "../training.ts";
 import type { TrainingSetup } from "../worker/messages.ts";
-import type { OptimizerPlan } from "./gradients/optimizers.ts";
+import type { OptimizerPlan } from "../../gradients/optimizers.ts";
 import { createInPlaceSession, type InPlaceSession } from "./in-place.ts";
 import { bytesOf } from "./messages.ts";
 import { type OtherHalf, type OtherSession, type Shapes, startOtherHalf } from "./other-half.ts";
 import { computesOnCpu, fromOrt, type OrtTensor, type SessionSettings, toOrt } from "./session.ts";
-import { fedTensors, scalarFeeds, stepResult, withState } from "./training-feeds.ts";
-import { buildTrainingGraph, TERMS, type TrainingGraph, trainingSettings } from "./training-graph.ts";
-import { empty, type TrainingState } from "./training-state.ts";
-import { buildUpdateGraph, NORM, partKey, type UpdateGraph } from "./update-graph.ts";
+import { fedTensors, scalarFeeds, stepResult, withState } from "./training/feeds.ts";
+import { buildTrainingGraph, TERMS, type TrainingGraph, trainingSettings } from "./training/graph.ts";
+import { empty, type TrainingState } from "./training/state.ts";
+import { buildUpdateGraph, NORM, partKey, type UpdateGraph } from "./training/update.ts";
 
 /** Fewest multiplications of a forward pass over a batch for which messages between threads do not count. */
 const FEWEST_MACS = 5e8;

@@ -6,7 +6,7 @@
  */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { messageOf } from "../../core/errors.ts";
-import { writeOnnx } from "../../formats/onnx.ts";
+import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
 import { createSession, OrtTensor, runtimeError, type Session, type SessionSettings } from "./session.ts";
 

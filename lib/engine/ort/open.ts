@@ -2,10 +2,10 @@
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { EtlError, isEtlError } from "../../core/errors.ts";
-import { writeOnnx } from "../../formats/onnx.ts";
+import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network, ValueInfo } from "../../network/network.ts";
 import { producersOf } from "../../network/network.ts";
-import { propagate } from "../../network/shapes.ts";
+import { propagate } from "../../network/shapes/infer.ts";
 import type { CompileOptions, Engine, EngineOptions, Program } from "../engine.ts";
 import { scriptBeside } from "../../core/worker.ts";
 import { type Client, startClient } from "../worker/client.ts";

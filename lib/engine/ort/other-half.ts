@@ -1,7 +1,7 @@
 /** The thread that computes the second half of a batch, as the first one sees it. */
 import { scriptBeside } from "../../core/worker.ts";
 import { sizeOf } from "../../network/network.ts";
-import type { Shape } from "../../network/shapes-context.ts";
+import type { Shape } from "../../network/shapes/context.ts";
 import type { Tensors } from "../engine.ts";
 import { startClient } from "../worker/client.ts";
 import { buffersOf } from "../worker/messages.ts";

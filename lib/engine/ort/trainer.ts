@@ -1,21 +1,21 @@
 /** Training inside the worker: parameters and optimiser state live here and alternate between two buffers. */
 import { EtlError } from "../../core/errors.ts";
-import { writeOnnx } from "../../formats/onnx.ts";
+import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
-import type { Shape } from "../../network/shapes-context.ts";
+import type { Shape } from "../../network/shapes/context.ts";
 import type { StepResult, Tensors } from "../engine.ts";
 import { dropoutMask } from "../training.ts";
 import type { TrainingSetup } from "../worker/messages.ts";
 import type { RunningTrainer } from "../worker/serve.ts";
 import { blockSize } from "./block-size.ts";
-import { planOptimizer } from "./gradients/optimizers.ts";
+import { planOptimizer } from "../../gradients/optimizers.ts";
 import { createHalves } from "./halves.ts";
 import { createInPlaceSession, type InPlaceSession } from "./in-place.ts";
 import { OrtTensor, toOrt } from "./session.ts";
-import { fedTensors, scalarFeeds, stepResult, weightedSum, withState } from "./training-feeds.ts";
-import { buildTrainingGraph, TERMS, type TrainingGraph, trainingSettings } from "./training-graph.ts";
-import { createTrainingState, empty } from "./training-state.ts";
-import { NORM } from "./update-graph.ts";
+import { fedTensors, scalarFeeds, stepResult, weightedSum, withState } from "./training/feeds.ts";
+import { buildTrainingGraph, TERMS, type TrainingGraph, trainingSettings } from "./training/graph.ts";
+import { createTrainingState, empty } from "./training/state.ts";
+import { NORM } from "./training/update.ts";
 
 interface Compiled {
   readonly graph: TrainingGraph;

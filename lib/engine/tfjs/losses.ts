@@ -1,6 +1,6 @@
 /** Loss terms on rows [n, elements], as scalars; their gradients are tfjs's. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { LossTerm } from "../engine.ts";
+import type { LossTerm } from "../../core/artifacts.ts";
 
 interface Rows {
   readonly z: tf.Tensor;

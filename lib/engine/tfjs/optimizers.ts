@@ -1,9 +1,9 @@
 /**
- * Optimiser updates, with the same recurrences as the ort engine's (see lib/engine/ort/gradients/optimizers.ts), so that
+ * Optimiser updates, with the same recurrences as the ort engine's (see lib/gradients/optimizers.ts), so that
  * both follow one path and a state of one goes on with the other.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Optimizer } from "../engine.ts";
+import type { Optimizer } from "../../core/artifacts.ts";
 
 export interface Update {
   readonly parameter: tf.Tensor;

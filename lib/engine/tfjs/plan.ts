@@ -2,8 +2,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
 import type { ElementType, Network, Node } from "../../network/network.ts";
-import type { Constant, Shape } from "../../network/shapes-context.ts";
-import { propagate } from "../../network/shapes.ts";
+import type { Constant, Shape } from "../../network/shapes/context.ts";
+import { propagate } from "../../network/shapes/infer.ts";
 import { dropDead } from "../../network/simplify.ts";
 import { operators } from "./operators/table.ts";
 import type { Kernel, Operator, Site, TrainingHooks } from "./site.ts";

@@ -1,7 +1,7 @@
 /** What an operator sees of its node: shapes and settings when it is prepared, values when it runs. */
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Node } from "../../network/network.ts";
-import type { Shape } from "../../network/shapes-context.ts";
+import type { Shape } from "../../network/shapes/context.ts";
 import type { Value } from "./value.ts";
 
 /** One node at known shapes. */

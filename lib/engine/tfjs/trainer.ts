@@ -2,7 +2,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { EtlError } from "../../core/errors.ts";
 import { type Network, type Node, sizeOf, type Tensor } from "../../network/network.ts";
-import type { Shape } from "../../network/shapes-context.ts";
+import type { Shape } from "../../network/shapes/context.ts";
 import type { StepResult, Tensors } from "../engine.ts";
 import {
   CLIP_EPSILON,

@@ -1,7 +1,7 @@
 /** A value of the network while it runs: one tensor in the layouts that have been asked for. */
 import * as tf from "@tensorflow/tfjs-core";
 import { sizeOf } from "../../network/network.ts";
-import type { Shape } from "../../network/shapes-context.ts";
+import type { Shape } from "../../network/shapes/context.ts";
 
 /** `first`: row-major as ONNX has it (channels on axis 1). `last`: the channel axis moved to the end, as tfjs wants it. */
 export type Layout = "first" | "last";

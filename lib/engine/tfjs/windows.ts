@@ -1,7 +1,7 @@
 /** Sliding windows over channels-last images: every operator has two spatial axes, those of one a first one of size 1. */
 import * as tf from "@tensorflow/tfjs-core";
-import type { Shape } from "../../network/shapes-context.ts";
-import { resolveWindows, type Windows } from "../windows.ts";
+import type { Shape } from "../../network/shapes/context.ts";
+import { resolveWindows, type Windows } from "../../network/windows.ts";
 import type { Site } from "./site.ts";
 
 /** Windows of a node whose input 0 is [n, c, ...spatial], with two spatial axes. */

@@ -1,8 +1,8 @@
 import type { Network } from "../network.ts";
-import { propagate } from "../shapes.ts";
+import { propagate } from "../shapes/infer.ts";
 import { withoutAliases } from "./aliases.ts";
 import { createCoupler, freeze, freezeInputs, settleParameters } from "./coupler.ts";
-import { rules } from "./rules/table.ts";
+import { rules } from "./rules.ts";
 import type { CoupledGroup, CoupledLayer, Coupling } from "./types.ts";
 
 /** Batch size of the analysis: larger than 1, so that the batch is never taken for an axis that may vanish. */

@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 import ts from "typescript";
 import { describe as withFacts } from "../../../lib/backbones/metadata.ts";
 import { createRandom } from "../../../lib/core/random.ts";
-import { writeOnnx } from "../../../lib/formats/onnx.ts";
+import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { createBuilder } from "../../../lib/network/builder.ts";
 import { root } from "../markdown.ts";
 

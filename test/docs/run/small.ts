@@ -1,6 +1,6 @@
 /** What makes a call of the documentation small: a small backbone, one epoch, one thread. What the call says stays. */
 import { commands } from "../../../bin/commands.ts";
-import type { PruneOptions } from "../../../lib/pipeline/options.ts";
+import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
 
 /** Options that are added where a command has them and the call does not give them. */
 function additions(backbone: string): Readonly<Record<string, string>> {

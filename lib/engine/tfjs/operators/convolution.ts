@@ -4,11 +4,11 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute, intsAttribute, stringAttribute } from "../../../network/network.ts";
-import type { Shape } from "../../../network/shapes-context.ts";
+import type { Shape } from "../../../network/shapes/context.ts";
 import { need, type Operator, type Operators, type Site, trained } from "../site.ts";
 import { Value } from "../value.ts";
 import { asImages, fitted, fromImages, padded, windowsOf } from "../windows.ts";
-import type { Windows } from "../../windows.ts";
+import type { Windows } from "../../../network/windows.ts";
 
 type Pair = [number, number];
 const pair = ([a, b]: Shape): Pair => [a, b];

@@ -1,7 +1,7 @@
 /** Normalisations. */
 import * as tf from "@tensorflow/tfjs-core";
 import { floatAttribute, intAttribute, intsAttribute, sizeOf, type Node } from "../../../network/network.ts";
-import type { Shape } from "../../../network/shapes-context.ts";
+import type { Shape } from "../../../network/shapes/context.ts";
 import {
   front,
   type Inputs,

@@ -1,11 +1,11 @@
 /** Pools, on channels-last images. */
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute, sizeOf } from "../../../network/network.ts";
-import type { Shape } from "../../../network/shapes-context.ts";
+import type { Shape } from "../../../network/shapes/context.ts";
 import { need, type Operator, type Operators, trained, untrained } from "../site.ts";
 import { Value } from "../value.ts";
 import { asImages, fitted, fromImages, windowsOf } from "../windows.ts";
-import type { Windows } from "../../windows.ts";
+import type { Windows } from "../../../network/windows.ts";
 
 const pair = ([a, b]: Shape): [number, number] => [a, b];
 

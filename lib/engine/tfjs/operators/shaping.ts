@@ -1,7 +1,7 @@
 /** Operators that move, cut, join and repeat elements. */
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute, intsAttribute, sizeOf, stringAttribute } from "../../../network/network.ts";
-import { sliceRange } from "../../../network/shapes-layout.ts";
+import { sliceRange } from "../../../network/shapes/layout.ts";
 import { front, known, need, type Operator, type Operators, trained, untrained } from "../site.ts";
 import { axisIn, commonLayout, operand, perAxis, spread, Value } from "../value.ts";
 

@@ -1,0 +1,247 @@
+/** Aligned crops of a folder of raw photos, with its labels: a folder that every other command reads. */
+import { existsSync } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
+import { openAligner, type Aligner, type AlignedFace } from "./aligner.ts";
+import { cropName, encodeCrop, readPicture } from "./picture.ts";
+import { alignRecord, keptEntries, type AlignEntry, type AlignSettings } from "./record.ts";
+import { degreesOf } from "./similarity.ts";
+import { DLIB_PADDING } from "./template.ts";
+import { LANDMARKS } from "../backbones/nets/face-landmarks.ts";
+import { EtlError, isEtlError, messageOf } from "../core/errors.ts";
+import { insideOf, readJson, writeJson, writeWhole } from "../core/files.ts";
+import { silent } from "../core/progress.ts";
+import type { DataProblem } from "../record/record.ts";
+import { mapLimit } from "../core/parallel.ts";
+import { carryLabels, readAnyTable } from "./labels.ts";
+import { withEngine, type ServiceOptions } from "../engine/service.ts";
+import { version } from "../core/version.ts";
+
+export interface AlignOptions extends ServiceOptions {
+  /** Side of the crops in pixels (150, that of `face-resnet`). */
+  readonly size?: number | undefined;
+  /** Room around the mean face on every side, in its widths (0.25, that of `face-resnet`). */
+  readonly padding?: number | undefined;
+  /** How sure the detector must be, in 0..1 (0.5). */
+  readonly minScore?: number | undefined;
+}
+
+/** What came out. */
+export interface AlignSummary {
+  readonly folder: string;
+  /** Pictures of the input. */
+  readonly pictures: number;
+  readonly aligned: number;
+  /** Of these, done by an earlier run. */
+  readonly kept: number;
+  /** Pictures with several faces: the largest was taken. */
+  readonly several: number;
+  /** Verification pairs carried over. */
+  readonly pairs: number;
+  /** Pictures and rows left out, and why. */
+  readonly leftOut: readonly DataProblem[];
+}
+
+/** Pictures worked on at the same time: decoding and encoding go on while a network runs. */
+const LANES = 3;
+
+/** Pictures between two writes of `align.json`. */
+const CHUNK = 96;
+
+/**
+ * Finds the largest face of every picture, turns, scales and shifts it onto the template of dlib's face chips, and
+ * writes the crops with the labels into another folder. What an earlier run with the same settings did is kept.
+ *
+ * @param input a folder of pictures, with or without labels, in any layout
+ * @param out another folder; new, empty, or left by an earlier run
+ */
+export async function alignFolder(
+  input: string,
+  out: string,
+  options: AlignOptions = {},
+): Promise<AlignSummary> {
+  const settings = checkSettings(options);
+  const progress = options.progress ?? silent;
+  const folder = resolve(out);
+  const { table, pairs } = await readAnyTable(input);
+  for (const assumption of table.assumptions) progress.note(assumption);
+  refuseOverlap(table.root, folder);
+  const earlier = await earlierEntries(folder, settings);
+  const files = [...new Set(table.rows.map(({ file }) => file))];
+  if (files.length === 0) {
+    throw new EtlError("data", `${table.root}: no picture, at least one was needed`);
+  }
+
+  const done = new Map<string, AlignEntry>();
+  const taken = new Map<string, string>();
+  let [kept, looked] = [0, 0];
+  const save = (entries: Iterable<AlignEntry>) =>
+    writeJson(join(folder, "align.json"), alignRecord(settings, [...entries], version));
+  await withEngine(options, async (engine) => {
+    const aligner = await openAligner(engine, settings);
+    progress.start("align", files.length);
+    try {
+      for (let at = 0; at < files.length; at += CHUNK) {
+        const chunk = files.slice(at, at + CHUNK);
+        const entries = await mapLimit(chunk, LANES, async (file) => {
+          if (options.signal?.aborted === true) return undefined;
+          const place = { root: table.root, folder, file, taken };
+          const old = await stillGood(place, earlier.get(file));
+          if (old !== undefined) kept++;
+          const entry = old ?? (await alignOne(place, aligner));
+          progress.update(++looked);
+          return entry;
+        });
+        for (const entry of entries) if (entry !== undefined) done.set(entry.file, entry);
+        await save(new Map([...earlier, ...done]).values());
+        if (options.signal?.aborted === true) throw stopped(folder);
+      }
+    } finally {
+      await aligner.dispose();
+    }
+    progress.finish(`${done.size} pictures`);
+  });
+
+  const entries = [...done.values()];
+  await save(entries);
+  const leftOut = [
+    ...table.problems,
+    ...entries.flatMap(({ file, reason }) => (reason === undefined ? [] : [{ file, problem: reason }])),
+  ];
+  const aligned = entries.filter(({ crop }) => crop !== undefined).length;
+  if (aligned === 0) {
+    const { file, problem } = leftOut[0];
+    throw new EtlError(
+      "data",
+      `${table.root}: no crop from ${files.length} pictures (the first: ${file}: ${problem}), at least one face was needed`,
+      { hint: "a lower --min-score finds more; align.json says why each picture was left out" },
+    );
+  }
+  const several = entries.filter(({ faces = 0 }) => faces > 1).length;
+  if (several > 0) progress.warn(`${several} pictures show several faces: the largest was taken`);
+  const carried = await carryLabels({ table, pairs, entries: done, folder, settings });
+  for (const note of carried.notes) progress.warn(note);
+  return {
+    folder,
+    pictures: files.length,
+    aligned,
+    kept,
+    several,
+    pairs: carried.pairs,
+    leftOut: [...leftOut, ...carried.problems],
+  };
+}
+
+interface Place {
+  readonly root: string;
+  readonly folder: string;
+  readonly file: string;
+  /** crop -> the picture it is of */
+  readonly taken: Map<string, string>;
+}
+
+/** What an earlier run did, where picture and crop are still as they were. */
+async function stillGood(place: Place, old: AlignEntry | undefined): Promise<AlignEntry | undefined> {
+  if (old === undefined) return undefined;
+  try {
+    const { size, mtimeMs } = await stat(insideOf(place.root, place.file));
+    if (size !== old.bytes || Math.trunc(mtimeMs) !== old.modifiedMs) return undefined;
+    if (old.crop === undefined) return old;
+    if (old.crop !== cropName(place.file)) return undefined;
+    const crop = await stat(insideOf(place.folder, old.crop));
+    if (!crop.isFile() || crop.size === 0) return undefined;
+    place.taken.set(old.crop, place.file);
+    return old;
+  } catch {
+    return undefined; // gone or unreadable: looked at again, and named there
+  }
+}
+
+async function alignOne(place: Place, aligner: Aligner): Promise<AlignEntry> {
+  const { root, folder, file, taken } = place;
+  let at = { bytes: 0, modifiedMs: 0 };
+  let face: AlignedFace | undefined;
+  let picture;
+  const crop = cropName(file);
+  try {
+    const path = insideOf(root, file);
+    const info = await stat(path).catch(() => undefined);
+    if (info === undefined) return { file, ...at, reason: "there is no such file" };
+    at = { bytes: info.size, modifiedMs: Math.trunc(info.mtimeMs) };
+    const owner = taken.get(crop);
+    if (owner !== undefined) return { file, ...at, reason: `its crop would replace that of ${owner}` };
+    taken.set(crop, file);
+    picture = await readPicture(path);
+    face = await aligner.align(picture);
+  } catch (error) {
+    if (!isEtlError(error, "data") && !isEtlError(error, "io")) throw error;
+    return { file, ...at, reason: messageOf(error) };
+  }
+  if (face === undefined) return { file, ...at, reason: "no face was found" };
+  await writeWhole(insideOf(folder, crop), await encodeCrop(face.crop, crop));
+  const { reduction: r, width, height } = picture;
+  const { a, b, tx, ty } = face.toPicture;
+  const [x0, y0, x1, y1] = face.box.map((value) => rounded(value * r, 2));
+  return {
+    file,
+    ...at,
+    crop,
+    picture: [Math.round(width * r), Math.round(height * r)],
+    score: rounded(face.score, 4),
+    box: [x0, y0, x1, y1],
+    faces: face.faces,
+    landmarks: LANDMARKS,
+    transform: [a * r, b * r, tx * r, ty * r],
+    degrees: rounded(degreesOf(face.toPicture), 2),
+    ...(face.margin && { margin: true }),
+  };
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
+
+function checkSettings(options: AlignOptions): AlignSettings {
+  const { size = 150, padding = DLIB_PADDING, minScore = 0.5 } = options;
+  const refuse = (name: string, found: number, needed: string): EtlError =>
+    new EtlError("usage", `--${name}: ${found}, ${needed} was needed`);
+  if (!Number.isInteger(size) || size < 16 || size > 1024) {
+    throw refuse("size", size, "a whole number of pixels from 16 to 1024");
+  }
+  if (!(padding >= 0 && padding <= 2)) throw refuse("padding", padding, "a number in [0, 2]");
+  if (!(minScore > 0 && minScore < 1)) throw refuse("min-score", minScore, "a number in (0, 1)");
+  return { size, padding, minScore };
+}
+
+function refuseOverlap(input: string, out: string): void {
+  const within = (path: string, parent: string): boolean => {
+    const way = relative(parent, path);
+    return way === "" || !(way === ".." || way.startsWith("../") || resolve(way) === way);
+  };
+  if (!within(out, input) && !within(input, out)) return;
+  throw new EtlError(
+    "usage",
+    `align: ${out} and ${input} lie in one another, two separate folders were needed`,
+    {
+      hint: `for example ${join(dirname(input), "aligned")}`,
+    },
+  );
+}
+
+/** What an earlier run left; a folder that holds other things is refused. */
+async function earlierEntries(folder: string, settings: AlignSettings): Promise<Map<string, AlignEntry>> {
+  const path = join(folder, "align.json");
+  if (existsSync(path)) return keptEntries(await readJson(path), settings, path);
+  const found = await readdir(folder).catch(() => []);
+  if (found.length === 0) return new Map();
+  throw new EtlError(
+    "usage",
+    `align: ${folder} holds ${found.length} files and no align.json, a new or empty folder was needed`,
+  );
+}
+
+function stopped(folder: string): EtlError {
+  return new EtlError("interrupted", `${folder}: stopped by the user, what was done is kept`, {
+    hint: "run the same command again to go on",
+  });
+}

@@ -1,0 +1,181 @@
+/** A model file as a backbone: what its metadata say, and what has to be assumed where they are silent. */
+import { readFileSync } from "node:fs";
+import { basename, dirname, extname, resolve } from "node:path";
+import type { Preprocessing } from "../core/artifacts.ts";
+import { EtlError, isEtlError } from "../core/errors.ts";
+import { insideOf, readBytes } from "../core/files.ts";
+import { readKerasModel } from "../formats/keras/h5.ts";
+import { readOnnx } from "../formats/onnx/read.ts";
+import { readTfjsModel } from "../formats/tfjs/read.ts";
+import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
+import { foldBatchNorm } from "../network/fold-batch-norm.ts";
+import { inferShapes } from "../network/shapes/infer.ts";
+import { simplify } from "../network/simplify.ts";
+import { networkFingerprint, type Backbone, type LoadOptions } from "./backbone.ts";
+import { featuresOf } from "./head.ts";
+import { initialise } from "./initialise.ts";
+import { preprocessingOf, textOf } from "./metadata.ts";
+
+/** Readers by file ending. */
+const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network>>>> = {
+  ".onnx": async (path) =>
+    readOnnx(await readBytes(path), {
+      name: basename(path),
+      external: (location) => readFileSync(insideOf(dirname(resolve(path)), location)),
+    }),
+  ".h5": (path) => readKerasModel(path),
+  ".hdf5": (path) => readKerasModel(path),
+  ".json": readTfjsModel,
+  ".keras": (path) => {
+    throw new EtlError("unsupported", `${path}: Keras 3's archive, an .h5 file was needed`, {
+      hint: 'save it with model.save("model.h5"), or export it as ONNX',
+    });
+  },
+};
+
+/** Mean and scale of ImageNet training in PyTorch, in the units of 0..255. */
+const imageNet = {
+  mean: [123.675, 116.28, 103.53],
+  scale: [1 / 58.395, 1 / 57.12, 1 / 57.375],
+} as const;
+
+/** Whether a name looks like a model file rather than a name of the catalogue. */
+export function isModelFile(name: string): boolean {
+  return extname(name).toLowerCase() in readers;
+}
+
+/** Reads a model file as a network. @throws EtlError kind `usage` for an ending without a reader */
+export async function readModel(path: string): Promise<Network> {
+  const reader = readers[extname(path).toLowerCase()];
+  if (reader === undefined) {
+    const known = Object.keys(readers).join(", ");
+    throw new EtlError("usage", `${path}: file ending "${extname(path)}", one of ${known} was needed`);
+  }
+  return reader(path);
+}
+
+/**
+ * A model file as a backbone: shape arithmetic folded away, batch norm folded into the convolutions (unless the
+ * weights are fresh ones, which need it to be trained).
+ *
+ * @throws EtlError kind `unsupported` where the file has no single picture input [n, 3, height, width]
+ */
+export async function loadModelFile(path: string, options: LoadOptions = {}): Promise<Backbone> {
+  const name = basename(path, extname(path));
+  const { weights, seed = 1 } = options;
+  if (weights !== undefined && weights !== "random") {
+    throw new EtlError(
+      "usage",
+      `--weights: found "${weights}" beside the model file ${path}, which has its own`,
+      {
+        hint: 'leave --weights out, or say "random" for fresh ones',
+      },
+    );
+  }
+  const file = await readModel(path);
+  const { preprocessing, notes } = pictureInput(file, path, options.preprocessing ?? {});
+  const read = simplify(withFreeBatch(file, path, preprocessing));
+  const network = weights === "random" ? initialise(read, seed) : foldBatchNorm(read);
+  const features = options.features ?? featuresOf(network);
+  if (!producersOf(network).has(features)) {
+    throw new EtlError("usage", `--features: found "${features}", a value that ${path} computes was needed`);
+  }
+  const embedding = textOf(network, "embedding");
+  return {
+    name,
+    title: textOf(network, "title") ?? name,
+    network,
+    preprocessing,
+    features,
+    ...(embedding === undefined ? {} : { embedding }),
+    source: textOf(network, "source") ?? basename(path),
+    licence: textOf(network, "licence") ?? "that of the file",
+    fingerprint: networkFingerprint(network),
+    notes:
+      weights === "random"
+        ? [`${name}: random weights (seed ${seed}), nothing is pretrained`, ...notes]
+        : notes,
+  };
+}
+
+/** How pictures get into the network: the options first, then the metadata, then the usual, which is announced. */
+function pictureInput(
+  network: Network,
+  path: string,
+  given: Partial<Preprocessing>,
+): { preprocessing: Preprocessing; notes: string[] } {
+  const input = pictureInputOf(network, path);
+  const [height, width] = [2, 3].map((axis) => {
+    const size = input.shape[axis];
+    return typeof size === "number" ? size : undefined;
+  });
+  const stated = preprocessingOf(network);
+  const known: Partial<Preprocessing> = { ...stated, ...given };
+  const size = { width: known.width ?? width, height: known.height ?? height };
+  if (size.width === undefined || size.height === undefined) {
+    throw new EtlError(
+      "usage",
+      `${path}: the file does not say how large its pictures are, a size was needed`,
+      {
+        hint: "export it for pictures of one size; in the library: preprocessing: { width, height }",
+      },
+    );
+  }
+  if ((width ?? size.width) !== size.width || (height ?? size.height) !== size.height) {
+    const asked = `pictures of ${size.width}x${size.height}`;
+    throw new EtlError(
+      "usage",
+      `${path}: ${asked} for an input of ${width}x${height}, equal sizes were needed`,
+    );
+  }
+  const { color = "RGB", mean = imageNet.mean, scale = imageNet.scale } = known;
+  const assumed = [
+    ...(known.color === undefined ? [`colour order ${color}`] : []),
+    ...(known.mean === undefined ? [`mean ${mean.join(", ")}`] : []),
+    ...(known.scale === undefined ? [`scale ${scale.map((value) => value.toFixed(6)).join(", ")}`] : []),
+  ];
+  const notes =
+    assumed.length === 0
+      ? []
+      : [`${path} does not say how its pictures are prepared: ${assumed.join("; ")} assumed (ImageNet's)`];
+  return { preprocessing: { width: size.width, height: size.height, color, mean, scale }, notes };
+}
+
+/**
+ * The network with a free batch size and pictures of a fixed size. A file exported for one picture is opened up where
+ * nothing inside depends on it.
+ */
+function withFreeBatch(
+  network: Network,
+  path: string,
+  { height, width }: { readonly height: number; readonly width: number },
+): Network {
+  const input = pictureInputOf(network, path);
+  const [batch, channels] = input.shape;
+  if (typeof batch === "string")
+    return { ...network, inputs: [{ ...input, shape: [batch, channels, height, width] }] };
+  const free = (value: ValueInfo): ValueInfo => ({ ...value, shape: ["batch", ...value.shape.slice(1)] });
+  const inputs = [{ ...input, shape: ["batch", channels, height, width] }];
+  const opened = { ...network, inputs, outputs: network.outputs.map(free) };
+  try {
+    const shapes = inferShapes(opened, { batch: 2 });
+    if (opened.outputs.every(({ name }) => shapes.get(name)?.[0] === 2)) return opened;
+  } catch (error) {
+    if (!isEtlError(error)) throw error;
+  }
+  throw new EtlError("unsupported", `${path}: made for batches of ${batch}, a free batch size was needed`, {
+    hint: "export the model again with a dynamic first axis",
+  });
+}
+
+function pictureInputOf(network: Network, path: string): ValueInfo {
+  const [input] = network.inputs;
+  const list = network.inputs.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join("; ");
+  if (network.inputs.length !== 1 || input.shape.length !== 4 || input.shape[1] !== 3) {
+    const last = network.inputs.length === 1 && input.shape.length === 4 && input.shape[3] === 3;
+    throw new EtlError("unsupported", `${path}: inputs ${list}, one input [n, 3, height, width] was needed`, {
+      hint: last ? "the channels come last: export the model with channels first (NCHW)" : undefined,
+    });
+  }
+  return input;
+}

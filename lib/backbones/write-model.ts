@@ -1,0 +1,76 @@
+/** A network into a file or folder, in the format that its name or the caller asks for. */
+import { basename, dirname, extname, join } from "node:path";
+import { EtlError } from "../core/errors.ts";
+import { writeWhole } from "../core/files.ts";
+import { writeOnnx } from "../formats/onnx/write.ts";
+import { writeTfjs } from "../formats/tfjs/write.ts";
+import type { Network } from "../network/network.ts";
+
+/** Formats that can be written. */
+export const modelFormats = ["onnx", "tfjs"] as const;
+
+export type ModelFormat = (typeof modelFormats)[number];
+
+/** What was written. */
+export interface WrittenModel {
+  readonly format: ModelFormat;
+  /** The file to open: the `.onnx` file or the `model.json`. */
+  readonly file: string;
+  /** All files, the one to open first. */
+  readonly files: readonly string[];
+  /** Bytes of all files together. */
+  readonly bytes: number;
+}
+
+/** The format that a name asks for: `.onnx`, or tfjs for `.json`; undefined where the name does not say. */
+export function formatOf(path: string): ModelFormat | undefined {
+  const ending = extname(path).toLowerCase();
+  if (ending === ".onnx") return "onnx";
+  return ending === ".json" ? "tfjs" : undefined;
+}
+
+/**
+ * Writes a network.
+ *
+ * @param path an `.onnx` file; for tfjs a `model.json` (shards go beside it) or a folder to put one in
+ * @param format default: what the name's ending says
+ * @throws EtlError kind `usage` where name and format do not go together, `unsupported` for a node that the format
+ *   cannot hold
+ */
+export async function writeModel(
+  network: Network,
+  path: string,
+  format: ModelFormat | undefined = formatOf(path),
+): Promise<WrittenModel> {
+  const named = formatOf(path);
+  if (
+    format === undefined ||
+    (named !== undefined && named !== format) ||
+    (format === "onnx" && named !== "onnx")
+  ) {
+    const needed = format === "tfjs" ? "a folder or a name ending in .json" : "a name ending in .onnx";
+    throw new EtlError(
+      "usage",
+      `${path}: cannot be written as ${format ?? "a model"}, ${needed} was needed`,
+      {
+        hint: format === undefined ? "for a folder with a tfjs model say --format tfjs" : undefined,
+      },
+    );
+  }
+  const files =
+    format === "onnx"
+      ? new Map([[path, writeOnnx(network)]])
+      : tfjsFiles(writeTfjs(network), named === undefined ? join(path, "model.json") : path);
+  // The file to open is written last: until then a reader finds the old model or none.
+  for (const [name, bytes] of [...files].toReversed()) await writeWhole(name, bytes);
+  const names = [...files.keys()];
+  const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
+  return { format, file: names[0], files: names, bytes };
+}
+
+function tfjsFiles(files: ReadonlyMap<string, Uint8Array>, model: string): Map<string, Uint8Array> {
+  const folder = dirname(model);
+  return new Map(
+    [...files].map(([name, bytes]) => [join(folder, name === "model.json" ? basename(model) : name), bytes]),
+  );
+}

@@ -1,0 +1,115 @@
+/** Comma-separated text (RFC 4180): quotes, doubled quotes, line breaks inside quotes, CRLF, byte order mark. */
+import { EtlError } from "./errors.ts";
+
+/** A table of text. Every row is as long as `header`. */
+export interface Csv {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/**
+ * Parses a table whose first line names the columns. Blank lines are skipped, short rows are filled with empty
+ * cells.
+ *
+ * @param name what the text is called in errors
+ * @throws EtlError kind `format` for an open quote, a row that is too long, a column named twice or no header
+ */
+export function parseCsv(text: string, name: string): Csv {
+  const [header, ...rows] = records(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text, name);
+  if (header === undefined) {
+    throw new EtlError("format", `${name}: empty, a first line with column names was needed`);
+  }
+  const columns = header.cells.map((cell) => cell.trim());
+  const twice = columns.find((column, i) => columns.indexOf(column) !== i);
+  if (twice !== undefined) {
+    throw new EtlError("format", `${name}: two columns are called "${twice}", unique names were needed`);
+  }
+  return {
+    header: columns,
+    rows: rows.map(({ cells, line }) => {
+      if (cells.length > columns.length) {
+        throw new EtlError(
+          "format",
+          `${name}, line ${line}: ${cells.length} cells, ${columns.length} were needed (one per column)`,
+          { hint: 'put cells that hold a comma into "quotes"' },
+        );
+      }
+      const missing = columns.length - cells.length;
+      return missing === 0 ? cells : [...cells, ...new Array<string>(missing).fill("")];
+    }),
+  };
+}
+
+/** A table as text, LF line ends; cells with commas, quotes or line breaks are quoted. */
+export function formatCsv({ header, rows }: Csv): string {
+  const cell = (value: string): string =>
+    /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  return [header, ...rows].map((cells) => `${cells.map(cell).join(",")}\n`).join("");
+}
+
+interface TextRecord {
+  readonly cells: readonly string[];
+  readonly line: number;
+}
+
+function records(text: string, name: string): TextRecord[] {
+  const result: TextRecord[] = [];
+  let at = 0;
+  let line = 1;
+  while (at < text.length) {
+    const start = line;
+    const cells: string[] = [];
+    let more = true;
+    while (more) {
+      let cell: string;
+      if (text[at] === '"') {
+        const quoted = quotedCell(text, at, () => `${name}, line ${start}`);
+        cell = quoted.cell;
+        line += quoted.breaks;
+        at = quoted.end;
+      } else {
+        const end = plainEnd(text, at);
+        cell = text.slice(at, end);
+        at = end;
+      }
+      cells.push(cell);
+      more = text[at] === ",";
+      if (more) at++;
+    }
+    if (text[at] === "\r") at++;
+    if (text[at] === "\n") at++;
+    line++;
+    if (cells.length > 1 || cells[0]?.trim() !== "") result.push({ cells, line: start });
+  }
+  return result;
+}
+
+function plainEnd(text: string, from: number): number {
+  let at = from;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === 0x2c || code === 0x0a || code === 0x0d) break;
+    at++;
+  }
+  return at;
+}
+
+function quotedCell(
+  text: string,
+  from: number,
+  where: () => string,
+): { cell: string; end: number; breaks: number } {
+  let cell = "";
+  let at = from + 1;
+  for (;;) {
+    const quote = text.indexOf('"', at);
+    if (quote < 0) throw new EtlError("format", `${where()}: a quote is opened, a closing one was needed`);
+    cell += text.slice(at, quote);
+    at = quote + 1;
+    if (text[at] !== '"') break;
+    cell += '"';
+    at++;
+  }
+  const end = plainEnd(text, at);
+  return { cell: cell + text.slice(at, end), end, breaks: cell.split("\n").length - 1 };
+}

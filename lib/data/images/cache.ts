@@ -1,0 +1,153 @@
+/**
+ * Decoded pictures on disk: one file of uint8 crops per (pictures, crop, size), read by position, so that memory does
+ * not grow with the data set. The file is renamed into place when it is whole; a killed build leaves nothing that
+ * counts. Changed pictures (size or time of change) give another key.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { open, readdir, rename, rm, stat, statfs, type FileHandle } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { messageOf } from "../../core/errors.ts";
+import { makeFolder, readJson, writeJson } from "../../core/files.ts";
+
+/** Raised whenever the same picture would give other pixels. */
+const VERSION = 4;
+
+/** Where decoded pictures are kept: `ETL_CACHE`, else the user's cache folder. */
+export function defaultCacheDir(): string {
+  const chosen = process.env["ETL_CACHE"];
+  if (chosen !== undefined && chosen !== "") return chosen;
+  const base = process.env["XDG_CACHE_HOME"];
+  return join(base !== undefined && base !== "" ? base : join(homedir(), ".cache"), "etl-prune");
+}
+
+/** What the content of a cache file depends on. */
+export interface CacheEntry {
+  readonly file: string;
+  readonly bytes: number;
+  readonly modifiedMs: number;
+  readonly crop: readonly number[];
+}
+
+/** Name of the cache file for these pictures at this size. */
+export function cacheKey(
+  entries: readonly CacheEntry[],
+  size: { readonly width: number; readonly height: number },
+): string {
+  const hash = createHash("sha256").update(JSON.stringify([VERSION, size.width, size.height]));
+  for (const { file, bytes, modifiedMs, crop } of entries) {
+    hash.update(JSON.stringify([file, bytes, modifiedMs, crop]));
+  }
+  return hash.digest("hex").slice(0, 24);
+}
+
+/** A whole cache file, open for reading. */
+export interface CacheFile {
+  readonly handle: FileHandle;
+  /** slot -> why its picture could not be decoded */
+  readonly broken: ReadonlyMap<number, string>;
+}
+
+/** Opens the cache file of `key`, or gives undefined where there is none that is whole. */
+export async function openCache(
+  dir: string,
+  key: string,
+  expected: { readonly slots: number; readonly slotBytes: number },
+): Promise<CacheFile | undefined> {
+  const path = join(dir, `${key}.rgb`);
+  const index = join(dir, `${key}.json`);
+  try {
+    if ((await stat(path)).size !== expected.slots * expected.slotBytes) return undefined;
+    const broken = parseIndex(await readJson(index), expected.slots);
+    return broken && { handle: await open(path, "r"), broken };
+  } catch {
+    return undefined; // not there, or not readable: it is built anew
+  }
+}
+
+function parseIndex(json: unknown, slots: number): Map<number, string> | undefined {
+  if (typeof json !== "object" || json === null) return undefined;
+  const { version, count, broken } = json as Record<string, unknown>;
+  if (version !== VERSION || count !== slots || !Array.isArray(broken)) return undefined;
+  const result = new Map<number, string>();
+  for (const entry of broken as unknown[]) {
+    const [slot, problem] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (typeof slot !== "number" || typeof problem !== "string") return undefined;
+    result.set(slot, problem);
+  }
+  return result;
+}
+
+/** A cache file being written. */
+export interface CacheWriter {
+  write(slot: number, pixels: Uint8Array): Promise<void>;
+  /** Puts the file in place. */
+  commit(broken: ReadonlyMap<number, string>): Promise<void>;
+  /** Throws away what was written. */
+  abandon(): Promise<void>;
+}
+
+/**
+ * Begins a cache file.
+ *
+ * @returns the writer, or a sentence that says why there can be none
+ */
+export async function createCache(
+  dir: string,
+  key: string,
+  size: { readonly slots: number; readonly slotBytes: number },
+): Promise<CacheWriter | string> {
+  const total = size.slots * size.slotBytes;
+  const temporary = join(dir, `${key}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`);
+  let handle: FileHandle;
+  try {
+    await makeFolder(dir);
+    await removeStale(dir);
+    const { bavail, bsize } = await statfs(dir);
+    if (bavail * bsize < total * 1.05) {
+      return `${dir}: ${megabytes(bavail * bsize)} MB free, ${megabytes(total)} MB were needed`;
+    }
+    handle = await open(temporary, "wx");
+  } catch (error) {
+    return `${dir}: cannot be written (${messageOf(error)})`;
+  }
+  const abandon = async (): Promise<void> => {
+    await handle.close().catch(() => undefined);
+    await rm(temporary, { force: true }).catch(() => undefined);
+  };
+  return {
+    write: async (slot, pixels) => {
+      await handle.write(pixels, 0, size.slotBytes, slot * size.slotBytes);
+    },
+    commit: async (broken) => {
+      await handle.truncate(total);
+      await handle.datasync();
+      await handle.close();
+      // The pictures first, the index last: without an index of the right length the file does not count.
+      await rename(temporary, join(dir, `${key}.rgb`));
+      await writeJson(join(dir, `${key}.json`), { version: VERSION, count: size.slots, broken: [...broken] });
+    },
+    abandon,
+  };
+}
+
+/** Removes what killed builds left behind. */
+async function removeStale(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    const pid = /^[0-9a-f]{24}\.(\d+)\.[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(dir, name), { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+function megabytes(bytes: number): number {
+  return Math.ceil(bytes / 1e6);
+}

@@ -1,0 +1,217 @@
+/**
+ * Picture files become pixels: decode, EXIF rotation, face box, resize, RGB uint8.
+ *
+ * A box that sticks out of the picture is padded by repeating the edge. The box keeps its fractions of a pixel; kernel:
+ * bilinear, widened when reducing (see resample.ts). Large pictures are first reduced to about twice the wanted size.
+ * Grey becomes three equal channels, CMYK and 16-bit become 8-bit sRGB, alpha is laid over mid-grey.
+ */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import sharp from "sharp";
+import type { Crop, Preprocessing } from "../../core/artifacts.ts";
+import { EtlError, messageOf } from "../../core/errors.ts";
+import { ioError } from "../../core/files.ts";
+import type { DataProblem } from "../../record/record.ts";
+import type { Tensor } from "../../network/network.ts";
+import { mapLimit } from "../../core/parallel.ts";
+import { samePixels, writePixels } from "./pixels.ts";
+import { resampleBox } from "./resample.ts";
+
+// One libvips thread per picture, several pictures in flight (libuv's pool): no fight over cores.
+sharp.concurrency(1);
+sharp.cache(false);
+
+/** Pictures decoded at the same time; libuv has four threads unless told otherwise. */
+export const IN_FLIGHT = 6;
+
+/** Width and height in pixels, after EXIF rotation. */
+export interface PictureSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Reads the size from a picture's header. @throws EtlError kind `data` where it cannot be read */
+export async function pictureSize(path: string): Promise<PictureSize> {
+  try {
+    const { autoOrient } = await sharp(path).metadata();
+    return autoOrient;
+  } catch (error) {
+    throw undecodable(path, error);
+  }
+}
+
+/**
+ * Decodes one picture and cuts its face box.
+ *
+ * @param crop box in fractions of the picture after EXIF rotation; outside 0..1 the edge is repeated
+ * @returns RGB, uint8 [height, width, 3]
+ * @throws EtlError kind `io` where the file cannot be read, `data` where it cannot be decoded
+ */
+export async function decodeImage(
+  path: string,
+  crop: Crop,
+  size: { readonly width: number; readonly height: number },
+): Promise<Uint8Array> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw ioError("cannot read", path, error);
+  }
+  try {
+    const { autoOrient } = await sharp(bytes).metadata();
+    const x = regionOf(crop[0], crop[2], autoOrient.width, size.width);
+    const y = regionOf(crop[1], crop[3], autoOrient.height, size.height);
+    let image = sharp(bytes, { failOn: "error" }).autoOrient();
+    if (x.length !== autoOrient.width || y.length !== autoOrient.height) {
+      image = image.extract({ left: x.start, top: y.start, width: x.length, height: y.length });
+    }
+    image = image.flatten({ background: { r: 128, g: 128, b: 128 } }).toColourspace("srgb");
+    if (x.reduced !== x.length || y.reduced !== y.length) {
+      image = image.resize(x.reduced, y.reduced, { fit: "fill", kernel: "linear", fastShrinkOnLoad: false });
+    }
+    const { data, info } = await image.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+    const { width, height, channels } = info;
+    const box = [x.from / width, y.from / height, x.to / width, y.to / height] as const;
+    return resampleBox(toRgb(data, channels), { width, height }, box, size);
+  } catch (error) {
+    throw undecodable(path, error);
+  }
+}
+
+/** One axis of a face box: which pixels are decoded, and where the box lies in them. */
+interface Region {
+  readonly start: number;
+  readonly length: number;
+  /** Pixels after the first reduction of a large picture. */
+  readonly reduced: number;
+  /** The box, in pixels after the reduction, counted from `start`. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** @param from, to box in fractions of the axis; `pixels` in the picture, `wanted` in the output */
+function regionOf(from: number, to: number, pixels: number, wanted: number): Region {
+  const step = ((to - from) * pixels) / wanted;
+  const room = Math.ceil(Math.max(1, step)) + 1;
+  const clamp = (value: number): number => Math.min(pixels, Math.max(0, value));
+  const start = Math.min(pixels - 1, clamp(Math.floor(from * pixels) - room));
+  const length = Math.max(1, clamp(Math.ceil(to * pixels) + room) - start);
+  const reduced = step < 4 ? length : Math.max(1, Math.round((2 * length) / step));
+  const ratio = reduced / length;
+  return { start, length, reduced, from: (from * pixels - start) * ratio, to: (to * pixels - start) * ratio };
+}
+
+function toRgb(data: Buffer, channels: number): Uint8Array {
+  if (channels === 3) return data;
+  const pixels = data.length / channels;
+  const rgb = new Uint8Array(pixels * 3);
+  for (let i = 0; i < pixels; i++) {
+    for (let c = 0; c < 3; c++) rgb[i * 3 + c] = data[i * channels + (channels < 3 ? 0 : c)];
+  }
+  return rgb;
+}
+
+function undecodable(path: string, error: unknown): EtlError {
+  const reason = messageOf(error).split("\n")[0];
+  return new EtlError("data", `${path}: cannot be decoded (${reason}), a picture was needed`, {
+    hint: "JPEG, PNG, WebP, TIFF, GIF and AVIF are read",
+    cause: error,
+  });
+}
+
+/**
+ * A small picture of decoded pixels, as WebP.
+ *
+ * @param pixels RGB, uint8 [height, width, 3]
+ * @param side height in pixels
+ */
+export async function thumbnail(
+  pixels: Uint8Array,
+  { width, height }: PictureSize,
+  side: number,
+): Promise<Uint8Array> {
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .resize({ height: side })
+    .webp({ quality: 60 })
+    .toBuffer();
+}
+
+/** For each channel a table from pixel 0..255 to the network's input; `gain` multiplies the pixel first (clamped). */
+export function channelTables(preprocessing: Preprocessing, gain = 1): readonly Float32Array[] {
+  return preprocessing.mean.map((mean, c) => {
+    const table = new Float32Array(256);
+    const scale = preprocessing.scale[c];
+    for (let v = 0; v < 256; v++) table[v] = (Math.min(255, v * gain) - mean) * scale;
+    return table;
+  });
+}
+
+/**
+ * Pixels become the network's input: (pixel - mean) * scale, channel order as `preprocessing.color`.
+ *
+ * @param pixels RGB, uint8 [n, height, width, 3]
+ * @returns float32 [n, 3, height, width]
+ */
+export function normalise(pixels: Uint8Array, preprocessing: Preprocessing): Float32Array {
+  const out = new Float32Array(pixels.length);
+  const change = { tables: channelTables(preprocessing), order: channelOrder(preprocessing) };
+  const same = samePixels(preprocessing);
+  const image = 3 * preprocessing.width * preprocessing.height;
+  for (let at = 0; at < pixels.length; at += image) {
+    writePixels(pixels.subarray(at, at + image), out.subarray(at, at + image), change, same);
+  }
+  return out;
+}
+
+/** Which RGB channel each input channel of the network reads. */
+export function channelOrder(preprocessing: Preprocessing): readonly [number, number, number] {
+  return preprocessing.color === "BGR" ? [2, 1, 0] : [0, 1, 2];
+}
+
+/** Pictures loaded for a network. */
+export interface LoadedImages {
+  /** The files that could be decoded, in the order given. */
+  readonly files: readonly string[];
+  /** [files.length, 3, height, width] */
+  readonly x: Tensor;
+  readonly problems: readonly DataProblem[];
+}
+
+/**
+ * Decodes and normalises single pictures. All are in memory at once: for a few hundred at most.
+ *
+ * @throws EtlError kind `data` where none can be decoded
+ */
+export async function loadImages(
+  files: readonly string[],
+  crop: Crop,
+  preprocessing: Preprocessing,
+): Promise<LoadedImages> {
+  const { width, height } = preprocessing;
+  const decoded = await mapLimit(files, IN_FLIGHT, async (file) => {
+    try {
+      return await decodeImage(resolve(file), crop, preprocessing);
+    } catch (error) {
+      return messageOf(error);
+    }
+  });
+  const good: string[] = [];
+  const pixels: Uint8Array[] = [];
+  const problems: DataProblem[] = [];
+  decoded.forEach((result, i) => {
+    if (typeof result === "string") problems.push({ file: files[i], problem: result });
+    else {
+      good.push(files[i]);
+      pixels.push(result);
+    }
+  });
+  if (good.length === 0 && problems.length > 0) {
+    throw new EtlError("data", problems[0].problem, { hint: "none of the files could be decoded" });
+  }
+  const data = new Float32Array(good.length * 3 * width * height);
+  pixels.forEach((image, i) => {
+    data.set(normalise(image, preprocessing), i * 3 * width * height);
+  });
+  return { files: good, x: { shape: [good.length, 3, height, width], data }, problems };
+}

@@ -1,0 +1,119 @@
+/** Boxes and landmarks given in pixels become fractions: of the picture, and of the crop. */
+import type { Crop, Task } from "../../core/artifacts.ts";
+import { messageOf } from "../../core/errors.ts";
+import { insideOf } from "../../core/files.ts";
+import type { DataProblem } from "../../record/record.ts";
+import { WHOLE, type RawRow, type RawTable } from "../dataset.ts";
+import { IN_FLIGHT, pictureSize } from "./decode.ts";
+import type { Label } from "../labels.ts";
+import { mapLimit } from "../../core/parallel.ts";
+import { CROP_UNIT } from "../tasks.ts";
+
+/** A row with its label read and its file found. */
+export interface LabelledRow {
+  readonly row: RawRow;
+  readonly label: Exclude<Label, { problem: string }>;
+  readonly bytes: number;
+  readonly modifiedMs: number;
+}
+
+/** A row ready to become an item. */
+export interface PlacedRow {
+  readonly row: RawRow;
+  readonly target: Float32Array;
+  readonly mask?: Float32Array;
+  readonly crop?: Crop;
+  readonly bytes: number;
+  readonly modifiedMs: number;
+}
+
+export interface Placed {
+  readonly items: readonly PlacedRow[];
+  readonly problems: readonly DataProblem[];
+  readonly assumptions: readonly string[];
+  /** Pictures with a face box of their own. */
+  readonly ownCrops: number;
+}
+
+/** Room around the box of the landmarks, as a share of its larger side. */
+const MARGIN = 0.2;
+
+/**
+ * Gives every row its crop and puts landmark targets into fractions of the crop. Only where boxes or landmarks are in
+ * pixels are picture headers read.
+ */
+export async function placeItems(
+  rows: readonly LabelledRow[],
+  options: { readonly table: RawTable; readonly task: Task; readonly crop?: Crop },
+): Promise<Placed> {
+  const { table, task } = options;
+  const landmarks = task.unit === CROP_UNIT;
+  const common = options.crop ?? table.crop;
+  const boxes = common === undefined && rows.some(({ row }) => row.box !== undefined);
+  const pixels = landmarks && table.tasks[task.name]?.unit !== "fraction";
+  const byPoints = landmarks && common === undefined && !boxes;
+  if (!landmarks && !boxes)
+    return { items: rows.map((row) => place(row)), problems: [], assumptions: [], ownCrops: 0 };
+
+  const problems: DataProblem[] = [];
+  const items: PlacedRow[] = [];
+  let ownCrops = 0;
+  const sizes = await mapLimit(rows, IN_FLIGHT, async ({ row }) => {
+    try {
+      return table.root === "" ? { width: 1, height: 1 } : await pictureSize(insideOf(table.root, row.file));
+    } catch (error) {
+      return messageOf(error);
+    }
+  });
+  rows.forEach((labelled, i) => {
+    const size = sizes[i];
+    const { row, label } = labelled;
+    if (typeof size === "string") {
+      problems.push({ file: row.file, problem: size });
+      return;
+    }
+    const unit = pixels ? size : { width: 1, height: 1 };
+    const points = landmarks ? scaled(label.target, 1 / unit.width, 1 / unit.height) : undefined;
+    let own: Crop | undefined;
+    if (boxes && row.box !== undefined) own = fractions(row.box, size);
+    else if (byPoints && points !== undefined) own = squareAround(points, size);
+    if (own !== undefined) ownCrops++;
+    items.push(place(labelled, own, points && relativeTo(points, own ?? common ?? WHOLE)));
+  });
+  const assumptions = byPoints
+    ? [`crop: a square around each picture's landmarks with a margin of ${MARGIN * 100} % of its side`]
+    : [];
+  return { items, problems, assumptions, ownCrops };
+}
+
+function place(
+  { row, label, bytes, modifiedMs }: LabelledRow,
+  crop?: Crop,
+  target = label.target,
+): PlacedRow {
+  return { row, target, ...(label.mask && { mask: label.mask }), ...(crop && { crop }), bytes, modifiedMs };
+}
+
+function fractions(box: Crop, size: { width: number; height: number }): Crop {
+  return [box[0] / size.width, box[1] / size.height, box[2] / size.width, box[3] / size.height];
+}
+
+function scaled(points: Float32Array, x: number, y: number): Float32Array {
+  return points.map((value, i) => value * (i % 2 === 0 ? x : y));
+}
+
+/** A square (in pixels) around points (in fractions), with the margin. */
+function squareAround(points: Float32Array, size: { width: number; height: number }): Crop {
+  const xs = points.filter((_, i) => i % 2 === 0);
+  const ys = points.filter((_, i) => i % 2 === 1);
+  const [left, right] = [Math.min(...xs) * size.width, Math.max(...xs) * size.width];
+  const [top, bottom] = [Math.min(...ys) * size.height, Math.max(...ys) * size.height];
+  const half = Math.max(right - left, bottom - top, 1) * (0.5 + MARGIN);
+  const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+  return fractions([x - half, y - half, x + half, y + half], size);
+}
+
+function relativeTo(points: Float32Array, crop: Crop): Float32Array {
+  const [x0, y0, x1, y1] = crop;
+  return points.map((value, i) => (i % 2 === 0 ? (value - x0) / (x1 - x0) : (value - y0) / (y1 - y0)));
+}

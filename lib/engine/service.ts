@@ -1,0 +1,29 @@
+/** One engine for one piece of work: opened, used, disposed. */
+import { type Progress } from "../core/progress.ts";
+import type { Device, Engine } from "./engine.ts";
+import { openEngine, type EngineName } from "./open.ts";
+
+export interface ServiceOptions {
+  readonly engine?: "auto" | EngineName | undefined;
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** Opens an engine for `work` and disposes it after. */
+export async function withEngine<T>(
+  options: ServiceOptions,
+  work: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const engine = await openEngine({
+    engine: options.engine,
+    device: options.device,
+    threads: options.threads,
+  });
+  try {
+    return await work(engine);
+  } finally {
+    await engine.dispose();
+  }
+}

@@ -1,0 +1,32 @@
+/** The thread that reads one HDF5 file. */
+import { parentPort } from "node:worker_threads";
+import { isEtlError, messageOf, type ErrorKind } from "../../core/errors.ts";
+import { parseKerasFile, type KerasFile } from "./parse.ts";
+
+/** What the thread answers. */
+export type KerasReply =
+  | { readonly file: KerasFile }
+  | {
+      readonly failure: {
+        readonly kind: ErrorKind;
+        readonly message: string;
+        readonly hint: string | undefined;
+      };
+    };
+
+async function answer(path: string): Promise<void> {
+  try {
+    const file = await parseKerasFile(path);
+    const buffers = file.layers.flatMap(({ weights }) => [...weights.values()].map(({ data }) => data));
+    const own = buffers.filter(({ buffer, byteLength }) => buffer.byteLength === byteLength);
+    const transfer = [...new Set(own.map(({ buffer }) => buffer as ArrayBuffer))];
+    parentPort?.postMessage({ file } satisfies KerasReply, transfer);
+  } catch (error) {
+    const kind = isEtlError(error) ? error.kind : "format";
+    const hint = isEtlError(error) ? error.hint : undefined;
+    const reply: KerasReply = { failure: { kind, message: messageOf(error), hint } };
+    parentPort?.postMessage(reply);
+  }
+}
+
+parentPort?.once("message", (path: string) => void answer(path));

@@ -1,0 +1,226 @@
+/**
+ * The inside of Keras `.h5` files (HDF5): layers are groups listed in the attribute `layer_names`; each lists its
+ * tensors in `weight_names`. Runs in a thread of its own ({@link readKerasFile} starts it).
+ */
+import { open } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+import type { Dataset, File, Group } from "h5wasm/node";
+import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
+import { ioError } from "../../core/files.ts";
+import { float32, sizeOf, type Parameter } from "../../network/network.ts";
+
+/** One layer's tensors in the file's order: name as written -> parameter in Keras's layout. */
+export interface KerasLayerWeights {
+  readonly layer: string;
+  readonly weights: ReadonlyMap<string, Parameter>;
+}
+
+/** What an `.h5` file holds. */
+export interface KerasFile {
+  readonly layers: readonly KerasLayerWeights[];
+  /** The parsed `model_config` of a whole model. */
+  readonly config?: unknown;
+  /** "2.4.0", where the file says. */
+  readonly kerasVersion?: string;
+}
+
+const magic = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
+/** Deflate cannot pack tighter than about 1:1032: what declares more holds nothing but its own fill value. */
+const tightest = 1032;
+/** Numbers of layers and of tensors in a layer, beyond which a file is damaged. */
+const mostNames = 100_000;
+
+/**
+ * Reads a Keras `.h5` file. float64 comes in as float32.
+ *
+ * @throws EtlError kind `format` for a damaged file, `unsupported` for the `.weights.h5` layout of Keras 3
+ */
+export async function parseKerasFile(path: string): Promise<KerasFile> {
+  const where = basename(path);
+  const bytes = await checkMagic(path, where);
+  const h5 = await import("h5wasm/node");
+  // Errors inside HDF5 are thrown, not printed. The library cannot be used after one: its thread ends with the file.
+  (await h5.ready).activate_throwing_error_handler();
+  try {
+    const file = new h5.File(resolve(path), "r");
+    if (file.file_id < 0n) throw damaged(where, "an HDF5 file that cannot be opened", "a whole one");
+    const read = readOpen(file, { where, bytes });
+    // Not after an error: closing a damaged file can go wrong too, and the thread ends anyway.
+    file.close();
+    return read;
+  } catch (error) {
+    if (isEtlError(error)) throw error;
+    throw new EtlError("format", `${where}: damaged (${reasonOf(error)}), a whole HDF5 file was needed`, {
+      hint: "fetch the file again",
+      cause: error,
+    });
+  }
+}
+
+/** The innermost reason of HDF5's stack of errors, or the message as it is. */
+function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  const reasons = [...message.matchAll(/in \w+\(\): (.+)/g)];
+  return reasons.at(-1)?.[1] ?? (message.split("\n")[0] || "HDF5 cannot read it");
+}
+
+async function checkMagic(path: string, where: string): Promise<number> {
+  try {
+    const handle = await open(path, "r");
+    try {
+      const head = new Uint8Array(magic.length);
+      await handle.read(head, 0, magic.length, 0);
+      const { size } = await handle.stat();
+      if (magic.every((byte, i) => head[i] === byte)) return size;
+      throw damaged(where, `${size} bytes that do not begin as HDF5 does`, "a Keras .h5 file");
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw isEtlError(error) ? error : ioError("cannot read", path, error);
+  }
+}
+
+interface Source {
+  readonly where: string;
+  /** Size of the file. */
+  readonly bytes: number;
+}
+
+function readOpen(file: File, source: Source): KerasFile {
+  const { where } = source;
+  const config = textAttribute(file, "model_config", source);
+  const kerasVersion = textAttribute(file, "keras_version", source);
+  const keys = file.keys();
+  const root = keys.includes("model_weights") ? groupIn(file, "model_weights", where) : file;
+  if (!hasNames(root, "layer_names")) {
+    const third = keys.includes("_layer_checkpoint_dependencies") || keys.includes("layers");
+    throw new EtlError(
+      third ? "unsupported" : "format",
+      `${where}: no attribute layer_names, a Keras .h5 file with weights by layer was needed`,
+      { hint: third ? "this is Keras 3's .weights.h5: save the whole model as .h5 instead" : undefined },
+    );
+  }
+  const layers = namesOf(root, "layer_names", source).map((layer): KerasLayerWeights => {
+    const group = groupIn(root, layer, where);
+    const weights = new Map<string, Parameter>();
+    for (const name of namesOf(group, "weight_names", {
+      where: `${where}: layer "${layer}"`,
+      bytes: source.bytes,
+    })) {
+      if (weights.has(name)) throw damaged(where, `weight "${name}" twice`, "every weight once");
+      weights.set(name, readTensor(group, name, source));
+    }
+    return { layer, weights };
+  });
+  return {
+    layers,
+    ...(config === undefined ? {} : { config: parseJson(config, where) }),
+    ...(kerasVersion === undefined ? {} : { kerasVersion }),
+  };
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw damaged(where, `model_config that is not JSON (${messageOf(error)})`, "a Keras model");
+  }
+}
+
+function groupIn(parent: Group, name: string, where: string): Group {
+  const found: unknown = parent.get(name);
+  if (isOfType(found, "Group")) return found as Group;
+  throw damaged(where, `no group "${name}"`, "a group for each layer");
+}
+
+function isOfType(value: unknown, type: "Group" | "Dataset"): boolean {
+  return typeof value === "object" && value !== null && "type" in value && value.type === type;
+}
+
+function textAttribute(file: File, name: string, { where, bytes }: Source): string | undefined {
+  if (!(name in file.attrs)) return undefined;
+  const { metadata, shape } = file.attrs[name];
+  if (metadata.size * sizeOf(shape ?? [0]) > bytes) {
+    throw damaged(
+      where,
+      `attribute ${name} of ${metadata.size} bytes in a file of ${bytes}`,
+      "one that it can hold",
+    );
+  }
+  const value: unknown = file.get_attribute(name, false);
+  if (typeof value === "string") return value;
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  throw damaged(where, `attribute ${name} that is no text`, "text");
+}
+
+function hasNames(group: Group, attribute: string): boolean {
+  return attribute in group.attrs || `${attribute}0` in group.attrs;
+}
+
+/** A list of names; long ones are cut into attributes `name0`, `name1`, ... */
+function namesOf(group: Group, attribute: string, source: Source): string[] {
+  const { attrs } = group;
+  if (attribute in attrs) return listOf(group, attribute, source);
+  if (!(`${attribute}0` in attrs))
+    throw damaged(source.where, `no attribute ${attribute}`, "a list of names");
+  const names: string[] = [];
+  for (let i = 0; `${attribute}${i}` in attrs && i < mostNames; i++) {
+    names.push(...listOf(group, `${attribute}${i}`, source));
+  }
+  return names;
+}
+
+function listOf(group: Group, attribute: string, { where, bytes }: Source): string[] {
+  const { shape, dtype, metadata } = group.attrs[attribute];
+  const count = sizeOf(shape ?? [0]);
+  if (count === 0) return [];
+  if (count > mostNames || count * metadata.size > bytes) {
+    throw damaged(
+      where,
+      `${count} names of ${metadata.size} bytes in ${attribute}`,
+      "as many as a file holds",
+    );
+  }
+  const value: unknown = group.get_attribute(attribute, false);
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (list.every((name): name is string => typeof name === "string" && name !== "")) return [...list];
+  throw damaged(where, `${attribute} of type ${JSON.stringify(dtype)}`, "a list of names");
+}
+
+function readTensor(group: Group, name: string, { where, bytes }: Source): Parameter {
+  const at = `${where}: weight "${name}"`;
+  const found: unknown = group.get(name);
+  if (!isOfType(found, "Dataset")) throw damaged(at, "no data", "a dataset");
+  const dataset = found as Dataset;
+  const { shape, metadata, dtype } = dataset;
+  if (shape === null || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    throw damaged(at, "no shape", "a tensor");
+  }
+  const count = sizeOf(shape);
+  if (!(count * metadata.size <= bytes * tightest)) {
+    throw damaged(
+      at,
+      `[${shape.join(", ")}] in a file of ${bytes} bytes`,
+      "no more numbers than it can hold",
+    );
+  }
+  if (dtype !== "<f" && dtype !== "<d") {
+    throw new EtlError(
+      "unsupported",
+      `${at}: element type ${JSON.stringify(dtype)}, float32 or float64 was needed`,
+    );
+  }
+  const value: unknown = count === 0 ? new Float32Array(0) : dataset.value;
+  const data = value instanceof Float64Array ? Float32Array.from(value) : value;
+  if (data instanceof Float32Array && data.length === count) return float32(shape, data);
+  // A tensor without axes comes as a plain number.
+  if (typeof data === "number" && count === 1) return float32(shape, Float32Array.of(data));
+  throw damaged(at, "numbers that cannot be read", String(count));
+}
+
+function damaged(where: string, found: string, needed: string): EtlError {
+  return new EtlError("format", `${where}: ${found}, ${needed} was needed`, {
+    hint: "the file is damaged or not from Keras; fetch it again",
+  });
+}

@@ -1,0 +1,326 @@
+/** ONNX bytes -> network: every claim of the file is checked before it is believed. */
+import { EtlError, messageOf } from "../../core/errors.ts";
+import type { Attribute, Dim, Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
+import { propagate } from "../../network/shapes/infer.ts";
+import { sortNodes } from "./graph.ts";
+import { needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./opset.ts";
+import { readModelProto, type RawAttribute, type RawGraph, type RawNode, type RawValue } from "./proto.ts";
+import { dataTypeName, elementTypeOf, toParameter, type TensorContext } from "./tensor.ts";
+
+/** The newest operator set whose operators are known to mean what this program thinks they mean. */
+const NEWEST_OPSET = 26;
+
+export interface ReadOnnxOptions {
+  /** File name, for messages. */
+  readonly name: string;
+  /** Reads a file beside the model, for weights stored outside; without it such models are refused. */
+  readonly external?: (location: string) => Uint8Array;
+}
+
+interface Reading {
+  readonly file: string;
+  readonly external?: ((location: string) => Uint8Array) | undefined;
+  readonly parameters: Map<string, Parameter>;
+  /** All value names in use. */
+  readonly values: Set<string>;
+}
+
+const damaged = (where: string, found: string, needed: string): EtlError =>
+  new EtlError("format", `${where}: ${found}, ${needed} was needed`);
+
+/**
+ * Reads an ONNX model of opset 7 or later as a network of opset 17 or later.
+ *
+ * Constant nodes become parameters, half-precision weights float32, unnamed nodes get their first output's name,
+ * nodes are sorted, forms of older operator sets are brought to opset 17.
+ *
+ * @throws EtlError kind `format` where the file is damaged, `unsupported` where it holds something we do not carry
+ */
+export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
+  const file = options.name;
+  const model = decode(bytes, file);
+  const { graph } = model;
+  if (graph === undefined) throw damaged(file, "no graph in the file", "an ONNX model");
+  const opset = model.opsets.get("");
+  if (opset === undefined) throw damaged(file, "no version of the operator set ai.onnx", "an ONNX model");
+  if (!Number.isSafeInteger(opset) || opset < 1) throw damaged(file, `operator set ${opset}`, "1 or later");
+  if (opset > NEWEST_OPSET) {
+    throw new EtlError(
+      "unsupported",
+      `${file}: operator set ${opset}, ${NEWEST_OPSET} or earlier was needed`,
+      {
+        hint: `export the model again with opset ${TARGET_OPSET}`,
+      },
+    );
+  }
+  if (graph.sparse > 0) throw new EtlError("unsupported", `${file}: sparse weights, dense ones were needed`);
+
+  const reading: Reading = { file, external: options.external, parameters: new Map(), values: new Set() };
+  readInitializers(graph, reading);
+  const inputs = graph.inputs
+    .filter(({ name }) => !reading.parameters.has(name))
+    .map((value) => readValueInfo(value, "input", reading));
+  const nodes = readNodes(graph, liveNodes(graph), model.functions, reading);
+  const context = { file, inputs, outputs: graph.outputs, parameters: reading.parameters };
+  const network: Network = {
+    name: graph.name,
+    opset: Math.max(opset, TARGET_OPSET),
+    inputs,
+    outputs: [],
+    nodes: sortNodes(nodes, context),
+    parameters: reading.parameters,
+    metadata: Object.fromEntries(model.metadata),
+  };
+  const upgraded =
+    opset < TARGET_OPSET ? { ...network, nodes: upgradeAll(network, opset, reading) } : network;
+  return { ...upgraded, outputs: readOutputs(graph, upgraded, reading) };
+}
+
+function decode(bytes: Uint8Array, file: string): ReturnType<typeof readModelProto> {
+  try {
+    return readModelProto(bytes);
+  } catch (error) {
+    throw new EtlError(
+      "format",
+      `${file}: not an ONNX model or damaged (${messageOf(error)}), a complete ONNX file was needed`,
+      { cause: error },
+    );
+  }
+}
+
+function readInitializers(graph: RawGraph, reading: Reading): void {
+  for (const tensor of graph.initializers) {
+    const where = `${reading.file}: weight "${tensor.name}"`;
+    if (tensor.name === "") throw damaged(reading.file, "a weight without a name", "a name");
+    if (reading.parameters.has(tensor.name)) throw damaged(where, "stored twice", "one tensor of that name");
+    reading.parameters.set(tensor.name, toParameter(tensor, { where, external: reading.external }));
+    reading.values.add(tensor.name);
+  }
+}
+
+function readValueInfo(value: RawValue, kind: "input" | "output", reading: Reading): ValueInfo {
+  const where = `${reading.file}: ${kind} "${value.name}"`;
+  if (value.name === "") throw damaged(`${reading.file}: ${kind}`, "no name", "a name");
+  const type = elementTypeOf(value.elementType);
+  if (!value.isTensor || type === undefined) {
+    const found = value.isTensor ? `elements of type ${dataTypeName(value.elementType)}` : "not a tensor";
+    throw new EtlError("unsupported", `${where}: ${found}, a tensor of numbers was needed`);
+  }
+  if (value.shape === undefined) {
+    throw new EtlError("unsupported", `${where}: no shape, a shape with known rank was needed`, {
+      hint: "export the model again with a shape for every input and output",
+    });
+  }
+  reading.values.add(value.name);
+  return { name: value.name, type, shape: value.shape.map((dim, axis) => dimension(dim, value.name, axis)) };
+}
+
+/** An unknown dimension gets a name: `batch` in front, after its value and axis elsewhere. */
+function dimension(dim: number | string | undefined, value: string, axis: number): Dim {
+  if (typeof dim === "string" && dim !== "") return dim;
+  if (typeof dim === "number" && Number.isSafeInteger(dim) && dim > 0) return dim;
+  return axis === 0 ? "batch" : `${value}.${axis}`;
+}
+
+/** Indices of the nodes that an output depends on. */
+function liveNodes(graph: RawGraph): Set<number> {
+  const producers = new Map<string, number>();
+  graph.nodes.forEach((node, index) => {
+    for (const output of node.outputs) if (output !== "") producers.set(output, index);
+  });
+  const live = new Set<number>();
+  const pending = graph.outputs.map(({ name }) => name);
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    const index = producers.get(name);
+    if (index === undefined || live.has(index)) continue;
+    live.add(index);
+    for (const input of graph.nodes[index]?.inputs ?? []) pending.push(input);
+  }
+  return live;
+}
+
+function readNodes(
+  graph: RawGraph,
+  live: ReadonlySet<number>,
+  functions: readonly string[],
+  reading: Reading,
+): Node[] {
+  const nodes: Node[] = [];
+  const names = new Set(graph.nodes.map(({ name }) => name));
+  const taken = new Set<string>();
+  for (const [index, raw] of graph.nodes.entries()) {
+    const first = raw.outputs.find((output) => output !== "");
+    const own = raw.name === "" ? first : raw.name;
+    const place = `${reading.file}: node "${own ?? `#${index}`}" (${raw.op === "" ? "?" : raw.op})`;
+    if (raw.op === "" || first === undefined || own === undefined) {
+      throw damaged(place, raw.op === "" ? "no operator" : "no output", "one");
+    }
+    const other = raw.attributes.find((attribute) => attribute.other !== undefined);
+    if (other?.other !== undefined) {
+      // A branch that nothing depends on does no harm.
+      if (!live.has(index)) continue;
+      throw new EtlError(
+        "unsupported",
+        `${place}: ${other.other} in attribute "${other.name}", a plain graph was needed`,
+        {
+          hint: "export the model for inference with fixed control flow (torch.jit.trace rather than script)",
+        },
+      );
+    }
+    if (functions.includes(`${raw.domain}:${raw.op}`)) {
+      throw new EtlError("unsupported", `${place}: calls a function of the model, a plain graph was needed`, {
+        hint: "inline the functions first (onnx.inliner.inline_local_functions)",
+      });
+    }
+    for (const output of raw.outputs) {
+      if (output === "") continue;
+      if (reading.values.has(output))
+        throw damaged(place, `makes "${output}", which exists already`, "a new name");
+      reading.values.add(output);
+    }
+    const name = taken.has(own) ? unique(own, (word) => taken.has(word) || names.has(word)) : own;
+    taken.add(name);
+    if (raw.op === "Constant" && raw.domain === "") {
+      reading.parameters.set(first, constantOf(raw, place, reading));
+    } else {
+      nodes.push(readNode(raw, name, place, reading));
+    }
+  }
+  return nodes;
+}
+
+function unique(base: string, taken: (word: string) => boolean): string {
+  for (let i = 2; ; i++) if (!taken(`${base}_${i}`)) return `${base}_${i}`;
+}
+
+function readNode(raw: RawNode, name: string, place: string, reading: Reading): Node {
+  const attributes = raw.attributes.map((attribute) => {
+    const context = { where: `${place}, attribute "${attribute.name}"`, external: reading.external };
+    return [attribute.name, narrowed(attribute.name, readAttribute(attribute, context))] as const;
+  });
+  return {
+    name,
+    op: raw.op,
+    domain: raw.domain,
+    inputs: raw.inputs,
+    outputs: raw.outputs,
+    attributes: Object.fromEntries(attributes),
+  };
+}
+
+/** Weights of half precision are read as float32, so a cast to half precision becomes a cast to float32. */
+function narrowed(name: string, attribute: Attribute): Attribute {
+  const isType = name === "to" || name === "dtype";
+  const isHalf = attribute.type === "int" && (attribute.value === 10 || attribute.value === 16);
+  return isType && isHalf ? { type: "int", value: 1 } : attribute;
+}
+
+/** The shortest decimal that is the same float32: 0.2, not 0.20000000298. */
+function shortest(value: number): number {
+  if (!Number.isFinite(value)) return value;
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Object.is(Math.fround(short), value)) return short;
+  }
+  return value;
+}
+
+function readAttribute(raw: RawAttribute, context: TensorContext): Attribute {
+  const decodeText = (value: Uint8Array): string => {
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value);
+    } catch {
+      throw damaged(context.where, "text that is not UTF-8", "UTF-8");
+    }
+  };
+  switch (raw.type) {
+    case 1:
+      return { type: "float", value: shortest(raw.f) };
+    case 2:
+      return { type: "int", value: Number(raw.i) };
+    case 3:
+      return { type: "string", value: decodeText(raw.s ?? new Uint8Array()) };
+    case 4:
+      if (raw.t === undefined) throw damaged(context.where, "no tensor", "one");
+      return { type: "tensor", value: toParameter(raw.t, context) };
+    case 6:
+      return { type: "floats", value: raw.floats.map(shortest) };
+    case 7:
+      return { type: "ints", value: raw.ints.map(Number) };
+    case 8:
+      return { type: "strings", value: raw.strings.map(decodeText) };
+    default:
+      throw damaged(context.where, `attribute type ${raw.type}`, "a type between 1 and 8");
+  }
+}
+
+function constantOf(raw: RawNode, place: string, reading: Reading): Parameter {
+  const [attribute, ...more] = raw.attributes;
+  if (attribute === undefined || more.length > 0) {
+    throw damaged(place, `${raw.attributes.length} values`, "one");
+  }
+  const where = `${place}, attribute "${attribute.name}"`;
+  const value = readAttribute(attribute, { where, external: reading.external });
+  switch (value.type) {
+    case "tensor":
+      return value.value;
+    case "float":
+      return { type: "float32", shape: [], data: Float32Array.of(value.value) };
+    case "floats":
+      return { type: "float32", shape: [value.value.length], data: Float32Array.from(value.value) };
+    case "int":
+      return { type: "int64", shape: [], data: BigInt64Array.of(attribute.i) };
+    case "ints":
+      return { type: "int64", shape: [attribute.ints.length], data: BigInt64Array.from(attribute.ints) };
+    default:
+      throw new EtlError("unsupported", `${where}: a constant text, a tensor of numbers was needed`);
+  }
+}
+
+/** All nodes in the form of opset 17, in topological order. */
+function upgradeAll(network: Network, opset: number, reading: Reading): Node[] {
+  const fresh = (hint: string): string => {
+    const name = reading.values.has(hint) ? unique(hint, (word) => reading.values.has(word)) : hint;
+    reading.values.add(name);
+    return name;
+  };
+  const upgrade: Upgrade = {
+    opset,
+    file: reading.file,
+    fresh,
+    rank: () => undefined,
+    constant: (hint, parameter) => {
+      const name = fresh(hint);
+      reading.parameters.set(name, parameter);
+      return name;
+    },
+  };
+  const nodes = network.nodes.flatMap((node) =>
+    needsRank.has(node.op) ? [node] : upgradeNode(node, upgrade),
+  );
+  if (!nodes.some(({ op }) => needsRank.has(op))) return nodes;
+  const { shapes } = propagate({ ...network, nodes }, { onError: "skip", bindings: anySize(network) });
+  const rank = (value: string): number | undefined => shapes.get(value)?.length;
+  return nodes.flatMap((node) => (needsRank.has(node.op) ? upgradeNode(node, { ...upgrade, rank }) : [node]));
+}
+
+/** One size for every named dimension: enough to learn ranks, and at two sizes which dimensions are fixed. */
+const anySize = (network: Network, size = 64): Record<string, number> =>
+  Object.fromEntries(
+    network.inputs.flatMap(({ shape }) =>
+      shape.flatMap((dim) => (typeof dim === "string" ? [[dim, size]] : [])),
+    ),
+  );
+
+/** Declared outputs; where the file gives no shape, the inferred one. */
+function readOutputs(graph: RawGraph, network: Network, reading: Reading): ValueInfo[] {
+  const open = graph.outputs.some(({ shape }) => shape === undefined);
+  const [small, large] = (open ? [64, 96] : []).map(
+    (size) => propagate(network, { onError: "skip", bindings: anySize(network, size) }).shapes,
+  );
+  return graph.outputs.map((value) => {
+    const other = large?.get(value.name);
+    const inferred = small?.get(value.name)?.map((dim, axis) => (dim === other?.[axis] ? dim : undefined));
+    return readValueInfo({ ...value, shape: value.shape ?? inferred }, "output", reading);
+  });
+}

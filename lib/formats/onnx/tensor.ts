@@ -1,0 +1,183 @@
+/** ONNX tensors <-> parameters. */
+import { EtlError } from "../../core/errors.ts";
+import {
+  elementArrays,
+  sizeOf,
+  type ElementArray,
+  type ElementType,
+  type Parameter,
+} from "../../network/network.ts";
+import type { RawTensor } from "./proto.ts";
+
+/** TensorProto.DataType of our element types. */
+export const dataTypes: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+};
+
+const FLOAT16 = 10;
+const BFLOAT16 = 16;
+const names = [
+  "undefined",
+  "float32",
+  "uint8",
+  "int8",
+  "uint16",
+  "int16",
+  "int32",
+  "int64",
+  "string",
+  "bool",
+];
+names.push("float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16");
+
+/** The element type of a TensorProto.DataType; float16 and bfloat16 become float32. Undefined = not carried. */
+export function elementTypeOf(dataType: number): ElementType | undefined {
+  if (dataType === FLOAT16 || dataType === BFLOAT16) return "float32";
+  return (Object.keys(dataTypes) as ElementType[]).find((type) => dataTypes[type] === dataType);
+}
+
+/** For messages. */
+export function dataTypeName(dataType: number): string {
+  return names[dataType] ?? `data type ${dataType}`;
+}
+
+export interface TensorContext {
+  /** Where the tensor is, for messages: file and place. */
+  readonly where: string;
+  readonly external?: ((location: string) => Uint8Array) | undefined;
+}
+
+/**
+ * A parameter from a stored tensor. The declared size is compared with the bytes that are there before anything is
+ * allocated; the parameter owns its memory.
+ */
+export function toParameter(tensor: RawTensor, context: TensorContext): Parameter {
+  const { where } = context;
+  const type = elementTypeOf(tensor.dataType);
+  if (type === undefined) {
+    throw new EtlError(
+      "unsupported",
+      `${where}: elements of type ${dataTypeName(tensor.dataType)}, one of ${Object.keys(dataTypes).join(", ")}, float16, bfloat16 was needed`,
+    );
+  }
+  const wrong = tensor.dims.find((dim) => !Number.isSafeInteger(dim) || dim < 0);
+  if (wrong !== undefined) {
+    throw new EtlError("format", `${where}: a dimension of ${wrong}, none below zero was needed`);
+  }
+  const size = sizeOf(tensor.dims);
+  const half = tensor.dataType === FLOAT16 || tensor.dataType === BFLOAT16;
+  const raw = tensor.isExternal ? externalBytes(tensor, context) : tensor.raw;
+  if (raw !== undefined) {
+    const width = half ? 2 : elementArrays[type].BYTES_PER_ELEMENT;
+    expectCount(where, tensor.dims, size * width, raw.byteLength, "bytes");
+    return { type, shape: tensor.dims, data: half ? widenRaw(raw, tensor.dataType) : copyRaw(raw, type) };
+  }
+  const values = typedValues(tensor, type);
+  expectCount(where, tensor.dims, size, values.length, "values");
+  return {
+    type,
+    shape: tensor.dims,
+    data: half ? widen(values as number[], tensor.dataType) : fill(type, values),
+  };
+}
+
+function expectCount(
+  where: string,
+  dims: readonly number[],
+  needed: number,
+  found: number,
+  unit: string,
+): void {
+  if (needed === found) return;
+  throw new EtlError(
+    "format",
+    `${where}: ${found} ${unit} of data, ${needed} for the shape [${dims.join(", ")}] were needed`,
+  );
+}
+
+function typedValues(tensor: RawTensor, type: ElementType): readonly number[] | readonly bigint[] {
+  if (type === "int64") return tensor.int64s;
+  if (type === "float64") return tensor.doubles;
+  if (type === "float32" && tensor.dataType === dataTypes.float32) return tensor.floats;
+  return tensor.int32s;
+}
+
+function fill(type: ElementType, values: readonly number[] | readonly bigint[]): ElementArray {
+  if (type === "int64") return BigInt64Array.from(values as readonly bigint[]);
+  return elementArrays[type].from(values as readonly number[]);
+}
+
+/** Copies bytes into an array of their own, so that alignment and lifetime do not depend on the file. */
+function copyRaw(raw: Uint8Array, type: ElementType): ElementArray {
+  const own = new Uint8Array(raw.byteLength);
+  own.set(raw);
+  return new elementArrays[type](own.buffer);
+}
+
+function widenRaw(raw: Uint8Array, dataType: number): Float32Array {
+  const own = new Uint8Array(raw.byteLength);
+  own.set(raw);
+  return widen(new Uint16Array(own.buffer), dataType);
+}
+
+function widen(bits: ArrayLike<number>, dataType: number): Float32Array {
+  const result = new Float32Array(bits.length);
+  if (dataType === BFLOAT16) {
+    const words = new Uint32Array(result.buffer);
+    for (let i = 0; i < bits.length; i++) words[i] = ((bits[i] ?? 0) & 0xffff) << 16;
+  } else {
+    for (let i = 0; i < bits.length; i++) result[i] = halfToFloat(bits[i] ?? 0);
+  }
+  return result;
+}
+
+/** IEEE 754 binary16 to a number. */
+export function halfToFloat(bits: number): number {
+  const sign = (bits & 0x8000) !== 0 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+function externalBytes(tensor: RawTensor, context: TensorContext): Uint8Array {
+  const { where, external } = context;
+  const location = tensor.external.get("location") ?? "";
+  if (location === "" || /^([/\\]|[A-Za-z]:)/.test(location) || location.split(/[/\\]/).includes("..")) {
+    throw new EtlError(
+      "format",
+      `${where}: external data at ${JSON.stringify(location)}, a path inside the model's folder was needed`,
+    );
+  }
+  if (external === undefined) {
+    throw new EtlError(
+      "unsupported",
+      `${where}: its data lie in another file, ${JSON.stringify(location)}, a file that holds its own weights was needed`,
+      { hint: "save the model again as one file (onnx.save_model with save_as_external_data=False)" },
+    );
+  }
+  const file = external(location);
+  const offset = Number(tensor.external.get("offset") ?? 0);
+  const length = Number(tensor.external.get("length") ?? file.byteLength - offset);
+  const inside = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+  if (!inside || offset + length > file.byteLength) {
+    throw new EtlError(
+      "format",
+      `${where}: external bytes ${offset} to ${offset + length} of ${JSON.stringify(location)}, a range inside its ${file.byteLength} bytes was needed`,
+    );
+  }
+  return file.subarray(offset, offset + length);
+}
+
+/** The bytes of a parameter, little-endian, row-major: a view, no copy. */
+export function rawBytes(parameter: Parameter): Uint8Array {
+  const { data } = parameter;
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}

@@ -1,0 +1,145 @@
+/** Many runs from one harvest per task and seed: gammas, controls, variants; resumable, point by point. */
+import { existsSync } from "node:fs";
+import { join, relative } from "node:path";
+import { EtlError, isEtlError } from "../../core/errors.ts";
+import { writeJson, writeWhole } from "../../core/files.ts";
+import { silent } from "../../core/progress.ts";
+import { sweepCsv, sweepRows, type SweepRow } from "../../record/sweep.ts";
+import { worthOfSelection, type Worth } from "../../record/worth.ts";
+import { readReportAssets } from "../../report/assets.ts";
+import { renderReport } from "../../report/report.ts";
+import { resolveOptions, type PruneOptions } from "../prune/options.ts";
+import { prune, runPipeline } from "../prune/prune.ts";
+import { readRecord, runsBelow } from "./records.ts";
+import { adoptStages, fingerprint, readRunState } from "../run/folder.ts";
+
+/** Options of every run of a sweep. */
+type Shared = Omit<
+  PruneOptions,
+  "task" | "data" | "out" | "gamma" | "targetFlops" | "targetSize" | "targetMs" | "minAccuracy"
+>;
+
+export interface SweepOptions extends Shared {
+  /** Tasks with their data. */
+  readonly tasks: readonly { readonly task: string; readonly data: string }[];
+  readonly gammas: readonly number[];
+  /** How many seeds, from `seed` (0) on. Default 1. */
+  readonly seeds?: number;
+  /** One more run per gamma for each: the options given, all else as it is. */
+  readonly variants?: readonly Partial<Shared>[];
+  /** Folder of the sweep. */
+  readonly out: string;
+}
+
+export interface SweepResult {
+  readonly folder: string;
+  /** Run folders, relative to `folder`. */
+  readonly runs: readonly string[];
+  readonly rows: readonly SweepRow[];
+  /** ETL beside each control. */
+  readonly worth: readonly Worth[];
+}
+
+interface Point {
+  readonly base: PruneOptions;
+  readonly options: PruneOptions;
+}
+
+/**
+ * Runs every point. The harvest, the curves and the baseline of a task and seed are made once, in `base/`, and adopted by its
+ * points; every point is a run folder of its own. A run that fails is left out, and named at the end. Leaves `sweep.json`, `sweep.csv` and `report.html`, after every point.
+ *
+ * @throws EtlError `usage` for an empty or repeated list; what a run throws
+ */
+export async function sweep(options: SweepOptions): Promise<SweepResult> {
+  const progress = options.progress ?? silent;
+  const points = pointsOf(options);
+  for (const point of points) resolveOptions(point.options);
+  const failed: string[] = [];
+  const ready = new Set<string>();
+  for (const [i, { base, options: point }] of points.entries()) {
+    const name = relative(options.out, point.out);
+    if (await isFinished(point)) {
+      progress.note(`sweep ${i + 1}/${points.length}: ${name}, done before, kept`);
+      continue;
+    }
+    progress.note(`sweep ${i + 1}/${points.length}: ${name}`);
+    if (!ready.has(base.out)) await runPipeline(base, "baseline");
+    ready.add(base.out);
+    await adoptStages(base.out, point.out, ["harvest", "curves", "baseline"]);
+    try {
+      await prune(point);
+    } catch (error) {
+      if (!isEtlError(error) || error.kind === "interrupted" || error.kind === "io") throw error;
+      failed.push(`${name} (${error.message})`);
+      progress.warn(`${name} failed, the sweep goes on: ${error.message}`);
+    }
+    await summarise(options.out, false);
+  }
+  const result = await summarise(options.out, true);
+  if (failed.length === 0) return result;
+  throw new EtlError(
+    "engine",
+    `sweep: ${failed.length} of ${points.length} runs failed: ${failed.join("; ")}`,
+    {
+      hint: `the others are in ${join(options.out, "report.html")}`,
+    },
+  );
+}
+
+function pointsOf(options: SweepOptions): Point[] {
+  const { tasks, gammas, seeds = 1, variants = [], out, ...shared } = options;
+  const need = (ok: boolean, option: string, found: string, needed: string): void => {
+    if (!ok) throw new EtlError("usage", `--${option}: ${found}, ${needed} was needed`);
+  };
+  need(tasks.length > 0, "tasks", "nothing", "at least one task");
+  need(gammas.length > 0, "gammas", "nothing", "at least one number in [0, 1)");
+  need(new Set(gammas).size === gammas.length, "gammas", gammas.join(","), "every gamma only once");
+  need(
+    new Set(tasks.map(({ task }) => task)).size === tasks.length,
+    "tasks",
+    "a task twice",
+    "every task only once",
+  );
+  need(Number.isInteger(seeds) && seeds >= 1, "seeds", String(seeds), "a whole number of at least 1");
+  const first = shared.seed ?? 0;
+  return tasks.flatMap(({ task, data }) =>
+    Array.from({ length: seeds }, (_, i) => first + i).flatMap((seed) => {
+      const folder = join(out, task, `seed-${seed}`);
+      const base: PruneOptions = { ...shared, task, data, seed, controls: [], out: join(folder, "base") };
+      return gammas.flatMap((gamma) =>
+        [{}, ...variants].map((variant, v) => ({
+          base,
+          options: {
+            ...base,
+            ...(v === 0 && shared.controls !== undefined ? { controls: shared.controls } : {}),
+            ...variant,
+            gamma,
+            out: join(folder, [`gamma-${gamma}`, ...Object.entries(variant).flat().map(String)].join("-")),
+          },
+        })),
+      );
+    }),
+  );
+}
+
+/** Whether a run folder holds the finished run of exactly these options. */
+async function isFinished(options: PruneOptions): Promise<boolean> {
+  if (!existsSync(join(options.out, "record.json"))) return false;
+  const state = await readRunState(options.out);
+  return state?.status === "finished" && fingerprint(state.config) === fingerprint(resolveOptions(options));
+}
+
+/** Reads all runs below a folder; writes rows, and where asked the report. */
+async function summarise(out: string, report: boolean): Promise<SweepResult> {
+  const runs = await runsBelow(out);
+  const records = await Promise.all(runs.map((run) => readRecord(join(out, run), run)));
+  const [rows, worth] = [sweepRows(records), worthOfSelection(records)];
+  await writeJson(join(out, "sweep.json"), { schema: 1, runs, rows, worth });
+  await writeWhole(join(out, "sweep.csv"), sweepCsv(rows));
+  if (report) {
+    const page = renderReport(records, await readReportAssets());
+    await writeWhole(join(out, "report.html"), page);
+  }
+  return { folder: out, runs, rows, worth };
+}

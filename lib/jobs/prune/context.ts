@@ -1,0 +1,142 @@
+/** What every stage of a run works with, opened once and closed together. */
+import type { Preprocessing } from "../../core/artifacts.ts";
+import { silent, type Progress } from "../../core/progress.ts";
+import { createRecycler, type Recycler } from "../../core/recycler.ts";
+import { loadBackbone, type Backbone } from "../../backbones/catalogue.ts";
+import { batches, type Batch, type BatchOptions } from "../../data/images/batches.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import { openTasks } from "../../data/open-tasks.ts";
+import { prepareImages, type ImageStore } from "../../data/images/store.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { openEngine } from "../../engine/open.ts";
+import { taskData } from "../run/options.ts";
+import type { Config } from "./options.ts";
+import { allPartRows, checkParts, partRows, type PartRows } from "../run/parts.ts";
+import type { RunFolder } from "../run/folder.ts";
+import { labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
+import { shardOf, type Shard } from "../run/shard.ts";
+
+export interface RunContext extends Labelling {
+  readonly config: Config;
+  readonly folder: RunFolder;
+  readonly engine: Engine;
+  readonly backbone: Backbone;
+  readonly dataset: Dataset;
+  readonly store: ImageStore;
+  readonly rows: PartRows;
+  /** Whether pictures may be mirrored: no task forbids it. */
+  readonly mirrors: boolean;
+  /** Lends the arrays of {@link pictures}. */
+  readonly recycler: Recycler;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A run without its folder: enough to look at pictures and networks. */
+export type RunParts = Omit<RunContext, "folder">;
+
+/** Opens data, backbone and engine for a run folder. The caller closes with {@link closeContext}, also after a failure. */
+export async function openContext(
+  config: Config,
+  folder: RunFolder,
+  options: Parameters<typeof openParts>[1],
+): Promise<RunContext> {
+  return { folder, ...(await openParts(config, options)) };
+}
+
+/** Opens data, backbone and engine. The caller closes with {@link closeContext}, also after a failure. */
+export async function openParts(
+  config: Config,
+  options: {
+    readonly progress?: Progress | undefined;
+    readonly signal?: AbortSignal | undefined;
+    /** Only the pictures of one shard of the training part: no other is decoded. */
+    readonly shard?: Shard | undefined;
+  },
+): Promise<RunParts> {
+  const progress = options.progress ?? silent;
+  const backbone = await loadBackbone(
+    config.backbone,
+    config.weights === undefined ? {} : { weights: config.weights },
+  );
+  const dataset = await openTasks(taskData(config.task, config.data), {
+    seed: config.seed,
+    valFraction: config.valFraction,
+    strict: config.strict,
+    ...(config.label === undefined ? {} : { label: config.label }),
+    ...(config.crop === undefined ? {} : { crop: config.crop }),
+    ...(config.limit === undefined ? {} : { limit: config.limit }),
+  });
+  announce(dataset, progress);
+  const { shard } = options;
+  const wanted = shard === undefined ? dataset : { ...dataset, items: shardOf(dataset, shard) };
+  const store = await prepareImages(wanted, backbone.preprocessing, {
+    progress,
+    strict: config.strict,
+    ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
+    ...(config.threads === undefined ? {} : { threads: config.threads }),
+  });
+  try {
+    const hint = "check the split column of labels.csv, --val-fraction and --limit";
+    const rows = shard === undefined ? partRows(store, hint) : allPartRows(store);
+    const tasks = runTasks(dataset);
+    if (shard === undefined) checkParts(store, rows, tasks);
+    const training = dataset.items.filter(({ split }) => split === "train");
+    const engine = await openEngine({
+      engine: config.engine,
+      device: config.device,
+      threads: config.threads,
+    });
+    return {
+      config,
+      engine,
+      backbone,
+      dataset,
+      store,
+      tasks,
+      labels: labelGroups(training, tasks),
+      mirrors: tasks.every(({ task }) => task.mirror !== "forbid"),
+      rows,
+      recycler: createRecycler(),
+      progress,
+      signal: options.signal,
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+export async function closeContext(context: RunParts): Promise<void> {
+  await context.engine.dispose();
+  await context.store.close();
+}
+
+function announce(dataset: Dataset, progress: Progress): void {
+  for (const assumption of dataset.assumptions) progress.note(assumption);
+  const { problems } = dataset;
+  if (problems.length === 0) return;
+  const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);
+  progress.warn(`${problems.length} rows left out: ${some.join("; ")}${problems.length > 5 ? "; ..." : ""}`);
+}
+
+/** How many batches rows make. */
+export function batchesOf({ config }: Pick<RunContext, "config">, rows: number): number {
+  return Math.ceil(rows / config.batchSize);
+}
+
+/** Pictures of some rows in order, or shuffled and mirrored for an epoch of training. */
+export function pictures(
+  context: Pick<RunContext, "store" | "backbone" | "config" | "recycler">,
+  rows: Uint32Array,
+  options: Partial<BatchOptions> = {},
+): AsyncGenerator<Batch, void, undefined> {
+  const preprocessing: Preprocessing = context.backbone.preprocessing;
+  return batches(context.store, rows, {
+    batchSize: context.config.batchSize,
+    preprocessing,
+    seed: context.config.seed,
+    recycler: context.recycler,
+    ...options,
+  });
+}

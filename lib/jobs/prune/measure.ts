@@ -1,0 +1,161 @@
+/** Stages evaluate and profile: quality on the test part (touched once), and CPU time. */
+import { readJson, writeJson } from "../../core/files.ts";
+import type { GroupRecord, Latency, Metrics } from "../../record/record.ts";
+import { computeMetrics } from "../../evaluate/metrics.ts";
+import { profileModels } from "../../evaluate/profile.ts";
+import type { Network } from "../../network/network.ts";
+import type { RunContext } from "./context.ts";
+import { labelsOf } from "../run/tasks.ts";
+import { predictParts, qualityOf, type TaskAnswers } from "./tune.ts";
+
+/** A network to be measured, in target units. */
+export interface Candidate {
+  readonly name: string;
+  readonly network: Network;
+}
+
+/** Quality of one network on one task, and how it compares with the baseline on the same rows. */
+export interface TaskQuality {
+  readonly task: string;
+  readonly test: Metrics;
+  readonly validation: Metrics;
+  readonly versusBaseline?: { readonly difference: number; readonly error: number };
+  /** How right the answer to each labelled row of the test part is, 0..1. */
+  readonly right: readonly number[];
+}
+
+/** Quality of one network. */
+export interface Evaluated {
+  readonly name: string;
+  /** Beside the run's tasks. */
+  readonly tasks: readonly TaskQuality[];
+}
+
+/** `evaluation/NAME.json`: metrics, and how right each labelled test row was (0..1), for paired comparisons. */
+interface EvaluationFile {
+  readonly tasks: readonly Omit<TaskQuality, "versusBaseline">[];
+}
+
+/** Evaluates a network on validation and test parts; leaves `evaluation/NAME.json`. The baseline comes first. */
+export async function evaluateStage(
+  context: RunContext,
+  { name, network }: Candidate,
+  key: unknown,
+): Promise<Evaluated> {
+  const { folder, progress } = context;
+  const fileOf = (model: string): string => `evaluation/${model}.json`;
+  await folder.stage(`evaluate:${name}`, {
+    inputs: { key, file: "by task" },
+    files: [fileOf(name)],
+    produce: async () => {
+      const parts = [context.rows.test, context.rows.val];
+      progress.start(`evaluate ${name}`, parts[0].length + parts[1].length);
+      const [test, validation] = await predictParts(context, network, parts, progress);
+      context.signal?.throwIfAborted();
+      const tasks = test.map((answers, t) => {
+        const quality = qualityOf(answers);
+        return {
+          task: answers.task.name,
+          test: quality,
+          validation: qualityOf(validation[t]),
+          right: Array.from(rightness(answers, quality)),
+        };
+      });
+      await writeJson(folder.file(fileOf(name)), { tasks } satisfies EvaluationFile);
+      progress.finish(
+        tasks
+          .map(({ task, test: { accuracy, n } }) => `${task} ${(100 * accuracy).toFixed(2)} % of ${n}`)
+          .join(", "),
+      );
+    },
+  });
+  const { tasks } = await readEvaluation(folder.file(fileOf(name)));
+  const reference = name === "baseline" ? undefined : await readEvaluation(folder.file(fileOf("baseline")));
+  return {
+    name,
+    tasks: tasks.map((quality, t) =>
+      reference === undefined
+        ? quality
+        : { ...quality, versusBaseline: paired(quality.right, reference.tasks[t].right) },
+    ),
+  };
+}
+
+async function readEvaluation(path: string): Promise<EvaluationFile> {
+  return (await readJson(path)) as EvaluationFile;
+}
+
+/** How right the answer to each row is. */
+function rightness(
+  { task, predictions, targets, mask }: TaskAnswers,
+  { tolerance }: Pick<Metrics, "tolerance">,
+): Float64Array {
+  const q = task.outputs;
+  // A regression without a tolerance of its own is judged row by row by the one of the whole part.
+  const each = tolerance === undefined ? task : { ...task, tolerance };
+  return Float64Array.from({ length: targets.length / q }, (_, i) => {
+    const part = (data: Float32Array): Float32Array => data.subarray(i * q, (i + 1) * q);
+    const known = mask ? { mask: part(mask) } : {};
+    return computeMetrics(each, part(predictions), part(targets), known).accuracy;
+  });
+}
+
+/**
+ * Difference of two accuracies on the same rows, with its standard error from the rows that differ. For one answer a
+ * row this is McNemar's: sqrt((gained + lost) / n - difference^2) / sqrt(n).
+ */
+function paired(
+  right: readonly number[],
+  reference: readonly number[],
+): { difference: number; error: number } {
+  const n = right.length;
+  let [sum, squares] = [0, 0];
+  right.forEach((value, i) => {
+    const difference = value - reference[i];
+    sum += difference;
+    squares += difference * difference;
+  });
+  const difference = sum / n;
+  return { difference, error: Math.sqrt(Math.max(0, squares / n - difference ** 2) / n) };
+}
+
+/** Accuracy of every network in every group of test faces that has some; of the run's first task. */
+export function groupAccuracies(
+  { dataset, store, rows, tasks: [task] }: Pick<RunContext, "dataset" | "store" | "rows" | "tasks">,
+  evaluated: readonly Evaluated[],
+): readonly GroupRecord[] {
+  const tested = Array.from(labelsOf(store, task, rows.test).at, (i) => store.items[rows.test[i]]);
+  return dataset.groups.flatMap(({ column, labels }, c) =>
+    labels.flatMap((label, code) => {
+      const own = Array.from(tested.keys()).filter((i) => tested[i].groups?.[c] === code);
+      if (own.length === 0) return [];
+      const share = ({ tasks: [{ right }] }: Evaluated): number =>
+        own.reduce((sum, i) => sum + right[i], 0) / own.length;
+      const accuracy = Object.fromEntries(evaluated.map((each) => [each.name, share(each)]));
+      return [{ column, label, n: own.length, accuracy }];
+    }),
+  );
+}
+
+/** CPU time of all networks, interleaved; leaves `latency.json`. */
+export async function profileStage(
+  context: RunContext,
+  candidates: readonly Candidate[],
+  key: unknown,
+): Promise<Readonly<Record<string, Latency>>> {
+  const { folder, config, engine, progress } = context;
+  const file = "latency.json";
+  await folder.stage("profile", {
+    inputs: { key, runs: config.runs, threads: engine.threads, engine: engine.description },
+    files: [file],
+    produce: async () => {
+      progress.start("profile");
+      const measured = await profileModels(engine, candidates, { runs: config.runs });
+      await writeJson(folder.file(file), Object.fromEntries(measured));
+      progress.finish(
+        [...measured].map(([name, { medianMs }]) => `${name} ${medianMs.toFixed(2)} ms`).join(", "),
+      );
+    },
+  });
+  return (await readJson(folder.file(file))) as Record<string, Latency>;
+}

@@ -1,0 +1,205 @@
+/** Stages curves and plan: LASSO paths, knees, and which channels stay. */
+import type { Curve, Knee, TapMoments } from "../../core/artifacts.ts";
+import { writeJson } from "../../core/files.ts";
+import type { CurveRecord, GammaCostRecord } from "../../record/record.ts";
+import { chooseCurveKnee } from "../../knee/knee.ts";
+import { stabilityOf } from "../../knee/stability.ts";
+import { mergeMoments } from "../../math/moments.ts";
+import { analyseCoupling } from "../../network/coupling/analyse.ts";
+import type { Network } from "../../network/network.ts";
+import { planSurgery, type Plan } from "../../surgery/plan.ts";
+import type { RunContext } from "./context.ts";
+import { withJointPaths } from "./joint.ts";
+import { momentsByTask } from "../run/tasks.ts";
+import { solveCurves } from "./solve.ts";
+import { harvestKey, type Harvest } from "./harvest.ts";
+
+/** Curves of all taps, for every task one after the other; knees lie beside them. */
+export interface Curves {
+  readonly curves: readonly Curve[];
+  readonly records: (knees: readonly Knee[]) => CurveRecord[];
+}
+
+/** Solves the path of every tap and writes `curves.json`. */
+export async function curvesStage(context: RunContext, harvested: Harvest): Promise<Curves> {
+  const { folder, progress } = context;
+  const { taps } = harvested;
+  const { tasks } = context;
+  const byTap = harvested.moments.map((all) => momentsByTask(all, context));
+  const momentsOfTask = tasks.map((_, t) => byTap.map((own) => own[t]));
+  const moments = momentsOfTask.flat();
+  const recordsOf = (of: readonly Curve[], knees: readonly Knee[] = []): CurveRecord[] =>
+    of.map((curve, i) => {
+      const own = curveRecord(curve, taps[i % taps.length].layer, moments[i], knees[i]);
+      return tasks.length === 1 ? own : { ...own, task: tasks[Math.floor(i / taps.length)].task.name };
+    });
+  let curves: Curve[] | undefined;
+  const solve = async (): Promise<Curve[]> =>
+    (curves ??= await solveCurves(moments, {
+      threads: context.engine.threads,
+      progress,
+      signal: context.signal,
+    }));
+  const ran = await folder.stage("curves", {
+    inputs: { harvest: harvestKey(context), lambdas: 100, ratio: 1e4, tol: 1e-6 },
+    files: ["curves.json"],
+    produce: async () => {
+      await writeJson(folder.file("curves.json"), { schema: 1, curves: recordsOf(await solve()) });
+    },
+  });
+  if (!ran) progress.note("curves: done before, solved again from the moments where needed");
+  const plain = await solve();
+  const solved =
+    context.config.groupSelect === "joint" ? await jointly(context, plain, momentsOfTask) : plain;
+  return { curves: solved, records: (knees) => recordsOf(solved, knees) };
+}
+
+/** The curves of every task with joint paths beside them. */
+async function jointly(
+  { backbone, progress }: RunContext,
+  curves: readonly Curve[],
+  momentsOfTask: readonly (readonly TapMoments[])[],
+): Promise<Curve[]> {
+  const solved: Curve[] = [];
+  for (const moments of momentsOfTask) {
+    const own = curves.slice(solved.length, solved.length + moments.length);
+    solved.push(...(await withJointPaths(backbone.network, own, { moments, progress })));
+  }
+  return solved;
+}
+
+function curveRecord(curve: Curve, layer: string, moments: TapMoments, knee?: Knee): CurveRecord {
+  const { path, heldOut } = curve;
+  const all = mergeMoments(moments.folds);
+  let yy = 0;
+  for (let k = 0; k < all.q; k++) yy += all.yy[k * all.q + k] / all.n - (all.sumY[k] / all.n) ** 2;
+  const at = knee?.index ?? -1;
+  const chosen = at < 0 ? undefined : heldOut?.supports.map((supports) => supports[at]);
+  const stability = chosen && stabilityOf(chosen, curve.total);
+  return {
+    tap: curve.tap,
+    layer,
+    total: curve.total,
+    lambdas: Array.from(path.lambdas),
+    filters: path.points.map((point) => point.support.length),
+    trainRmse: path.points.map((point) => point.rmse),
+    ...(heldOut && {
+      heldOutRmse: Array.from(heldOut.mean),
+      heldOutError: Array.from(heldOut.standardError),
+    }),
+    gap: Math.max(...path.points.map((point) => point.gap)) / yy,
+    knee: knee?.index ?? -1,
+    kneeFilters: knee?.keep.length ?? curve.total,
+    ...(knee && { keep: Array.from(knee.keep) }),
+    ...(stability !== undefined && { stability }),
+  };
+}
+
+/** The knees of all taps at one gamma. */
+export function kneesAt(
+  curves: readonly Curve[],
+  gamma: number,
+  context: Pick<RunContext, "config">,
+): Knee[] {
+  const { rmse, minFilters } = context.config;
+  return curves.map((curve) => chooseCurveKnee(curve, gamma, { rmse, minFilters }));
+}
+
+/** The plan at one gamma: pure, no weight is touched. */
+export function planAt(
+  network: Network,
+  knees: readonly Knee[],
+  { config, curves }: { readonly config: RunContext["config"]; readonly curves: readonly Curve[] },
+): Plan {
+  return planSurgery(network, wantedBy(knees), {
+    groupSelect: config.groupSelect,
+    minFilters: config.minFilters,
+    roundTo: config.roundTo,
+    scores: entryScores(curves),
+    coupling: analyseCoupling(network),
+  });
+}
+
+/** What any task wants of each tap. */
+function wantedBy(knees: readonly Knee[]): Map<string, Uint32Array> {
+  const wanted = new Map<string, Uint32Array>();
+  for (const { tap, keep } of knees) {
+    const before = wanted.get(tap);
+    wanted.set(tap, before === undefined ? keep : Uint32Array.from(new Set([...before, ...keep])).sort());
+  }
+  return wanted;
+}
+
+/** How early a filter enters the path of any task: the earlier, the higher its score. */
+function entryScores(curves: readonly Curve[]): Map<string, Float64Array> {
+  const all = new Map<string, Float64Array>();
+  for (const curve of curves) {
+    const own = entryScoresOf(curve);
+    all.set(curve.tap, all.get(curve.tap)?.map((score, j) => Math.max(score, own[j])) ?? own);
+  }
+  return all;
+}
+
+function entryScoresOf(curve: Curve): Float64Array {
+  const scores = new Float64Array(curve.total);
+  curve.path.points.forEach(({ support }, i) => {
+    for (const filter of support) if (scores[filter] === 0) scores[filter] = 1 / (i + 1);
+  });
+  return scores;
+}
+
+export interface Planned {
+  readonly knees: readonly Knee[];
+  readonly plan: Plan;
+}
+
+export function planKey(context: RunContext): unknown {
+  const { gamma, rmse, groupSelect, minFilters, roundTo } = context.config;
+  return { harvest: harvestKey(context), gamma, rmse, groupSelect, minFilters, roundTo };
+}
+
+/** Chooses the knees, plans the surgery and writes `plan.json`. */
+export async function planStage(context: RunContext, curves: Curves): Promise<Planned> {
+  const { folder, backbone, config } = context;
+  const knees = kneesAt(curves.curves, config.gamma, context);
+  const plan = planAt(backbone.network, knees, { config, curves: curves.curves });
+  await folder.stage("plan", {
+    inputs: planKey(context),
+    files: ["plan.json"],
+    produce: () => writeJson(folder.file("plan.json"), planFile(plan, config.gamma)),
+  });
+  return { knees, plan };
+}
+
+/** `plan.json`: indices ascending, one entry per Conv, ConvTranspose, Gemm and MatMul with a parameter. */
+export function planFile(plan: Plan, gamma?: number): unknown {
+  return {
+    schema: 1,
+    ...(gamma === undefined ? {} : { gamma }),
+    before: plan.before,
+    after: plan.after,
+    layers: plan.layers.map(({ keptInputs, keptOutputs, ...layer }) => ({
+      ...layer,
+      keptInputs: Array.from(keptInputs),
+      keptOutputs: Array.from(keptOutputs),
+    })),
+  };
+}
+
+/** Gammas whose planned cost the report's slider shows. */
+const sliderGammas = [
+  0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9,
+];
+
+/** Planned cost over a grid of gammas; nothing is trained. */
+export function gammaCosts(context: RunContext, curves: Curves): GammaCostRecord[] {
+  const gammas = [...new Set([...sliderGammas, context.config.gamma])].sort((a, b) => a - b);
+  return gammas.map((gamma) => {
+    const plan = planAt(context.backbone.network, kneesAt(curves.curves, gamma, context), {
+      config: context.config,
+      curves: curves.curves,
+    });
+    const filters = plan.layers.reduce((sum, layer) => sum + layer.keptOutputs.length, 0);
+    return { gamma, ...plan.after, filters };
+  });
+}

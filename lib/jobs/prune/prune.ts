@@ -1,0 +1,212 @@
+/** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
+import { statSync } from "node:fs";
+import { EtlError } from "../../core/errors.ts";
+import type { Latency, RunRecord } from "../../record/record.ts";
+import { mergeMoments } from "../../math/moments.ts";
+import type { Network } from "../../network/network.ts";
+import { closeContext, openContext, type RunContext } from "./context.ts";
+import { controlStage } from "./controls.ts";
+import { cutStage, learning } from "./surgery.ts";
+import { harvestStage, type Harvest } from "./harvest.ts";
+import { headed, solveHeads } from "./head.ts";
+import { evaluateStage, profileStage, type Evaluated } from "./measure.ts";
+import { resolveOptions, type PruneOptions } from "./options.ts";
+import { originOf } from "./origin.ts";
+import { curvesStage, planStage, type Curves, type Planned } from "./plan.ts";
+import { reportStage, type Model } from "./record.ts";
+import { inRunFolder } from "../run/folder.ts";
+import { meanOver, momentsByTask } from "../run/tasks.ts";
+import { aimSentence, outcomeSentence, targetStage, type Aim } from "./target.ts";
+import { responsesStage } from "./respond.ts";
+import { unitsOf, type Units } from "../run/units.ts";
+import { calibrated, trainingStage, type Trained } from "./tune.ts";
+
+/** The last stage to run. */
+export type Until = "harvest" | "curves" | "baseline" | "plan" | "finetune" | "report";
+
+/** What a run gave, as far as it went. */
+export interface PipelineResult {
+  readonly folder: string;
+  readonly harvest: Harvest;
+  readonly curves?: Curves;
+  readonly planned?: Planned;
+  readonly record?: RunRecord;
+  /** Where a target was given: the gamma that was chosen for it, and whether the target was reached. */
+  readonly aim?: Aim;
+  readonly context: Pick<RunContext, "config" | "dataset" | "tasks" | "rows" | "backbone">;
+}
+
+/**
+ * Runs the whole pipeline: harvest, LASSO paths, knees, surgery, fine-tuning, evaluation, profile, report. What is in
+ * `options.out` from an earlier run with the same inputs is not done again.
+ *
+ * @throws EtlError; `interrupted` where `options.signal` was aborted: the state is kept, run again to go on
+ */
+export async function prune(options: PruneOptions): Promise<RunRecord> {
+  const { record } = await runPipeline(options, "report");
+  if (record === undefined)
+    throw new EtlError("engine", "prune: ended without a record, all stages were needed");
+  return record;
+}
+
+/** Runs the stages up to and including `until`. */
+export async function runPipeline(options: PruneOptions, until: Until): Promise<PipelineResult> {
+  const config = resolveOptions(options);
+  return inRunFolder(config.out, { config, signal: options.signal }, async (folder) => {
+    const context = await openContext(config, folder, options);
+    try {
+      return await runStages(context, until);
+    } finally {
+      await closeContext(context);
+    }
+  });
+}
+
+async function runStages(opened: RunContext, until: Until): Promise<PipelineResult> {
+  const { folder } = opened;
+  const harvest = await harvestStage(opened);
+  const start = { folder: folder.path, harvest, context: opened };
+  if (until === "harvest") return start;
+  const curves = await curvesStage(opened, harvest);
+  if (until === "curves") return { ...start, curves };
+  if (until === "baseline") {
+    await trainBaseline(opened, harvest);
+    return { ...start, curves };
+  }
+  const { context, aim } = await targetStage(opened, { harvest, curves });
+  const base = { ...start, context, ...(aim === undefined ? {} : { aim }) };
+  const planned = await planStage(context, curves);
+  if (until === "plan") return { ...base, curves, planned };
+  const record = await trainAndMeasure(context, { harvest, curves, planned, aim }, until);
+  if (record !== undefined) await folder.finish();
+  return { ...base, curves, planned, ...(record === undefined ? {} : { record }) };
+}
+
+/** The full network on the same data: closed-form head, then fine-tuning. */
+async function trainBaseline(
+  context: RunContext,
+  harvest: Harvest,
+): Promise<{ probe: Network; baseline: Trained; units: readonly Units[]; key: unknown }> {
+  const { tasks, backbone, config } = context;
+  const heads = solveHeads(context, harvest.features);
+  const units = momentsByTask(harvest.features, context).map(({ folds }, t) =>
+    unitsOf(mergeMoments(folds), tasks[t].task.kind === "regression"),
+  );
+  const probe = await calibrated(context, headed(backbone.network, backbone.features, heads, tasks));
+  const key = { backbone: backbone.fingerprint, data: context.dataset.fingerprint, folds: config.folds };
+  const baseline = await trainingStage(context, {
+    stage: "baseline",
+    file: "baseline.onnx",
+    title: "baseline",
+    network: () => Promise.resolve(probe),
+    key,
+    epochs: config.baselineEpochs,
+    learningRates: config.baselineLearningRates ?? config.learningRates,
+    units,
+  });
+  return { probe, baseline, units, key };
+}
+
+async function trainAndMeasure(
+  context: RunContext,
+  {
+    harvest,
+    curves,
+    planned,
+    aim,
+  }: { harvest: Harvest; curves: Curves; planned: Planned; aim?: Aim | undefined },
+  until: Until,
+): Promise<RunRecord | undefined> {
+  const { config } = context;
+  const { probe, baseline, units, key } = await trainBaseline(context, harvest);
+  const origin = originOf(context, baseline);
+  const answers = { network: baseline.network, units, key: context.folder.state().stages["baseline"]?.key };
+  const cut = await cutStage(origin, { harvest, planned });
+  const pruned = await trainingStage(context, {
+    stage: "finetune",
+    file: "pruned.onnx",
+    title: "pruned",
+    network: () => Promise.resolve(cut.network),
+    epochs: config.epochs,
+    units,
+    ...learning(config, cut, answers),
+  });
+  const controls: Model[] = [];
+  for (const control of config.controls)
+    controls.push(await controlStage(origin, { control, harvest, planned, answers }));
+  if (until === "finetune") return undefined;
+
+  const models: Model[] = [
+    { name: "baseline", title: "Baseline (all filters, fine-tuned)", file: "baseline.onnx", ...baseline },
+    { name: "probe", title: "Probe (frozen features, closed-form head)", network: probe, history: [] },
+    { name: "pruned", title: `ETL, gamma ${config.gamma}`, file: "pruned.onnx", ...pruned },
+    ...controls,
+  ];
+  const resultKey = { baseline: key, cut: cut.key, stages: stageKeys(context) };
+  const evaluated: Evaluated[] = [];
+  for (const model of models)
+    evaluated.push(await evaluateStage(context, model, keyOf(context, model.name, key)));
+  const latency = await profileStage(
+    context,
+    models.filter(({ name }) => name !== "probe"),
+    resultKey,
+  );
+  return reportStage(context, {
+    curves,
+    knees: planned.knees,
+    plan: planned.plan,
+    responses: await responsesStage(context, harvest),
+    models,
+    evaluated,
+    latency,
+    notes: notesOf(context, [...aimNotes(context, aim, { evaluated, latency }), ...cut.notes]),
+  });
+}
+
+/** What was aimed at, and what came out: printed, and kept in the record. */
+function aimNotes(
+  { folder, progress }: RunContext,
+  aim: Aim | undefined,
+  measured: {
+    readonly evaluated: readonly Evaluated[];
+    readonly latency: Readonly<Partial<Record<string, Latency>>>;
+  },
+): string[] {
+  if (aim === undefined) return [];
+  const pruned = {
+    medianMs: measured.latency["pruned"]?.medianMs,
+    fileBytes: statSync(folder.file("pruned.onnx")).size,
+    accuracy: meanOver(
+      measured.evaluated.find(({ name }) => name === "pruned")?.tasks ?? [],
+      ({ validation }) => validation.accuracy,
+    ),
+  };
+  return aim.targets.flatMap((hit) => {
+    const outcome = outcomeSentence(hit, pruned);
+    if (outcome !== undefined) progress.note(outcome);
+    return [aimSentence(hit), ...(outcome === undefined ? [] : [outcome])];
+  });
+}
+
+function stageKeys({ folder, config }: RunContext): unknown {
+  const { stages } = folder.state();
+  const names = ["baseline", "finetune", ...config.controls.map((control) => `finetune:${control}`)];
+  return names.map((name) => stages[name]?.key);
+}
+
+/** What the predictions of a network depend on. */
+function keyOf({ folder }: RunContext, model: string, key: unknown): unknown {
+  const { stages } = folder.state();
+  const names: Readonly<Partial<Record<string, string>>> = { baseline: "baseline", pruned: "finetune" };
+  return model === "probe" ? { probe: key } : stages[names[model] ?? `finetune:${model}`]?.key;
+}
+
+function notesOf(context: RunContext, more: readonly string[]): string[] {
+  const { dataset, store, backbone, rows } = context;
+  const notes = [...dataset.assumptions, ...backbone.notes, ...more];
+  if (store.source === "files")
+    notes.push("Pictures were decoded each time: the decoded cache could not be written.");
+  if (rows.test.length < 200)
+    notes.push(`Only ${rows.test.length} test pictures: differences of a few per cent are chance.`);
+  return notes;
+}

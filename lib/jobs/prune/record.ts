@@ -1,0 +1,253 @@
+/** The run's record, `metrics.json` and the report. */
+import { stat } from "node:fs/promises";
+import type { EpochRecord, Knee, Measured, Task } from "../../core/artifacts.ts";
+import { writeJson, writeWhole } from "../../core/files.ts";
+import {
+  SCHEMA,
+  type Latency,
+  type ModelRecord,
+  type ResponseRecord,
+  type Metrics,
+  type RunMetrics,
+  type RunRecord,
+  type TaskRecord,
+} from "../../record/record.ts";
+import { recordsByTask } from "../../record/tasks.ts";
+import { costOf } from "../../network/cost.ts";
+import type { Network } from "../../network/network.ts";
+import { readReportAssets } from "../../report/assets.ts";
+import { renderReport } from "../../report/report.ts";
+import { recordFrame } from "../run/frame.ts";
+import type { Plan } from "../../surgery/plan.ts";
+import type { RunContext } from "./context.ts";
+import { filterFaces, imagesWarning } from "./faces.ts";
+import { groupAccuracies, type Evaluated } from "./measure.ts";
+import { gammaCosts, type Curves } from "./plan.ts";
+import { labelsOf, meanOver, type RunTask } from "../run/tasks.ts";
+
+/** One network of the comparison, before it becomes a record. */
+export interface Model {
+  readonly name: string;
+  readonly title: string;
+  readonly network: Network;
+  /** File in the run folder, where the network was written. */
+  readonly file?: string;
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch?: number;
+  readonly learningRate?: number;
+}
+
+export interface Results {
+  readonly curves: Curves;
+  readonly knees: readonly Knee[];
+  readonly plan: Plan;
+  /** Beside the run's tasks. */
+  readonly responses: readonly (readonly ResponseRecord[])[];
+  readonly models: readonly Model[];
+  readonly evaluated: readonly Evaluated[];
+  readonly latency: Readonly<Record<string, Latency>>;
+  readonly notes: readonly string[];
+}
+
+/** Assembles the record of a finished run. */
+export async function makeRecord(context: RunContext, results: Results): Promise<RunRecord> {
+  const { config, tasks, backbone } = context;
+  const before = costOf(backbone.network).layers;
+  const pruned = results.models.find(({ name }) => name === "pruned");
+  const after = new Map((pruned ? costOf(pruned.network).layers : []).map((layer) => [layer.name, layer]));
+  const curves = results.curves.records(results.knees);
+  const perTask = curves.length / tasks.length;
+  const [first, ...others] = await Promise.all(
+    tasks.map(async (of, t): Promise<TaskRecord & { models: ModelRecord[] }> => {
+      const responses = results.responses[t];
+      return {
+        task: of.task,
+        dataset: labelCounts(context, of),
+        curves: curves.slice(t * perTask, (t + 1) * perTask),
+        ...(responses.length > 0 ? { responses } : {}),
+        models: await Promise.all(results.models.map((model) => modelRecord(context, model, results, t))),
+      };
+    }),
+  );
+  const groups = groupAccuracies(context, results.evaluated);
+  const frame = recordFrame(context, first.dataset.labels);
+  return {
+    ...frame,
+    ...first,
+    dataset: { ...frame.dataset, ...first.dataset },
+    backbone: { name: backbone.name, title: backbone.title, fingerprint: backbone.fingerprint },
+    gamma: config.gamma,
+    layers: results.plan.rows,
+    layerCosts: before.map(({ name, macs, params }) => ({
+      name,
+      macsBefore: macs,
+      macsAfter: after.get(name)?.macs ?? 0,
+      paramsBefore: params,
+      paramsAfter: after.get(name)?.params ?? 0,
+    })),
+    gammaCosts: gammaCosts(context, results.curves),
+    ...(groups.length > 0 ? { groups } : {}),
+    ...(others.length > 0 ? { others: others.map(answersOnly) } : {}),
+    notes: results.notes,
+  };
+}
+
+/** Without what is common to all tasks. */
+function answersOnly(record: TaskRecord): TaskRecord {
+  const models = record.models.map(({ test, validation, versusBaseline }) => ({
+    test,
+    ...(validation && { validation }),
+    ...(versusBaseline && { versusBaseline }),
+  }));
+  return { ...record, models };
+}
+
+async function modelRecord(
+  context: RunContext,
+  model: Model,
+  results: Results,
+  t: number,
+): Promise<ModelRecord> {
+  const { total, trunk, head } = costOf(model.network);
+  const evaluated = results.evaluated.find(({ name }) => name === model.name);
+  if (evaluated === undefined) throw new Error(`no evaluation of ${model.name}`);
+  const { test, validation, versusBaseline } = evaluated.tasks[t];
+  const latency = results.latency[model.name];
+  return {
+    name: model.name,
+    title: model.title,
+    cost: { total, trunk, head },
+    fileBytes: model.file === undefined ? total.bytes : (await stat(context.folder.file(model.file))).size,
+    ...(latency === undefined ? {} : { latency }),
+    validation,
+    test,
+    history: model.history,
+    ...(model.bestEpoch === undefined ? {} : { bestEpoch: model.bestEpoch }),
+    ...(model.learningRate === undefined ? {} : { learningRate: model.learningRate }),
+    ...(versusBaseline === undefined ? {} : { versusBaseline }),
+  };
+}
+
+/** Number of labelled pictures, and of those per class; for numbers, per decile of the training labels. */
+function labelCounts({ rows, store }: RunContext, of: RunTask): TaskRecord["dataset"] {
+  const { task } = of;
+  const targets = (part: Uint32Array): Float32Array[] => {
+    const labels = labelsOf(store, of, part).targets;
+    return Array.from({ length: labels.length / task.outputs }, (_, i) =>
+      labels.subarray(i * task.outputs, (i + 1) * task.outputs),
+    );
+  };
+  const [train, val, test] = [targets(rows.train), targets(rows.val), targets(rows.test)];
+  const names = labelNames(task, train);
+  const count = (part: readonly Float32Array[]): number[] => {
+    const counts = new Array<number>(names.names.length).fill(0);
+    for (const target of part) for (const k of names.of(target)) counts[k] += 1;
+    return counts;
+  };
+  const [inTrain, inTest] = [count(train), count(test)];
+  const labels =
+    task.kind === "regression" && task.outputs > 1
+      ? []
+      : names.names.map((label, k) => ({ label, train: inTrain[k], test: inTest[k] }));
+  return { train: train.length, val: val.length, test: test.length, labels };
+}
+
+function labelNames(
+  task: Task,
+  train: readonly Float32Array[],
+): {
+  names: readonly string[];
+  of: (target: Float32Array) => number[];
+} {
+  if (task.kind === "binary") return { names: task.classes, of: (target) => [target[0] >= 0.5 ? 1 : 0] };
+  if (task.kind !== "regression") {
+    return { names: task.classes, of: (target) => Array.from(target.keys()).filter((k) => target[k] >= 0.5) };
+  }
+  const values = train.map(([value]) => value / task.scale);
+  const [low, high] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+  const width = Math.max(1e-9, high - low) / 10;
+  const names = Array.from(
+    { length: 10 },
+    (_, k) => `${(low + k * width).toFixed(0)} to ${(low + (k + 1) * width).toFixed(0)}`,
+  );
+  return {
+    names,
+    of: (target) => [Math.min(9, Math.max(0, Math.floor((target[0] / task.scale - low) / width)))],
+  };
+}
+
+/** The contract that other programs rely on. */
+export function metricsOf(record: RunRecord): RunMetrics {
+  const all = recordsByTask(record);
+  const modelOf = ({ models }: RunRecord, name: string): ModelRecord => {
+    const model = models.find((each) => each.name === name);
+    if (model === undefined) throw new Error(`the record has no ${name}`);
+    return model;
+  };
+  const measured = (name: string): Measured => {
+    const { cost, latency } = modelOf(record, name);
+    const { macs, params, bytes } = cost.total;
+    const accuracy = meanOver(all, (one) => modelOf(one, name).test.accuracy);
+    return { accuracy, macs, params, bytes, cpuMs: latency?.medianMs ?? 0 };
+  };
+  const scores = (
+    one: RunRecord,
+    name: string,
+  ): Pick<Metrics, "accuracy" | "accuracyError" | "mae" | "n"> => {
+    const { accuracy, accuracyError, mae, n } = modelOf(one, name).test;
+    return { accuracy, accuracyError, ...(mae !== undefined && { mae }), n };
+  };
+  const tasks = all.map((one) => ({
+    task: one.task.name,
+    dataset: countsOf(one),
+    baseline: scores(one, "baseline"),
+    pruned: scores(one, "pruned"),
+  }));
+  const [baseline, pruned] = [measured("baseline"), measured("pruned")];
+  const saved = (key: keyof Measured): number => 1 - pruned[key] / baseline[key];
+  const { seconds } = record;
+  const took = (stage: string): number => seconds[stage] ?? 0;
+  const evaluations = Object.entries(seconds).filter(([stage]) => stage.startsWith("evaluate:"));
+  return {
+    schema: SCHEMA,
+    task: all.map(({ task }) => task.name).join(","),
+    backbone: record.backbone.name,
+    gamma: record.gamma,
+    dataset: countsOf(record),
+    baseline,
+    pruned,
+    ...(tasks.length > 1 ? { tasks } : {}),
+    reduction: { macs: saved("macs"), params: saved("params"), bytes: saved("bytes"), cpuMs: saved("cpuMs") },
+    layers: record.layers,
+    seconds: {
+      harvest: took("harvest"),
+      path: took("curves"),
+      surgery: took("plan") + took("surgery"),
+      finetune: took("finetune"),
+      baseline: took("baseline"),
+      evaluate: evaluations.reduce((sum, [, time]) => sum + time, took("profile")),
+    },
+  };
+}
+
+function countsOf({ dataset: { train, val, test } }: RunRecord): RunMetrics["dataset"] {
+  return { train, val, test };
+}
+
+/** The record with pictures of people: for the page alone, never for `record.json`. */
+async function withFaces(context: RunContext, record: RunRecord): Promise<RunRecord> {
+  context.progress.warn(imagesWarning(context.dataset.name));
+  return { ...record, faces: await filterFaces(context, record.curves) };
+}
+
+/** Writes `record.json`, `metrics.json` and `report.html`. */
+export async function reportStage(context: RunContext, results: Results): Promise<RunRecord> {
+  const { config, folder, progress } = context;
+  const record = await makeRecord(context, results);
+  await writeJson(folder.file("record.json"), record);
+  await writeJson(folder.file("metrics.json"), { ...metricsOf(record), models: record.models });
+  const page = config.withImages ? await withFaces(context, record) : record;
+  await writeWhole(folder.file("report.html"), renderReport(page, await readReportAssets()));
+  progress.note(`report: ${folder.file("report.html")}`);
+  return record;
+}

@@ -1,0 +1,167 @@
+/** Stage surgery: scaling, reconstruction, the cut, and a closed-form head on the cut network's own features. */
+import { mergeMoments } from "../../math/moments.ts";
+import { EtlError, isEtlError } from "../../core/errors.ts";
+import { readBytes, writeWhole } from "../../core/files.ts";
+import { readOnnx } from "../../formats/onnx/read.ts";
+import { writeOnnx } from "../../formats/onnx/write.ts";
+import { initialise } from "../../backbones/initialise.ts";
+import { analyseCoupling } from "../../network/coupling/analyse.ts";
+import type { Network } from "../../network/network.ts";
+import { applySurgery } from "../../surgery/apply.ts";
+import { reconstruct, statisticsOf, type ReconstructedLayer } from "../../surgery/reconstruct.ts";
+import { scaleFilters } from "../../surgery/scaling.ts";
+import type { RunContext } from "./context.ts";
+import { distillation, headInput, type Answering, type OpenDistillation } from "./distil.ts";
+import { featureWidth, harvestFeatures, type Harvest } from "./harvest.ts";
+import { headed, solveHeads } from "./head.ts";
+import type { Config, Control } from "./options.ts";
+import { startsFrom } from "./origin.ts";
+import { planKey, type Planned } from "./plan.ts";
+import { calibrated, type TrainingPlan } from "./tune.ts";
+import { refit } from "./refit.ts";
+
+export interface Cut {
+  /** The cut network with its head, before fine-tuning, in target units. */
+  readonly network: Network;
+  /** Everything it depends on. */
+  readonly key: unknown;
+  readonly notes: readonly string[];
+  /** @param answers the full network whose outputs are distilled */
+  distillation(answers: Answering): Promise<OpenDistillation>;
+}
+
+/**
+ * What a cut network learns beside the labels, and the key of its training: that depends on the full network only where its
+ * outputs are distilled.
+ */
+export function learning(
+  { distill, distillOutputs }: Pick<Config, "distill" | "distillOutputs">,
+  cut: Cut,
+  answers: Answering,
+): Pick<TrainingPlan, "key" | "distillation"> {
+  if (!(distill > 0 || distillOutputs > 0)) return { key: cut.key };
+  return {
+    key: distillOutputs > 0 ? { cut: cut.key, answers: answers.key } : cut.key,
+    distillation: () => cut.distillation(answers),
+  };
+}
+
+interface CutWhat {
+  readonly harvest: Harvest;
+  readonly planned: Planned;
+  /** Another choice of filters for the same widths; absent: the plan's own. */
+  readonly control?: Control;
+}
+
+/** Cuts the backbone down to the plan; leaves `cut.onnx`, or `cut-NAME.onnx` for a control. */
+export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut> {
+  const { folder, config, backbone, progress } = context;
+  const { planned, control } = what;
+  const { scaling, reconstruct: reconstructs, refit: refits, seed } = config;
+  const surgery = {
+    plan: planKey(context),
+    start: startsFrom(context),
+    scaling,
+    reconstruct: reconstructs,
+    refit: refits,
+  };
+  const key = control === undefined ? surgery : { ...surgery, control, seed };
+  const [stage, name] =
+    control === undefined ? ["surgery", "cut.onnx"] : [`surgery:${control}`, `cut-${control}.onnx`];
+  const ran = await folder.stage(stage, {
+    inputs: key,
+    files: [name],
+    produce: async () => {
+      const network =
+        control === "scratch" ? freshNetwork(context, planned) : await cutWithHead(context, what);
+      await writeWhole(folder.file(name), writeOnnx(network));
+    },
+  });
+  if (!ran) progress.note(`${stage}: done before, kept`);
+  const file = folder.file(name);
+  const network = readOnnx(await readBytes(file), { name: file });
+  return {
+    network,
+    key,
+    notes: [],
+    distillation: (answers) =>
+      distillation(context, {
+        answers,
+        teacher: control === undefined ? teacherOf(context, planned) : backbone.network,
+        kept: keptFeatures(backbone.network, backbone.features, planned.plan.keep),
+        student: headInput(network),
+      }),
+  };
+}
+
+/** The plan's shape with random weights. */
+function freshNetwork(context: RunContext, { plan }: Planned): Network {
+  const trunk = applySurgery(context.backbone.network, plan);
+  return initialise(withEmptyHeads(context, trunk), context.config.seed);
+}
+
+/** A trunk with heads of the right sizes, their weights zeros: for cost and time, or to be filled. */
+export function withEmptyHeads({ backbone, tasks }: RunContext, trunk: Network): Network {
+  const width = featureWidth(trunk, backbone.features);
+  const heads = tasks.map(({ task: { outputs } }) => ({
+    weight: new Float32Array(width * outputs),
+    bias: new Float32Array(outputs),
+  }));
+  return headed(trunk, backbone.features, heads, tasks);
+}
+
+/** What the cut network should look like from inside: all filters, in the units of the scaled ones. */
+function teacherOf({ backbone, config }: RunContext, { knees }: Planned): Network {
+  const coupling = analyseCoupling(backbone.network);
+  return scaleFilters(backbone.network, knees, { scaling: config.scaling, coupling }).network;
+}
+
+/** The backbone cut down to a plan, reconstructed and fitted again as configured, with a closed-form head. */
+export async function cutWithHead(
+  context: RunContext,
+  { harvest, planned, control }: CutWhat,
+): Promise<Network> {
+  const { backbone, progress } = context;
+  // The coefficients that scale filters belong to ETL's own choice.
+  const config = control === undefined ? context.config : { ...context.config, scaling: "none" as const };
+  const coupling = analyseCoupling(backbone.network);
+  const statistics = new Map(
+    harvest.moments.map(({ tap, folds }) => [tap, statisticsOf(mergeMoments(folds))]),
+  );
+  const { network: whole, layers } = config.reconstruct
+    ? reconstruct(backbone.network, planned.plan, statistics, { coupling })
+    : { network: backbone.network, layers: [] };
+  progress.note(`reconstruction: ${explained(layers)}`);
+  const scaled = scaleFilters(whole, planned.knees, { scaling: config.scaling, coupling });
+  for (const { tap, reason } of scaled.refused) progress.note(`scaling: ${tap} left as it is, ${reason}`);
+  let trunk = applySurgery(scaled.network, planned.plan);
+  if (config.refit) {
+    const original = teacherOf({ ...context, config }, planned);
+    trunk = await refit(context, { original, cut: trunk, plan: planned.plan });
+  }
+  const features = await harvestFeatures(context, trunk, backbone.features).catch((error: unknown) => {
+    if (config.scaling !== "paper" || !isEtlError(error, "data")) throw error;
+    throw new EtlError("engine", `--scaling paper: ${error.message}`, {
+      hint: "literal scaling multiplies every layer by its coefficients, here until numbers overflow: use --scaling none",
+      cause: error,
+    });
+  });
+  const heads = solveHeads(context, features);
+  return calibrated(context, headed(trunk, backbone.features, heads, context.tasks));
+}
+
+/** Channels of a value that a plan keeps, ascending. */
+function keptFeatures(network: Network, value: string, keep: Uint8Array): Uint32Array {
+  const coupling = analyseCoupling(network);
+  const atoms = coupling.layouts.get(value)?.atoms ?? new Int32Array(0);
+  const positions = Array.from(atoms.keys()).filter((i) => keep[coupling.classOf[atoms[i]]] === 1);
+  return Uint32Array.from(positions);
+}
+
+/** How much of the removed filters the kept ones predict, in one phrase. */
+function explained(layers: readonly ReconstructedLayer[]): string {
+  const shares = layers.flatMap((layer) => (layer.explained === undefined ? [] : [layer.explained]));
+  if (shares.length === 0) return "nothing to fold in";
+  const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  return `${shares.length} layers, ${(100 * mean).toFixed(0)} % of the removed filters' variance explained on average`;
+}

@@ -1,0 +1,263 @@
+/** Stages baseline and finetune: trains a network with its head on the task and keeps the best epoch. */
+import { existsSync } from "node:fs";
+import type { EpochRecord } from "../../core/artifacts.ts";
+import type { Progress } from "../../core/progress.ts";
+import type { Metrics } from "../../record/record.ts";
+import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { headOf } from "../../backbones/head.ts";
+import type { Augment } from "../../data/images/augment.ts";
+import type { Batch } from "../../data/images/batches.ts";
+import type { Tensors } from "../../engine/engine.ts";
+import type { LossTerm } from "../../core/artifacts.ts";
+import { computeMetrics } from "../../evaluate/metrics.ts";
+import { predict } from "../../evaluate/predict.ts";
+import { calibrateLogits } from "../../finetune/calibrate.ts";
+import { finetune, type LearningRateTrial, type Validation } from "../../finetune/finetune.ts";
+import { lossValue } from "../../finetune/losses.ts";
+import { readOnnx } from "../../formats/onnx/read.ts";
+import { writeOnnx } from "../../formats/onnx/write.ts";
+import type { Network } from "../../network/network.ts";
+import { checkpointFile } from "../run/checkpoint.ts";
+import { batchesOf, pictures, type RunContext } from "./context.ts";
+import { feedLabels, fedTasks, type FedTask } from "./feed.ts";
+import { withCrop } from "../run/model.ts";
+import type { Config } from "./options.ts";
+import { gather } from "../run/units.ts";
+import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../run/tasks.ts";
+import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../run/units.ts";
+
+/** What is added to the task's loss, and what is fed for it. */
+export interface Distillation {
+  readonly terms: readonly LossTerm[];
+  targets(batch: Batch): Promise<Tensors>;
+}
+
+export interface TrainingPlan {
+  /** Stage and file: "baseline", "finetune". */
+  readonly stage: string;
+  readonly file: string;
+  readonly title: string;
+  /** Network with its head, in target units. */
+  readonly network: () => Promise<Network>;
+  /** Everything the network depends on. */
+  readonly key: unknown;
+  readonly epochs: number;
+  /** Beside the tasks. */
+  readonly units: readonly Units[];
+  /** In place of the configuration's. */
+  readonly learningRates?: readonly number[];
+  readonly distillation?: () => Promise<Distillation & { dispose(): Promise<void> }>;
+}
+
+export interface Trained {
+  readonly network: Network;
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch: number;
+  readonly learningRate: number;
+  readonly trials: readonly LearningRateTrial[];
+}
+
+type History = Record<string, Omit<Trained, "network">>;
+
+/** Trains (or reads back) one network. Leaves `plan.file` and an entry in `history.json`. */
+export async function trainingStage(context: RunContext, plan: TrainingPlan): Promise<Trained> {
+  const { folder, config, progress } = context;
+  const { batchSize, seed, distill, distillOutputs } = config;
+  const learningRates = plan.learningRates ?? config.learningRates;
+  const checkpoint = `checkpoints/${plan.stage}.safetensors`;
+  const ran = await folder.stage(plan.stage, {
+    inputs: {
+      key: plan.key,
+      epochs: plan.epochs,
+      batchSize,
+      learningRates,
+      seed,
+      augment: changesOf(config),
+      best: "lowest loss within half an error, or the mean of the second half's weights",
+      ...(plan.distillation ? { distill, distillOutputs, teacher: "sees the unchanged picture" } : {}),
+    },
+    files: [plan.file],
+    scratch: [checkpoint],
+    produce: async () => {
+      const result = await train(context, plan, folder.file(checkpoint));
+      const history = await readHistory(folder.file("history.json"));
+      const { network, ...record } = result;
+      await writeWhole(folder.file(plan.file), writeOnnx(withProvenance(context, network, plan.title)));
+      await writeJson(folder.file("history.json"), { ...history, [plan.stage]: record });
+    },
+  });
+  if (!ran) progress.note(`${plan.title}: done before, kept`);
+  const record = (await readHistory(folder.file("history.json")))[plan.stage];
+  const network = readOnnx(await readBytes(folder.file(plan.file)), { name: folder.file(plan.file) });
+  return { network, ...record };
+}
+
+/** The network with what a user of the file needs to know: the face box of its pictures, and where it comes from. */
+function withProvenance(context: RunContext, network: Network, title: string): Network {
+  const { config, dataset, backbone, folder } = context;
+  const made = {
+    etl: folder.state().etlVersion,
+    model: title,
+    backbone: backbone.fingerprint,
+    dataset: dataset.name,
+    data: dataset.fingerprint,
+    gamma: config.gamma,
+    seed: config.seed,
+  };
+  const boxed = withCrop(network, dataset.crop);
+  return { ...boxed, metadata: { ...boxed.metadata, "etl.provenance": JSON.stringify(made) } };
+}
+
+async function readHistory(path: string): Promise<History> {
+  return existsSync(path) ? ((await readJson(path)) as History) : {};
+}
+
+async function train(context: RunContext, plan: TrainingPlan, checkpoint: string): Promise<Trained> {
+  const { engine, config, rows, progress, signal } = context;
+  const network = rescaled(context, await plan.network(), plan.units, "training");
+  const input = network.inputs[0].name;
+  const tasks = fedTasks(context, plan.units);
+  const distillation = await plan.distillation?.();
+  const stepsPerEpoch = Math.max(1, Math.floor(rows.train.length / config.batchSize));
+  try {
+    const result = await finetune(network, {
+      engine,
+      losses: [...tasks.map(({ term }) => term), ...(distillation?.terms ?? [])],
+      batches: (epoch) =>
+        trainingBatches(context, { epoch, input, tasks, distillation, steps: stepsPerEpoch }),
+      stepsPerEpoch,
+      epochs: plan.epochs,
+      learningRate: plan.learningRates ?? config.learningRates,
+      validate: (candidate) => validate(context, candidate, plan.units),
+      validationSize: rows.val.length,
+      average: true,
+      give: context.recycler,
+      seed: config.seed,
+      checkpoint: checkpointFile(checkpoint),
+      label: plan.title,
+      progress,
+      signal,
+    });
+    return { ...result, network: rescaled(context, result.network, plan.units, "target") };
+  } finally {
+    await distillation?.dispose();
+  }
+}
+
+/** The network with all its heads in training units, or back in target units. */
+function rescaled(
+  { tasks }: RunContext,
+  network: Network,
+  units: readonly Units[],
+  into: "training" | "target",
+): Network {
+  return tasks.reduce((made, { output }, t) => rescaleHead(made, units[t], into, output), network);
+}
+
+/** Changes of a picture that leave every task's label alone: shift (share of the side), zoom, brightness. */
+function changesOf({ augment, shift, zoom }: Config): Augment {
+  return augment ? { shift, ...(zoom > 0 ? { scale: zoom } : {}), brightness: 0.2 } : {};
+}
+
+/** Full batches of one epoch, shuffled and mirrored; the rows that are left over wait for the next epoch's shuffle. */
+async function* trainingBatches(
+  context: RunContext,
+  options: {
+    readonly epoch: number;
+    readonly input: string;
+    readonly tasks: readonly FedTask[];
+    readonly distillation: Distillation | undefined;
+    readonly steps: number;
+  },
+): AsyncGenerator<Tensors> {
+  const { rows, mirrors, config } = context;
+  const augment = { ...changesOf(config), mirror: mirrors };
+  let done = 0;
+  for await (const batch of pictures(context, rows.train, { shuffle: true, epoch: options.epoch, augment })) {
+    if (done === options.steps) return;
+    done += 1;
+    const extra = options.distillation ? await options.distillation.targets(batch) : {};
+    yield { [options.input]: batch.x, ...feedLabels(batch, options.tasks), ...extra };
+  }
+}
+
+/** What a network answers to one task, beside the labels. */
+export interface TaskAnswers extends RunTask, TaskLabels {
+  /** [at.length, q], target units */
+  readonly predictions: Float32Array;
+}
+
+/** Predictions of a network on those of some rows that have a label of the task, for every task. */
+export async function predictRows(
+  context: RunContext,
+  network: Network,
+  rows: Uint32Array,
+): Promise<TaskAnswers[]> {
+  return (await predictParts(context, network, [rows]))[0];
+}
+
+/** {@link predictRows} of several parts in one pass, beside the parts. */
+export async function predictParts(
+  context: RunContext,
+  network: Network,
+  parts: readonly Uint32Array[],
+  progress?: Progress,
+): Promise<TaskAnswers[][]> {
+  const { engine, tasks, store, recycler, signal } = context;
+  const rows = Uint32Array.from(parts.flatMap((part) => Array.from(part)));
+  const program = await engine.compile(network, { runs: batchesOf(context, rows.length) });
+  const input = network.inputs[0].name;
+  async function* inputs(): AsyncGenerator<Tensors> {
+    for await (const batch of pictures(context, rows)) yield { [input]: batch.x };
+  }
+  try {
+    const outputs = tasks.map(({ output }) => output);
+    const options = { outputs, give: recycler, signal, ...(progress && { progress }) };
+    const collected = await predict(program, inputs(), options);
+    let first = 0;
+    return parts.map((part) => {
+      const [start, end] = [first, (first += part.length)];
+      return tasks.map((of) => {
+        const labels = labelsOf(store, of, part);
+        const { data } = collected[of.output];
+        const own = data.subarray(start * of.task.outputs, end * of.task.outputs);
+        return { ...of, ...labels, predictions: gather(own, labels.at, of.task.outputs) };
+      });
+    });
+  } finally {
+    await program.dispose();
+  }
+}
+
+/** How good answers are. */
+export function qualityOf({ task, predictions, targets, mask }: Omit<TaskAnswers, "at">): Metrics {
+  return computeMetrics(task, predictions, targets, mask ? { mask } : {});
+}
+
+/** The network with the logits of its heads calibrated on the validation part; numbers stay as they are. */
+export async function calibrated(context: RunContext, network: Network): Promise<Network> {
+  const { tasks, rows } = context;
+  if (tasks.every(({ task }) => task.kind === "regression")) return network;
+  const answers = await predictRows(context, network, rows.val);
+  return answers.reduce((made, { task, output, predictions, targets, mask }) => {
+    const head = headOf(made, output);
+    if (head?.bias === undefined || task.kind === "regression") return made;
+    const seen = { logits: predictions, targets, mask };
+    return scaleOutputs(made, head, calibrateLogits(task.kind, seen, task.outputs));
+  }, network);
+}
+
+/** Loss (training units) and accuracy of a network in training units on the validation part: means over the tasks. */
+async function validate(context: RunContext, network: Network, units: readonly Units[]): Promise<Validation> {
+  const answers = await predictRows(context, network, context.rows.val);
+  const judged = answers.map((each, t) => {
+    const { task, predictions, targets, mask } = each;
+    const inTraining = { predictions, targets: standardise(targets, units[t]), mask };
+    const { accuracy } = qualityOf({ ...each, predictions: unstandardise(predictions, units[t]) });
+    return { loss: lossValue(task.kind, inTraining, task.outputs), accuracy };
+  });
+  return {
+    loss: meanOver(judged, ({ loss }) => loss),
+    accuracy: meanOver(judged, ({ accuracy }) => accuracy),
+  };
+}

@@ -1,0 +1,54 @@
+/** A training run's checkpoint as one file: parameters, optimiser state, history. */
+import { existsSync } from "node:fs";
+import { EtlError } from "../../core/errors.ts";
+import { readBytes, writeWhole } from "../../core/files.ts";
+import type { Checkpoint } from "../../finetune/finetune.ts";
+import { readSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
+import { float32, type Parameter, type Tensor } from "../../network/network.ts";
+
+/** Loads and saves the checkpoint at `path`. */
+export function checkpointFile(path: string): {
+  load: () => Promise<Checkpoint | undefined>;
+  save: (checkpoint: Checkpoint) => Promise<void>;
+} {
+  return {
+    load: async () => (existsSync(path) ? decode(await readBytes(path), path) : undefined),
+    save: (checkpoint) => writeWhole(path, encode(checkpoint)),
+  };
+}
+
+function encode({ learningRate, trials, history, state, best, average }: Checkpoint): Uint8Array {
+  const tensors = new Map<string, Parameter>();
+  for (const [name, { shape, data }] of Object.entries(state.tensors))
+    tensors.set(`state:${name}`, float32(shape, data));
+  for (const [name, { shape, data }] of best) tensors.set(`best:${name}`, float32(shape, data));
+  for (const [name, { shape, data }] of average ?? []) tensors.set(`average:${name}`, float32(shape, data));
+  const finite = trials.map((trial) => ({
+    ...trial,
+    valLoss: Number.isFinite(trial.valLoss) ? trial.valLoss : 1e30,
+  }));
+  return writeSafetensors(tensors, {
+    etl: JSON.stringify({ learningRate, trials: finite, history, step: state.step }),
+  });
+}
+
+function decode(bytes: Uint8Array, path: string): Checkpoint {
+  const { tensors, metadata } = readSafetensors(bytes, path);
+  const text = metadata["etl"];
+  if (text === undefined)
+    throw new EtlError("format", `${path}: no training record, a checkpoint of etl was needed`);
+  const record = JSON.parse(text) as Omit<Checkpoint, "state" | "best"> & { step: number };
+  const part = (prefix: string): [string, Tensor][] =>
+    [...tensors]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, { shape, data }]) => [name.slice(prefix.length), { shape, data: data as Float32Array }]);
+  const average = part("average:");
+  return {
+    learningRate: record.learningRate,
+    trials: record.trials,
+    history: record.history,
+    state: { step: record.step, tensors: Object.fromEntries(part("state:")) },
+    best: new Map(part("best:")),
+    ...(average.length > 0 ? { average: new Map(average) } : {}),
+  };
+}

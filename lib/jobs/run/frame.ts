@@ -1,0 +1,58 @@
+/** What the record of every run says, whatever was done in it. */
+import { arch, cpus, platform, release } from "node:os";
+import { SCHEMA, type RunRecord } from "../../record/record.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import type { ImageStore } from "../../data/images/store.ts";
+import type { Engine } from "../../engine/engine.ts";
+import type { PartRows } from "./parts.ts";
+import type { RunFolder } from "./folder.ts";
+
+/** Problems that a record names one by one. */
+const namedProblems = 50;
+
+interface Framed {
+  readonly config: object;
+  readonly folder: RunFolder;
+  readonly engine: Engine;
+  readonly dataset: Dataset;
+  readonly store: ImageStore;
+  readonly rows: PartRows;
+}
+
+/** Version, options, machine, data and seconds of a run. */
+export function recordFrame(
+  { config, folder, engine, dataset, store, rows }: Framed,
+  labels: RunRecord["dataset"]["labels"],
+): Pick<RunRecord, "schema" | "etlVersion" | "createdAt" | "config" | "environment" | "dataset" | "seconds"> {
+  const state = folder.state();
+  const problems = [...dataset.problems, ...store.problems];
+  return {
+    schema: SCHEMA,
+    etlVersion: state.etlVersion,
+    createdAt: state.createdAt,
+    config: Object.fromEntries(
+      Object.entries(config).map(([key, value]) => [
+        key,
+        Array.isArray(value) ? value.join(",") : (value as string | number | boolean),
+      ]),
+    ),
+    environment: {
+      engine: engine.description,
+      threads: engine.threads,
+      node: process.version,
+      cpu: cpus()[0]?.model ?? "unknown",
+      platform: `${platform()} ${release()} ${arch()}`,
+    },
+    dataset: {
+      name: dataset.name,
+      fingerprint: dataset.fingerprint,
+      train: rows.train.length,
+      val: rows.val.length,
+      test: rows.test.length,
+      labels,
+      problems: problems.slice(0, namedProblems),
+      problemCount: problems.length,
+    },
+    seconds: Object.fromEntries(Object.entries(state.stages).map(([name, { seconds }]) => [name, seconds])),
+  };
+}

@@ -1,0 +1,75 @@
+/** A trained model as users name it: a run folder, a model file, or a backbone. */
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
+import { EtlError } from "../../core/errors.ts";
+import { loadBackbone } from "../../backbones/catalogue.ts";
+import { tasksOf, type OutputTask } from "../../backbones/metadata.ts";
+import type { Network } from "../../network/network.ts";
+
+export interface Model {
+  readonly name: string;
+  /** File it came from; undefined for a named backbone. */
+  readonly path?: string;
+  readonly network: Network;
+  readonly preprocessing: Preprocessing;
+  /** What its (first) output means, where the file says. */
+  readonly task?: Task;
+  /** What each of its outputs means; none where the file does not say. */
+  readonly tasks: readonly OutputTask[];
+  /** Face box of the pictures it was trained on, where the file says. */
+  readonly crop?: Crop;
+  /** Value that describes a picture, for verification. */
+  readonly embedding?: string;
+  readonly notes: readonly string[];
+}
+
+const cropKey = "etl.crop";
+
+/** The network with the face box of its training pictures in its metadata. */
+export function withCrop(network: Network, crop: Crop): Network {
+  return { ...network, metadata: { ...network.metadata, [cropKey]: JSON.stringify(crop) } };
+}
+
+/** Opens a run folder (its pruned network), a model file, or a backbone by name. */
+export async function openModel(name: string): Promise<Model> {
+  const path = runModel(name) ?? name;
+  const backbone = await loadBackbone(path);
+  const tasks = tasksOf(backbone.network);
+  const task = tasks[0]?.task as Task | undefined;
+  const crop = cropOf(backbone.network);
+  return {
+    name: backbone.name,
+    network: backbone.network,
+    preprocessing: backbone.preprocessing,
+    notes: backbone.notes,
+    tasks,
+    ...(existsSync(path) ? { path } : {}),
+    ...(task === undefined ? {} : { task }),
+    ...(crop === undefined ? {} : { crop }),
+    ...(backbone.embedding === undefined ? {} : { embedding: backbone.embedding }),
+  };
+}
+
+/** The pruned (or trained) network in a run folder; undefined where `name` is not a folder. */
+function runModel(name: string): string | undefined {
+  if (!existsSync(name) || !statSync(name).isDirectory()) return undefined;
+  const path = ["pruned.onnx", "model.onnx"].map((file) => join(name, file)).find((file) => existsSync(file));
+  if (path !== undefined) return path;
+  throw new EtlError(
+    "usage",
+    `${name}: a folder without pruned.onnx, a finished run or a model file was needed`,
+    {
+      hint: `continue the run with: etl resume ${name}`,
+    },
+  );
+}
+
+function cropOf(network: Network): Crop | undefined {
+  const text = network.metadata[cropKey];
+  if (text === undefined) return undefined;
+  const value: unknown = JSON.parse(text);
+  if (!Array.isArray(value) || value.length !== 4 || !value.every((each) => Number.isFinite(each)))
+    return undefined;
+  return value as unknown as Crop;
+}

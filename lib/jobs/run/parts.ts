@@ -1,0 +1,43 @@
+/** The rows of training, validation and test part. */
+import { EtlError } from "../../core/errors.ts";
+import { rowsOf, type ImageStore } from "../../data/images/store.ts";
+import { isLabelled, type RunTask } from "./tasks.ts";
+
+/** Rows of the store by part. */
+export interface PartRows {
+  readonly train: Uint32Array;
+  readonly val: Uint32Array;
+  readonly test: Uint32Array;
+}
+
+/** Fewest pictures of each part without which nothing can be learned or measured. */
+const fewest = { train: 20, val: 5, test: 5 } as const;
+
+/** @throws EtlError `data` where a part has too few usable pictures */
+export function partRows(store: ImageStore, hint: string): PartRows {
+  const rows = allPartRows(store);
+  for (const part of ["train", "val", "test"] as const) needRows(store, part, rows[part].length, hint);
+  return rows;
+}
+
+/** @throws EtlError `data` where a part has too few pictures with a label of one of several tasks */
+export function checkParts(store: ImageStore, rows: PartRows, tasks: readonly RunTask[]): void {
+  const hint = "check --val-fraction and --limit, and the labels of this task";
+  for (const each of tasks) {
+    for (const part of ["train", "val", "test"] as const) {
+      const count = rows[part].filter((row) => isLabelled(store.items[row], each)).length;
+      needRows(store, part, count, `${hint} (${each.task.name})`);
+    }
+  }
+}
+
+function needRows(store: ImageStore, part: keyof PartRows, count: number, hint: string): void {
+  if (count >= fewest[part]) return;
+  const found = `${store.dataset.name}: ${count} usable ${part} pictures`;
+  throw new EtlError("data", `${found}, at least ${fewest[part]} were needed`, { hint });
+}
+
+/** However few they are. */
+export function allPartRows(store: ImageStore): PartRows {
+  return { train: rowsOf(store, "train"), val: rowsOf(store, "val"), test: rowsOf(store, "test") };
+}

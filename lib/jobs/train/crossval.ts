@@ -1,0 +1,252 @@
+/** `etl crossval`: every part of the data is the test part once; quality, size and speed of architectures in one table. */
+import { join } from "node:path";
+import { EtlError } from "../../core/errors.ts";
+import { readJson, writeJson } from "../../core/files.ts";
+import { SCHEMA } from "../../record/record.ts";
+import { spread, type Spread } from "../../math/statistics.ts";
+import { architectureOf } from "../../backbones/nets/light.ts";
+import { networkFingerprint } from "../../backbones/backbone.ts";
+import { openEngine } from "../../engine/open.ts";
+import { profileModels } from "../../evaluate/profile.ts";
+import { topAccuracy } from "../../evaluate/top.ts";
+import { dealFolds } from "../../harvest/folds.ts";
+import { costOf } from "../../network/cost.ts";
+import { givenOptions } from "../run/options.ts";
+import { inRunFolder, type RunFolder } from "../run/folder.ts";
+import type { PartRows } from "../run/parts.ts";
+import { trainNetwork } from "./loop.ts";
+import { measureHeads } from "./measure.ts";
+import { tasksOf, type TrainOptions } from "./options.ts";
+import { openSetup, type TrainSetup } from "./setup.ts";
+import type { StartingNetwork } from "./network.ts";
+
+export interface CrossvalOptions extends Omit<TrainOptions, "arch"> {
+  /** Names of architectures. */
+  readonly archs: readonly string[];
+  /** Default 5. */
+  readonly folds?: number;
+  /** What stays together: all pictures of a person, or nothing. Default: persons where they are known. */
+  readonly by?: "identity" | "row";
+}
+
+/** Quality over the folds: mean, standard deviation. Fractions in 0..1. */
+export interface FoldScores extends Spread {
+  /** One value per fold. */
+  readonly folds: readonly number[];
+}
+
+/** One task of one architecture. */
+export interface CrossvalTask {
+  readonly task: string;
+  /** Accuracy of the first guess; of numbers: within the tolerance. */
+  readonly top1: FoldScores;
+  /** Of the first two guesses, where there are more than two classes. */
+  readonly top2?: FoldScores;
+}
+
+/** One row of the table. Where tasks need networks of their own, costs are those of all together. */
+export interface CrossvalRow {
+  readonly arch: string;
+  readonly title: string;
+  readonly networks: number;
+  readonly tasks: readonly CrossvalTask[];
+  readonly macs: number;
+  readonly params: number;
+  readonly bytes: number;
+  /** Median CPU time for one picture on one thread. */
+  readonly frameMs: number;
+}
+
+export interface CrossvalResult {
+  readonly schema: typeof SCHEMA;
+  readonly by: "identity" | "row";
+  readonly folds: readonly { readonly train: number; readonly val: number; readonly test: number }[];
+  readonly rows: readonly CrossvalRow[];
+}
+
+/** Share of the rows outside a fold that is used for validation: a tenth, as in the LMTCNN paper's Table 2. */
+const validationFolds = 10;
+
+/**
+ * Cross-validates architectures. Finished folds are kept in `options.out` and not trained again; leaves `crossval.json`.
+ *
+ * @throws EtlError; `usage` where persons are asked for and none is known
+ */
+export async function crossval(options: CrossvalOptions): Promise<CrossvalResult> {
+  const { archs, folds = 5, by, ...shared } = options;
+  if (!(Number.isInteger(folds) && folds >= 2)) {
+    throw new EtlError("usage", `--folds: ${folds}, a whole number of at least 2 was needed`);
+  }
+  for (const arch of archs) architectureOf(arch);
+  const config = { ...givenOptions(shared), archs, folds, by, command: "crossval" };
+  const interruption = { kept: "finished folds are kept", hint: "go on with the same command" };
+  return inRunFolder(options.out, { config, signal: options.signal, ...interruption }, async (folder) => {
+    const rows: CrossvalRow[] = [];
+    let deal: Deal | undefined;
+    for (const arch of archs) {
+      const { row, dealt } = await crossvalArchitecture(folder, { shared, arch, folds, by });
+      rows.push(row);
+      deal = dealt;
+    }
+    if (deal === undefined) throw new EtlError("usage", "--arch: nothing, at least one name was needed");
+    const sizes = deal.parts.map(({ train, val, test }) => ({
+      train: train.length,
+      val: val.length,
+      test: test.length,
+    }));
+    const result: CrossvalResult = { schema: SCHEMA, by: deal.by, folds: sizes, rows };
+    await writeJson(folder.file("crossval.json"), result);
+    await folder.finish();
+    return result;
+  });
+}
+
+interface Wanted {
+  readonly shared: Omit<CrossvalOptions, "archs" | "folds" | "by">;
+  readonly arch: string;
+  readonly folds: number;
+  readonly by: CrossvalOptions["by"];
+}
+
+/** One architecture on all tasks: together where it shares its layers among them, else one network for each. */
+async function crossvalArchitecture(
+  folder: RunFolder,
+  { shared, arch, folds, by }: Wanted,
+): Promise<{ row: CrossvalRow; dealt: Deal }> {
+  const { joint, overSampling, title } = architectureOf(arch);
+  const names = tasksOf(shared);
+  const groups = joint && overSampling !== undefined ? [names.join(",")] : names;
+  const tasks: CrossvalTask[] = [];
+  const networks: StartingNetwork["network"][] = [];
+  let dealt: Deal | undefined;
+  for (const task of groups) {
+    const setup = await openSetup({ ...shared, arch, task }, "crossval");
+    try {
+      dealt = dealRows(setup, folds, by);
+      networks.push(setup.start.network);
+      tasks.push(...(await crossvalTasks(folder, setup, { dealt, task })));
+    } finally {
+      await setup.engine.dispose();
+      await setup.data.store.close();
+    }
+  }
+  if (dealt === undefined) throw new EtlError("usage", "--task: nothing, at least one task was needed");
+  const costs = networks.map((network) => costOf(network).total);
+  const sum = (key: "macs" | "params" | "bytes"): number => costs.reduce((all, cost) => all + cost[key], 0);
+  const row = {
+    arch,
+    title,
+    networks: networks.length,
+    tasks,
+    macs: sum("macs"),
+    params: sum("params"),
+    bytes: sum("bytes"),
+    frameMs: await frameTime(networks, shared.runs),
+  };
+  return { row, dealt };
+}
+
+/** Time of one picture through all networks of an architecture, on one thread. */
+async function frameTime(
+  networks: readonly StartingNetwork["network"][],
+  runs: number | undefined,
+): Promise<number> {
+  const engine = await openEngine({ engine: "auto", threads: 1 });
+  try {
+    const models = networks.map((network, i) => ({ name: String(i), network }));
+    const times = await profileModels(engine, models, runs === undefined ? {} : { runs });
+    return [...times.values()].reduce((sum, { medianMs }) => sum + medianMs, 0);
+  } finally {
+    await engine.dispose();
+  }
+}
+
+interface Deal {
+  readonly by: "identity" | "row";
+  readonly parts: readonly PartRows[];
+}
+
+/** Training, validation and test rows of every fold. */
+function dealRows({ data, config }: TrainSetup, folds: number, asked: CrossvalOptions["by"]): Deal {
+  const { items } = data.store;
+  const persons = new Set(items.flatMap(({ identity }) => identity ?? []));
+  const by = asked ?? (persons.size >= folds ? "identity" : "row");
+  if (by === "identity" && persons.size < folds) {
+    throw new EtlError(
+      "usage",
+      `--by identity: ${persons.size} persons are known, at least ${folds} were needed`,
+      { hint: "--by row deals the pictures one by one" },
+    );
+  }
+  const keyOf = (row: number): string | undefined => (by === "identity" ? items[row].identity : undefined);
+  const all = Array.from(items.keys());
+  const dealt = dealFolds(all.map(keyOf), folds, config.seed);
+  const parts = Array.from({ length: folds }, (_, fold): PartRows => {
+    const rest = all.filter((row) => dealt[row] !== fold);
+    const inner = dealFolds(rest.map(keyOf), validationFolds, config.seed);
+    return {
+      train: Uint32Array.from(rest.filter((_row, i) => inner[i] !== 0)),
+      val: Uint32Array.from(rest.filter((_row, i) => inner[i] === 0)),
+      test: Uint32Array.from(all.filter((row) => dealt[row] === fold)),
+    };
+  });
+  return { by, parts };
+}
+
+interface FoldResult {
+  readonly tasks: readonly { readonly task: string; readonly top1: number; readonly top2?: number }[];
+}
+
+/** Trains and tests every fold; quality of each task over them. */
+async function crossvalTasks(
+  folder: RunFolder,
+  setup: TrainSetup & { readonly start: StartingNetwork },
+  { dealt, task }: { readonly dealt: Deal; readonly task: string },
+): Promise<CrossvalTask[]> {
+  const results: FoldResult[] = [];
+  const progress = setup.progress;
+  for (const [fold, rows] of dealt.parts.entries()) {
+    const name = `${setup.architecture.name}-${task.replace(/[^\w]+/g, "+")}-${fold + 1}`;
+    const file = join("folds", `${name}.json`);
+    const [checkpoint, states] = [`checkpoints/${name}.safetensors`, `checkpoints/${name}.states.json`];
+    const { epochs, learningRate, batchSize, augment, seed } = setup.config;
+    const ran = await folder.stage(`fold:${name}`, {
+      inputs: {
+        network: networkFingerprint(setup.start.network),
+        data: setup.data.dataset.fingerprint,
+        by: dealt.by,
+        folds: dealt.parts.length,
+        recipe: setup.architecture.recipe,
+        ...{ epochs, learningRate, batchSize, augment, seed },
+      },
+      files: [file],
+      scratch: [checkpoint, states],
+      produce: async () => {
+        const files = { checkpoint: folder.file(checkpoint), states: folder.file(states) };
+        const label = `${setup.architecture.name}, ${task}, fold ${fold + 1}/${dealt.parts.length}`;
+        const trained = await trainNetwork(setup, setup.start.network, { rows, label, files });
+        const state = trained.states[trained.bestEpoch];
+        const what = { rows: rows.test, heads: trained.heads, state };
+        const measured = await measureHeads(setup, trained.network, what);
+        const tasks = measured.map(({ task: own, metrics, predictions, targets }, k) => {
+          const q = setup.data.tables[k].task.outputs;
+          const top2 = { top2: topAccuracy(predictions, targets, { q, k: 2 }) };
+          const several = setup.data.tables[k].task.kind === "categorical" && q > 2;
+          return { task: own, top1: metrics.accuracy, ...(several ? top2 : {}) };
+        });
+        await writeJson(folder.file(file), { tasks } satisfies FoldResult);
+      },
+    });
+    if (!ran) progress.note(`${name}: done before, kept`);
+    results.push((await readJson(folder.file(file))) as FoldResult);
+  }
+  return results[0].tasks.map(({ task: own, top2 }, k) => ({
+    task: own,
+    top1: scoresOf(results.map(({ tasks }) => tasks[k].top1)),
+    ...(top2 === undefined ? {} : { top2: scoresOf(results.map(({ tasks }) => tasks[k].top2 ?? 0)) }),
+  }));
+}
+
+function scoresOf(folds: readonly number[]): FoldScores {
+  return { ...spread(folds), folds };
+}

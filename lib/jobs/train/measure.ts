@@ -1,0 +1,56 @@
+/** Quality of every task of a trained network. */
+import type { Metrics } from "../../record/record.ts";
+import { labelWise, type LabelWise } from "../../evaluate/label-wise.ts";
+import { computeMetrics } from "../../evaluate/metrics.ts";
+import type { Network } from "../../network/network.ts";
+import { unstandardise } from "../run/units.ts";
+import { gather } from "../run/units.ts";
+import type { TrainedHead } from "./heads.ts";
+import { thresholdsOf, type EpochState } from "./loop.ts";
+import { predictHeads } from "./predict.ts";
+import type { TrainSetup } from "./setup.ts";
+
+/** One task's quality on some rows. */
+export interface HeadQuality {
+  readonly task: string;
+  readonly metrics: Metrics;
+  readonly labels?: LabelWise;
+  /** The same outputs decided at 0, where thresholds were taken off. */
+  readonly atZero?: Metrics;
+  /** Target units, thresholds taken off, [rows, q]. */
+  readonly predictions: Float32Array;
+  readonly targets: Float32Array;
+}
+
+/** Quality of every judged head, from ten parts of each picture where the network sees parts. */
+export async function measureHeads(
+  setup: TrainSetup,
+  network: Network,
+  what: {
+    readonly rows: Uint32Array;
+    readonly heads: readonly TrainedHead[];
+    readonly state: EpochState | undefined;
+  },
+): Promise<HeadQuality[]> {
+  const { rows, heads, state } = what;
+  const raw = await predictHeads(setup, network, { rows, heads, parts: "ten" });
+  return heads.flatMap((head, k): HeadQuality[] => {
+    if (head.auxiliary) return [];
+    const { task, targets: all, mask: known } = head.table;
+    const q = task.outputs;
+    const targets = gather(all, rows, q);
+    const mask = known && gather(known, rows, q);
+    const thresholds = k === 0 ? thresholdsOf(head, state) : undefined;
+    const units = head.labels === "standard" ? unstandardise(raw[k], head.units) : raw[k];
+    const predictions = thresholds === undefined ? units : units.map((z, i) => z - thresholds[i % q]);
+    const masked = mask === undefined ? {} : { mask };
+    const metrics = computeMetrics(task, predictions, targets, masked);
+    const moved = thresholds?.some((tau) => tau !== 0) === true;
+    const atZero = moved ? { atZero: computeMetrics(task, units, targets, masked) } : {};
+    const yesNo = task.kind === "multi-label" || task.kind === "binary";
+    const names = task.kind === "binary" ? [task.name] : task.classes;
+    const labels = yesNo ? labelWise(names, { logits: predictions, targets, mask }) : undefined;
+    const tables = labels === undefined ? {} : { labels };
+    return [{ task: task.name, metrics, predictions, targets, ...tables, ...atZero }];
+  });
+}

@@ -1,0 +1,162 @@
+/** The network of a training run: built for its tasks, filled from a file or fresh, and made ready for use afterwards. */
+import type { Crop, Preprocessing } from "../../core/artifacts.ts";
+import { EtlError } from "../../core/errors.ts";
+import { cutAt, headOf, predictionName } from "../../backbones/head.ts";
+import { initialise } from "../../backbones/initialise.ts";
+import type { Architecture } from "../../backbones/nets/light.ts";
+import { describe, preprocessingOf } from "../../backbones/metadata.ts";
+import { readWeights, withPlainNames, assignWeights } from "../../backbones/weights.ts";
+import { float32, type Network } from "../../network/network.ts";
+import { subnetwork } from "../../network/subnetwork.ts";
+import { withCrop } from "../run/model.ts";
+import { rescaleHead } from "../run/units.ts";
+import type { TargetTable } from "./data.ts";
+import { headsOf, type TrainedHead } from "./heads.ts";
+import type { TrainConfig } from "./options.ts";
+
+/** A network that is about to be trained, and what the user should know of its weights. */
+export interface StartingNetwork {
+  readonly network: Network;
+  readonly preprocessing: Preprocessing;
+  readonly notes: readonly string[];
+}
+
+/** Builds an architecture for some tasks; the trunk's weights come from `config.weights`, everything else is drawn by seed. */
+export async function startingNetwork(
+  config: TrainConfig,
+  architecture: Architecture,
+  tables: readonly TargetTable[],
+): Promise<StartingNetwork> {
+  const { size: side, width, dropout, seed, weights } = config;
+  const built = architecture.build({
+    heads: headsOf(tables),
+    side,
+    width,
+    dropout,
+    headKind: config.heads === "forty" ? "each" : "one",
+    names: tables[0].task.classes,
+    ungrouped: !config.groups,
+  });
+  const preprocessing = preprocessingOf(built);
+  if (preprocessing === undefined) throw new Error(`${architecture.name} does not say how it sees pictures`);
+  const fresh = withQuietLayers(initialise(built, seed));
+  if (weights === undefined) {
+    const note = `${architecture.name}: random weights (seed ${seed}), nothing is pretrained`;
+    return { network: fresh, preprocessing, notes: [note] };
+  }
+  const { network, note } = await withTrunkWeights(fresh, architecture.trunk, weights);
+  return { network, preprocessing, notes: [note] };
+}
+
+/**
+ * The network with the weights of its linear layers drawn as PyTorch does: uniform with variance 1 / (3 fan-in), less than
+ * {@link initialise} gives them. Answers begin near 0, so that the learning rates of the papers do not diverge.
+ */
+function withQuietLayers(network: Network): Network {
+  const parameters = new Map(network.parameters);
+  for (const { op, inputs } of network.nodes) {
+    const weight = op === "Gemm" ? parameters.get(inputs[1]) : undefined;
+    if (weight?.type !== "float32") continue;
+    const data = weight.data as Float32Array;
+    const fanIn = weight.shape[1];
+    const variance = data.reduce((sum, value) => sum + value * value, 0) / data.length;
+    const factor = Math.sqrt(1 / (3 * fanIn * variance));
+    if (Number.isFinite(factor))
+      parameters.set(
+        inputs[1],
+        float32(
+          weight.shape,
+          data.map((w) => w * factor),
+        ),
+      );
+  }
+  return { ...network, parameters };
+}
+
+/** The network with the weights of its trunk from a file; tensors of the file that the trunk has no place for are left. */
+async function withTrunkWeights(
+  network: Network,
+  trunk: string,
+  path: string,
+): Promise<{ network: Network; note: string }> {
+  const read = withPlainNames(await readWeights(path));
+  const part = subnetwork(network, [trunk]);
+  const wanted = new Set([...part.parameters.keys()].flatMap((name) => [name, ...torchNames(name)]));
+  const own = new Map([...read].filter(([name]) => wanted.has(name)));
+  const filled = assignWeights(part, own, path);
+  const parameters = new Map([...network.parameters, ...filled.parameters]);
+  const left = read.size - own.size;
+  const note = `weights: ${own.size} tensors of ${path} fill everything up to ${trunk}, ${left} are not used; the head is fresh`;
+  return { network: { ...network, parameters }, note };
+}
+
+/** PyTorch's names of batch norm's parameters. */
+function torchNames(name: string): string[] {
+  const endings = { ".scale": ".weight", ".mean": ".running_mean", ".variance": ".running_var" };
+  return Object.entries(endings).flatMap(([ours, theirs]) =>
+    name.endsWith(ours) ? [name.slice(0, -ours.length) + theirs] : [],
+  );
+}
+
+/**
+ * The trained network as it is handed on: the main task's output only, in target units, its thresholds taken off (so that
+ * above 0 always means yes), with the task and the face box in its metadata.
+ *
+ * @param thresholds in the units of the output
+ */
+export function finishedNetwork(
+  network: Network,
+  head: TrainedHead,
+  facts: {
+    readonly thresholds?: readonly number[] | undefined;
+    readonly crop: Crop;
+    readonly provenance: unknown;
+  },
+): Network {
+  const { task } = head.table;
+  const alone = network.outputs.length === 1 ? network : cutAt(network, head.output);
+  const scaled = head.labels === "standard" ? rescaleHead(alone, head.units, "target") : alone;
+  const { thresholds } = facts;
+  const moved =
+    thresholds === undefined || thresholds.every((tau) => tau === 0) ? scaled : below(scaled, thresholds);
+  const named = withCrop(describe(moved, { task }), facts.crop);
+  const metadata = { ...named.metadata, "etl.provenance": JSON.stringify(facts.provenance) };
+  return { ...named, metadata };
+}
+
+/** The network with a number taken off each output: in the last bias where there is one, else by a layer of its own. */
+function below(network: Network, thresholds: readonly number[]): Network {
+  const head = headOf(network);
+  const bias = head?.bias === undefined ? undefined : network.parameters.get(head.bias);
+  if (head?.bias !== undefined && bias?.type === "float32") {
+    const data = Float32Array.from(bias.data as Float32Array, (value, j) => value - thresholds[j]);
+    return { ...network, parameters: new Map(network.parameters).set(head.bias, float32(bias.shape, data)) };
+  }
+  const [output] = network.outputs;
+  const raw = `${output.name}/raw`;
+  const table = `${output.name}/thresholds`;
+  const renamed = network.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map((name) => (name === output.name ? raw : name)),
+    outputs: node.outputs.map((name) => (name === output.name ? raw : name)),
+  }));
+  const sub = { op: "Sub", domain: "", inputs: [raw, table], outputs: [output.name], attributes: {} };
+  const values = float32([1, thresholds.length], Float32Array.from(thresholds));
+  return {
+    ...network,
+    nodes: [...renamed, { name: `${output.name}/decided`, ...sub }],
+    parameters: new Map(network.parameters).set(table, values),
+  };
+}
+
+/** @throws EtlError where a network's outputs are not those of the tables */
+export function checkOutputs(network: Network, tables: readonly TargetTable[]): void {
+  const widths = headsOf(tables).map(({ name, outputs }) => `${name} ${outputs}`);
+  const found = network.outputs.map(({ name, shape }) => `${name} ${String(shape[1])}`);
+  if (widths.every((each) => found.includes(each)) && found.some((each) => each.startsWith(predictionName)))
+    return;
+  throw new EtlError(
+    "unsupported",
+    `${network.name}: outputs ${found.join(", ")}, ${widths.join(", ")} were needed`,
+  );
+}

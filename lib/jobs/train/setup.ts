@@ -1,0 +1,60 @@
+/** What a training run works with: data, engine and the network it begins with. */
+import type { Preprocessing } from "../../core/artifacts.ts";
+import { silent, type Progress } from "../../core/progress.ts";
+import { createRecycler, type Recycler } from "../../core/recycler.ts";
+import type { Architecture } from "../../backbones/nets/light.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { openEngine } from "../../engine/open.ts";
+import { openTrainData, type TrainData } from "./data.ts";
+import { checkYesNo } from "./heads.ts";
+import { checkOutputs, startingNetwork, type StartingNetwork } from "./network.ts";
+import { resolveTrainOptions, type TrainConfig, type TrainOptions } from "./options.ts";
+
+/** What a training run works with. */
+export interface TrainSetup {
+  readonly config: TrainConfig;
+  readonly architecture: Architecture;
+  readonly data: TrainData;
+  readonly engine: Engine;
+  /** How pictures become the network's input. */
+  readonly preprocessing: Preprocessing;
+  /** Lends the arrays of pictures. */
+  readonly recycler: Recycler;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A setup with the network it begins with. The caller disposes of the engine and closes the store. */
+export async function openSetup(
+  options: TrainOptions,
+  command: "train" | "crossval" = "train",
+): Promise<TrainSetup & { readonly start: StartingNetwork }> {
+  const { config, architecture } = resolveTrainOptions(options, command);
+  const progress = options.progress ?? silent;
+  const { overSampling, side } = architecture;
+  const stored = overSampling === undefined ? config.size : Math.round((config.size * overSampling) / side);
+  const plain = { width: stored, height: stored, color: "RGB", mean: [0, 0, 0], scale: [1, 1, 1] } as const;
+  const landmarks = architecture.name === "dmm-cnn" && config.landmarks;
+  const data = await openTrainData(config, plain, { landmarks, progress });
+  try {
+    const [main] = data.tables;
+    if (config.positiveWeight) checkYesNo(main.task, "positive-weight");
+    if (config.thresholds === "adaptive") checkYesNo(main.task, "thresholds adaptive");
+    if (config.lossWeights !== "equal") checkYesNo(main.task, `loss-weights ${config.lossWeights}`);
+    const start = await startingNetwork(config, architecture, data.tables);
+    checkOutputs(start.network, data.tables);
+    for (const note of start.notes) progress.note(note);
+    const engine = await openEngine({
+      engine: config.engine,
+      device: config.device,
+      threads: config.threads,
+    });
+    const { preprocessing } = start;
+    const { signal } = options;
+    const recycler = createRecycler();
+    return { config, architecture, data, engine, preprocessing, recycler, progress, signal, start };
+  } catch (error) {
+    await data.store.close();
+    throw error;
+  }
+}

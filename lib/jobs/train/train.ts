@@ -1,0 +1,231 @@
+/** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
+import type { EpochRecord, Measured } from "../../core/artifacts.ts";
+import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { SCHEMA, type Latency, type Metrics } from "../../record/record.ts";
+import { networkFingerprint } from "../../backbones/backbone.ts";
+import type { LabelWise } from "../../evaluate/label-wise.ts";
+import { profileModels } from "../../evaluate/profile.ts";
+import { readOnnx } from "../../formats/onnx/read.ts";
+import { writeOnnx } from "../../formats/onnx/write.ts";
+import { costOf } from "../../network/cost.ts";
+import type { Network } from "../../network/network.ts";
+import { readReportAssets } from "../../report/assets.ts";
+import { renderReport } from "../../report/report.ts";
+import { inRunFolder } from "../run/folder.ts";
+import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
+import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
+import { measureHeads } from "./measure.ts";
+import { finishedNetwork } from "./network.ts";
+import { resolveTrainOptions, type TrainOptions } from "./options.ts";
+import { recordOf, type TrainRun } from "./record.ts";
+import { openSetup, type TrainSetup } from "./setup.ts";
+
+/** Quality on one task beside the main one. */
+export interface OtherTask {
+  readonly task: string;
+  readonly test: Metrics;
+}
+
+/** `metrics.json` of a training run, and the object behind `--json`. */
+export interface TrainResult {
+  readonly schema: typeof SCHEMA;
+  readonly arch: string;
+  readonly task: string;
+  readonly dataset: { readonly train: number; readonly val: number; readonly test: number };
+  readonly trained: Measured;
+  /** Mean accuracy of always giving the commoner answer on the test part, and balanced accuracy, for yes/no labels. */
+  readonly balancedAccuracy?: number;
+  readonly bestEpoch: number;
+  /** Yes/no labels: every label's scores, means weighted by support, the line of accuracy over positives. */
+  readonly labels?: LabelWise;
+  /** Thresholds that were taken off the outputs, as scores in -1..1. */
+  readonly thresholds?: readonly number[];
+  /** The same network on the test part, decided at 0 instead. */
+  readonly atZero?: Metrics;
+  readonly others: readonly OtherTask[];
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+/** What `history.json` holds of the training. */
+interface Training {
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch: number;
+  readonly learningRate: number;
+  readonly states: readonly EpochState[];
+}
+
+interface Evaluation {
+  readonly test: Metrics;
+  readonly validation: Metrics;
+  readonly labels?: LabelWise;
+  readonly atZero?: Metrics;
+  readonly others: readonly OtherTask[];
+}
+
+/**
+ * Trains an architecture and measures it. Leaves `model.onnx`, `history.json`, `metrics.json`, `record.json` and
+ * `report.html` in `options.out`; what is there from an earlier run with the same inputs is not done again.
+ *
+ * @throws EtlError; `interrupted` where `options.signal` was aborted: the state is kept, run again to go on
+ */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const { config, architecture } = resolveTrainOptions(options, "train");
+  return inRunFolder(config.out, { config: { ...config }, signal: options.signal }, async (folder) => {
+    const setup = await openSetup(options);
+    try {
+      return await runStages({ ...setup, folder, architecture });
+    } finally {
+      await setup.engine.dispose();
+      await setup.data.store.close();
+    }
+  });
+}
+
+async function runStages(run: TrainRun): Promise<TrainResult> {
+  const { folder } = run;
+  const key = {
+    network: networkFingerprint(run.start.network),
+    data: run.data.dataset.fingerprint,
+    tasks: headsOf(run.data.tables),
+    ...settings(run),
+  };
+  const trained = await trainStage(run, key);
+  const evaluation = await evaluateStage(run, trained, key);
+  const latency = await profileStage(run, trained.network, key);
+  const record = await recordOf(run, trained, { ...evaluation, latency });
+  const { total } = costOf(trained.network);
+  const { macs, params, bytes } = total;
+  const { test, labels, atZero, others } = evaluation;
+  const [main] = run.data.tables;
+  const state = trained.states[trained.bestEpoch];
+  const result: TrainResult = {
+    schema: SCHEMA,
+    arch: run.architecture.name,
+    task: main.task.name,
+    dataset: record.dataset,
+    trained: { accuracy: test.accuracy, macs, params, bytes, cpuMs: latency.medianMs },
+    ...(test.balancedAccuracy === undefined ? {} : { balancedAccuracy: test.balancedAccuracy }),
+    bestEpoch: trained.bestEpoch,
+    ...(labels === undefined ? {} : { labels }),
+    ...(run.config.thresholds === "adaptive" ? { thresholds: state.thresholds } : {}),
+    ...(atZero === undefined ? {} : { atZero }),
+    others,
+    seconds: record.seconds,
+  };
+  const { train: n, val, test: tested } = record.dataset;
+  const plain = { ...result, dataset: { train: n, val, test: tested } };
+  await writeJson(folder.file("record.json"), record);
+  await writeJson(folder.file("metrics.json"), plain);
+  await writeWhole(folder.file("report.html"), renderReport(record, await readReportAssets()));
+  run.progress.note(`report: ${folder.file("report.html")}`);
+  await folder.finish();
+  return plain;
+}
+
+/** Everything a training depends on beside network and data. */
+function settings({ config, architecture }: TrainSetup): object {
+  const { epochs, learningRate, batchSize, positiveWeight, thresholds, thresholdRate, lossWeights } = config;
+  const { augment, seed } = config;
+  const { recipe } = architecture;
+  const rates = { epochs, learningRate, batchSize, optimizer: recipe.optimizer, schedule: recipe.schedule };
+  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, augment, seed };
+}
+
+type Trained = Training & {
+  readonly network: Network;
+  /** All outputs, training units: for the tasks beside the main one. */
+  readonly raw: Network;
+  readonly heads: readonly TrainedHead[];
+};
+
+/** Trains (or reads back). Leaves `model.onnx`, `outputs.onnx` (all heads, as trained) and `history.json`. */
+async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
+  const { folder, data, start, progress, architecture } = run;
+  const [checkpoint, states] = ["checkpoints/training.safetensors", "checkpoints/states.json"];
+  const ran = await folder.stage("finetune", {
+    inputs: key,
+    files: ["model.onnx", "outputs.onnx", "history.json"],
+    scratch: [checkpoint, states],
+    produce: async () => {
+      const files = { checkpoint: folder.file(checkpoint), states: folder.file(states) };
+      const what = { rows: data.rows, label: architecture.name, files };
+      const { network, heads, ...training } = await trainNetwork(run, start.network, what);
+      const thresholds = thresholdsOf(heads[0], training.states[training.bestEpoch]);
+      const provenance = provenanceOf(run);
+      const crop = data.dataset.crop;
+      const finished = finishedNetwork(network, heads[0], { thresholds, crop, provenance });
+      await writeWhole(folder.file("model.onnx"), writeOnnx(finished));
+      await writeWhole(folder.file("outputs.onnx"), writeOnnx(network));
+      await writeJson(folder.file("history.json"), { trained: training });
+    },
+  });
+  if (!ran) progress.note(`${architecture.name}: trained before, kept`);
+  const { trained } = (await readJson(folder.file("history.json"))) as { trained: Training };
+  const read = async (name: string): Promise<Network> =>
+    readOnnx(await readBytes(folder.file(name)), { name: folder.file(name) });
+  const heads = trainedHeads(data.tables, architecture, data.rows.train);
+  return { ...trained, network: await read("model.onnx"), raw: await read("outputs.onnx"), heads };
+}
+
+function provenanceOf({ config, data, folder, architecture, start }: TrainRun): unknown {
+  const { dataset } = data;
+  return {
+    etl: folder.state().etlVersion,
+    model: architecture.name,
+    start: networkFingerprint(start.network),
+    dataset: dataset.name,
+    data: dataset.fingerprint,
+    seed: config.seed,
+  };
+}
+
+/** Quality of all tasks on the test part (touched once), of the main one also on the validation part. */
+async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Promise<Evaluation> {
+  const { folder, data, progress } = run;
+  const file = "evaluation.json";
+  await folder.stage("evaluate", {
+    inputs: { key },
+    files: [file],
+    produce: async () => {
+      progress.start("evaluate");
+      const state = trained.states[trained.bestEpoch];
+      const test = await measureHeads(run, trained.raw, {
+        rows: data.rows.test,
+        heads: trained.heads,
+        state,
+      });
+      const validation = await measureHeads(run, trained.raw, {
+        rows: data.rows.val,
+        heads: trained.heads.slice(0, 1),
+        state,
+      });
+      const [main, ...others] = test;
+      await writeJson(folder.file(file), {
+        test: main.metrics,
+        validation: validation[0].metrics,
+        ...(main.labels === undefined ? {} : { labels: main.labels }),
+        ...(main.atZero === undefined ? {} : { atZero: main.atZero }),
+        others: others.map(({ task, metrics }) => ({ task, test: metrics })),
+      } satisfies Evaluation);
+      progress.finish(`${(100 * main.metrics.accuracy).toFixed(2)} % of ${main.metrics.n}`);
+    },
+  });
+  return (await readJson(folder.file(file))) as Evaluation;
+}
+
+async function profileStage(run: TrainRun, network: Network, key: unknown): Promise<Latency> {
+  const { folder, config, engine, architecture, progress } = run;
+  const file = "latency.json";
+  await folder.stage("profile", {
+    inputs: { key, runs: config.runs, threads: engine.threads, engine: engine.description },
+    files: [file],
+    produce: async () => {
+      progress.start("profile");
+      const models = [{ name: architecture.name, network }];
+      const measured = await profileModels(engine, models, { runs: config.runs, signal: run.signal });
+      await writeJson(folder.file(file), measured.get(architecture.name));
+      progress.finish();
+    },
+  });
+  return (await readJson(folder.file(file))) as Latency;
+}

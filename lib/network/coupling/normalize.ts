@@ -1,0 +1,111 @@
+/** Operators that normalise, pool or reduce: harmless beside the channel axis, freezing along it. */
+import { intAttribute, integersOf, intsAttribute, type Node } from "../network.ts";
+import {
+  freeze,
+  freezeInputs,
+  fromFront,
+  isParameter,
+  label,
+  layoutOf,
+  shapeOf,
+  useParameter,
+  type Coupler,
+  type Rule,
+} from "./coupler.ts";
+
+/** BatchNormalization, InstanceNormalization: every channel by itself, parameters [C]. */
+export const perChannel: Rule = (coupler, node) => {
+  const layout = layoutOf(coupler, node, node.inputs[0]);
+  const parameters = node.inputs.slice(1).filter((name) => name !== "");
+  if (!layout) return;
+  if (layout.axis !== 1 || !parameters.every((name) => isParameter(coupler, name))) {
+    freezeInputs(coupler, node, "does not run over the channels that the layer made");
+    return;
+  }
+  for (const index of parameters.keys())
+    useParameter(coupler, node, index + 1, [{ axis: 0, atoms: layout.atoms }]);
+  coupler.layouts.set(node.outputs[0], layout);
+};
+
+/** Pooling over all axes from 2 on. The positions that MaxPool returns count through all channels. */
+export const pool: Rule = (coupler, node) => {
+  const layout = layoutOf(coupler, node, node.inputs[0]);
+  if (!layout) return;
+  const indices = node.outputs[1] as string | undefined;
+  if (layout.axis !== 1) freezeInputs(coupler, node, `pools over the channels on axis ${layout.axis}`);
+  else if (indices !== undefined && indices !== "")
+    freezeInputs(coupler, node, "returns positions across channels");
+  if (layout.axis <= 1) coupler.layouts.set(node.outputs[0], layout);
+};
+
+/** Softmax and its kin: over `axis` alone from opset 13 on, over all axes from `axis` on before. */
+export const softmax: Rule = (coupler, node) => {
+  const rank = shapeOf(coupler, node.inputs[0])?.length ?? 0;
+  const modern = coupler.network.opset >= 13;
+  const axis = fromFront(intAttribute(node, "axis", modern ? -1 : 1), rank);
+  normalizes(coupler, node, (channel) => (modern ? channel === axis : channel >= axis));
+};
+
+/** LayerNormalization, RMSNormalization: over all axes from `axis` on. */
+export const layerNorm: Rule = (coupler, node) => {
+  const rank = shapeOf(coupler, node.inputs[0])?.length ?? 0;
+  const axis = fromFront(intAttribute(node, "axis", -1), rank);
+  normalizes(coupler, node, (channel) => channel >= axis);
+};
+
+/** LpNormalization, CumSum-like: over one axis. */
+export const alongAxis: Rule = (coupler, node) => {
+  const rank = shapeOf(coupler, node.inputs[0])?.length ?? 0;
+  const axis = fromFront(intAttribute(node, "axis", -1), rank);
+  normalizes(coupler, node, (channel) => channel === axis);
+};
+
+/** LRN, GroupNormalization, MeanVarianceNormalization over channels: a window or a group of channels. */
+export const acrossChannels: Rule = (coupler, node) => {
+  normalizes(coupler, node, (channel) => channel === 1);
+};
+
+/** MeanVarianceNormalization: over `axes`. */
+export const meanVariance: Rule = (coupler, node) => {
+  const rank = shapeOf(coupler, node.inputs[0])?.length ?? 0;
+  const axes = intsAttribute(node, "axes", [0, 2, 3]).map((axis) => fromFront(axis, rank));
+  normalizes(coupler, node, (channel) => axes.includes(channel));
+};
+
+function normalizes(coupler: Coupler, node: Node, over: (axis: number) => boolean): void {
+  const layout = layoutOf(coupler, node, node.inputs[0]);
+  if (!layout) return;
+  if (over(layout.axis)) {
+    coupler.atoms.freeze(layout.atoms, `${label(node)} normalises over the channels`);
+  }
+  coupler.layouts.set(node.outputs[0], layout);
+}
+
+/** ReduceMean, ReduceSum ...: the channel axis survives unless it is one of those reduced. */
+export const reduce: Rule = (coupler, node) => {
+  const input = node.inputs[0];
+  const layout = layoutOf(coupler, node, input);
+  const rank = shapeOf(coupler, input)?.length;
+  if (!layout || rank === undefined) return;
+  const axesInput = node.inputs[1] as string | undefined;
+  let axes = integersOf(coupler.network, axesInput) ?? intsAttribute(node, "axes", []);
+  if (axesInput !== undefined && axesInput !== "" && !isParameter(coupler, axesInput)) {
+    freeze(coupler, input, `${label(node)} reduces over axes that are computed`);
+    return;
+  }
+  if (axes.length === 0) {
+    if (intAttribute(node, "noop_with_empty_axes", 0) !== 0) {
+      coupler.layouts.set(node.outputs[0], layout);
+      return;
+    }
+    axes = Array.from({ length: rank }, (_, axis) => axis);
+  }
+  const reduced = axes.map((axis) => fromFront(axis, rank));
+  if (reduced.includes(layout.axis)) {
+    freeze(coupler, input, `${label(node)} reduces over the channels`);
+    return;
+  }
+  const keepDims = intAttribute(node, "keepdims", 1) !== 0;
+  const shift = keepDims ? 0 : reduced.filter((axis) => axis < layout.axis).length;
+  coupler.layouts.set(node.outputs[0], { axis: layout.axis - shift, atoms: layout.atoms });
+};

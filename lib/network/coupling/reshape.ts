@@ -1,0 +1,276 @@
+/** Operators that move axes: Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Resize, Expand, Tile. */
+import { integersOf, intsAttribute, type Node } from "../network.ts";
+import {
+  freeze,
+  freezeInputs,
+  fromFront,
+  isParameter,
+  label,
+  layoutOf,
+  shapeOf,
+  type Coupler,
+  type Rule,
+} from "./coupler.ts";
+import type { Layout, Spread } from "./types.ts";
+
+/** The axis order of a Transpose. */
+function permutationOf(node: Node, rank: number): readonly number[] {
+  return intsAttribute(
+    node,
+    "perm",
+    Array.from({ length: rank }, (_, i) => rank - 1 - i),
+  );
+}
+
+/** Transpose: the channel axis moves; inside a channel shuffle the factors change places. */
+export const transpose: Rule = (coupler, node) => {
+  const [input] = node.inputs;
+  const [output] = node.outputs;
+  const rank = shapeOf(coupler, input)?.length;
+  if (rank === undefined) {
+    freezeInputs(coupler, node, "has an input of unknown rank");
+    return;
+  }
+  const order = permutationOf(node, rank);
+  const spread = coupler.spreads.get(input);
+  if (spread) {
+    coupler.spreads.set(output, transposeSpread(spread, order));
+    return;
+  }
+  const layout = layoutOf(coupler, node, input);
+  if (layout) coupler.layouts.set(output, { axis: order.indexOf(layout.axis), atoms: layout.atoms });
+};
+
+function transposeSpread(spread: Spread, order: readonly number[]): Spread {
+  // The spread's own axes in their new order: source[i] is the factor that comes i-th after the transpose.
+  const placed = spread.axes.map((axis, factor) => ({ axis: order.indexOf(axis), factor }));
+  placed.sort((one, other) => one.axis - other.axis);
+  const dims = placed.map(({ factor }) => spread.dims[factor]);
+  const strides = stridesOf(spread.dims);
+  const size = spread.atoms.length;
+  const from = new Int32Array(size);
+  for (let flat = 0; flat < size; flat++) {
+    let rest = flat;
+    for (let i = dims.length - 1; i >= 0; i--) {
+      from[flat] += (rest % dims[i]) * strides[placed[i].factor];
+      rest = Math.floor(rest / dims[i]);
+    }
+  }
+  return {
+    axes: placed.map(({ axis }) => axis),
+    dims,
+    atoms: from.map((flat) => spread.atoms[flat]),
+    origin: { ...spread.origin, positions: from.map((flat) => spread.origin.positions[flat]) },
+  };
+}
+
+function stridesOf(dims: readonly number[]): number[] {
+  const strides = dims.map(() => 1);
+  for (let i = dims.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * dims[i + 1];
+  return strides;
+}
+
+/** Reshape with a constant target (one value of which may be -1 or 0), Flatten, Squeeze, Unsqueeze. */
+export const reshape: Rule = (coupler, node) => {
+  const [input, target] = node.inputs;
+  const tracked = coupler.spreads.get(input) ?? coupler.layouts.get(input);
+  if (!tracked) return;
+  if (node.op !== "Flatten" && target !== undefined && target !== "" && !isParameter(coupler, target)) {
+    freezeInputs(coupler, node, "takes its target shape from a computation");
+    return;
+  }
+  regroup(coupler, node, tracked);
+};
+
+/** One run of axes before and after a Reshape that hold the same numbers. */
+interface Block {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+/** Pairs the shortest runs of axes whose sizes have the same product. Axes of size 1 join the run they follow. */
+function blocksOf(from: readonly number[], to: readonly number[]): Block[] {
+  const blocks: Block[] = [];
+  let [i, j] = [0, 0];
+  while (i < from.length || j < to.length) {
+    const before: number[] = [];
+    const after: number[] = [];
+    let [left, right] = [1, 1];
+    const takeLeft = (): void => void ((left *= from[i]), before.push(i++));
+    const takeRight = (): void => void ((right *= to[j]), after.push(j++));
+    if (i < from.length) takeLeft();
+    if (j < to.length) takeRight();
+    while (left !== right && (i < from.length || j < to.length)) {
+      if (left < right && i < from.length) takeLeft();
+      else if (j < to.length) takeRight();
+      else takeLeft();
+    }
+    while (i < from.length && from[i] === 1 && to[j] !== 1) takeLeft();
+    while (j < to.length && to[j] === 1 && from[i] !== 1) takeRight();
+    blocks.push({ before, after });
+  }
+  return blocks;
+}
+
+function regroup(coupler: Coupler, node: Node, tracked: Layout | Spread): void {
+  const [input] = node.inputs;
+  const [output] = node.outputs;
+  const refuse = (why: string): void => {
+    freeze(coupler, input, `${label(node)} ${why}`);
+  };
+  const from = shapeOf(coupler, input);
+  const to = shapeOf(coupler, output);
+  if (!from || !to) {
+    refuse("has a value of unknown shape");
+    return;
+  }
+  const axes = "axes" in tracked ? tracked.axes : [tracked.axis];
+  const block = blocksOf(from, to).find(({ before }) => axes.every((axis) => before.includes(axis)));
+  if (tracked.atoms.length === 1 || !block) {
+    refuse("regroups the channels with other axes");
+    return;
+  }
+  const outAxes = block.after.filter((axis) => to[axis] > 1);
+  if (block.before.includes(0) && from[0] > 1 && block.before.some((axis) => axis > 0 && from[axis] > 1)) {
+    refuse("merges the channels with the batch");
+    return;
+  }
+  if (axes.includes(0) || outAxes.includes(0)) {
+    refuse("moves the channels into the batch axis");
+    return;
+  }
+  const index = channelIndex(from, block.before, axes);
+  const atoms = index.map((position) => tracked.atoms[position]);
+  const shuffled = "origin" in tracked;
+  const carrier = outAxes.length === 1 ? outAxes[0] : shuffled ? undefined : carrierOf(atoms, to, outAxes);
+  if (carrier === undefined) {
+    const positions = shuffled ? index.map((position) => tracked.origin.positions[position]) : index;
+    if (index.length !== tracked.atoms.length) refuse("regroups the channels with other axes");
+    else {
+      const origin = shuffled
+        ? { ...tracked.origin, positions }
+        : { value: input, axis: tracked.axis, positions };
+      coupler.spreads.set(output, { axes: outAxes, dims: outAxes.map((axis) => to[axis]), atoms, origin });
+    }
+    return;
+  }
+  if (!shuffled) {
+    const size = to[carrier];
+    const stride = outAxes
+      .slice(outAxes.indexOf(carrier) + 1)
+      .reduce((product, axis) => product * to[axis], 1);
+    const own = Int32Array.from({ length: size }, (_, i) => atoms[i * stride]);
+    coupler.layouts.set(output, { axis: carrier, atoms: own });
+    return;
+  }
+  const source = coupler.shapes.get(tracked.origin.value);
+  const same = source?.length === to.length && source.every((dim, axis) => dim === to[axis]);
+  if (!same || tracked.origin.axis !== carrier) {
+    refuse("ends a channel shuffle in another shape than it began with");
+    return;
+  }
+  const positions = index.map((position) => tracked.origin.positions[position]);
+  coupler.shuffles.set(node.name, { value: tracked.origin.value, axis: carrier, positions });
+  coupler.layouts.set(output, { axis: carrier, atoms });
+}
+
+/** For every element of a block (row-major over its axes), its index among the channels. */
+function channelIndex(
+  from: readonly number[],
+  block: readonly number[],
+  axes: readonly number[],
+): Int32Array {
+  const dims = block.map((axis) => from[axis]);
+  const strides = block.map(() => 0);
+  let stride = 1;
+  for (let i = block.length - 1; i >= 0; i--) {
+    if (!axes.includes(block[i])) continue;
+    strides[i] = stride;
+    stride *= dims[i];
+  }
+  const size = dims.reduce((product, dim) => product * dim, 1);
+  const index = new Int32Array(size);
+  for (let flat = 0; flat < size; flat++) {
+    let rest = flat;
+    for (let i = dims.length - 1; i >= 0; i--) {
+      index[flat] += (rest % dims[i]) * strides[i];
+      rest = Math.floor(rest / dims[i]);
+    }
+  }
+  return index;
+}
+
+/** The one axis that alone says which channel an element belongs to, where there is one. */
+function carrierOf(atoms: Int32Array, to: readonly number[], outAxes: readonly number[]): number | undefined {
+  const dims = outAxes.map((axis) => to[axis]);
+  const strides = stridesOf(dims);
+  return outAxes.find((_, i) =>
+    atoms.every((atom, flat) => atom === atoms[(Math.floor(flat / strides[i]) % dims[i]) * strides[i]]),
+  );
+}
+
+/** Resize, Upsample: channels pass where their number does not change. */
+export const sameWidth: Rule = (coupler, node) => {
+  const [input] = node.inputs;
+  const layout = layoutOf(coupler, node, input);
+  if (!layout) return;
+  const size = shapeOf(coupler, node.outputs[0])?.[layout.axis];
+  if (size === layout.atoms.length) coupler.layouts.set(node.outputs[0], layout);
+  else freeze(coupler, input, `${label(node)} changes the number of channels`);
+};
+
+/** Expand: the channel axis counts from the back, and may not grow. */
+export const expand: Rule = (coupler, node) => {
+  const [input, target] = node.inputs;
+  const layout = layoutOf(coupler, node, input);
+  const from = shapeOf(coupler, input);
+  const to = shapeOf(coupler, node.outputs[0]);
+  if (!layout) return;
+  const axis = from && to ? layout.axis + to.length - from.length : undefined;
+  if (axis !== undefined && to?.[axis] === layout.atoms.length && isParameter(coupler, target)) {
+    coupler.layouts.set(node.outputs[0], { axis, atoms: layout.atoms });
+  } else freeze(coupler, input, `${label(node)} repeats channels, or takes its shape from a computation`);
+};
+
+/** Tile: channels pass where they are not repeated. */
+export const tile: Rule = (coupler, node) => {
+  const [input, repeats] = node.inputs;
+  const layout = layoutOf(coupler, node, input);
+  if (!layout) return;
+  if (integersOf(coupler.network, repeats)?.[layout.axis] === 1) coupler.layouts.set(node.outputs[0], layout);
+  else freeze(coupler, input, `${label(node)} repeats channels`);
+};
+
+/** Squeeze and Unsqueeze: axes of size 1 go or come; the channel axis moves. */
+export const squeeze: Rule = (coupler, node) => {
+  const [input] = node.inputs;
+  const layout = layoutOf(coupler, node, input);
+  const rank = shapeOf(coupler, input)?.length;
+  const outRank = shapeOf(coupler, node.outputs[0])?.length;
+  if (!layout) return;
+  if (rank === undefined || outRank === undefined) {
+    freeze(coupler, input, `${label(node)} has a value of unknown rank`);
+    return;
+  }
+  const given = integersOf(coupler.network, node.inputs[1]) ?? intsAttribute(node, "axes", []);
+  if (node.op === "Squeeze") {
+    const shape = shapeOf(coupler, input) ?? [];
+    const all = shape.flatMap((dim, axis) => (dim === 1 ? [axis] : []));
+    const gone = (given.length > 0 ? given : all).map((axis) => fromFront(axis, rank));
+    if (gone.includes(layout.axis)) {
+      freeze(coupler, input, `${label(node)} removes the axis of a single channel`);
+      return;
+    }
+    const shift = gone.filter((axis) => axis < layout.axis).length;
+    coupler.layouts.set(node.outputs[0], { axis: layout.axis - shift, atoms: layout.atoms });
+    return;
+  }
+  const come = given.map((axis) => fromFront(axis, outRank));
+  const kept = Array.from({ length: outRank }, (_, axis) => axis).filter((axis) => !come.includes(axis));
+  coupler.layouts.set(node.outputs[0], { axis: kept[layout.axis], atoms: layout.atoms });
+};
+
+/** Shape, Size: what they return must not change, so the channels stay. */
+export const shapeReader: Rule = (coupler, node) => {
+  freezeInputs(coupler, node, "reads the number of channels");
+};

@@ -1,0 +1,235 @@
+/** Operators that put channels together or pick some of them: Concat, Split, Slice, Gather, Pad. */
+import {
+  intAttribute,
+  integersOf,
+  intsAttribute,
+  stringAttribute,
+  type Network,
+  type Node,
+} from "../network.ts";
+import {
+  freeze,
+  freezeInputs,
+  fromFront,
+  isParameter,
+  label,
+  layoutOf,
+  shapeOf,
+  useParameter,
+  type Coupler,
+  type Rule,
+} from "./coupler.ts";
+import { elementwise } from "./elementwise.ts";
+
+/** Concat: along the channels their lists are joined, along another axis channels are tied. */
+export const concat: Rule = (coupler, node) => {
+  const layouts = node.inputs.map((input) => layoutOf(coupler, node, input));
+  const first = layouts.find((layout) => layout !== undefined);
+  const rank = shapeOf(coupler, node.inputs[0])?.length;
+  if (!first || rank === undefined) return;
+  if (layouts.some((layout) => layout && layout.axis !== first.axis)) {
+    freezeInputs(coupler, node, "meets channels on different axes");
+    return;
+  }
+  const axis = fromFront(intAttribute(node, "axis", 1), rank);
+  if (axis !== first.axis) {
+    concatBeside(coupler, node, first.axis);
+    return;
+  }
+  const parts: Int32Array[] = [];
+  for (const [i, input] of node.inputs.entries()) {
+    const size = shapeOf(coupler, input)?.[axis];
+    if (size === undefined) {
+      freezeInputs(coupler, node, `has the input ${input} of unknown shape`);
+      return;
+    }
+    const known = layouts[i]?.atoms;
+    const atoms = known ?? coupler.atoms.fresh(size);
+    if (isParameter(coupler, input)) useParameter(coupler, node, i, [{ axis, atoms }]);
+    else if (!known) coupler.atoms.freeze(atoms, `${input} has no channels that could be removed`);
+    parts.push(atoms);
+  }
+  coupler.layouts.set(node.outputs[0], {
+    axis,
+    atoms: Int32Array.from(parts.flatMap((part) => Array.from(part))),
+  });
+};
+
+/** Same channels in every input, other axes joined: ties them as Add does. */
+function concatBeside(coupler: Coupler, node: Node, axis: number): void {
+  const sizes = node.inputs.map((input) => shapeOf(coupler, input)?.[axis]);
+  if (new Set(sizes).size === 1) elementwise(coupler, node);
+  else freezeInputs(coupler, node, "joins values of different widths");
+}
+
+/** Sizes of the parts of a Split. */
+export function splitSizes(network: Network, node: Node, total: number): readonly number[] | undefined {
+  const input = node.inputs[1] as string | undefined;
+  if (input !== undefined && input !== "") return integersOf(network, input);
+  const attribute = intsAttribute(node, "split", []);
+  if (attribute.length > 0) return attribute;
+  const size = Math.ceil(total / node.outputs.length);
+  return node.outputs.map((_, i) => Math.min(size, total - i * size));
+}
+
+/** Split: every part gets its run of channels. */
+export const split: Rule = (coupler, node) => {
+  const layout = layoutOf(coupler, node, node.inputs[0]);
+  const rank = shapeOf(coupler, node.inputs[0])?.length;
+  if (!layout || rank === undefined) return;
+  const axis = fromFront(intAttribute(node, "axis", 0), rank);
+  const sizes = splitSizes(coupler.network, node, layout.atoms.length);
+  if (axis === layout.axis && !sizes) {
+    freezeInputs(coupler, node, "splits at computed positions");
+    return;
+  }
+  let start = 0;
+  for (const [i, output] of node.outputs.entries()) {
+    if (axis !== layout.axis) {
+      coupler.layouts.set(output, layout);
+      continue;
+    }
+    const size = sizes?.[i] ?? 0;
+    coupler.layouts.set(output, { axis, atoms: layout.atoms.slice(start, start + size) });
+    start += size;
+  }
+};
+
+/** Where a Slice begins, ends and steps along one axis, ONNX clamping applied. */
+export interface SliceRange {
+  readonly start: number;
+  readonly end: number;
+  readonly step: number;
+}
+
+/** The ranges of a Slice by axis, or undefined where they are computed. */
+export function sliceRanges(
+  network: Network,
+  node: Node,
+  shape: readonly number[],
+): Map<number, SliceRange> | undefined {
+  const [, startsInput, endsInput, axesInput, stepsInput] = node.inputs as readonly (string | undefined)[];
+  const fromInputs = node.inputs.length > 1;
+  const given = (name: string | undefined): boolean => name !== undefined && name !== "";
+  const starts = fromInputs ? integersOf(network, startsInput) : intsAttribute(node, "starts", []);
+  const ends = fromInputs ? integersOf(network, endsInput) : intsAttribute(node, "ends", []);
+  if (!starts || !ends) return undefined;
+  const counting = starts.map((_, i) => i);
+  const axes = fromInputs
+    ? given(axesInput)
+      ? integersOf(network, axesInput)
+      : counting
+    : intsAttribute(node, "axes", counting);
+  const steps = given(stepsInput) ? integersOf(network, stepsInput) : starts.map(() => 1);
+  if (!axes || !steps) return undefined;
+  const ranges = new Map<number, SliceRange>();
+  for (const [i, rawAxis] of axes.entries()) {
+    const axis = fromFront(rawAxis, shape.length);
+    const size = shape[axis];
+    const step = steps[i];
+    const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
+    const absolute = (value: number): number => (value < 0 ? value + size : value);
+    ranges.set(axis, {
+      start: step > 0 ? clamp(absolute(starts[i]), 0, size) : clamp(absolute(starts[i]), 0, size - 1),
+      end: step > 0 ? clamp(absolute(ends[i]), 0, size) : clamp(absolute(ends[i]), -1, size - 1),
+      step,
+    });
+  }
+  return ranges;
+}
+
+/** The positions a range visits. */
+export function positionsOf({ start, end, step }: SliceRange): Int32Array {
+  const positions: number[] = [];
+  for (let i = start; step > 0 ? i < end : i > end; i += step) positions.push(i);
+  return Int32Array.from(positions);
+}
+
+/** Slice: along the channels it takes a part of the list. */
+export const slice: Rule = (coupler, node) => {
+  const layout = layoutOf(coupler, node, node.inputs[0]);
+  const shape = shapeOf(coupler, node.inputs[0]);
+  if (!layout || !shape) return;
+  const ranges = sliceRanges(coupler.network, node, shape);
+  if (!ranges) {
+    freezeInputs(coupler, node, "slices at computed positions");
+    return;
+  }
+  const range = ranges.get(layout.axis);
+  const atoms = range ? positionsOf(range).map((position) => layout.atoms[position]) : layout.atoms;
+  coupler.layouts.set(node.outputs[0], { axis: layout.axis, atoms });
+};
+
+/** Gather with constant indices: along the channels it picks from the list. */
+export const gather: Rule = (coupler, node) => {
+  const [data, indices] = node.inputs;
+  const layout = layoutOf(coupler, node, data);
+  const shape = shapeOf(coupler, data);
+  const indicesShape = shapeOf(coupler, indices);
+  if (!layout || !shape || !indicesShape) {
+    freezeInputs(coupler, node, "gathers from a value of unknown shape");
+    return;
+  }
+  freeze(coupler, indices, `${label(node)} takes its indices from them`);
+  const axis = fromFront(intAttribute(node, "axis", 0), shape.length);
+  if (axis !== layout.axis) {
+    const shift = axis < layout.axis ? indicesShape.length - 1 : 0;
+    coupler.layouts.set(node.outputs[0], { axis: layout.axis + shift, atoms: layout.atoms });
+    return;
+  }
+  const picked = integersOf(coupler.network, indices)?.map((index) => fromFront(index, shape[axis]));
+  if (!picked) freeze(coupler, data, `${label(node)} picks channels by computed indices`);
+  else if (indicesShape.length === 1) {
+    coupler.layouts.set(node.outputs[0], { axis, atoms: Int32Array.from(picked, (i) => layout.atoms[i]) });
+  } else {
+    const atoms = Int32Array.from(layout.atoms);
+    coupler.atoms.freeze(atoms, `${label(node)} picks channels one by one`);
+  }
+};
+
+/** Amounts that a Pad adds before and after each axis, or undefined where they are computed. */
+export function padAmounts(
+  network: Network,
+  node: Node,
+  rank: number,
+): { readonly before: number[]; readonly after: number[] } | undefined {
+  const [, padsInput, , axesInput] = node.inputs as readonly (string | undefined)[];
+  const pads = node.inputs.length > 1 ? integersOf(network, padsInput) : intsAttribute(node, "pads", []);
+  const withAxes = axesInput !== undefined && axesInput !== "";
+  const axes = withAxes ? integersOf(network, axesInput) : Array.from({ length: rank }, (_, axis) => axis);
+  if (!pads || !axes) return undefined;
+  const before = Array.from({ length: rank }, () => 0);
+  const after = Array.from({ length: rank }, () => 0);
+  for (const [i, axis] of axes.entries()) {
+    before[fromFront(axis, rank)] = pads[i];
+    after[fromFront(axis, rank)] = pads[i + axes.length];
+  }
+  return { before, after };
+}
+
+/** Pad: zeros along the channels are new atoms, which Add then ties to their partners. */
+export const pad: Rule = (coupler, node) => {
+  const layout = layoutOf(coupler, node, node.inputs[0]);
+  const rank = shapeOf(coupler, node.inputs[0])?.length;
+  if (!layout || rank === undefined) return;
+  const amounts = padAmounts(coupler.network, node, rank);
+  if (!amounts) {
+    freezeInputs(coupler, node, "pads by computed amounts");
+    return;
+  }
+  const [before, after] = [amounts.before[layout.axis], amounts.after[layout.axis]];
+  if (
+    before < 0 ||
+    after < 0 ||
+    ((before > 0 || after > 0) && stringAttribute(node, "mode", "constant") !== "constant")
+  ) {
+    freezeInputs(coupler, node, "pads the channels with other channels, or crops them");
+    return;
+  }
+  const atoms = Int32Array.from([
+    ...coupler.atoms.fresh(before),
+    ...layout.atoms,
+    ...coupler.atoms.fresh(after),
+  ]);
+  coupler.layouts.set(node.outputs[0], { axis: layout.axis, atoms });
+};

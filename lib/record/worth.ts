@@ -1,0 +1,82 @@
+/** What the choice of filters is worth: ETL beside each control of the same widths, over all runs. */
+import { groupBy } from "../core/group-by.ts";
+import type { RunRecord } from "./record.ts";
+import { controlsOf, prunedOf, seedOf } from "./models.ts";
+import { recordsByTask } from "./tasks.ts";
+import { spread } from "../math/statistics.ts";
+import { variantsOf } from "./sweep.ts";
+
+/** ETL minus one control, in accuracy on the test part. */
+export interface Worth {
+  /** Name and title of the control. */
+  readonly control: string;
+  readonly title: string;
+  /** Mean over the tasks. */
+  readonly difference: number;
+  /**
+   * Standard error of `difference` by what seeds do: the deviation within a task, pooled over tasks. Absent where no task
+   * has two seeds.
+   */
+  readonly error?: number;
+  readonly tasks: readonly TaskWorth[];
+}
+
+export interface TaskWorth {
+  readonly task: string;
+  readonly backbone: string;
+  /** Mean over the seeds. */
+  readonly difference: number;
+  readonly seeds: number;
+}
+
+/**
+ * One entry for each control, in the order in which they appear. Networks of one run are compared with each other: they saw the
+ * same pictures, so that what a seed's draw of pictures does to both falls out. Gammas of one task and seed are averaged
+ * first; variants are left out, and a run that was put in twice counts once.
+ */
+export function worthOfSelection(runs: readonly RunRecord[]): Worth[] {
+  const records = runs.flatMap(recordsByTask);
+  const variants = variantsOf(records);
+  const pairs = new Map<string, Pair>();
+  for (const [i, record] of records.entries()) {
+    const pruned = prunedOf(record);
+    if (variants[i] !== "" || pruned === undefined) continue;
+    const place = { task: record.task.name, backbone: record.backbone.name, seed: seedOf(record) };
+    for (const { name, title, test } of controlsOf(record)) {
+      const difference = pruned.test.accuracy - test.accuracy;
+      pairs.set(JSON.stringify([name, place, record.gamma]), { control: name, title, ...place, difference });
+    }
+  }
+  return Array.from(groupBy(pairs.values(), ({ control }) => control).values(), worthOf);
+}
+
+interface Pair extends Omit<TaskWorth, "seeds"> {
+  readonly control: string;
+  readonly title: string;
+  readonly seed: number;
+}
+
+function worthOf(pairs: readonly [Pair, ...Pair[]]): Worth {
+  const [{ control, title }] = pairs;
+  const byTask = groupBy(pairs, ({ task, backbone }) => JSON.stringify([task, backbone]));
+  const each = Array.from(byTask.values(), (own) => ({ ...own[0], differences: overGammas(own) }));
+  const tasks = each.map(({ task, backbone, differences }): TaskWorth => {
+    return { task, backbone, difference: spread(differences).mean, seeds: differences.length };
+  });
+  const difference = spread(tasks.map((one) => one.difference)).mean;
+  const freedom = tasks.reduce((sum, { seeds }) => sum + seeds - 1, 0);
+  if (freedom === 0) return { control, title, difference, tasks };
+  const squares = each.reduce(
+    (sum, { differences }) => sum + (differences.length - 1) * spread(differences).sd ** 2,
+    0,
+  );
+  const inverse = tasks.reduce((sum, { seeds }) => sum + 1 / seeds, 0);
+  const error = Math.sqrt((squares / freedom) * inverse) / tasks.length;
+  return { control, title, difference, error, tasks };
+}
+
+/** The difference of every seed, mean over its gammas. */
+function overGammas(pairs: readonly Pair[]): number[] {
+  const bySeed = groupBy(pairs, ({ seed }) => seed);
+  return Array.from(bySeed.values(), (own) => spread(own.map(({ difference }) => difference)).mean);
+}

@@ -1,0 +1,231 @@
+/** What many runs say together: the paper's Table 1 and its figures 4 to 6, mean and deviation over seeds. */
+import type { RunRecord } from "../../record/record.ts";
+import type { Spread } from "../../math/statistics.ts";
+import { sweepRows, type SweepRow } from "../../record/sweep.ts";
+import { worthOfSelection, type Worth } from "../../record/worth.ts";
+import { axisOf, layoutOf } from "../client/figures.ts";
+import type { Figure } from "../client/dom.ts";
+import { html, plotText, type Markup } from "../escape.ts";
+import { formatBytes, formatChange, formatGamma, formatMs, formatPoints, formatSi } from "../format.ts";
+import { plural } from "./facts.ts";
+import { looksOf, short } from "../plots.ts";
+import { plot, type Scope } from "../section.ts";
+import { renderTable, text, type Cell, type Row } from "../tables.ts";
+
+/** Whether the runs repeat a task with other seeds or gammas, so that there is something to sum up. */
+export function isSweep(records: readonly RunRecord[]): boolean {
+  const tasks = new Set(records.map((record) => `${record.task.name} ${record.backbone.name}`));
+  return records.length > tasks.size;
+}
+
+/** Table 1 and the trade-off curves over all runs. */
+export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Markup {
+  const rows = sweepRows(records);
+  const most = Math.max(...rows.map(({ seeds }) => seeds.length));
+  const withError = rows.some(({ mae }) => mae !== undefined);
+  const over = most > 1 ? `mean ± standard deviation over up to ${most} seeds` : "one seed";
+  return html`${renderTable({
+    id: "table1",
+    caption: html`Accuracy and cost by task and gamma
+      <span>${over}; in brackets: the change against the baseline.</span>`,
+    tall: rows.length > 14,
+    columns: [
+      { label: "Task" },
+      { label: "Network", wide: true },
+      { label: "Gamma", numeric: true },
+      { label: "Seeds", numeric: true },
+      { label: "Accuracy", numeric: true },
+      ...(withError ? [{ label: "Mean error", numeric: true }] : []),
+      { label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" },
+      { label: "FLOPs", numeric: true, csv: "FLOPs (2 x MACs)" },
+      { label: "Size", numeric: true, csv: "bytes" },
+      { label: "CPU inference", numeric: true, csv: "cpu median (ms)" },
+    ],
+    rows: rows.map((row) => tableRow(row, withError)),
+    note: "Accuracy on the test part. Regression: share within the task's tolerance, and mean absolute error in the label's unit. FLOPs are twice the MACs.",
+  })}
+  ${worthList(records)} ${figures(scope, rows)}`;
+}
+
+/** What the choice of filters is worth, in a sentence for each control; nothing where no run has one. */
+export function worthList(records: readonly RunRecord[]): Markup {
+  const all = worthOfSelection(records);
+  if (all.length === 0) return html``;
+  return html`<h3>What the choice of filters is worth</h3>
+    <p>
+      Accuracy on the test part, ETL minus control, network beside network of the same run, then the mean over
+      seeds and over tasks. The uncertainty is the standard error over seeds.
+    </p>
+    <ul>
+      ${all.map((worth) => html`<li>${worthSentence(worth)}</li>`)}
+    </ul>`;
+}
+
+function worthSentence({ title, difference, error, tasks }: Worth): Markup {
+  const each = tasks
+    .map((one) => `${one.task} ${formatPoints(one.difference)}, ${plural(one.seeds, "seed")}`)
+    .join("; ");
+  const verdict =
+    error === undefined
+      ? "one seed of each task does not tell what chance does"
+      : Math.abs(difference) < 2 * error
+        ? "less than twice its standard error: these runs do not show that the choice of filters matters"
+        : difference > 0
+          ? "ETL is ahead by more than twice the standard error"
+          : "the control is ahead by more than twice the standard error";
+  return html`${title}: <strong>${formatPoints(difference, error)}</strong> on the mean over
+    ${plural(tasks.length, "task")} (${each}): ${verdict}.`;
+}
+
+function spreadCell({ mean, sd }: Spread, n: number, show: (value: number) => string): Cell {
+  return text(n > 1 ? `${show(mean)} ± ${show(sd).replace(/ ?%$/, "")}` : show(mean), mean);
+}
+
+function percentOf(value: number): string {
+  return `${(100 * value).toFixed(1)} %`;
+}
+
+function tableRow(row: SweepRow, withError: boolean): Row {
+  const n = row.seeds.length;
+  const changed = (shown: string, share: number | undefined): Markup =>
+    share === undefined || share === 1
+      ? html`${shown}`
+      : html`${shown} <small class="change">(${formatChange(share)})</small>`;
+  const digits = row.mae !== undefined && row.mae.mean >= 10 ? 1 : 2;
+  const error =
+    row.mae === undefined ? text("–", "") : spreadCell(row.mae, n, (value) => value.toFixed(digits));
+  return {
+    strong: row.network === "pruned" && row.variant === "",
+    cells: [
+      text(row.task),
+      text(row.variant === "" ? nameOf(row) : `${nameOf(row)} (${row.variant})`),
+      row.gamma === undefined ? text("–", "") : text(formatGamma(row.gamma), row.gamma),
+      text(n),
+      spreadCell(row.accuracy, n, percentOf),
+      ...(withError ? [error] : []),
+      row.network === "baseline" ? text("–", "") : spreadCell(row.kept, n, percentOf),
+      text(changed(formatSi(2 * row.macs), row.macsShare), 2 * row.macs),
+      text(changed(formatBytes(row.bytes), row.bytesShare), row.bytes),
+      row.cpuMs === undefined ? text("–", "") : text(changed(formatMs(row.cpuMs), row.cpuShare), row.cpuMs),
+    ],
+  };
+}
+
+/** A title without the gamma of the run it was first seen in. */
+function nameOf(row: SweepRow): string {
+  return row.network === "pruned" ? "ETL" : row.title;
+}
+
+interface Axes {
+  readonly x: (row: SweepRow) => number | undefined;
+  readonly y: (row: SweepRow) => Spread | undefined;
+  readonly xaxis: Record<string, unknown>;
+  readonly yaxis: Record<string, unknown>;
+}
+
+const palette = ["--c1", "--c2", "--c3", "--c4", "--c6", "--c5"];
+
+/** One line for each task and network over the gammas. */
+function lines(rows: readonly SweepRow[], axes: Axes): Figure {
+  const touched = rows.filter(({ gamma }) => gamma !== undefined);
+  const tasks = [...new Set(rows.map(({ task }) => task))];
+  const kinds = [...new Set(touched.map(({ network, variant }) => `${network} ${variant}`))];
+  const looks = looksOf(["pruned", ...kinds]);
+  const data = tasks.flatMap((task, t) =>
+    kinds.flatMap((kind) => {
+      const own = touched
+        .filter((row) => row.task === task && `${row.network} ${row.variant}` === kind)
+        .flatMap((row) => {
+          const [x, y] = [axes.x(row), axes.y(row)];
+          return x === undefined || y === undefined ? [] : [{ row, x, y }];
+        })
+        .sort((a, b) => a.x - b.x);
+      if (own.length === 0) return [];
+      const look = looks.get(kind === "pruned " ? "pruned" : kind);
+      const color = tasks.length > 1 ? palette[t % palette.length] : look?.color;
+      const [{ row }] = own;
+      const name = row.variant === "" ? nameOf(row) : `${nameOf(row)}, ${row.variant}`;
+      return [
+        {
+          type: "scatter",
+          mode: "lines+markers",
+          name: plotText(tasks.length > 1 ? `${task}: ${name}` : name),
+          x: own.map((point) => short(point.x)),
+          y: own.map((point) => short(point.y.mean)),
+          error_y: {
+            type: "data",
+            array: own.map((point) => short(point.y.sd)),
+            color,
+            thickness: 1.2,
+            width: 4,
+          },
+          text: own.map((point) => `gamma ${formatGamma(point.row.gamma ?? 0)}`),
+          line: { color, width: 2, dash: look?.dash },
+          marker: { color, size: 8, symbol: look?.symbol },
+          hovertemplate: "%{text}: %{y}<extra>%{fullData.name}</extra>",
+        },
+      ];
+    }),
+  );
+  return { data, layout: layoutOf(400, { xaxis: axes.xaxis, yaxis: axes.yaxis }) };
+}
+
+const only = (value: number | undefined): Spread | undefined =>
+  value === undefined ? undefined : { mean: value, sd: 0 };
+const gammaAxis = axisOf("gamma");
+
+function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
+  // A single point would be given room on both sides: no share lies below 0 or above 1.
+  const bounds = { autorangeoptions: { minallowed: 0, maxallowed: 1.02 } };
+  const share = (title: string): Record<string, unknown> => axisOf(title, { tickformat: ".0%", ...bounds });
+  const kept = axisOf("accuracy over the baseline’s", { tickformat: ".1%" });
+  const made: readonly (readonly [string, string, string, Axes])[] = [
+    [
+      "kept-macs",
+      "Accuracy kept against the MACs that are left",
+      "Up and to the left is better. A control has exactly the widths of the ETL network at the same gamma: only the choice of filters (or the start) differs. Bars: one standard deviation over seeds.",
+      { x: (row) => row.macsShare, y: (row) => row.kept, xaxis: share("MACs left"), yaxis: kept },
+    ],
+    [
+      "kept-size",
+      "Accuracy kept against size reduction (the paper’s figure 6)",
+      "How much smaller the stored parameters became.",
+      { x: (row) => 1 - row.bytesShare, y: (row) => row.kept, xaxis: share("size reduction"), yaxis: kept },
+    ],
+    [
+      "macs-size",
+      "MACs against size reduction (the paper’s figure 6)",
+      "Size and computation do not shrink together: early layers compute much and store little.",
+      {
+        x: (row) => 1 - row.bytesShare,
+        y: (row) => only(row.macsShare),
+        xaxis: share("size reduction"),
+        yaxis: share("MACs left"),
+      },
+    ],
+    [
+      "cpu-gamma",
+      "CPU inference time against gamma (the paper’s figure 5)",
+      "Median time of one image in each run; machines and loads may differ between runs.",
+      { x: (row) => row.gamma, y: (row) => only(row.cpuMs), xaxis: gammaAxis, yaxis: axisOf("ms per image") },
+    ],
+    [
+      "epoch-gamma",
+      "Training time of an epoch against gamma (the paper’s figure 4)",
+      "Median over the epochs of a run.",
+      {
+        x: (row) => row.gamma,
+        y: (row) => only(row.epochSeconds),
+        xaxis: gammaAxis,
+        yaxis: axisOf("seconds"),
+      },
+    ],
+  ];
+  return made.map(([name, title, words, axes]) =>
+    plot(scope, name, lines(rows, axes), {
+      title,
+      text: words,
+      label: `${title}, by task and network. The table above holds the numbers.`,
+    }),
+  );
+}

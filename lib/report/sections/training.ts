@@ -1,0 +1,81 @@
+/** How the networks were trained: loss and validation accuracy per epoch, and what an epoch took. */
+import { orderedModels } from "../../record/models.ts";
+import type { ModelRecord } from "../../record/record.ts";
+import { median } from "../../math/statistics.ts";
+import { html } from "../escape.ts";
+import { isTraining } from "./facts.ts";
+import { formatCount, formatDigits, formatPercent, formatSeconds } from "../format.ts";
+import { accuracyFigure, lossFigure, trainedModels } from "../plots.ts";
+import { plot, type Scope, type Section } from "../section.ts";
+import { renderTable, text, type Row } from "../tables.ts";
+
+function trainingRow(model: ModelRecord): Row {
+  const { history, bestEpoch, learningRate } = model;
+  const best = history.find((epoch) => epoch.epoch === bestEpoch);
+  const start = history.find((epoch) => epoch.epoch === 0);
+  const seconds = median(history.filter((epoch) => epoch.epoch > 0).map((epoch) => epoch.seconds));
+  const epochs = history.filter((epoch) => epoch.epoch > 0).length;
+  return {
+    strong: model.name === "pruned",
+    cells: [
+      text(model.title),
+      text(formatCount(epochs), epochs),
+      bestEpoch === undefined
+        ? text("–", "")
+        : text(best?.averaged === true ? `${bestEpoch}, mean` : String(bestEpoch), bestEpoch),
+      start ? text(formatPercent(start.valAccuracy), start.valAccuracy) : text("–", ""),
+      best ? text(formatPercent(best.valAccuracy), best.valAccuracy) : text("–", ""),
+      learningRate === undefined ? text("–", "") : text(formatDigits(learningRate, 1), learningRate),
+      seconds === undefined ? text("–", "") : text(formatSeconds(seconds), seconds),
+    ],
+  };
+}
+
+/** Curves and table of the training. */
+export function trainingSection(scope: Scope): Section | undefined {
+  const { record } = scope;
+  const models = trainedModels(record);
+  if (models.length === 0) return undefined;
+  const names = models.map((model) => model.title).join(", ");
+  const averaged = models.some((model) =>
+    model.history.some(({ epoch, averaged = false }) => averaged && epoch === model.bestEpoch),
+  );
+  return {
+    id: `${scope.id}-training`,
+    title: "Training",
+    body: html`<p class="plain">
+        Epoch 0 is the state before the first training
+        step${isTraining(record) ? "." : ": the head is already solved in closed form there."} The epoch with
+        the best validation accuracy is kept (ringed), epoch 0 included; the test part is used once, at the
+        end.
+      </p>
+      <div class="pair">
+        ${plot(scope, "accuracy", accuracyFigure(record), {
+          title: "Validation accuracy",
+          text: html`On ${formatCount(record.dataset.val)} faces cut from the training part.`,
+          label: `Validation accuracy per epoch of ${names}. The table of the training holds the main numbers.`,
+        })}${plot(scope, "loss", lossFigure(record), {
+          title: "Loss",
+          text: "Solid: validation. Dotted, same colour: training.",
+          label: `Validation and training loss per epoch of ${names}.`,
+        })}
+      </div>
+      ${renderTable({
+        id: `${scope.id}-epochs`,
+        caption: "Training runs",
+        columns: [
+          { label: "Network", wide: true },
+          { label: "Epochs", numeric: true },
+          { label: "Kept epoch", numeric: true },
+          { label: "Validation accuracy at epoch 0", numeric: true, csv: "validation accuracy at epoch 0" },
+          { label: "at the kept epoch", numeric: true, csv: "validation accuracy at the kept epoch" },
+          { label: "Learning rate", numeric: true },
+          { label: "Time per epoch", numeric: true, csv: "median seconds per epoch" },
+        ],
+        rows: orderedModels(record)
+          .filter((model) => model.history.length > 0)
+          .map(trainingRow),
+        note: `${averaged ? "Mean: the mean of the weights of the second half's epochs, up to the kept one, was better than the epoch's own. " : ""}Time per epoch: median, ${record.environment.engine}, ${record.environment.cpu}.`,
+      })}`,
+  };
+}

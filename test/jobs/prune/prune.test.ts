@@ -1,0 +1,179 @@
+import { expect } from "chai";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isEtlError } from "../../../lib/core/errors.ts";
+import type { Progress } from "../../../lib/core/progress.ts";
+import type { RunMetrics } from "../../../lib/record/record.ts";
+import { silent } from "../../../lib/core/progress.ts";
+import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
+import { facesOfRun } from "../../../lib/jobs/prune/faces.ts";
+import { openModel } from "../../../lib/jobs/run/model.ts";
+import { prune } from "../../../lib/jobs/prune/prune.ts";
+import { evaluateModel, predictImages } from "../../../lib/jobs/use/services.ts";
+
+describe("prune, end to end on drawn faces", function () {
+  this.timeout(240_000);
+  let root: string;
+  let options: PruneOptions;
+
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), "etl-prune-"));
+    options = {
+      task: "gender",
+      data: "synthetic:160",
+      out: join(root, "run"),
+      cacheDir: join(root, "cache"),
+      gamma: 0.3,
+      epochs: 2,
+      baselineEpochs: 1,
+      learningRates: [1e-4],
+      runs: 5,
+      seed: 3,
+    };
+  });
+  after(() => rm(root, { recursive: true, force: true }));
+
+  it("leaves a smaller network, its measurements and a report", async () => {
+    const record = await prune(options);
+    const metrics = JSON.parse(await readFile(join(options.out, "metrics.json"), "utf8")) as RunMetrics;
+    expect(metrics.pruned.macs).to.be.lessThan(0.7 * metrics.baseline.macs);
+    expect(metrics.pruned.params).to.be.lessThan(0.4 * metrics.baseline.params);
+    expect(metrics.reduction.macs).to.be.closeTo(1 - metrics.pruned.macs / metrics.baseline.macs, 1e-12);
+    expect(metrics.pruned.accuracy).to.be.greaterThan(0.6);
+    expect(metrics.pruned.cpuMs).to.be.greaterThan(0);
+    expect(record.models.map(({ name }) => name)).to.deep.equal(["baseline", "probe", "pruned"]);
+    const stages = ["evaluate:baseline", "evaluate:probe", "evaluate:pruned", "profile"];
+    const total = stages.reduce((sum, stage) => sum + (record.seconds[stage] ?? NaN), 0);
+    expect(metrics.seconds.evaluate).to.be.closeTo(total, 1e-9);
+    for (const file of [
+      "run.json",
+      "curves.json",
+      "plan.json",
+      "pruned.onnx",
+      "baseline.onnx",
+      "history.json",
+      "report.html",
+    ]) {
+      expect(existsSync(join(options.out, file)), file).to.equal(true);
+    }
+    expect(
+      (await readdir(options.out)).filter((name) => name.endsWith(".tmp") || name === "lock.json"),
+    ).to.deep.equal([]);
+  });
+
+  it("does not do again what is done, and gives the same numbers", async () => {
+    const before = JSON.parse(await readFile(join(options.out, "metrics.json"), "utf8")) as RunMetrics;
+    const labels: string[] = [];
+    const progress: Progress = { ...silent, start: (label) => void labels.push(label) };
+    await prune({ ...options, progress });
+    expect(labels.filter((label) => /harvest|training|epoch|refit/.test(label))).to.deep.equal([]);
+    const after = JSON.parse(await readFile(join(options.out, "metrics.json"), "utf8")) as RunMetrics;
+    expect(after).to.deep.equal(before);
+  });
+
+  it("puts pictures of people into the report where they are asked for, and nowhere else", async () => {
+    const read = (name: string): Promise<string> => readFile(join(options.out, name), "utf8");
+    expect(await read("report.html")).not.to.contain("data:image/webp");
+    const warnings: string[] = [];
+    const progress: Progress = { ...silent, warn: (text) => void warnings.push(text) };
+    const record = await prune({ ...options, withImages: true, progress });
+    expect(warnings.join()).to.contain("pictures of people from synthetic faces");
+    const pictures = (await read("report.html")).match(/data:image\/webp;base64,[\w+/=]+/g) ?? [];
+    expect(pictures.length).to.be.within(6 * 12, 6 * 24);
+    expect(await read("record.json")).not.to.contain("webp");
+    const faces = await facesOfRun(options.out, record, { progress: silent });
+    expect(
+      faces.flatMap(({ highest, lowest }) => [...highest, ...lowest]).map(({ webp }) => webp),
+    ).to.have.length(pictures.length);
+    for (const { tap, filter, highest, lowest } of faces) {
+      expect(record.curves.find((curve) => curve.tap === tap)?.keep).to.include(filter);
+      const responses = [...highest, ...lowest].map(({ response }) => response);
+      expect(responses).to.deep.equal(responses.toSorted((a, b) => b - a));
+      expect([responses[0] > 0.5, (responses.at(-1) ?? 0) < 0]).to.deep.equal([true, true]);
+    }
+    const columns = new Set(record.groups?.map(({ column }) => column));
+    expect([...columns]).to.deep.equal(["age", "emotion", "valence", "yaw"]);
+    const emotion = record.groups?.filter(({ column }) => column === "emotion") ?? [];
+    const right = emotion.reduce((sum, { n, accuracy }) => sum + n * accuracy["pruned"], 0);
+    const pruned = record.models.find(({ name }) => name === "pruned")?.test;
+    expect(right / 40).to.be.closeTo(pruned?.accuracy ?? 0, 1e-9);
+  });
+
+  it("stopped in every stage and run again, it ends with the same accuracy and the same network", async () => {
+    const reference = await readFile(join(options.out, "pruned.onnx"));
+    const out = join(root, "stopped");
+    const stops = ["harvest", "baseline, epoch 1", "refit", "pruned, epoch 1", "pruned, epoch 2", "evaluate"];
+    for (const stop of stops) {
+      const abort = new AbortController();
+      let armed = false;
+      const progress: Progress = {
+        ...silent,
+        start: (label) => void (armed = label.startsWith(stop)),
+        update: () => {
+          if (armed) abort.abort();
+        },
+      };
+      const outcome: unknown = await prune({ ...options, out, progress, signal: abort.signal }).catch(
+        (error: unknown) => error,
+      );
+      expect(isEtlError(outcome, "interrupted"), `${stop}: ${String(outcome)}`).to.equal(true);
+    }
+    const record = await prune({ ...options, out });
+    expect(Buffer.compare(await readFile(join(out, "pruned.onnx")), reference)).to.equal(0);
+    const metrics = JSON.parse(await readFile(join(options.out, "metrics.json"), "utf8")) as RunMetrics;
+    expect(record.models.find(({ name }) => name === "pruned")?.test.accuracy).to.equal(
+      metrics.pruned.accuracy,
+    );
+  });
+
+  it("another gamma keeps the harvest and leaves nothing of the old plan", async () => {
+    const labels: string[] = [];
+    const progress: Progress = { ...silent, start: (label) => void labels.push(label) };
+    const record = await prune({ ...options, gamma: 0.6, epochs: 0, baselineEpochs: 1, progress });
+    expect(labels.filter((label) => label === "harvest").length).to.be.lessThan(3);
+    expect(record.gamma).to.equal(0.6);
+    const plan = JSON.parse(await readFile(join(options.out, "plan.json"), "utf8")) as { gamma: number };
+    expect(plan.gamma).to.equal(0.6);
+    const zoomed = await prune({ ...options, gamma: 0.6, epochs: 0, baselineEpochs: 1, zoom: 0.3 });
+    const lossOf = ({ models }: typeof record): number | undefined =>
+      models.find(({ name }) => name === "baseline")?.history[1].trainLoss;
+    expect(lossOf(zoomed)).to.be.a("number").and.not.equal(lossOf(record));
+  });
+
+  it("predicts with the run and evaluates it on labelled faces", async () => {
+    const evaluation = await evaluateModel(options.out, {
+      data: "synthetic:160",
+      split: "test",
+      cacheDir: join(root, "cache"),
+    });
+    const model = await openModel(options.out);
+    expect(model.crop).to.deep.equal(evaluation.crop);
+    expect(model.task?.name).to.equal("gender");
+    expect(evaluation.n).to.be.greaterThan(20);
+    expect(evaluation.accuracy).to.be.within(0.4, 1);
+    const error: unknown = await predictImages(options.out, [join(root, "missing.jpg")]).catch(
+      (e: unknown) => e,
+    );
+    expect(isEtlError(error, "data") && error.message).to.contain("missing.jpg");
+  });
+
+  for (const [what, wrong, kind, text] of [
+    ["an unknown task", { task: "gendre" }, "usage", "gendre"],
+    ["gamma outside [0, 1)", { gamma: 1 }, "usage", "--gamma"],
+    ["a shift of the whole picture", { shift: 1 }, "usage", "--shift"],
+    ["a zoom below 0", { zoom: -0.1 }, "usage", "--zoom"],
+    ["a missing column", { label: "Mail" }, "usage", "Mail"],
+    ["a missing folder", { data: "/does/not/exist" }, undefined, "/does/not/exist"],
+    ["an unknown backbone", { backbone: "face-resnt" }, "usage", "face-resnt"],
+  ] as const) {
+    it(`answers ${what} with what was found`, async () => {
+      const error: unknown = await prune({ ...options, out: join(root, "wrong"), ...wrong }).catch(
+        (e: unknown) => e,
+      );
+      expect(isEtlError(error, kind), String(error)).to.equal(true);
+      expect((error as Error).message).to.contain(text);
+    });
+  }
+});

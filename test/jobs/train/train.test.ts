@@ -1,0 +1,179 @@
+import { expect } from "chai";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writeSafetensors } from "../../../lib/formats/safetensors.ts";
+import { buildMobilenetV1 } from "../../../lib/backbones/nets/mobilenet-v1.ts";
+import { architectures } from "../../../lib/backbones/nets/light.ts";
+import { initialise } from "../../../lib/backbones/initialise.ts";
+import { isEtlError } from "../../../lib/core/errors.ts";
+import { readBytes } from "../../../lib/core/files.ts";
+import { silent, type Progress } from "../../../lib/core/progress.ts";
+import type { RunRecord } from "../../../lib/record/record.ts";
+import { readOnnx } from "../../../lib/formats/onnx/read.ts";
+import { openModel } from "../../../lib/jobs/run/model.ts";
+import { evaluateModel } from "../../../lib/jobs/use/services.ts";
+import { train } from "../../../lib/jobs/train/train.ts";
+import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
+
+describe("train, on drawn faces", function () {
+  this.timeout(120_000);
+  let root: string;
+  let options: TrainOptions;
+
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), "etl-train-"));
+    options = {
+      arch: "mobilenet-v1",
+      task: "gender",
+      data: "synthetic:100",
+      out: join(root, "run"),
+      cacheDir: join(root, "cache"),
+      width: 0.25,
+      size: 32,
+      epochs: 2,
+      batchSize: 16,
+      runs: 2,
+      thresholds: "adaptive",
+      thresholdRate: 0.2,
+      lossWeights: "dynamic",
+      positiveWeight: true,
+      seed: 3,
+    };
+  });
+  after(() => rm(root, { recursive: true, force: true }));
+
+  const evaluated = async (run: string): Promise<number> =>
+    (await evaluateModel(run, { data: "synthetic:100", split: "test", cacheDir: join(root, "cache") }))
+      .accuracy;
+
+  it("leaves a model that measures as it was measured, its thresholds in it", async () => {
+    const result = await train(options);
+    expect(result).to.deep.include({ arch: "mobilenet-v1", task: "gender", others: [] });
+    expect(result.trained.macs).to.be.within(5e5, 2e6);
+    expect(result.trained.cpuMs).to.be.greaterThan(0);
+    expect(await evaluated(options.out)).to.equal(result.trained.accuracy);
+    const history = JSON.parse(await readFile(join(options.out, "history.json"), "utf8")) as {
+      trained: {
+        history: unknown[];
+        states: { losses: number[]; thresholds: number[]; weights: number[] }[];
+      };
+    };
+    expect(history.trained.history).to.have.length(3);
+    const { states } = history.trained;
+    const decided = states[result.bestEpoch].thresholds[0] !== 0;
+    expect(result.atZero !== undefined).to.equal(decided);
+    expect(states.map(({ thresholds }) => thresholds[0] !== 0)).to.include(true);
+    expect(states[0].weights).to.deep.equal([1]);
+    const losses = states.map(({ losses: [loss] }) => loss);
+    for (const epoch of [1, 2]) {
+      // DMM-CNN, eq. 4, from one epoch to the next.
+      const change = Math.abs(losses[epoch] - losses[epoch - 1]) / losses[epoch - 1];
+      expect(states[epoch].weights[0]).to.be.closeTo(change, 1e-12);
+    }
+    const record = JSON.parse(await readFile(join(options.out, "record.json"), "utf8")) as RunRecord;
+    expect(record.models.map(({ name }) => name)).to.deep.equal(["mobilenet-v1"]);
+    expect(await readFile(join(options.out, "report.html"), "utf8")).to.contain(
+      "MobileNetV1, width 0.25, 32x32",
+    );
+    expect((await openModel(options.out)).task?.name).to.equal("gender");
+  });
+
+  it("stopped in every stage and run again, it ends with the same network", async () => {
+    const out = join(root, "stopped");
+    for (const stop of ["mobilenet-v1, epoch 2", "evaluate"]) {
+      const abort = new AbortController();
+      const progress: Progress = {
+        ...silent,
+        start: (label) => {
+          if (label.startsWith(stop)) abort.abort();
+        },
+      };
+      const outcome: unknown = await train({ ...options, out, progress, signal: abort.signal }).catch(
+        (error: unknown) => error,
+      );
+      expect(isEtlError(outcome, "interrupted"), `${stop}: ${String(outcome)}`).to.equal(true);
+    }
+    await train({ ...options, out });
+    const [again, once] = await Promise.all(
+      [out, options.out].map(async (run) => readFile(join(run, "model.onnx"))),
+    );
+    expect(Buffer.compare(again, once)).to.equal(0);
+  });
+
+  it("numbers are learned in units of their spread and come out in years", async () => {
+    const out = join(root, "age");
+    const wide = { ...options, out, arch: "shufflenet-v2", width: 0.5, task: "age" } as const;
+    const result = await train({ ...wide, thresholds: "fixed", lossWeights: "equal", positiveWeight: false });
+    expect(await evaluated(out)).to.equal(result.trained.accuracy);
+  });
+
+  it("several tasks share one network, judged on ten parts of each picture", async () => {
+    const out = join(root, "joint");
+    const { data } = options;
+    const result = await train({
+      arch: "lmtcnn-1-1",
+      task: "age-group,gender",
+      out,
+      size: 67,
+      epochs: 1,
+      data,
+      cacheDir: join(root, "cache"),
+      runs: 2,
+    });
+    expect(result.task).to.equal("age-group");
+    expect(result.others.map(({ task }) => task)).to.deep.equal(["gender"]);
+    const outputs = readOnnx(await readBytes(join(out, "outputs.onnx")), { name: "outputs" }).outputs;
+    expect(outputs.map(({ name, shape }) => [name, shape[1]])).to.deep.equal([
+      ["prediction", 8],
+      ["gender", 1],
+    ]);
+  });
+
+  for (const { name } of architectures) {
+    it(`${name} leaves a model for its task`, async () => {
+      const out = join(root, `arch-${name}`);
+      const size = name === "dmm-cnn" ? 96 : name.startsWith("l") ? 112 : 32;
+      const epochs = name === "dmm-cnn" || name.startsWith("resnet") ? 0 : 1;
+      const own = { arch: name, task: "gender", data: "synthetic:60", cacheDir: join(root, "cache"), out };
+      await train({ ...own, size, epochs, batchSize: 8, runs: 1 });
+      const { network } = await openModel(out);
+      const outputs = network.outputs.map((output) => [output.name, output.shape[1]]);
+      expect(outputs).to.deep.equal([["prediction", 1]]);
+    });
+  }
+
+  it("the trunk's weights can come from a file", async () => {
+    const other = initialise(buildMobilenetV1({ width: 0.25, classes: 7 }), 9);
+    const path = join(root, "trunk.safetensors");
+    await writeFile(path, writeSafetensors(other.parameters));
+    const out = join(root, "weights");
+    await train({ ...options, out, weights: path, epochs: 0 });
+    const network = readOnnx(await readBytes(join(out, "model.onnx")), { name: "model" });
+    const stem = network.parameters.get("conv_stem.weight");
+    expect(stem?.data).to.deep.equal(other.parameters.get("conv_stem.weight")?.data);
+    const error: unknown = await train({
+      ...options,
+      out: join(root, "no"),
+      width: 0.5,
+      weights: path,
+    }).catch((e: unknown) => e);
+    expect(isEtlError(error, "format"), String(error)).to.equal(true);
+  });
+
+  for (const [what, wrong, text] of [
+    ["an unknown architecture", { arch: "mobilenet-v3" }, "mobilenet-v3"],
+    ["a width that it does not have", { arch: "shufflenet-v2", width: 0.3 }, "one of 0.5, 1, 1.5, 2"],
+    ["yes/no options on numbers", { task: "age" }, "positive-weight"],
+    ["several tasks where only one is answered", { task: "gender,age" }, "one was needed"],
+    ["a split that is none", { split: "7:2" }, "three positive numbers"],
+  ] as const) {
+    it(`answers ${what} with what was found`, async () => {
+      const error: unknown = await train({ ...options, out: join(root, "wrong"), ...wrong }).catch(
+        (e: unknown) => e,
+      );
+      expect(isEtlError(error, "usage"), String(error)).to.equal(true);
+      expect((error as Error).message).to.contain(text);
+    });
+  }
+});

@@ -1,16 +1,9 @@
 /** Commands that tell: backbones, doctor, report, plan. */
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
-import { backboneEntries } from "../../lib/backbones/catalogue.ts";
 import { EtlError } from "../../lib/core/errors.ts";
 import { writeWhole } from "../../lib/core/files.ts";
-import { defaultCacheDir } from "../../lib/data/images/cache.ts";
-import { probeCuda, probeEngines } from "../../lib/engine/open.ts";
 import { version } from "../../lib/core/version.ts";
-import { readReportAssets } from "../../lib/report/assets.ts";
-import { facesOfRun } from "../../lib/jobs/prune/faces.ts";
-import { readRecords, runsOf } from "../../lib/jobs/many/records.ts";
-import { renderReport } from "../../lib/report/report.ts";
 import { flag, text, texts, type Command } from "../command.ts";
 import { imagesOptions } from "../options.ts";
 import { table } from "../table.ts";
@@ -20,7 +13,8 @@ export const backbonesCommand: Command = {
   describe: "The backbones that can be named",
   options: {},
   examples: [["etl backbones --json", "For other programs"]],
-  run: (_, context) => {
+  run: async (_, context) => {
+    const { backboneEntries } = await import("../../lib/backbones/catalogue.ts");
     const entries = backboneEntries().map(({ name, title, preprocessing, weights, source, licence }) => ({
       name,
       title,
@@ -35,7 +29,7 @@ export const backbonesCommand: Command = {
         entries.map((e) => [e.name, e.title, e.input, e.weights, e.licence]),
       ),
     );
-    return Promise.resolve(entries);
+    return entries;
   },
 };
 
@@ -45,6 +39,8 @@ export const doctorCommand: Command = {
   options: {},
   examples: [["etl doctor", "Before a long run"]],
   run: async (_, context) => {
+    const { defaultCacheDir } = await import("../../lib/data/images/cache.ts");
+    const { probeCuda, probeEngines } = await import("../../lib/engine/open.ts");
     const engines = await probeEngines();
     const cuda = await probeCuda();
     const used = engines.find(({ available }) => available);
@@ -90,10 +86,12 @@ export const reportCommand: Command = {
     ["etl report runs/gender --with-images --out faces.html", "With the faces that filters respond to"],
   ],
   run: async (args, context) => {
+    const { readRecords, runsOf } = await import("../../lib/jobs/many/records.ts");
     const given = texts(args, "runs");
     const runs = (await Promise.all(given.map(runsOf))).flat();
     const records = await readRecords(runs);
     if (flag(args, "with-images") === true) {
+      const { facesOfRun } = await import("../../lib/jobs/prune/faces.ts");
       for (const [i, run] of runs.entries())
         records[i] = { ...records[i], faces: await facesOfRun(run, records[i], context) };
     }
@@ -101,6 +99,8 @@ export const reportCommand: Command = {
     if (out === undefined) {
       throw new EtlError("usage", "report: several runs without --out, the name of the file was needed");
     }
+    const { readReportAssets } = await import("../../lib/report/assets.ts");
+    const { renderReport } = await import("../../lib/report/report.ts");
     const first = records.length === 1 ? records[0] : undefined;
     await writeWhole(out, renderReport(first ?? records, await readReportAssets()));
     context.print(out);

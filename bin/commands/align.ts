@@ -1,5 +1,4 @@
 /** Command align: raw photos become aligned crops. */
-import { alignFolder } from "../../lib/align/folder.ts";
 import { number, requiredText, type Command } from "../command.ts";
 
 /** Pictures left out that are printed one by one. */
@@ -22,6 +21,7 @@ export const alignCommand: Command = {
     ["etl align ~/photos ~/faces-224 --size 224 --padding 0.5", "Larger, with more room around the face"],
   ],
   run: async (args, context) => {
+    const { alignFolder } = await import("../../lib/align/folder.ts");
     const { engine, device, threads, progress, signal } = context;
     const result = await alignFolder(requiredText(args, "dir"), requiredText(args, "out"), {
       ...{ engine, device, threads, progress, signal },

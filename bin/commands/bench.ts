@@ -1,5 +1,4 @@
 /** Command bench: what a network costs on this machine. */
-import { benchBackbone } from "../../lib/jobs/use/bench.ts";
 import { number, requiredText, text, type Command } from "../command.ts";
 import { backboneOptions } from "../options.ts";
 import { table } from "../table.ts";
@@ -18,6 +17,7 @@ export const benchCommand: Command = {
     ["etl bench --backbone model.onnx --threads 1", "A model file, on one thread"],
   ],
   run: async (args, context) => {
+    const { benchBackbone } = await import("../../lib/jobs/use/bench.ts");
     const { engine, device, threads, progress, signal } = context;
     const result = await benchBackbone(requiredText(args, "backbone"), {
       ...{ engine, device, threads, progress, signal },

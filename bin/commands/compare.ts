@@ -1,10 +1,6 @@
 /** Many runs, pruned and trained, in one table and one page. */
 import { EtlError } from "../../lib/core/errors.ts";
 import { writeWhole } from "../../lib/core/files.ts";
-import { comparedNetworks, timedTogether } from "../../lib/jobs/many/compare.ts";
-import { readRecords, runsOf } from "../../lib/jobs/many/records.ts";
-import { readReportAssets } from "../../lib/report/assets.ts";
-import { renderReport } from "../../lib/report/report.ts";
 import { flag, text, texts, type Command } from "../command.ts";
 import { count, percent, table } from "../table.ts";
 
@@ -28,6 +24,8 @@ export const compareCommand: Command = {
     ],
   ],
   run: async (args, context) => {
+    const { comparedNetworks, timedTogether } = await import("../../lib/jobs/many/compare.ts");
+    const { readRecords, runsOf } = await import("../../lib/jobs/many/records.ts");
     const given = texts(args, "runs");
     const folders = (await Promise.all(given.map(runsOf))).flat();
     const read = await readRecords(folders);
@@ -64,6 +62,8 @@ export const compareCommand: Command = {
     context.print("* no other network is as accurate with as few MACs");
     const out = text(args, "out");
     if (out !== undefined) {
+      const { readReportAssets } = await import("../../lib/report/assets.ts");
+      const { renderReport } = await import("../../lib/report/report.ts");
       await writeWhole(out, renderReport(records, await readReportAssets()));
       context.print(out);
     }

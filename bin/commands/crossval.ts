@@ -1,7 +1,7 @@
 /** Cross-validation of light networks: quality, size and speed in one table. */
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
-import { crossval, type CrossvalResult, type FoldScores } from "../../lib/jobs/train/crossval.ts";
+import type { CrossvalResult, FoldScores } from "../../lib/jobs/train/crossval.ts";
 import { number, requiredText, text, type Command, type Context } from "../command.ts";
 import { count, table } from "../table.ts";
 import { architectureOptions, trainingOptions } from "./train.ts";
@@ -32,6 +32,7 @@ export const crossvalCommand: Command = {
     if (new Set(archs).size < archs.length) {
       throw new EtlError("usage", `--arch: ${arch} names one twice, every architecture once was needed`);
     }
+    const { crossval } = await import("../../lib/jobs/train/crossval.ts");
     const result = await crossval({
       ...options,
       archs,

@@ -1,6 +1,5 @@
 /** `etl cut`: data-free surgery on any model file. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { cutModel, planRows } from "../../lib/jobs/cut/cut.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
 import { bytesOption, present } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
@@ -37,6 +36,7 @@ export const cutCommand: Command = {
     ["etl cut resnet50.onnx --target-size 10MB --round-to 8 --out small.onnx", "A file of at most 10 MB"],
   ],
   run: async (args, context) => {
+    const { cutModel, planRows } = await import("../../lib/jobs/cut/cut.ts");
     const result = await cutModel({
       model: requiredText(args, "model"),
       out: requiredText(args, "out"),

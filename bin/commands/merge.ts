@@ -1,6 +1,5 @@
 /** Command merge: shards of a harvest become the harvest of a run. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { mergeShards } from "../../lib/jobs/many/shards.ts";
 import { requiredText, texts, type Command } from "../command.ts";
 import { count } from "../table.ts";
 
@@ -13,6 +12,7 @@ export const mergeCommand: Command = {
     ["etl merge shards/1 shards/2 --out runs/gender", "Shards 1/2 and 2/2; then etl prune --out runs/gender"],
   ],
   run: async (args, context) => {
+    const { mergeShards } = await import("../../lib/jobs/many/shards.ts");
     const shards = texts(args, "shards");
     if (shards.length === 0) throw new EtlError("usage", "merge: no shard, at least one was needed");
     const merged = await mergeShards(shards, requiredText(args, "out"), { progress: context.progress });

@@ -1,7 +1,6 @@
 /** `etl plan`: what would stay with data, and without data what is tied together and why. */
 import type { Options } from "yargs";
 import { EtlError } from "../../lib/core/errors.ts";
-import { explainLayer, planModel } from "../../lib/jobs/cut/plan.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import { planOptions } from "../options.ts";
 import { count, table } from "../table.ts";
@@ -62,6 +61,7 @@ function demandRun(args: Arguments): void {
 }
 
 async function showModel(model: string, context: Context): Promise<unknown> {
+  const { planModel } = await import("../../lib/jobs/cut/plan.ts");
   const plan = await planModel(model);
   for (const note of plan.notes) context.progress.note(note);
   context.print(
@@ -91,6 +91,7 @@ async function showModel(model: string, context: Context): Promise<unknown> {
 
 async function showLayer(model: string, args: Arguments, context: Context): Promise<unknown> {
   const layer = requiredText(args, "explain");
+  const { explainLayer } = await import("../../lib/jobs/cut/plan.ts");
   const lines = await explainLayer(model, layer);
   context.print(lines.join("\n"));
   return { model, layer, lines };

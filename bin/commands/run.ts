@@ -4,14 +4,9 @@ import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
 import { recordsByTask } from "../../lib/record/tasks.ts";
 import type { RunRecord } from "../../lib/record/record.ts";
-import { asGiven, type PruneOptions } from "../../lib/jobs/prune/options.ts";
-import { runPipeline, prune, type PipelineResult } from "../../lib/jobs/prune/prune.ts";
-import { metricsOf } from "../../lib/jobs/prune/record.ts";
-import { readRunState } from "../../lib/jobs/run/folder.ts";
-import { parseShard } from "../../lib/jobs/run/shard.ts";
-import { harvestShard } from "../../lib/jobs/many/shards.ts";
-import { crossval, type CrossvalOptions } from "../../lib/jobs/train/crossval.ts";
-import { train } from "../../lib/jobs/train/train.ts";
+import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
+import type { PipelineResult } from "../../lib/jobs/prune/prune.ts";
+import type { CrossvalOptions } from "../../lib/jobs/train/crossval.ts";
 import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { requiredText, text, type Command, type Context } from "../command.ts";
 import { harvestOptions, imagesOptions, pruneOptions, trainOptions } from "../options.ts";
@@ -29,8 +24,10 @@ export const pruneCommand: Command = {
     ["etl prune --target-flops 0.3 --task gender --data ~/celeba --out runs/third", "30 % of the MACs"],
     ["etl prune --task gender,age --data ~/utkface --out runs/both", "One trunk, a head for each task"],
   ],
-  run: async (args, context) =>
-    finish(await prune(pruneOptions(args, context)), requiredText(args, "out"), context),
+  run: async (args, context) => {
+    const { prune } = await import("../../lib/jobs/prune/prune.ts");
+    return finish(await prune(pruneOptions(args, context)), requiredText(args, "out"), context);
+  },
 };
 
 export const resumeCommand: Command = {
@@ -46,19 +43,24 @@ export const resumeCommand: Command = {
         hint: "begin one with: etl prune",
       });
     }
+    const { readRunState } = await import("../../lib/jobs/run/folder.ts");
     const state = await readRunState(folder);
     if (state?.config["command"] === "train") {
       const again = { ...(state.config as unknown as TrainOptions), out: folder };
+      const { train } = await import("../../lib/jobs/train/train.ts");
       const result = await train({ ...again, progress: context.progress, signal: context.signal });
       showTraining(result, folder, context);
       return result;
     }
     if (state?.config["command"] === "crossval") {
       const again = { ...(state.config as unknown as CrossvalOptions), out: folder };
+      const { crossval } = await import("../../lib/jobs/train/crossval.ts");
       const result = await crossval({ ...again, progress: context.progress, signal: context.signal });
       showFolds(result, folder, context);
       return result;
     }
+    const { asGiven } = await import("../../lib/jobs/prune/options.ts");
+    const { prune } = await import("../../lib/jobs/prune/prune.ts");
     const options = asGiven({ ...state?.config, out: folder } as unknown as PruneOptions);
     return finish(
       await prune({ ...options, progress: context.progress, signal: context.signal }),
@@ -79,10 +81,13 @@ export const harvestCommand: Command = {
   run: async (args, context) => {
     const part = text(args, "shard");
     if (part !== undefined) {
+      const { parseShard } = await import("../../lib/jobs/run/shard.ts");
+      const { harvestShard } = await import("../../lib/jobs/many/shards.ts");
       const record = await harvestShard(pruneOptions(args, context), parseShard(part));
       context.print(`shard ${record.shard}/${record.of}: ${record.rows} pictures -> ${record.file}`);
       return record;
     }
+    const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
     const result = await runPipeline(pruneOptions(args, context), "harvest");
     const taps = result.harvest.taps.map(({ tap, layer, channels }) => ({ tap, layer, channels }));
     context.print(
@@ -98,6 +103,7 @@ export const curvesCommand: Command = {
   options: harvestOptions,
   examples: [["etl curves --task age --data ~/utkface --out runs/age", "Harvest and paths"]],
   run: async (args, context) => {
+    const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
     const { folder, curves } = await runPipeline(pruneOptions(args, context), "curves");
     const records = curves?.records([]) ?? [];
     const named = records.some(({ task }) => task !== undefined);
@@ -132,6 +138,7 @@ export const finetuneCommand: Command = {
     ],
   ],
   run: async (args, context) => {
+    const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
     const { folder } = await runPipeline(pruneOptions(args, context), "finetune");
     const files = ["baseline.onnx", "pruned.onnx", "history.json"].map((name) => join(folder, name));
     context.print(files.join("\n"));
@@ -141,6 +148,7 @@ export const finetuneCommand: Command = {
 
 /** The plan of a run: what `etl plan --data` prints. */
 export async function planRun(args: Parameters<Command["run"]>[0], context: Context): Promise<unknown> {
+  const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
   const result = await runPipeline(pruneOptions(args, context), "plan");
   return showPlan(result, context);
 }
@@ -162,7 +170,8 @@ function showPlan({ folder, planned }: PipelineResult, context: Context): unknow
 }
 
 /** The last words of a run, and the object behind --json. */
-function finish(record: RunRecord, folder: string, context: Context): unknown {
+async function finish(record: RunRecord, folder: string, context: Context): Promise<unknown> {
+  const { metricsOf } = await import("../../lib/jobs/prune/record.ts");
   const metrics = metricsOf(record);
   const all = recordsByTask(record);
   const models = all.flatMap((one) => one.models.map((model) => ({ task: one.task.name, model })));

@@ -1,9 +1,7 @@
 /** Many runs from one harvest: tasks, gammas, seeds, controls, variants. */
 import { join } from "node:path";
 import { EtlError, nearest } from "../../lib/core/errors.ts";
-import { taskData } from "../../lib/jobs/run/options.ts";
 import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
-import { sweep } from "../../lib/jobs/many/sweep.ts";
 import { number, requiredText, text, texts, type Arguments, type Command } from "../command.ts";
 import { numbersOption, pruneOptions, trainOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
@@ -37,6 +35,8 @@ export const sweepCommand: Command = {
     ],
   ],
   run: async (args, context) => {
+    const { taskData } = await import("../../lib/jobs/run/options.ts");
+    const { sweep } = await import("../../lib/jobs/many/sweep.ts");
     const given = pruneOptions({ ...args, task: "", data: "" }, context);
     const { out } = given;
     const result = await sweep({

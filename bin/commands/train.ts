@@ -1,7 +1,7 @@
 /** Commands on the light networks of the literature: train. */
 import { join } from "node:path";
 import { architectures } from "../../lib/backbones/nets/light.ts";
-import { train, type TrainResult } from "../../lib/jobs/train/train.ts";
+import type { TrainResult } from "../../lib/jobs/train/train.ts";
 import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { flag, number, requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import { dataOptions, jobOptions, present } from "../options.ts";
@@ -67,6 +67,7 @@ export const trainCommand: Command = {
     ],
   ],
   run: async (args, context) => {
+    const { train } = await import("../../lib/jobs/train/train.ts");
     const result = await train(trainingOptions(args, context));
     show(result, requiredText(args, "out"), context);
     return result;

@@ -1,15 +1,7 @@
 /** Commands that use a model: predict, evaluate, verify, profile, export. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { modelFormats, writeModel, type ModelFormat } from "../../lib/backbones/write-model.ts";
-import { openModel } from "../../lib/jobs/run/model.ts";
-import { convolutionCosts, separableCosts } from "../../lib/network/formulas.ts";
-import {
-  evaluateModel,
-  predictImages,
-  profileFiles,
-  verifyModel,
-  type Answer,
-} from "../../lib/jobs/use/services.ts";
+import { modelFormats, type ModelFormat } from "../../lib/formats/names.ts";
+import type { Answer } from "../../lib/jobs/use/services.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
 import { backboneOptions, cropOption, dataOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
@@ -50,6 +42,7 @@ export const predictCommand: Command = {
         },
       );
     }
+    const { predictImages } = await import("../../lib/jobs/use/services.ts");
     const predictions = await predictImages(model, inputs, { ...service(context), crop: cropOption(args) });
     for (const { file, task, others = [], ...answer } of predictions) {
       const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
@@ -88,6 +81,7 @@ export const evaluateCommand: Command = {
   ],
   run: async (args, context) => {
     const split = text(args, "split") as "train" | "val" | "test" | undefined;
+    const { evaluateModel } = await import("../../lib/jobs/use/services.ts");
     const result = await evaluateModel(requiredText(args, "model"), {
       ...service(context),
       data: requiredText(args, "data"),
@@ -127,6 +121,7 @@ export const verifyCommand: Command = {
   },
   examples: [["etl verify --pairs ~/celeba/pairs.csv", "A wrong crop, colour order or mean shows here"]],
   run: async (args, context) => {
+    const { verifyModel } = await import("../../lib/jobs/use/services.ts");
     const result = await verifyModel(
       text(args, "model") ?? text(args, "backbone") ?? "face-resnet",
       requiredText(args, "pairs"),
@@ -156,6 +151,7 @@ export const profileCommand: Command = {
   },
   examples: [["etl profile runs/gender runs/gender/baseline.onnx", "Pruned and baseline, interleaved"]],
   run: async (args, context) => {
+    const { profileFiles } = await import("../../lib/jobs/use/services.ts");
     const profiles = await profileFiles(texts(args, "models"), {
       ...service(context),
       runs: number(args, "runs"),
@@ -184,6 +180,8 @@ export const profileCommand: Command = {
 
 /** Convolutions with their formulas, and what separating saves. */
 async function explainCost(model: string, context: Context): Promise<void> {
+  const { openModel } = await import("../../lib/jobs/run/model.ts");
+  const { convolutionCosts, separableCosts } = await import("../../lib/network/formulas.ts");
   const { network } = await openModel(model);
   const rows = convolutionCosts(network).map(
     ({ name, kind, kernel, inputs, outputs, map, formula, macs }) => [
@@ -228,6 +226,8 @@ export const exportCommand: Command = {
   ],
   run: async (args, context) => {
     const format = text(args, "format") as ModelFormat | undefined;
+    const { writeModel } = await import("../../lib/backbones/write-model.ts");
+    const { openModel } = await import("../../lib/jobs/run/model.ts");
     const { network } = await openModel(requiredText(args, "model"));
     const written = await writeModel(network, requiredText(args, "out"), format);
     context.print(`${written.file}: ${count(written.bytes)} bytes`);

@@ -1,15 +1,11 @@
 /** A network into a file or folder, in the format that its name or the caller asks for. */
+import type { ModelFormat } from "../formats/names.ts";
 import { basename, dirname, extname, join } from "node:path";
 import { EtlError } from "../core/errors.ts";
 import { writeWhole } from "../core/files.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { writeTfjs } from "../formats/tfjs/write.ts";
 import type { Network } from "../network/network.ts";
-
-/** Formats that can be written. */
-export const modelFormats = ["onnx", "tfjs"] as const;
-
-export type ModelFormat = (typeof modelFormats)[number];
 
 /** What was written. */
 export interface WrittenModel {

@@ -1,0 +1,4 @@
+/** File formats that a model can be written in. Apart from the writers, so that a help text does not load them. */
+export const modelFormats = ["onnx", "tfjs"] as const;
+
+export type ModelFormat = (typeof modelFormats)[number];

@@ -9,20 +9,12 @@ import {
   type Tensor,
   type ValueInfo,
 } from "../network/network.ts";
+import { factsOf } from "../network/operators/facts.ts";
 import type { Shape } from "../network/shapes/context.ts";
 import type { TrainerState, TrainingOptions } from "./engine.ts";
 
 /** Added to the norm before dividing by it, as PyTorch does. */
 export const CLIP_EPSILON = 1e-6;
-
-/** Inputs that are settings or statistics of an operator rather than weights. */
-const settingInputs: Readonly<Partial<Record<string, readonly number[]>>> = {
-  BatchNormalization: [3, 4],
-  Clip: [1, 2],
-  Dropout: [1],
-  Pad: [2],
-  Resize: [1, 2],
-};
 
 /**
  * Float32 parameters that a loss depends on and that `trainable` accepts, in the order of the network. Scalars (the 3
@@ -45,7 +37,11 @@ export function trainableParameters(network: Network, options: TrainingOptions):
     }
   }
   const settings = new Set(
-    network.nodes.flatMap(({ op, inputs }) => (settingInputs[op] ?? []).map((index) => inputs[index] ?? "")),
+    network.nodes.flatMap(({ op, inputs }) =>
+      [...(factsOf(op).settings ?? []), ...(factsOf(op).statistics ?? [])].map(
+        (index) => inputs[index] ?? "",
+      ),
+    ),
   );
   return [...network.parameters]
     .filter(

@@ -4,6 +4,7 @@
  */
 import type { Cost } from "../core/artifacts.ts";
 import { sizeOf, type Network, type Node } from "./network.ts";
+import { factsOf } from "./operators/facts.ts";
 import { inferShapes, type Bindings } from "./shapes/infer.ts";
 
 export interface LayerCost extends Cost {
@@ -87,25 +88,18 @@ function macsOf(node: Node, shapes: Shapes): number {
   }
 }
 
-/** Operators whose float inputs are settings, not weights. */
-const settings = new Set(["Clip", "Resize", "Dropout", "Pad", "Pow", "Range", "Upsample"]);
-/** Operators whose parameters count even where they are a single number. */
-const learned = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "PRelu"]);
-/** Inputs of BatchNormalization that hold running statistics. */
-const statistics = [3, 4];
-
 function storageOf(network: Network, node: Node, counted: Set<string>): { params: number; bytes: number } {
   let [params, bytes] = [0, 0];
-  if (settings.has(node.op)) return { params, bytes };
+  const { settings = [], statistics = [], learned } = factsOf(node.op);
   node.inputs.forEach((name, index) => {
     const parameter = network.parameters.get(name);
-    if (parameter === undefined || counted.has(name)) return;
+    if (parameter === undefined || counted.has(name) || settings.includes(index)) return;
     if (parameter.type !== "float32" && parameter.type !== "float64") return;
     const size = sizeOf(parameter.shape);
-    if (size <= 1 && !learned.has(node.op)) return;
+    if (size <= 1 && learned !== true) return;
     counted.add(name);
     bytes += size * parameter.data.BYTES_PER_ELEMENT;
-    if (node.op !== "BatchNormalization" || !statistics.includes(index)) params += size;
+    if (!statistics.includes(index)) params += size;
   });
   return { params, bytes };
 }

@@ -4,6 +4,7 @@
  * side of the output map.
  */
 import { consumersOf, intAttribute, type Network, type Node } from "./network.ts";
+import { factsOf } from "./operators/facts.ts";
 import { inferShapes } from "./shapes/infer.ts";
 
 /** One convolution. */
@@ -75,7 +76,7 @@ export function separableCosts(network: Network): SeparableCost[] {
     let readers = consumers.get(from.outputs[0]) ?? [];
     while (readers.length === 1 && !costs.has(readers[0].name)) {
       const [{ op, outputs }] = readers;
-      if (!["BatchNormalization", "Relu", "Clip", "HardSwish"].includes(op)) return undefined;
+      if (factsOf(op).activation !== true) return undefined;
       readers = consumers.get(outputs[0]) ?? [];
     }
     return readers.length === 1 ? costs.get(readers[0].name) : undefined;

@@ -1,14 +1,7 @@
 /** Whether a network treats the pictures of a batch apart. */
 import type { Network } from "./network.ts";
+import { factsOf } from "./operators/facts.ts";
 import { symbolicShapes } from "./shapes/infer.ts";
-
-/** Operators that cannot mix rows as long as the first dimension of their results is the batch. */
-const rowWise: ReadonlySet<string> = new Set([
-  ...["Add", "Sub", "Mul", "Div", "Gemm", "MatMul", "Conv", "BatchNormalization", "LRN"],
-  ...["Relu", "LeakyRelu", "PRelu", "Elu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Identity"],
-  ...["MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Pad", "Concat"],
-  ...["Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose"],
-]);
 
 /**
  * Whether every value of the network has the batch as its first dimension and no row of it depends on another row,
@@ -21,7 +14,8 @@ export function hasIndependentRows(network: Network): boolean {
   const isOpen = network.inputs.every(
     ({ shape: [first, ...rest] }) => first === batch && rest.every((dim) => typeof dim === "number"),
   );
-  if (!isOpen || !network.nodes.every(({ op, domain }) => domain === "" && rowWise.has(op))) return false;
+  if (!isOpen || !network.nodes.every(({ op, domain }) => domain === "" && factsOf(op).rows === true))
+    return false;
   const shapes = symbolicShapes(network);
   return network.nodes.every(({ outputs }) =>
     outputs.every((name) => name === "" || shapes.get(name)?.[0] === batch),

@@ -1,5 +1,6 @@
 /** Where the responses of a network's filters are read (DESIGN, "tap"). */
 import { consumersOf, type Network, type Node } from "./network.ts";
+import { factsOf } from "./operators/facts.ts";
 import { inferShapes } from "./shapes/infer.ts";
 
 /** The tensor whose pooled response is harvested for a convolution: what the next layers consume. */
@@ -13,13 +14,6 @@ export interface Tap {
   readonly channels: number;
 }
 
-/** Operators that pass a channel on by itself. */
-const activations = new Set(
-  (
-    "BatchNormalization Relu LeakyRelu PRelu Elu Selu Celu Clip Sigmoid HardSigmoid HardSwish Tanh Gelu Mish Softplus " +
-    "Softsign Erf ThresholdedRelu Identity Dropout Cast Abs Exp Sqrt Neg Reciprocal"
-  ).split(" "),
-);
 const arithmetic = new Set(["Add", "Sub", "Mul", "Div", "Pow", "Min", "Max"]);
 /** What may lie on the way of a gate (squeeze-and-excitation) from a tensor to its product with it. */
 const gateSteps = new Set(
@@ -81,7 +75,7 @@ function step(value: string, search: Search): string | undefined {
   if (consumers.length > 2) return undefined;
   const output = first.outputs[0];
   if (first.domain !== "") return undefined;
-  if (activations.has(first.op)) return first.inputs[0] === value ? output : undefined;
+  if (factsOf(first.op).activation) return first.inputs[0] === value ? output : undefined;
   if (first.op === "Add" || first.op === "Mul") return output;
   if (arithmetic.has(first.op)) return isScaling(first, value, search) ? output : undefined;
   // A sum may need its summand padded at the edges first.
@@ -113,7 +107,8 @@ function gated(value: string, pair: readonly [Node, Node], search: Search): stri
 function reaches(start: Node, from: string, target: string, search: Search): boolean {
   let [node, value]: [Node | undefined, string] = [start, from];
   while (node !== undefined) {
-    const passes = activations.has(node.op) || gateSteps.has(node.op) || isAffine(node, value, search);
+    const passes =
+      factsOf(node.op).activation === true || gateSteps.has(node.op) || isAffine(node, value, search);
     const output: string | undefined = node.outputs[0];
     if (!passes || output === undefined || search.outputs.has(output)) return false;
     const consumers: readonly Node[] = search.consumers.get(output) ?? [];

@@ -1,6 +1,7 @@
 /** Which values may carry scaled channels, so that scaling the producers and unscaling the consumers cancels. */
 import type { Coupling } from "../network/coupling/types.ts";
 import type { Network, Node } from "../network/network.ts";
+import { factsOf } from "../network/operators/facts.ts";
 import { sharedWeights } from "./draft.ts";
 
 export interface Scalable {
@@ -9,15 +10,6 @@ export interface Scalable {
   /** For the others, the node that does not scale along. */
   readonly reasons: ReadonlyMap<string, string>;
 }
-
-/** f(s x) = s f(x) for s > 0, channel by channel: all computed inputs and outputs are scaled, or none. */
-const homogeneous = new Set(
-  (
-    "Abs Add AveragePool Concat Dropout Expand Flatten Gather GlobalAveragePool GlobalLpPool GlobalMaxPool Identity " +
-    "LeakyRelu LpPool Max MaxPool Mean Min Neg PRelu Pad ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum " +
-    "Relu Reshape Resize Slice Split Squeeze Sub Sum Tile Transpose Unsqueeze"
-  ).split(" "),
-);
 
 /**
  * Values start as scalable and lose it until nothing changes. A layer may take scaled channels in (its weight divides)
@@ -69,6 +61,7 @@ interface State {
   readonly lose: (value: string, reason: string) => void;
 }
 
+/** All computed inputs and outputs of a homogeneous operator are scaled, or none. */
 function settleNode(network: Network, node: Node, { coupling, layers, reasons, lose }: State): void {
   const inputs = computedInputs(network, node);
   const named = `${node.op} ${node.name}`;
@@ -87,7 +80,7 @@ function settleNode(network: Network, node: Node, { coupling, layers, reasons, l
     else productOf(reasons, lose, { inputs, output: node.outputs[0], named });
     return;
   }
-  if (!homogeneous.has(node.op) || addsUnscaled(network, coupling, node)) {
+  if (factsOf(node.op).homogeneous !== true || addsUnscaled(network, coupling, node)) {
     for (const value of [...inputs, ...node.outputs]) lose(value, `${named} is not positively homogeneous`);
     return;
   }

@@ -1,16 +1,16 @@
 /** `--scaling paper`: W' = beta W, literally (ETL, eq. 5). */
 import type { Coupling } from "../network/coupling/types.ts";
 import { float32, producersOf, type Network, type Node } from "../network/network.ts";
+import { factsOf } from "../network/operators/facts.ts";
 import { createDraft, sharedWeights, type Draft } from "./draft.ts";
 import type { RefusedScaling } from "./scaled.ts";
 import { scaleWeights } from "./weights.ts";
 
-/** Operators between a convolution and its tap that hand channels on unchanged in number and order. */
-const passing = new Set(
-  "Abs AveragePool Clip Dropout Elu Erf Gelu HardSigmoid HardSwish Identity LeakyRelu MaxPool Mish PRelu Relu Selu Sigmoid Softplus Tanh".split(
-    " ",
-  ),
-);
+/** Whether an operator between a convolution and its tap hands channels on unchanged in number and order. */
+function passes(op: string): boolean {
+  const { activation, channels } = factsOf(op);
+  return activation === true || channels === "pool";
+}
 
 interface Walk {
   readonly network: Network;
@@ -67,7 +67,7 @@ function scaleBehind(walk: Walk, value: string, factors: Float64Array, first = f
     });
     return found.includes(true);
   }
-  return passing.has(node.op) ? scaleBehind(walk, node.inputs[0], factors) : false;
+  return passes(node.op) ? scaleBehind(walk, node.inputs[0], factors) : false;
 }
 
 /** Sums scale every summand, a constant along the channels too; products scale the map, not its gate. */

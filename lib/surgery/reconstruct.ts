@@ -7,6 +7,7 @@ import { withoutAliases } from "../network/coupling/aliases.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
 import type { CoupledLayer, Coupling } from "../network/coupling/types.ts";
 import { float32, floatAttribute, producersOf, type Network, type Node } from "../network/network.ts";
+import { factsOf } from "../network/operators/facts.ts";
 import { createDraft, sharedWeights, type Draft } from "./draft.ts";
 import type { Plan } from "./plan.ts";
 import { predict, type Prediction } from "./predict.ts";
@@ -114,13 +115,6 @@ export function reconstruct(
   return { network: draft.finish(), layers };
 }
 
-/** Operators that hand channels on one by one, linearly or nearly so. */
-const passing = new Set(
-  "AveragePool Dropout Flatten GlobalAveragePool Identity MaxPool GlobalMaxPool Pad ReduceMean Reshape Resize Squeeze Transpose Unsqueeze".split(
-    " ",
-  ),
-);
-
 function tapBehind(
   value: string,
   producers: ReadonlyMap<string, Node>,
@@ -129,7 +123,7 @@ function tapBehind(
   let current = value;
   while (!statistics.has(current)) {
     const node = producers.get(current);
-    if (!node || !passing.has(node.op)) return undefined;
+    if (!node || factsOf(node.op).linear !== true) return undefined;
     [current] = node.inputs;
   }
   return current;

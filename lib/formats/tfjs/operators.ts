@@ -7,6 +7,7 @@ import {
   stringAttribute,
   type Parameter,
 } from "../../network/network.ts";
+import { factsOf } from "../../network/operators/facts.ts";
 import {
   affine,
   asImage,
@@ -286,8 +287,6 @@ const flatten: WriteRule = (op) => {
   throw refuse(op, `[${from.join(", ")}] to [${to.join(", ")}]`, "an image made a vector");
 };
 
-const blind = new Set(["Relu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "Elu", "Dropout", "Identity"]);
-
 /** Whether a flattened value reaches matrices only, through nodes that treat every number alike. */
 function takesAnyOrder({ emitter: { network } }: WriteOp, value: string): boolean {
   const open = [value];
@@ -298,7 +297,7 @@ function takesAnyOrder({ emitter: { network } }: WriteOp, value: string): boolea
       if (!node.inputs.includes(name)) continue;
       const matrix = (node.op === "Gemm" || node.op === "MatMul") && network.parameters.has(node.inputs[1]);
       if (matrix && node.inputs[0] === name) continue;
-      if (!blind.has(node.op)) return false;
+      if (factsOf(node.op).channels !== "each") return false;
       open.push(node.outputs[0]);
     }
   }

@@ -209,7 +209,7 @@ function carrierOf(atoms: Int32Array, to: readonly number[], outAxes: readonly n
   );
 }
 
-/** Resize, Upsample: channels pass where their number does not change. */
+/** Resize: channels pass where their number does not change. */
 export const sameWidth: Rule = (coupler, node) => {
   const [input] = node.inputs;
   const layout = layoutOf(coupler, node, input);

@@ -1,4 +1,5 @@
 /** Operator -> how it passes channels on. What is not here freezes the channels it reads. */
+import { operatorsWhere, type ChannelKind } from "../operators/facts.ts";
 import type { Rule } from "./coupler.ts";
 import { elementwise, unary } from "./elementwise.ts";
 import { conv, convTranspose, gemm, matMul } from "./layers.ts";
@@ -15,34 +16,30 @@ import {
 import { expand, reshape, sameWidth, shapeReader, squeeze, tile, transpose } from "./reshape.ts";
 import { concat, gather, pad, slice, split } from "./select.ts";
 
-const unaryOps =
-  "Abs Acos Acosh Asin Asinh Atan Atanh Cast Ceil Celu Clip Cos Cosh Dropout Elu Erf Exp Floor Gelu HardSigmoid " +
-  "HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Sinh " +
-  "Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu";
-const elementwiseOps =
-  "Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor";
-const poolOps = "AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool MaxPool";
-const reduceOps =
-  "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare";
+/** Kind of operator -> rule. */
+const kinds: Readonly<Record<Exclude<ChannelKind, "own">, Rule>> = {
+  each: unary,
+  operands: elementwise,
+  pool,
+  reduce,
+  affine: perChannel,
+  softmax,
+  "layer-norm": layerNorm,
+  "along-axis": alongAxis,
+  across: acrossChannels,
+  "mean-variance": meanVariance,
+  reshape,
+  squeeze,
+  "same-width": sameWidth,
+  "shape-reader": shapeReader,
+};
 
-const all = (ops: string, rule: Rule): [string, Rule][] => ops.split(" ").map((op) => [op, rule]);
+const shared = (kind: Exclude<ChannelKind, "own">): [string, Rule][] =>
+  operatorsWhere(({ channels }) => channels === kind).map((op) => [op, kinds[kind]]);
 
 /** The operators of ai.onnx whose channels can be followed. */
 export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  ...all(unaryOps, unary),
-  ...all(elementwiseOps, elementwise),
-  ...all(poolOps, pool),
-  ...all(reduceOps, reduce),
-  ...all("BatchNormalization InstanceNormalization", perChannel),
-  ...all("Softmax LogSoftmax Hardmax", softmax),
-  ...all("LayerNormalization RMSNormalization", layerNorm),
-  ...all("LpNormalization", alongAxis),
-  ...all("LRN GroupNormalization", acrossChannels),
-  ...all("MeanVarianceNormalization", meanVariance),
-  ...all("Reshape Flatten", reshape),
-  ...all("Squeeze Unsqueeze", squeeze),
-  ...all("Resize Upsample", sameWidth),
-  ...all("Shape Size", shapeReader),
+  ...(Object.keys(kinds) as Exclude<ChannelKind, "own">[]).flatMap(shared),
   ["Conv", conv],
   ["ConvTranspose", convTranspose],
   ["Gemm", gemm],

@@ -1,4 +1,5 @@
 /** Shapes of operators that work element by element, and of normalisations: the output has its input's shape. */
+import { operatorsWhere } from "../operators/facts.ts";
 import { intAttribute } from "../network.ts";
 import {
   axisOf,
@@ -93,22 +94,18 @@ const alongAxis =
     return [op.input(0)];
   };
 
-const unaries =
-  "Relu LeakyRelu Elu Selu Celu Clip Sigmoid HardSigmoid HardSwish Tanh Erf Gelu Mish Softplus Softsign " +
-  "ThresholdedRelu Shrink Exp Log Sqrt Abs Neg Sign Reciprocal Floor Ceil Round Not IsNaN IsInf Sin Cos Tan Asin Acos " +
-  "Atan Sinh Cosh Asinh Acosh Atanh Identity Cast CastLike Dropout LRN MeanVarianceNormalization Bernoulli CumSum Trilu";
-const binaries =
-  "Add Sub Mul Div Pow Mod PRelu Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Where Min Max Sum Mean " +
-  "BitShift BitwiseAnd BitwiseOr BitwiseXor";
+const sharing = (shape: "same" | "broadcast", rule: ShapeRule): ShapeRules =>
+  Object.fromEntries(operatorsWhere((facts) => facts.shape === shape).map((op) => [op, rule]));
 
 export const elementwise: ShapeRules = {
-  ...Object.fromEntries(unaries.split(" ").map((op) => [op, unary])),
-  ...Object.fromEntries(binaries.split(" ").map((op) => [op, variadic])),
+  ...sharing("same", unary),
+  ...sharing("broadcast", variadic),
   PRelu: prelu,
   BatchNormalization: batchNormalization,
   InstanceNormalization: instanceNormalization,
   GroupNormalization: groupNormalization,
   LayerNormalization: layerNormalization,
+  RMSNormalization: layerNormalization,
   Softmax: alongAxis(-1),
   LogSoftmax: alongAxis(-1),
   Hardmax: alongAxis(-1),

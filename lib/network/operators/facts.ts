@@ -1,0 +1,212 @@
+/**
+ * What an operator of ai.onnx is, said once for everybody: how channels pass through it, what it does to shapes, whether
+ * it treats the pictures of a batch apart. Coupling, shapes, taps, surgery, cost and training read this table; the rules
+ * themselves (how a Reshape passes channels on, how a Conv is differentiated) stand with their stage.
+ */
+
+/** How channels pass through. Each kind has one rule in `network/coupling`. */
+export type ChannelKind =
+  | "each"
+  | "operands"
+  | "pool"
+  | "reduce"
+  | "affine"
+  | "softmax"
+  | "layer-norm"
+  | "along-axis"
+  | "across"
+  | "mean-variance"
+  | "reshape"
+  | "squeeze"
+  | "same-width"
+  | "shape-reader"
+  | "own";
+
+export interface OperatorFacts {
+  /** How channels pass through; `own` has a rule of its own name. Absent: what it touches is frozen. */
+  readonly channels?: ChannelKind;
+  /** Shape of the results: that of the first input, or that to which the inputs broadcast. Absent: a rule of its own. */
+  readonly shape?: "same" | "broadcast";
+  /** Maps every number by itself with one function: what lies between a layer and its tap. */
+  readonly activation?: true;
+  /** Hands channels on one by one, linearly or nearly so: a mean over places predicts what the next layer reads. */
+  readonly linear?: true;
+  /** f(s x) = s f(x) for s > 0, channel by channel. */
+  readonly homogeneous?: true;
+  /** Cannot mix the rows of a batch as long as the first dimension of its results is the batch. */
+  readonly rows?: true;
+  /** Its parameters are learned, even one that is a single number. */
+  readonly learned?: true;
+  /** Inputs that are settings, not weights. */
+  readonly settings?: readonly number[];
+  /** Inputs that hold running statistics: stored, but not learned by the gradient. */
+  readonly statistics?: readonly number[];
+}
+
+/** Every number by one function. */
+const each = { channels: "each", shape: "same", rows: true } as const satisfies OperatorFacts;
+const activation = { ...each, activation: true } as const satisfies OperatorFacts;
+/** Every number by one function drawn anew for every batch: halves of a batch would draw twice. */
+const drawn = { channels: "each", shape: "same", activation: true } as const satisfies OperatorFacts;
+const operands = { channels: "operands", shape: "broadcast", rows: true } as const satisfies OperatorFacts;
+const sum = { ...operands, homogeneous: true } as const satisfies OperatorFacts;
+const pool = {
+  channels: "pool",
+  homogeneous: true,
+  linear: true,
+  rows: true,
+} as const satisfies OperatorFacts;
+const powerPool = { channels: "pool", homogeneous: true } as const satisfies OperatorFacts;
+const reduce = { channels: "reduce" } as const satisfies OperatorFacts;
+const moved = { homogeneous: true, rows: true } as const satisfies OperatorFacts;
+const bitwise = { shape: "broadcast" } as const satisfies OperatorFacts;
+const softmax = { channels: "softmax" } as const satisfies OperatorFacts;
+const layer = { channels: "own", learned: true, rows: true } as const satisfies OperatorFacts;
+
+const table: Readonly<Record<string, OperatorFacts>> = {
+  // Layers with weights.
+  Conv: layer,
+  ConvTranspose: layer,
+  Gemm: layer,
+  MatMul: layer,
+
+  // Every number by itself.
+  Abs: { ...activation, homogeneous: true },
+  Cast: activation,
+  Celu: activation,
+  Clip: { ...activation, settings: [1, 2] },
+  Dropout: { ...drawn, homogeneous: true, linear: true, settings: [1, 2] },
+  Elu: activation,
+  Erf: activation,
+  Exp: activation,
+  Gelu: activation,
+  HardSigmoid: activation,
+  HardSwish: activation,
+  Identity: { ...activation, homogeneous: true, linear: true },
+  LeakyRelu: { ...activation, homogeneous: true },
+  Mish: activation,
+  Neg: { ...activation, homogeneous: true },
+  Reciprocal: activation,
+  Relu: { ...activation, homogeneous: true },
+  Selu: activation,
+  Sigmoid: activation,
+  Softplus: activation,
+  Softsign: activation,
+  Sqrt: activation,
+  Swish: activation,
+  Tanh: activation,
+  ThresholdedRelu: activation,
+  Acos: each,
+  Acosh: each,
+  Asin: each,
+  Asinh: each,
+  Atan: each,
+  Atanh: each,
+  Ceil: each,
+  Cos: each,
+  Cosh: each,
+  Floor: each,
+  IsInf: each,
+  IsNaN: each,
+  Log: each,
+  Not: each,
+  Round: each,
+  Shrink: each,
+  Sign: each,
+  Sin: each,
+  Sinh: each,
+  Tan: each,
+  // Of the shape of their input, but not number by number.
+  Bernoulli: { shape: "same" },
+  CastLike: { shape: "same" },
+  CumSum: { shape: "same" },
+  Trilu: { shape: "same" },
+
+  // Operands that broadcast.
+  Add: sum,
+  Max: sum,
+  Mean: sum,
+  Min: sum,
+  Sub: sum,
+  Sum: sum,
+  And: operands,
+  Div: operands,
+  Equal: operands,
+  Greater: operands,
+  GreaterOrEqual: operands,
+  Less: operands,
+  LessOrEqual: operands,
+  Mod: operands,
+  Mul: operands,
+  Or: operands,
+  Pow: { ...operands, settings: [1] },
+  Where: operands,
+  Xor: operands,
+  PRelu: { channels: "operands", activation: true, homogeneous: true, learned: true, rows: true },
+  BitShift: bitwise,
+  BitwiseAnd: bitwise,
+  BitwiseOr: bitwise,
+  BitwiseXor: bitwise,
+
+  // Windows and means over places.
+  AveragePool: pool,
+  GlobalAveragePool: pool,
+  GlobalMaxPool: pool,
+  MaxPool: pool,
+  GlobalLpPool: powerPool,
+  LpPool: powerPool,
+  ReduceL1: { ...reduce, homogeneous: true },
+  ReduceL2: { ...reduce, homogeneous: true },
+  ReduceLogSum: reduce,
+  ReduceLogSumExp: reduce,
+  ReduceMax: { ...reduce, homogeneous: true },
+  ReduceMean: { ...reduce, homogeneous: true, linear: true },
+  ReduceMin: { ...reduce, homogeneous: true },
+  ReduceProd: reduce,
+  ReduceSum: { ...reduce, homogeneous: true },
+  ReduceSumSquare: reduce,
+
+  // Normalisations. Batch normalisation is taken to use its running statistics.
+  BatchNormalization: { channels: "affine", activation: true, learned: true, rows: true, statistics: [3, 4] },
+  InstanceNormalization: { channels: "affine" },
+  GroupNormalization: { channels: "across" },
+  LRN: { channels: "across", shape: "same", rows: true },
+  LayerNormalization: { channels: "layer-norm" },
+  RMSNormalization: { channels: "layer-norm" },
+  LpNormalization: { channels: "along-axis" },
+  MeanVarianceNormalization: { channels: "mean-variance", shape: "same" },
+  Hardmax: softmax,
+  LogSoftmax: softmax,
+  Softmax: softmax,
+
+  // Numbers that move.
+  Concat: { channels: "own", ...moved },
+  Expand: { channels: "own", homogeneous: true },
+  Flatten: { channels: "reshape", ...moved, linear: true },
+  Gather: { channels: "own", homogeneous: true },
+  Pad: { channels: "own", ...moved, linear: true, settings: [1, 2, 3] },
+  Reshape: { channels: "reshape", ...moved, linear: true },
+  Resize: { channels: "same-width", homogeneous: true, linear: true, settings: [1, 2, 3] },
+  Slice: { channels: "own", homogeneous: true },
+  Split: { channels: "own", homogeneous: true },
+  Squeeze: { channels: "squeeze", ...moved, linear: true },
+  Tile: { channels: "own", homogeneous: true },
+  Transpose: { channels: "own", ...moved, linear: true },
+  Unsqueeze: { channels: "squeeze", ...moved, linear: true },
+  Range: { settings: [0, 1, 2] },
+  Shape: { channels: "shape-reader" },
+  Size: { channels: "shape-reader" },
+};
+
+const facts: ReadonlyMap<string, OperatorFacts> = new Map(Object.entries(table));
+const none: OperatorFacts = {};
+
+/** What is known of an operator of ai.onnx; nothing is assumed of one that is not in the table. */
+export function factsOf(op: string): OperatorFacts {
+  return facts.get(op) ?? none;
+}
+
+/** Names of the operators for which `holds`. */
+export function operatorsWhere(holds: (facts: OperatorFacts) => boolean): readonly string[] {
+  return [...facts].filter(([, one]) => holds(one)).map(([op]) => op);
+}

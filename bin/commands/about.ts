@@ -5,7 +5,8 @@ import { EtlError } from "../../lib/core/errors.ts";
 import { writeWhole } from "../../lib/core/files.ts";
 import { version } from "../../lib/core/version.ts";
 import { flag, text, texts, type Command } from "../command.ts";
-import { imagesOptions } from "../options.ts";
+import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { shown } from "../options.ts";
 import { table } from "../table.ts";
 
 export const backbonesCommand: Command = {
@@ -78,7 +79,7 @@ export const reportCommand: Command = {
   positionals: { runs: { describe: "Run folders, or folders of sweeps", array: true } },
   options: {
     out: { type: "string", describe: "File to write (default: report.html in the run; needed for several)" },
-    ...imagesOptions,
+    "with-images": shown(pruneTable.withImages),
   },
   examples: [
     ["etl report runs/gender", "Render it again"],

@@ -1,13 +1,14 @@
 /** Command bench: what a network costs on this machine. */
 import { number, requiredText, text, type Command } from "../command.ts";
-import { backboneOptions } from "../options.ts";
+import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { shown } from "../options.ts";
 import { table } from "../table.ts";
 
 export const benchCommand: Command = {
   usage: "bench",
   describe: "Time of forward, harvest and training per picture, for planning a run",
   options: {
-    backbone: { ...backboneOptions.backbone, demandOption: true },
+    backbone: { ...shown(pruneTable.backbone), demandOption: true, defaultDescription: undefined },
     weights: { type: "string", describe: "Weight file (default: random where the backbone has none)" },
     batch: { type: "number", describe: "Pictures per run (32)" },
     rounds: { type: "number", describe: "Timed runs of each kind, alternating (5)" },

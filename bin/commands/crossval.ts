@@ -4,13 +4,20 @@ import { EtlError } from "../../lib/core/errors.ts";
 import type { CrossvalResult, FoldScores } from "../../lib/jobs/train/crossval.ts";
 import { number, requiredText, text, type Command, type Context } from "../command.ts";
 import { count, table } from "../table.ts";
-import { architectureOptions, trainingOptions } from "./train.ts";
+import { trainTable } from "../../lib/jobs/train/options.ts";
+import { optionsOf } from "../options.ts";
+import { trainingOptions } from "./train.ts";
 
 export const crossvalCommand: Command = {
   usage: "crossval",
   describe: "Cross-validate light networks: top-1, top-2, size, time of a frame",
   options: {
-    ...architectureOptions,
+    ...optionsOf(trainTable, {
+      without: [
+        ...["heads", "positiveWeight", "thresholds", "thresholdRate", "lossWeights"],
+        ...["landmarks", "groups", "valFraction", "split"],
+      ],
+    }),
     arch: { type: "string", describe: "Architectures with a comma, see etl train", demandOption: true },
     folds: { type: "number", describe: "Number of folds (5)" },
     by: {

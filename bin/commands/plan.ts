@@ -2,14 +2,17 @@
 import type { Options } from "yargs";
 import { EtlError } from "../../lib/core/errors.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
-import { planOptions } from "../options.ts";
+import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { optionsOf } from "../options.ts";
 import { count, table } from "../table.ts";
 import { planRun } from "./run.ts";
 
 /** The options of a run, none of them demanded: a model alone is enough. */
 const options: Readonly<Record<string, Options>> = {
   ...Object.fromEntries(
-    Object.entries<Options>(planOptions).map(([name, option]) => [name, { ...option, demandOption: false }]),
+    Object.entries(
+      optionsOf(pruneTable, { groups: ["Data", "Network", "What stays", "Output"], without: ["withImages"] }),
+    ).map(([name, option]) => [name, { ...option, demandOption: false }]),
   ),
   explain: { type: "string", describe: "With a model: what this layer is tied to, and why" },
 };

@@ -9,15 +9,21 @@ import type { PipelineResult } from "../../lib/jobs/prune/prune.ts";
 import type { CrossvalOptions } from "../../lib/jobs/train/crossval.ts";
 import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { requiredText, text, type Command, type Context } from "../command.ts";
-import { harvestOptions, imagesOptions, pruneOptions, trainOptions } from "../options.ts";
+import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { optionsOf, pruneOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 import { showFolds } from "./crossval.ts";
 import { show as showTraining } from "./train.ts";
 
+const harvestOptions = optionsOf(pruneTable, {
+  groups: ["Data", "Network", "Output"],
+  without: ["withImages"],
+});
+
 export const pruneCommand: Command = {
   usage: "prune",
   describe: "The whole job: harvest, LASSO, cut, fine-tune, measure, report",
-  options: { ...trainOptions, ...imagesOptions },
+  options: optionsOf(pruneTable),
   examples: [
     ["etl prune --gamma 0.01 --task gender --data synthetic --out runs/first", "Try it with drawn faces"],
     ["etl prune --gamma 0.1 --task gender --data ~/celeba --out runs/gender", "CelebA, a smaller network"],
@@ -59,7 +65,7 @@ export const resumeCommand: Command = {
       showFolds(result, folder, context);
       return result;
     }
-    const { asGiven } = await import("../../lib/jobs/prune/options.ts");
+    const { asGiven } = await import("../../lib/jobs/prune/config.ts");
     const { prune } = await import("../../lib/jobs/prune/prune.ts");
     const options = asGiven({ ...state?.config, out: folder } as unknown as PruneOptions);
     return finish(
@@ -130,7 +136,7 @@ export const curvesCommand: Command = {
 export const finetuneCommand: Command = {
   usage: "finetune",
   describe: "Up to the fine-tuned networks, without the final measurements",
-  options: trainOptions,
+  options: optionsOf(pruneTable, { without: ["withImages"] }),
   examples: [
     [
       "etl finetune --task gender --data ~/celeba --gamma 0.1 --out runs/gender",

@@ -1,12 +1,10 @@
 /** Many runs from one harvest: tasks, gammas, seeds, controls, variants. */
 import { join } from "node:path";
-import { EtlError, nearest } from "../../lib/core/errors.ts";
-import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
-import { number, requiredText, text, texts, type Arguments, type Command } from "../command.ts";
-import { numbersOption, pruneOptions, trainOptions } from "../options.ts";
+import { number, requiredText, text, texts, type Command } from "../command.ts";
+import { targetNames } from "../../lib/jobs/prune/config.ts";
+import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { numbersOption, optionsOf, pruneOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
-
-const excluded = ["task", "data", "gamma", "target-flops", "target-size", "target-ms", "min-accuracy"];
 
 export const sweepCommand: Command = {
   usage: "sweep",
@@ -24,7 +22,9 @@ export const sweepCommand: Command = {
       type: "string",
       describe: "One more run per gamma for each: scaling=paper,reconstruct=false,refit=false,rmse=heldout",
     },
-    ...Object.fromEntries(Object.entries(trainOptions).filter(([name]) => !excluded.includes(name))),
+    ...optionsOf(pruneTable, {
+      without: ["task", "data", "gamma", ...targetNames, "withImages", "out"],
+    }),
     out: { type: "string", describe: "Folder of the sweep", demandOption: true },
   },
   examples: [
@@ -36,15 +36,16 @@ export const sweepCommand: Command = {
   ],
   run: async (args, context) => {
     const { taskData } = await import("../../lib/jobs/run/options.ts");
+    const { parseVariants } = await import("../../lib/jobs/many/variants.ts");
     const { sweep } = await import("../../lib/jobs/many/sweep.ts");
-    const given = pruneOptions({ ...args, task: "", data: "" }, context);
+    const given = pruneOptions(args, context);
     const { out } = given;
     const result = await sweep({
       ...given,
       tasks: taskData(requiredText(args, "tasks"), text(args, "data"), "tasks"),
       gammas: numbersOption(args, "gammas") ?? [0, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3],
       seeds: number(args, "seeds") ?? 1,
-      variants: variantsOf(args),
+      variants: parseVariants(texts(args, "ablate")),
     });
     context.print(
       table(
@@ -83,79 +84,3 @@ export const sweepCommand: Command = {
 
 /** A difference of accuracies in percentage points, signed. */
 const points = (difference: number): string => `${difference < 0 ? "" : "+"}${(100 * difference).toFixed(2)}`;
-
-type Variant = Partial<
-  Pick<
-    PruneOptions,
-    | "start"
-    | "scaling"
-    | "reconstruct"
-    | "refit"
-    | "rmse"
-    | "groupSelect"
-    | "distill"
-    | "distillOutputs"
-    | "epochs"
-    | "augment"
-    | "shift"
-    | "zoom"
-    | "minFilters"
-    | "roundTo"
-  >
->;
-
-const switches: Readonly<Record<string, (value: string) => Variant | undefined>> = {
-  scaling: (value) => (isOneOf(value, ["paper", "compensated", "none"]) ? { scaling: value } : undefined),
-  start: (value) => (isOneOf(value, ["baseline", "backbone"]) ? { start: value } : undefined),
-  rmse: (value) => (isOneOf(value, ["heldout", "train"]) ? { rmse: value } : undefined),
-  "group-select": (value) =>
-    isOneOf(value, ["union", "last", "joint"]) ? { groupSelect: value } : undefined,
-  reconstruct: (value) => truth(value, (reconstruct) => ({ reconstruct })),
-  refit: (value) => truth(value, (refit) => ({ refit })),
-  augment: (value) => truth(value, (augment) => ({ augment })),
-  shift: (value) => atLeast(0, value, (shift) => ({ shift })),
-  zoom: (value) => atLeast(0, value, (zoom) => ({ zoom })),
-  distill: (value) => atLeast(0, value, (distill) => ({ distill })),
-  "distill-outputs": (value) => atLeast(0, value, (distillOutputs) => ({ distillOutputs })),
-  epochs: (value) => atLeast(0, value, (epochs) => ({ epochs })),
-  "round-to": (value) => atLeast(1, value, (roundTo) => ({ roundTo })),
-  "min-filters": (value) => atLeast(1, value, (minFilters) => ({ minFilters })),
-};
-
-function isOneOf<T extends string>(value: string, allowed: readonly T[]): value is T {
-  return (allowed as readonly string[]).includes(value);
-}
-
-function truth(value: string, make: (value: boolean) => Variant): Variant | undefined {
-  return isOneOf(value, ["true", "false"]) ? make(value === "true") : undefined;
-}
-
-function atLeast(least: number, value: string, make: (value: number) => Variant): Variant | undefined {
-  return Number(value) >= least ? make(Number(value)) : undefined;
-}
-
-/** --ablate scaling=paper,refit=false; entries joined by + change together. */
-function variantsOf(args: Arguments): Variant[] {
-  return texts(args, "ablate")
-    .flatMap((each) => each.split(","))
-    .map((entry) => Object.assign({}, ...entry.split("+").map((part) => variantOf(part.trim()))) as Variant);
-}
-
-function variantOf(part: string): Variant {
-  const [key, value = ""] = part.split("=");
-  const known = switches[key];
-  if (known === undefined) {
-    const near = nearest(key, Object.keys(switches));
-    throw new EtlError(
-      "usage",
-      `--ablate: ${JSON.stringify(key)}, one of ${Object.keys(switches).join(", ")} was needed`,
-      {
-        ...(near === undefined ? {} : { hint: `Did you mean ${near}?` }),
-      },
-    );
-  }
-  const variant = known(value);
-  if (variant === undefined)
-    throw new EtlError("usage", `--ablate: ${key}=${value}, a value of --${key} was needed`);
-  return variant;
-}

@@ -3,11 +3,19 @@ import { EtlError } from "../../lib/core/errors.ts";
 import { modelFormats, type ModelFormat } from "../../lib/formats/names.ts";
 import type { Answer } from "../../lib/jobs/use/services.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
-import { backboneOptions, cropOption, dataOptions } from "../options.ts";
+import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { jobTable } from "../../lib/jobs/run/options.ts";
+import { cropOption, optionsOf, shown } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
 const modelPositional = {
   model: { describe: "Run folder, model file or backbone", type: "string" },
+} as const;
+
+/** In place of the first argument. */
+const namedModel = {
+  type: "string",
+  describe: "Backbone by name (see etl backbones), or a model file",
 } as const;
 
 function service(context: Context) {
@@ -24,7 +32,7 @@ export const predictCommand: Command = {
       array: true,
     },
   },
-  options: { ...backboneOptions, crop: dataOptions.crop },
+  options: { backbone: namedModel, weights: shown(pruneTable.weights), crop: shown(jobTable.crop) },
   examples: [
     ["etl predict runs/gender a.jpg b.jpg --json", "What the pruned network says"],
     ["etl predict --backbone face-resnet a.jpg --json", "The 128 numbers that describe a face"],
@@ -66,7 +74,7 @@ export const evaluateCommand: Command = {
   describe: "Quality of a model on a folder of labelled faces",
   positionals: modelPositional,
   options: {
-    ...dataOptions,
+    ...optionsOf(jobTable, { groups: ["Data"], without: ["valFraction", "batchSize"] }),
     task: {
       type: "string",
       describe: "Of a model of several tasks: only these (default: all that the data have labels of)",
@@ -111,9 +119,9 @@ export const verifyCommand: Command = {
   positionals: { model: { describe: "Backbone or model file (face-resnet)", type: "string" } },
   options: {
     pairs: { type: "string", describe: "CSV file: file1,file2,same", demandOption: true },
-    backbone: backboneOptions.backbone,
-    crop: dataOptions.crop,
-    "cache-dir": dataOptions["cache-dir"],
+    backbone: namedModel,
+    crop: shown(jobTable.crop),
+    "cache-dir": shown(jobTable.cacheDir),
     distance: {
       choices: ["cosine", "euclidean"] as const,
       describe: "How descriptors are compared (euclidean)",

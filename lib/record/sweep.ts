@@ -36,36 +36,49 @@ export interface SweepRow {
   readonly epochSeconds?: number;
 }
 
-/** Options whose change makes a variant; the others (gamma, seed, folders) do not. */
-const variantKeys = [
-  "start",
-  "scaling",
-  "reconstruct",
-  "refit",
-  "rmse",
-  "groupSelect",
-  "minFilters",
-  "roundTo",
-  "distill",
-  "distillOutputs",
-  "augment",
-];
+/**
+ * Options that no variant consists of: which data, folders and machine, gamma and what stands in its place, the seed,
+ * and what is measured beside. Every other option that differs makes a variant, those of later versions included.
+ */
+export const plainKeys: ReadonlySet<string> = new Set([
+  ...[
+    "task",
+    "data",
+    "label",
+    "crop",
+    "limit",
+    "strict",
+    "out",
+    "cacheDir",
+    "backbone",
+    "weights",
+    "command",
+  ],
+  ...["gamma", "targetFlops", "targetSize", "targetMs", "minAccuracy", "seed", "controls"],
+  ...["threads", "engine", "device", "runs", "withImages"],
+]);
 
 /** What the options of each record do otherwise than those of most records: "scaling paper, refit false". */
 export function variantsOf(records: readonly RunRecord[]): string[] {
-  const usual = new Map(
-    variantKeys.map((key) => [key, mostCommon(records.map(({ config }) => config[key]))]),
+  const keys = [...new Set(records.flatMap(({ config }) => Object.keys(config)))].filter(
+    (key) => !plainKeys.has(key),
   );
+  const usual = new Map(keys.map((key) => [key, mostCommon(records.map(({ config }) => said(config[key])))]));
   return records.map(({ config }) =>
-    variantKeys
-      .filter((key) => config[key] !== usual.get(key))
-      .map((key) => `${key} ${String(config[key])}`)
+    keys
+      .filter((key) => said(config[key]) !== usual.get(key))
+      .map((key) => `${key} ${said(config[key])}`)
       .join(", "),
   );
 }
 
-function mostCommon(values: readonly unknown[]): unknown {
-  const counts = new Map<unknown, number>();
+/** A value as text, so that lists compare by what is in them. */
+function said(value: unknown): string {
+  return Array.isArray(value) ? value.join(" ") : String(value);
+}
+
+function mostCommon(values: readonly string[]): string | undefined {
+  const counts = new Map<string, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
 }

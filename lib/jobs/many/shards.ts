@@ -19,7 +19,8 @@ import {
   partFiles,
   type HarvestInputs,
 } from "../prune/harvest.ts";
-import { resolveOptions, type Config, type PruneOptions } from "../prune/options.ts";
+import { resolveOptions, type Config } from "../prune/config.ts";
+import { type PruneOptions } from "../prune/options.ts";
 import { openRunFolder } from "../run/folder.ts";
 import { shardName, type Shard } from "../run/shard.ts";
 import { version } from "../../core/version.ts";

@@ -10,7 +10,7 @@ import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { taskData } from "../run/options.ts";
-import type { Config } from "./options.ts";
+import type { Config } from "./config.ts";
 import { allPartRows, checkParts, partRows, type PartRows } from "../run/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
 import { labelGroups, runTasks, type Labelling } from "../run/tasks.ts";

@@ -1,15 +1,13 @@
-/** The options of a run, with their defaults, checked. */
+/** Every option of `prune`: its type, its flag, help, default and check. */
 import type { GroupSelect, RmseKind, Scaling } from "../../core/artifacts.ts";
-import { EtlError } from "../../core/errors.ts";
-import { checkJob, givenOptions, need, needCount, taskData, type JobOptions } from "../run/options.ts";
+import { atLeastZero, belowOne, count, positive, rates, share, type OptionTable } from "../run/option.ts";
+import { jobTable, type CommonKey, type JobOptions } from "../run/options.ts";
 
 /** Networks of the pruned network's shape that are trained beside it, on the same axes. */
 export type Control = "l1" | "random" | "correlation" | "scratch";
-export const controlNames: readonly string[] = ["l1", "random", "correlation", "scratch"];
 
 /** Networks a cut can start from. */
 export type Start = "baseline" | "backbone";
-const startNames: readonly string[] = ["baseline", "backbone"];
 
 /** What `prune` takes. All but `task`, `data` and `out` have defaults. */
 export interface PruneOptions extends Omit<JobOptions, "data"> {
@@ -17,11 +15,11 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly task: string;
   /** A folder of labelled faces, or "synthetic": for every task that names no data of its own. */
   readonly data?: string;
-  /** Name of a backbone, or a model file. */
+  /** Name of a backbone, or a model file. @defaultValue "face-resnet" */
   readonly backbone?: string;
   /** Weight file of the backbone, where it does not bring its own. */
   readonly weights?: string;
-  /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). */
+  /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). @defaultValue 0.01 */
   readonly gamma?: number;
   /** Instead of gamma: share of the baseline's MACs that is left at most, in (0, 1]. */
   readonly targetFlops?: number;
@@ -31,188 +29,270 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly targetMs?: number;
   /** Instead of gamma: least accuracy on the validation part, before fine-tuning, in (0, 1]. */
   readonly minAccuracy?: number;
-  /** Whose weights the cut network starts with, is refitted to and distilled from; the filters are chosen on the backbone. */
+  /**
+   * Whose weights the cut network starts with, is refitted to and distilled from; the filters are chosen on the
+   * backbone. @defaultValue "baseline"
+   */
   readonly start?: Start;
+  /** Scaling of the kept filters (ETL, eq. 5). @defaultValue "none" */
   readonly scaling?: Scaling;
+  /** Predict removed filters from the kept ones, folded into the next layer. @defaultValue true */
   readonly reconstruct?: boolean;
-  /** Fit every layer of the cut network again, in order, to what the original network has there. */
+  /** Fit every layer of the cut network again, in order, to what the original network has there. @defaultValue true */
   readonly refit?: boolean;
+  /** Error that the knee reads. @defaultValue "train" */
   readonly rmse?: RmseKind;
+  /** Selection of coupled channels. @defaultValue "union" */
   readonly groupSelect?: GroupSelect;
+  /** At least so many filters stay in every layer. @defaultValue 4 */
   readonly minFilters?: number;
-  /** Every layer keeps a multiple of so many filters, or all: rounded up, as vector units like it. */
+  /** Every layer keeps a multiple of so many filters, or all: rounded up, as vector units like it. @defaultValue 1 */
   readonly roundTo?: number;
-  /** Controls to be cut and trained beside the pruned network. */
+  /** Controls to be cut and trained beside the pruned network. @defaultValue [] */
   readonly controls?: readonly Control[];
-  /** Epochs of the pruned network's fine-tuning. */
+  /** Epochs of the pruned network's fine-tuning. @defaultValue 5 */
   readonly epochs?: number;
-  /** Epochs of the baseline's fine-tuning. */
+  /** Epochs of the baseline's fine-tuning. @defaultValue 2 */
   readonly baselineEpochs?: number;
-  /** Candidate learning rates; a short trial on the validation split picks one. */
+  /** Candidate learning rates; a short trial on the validation split picks one. @defaultValue [1e-4, 3e-4] */
   readonly learningRates?: readonly number[];
   /** Those of the baseline; default: the same. */
   readonly baselineLearningRates?: readonly number[];
-  /** Weight of the distance to the unpruned network's pooled features in the loss; 0 = off. */
+  /** Weight of the distance to the unpruned network's pooled features in the loss; 0 = off. @defaultValue 16 */
   readonly distill?: number;
-  /** Weight of the distance to the unpruned network's outputs in the loss; 0 = off. */
+  /** Weight of the distance to the unpruned network's outputs in the loss; 0 = off. @defaultValue 4 */
   readonly distillOutputs?: number;
-  /** Largest shift of a training picture in each direction, as a share of its side. */
+  /** Largest shift of a training picture in each direction, as a share of its side. @defaultValue 0.03 */
   readonly shift?: number;
-  /** Largest zoom of a training picture in or out: 0.1 = by up to a tenth. */
+  /** Largest zoom of a training picture in or out: 0.1 = by up to a tenth. @defaultValue 0 */
   readonly zoom?: number;
+  /** Folds of the held-out error. @defaultValue 5 */
   readonly folds?: number;
-  /** Show in the report the faces that kept filters respond to most: pictures of people. Default false. */
+  /** Show in the report the faces that kept filters respond to most: pictures of people. @defaultValue false */
   readonly withImages?: boolean;
 }
 
-/** Options with every default filled in; what `run.json` keeps. */
-export type Config = Readonly<
-  Required<Omit<PruneOptions, "progress" | "signal" | Optional | TargetKey>> &
-    Pick<PruneOptions, Optional | TargetKey>
->;
+const { data, ...shared } = jobTable;
 
-type Optional =
-  | "data"
-  | "label"
-  | "crop"
-  | "weights"
-  | "limit"
-  | "device"
-  | "threads"
-  | "cacheDir"
-  | "baselineLearningRates";
-
-type TargetKey = keyof typeof targetKinds;
-
-/** The options that stand instead of gamma, and what they bound. */
-const targetKinds = {
-  targetFlops: "flops",
-  targetSize: "size",
-  targetMs: "ms",
-  minAccuracy: "accuracy",
-} as const;
-const targetNames: readonly TargetKey[] = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
-
-/** What a gamma is looked for. */
-export interface Target {
-  readonly kind: (typeof targetKinds)[TargetKey];
-  readonly value: number;
-}
-
-/** The targets of a run, all of which its gamma has to reach; none where gamma was given or the default is used. */
-export function targetsOf(options: Pick<PruneOptions, TargetKey>): Target[] {
-  return targetNames.flatMap((name) => {
-    const value = options[name];
-    return value === undefined ? [] : [{ kind: targetKinds[name], value }];
-  });
-}
-
-/** Options of a finished or stopped run, as they were given: without the gamma that a target has chosen. */
-export function asGiven(options: PruneOptions): PruneOptions {
-  if (targetsOf(options).length === 0) return options;
-  const rest = Object.entries(options).filter(([name]) => name !== "gamma");
-  return Object.fromEntries(rest) as unknown as PruneOptions;
-}
-
-const defaults = {
-  backbone: "face-resnet",
-  gamma: 0.01,
-  start: "baseline",
-  scaling: "none",
-  reconstruct: true,
-  refit: true,
-  rmse: "train",
-  groupSelect: "union",
-  minFilters: 4,
-  roundTo: 1,
-  controls: [],
-  epochs: 5,
-  baselineEpochs: 2,
-  batchSize: 32,
-  learningRates: [1e-4, 3e-4],
-  distill: 16,
-  distillOutputs: 4,
-  augment: true,
-  shift: 0.03,
-  zoom: 0,
-  folds: 5,
-  valFraction: 0.15,
-  strict: false,
-  runs: 50,
-  withImages: false,
-  seed: 0,
-  engine: "auto",
-} as const;
-
-/**
- * Fills in defaults and checks ranges.
- *
- * @throws EtlError `usage` that names the option, what was found and what was needed
- */
-export function resolveOptions(options: PruneOptions): Config {
-  const given = givenOptions(options);
-  const config: Config = { ...defaults, ...given };
-  checkTarget(given);
-  checkJob(config);
-  need(config.gamma >= 0 && config.gamma < 1, "gamma", config.gamma, "a number in [0, 1)");
-  need(
-    config.groupSelect !== "joint" || (config.scaling === "none" && config.rmse === "train"),
-    "group-select",
-    "joint",
-    "--scaling none and --rmse train",
-  );
-  needWeight("distill", config.distill);
-  needWeight("distill-outputs", config.distillOutputs);
-  for (const name of ["shift", "zoom"] as const) {
-    need(config[name] >= 0 && config[name] < 1, name, config[name], "a number in [0, 1)");
-  }
-  needRates("learning-rate", config.learningRates);
-  needRates("baseline-learning-rate", config.baselineLearningRates ?? config.learningRates);
-  need(startNames.includes(config.start), "start", config.start, `one of ${startNames.join(", ")}`);
-  needCount("min-filters", config.minFilters, 1);
-  needCount("round-to", config.roundTo, 1);
-  needCount("epochs", config.epochs, 0);
-  needCount("baseline-epochs", config.baselineEpochs, 0);
-  needCount("folds", config.folds, 2);
-  for (const name of config.controls)
-    need(controlNames.includes(name), "control", name, `one of ${controlNames.join(", ")}`);
-  if (taskData(config.task, config.data).length > 1) {
-    need(config.label === undefined, "label", config.label, "one task beside it");
-    need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
-  }
-  return config;
-}
-
-function needWeight(name: string, value: number): void {
-  need(value >= 0 && Number.isFinite(value), name, value, "a number of at least 0");
-}
-
-function needRates(name: string, rates: readonly number[]): void {
-  const valid = rates.length > 0 && rates.every((rate) => rate > 0 && Number.isFinite(rate));
-  need(valid, name, rates.join(","), "one or more positive numbers");
-}
-
-function checkTarget(given: PruneOptions): void {
-  const flags = { targetFlops: "target-flops", targetSize: "target-size", targetMs: "target-ms" };
-  const flagOf = { ...flags, minAccuracy: "min-accuracy", gamma: "gamma" } as const;
-  const names = (["gamma", ...targetNames] as const).filter((name) => given[name] !== undefined);
-  const alone = names.find((name) => name === "gamma" || name === "minAccuracy");
-  if (alone !== undefined && names.length > 1) {
-    const found = names.map((name) => `--${flagOf[name]}`).join(" and ");
-    throw new EtlError(
-      "usage",
-      `${found}: given together, --${flagOf[alone]} alone or none of it was needed`,
-      {
-        hint: "--target-flops, --target-size and --target-ms may be given together: gamma then reaches all of them",
-      },
-    );
-  }
-  for (const name of targetNames) {
-    const value = given[name];
-    if (value === undefined) continue;
-    const share = name === "targetFlops" || name === "minAccuracy";
-    if (value > 0 && Number.isFinite(value) && (!share || value <= 1)) continue;
-    const needed = share ? "a number in (0, 1]" : "a positive number";
-    throw new EtlError("usage", `--${flagOf[name]}: ${value}, ${needed} was needed`);
-  }
-}
+/** Every option of `prune` with its flag, help, default and check: the one place that says them. */
+export const pruneTable = {
+  data: { flag: "data", kind: "text", group: "Data", describe: data.describe },
+  task: {
+    flag: "task",
+    kind: "text",
+    group: "Data",
+    describe:
+      "gender, emotion, head-pose, age, attributes, ...; one trunk for several: gender,age or gender=DIR,age=DIR",
+    required: true,
+  },
+  ...shared,
+  batchSize: { ...shared.batchSize, default: 32 },
+  folds: {
+    flag: "folds",
+    kind: "number",
+    group: "Data",
+    describe: "Folds of the held-out error",
+    default: 5,
+    need: count(2),
+  },
+  backbone: {
+    flag: "backbone",
+    kind: "text",
+    group: "Network",
+    describe: "Backbone by name (see etl backbones), or a model file",
+    default: "face-resnet",
+  },
+  weights: { flag: "weights", kind: "text", group: "Network", describe: "Weight file of the backbone" },
+  gamma: {
+    flag: "gamma",
+    kind: "number",
+    group: "What stays",
+    describe: "Allowed increase of error along each curve, in [0, 1)",
+    default: 0.01,
+    need: belowOne,
+  },
+  targetFlops: {
+    flag: "target-flops",
+    kind: "number",
+    group: "What stays",
+    describe: "Instead of gamma: share of the MACs that is left at most",
+    need: share,
+  },
+  targetSize: {
+    flag: "target-size",
+    kind: "size",
+    group: "What stays",
+    describe: "Instead of gamma: largest file, in bytes, or 10MB, 500kB, or 12% of the unpruned one's",
+    need: positive,
+  },
+  targetMs: {
+    flag: "target-ms",
+    kind: "number",
+    group: "What stays",
+    describe: "Instead of gamma: largest CPU time of a picture in ms, measured",
+    need: positive,
+  },
+  minAccuracy: {
+    flag: "min-accuracy",
+    kind: "number",
+    group: "What stays",
+    describe: "Instead of gamma: least validation accuracy before fine-tuning, in (0, 1]",
+    need: share,
+  },
+  rmse: {
+    flag: "rmse",
+    kind: "text",
+    group: "What stays",
+    describe: "Error that the knee reads",
+    choices: ["heldout", "train"],
+    default: "train",
+    variant: true,
+  },
+  groupSelect: {
+    flag: "group-select",
+    kind: "text",
+    group: "What stays",
+    describe: "Selection of coupled channels",
+    choices: ["union", "last", "joint"],
+    default: "union",
+    variant: true,
+  },
+  minFilters: {
+    flag: "min-filters",
+    kind: "number",
+    group: "What stays",
+    describe: "At least so many filters stay in every layer",
+    default: 4,
+    need: count(1),
+    variant: true,
+  },
+  roundTo: {
+    flag: "round-to",
+    kind: "number",
+    group: "What stays",
+    describe: "Every layer keeps a multiple of so many filters",
+    default: 1,
+    need: count(1),
+    variant: true,
+  },
+  start: {
+    flag: "start",
+    kind: "text",
+    group: "Surgery",
+    describe: "Whose weights are cut, refitted to and distilled (baseline: the fine-tuned full network)",
+    choices: ["baseline", "backbone"],
+    default: "baseline",
+    variant: true,
+  },
+  scaling: {
+    flag: "scaling",
+    kind: "text",
+    group: "Surgery",
+    describe: "Scaling of kept filters (ETL, eq. 5)",
+    choices: ["paper", "compensated", "none"],
+    default: "none",
+    variant: true,
+  },
+  reconstruct: {
+    flag: "reconstruct",
+    kind: "switch",
+    group: "Surgery",
+    describe: "Predict removed filters from kept ones (--no-reconstruct)",
+    default: true,
+    variant: true,
+  },
+  refit: {
+    flag: "refit",
+    kind: "switch",
+    group: "Surgery",
+    describe: "Fit the kept filters again, layer by layer (--no-refit)",
+    default: true,
+    variant: true,
+  },
+  controls: {
+    flag: "control",
+    kind: "names",
+    group: "Measuring",
+    describe: "Controls of the same widths beside it: l1,random,correlation,scratch",
+    choices: ["l1", "random", "correlation", "scratch"],
+    default: [],
+    otherwise: "none",
+  },
+  epochs: {
+    flag: "epochs",
+    kind: "number",
+    group: "Training",
+    describe: "Epochs of the pruned network",
+    default: 5,
+    need: count(0),
+    variant: true,
+  },
+  baselineEpochs: {
+    flag: "baseline-epochs",
+    kind: "number",
+    group: "Training",
+    describe: "Epochs of the baseline",
+    default: 2,
+    need: count(0),
+  },
+  learningRates: {
+    flag: "learning-rate",
+    kind: "numbers",
+    group: "Training",
+    describe: "One rate, or candidates (validation picks)",
+    default: [1e-4, 3e-4],
+    otherwise: "1e-4,3e-4",
+    need: rates,
+  },
+  baselineLearningRates: {
+    flag: "baseline-learning-rate",
+    kind: "numbers",
+    group: "Training",
+    describe: "The same for the baseline",
+    otherwise: "as --learning-rate",
+    need: rates,
+  },
+  distill: {
+    flag: "distill",
+    kind: "number",
+    group: "Training",
+    describe: "Weight of the distance to the unpruned features; 0 = off",
+    default: 16,
+    need: atLeastZero,
+    variant: true,
+  },
+  distillOutputs: {
+    flag: "distill-outputs",
+    kind: "number",
+    group: "Training",
+    describe: "Weight of the distance to the baseline's outputs; 0 = off",
+    default: 4,
+    need: atLeastZero,
+    variant: true,
+  },
+  shift: {
+    flag: "shift",
+    kind: "number",
+    group: "Training",
+    describe: "Largest shift of a training picture, as a share of its side",
+    default: 0.03,
+    need: belowOne,
+    variant: true,
+  },
+  zoom: {
+    flag: "zoom",
+    kind: "number",
+    group: "Training",
+    describe: "Largest zoom of a training picture, in or out",
+    default: 0,
+    need: belowOne,
+    variant: true,
+  },
+  withImages: {
+    flag: "with-images",
+    kind: "switch",
+    group: "Output",
+    describe: "Show the faces that kept filters respond to most: the report then holds pictures of people",
+    default: false,
+  },
+} as const satisfies OptionTable<Omit<PruneOptions, CommonKey>>;

@@ -9,7 +9,7 @@ import { applySurgery } from "../../surgery/apply.ts";
 import type { RunContext } from "./context.ts";
 import { cutWithHead, withEmptyHeads } from "./surgery.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
-import { targetsOf, type Target } from "./options.ts";
+import { targetsOf, type Target } from "./config.ts";
 import { kneesAt, planAt, type Curves, type Planned } from "./plan.ts";
 import { meanOver } from "../run/tasks.ts";
 import { predictRows, qualityOf } from "./tune.ts";

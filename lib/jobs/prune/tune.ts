@@ -21,7 +21,7 @@ import { checkpointFile } from "../run/checkpoint.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feed.ts";
 import { withCrop } from "../run/model.ts";
-import type { Config } from "./options.ts";
+import type { Config } from "./config.ts";
 import { gather } from "../run/units.ts";
 import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../run/tasks.ts";
 import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../run/units.ts";

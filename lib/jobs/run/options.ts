@@ -6,6 +6,8 @@ import { EtlError } from "../../core/errors.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { TaskData } from "../../data/open-tasks.ts";
 import type { Device } from "../../engine/engine.ts";
+import type { EngineName } from "../../engine/open.ts";
+import { count, type Option } from "./option.ts";
 
 /** Options that `prune` and `train` share. All but `data` and `out` have defaults. */
 export interface JobOptions {
@@ -13,24 +15,118 @@ export interface JobOptions {
   readonly data: string;
   /** The run folder. */
   readonly out: string;
+  /** Label column, where it is not the task's usual one. */
   readonly label?: string;
+  /** Face box x0, y0, x1, y1 in fractions of the picture; default: that of the data set. */
   readonly crop?: Crop;
+  /** Pictures in a batch. */
   readonly batchSize?: number;
-  /** Shift and brighten training pictures a little, beside mirroring. */
+  /** Shift and brighten training pictures a little, beside mirroring. @defaultValue true */
   readonly augment?: boolean;
+  /** Share of the training part kept for validation, in (0, 0.9). @defaultValue 0.15 */
   readonly valFraction?: number;
+  /** Use at most so many pictures, drawn by seed. */
   readonly limit?: number;
+  /** Stop at the first broken or unlabelled picture. @defaultValue false */
   readonly strict?: boolean;
-  /** Timed runs per network. */
+  /** Timed runs per network. @defaultValue 50 */
   readonly runs?: number;
+  /** Seed of everything random. @defaultValue 0 */
   readonly seed?: number;
+  /** Compute threads; default: all cores. */
   readonly threads?: number;
-  readonly engine?: "auto" | "ort" | "tfjs";
+  /** @defaultValue "auto" */
+  readonly engine?: "auto" | EngineName;
+  /** Default: what the engine finds, see `probeEngines`. */
   readonly device?: Device;
+  /** Folder of the decoded cache; default: ETL_CACHE or ~/.cache/etl-prune. */
   readonly cacheDir?: string;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
+
+/** Said once for `prune`, `train` and what they consist of. */
+export const jobTable = {
+  data: {
+    flag: "data",
+    kind: "text",
+    group: "Data",
+    describe: "Folder of labelled faces (labels.csv, CelebA, one folder per class, ...), or synthetic",
+    required: true,
+  },
+  label: {
+    flag: "label",
+    kind: "text",
+    group: "Data",
+    describe: "Label column, where it is not the task's usual one",
+  },
+  crop: {
+    flag: "crop",
+    kind: "crop",
+    group: "Data",
+    describe: "Face box x0,y0,x1,y1 in fractions of the picture",
+    otherwise: "that of the data set",
+  },
+  limit: {
+    flag: "limit",
+    kind: "number",
+    group: "Data",
+    describe: "Use at most so many pictures (drawn by seed)",
+    need: count(1),
+  },
+  strict: {
+    flag: "strict",
+    kind: "switch",
+    group: "Data",
+    describe: "Stop at the first broken or unlabelled picture",
+    default: false,
+  },
+  valFraction: {
+    flag: "val-fraction",
+    kind: "number",
+    group: "Data",
+    describe: "Share of the training part kept for validation",
+    default: 0.15,
+    need: { needed: "a number in (0, 0.9)", holds: (value: number) => value > 0 && value < 0.9 },
+  },
+  cacheDir: {
+    flag: "cache-dir",
+    kind: "text",
+    group: "Data",
+    describe: "Folder of the decoded cache",
+    otherwise: "ETL_CACHE or ~/.cache/etl-prune",
+  },
+  batchSize: {
+    flag: "batch-size",
+    kind: "number",
+    group: "Data",
+    describe: "Pictures in a batch",
+    need: count(1),
+  },
+  augment: {
+    flag: "augment",
+    kind: "switch",
+    group: "Training",
+    describe: "Shift and brighten training pictures a little (--no-augment)",
+    default: true,
+    variant: true,
+  },
+  runs: {
+    flag: "runs",
+    kind: "number",
+    group: "Measuring",
+    describe: "Timed runs per network",
+    default: 50,
+    need: count(1),
+  },
+  out: { flag: "out", kind: "text", group: "Output", describe: "Run folder", required: true },
+} as const satisfies Readonly<Record<string, Option>>;
+
+/** Options of every command, which the program's parser reads by itself, and handles that no file can keep. */
+export type CommonKey = "seed" | "threads" | "engine" | "device" | "progress" | "signal";
+
+/** Options of every command, where they are not given. */
+export const commonDefaults = { seed: 0, engine: "auto" } as const;
 
 /**
  * Reads tasks, each with its data: "gender", "gender,age", "gender=FOLDER,age=OTHER".
@@ -70,25 +166,8 @@ export function need(ok: boolean, option: string, found: unknown, needed: string
   if (!ok) throw new EtlError("usage", `--${option}: ${String(found)}, ${needed} was needed`);
 }
 
-/** @throws EtlError `usage` where `value` is not a whole number of at least `least` */
-export function needCount(option: string, value: number, least: number): void {
-  need(Number.isInteger(value) && value >= least, option, value, `a whole number of at least ${least}`);
-}
-
-/** Checks what jobs share. */
-export function checkJob(
-  config: Pick<JobOptions, "limit" | "crop"> &
-    Required<Pick<JobOptions, "batchSize" | "runs" | "valFraction">>,
-): void {
-  const { batchSize, runs, valFraction, limit, crop } = config;
-  need(valFraction > 0 && valFraction < 0.9, "val-fraction", valFraction, "a number in (0, 0.9)");
-  needCount("batch-size", batchSize, 1);
-  needCount("runs", runs, 1);
-  if (limit !== undefined) needCount("limit", limit, 1);
-  if (crop !== undefined) checkCrop(crop);
-}
-
-function checkCrop(crop: Crop): void {
+/** @throws EtlError `usage` for a box that is none */
+export function checkCrop(crop: Crop): void {
   const [x0, y0, x1, y1] = crop;
   if (crop.length !== 4 || !crop.every(Number.isFinite) || x1 <= x0 || y1 <= y0) {
     throw new EtlError(

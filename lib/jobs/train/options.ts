@@ -1,9 +1,26 @@
 /** The options of `train` and `crossval`, with an architecture's own settings filled in, checked. */
 import { EtlError } from "../../core/errors.ts";
-import { architectureOf, type Architecture } from "../../backbones/nets/light.ts";
-import { checkJob, givenOptions, need, needCount, type JobOptions } from "../run/options.ts";
+import { architectureOf, architectures, type Architecture } from "../../backbones/nets/light.ts";
+import {
+  belowOne,
+  checkOptions,
+  count,
+  defaultsOf,
+  positive,
+  type Need,
+  type OptionTable,
+} from "../run/option.ts";
+import {
+  checkCrop,
+  commonDefaults,
+  givenOptions,
+  jobTable,
+  need,
+  type CommonKey,
+  type JobOptions,
+} from "../run/options.ts";
 
-/** What `train` takes. All but `arch`, `task`, `data` and `out` have defaults. */
+/** What `train` takes. All but `arch`, `task`, `data` and `out` have defaults; "the paper's" are the architecture's own. */
 export interface TrainOptions extends JobOptions {
   /** Name of an architecture; see {@link architectureOf}. */
   readonly arch: string;
@@ -11,31 +28,157 @@ export interface TrainOptions extends JobOptions {
   readonly task: string;
   /** Weight file of the trunk (.safetensors); without it training begins from nothing. */
   readonly weights?: string;
+  /** Epochs; default: the paper's. */
   readonly epochs?: number;
+  /** Learning rate; default: the paper's. */
   readonly learningRate?: number;
-  /** One layer for all outputs, or one head for each. */
+  /** One layer for all outputs, or one head for each. @defaultValue "one" */
   readonly heads?: "one" | "forty";
-  /** Share of the features dropped before the head. */
+  /** Share of the features dropped before the head, in [0, 1); default: the paper's. */
   readonly dropout?: number;
-  /** Weight positive labels by negatives / positives of the training part. */
+  /** Weight positive labels by negatives / positives of the training part. @defaultValue false */
   readonly positiveWeight?: boolean;
-  /** Decision thresholds: 0, or following the mistakes on the validation part (DMM-CNN, eq. 6). */
+  /** Decision thresholds: 0, or following the mistakes on the validation part (DMM-CNN, eq. 6). @defaultValue "fixed" */
   readonly thresholds?: "fixed" | "adaptive";
-  /** gamma of eq. 6. */
+  /** gamma of eq. 6. @defaultValue 0.01 */
   readonly thresholdRate?: number;
-  /** Weights of the labels in the loss: all 1, by DMM-CNN's eq. 4, or the same with a mean of 1. */
+  /** Weights of the labels in the loss: all 1, by DMM-CNN's eq. 4, or the same with a mean of 1. @defaultValue "equal" */
   readonly lossWeights?: "equal" | "dynamic" | "relative";
-  /** DMM-CNN: learn landmarks too, where the data have them. */
+  /** DMM-CNN: learn landmarks too, where the data have them. @defaultValue true */
   readonly landmarks?: boolean;
-  /** DMM-CNN: objective and subjective attributes in branches of their own. */
+  /** DMM-CNN: objective and subjective attributes in branches of their own. @defaultValue true */
   readonly groups?: boolean;
-  /** Side of the picture (resolution multiplier). */
+  /** Side of the picture (resolution multiplier); default: the paper's. */
   readonly size?: number;
-  /** Width multiplier. */
+  /** Width multiplier; default: 1. */
   readonly width?: number;
-  /** `given`, or shares of training, validation and test to be cut by seed: "7:2:1". */
+  /** `given`, or shares of training, validation and test to be cut by seed: "7:2:1". @defaultValue "given" */
   readonly split?: string;
 }
+
+const { data, ...shared } = jobTable;
+
+/** Every option of `train` with its flag, help, default and check: the one place that says them. */
+export const trainTable = {
+  data,
+  task: {
+    flag: "task",
+    kind: "text",
+    group: "Data",
+    describe: "attributes, gender, age, age-group, ...; several with a comma for lmtcnn-*",
+    required: true,
+  },
+  ...shared,
+  batchSize: { ...shared.batchSize, otherwise: "the paper's" },
+  split: {
+    flag: "split",
+    kind: "text",
+    group: "Data",
+    describe: "given, or shares of train:val:test by seed: 7:2:1",
+    default: "given",
+  },
+  arch: {
+    flag: "arch",
+    kind: "text",
+    group: "Network",
+    describe: "Architecture",
+    choices: architectures.map(({ name }) => name),
+    required: true,
+  },
+  weights: {
+    flag: "weights",
+    kind: "text",
+    group: "Network",
+    describe: "Weight file of the trunk, .safetensors",
+    otherwise: "from nothing",
+  },
+  size: {
+    flag: "size",
+    kind: "number",
+    group: "Network",
+    describe: "Side of the picture: the resolution multiplier times 224",
+    otherwise: "the paper's",
+    need: count(32),
+  },
+  width: { flag: "width", kind: "number", group: "Network", describe: "Width multiplier", otherwise: "1" },
+  heads: {
+    flag: "heads",
+    kind: "text",
+    group: "Network",
+    describe: "One layer for all labels, or a head for each",
+    choices: ["one", "forty"],
+    default: "one",
+  },
+  dropout: {
+    flag: "dropout",
+    kind: "number",
+    group: "Network",
+    describe: "Share of features dropped before the head",
+    otherwise: "the paper's",
+    need: belowOne,
+  },
+  groups: {
+    flag: "groups",
+    kind: "switch",
+    group: "Network",
+    describe: "dmm-cnn: objective and subjective branches (--no-groups)",
+    default: true,
+  },
+  landmarks: {
+    flag: "landmarks",
+    kind: "switch",
+    group: "Network",
+    describe: "dmm-cnn: learn landmarks too where there are some (--no-landmarks)",
+    default: true,
+  },
+  epochs: {
+    flag: "epochs",
+    kind: "number",
+    group: "Training",
+    describe: "Epochs (see docs/light-networks.md)",
+    otherwise: "the paper's",
+    need: count(0),
+  },
+  learningRate: {
+    flag: "learning-rate",
+    kind: "number",
+    group: "Training",
+    describe: "Learning rate",
+    otherwise: "the paper's",
+    need: positive,
+  },
+  positiveWeight: {
+    flag: "positive-weight",
+    kind: "switch",
+    group: "Training",
+    describe: "Weight yes labels by negatives / positives",
+    default: false,
+  },
+  thresholds: {
+    flag: "thresholds",
+    kind: "text",
+    group: "Training",
+    describe: "Decision thresholds: 0, or following validation (DMM-CNN, eq. 6)",
+    choices: ["fixed", "adaptive"],
+    default: "fixed",
+  },
+  thresholdRate: {
+    flag: "threshold-rate",
+    kind: "number",
+    group: "Training",
+    describe: "gamma of eq. 6",
+    default: 0.01,
+    need: positive,
+  },
+  lossWeights: {
+    flag: "loss-weights",
+    kind: "text",
+    group: "Training",
+    describe: "Weights of the labels: 1, by DMM-CNN's eq. 4, or these with a mean of 1",
+    choices: ["equal", "dynamic", "relative"],
+    default: "equal",
+  },
+} as const satisfies OptionTable<Omit<TrainOptions, CommonKey>>;
 
 type Optional = "weights" | "label" | "crop" | "width" | "limit" | "device" | "threads" | "cacheDir";
 
@@ -44,23 +187,6 @@ export type TrainConfig = Readonly<
   Required<Omit<TrainOptions, "progress" | "signal" | Optional>> &
     Pick<TrainOptions, Optional> & { readonly command: "train" | "crossval" }
 >;
-
-const defaults = {
-  heads: "one",
-  positiveWeight: false,
-  thresholds: "fixed",
-  thresholdRate: 0.01,
-  lossWeights: "equal",
-  landmarks: true,
-  groups: true,
-  split: "given",
-  augment: true,
-  valFraction: 0.15,
-  strict: false,
-  runs: 50,
-  seed: 0,
-  engine: "auto",
-} as const;
 
 /** Tasks of a run: the main one first. */
 export function tasksOf({ task }: Pick<TrainOptions, "task">): string[] {
@@ -83,8 +209,15 @@ export function resolveTrainOptions(
   const { epochs, learningRate, batchSize, dropout } = architecture.recipe;
   const given = givenOptions(options);
   const own = { epochs, learningRate, batchSize, dropout, size: architecture.side };
-  const config: TrainConfig = { ...defaults, ...own, ...given, command };
-  checkNumbers(config, architecture);
+  const config = {
+    ...commonDefaults,
+    ...defaultsOf(trainTable),
+    ...own,
+    ...given,
+    command,
+  } as unknown as TrainConfig;
+  checkOptions({ ...trainTable, width: { ...trainTable.width, need: widthOf(architecture) } }, config);
+  if (config.crop !== undefined) checkCrop(config.crop);
   partsOf(config.split);
   const tasks = tasksOf(config);
   need(config.label === undefined || tasks.length < 2, "label", config.label, "one task beside it");
@@ -98,19 +231,13 @@ export function resolveTrainOptions(
   return { config, architecture };
 }
 
-function checkNumbers(config: TrainConfig, architecture: Architecture): void {
-  checkJob(config);
-  needCount("epochs", config.epochs, 0);
-  needCount("size", config.size, 32);
-  const { learningRate, dropout, thresholdRate, width } = config;
-  need(learningRate > 0 && Number.isFinite(learningRate), "learning-rate", learningRate, "a positive number");
-  need(dropout >= 0 && dropout < 1, "dropout", dropout, "a number in [0, 1)");
-  need(thresholdRate > 0, "threshold-rate", thresholdRate, "a positive number");
-  if (width === undefined) return;
-  const { widths, name } = architecture;
-  if (widths === undefined) need(false, "width", width, `no width (${name} has none)`);
-  else if (widths === "any") need(width > 0 && width <= 4, "width", width, "a number in (0, 4]");
-  else need(widths.includes(width), "width", width, `one of ${widths.join(", ")}`);
+/** Widths that an architecture has. */
+function widthOf({ widths, name }: Architecture): Need {
+  if (widths === undefined) return { needed: `no width (${name} has none)`, holds: () => false };
+  if (widths === "any") {
+    return { needed: "a number in (0, 4]", holds: (value: number) => value > 0 && value <= 4 };
+  }
+  return { needed: `one of ${widths.join(", ")}`, holds: (value: number) => widths.includes(value) };
 }
 
 /** Shares of training, validation and test in a text like "7:2:1"; undefined for `given`. */

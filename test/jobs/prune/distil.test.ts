@@ -9,7 +9,7 @@ import { createRandom } from "../../../lib/core/random.ts";
 import { closeContext, openParts, pictures, type RunParts } from "../../../lib/jobs/prune/context.ts";
 import { distillation } from "../../../lib/jobs/prune/distil.ts";
 import { headed } from "../../../lib/jobs/prune/head.ts";
-import { resolveOptions } from "../../../lib/jobs/prune/options.ts";
+import { resolveOptions } from "../../../lib/jobs/prune/config.ts";
 import type { Units } from "../../../lib/jobs/run/units.ts";
 
 describe("jobs/prune/distil", function () {

@@ -2,7 +2,8 @@ import { expect } from "chai";
 import { loadBackbone } from "../../../lib/backbones/catalogue.ts";
 import { withHead } from "../../../lib/backbones/head.ts";
 import { float32 } from "../../../lib/network/network.ts";
-import { resolveOptions, type PruneOptions } from "../../../lib/jobs/prune/options.ts";
+import { resolveOptions } from "../../../lib/jobs/prune/config.ts";
+import { type PruneOptions } from "../../../lib/jobs/prune/options.ts";
 import { originOf } from "../../../lib/jobs/prune/origin.ts";
 
 describe("where a cut starts", () => {

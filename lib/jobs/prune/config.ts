@@ -1,0 +1,94 @@
+/** The options of a run with their defaults, checked; and what stands in place of gamma. */
+import { EtlError } from "../../core/errors.ts";
+import { checkOptions, defaultsOf } from "../run/option.ts";
+import { checkCrop, commonDefaults, givenOptions, need, taskData } from "../run/options.ts";
+import { pruneTable, type PruneOptions } from "./options.ts";
+
+/** Options with every default filled in; what `run.json` keeps. */
+export type Config = Readonly<
+  Required<Omit<PruneOptions, "progress" | "signal" | Optional | TargetKey>> &
+    Pick<PruneOptions, Optional | TargetKey>
+>;
+
+type Optional =
+  | "data"
+  | "label"
+  | "crop"
+  | "weights"
+  | "limit"
+  | "device"
+  | "threads"
+  | "cacheDir"
+  | "baselineLearningRates";
+
+type TargetKey = keyof typeof targetKinds;
+
+/** The options that stand instead of gamma, and what they bound. */
+const targetKinds = {
+  targetFlops: "flops",
+  targetSize: "size",
+  targetMs: "ms",
+  minAccuracy: "accuracy",
+} as const;
+export const targetNames: readonly TargetKey[] = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
+
+/** What a gamma is looked for. */
+export interface Target {
+  readonly kind: (typeof targetKinds)[TargetKey];
+  readonly value: number;
+}
+
+/** The targets of a run, all of which its gamma has to reach; none where gamma was given or the default is used. */
+export function targetsOf(options: Pick<PruneOptions, TargetKey>): Target[] {
+  return targetNames.flatMap((name) => {
+    const value = options[name];
+    return value === undefined ? [] : [{ kind: targetKinds[name], value }];
+  });
+}
+
+/** Options of a finished or stopped run, as they were given: without the gamma that a target has chosen. */
+export function asGiven(options: PruneOptions): PruneOptions {
+  if (targetsOf(options).length === 0) return options;
+  const rest = Object.entries(options).filter(([name]) => name !== "gamma");
+  return Object.fromEntries(rest) as unknown as PruneOptions;
+}
+
+/**
+ * Fills in defaults and checks ranges.
+ *
+ * @throws EtlError `usage` that names the option, what was found and what was needed
+ */
+export function resolveOptions(options: PruneOptions): Config {
+  const given = givenOptions(options);
+  checkTarget(given);
+  checkOptions(pruneTable, given);
+  if (given.crop !== undefined) checkCrop(given.crop);
+  const config = { ...commonDefaults, ...defaultsOf(pruneTable), ...given } as Config;
+  need(
+    config.groupSelect !== "joint" || (config.scaling === "none" && config.rmse === "train"),
+    "group-select",
+    "joint",
+    "--scaling none and --rmse train",
+  );
+  if (taskData(config.task, config.data).length > 1) {
+    need(config.label === undefined, "label", config.label, "one task beside it");
+    need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
+  }
+  return config;
+}
+
+function checkTarget(given: PruneOptions): void {
+  const flagOf = (name: keyof typeof pruneTable): string => pruneTable[name].flag;
+  const names = (["gamma", ...targetNames] as const).filter((name) => given[name] !== undefined);
+  const alone = names.find((name) => name === "gamma" || name === "minAccuracy");
+  if (alone !== undefined && names.length > 1) {
+    const found = names.map((name) => `--${flagOf(name)}`).join(" and ");
+    throw new EtlError(
+      "usage",
+      `${found}: given together, --${flagOf(alone)} alone or none of it was needed`,
+      {
+        hint: "--target-flops, --target-size and --target-ms may be given together: gamma then reaches all of them",
+      },
+    );
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * One option of the program, said once. The command line takes flag, kind, help and default from here, the library its
+ * defaults and checks, a sweep the options that its variants may change.
+ */
+import { EtlError, nearest } from "../../core/errors.ts";
+
+/**
+ * What is read from the command line. `numbers` and `names` are comma lists; `bytes` is 2.5MB, `size` that or a share
+ * (12%); `crop` is four numbers; `switch` is yes or no.
+ */
+export type OptionKind = "text" | "number" | "switch" | "numbers" | "names" | "bytes" | "size" | "crop";
+
+/** Headings of `--help`, in this order. */
+export const optionGroups = [
+  "Data",
+  "Network",
+  "What stays",
+  "Surgery",
+  "Training",
+  "Measuring",
+  "Output",
+] as const;
+
+/** A condition, and the words that say what it asks for: "a number in [0, 1)". */
+export interface Need {
+  readonly needed: string;
+  holds(value: never): boolean;
+}
+
+export interface Option {
+  /** As on the command line, without the dashes. */
+  readonly flag: string;
+  readonly kind: OptionKind;
+  readonly group: (typeof optionGroups)[number];
+  /** What it does, in a line of help; the default is added to it. */
+  readonly describe: string;
+  readonly default?: unknown;
+  /** Where the default follows from something else: "that of the paper". */
+  readonly otherwise?: string;
+  readonly choices?: readonly string[];
+  readonly need?: Need;
+  readonly required?: true;
+  /** A sweep may change it from run to run (`--ablate`). */
+  readonly variant?: true;
+}
+
+/** One entry for every option of `T`, by its name in the library. */
+export type OptionTable<T> = { readonly [K in keyof Required<T>]: Option };
+
+export const count = (least: number): Need => ({
+  needed: `a whole number of at least ${least}`,
+  holds: (value: number) => Number.isInteger(value) && value >= least,
+});
+export const positive: Need = {
+  needed: "a positive number",
+  holds: (value: number) => value > 0 && Number.isFinite(value),
+};
+export const atLeastZero: Need = {
+  needed: "a number of at least 0",
+  holds: (value: number) => value >= 0 && Number.isFinite(value),
+};
+export const belowOne: Need = {
+  needed: "a number in [0, 1)",
+  holds: (value: number) => value >= 0 && value < 1,
+};
+export const share: Need = {
+  needed: "a number in (0, 1]",
+  holds: (value: number) => value > 0 && value <= 1,
+};
+export const rates: Need = {
+  needed: "one or more positive numbers",
+  holds: (values: readonly number[]) =>
+    values.length > 0 && values.every((rate) => rate > 0 && Number.isFinite(rate)),
+};
+
+/** The defaults of a table, by name. */
+export function defaultsOf(table: Readonly<Record<string, Option>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(table).flatMap(([name, option]) =>
+      option.default === undefined ? [] : [[name, option.default]],
+    ),
+  );
+}
+
+/**
+ * Looks at every value that is there.
+ *
+ * @throws EtlError `usage` that names the option, what was found and what was needed
+ */
+export function checkOptions(table: Readonly<Record<string, Option>>, values: object): void {
+  for (const [name, value] of Object.entries(values) as [string, unknown][]) {
+    const option = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (option !== undefined && value !== undefined) checkOption(option, value);
+  }
+}
+
+/** @throws EtlError `usage` where the value is none of the choices, or not what is needed */
+export function checkOption({ flag, choices, need }: Option, value: unknown): void {
+  const bad = (found: unknown, needed: string, near?: string): never => {
+    throw new EtlError("usage", `--${flag}: ${String(found)}, ${needed} was needed`, {
+      ...(near !== undefined && { hint: `Did you mean ${near}?` }),
+    });
+  };
+  if (choices !== undefined) {
+    for (const one of [value].flat() as string[])
+      if (!choices.includes(one)) bad(one, `one of ${choices.join(", ")}`, nearest(one, choices));
+  }
+  if (need !== undefined && !need.holds(value as never))
+    bad(Array.isArray(value) ? value.join(",") : value, need.needed);
+}

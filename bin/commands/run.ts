@@ -110,8 +110,9 @@ export const curvesCommand: Command = {
   examples: [["etl curves --task age --data ~/utkface --out runs/age", "Harvest and paths"]],
   run: async (args, context) => {
     const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
+    const { curveRecords } = await import("../../lib/jobs/prune/plan.ts");
     const { folder, curves } = await runPipeline(pruneOptions(args, context), "curves");
-    const records = curves?.records([]) ?? [];
+    const records = curves === undefined ? [] : curveRecords(curves);
     const named = records.some(({ task }) => task !== undefined);
     context.print(
       table(

@@ -54,12 +54,12 @@ export async function controlStage(
     stage: `finetune:${control}`,
     file,
     title: titles[control],
-    network: () => Promise.resolve(cut.network),
+    network: cut.network,
     epochs: scratch ? fromScratch.epochs * config.epochs : config.epochs,
     units: answers.units,
     ...(scratch
       ? { key: cut.key, learningRates: config.learningRates.map((rate) => fromScratch.rate * rate) }
-      : learning(config, cut, answers)),
+      : learning(context, { cut, planned: other, answers })),
   });
   return { name: control, title: titles[control], file, ...trained };
 }

@@ -11,9 +11,13 @@ import { subnetwork } from "../../network/subnetwork.ts";
 import { batchesOf, pictures, type RunParts } from "./context.ts";
 import { featureWidth } from "./harvest.ts";
 import { standardise, type Units } from "../run/units.ts";
-import type { Distillation } from "./tune.ts";
 
-export type OpenDistillation = Distillation & { dispose(): Promise<void> };
+/** What is added to the task's loss, and what is fed for it. Holds a compiled teacher until it is disposed. */
+export interface Distillation {
+  readonly terms: readonly LossTerm[];
+  targets(batch: Batch): Promise<Tensors>;
+  dispose(): Promise<void>;
+}
 
 /** What is distilled takes so many bytes at most when kept; beyond, the teacher runs in every step, so that memory stays. */
 const keptBytes = 256e6;
@@ -28,6 +32,7 @@ export interface Answering {
   readonly key: unknown;
 }
 
+/** What a cut network learns beside the labels. */
 export interface Lesson {
   /** The unpruned network, in the units of the pruned one's filters. */
   readonly teacher: Network;
@@ -67,7 +72,7 @@ interface Layout {
  * Hinton, Vinyals, Dean: Distilling the knowledge in a neural network, 2015; here as in its section 2.1, where distances
  * of logits are the limit of high temperature.
  */
-export async function distillation(context: RunParts, lesson: Lesson): Promise<OpenDistillation> {
+export async function distillation(context: RunParts, lesson: Lesson): Promise<Distillation> {
   const layout = layoutOf(signalsOf(context, lesson));
   const { signals, width } = layout;
   const fits = 2 * context.rows.train.length * width * 4 <= keptBytes;

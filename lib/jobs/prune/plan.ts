@@ -17,22 +17,38 @@ import { harvestKey, type Harvest } from "./harvest.ts";
 /** Curves of all taps, for every task one after the other; knees lie beside them. */
 export interface Curves {
   readonly curves: readonly Curve[];
-  readonly records: (knees: readonly Knee[]) => CurveRecord[];
+  /** Beside the curves: what each was solved from. */
+  readonly origins: readonly CurveOrigin[];
+}
+
+interface CurveOrigin {
+  /** The convolution that ends in the tap. */
+  readonly layer: string;
+  readonly moments: TapMoments;
+  /** Where a run has several. */
+  readonly task?: string;
+}
+
+/** The curves as the record keeps them. @param knees beside the curves; none where no gamma was chosen yet */
+export function curveRecords({ curves, origins }: Curves, knees: readonly Knee[] = []): CurveRecord[] {
+  return curves.map((curve, i) => {
+    const { layer, moments, task } = origins[i];
+    return { ...curveRecord(curve, layer, moments, knees[i]), ...(task !== undefined && { task }) };
+  });
 }
 
 /** Solves the path of every tap and writes `curves.json`. */
 export async function curvesStage(context: RunContext, harvested: Harvest): Promise<Curves> {
-  const { folder, progress } = context;
+  const { folder, progress, tasks } = context;
   const { taps } = harvested;
-  const { tasks } = context;
   const byTap = harvested.moments.map((all) => momentsByTask(all, context));
   const momentsOfTask = tasks.map((_, t) => byTap.map((own) => own[t]));
   const moments = momentsOfTask.flat();
-  const recordsOf = (of: readonly Curve[], knees: readonly Knee[] = []): CurveRecord[] =>
-    of.map((curve, i) => {
-      const own = curveRecord(curve, taps[i % taps.length].layer, moments[i], knees[i]);
-      return tasks.length === 1 ? own : { ...own, task: tasks[Math.floor(i / taps.length)].task.name };
-    });
+  const origins = moments.map((own, i) => ({
+    layer: taps[i % taps.length].layer,
+    moments: own,
+    ...(tasks.length > 1 && { task: tasks[Math.floor(i / taps.length)].task.name }),
+  }));
   let curves: Curve[] | undefined;
   const solve = async (): Promise<Curve[]> =>
     (curves ??= await solveCurves(moments, {
@@ -44,14 +60,15 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
     inputs: { harvest: harvestKey(context), lambdas: 100, ratio: 1e4, tol: 1e-6 },
     files: ["curves.json"],
     produce: async () => {
-      await writeJson(folder.file("curves.json"), { schema: 1, curves: recordsOf(await solve()) });
+      const records = curveRecords({ curves: await solve(), origins });
+      await writeJson(folder.file("curves.json"), { schema: 1, curves: records });
     },
   });
   if (!ran) progress.note("curves: done before, solved again from the moments where needed");
   const plain = await solve();
   const solved =
     context.config.groupSelect === "joint" ? await jointly(context, plain, momentsOfTask) : plain;
-  return { curves: solved, records: (knees) => recordsOf(solved, knees) };
+  return { curves: solved, origins };
 }
 
 /** The curves of every task with joint paths beside them. */

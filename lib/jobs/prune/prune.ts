@@ -99,7 +99,7 @@ async function trainBaseline(
     stage: "baseline",
     file: "baseline.onnx",
     title: "baseline",
-    network: () => Promise.resolve(probe),
+    network: probe,
     key,
     epochs: config.baselineEpochs,
     learningRates: config.baselineLearningRates ?? config.learningRates,
@@ -127,10 +127,10 @@ async function trainAndMeasure(
     stage: "finetune",
     file: "pruned.onnx",
     title: "pruned",
-    network: () => Promise.resolve(cut.network),
+    network: cut.network,
     epochs: config.epochs,
     units,
-    ...learning(config, cut, answers),
+    ...learning(origin, { cut, planned, answers }),
   });
   const controls: Model[] = [];
   for (const control of config.controls)
@@ -160,7 +160,7 @@ async function trainAndMeasure(
     models,
     evaluated,
     latency,
-    notes: notesOf(context, [...aimNotes(context, aim, { evaluated, latency }), ...cut.notes]),
+    notes: notesOf(context, aimNotes(context, aim, { evaluated, latency })),
   });
 }
 

@@ -22,7 +22,7 @@ import type { Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { filterFaces, imagesWarning } from "./faces.ts";
 import { groupAccuracies, type Evaluated } from "./measure.ts";
-import { gammaCosts, type Curves } from "./plan.ts";
+import { curveRecords, gammaCosts, type Curves } from "./plan.ts";
 import { labelsOf, meanOver, type RunTask } from "../run/tasks.ts";
 
 /** One network of the comparison, before it becomes a record. */
@@ -55,7 +55,7 @@ export async function makeRecord(context: RunContext, results: Results): Promise
   const before = costOf(backbone.network).layers;
   const pruned = results.models.find(({ name }) => name === "pruned");
   const after = new Map((pruned ? costOf(pruned.network).layers : []).map((layer) => [layer.name, layer]));
-  const curves = results.curves.records(results.knees);
+  const curves = curveRecords(results.curves, results.knees);
   const perTask = curves.length / tasks.length;
   const [first, ...others] = await Promise.all(
     tasks.map(async (of, t): Promise<TaskRecord & { models: ModelRecord[] }> => {

@@ -11,24 +11,22 @@ import { applySurgery } from "../../surgery/apply.ts";
 import { reconstruct, statisticsOf, type ReconstructedLayer } from "../../surgery/reconstruct.ts";
 import { scaleFilters } from "../../surgery/scaling.ts";
 import type { RunContext } from "./context.ts";
-import { distillation, headInput, type Answering, type OpenDistillation } from "./distil.ts";
+import { headInput, type Answering } from "./distil.ts";
 import { featureWidth, harvestFeatures, type Harvest } from "./harvest.ts";
 import { headed, solveHeads } from "./head.ts";
-import type { Config } from "./config.ts";
 import type { Control } from "./options.ts";
 import { startsFrom } from "./origin.ts";
 import { planKey, type Planned } from "./plan.ts";
 import { calibrated, type TrainingPlan } from "./tune.ts";
 import { refit } from "./refit.ts";
 
+/** The cut network with its head, before fine-tuning, in target units. */
 export interface Cut {
-  /** The cut network with its head, before fine-tuning, in target units. */
   readonly network: Network;
   /** Everything it depends on. */
   readonly key: unknown;
-  readonly notes: readonly string[];
-  /** @param answers the full network whose outputs are distilled */
-  distillation(answers: Answering): Promise<OpenDistillation>;
+  /** Another choice of filters for the same widths; absent: the plan's own. */
+  readonly control?: Control;
 }
 
 /**
@@ -36,14 +34,20 @@ export interface Cut {
  * outputs are distilled.
  */
 export function learning(
-  { distill, distillOutputs }: Pick<Config, "distill" | "distillOutputs">,
-  cut: Cut,
-  answers: Answering,
-): Pick<TrainingPlan, "key" | "distillation"> {
+  context: RunContext,
+  { cut, planned, answers }: { readonly cut: Cut; readonly planned: Planned; readonly answers: Answering },
+): Pick<TrainingPlan, "key" | "lesson"> {
+  const { backbone, config } = context;
+  const { distill, distillOutputs } = config;
   if (!(distill > 0 || distillOutputs > 0)) return { key: cut.key };
   return {
     key: distillOutputs > 0 ? { cut: cut.key, answers: answers.key } : cut.key,
-    distillation: () => cut.distillation(answers),
+    lesson: {
+      answers,
+      teacher: cut.control === undefined ? teacherOf(context, planned) : backbone.network,
+      kept: keptFeatures(backbone.network, backbone.features, planned.plan.keep),
+      student: headInput(cut.network),
+    },
   };
 }
 
@@ -56,7 +60,7 @@ interface CutWhat {
 
 /** Cuts the backbone down to the plan; leaves `cut.onnx`, or `cut-NAME.onnx` for a control. */
 export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut> {
-  const { folder, config, backbone, progress } = context;
+  const { folder, config, progress } = context;
   const { planned, control } = what;
   const { scaling, reconstruct: reconstructs, refit: refits, seed } = config;
   const surgery = {
@@ -81,18 +85,7 @@ export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut>
   if (!ran) progress.note(`${stage}: done before, kept`);
   const file = folder.file(name);
   const network = readOnnx(await readBytes(file), { name: file });
-  return {
-    network,
-    key,
-    notes: [],
-    distillation: (answers) =>
-      distillation(context, {
-        answers,
-        teacher: control === undefined ? teacherOf(context, planned) : backbone.network,
-        kept: keptFeatures(backbone.network, backbone.features, planned.plan.keep),
-        student: headInput(network),
-      }),
-  };
+  return { network, key, ...(control !== undefined && { control }) };
 }
 
 /** The plan's shape with random weights. */
@@ -132,9 +125,10 @@ export async function cutWithHead(
   const { network: whole, layers } = config.reconstruct
     ? reconstruct(backbone.network, planned.plan, statistics, { coupling })
     : { network: backbone.network, layers: [] };
-  progress.note(`reconstruction: ${explained(layers)}`);
+  progress.note(`reconstruction: ${config.reconstruct ? explained(layers) : "switched off"}`);
   const scaled = scaleFilters(whole, planned.knees, { scaling: config.scaling, coupling });
   for (const { tap, reason } of scaled.refused) progress.note(`scaling: ${tap} left as it is, ${reason}`);
+  for (const note of scaled.notes) progress.note(`scaling: ${note}`);
   let trunk = applySurgery(scaled.network, planned.plan);
   if (config.refit) {
     const original = teacherOf({ ...context, config }, planned);

@@ -6,9 +6,7 @@ import type { Metrics } from "../../record/record.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { headOf } from "../../backbones/head.ts";
 import type { Augment } from "../../data/images/augment.ts";
-import type { Batch } from "../../data/images/batches.ts";
 import type { Tensors } from "../../engine/engine.ts";
-import type { LossTerm } from "../../core/artifacts.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import { predict } from "../../evaluate/predict.ts";
 import { calibrateLogits } from "../../finetune/calibrate.ts";
@@ -19,6 +17,7 @@ import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
 import { checkpointFile } from "../run/checkpoint.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
+import { distillation, type Distillation, type Lesson } from "./distil.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feed.ts";
 import { withCrop } from "../run/model.ts";
 import type { Config } from "./config.ts";
@@ -26,19 +25,13 @@ import { gather } from "../run/units.ts";
 import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../run/tasks.ts";
 import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../run/units.ts";
 
-/** What is added to the task's loss, and what is fed for it. */
-export interface Distillation {
-  readonly terms: readonly LossTerm[];
-  targets(batch: Batch): Promise<Tensors>;
-}
-
 export interface TrainingPlan {
   /** Stage and file: "baseline", "finetune". */
   readonly stage: string;
   readonly file: string;
   readonly title: string;
   /** Network with its head, in target units. */
-  readonly network: () => Promise<Network>;
+  readonly network: Network;
   /** Everything the network depends on. */
   readonly key: unknown;
   readonly epochs: number;
@@ -46,7 +39,8 @@ export interface TrainingPlan {
   readonly units: readonly Units[];
   /** In place of the configuration's. */
   readonly learningRates?: readonly number[];
-  readonly distillation?: () => Promise<Distillation & { dispose(): Promise<void> }>;
+  /** What it learns beside the labels. */
+  readonly lesson?: Lesson;
 }
 
 export interface Trained {
@@ -74,7 +68,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       seed,
       augment: changesOf(config),
       best: "lowest loss within half an error, or the mean of the second half's weights",
-      ...(plan.distillation ? { distill, distillOutputs, teacher: "sees the unchanged picture" } : {}),
+      ...(plan.lesson ? { distill, distillOutputs, teacher: "sees the unchanged picture" } : {}),
     },
     files: [plan.file],
     scratch: [checkpoint],
@@ -114,17 +108,16 @@ async function readHistory(path: string): Promise<History> {
 
 async function train(context: RunContext, plan: TrainingPlan, checkpoint: string): Promise<Trained> {
   const { engine, config, rows, progress, signal } = context;
-  const network = rescaled(context, await plan.network(), plan.units, "training");
+  const network = rescaled(context, plan.network, plan.units, "training");
   const input = network.inputs[0].name;
   const tasks = fedTasks(context, plan.units);
-  const distillation = await plan.distillation?.();
+  const taught = plan.lesson && (await distillation(context, plan.lesson));
   const stepsPerEpoch = Math.max(1, Math.floor(rows.train.length / config.batchSize));
   try {
     const result = await finetune(network, {
       engine,
-      losses: [...tasks.map(({ term }) => term), ...(distillation?.terms ?? [])],
-      batches: (epoch) =>
-        trainingBatches(context, { epoch, input, tasks, distillation, steps: stepsPerEpoch }),
+      losses: [...tasks.map(({ term }) => term), ...(taught?.terms ?? [])],
+      batches: (epoch) => trainingBatches(context, { epoch, input, tasks, taught, steps: stepsPerEpoch }),
       stepsPerEpoch,
       epochs: plan.epochs,
       learningRate: plan.learningRates ?? config.learningRates,
@@ -140,7 +133,7 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
     });
     return { ...result, network: rescaled(context, result.network, plan.units, "target") };
   } finally {
-    await distillation?.dispose();
+    await taught?.dispose();
   }
 }
 
@@ -166,7 +159,7 @@ async function* trainingBatches(
     readonly epoch: number;
     readonly input: string;
     readonly tasks: readonly FedTask[];
-    readonly distillation: Distillation | undefined;
+    readonly taught: Distillation | undefined;
     readonly steps: number;
   },
 ): AsyncGenerator<Tensors> {
@@ -176,7 +169,7 @@ async function* trainingBatches(
   for await (const batch of pictures(context, rows.train, { shuffle: true, epoch: options.epoch, augment })) {
     if (done === options.steps) return;
     done += 1;
-    const extra = options.distillation ? await options.distillation.targets(batch) : {};
+    const extra = options.taught ? await options.taught.targets(batch) : {};
     yield { [options.input]: batch.x, ...feedLabels(batch, options.tasks), ...extra };
   }
 }

@@ -13,8 +13,19 @@ const batch = 2;
  * What cannot be followed is frozen with a reason that names the node.
  *
  * @param original shape computations should be folded already, as the readers do
+ *
+ * A network is analysed once: surgery asks at every step, the report's slider for every gamma, and the answer for one
+ * network object never changes.
  */
 export function analyseCoupling(original: Network): Coupling {
+  const known = analysed.get(original) ?? analyse(original);
+  analysed.set(original, known);
+  return known;
+}
+
+const analysed = new WeakMap<Network, Coupling>();
+
+function analyse(original: Network): Coupling {
   const network = withoutAliases(original);
   const { shapes } = propagate(network, { bindings: { batch }, onError: "skip" });
   const coupler = createCoupler(network, shapes);

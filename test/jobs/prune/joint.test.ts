@@ -12,6 +12,7 @@ import { drawNamed, syntheticTable } from "../../../lib/data/synthetic/table.ts"
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { openModel } from "../../../lib/jobs/run/model.ts";
 import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
+import { curveRecords } from "../../../lib/jobs/prune/plan.ts";
 import { prune, runPipeline } from "../../../lib/jobs/prune/prune.ts";
 import { evaluateModel, predictImages } from "../../../lib/jobs/use/services.ts";
 import { picture } from "../../data/support.ts";
@@ -188,7 +189,7 @@ describe("prune: one trunk for several tasks", function () {
       const { task } = joint;
       const out = join(root, `alone-${task.name}`);
       const { curves } = await runPipeline({ ...own, task: task.name, data, out }, "curves");
-      const alone = curves?.records([]) ?? [];
+      const alone = curveRecords(curves!);
       expect(alone.map(({ tap }) => tap)).to.deep.equal(joint.curves.map(({ tap }) => tap));
       alone.forEach(({ lambdas, trainRmse }, t) => {
         expect(joint.curves[t].lambdas[0]).to.be.closeTo(lambdas[0], 1e-6 * lambdas[0]);

@@ -41,6 +41,7 @@ export const doctorCommand: Command = {
   examples: [["etl doctor", "Before a long run"]],
   run: async (_, context) => {
     const { defaultCacheDir } = await import("../../lib/data/images/cache.ts");
+    const { slowDecoder } = await import("../../lib/data/images/decode.ts");
     const { probeCuda, probeEngines } = await import("../../lib/engine/open.ts");
     const engines = await probeEngines();
     const cuda = await probeCuda();
@@ -52,6 +53,7 @@ export const doctorCommand: Command = {
       cores: availableParallelism(),
       threads: context.threads ?? availableParallelism(),
       cacheDir: defaultCacheDir(),
+      pictures: slowDecoder() ?? "libvips, native",
       engines,
       cuda,
       uses: used?.name ?? null,
@@ -60,6 +62,7 @@ export const doctorCommand: Command = {
       `etl ${version}, Node ${process.version}, ${report.cpu}, ${report.cores} cores, ${report.threads} threads`,
     );
     context.print(`decoded cache: ${report.cacheDir}`);
+    context.print(`pictures: ${report.pictures}`);
     for (const engine of engines) {
       context.print(
         `${engine.name}: ${engine.available ? engine.description : `not available, ${engine.reason ?? "reason unknown"}`}`,
@@ -68,7 +71,11 @@ export const doctorCommand: Command = {
     context.print(
       `ort with --device cuda: ${cuda.available ? "available" : `not available, ${cuda.reason ?? "reason unknown"}`}`,
     );
-    context.print(used === undefined ? "no engine loads: reinstall with npm ci" : `would use: ${used.name}`);
+    context.print(
+      used === undefined
+        ? "no engine loads: install again, see docs/troubleshooting.md"
+        : `would use: ${used.name}`,
+    );
     return report;
   },
 };

@@ -45,8 +45,10 @@ describe("device", function () {
           needCuda(folder);
         }),
       ).to.contain("ONNXRUNTIME_NODE_INSTALL=cuda12");
-      await writeFile(join(folder, "libonnxruntime_providers_cuda.so"), "");
-      await writeFile(join(folder, "onnxruntime_providers_cuda.dll"), "");
+      const names = ["libonnxruntime_providers_cuda.so", "onnxruntime_providers_cuda.dll"];
+      for (const name of names) await writeFile(join(folder, name), "a note in place of the library\n");
+      expect(missingCuda(folder)).to.contain("is not among its libraries");
+      for (const name of names) await writeFile(join(folder, name), new Uint8Array(100_000));
       expect(missingCuda(folder)).to.equal(undefined);
       needCuda(folder);
     } finally {

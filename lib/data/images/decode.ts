@@ -21,6 +21,13 @@ import { resampleBox } from "./resample.ts";
 sharp.concurrency(1);
 sharp.cache(false);
 
+/** What decodes: `undefined` for libvips as native code, else a sentence for the user. */
+export function slowDecoder(): string | undefined {
+  return "emscripten" in sharp.versions
+    ? "pictures are decoded in WebAssembly, which is slower: sharp's native package is not installed (npm i --include=optional)"
+    : undefined;
+}
+
 /** Pictures decoded at the same time; libuv has four threads unless told otherwise. */
 export const IN_FLIGHT = 6;
 

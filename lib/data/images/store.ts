@@ -8,7 +8,7 @@ import { silent, type Progress } from "../../core/progress.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { cacheKey, createCache, defaultCacheDir, openCache, type CacheFile } from "./cache.ts";
 import type { Dataset, Item, Split } from "../dataset.ts";
-import { decodeImage } from "./decode.ts";
+import { decodeImage, slowDecoder } from "./decode.ts";
 import { mapLimit } from "../../core/parallel.ts";
 import { drawNamed } from "../synthetic/table.ts";
 
@@ -156,6 +156,8 @@ async function build(
 
   const broken = new Map<number, string>();
   let done = 0;
+  const slow = slowDecoder();
+  if (slow !== undefined) progress.note(slow);
   progress.start("decode pictures", entries.length);
   try {
     await mapLimit(entries, lanes, async (item, slot) => {

@@ -1,5 +1,5 @@
 /** onnxruntime's CUDA provider: a library that `npm install` leaves out and that may lie beside the others. */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { EtlError, messageOf } from "../../core/errors.ts";
@@ -16,9 +16,14 @@ export function librariesFolder(): string {
 export function missingCuda(folder = librariesFolder()): string | undefined {
   const file =
     process.platform === "win32" ? "onnxruntime_providers_cuda.dll" : "libonnxruntime_providers_cuda.so";
-  return existsSync(join(folder, file))
+  return isLibrary(join(folder, file))
     ? undefined
     : `onnxruntime-node has no CUDA provider: ${file} is not among its libraries`;
+}
+
+/** Where the package was installed, a note of a few lines may lie under a library's name (`bin/preinstall.cjs`). */
+function isLibrary(file: string): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 65_536;
 }
 
 /** @throws EtlError `engine` where the library of the provider is not there */

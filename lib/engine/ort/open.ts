@@ -13,6 +13,7 @@ import { sideBySide } from "../stream.ts";
 import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
 import { needCuda, tryCuda } from "./cuda.ts";
 import { bytesOf, type OrtMethods } from "./messages.ts";
+import { withoutTelemetry } from "./telemetry.ts";
 
 /** Fewest runs of a stream for which a second copy pays: compiling it takes as long as it saves in twenty to forty. */
 const SHORTEST_STREAM = 32;
@@ -42,6 +43,7 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   }
   const { device = "cpu" } = options;
   if (device === "cuda") needCuda();
+  withoutTelemetry();
   const start = async (): Promise<Client<OrtMethods>> => {
     const client = startClient<OrtMethods>("ort", scriptBeside(import.meta.url, "worker"));
     await client.call("hello", device);

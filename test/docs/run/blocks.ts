@@ -28,7 +28,7 @@ export function runnableBlocks(pages: readonly Page[] = readPages()): ReadonlyMa
       const kind = kinds[language];
       if (kind === undefined) return [];
       const reason = mark.exec(text)?.[1];
-      const program = kind === "ts" ? text : text.replaceAll(/^npm ci(?: && |$)/gm, "");
+      const program = kind === "ts" ? text : text.replaceAll(/^npm (?:ci|i etl-prune)(?: && |$)/gm, "");
       return [
         { page: page.path, line, kind, text: program, ...(reason !== undefined && { notRun: reason }) },
       ];

@@ -14,7 +14,7 @@ export default tseslint.config(
       "node_modules/**",
       "coverage/**",
       "docs/**",
-      "*.cjs",
+      "**/*.cjs",
       "eslint.config.js",
       "notebooks/**",
       "**/*.py",

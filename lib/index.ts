@@ -157,16 +157,14 @@ export type { ComparedNetwork } from "./jobs/many/compare.ts";
 export type { LabelScore, LabelWise } from "./evaluate/label-wise.ts";
 
 // Evaluate, predict, profile.
-export { evaluateModel, predictImages, profileFiles, verifyModel } from "./jobs/use/services.ts";
-export type {
-  Answer,
-  EvaluateOptions,
-  Evaluation,
-  Prediction,
-  PredictModelOptions,
-  Profile,
-  VerifyModelOptions,
-} from "./jobs/use/services.ts";
+export { evaluateModel } from "./jobs/use/evaluate.ts";
+export { predictImages } from "./jobs/use/predict.ts";
+export { profileFiles } from "./jobs/use/profile.ts";
+export { verifyModel } from "./jobs/use/verify.ts";
+export type { Answer, Prediction, PredictModelOptions } from "./jobs/use/predict.ts";
+export type { EvaluateOptions, Evaluation } from "./jobs/use/evaluate.ts";
+export type { Profile } from "./jobs/use/profile.ts";
+export type { VerifyModelOptions } from "./jobs/use/verify.ts";
 export type { ServiceOptions } from "./engine/service.ts";
 export { computeMetrics } from "./evaluate/metrics.ts";
 export type { MetricsOptions } from "./evaluate/metrics.ts";

@@ -49,7 +49,7 @@ export const resumeCommand: Command = {
         hint: "begin one with: etl prune",
       });
     }
-    const { readRunState } = await import("../../lib/jobs/run/folder.ts");
+    const { readRunState } = await import("../../lib/jobs/run/state.ts");
     const state = await readRunState(folder);
     if (state?.config["command"] === "train") {
       const again = { ...(state.config as unknown as TrainOptions), out: folder };

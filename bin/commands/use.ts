@@ -1,7 +1,7 @@
 /** Commands that use a model: predict, evaluate, verify, profile, export. */
 import { EtlError } from "../../lib/core/errors.ts";
 import { modelFormats, type ModelFormat } from "../../lib/formats/names.ts";
-import type { Answer } from "../../lib/jobs/use/services.ts";
+import type { Answer } from "../../lib/jobs/use/predict.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
@@ -50,7 +50,7 @@ export const predictCommand: Command = {
         },
       );
     }
-    const { predictImages } = await import("../../lib/jobs/use/services.ts");
+    const { predictImages } = await import("../../lib/jobs/use/predict.ts");
     const predictions = await predictImages(model, inputs, { ...service(context), crop: cropOption(args) });
     for (const { file, task, others = [], ...answer } of predictions) {
       const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
@@ -80,16 +80,17 @@ export const evaluateCommand: Command = {
       describe: "Of a model of several tasks: only these (default: all that the data have labels of)",
     },
     split: {
-      choices: ["train", "val", "test"] as const,
-      describe: "Only this part (default: all labelled pictures)",
+      choices: ["train", "val", "test", "all"] as const,
+      describe: "Only this part",
+      defaultDescription: "all labelled pictures; of the model's own data the test part",
     },
   },
   examples: [
     ["etl evaluate runs/gender --data ~/other-faces --json", "All labelled pictures of another folder"],
   ],
   run: async (args, context) => {
-    const split = text(args, "split") as "train" | "val" | "test" | undefined;
-    const { evaluateModel } = await import("../../lib/jobs/use/services.ts");
+    const split = text(args, "split") as "train" | "val" | "test" | "all" | undefined;
+    const { evaluateModel } = await import("../../lib/jobs/use/evaluate.ts");
     const result = await evaluateModel(requiredText(args, "model"), {
       ...service(context),
       data: requiredText(args, "data"),
@@ -129,7 +130,7 @@ export const verifyCommand: Command = {
   },
   examples: [["etl verify --pairs ~/celeba/pairs.csv", "A wrong crop, colour order or mean shows here"]],
   run: async (args, context) => {
-    const { verifyModel } = await import("../../lib/jobs/use/services.ts");
+    const { verifyModel } = await import("../../lib/jobs/use/verify.ts");
     const result = await verifyModel(
       text(args, "model") ?? text(args, "backbone") ?? "face-resnet",
       requiredText(args, "pairs"),
@@ -159,7 +160,7 @@ export const profileCommand: Command = {
   },
   examples: [["etl profile runs/gender runs/gender/baseline.onnx", "Pruned and baseline, interleaved"]],
   run: async (args, context) => {
-    const { profileFiles } = await import("../../lib/jobs/use/services.ts");
+    const { profileFiles } = await import("../../lib/jobs/use/profile.ts");
     const profiles = await profileFiles(texts(args, "models"), {
       ...service(context),
       runs: number(args, "runs"),

@@ -40,11 +40,22 @@ export function parseCsv(text: string, name: string): Csv {
   };
 }
 
-/** A table as text, LF line ends; cells with commas, quotes or line breaks are quoted. */
+/** One line of a table (RFC 4180): cells with commas, quotes or line breaks are quoted. */
+export function csvLine(cells: readonly string[]): string {
+  return cells.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(",");
+}
+
+/**
+ * Text of somebody else for a table that people open in a spreadsheet: what a spreadsheet would take for a formula is
+ * kept from being one by a leading apostrophe. Not for numbers, and not for tables that this program reads again.
+ */
+export function plainCell(text: string): string {
+  return /^[=+@\t\r-]/.test(text) ? `'${text}` : text;
+}
+
+/** A table as text, LF line ends. */
 export function formatCsv({ header, rows }: Csv): string {
-  const cell = (value: string): string =>
-    /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-  return [header, ...rows].map((cells) => `${cells.map(cell).join(",")}\n`).join("");
+  return [header, ...rows].map((cells) => `${csvLine(cells)}\n`).join("");
 }
 
 interface TextRecord {

@@ -11,6 +11,11 @@
  */
 export type ErrorKind = "usage" | "data" | "format" | "unsupported" | "io" | "engine" | "interrupted";
 
+/** A path as one word of a shell, for hints that people copy. */
+export function shellWord(path: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(path) ? path : `"${path.replaceAll(/(["$`\\])/g, "\\$1")}"`;
+}
+
 /**
  * The one error class. The message follows one grammar: `<where>: <what was found>, <what was needed>`.
  * `hint` says what to do next, as one sentence.

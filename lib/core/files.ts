@@ -47,9 +47,22 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
   }
 }
 
+/** {@link writeWhole}, but a file that holds just this already is left alone. @returns whether it was written */
+export async function writeChanged(path: string, content: string): Promise<boolean> {
+  const before = await readFile(path, "utf8").catch(() => undefined);
+  if (before === content) return false;
+  await writeWhole(path, content);
+  return true;
+}
+
+/** A value as the JSON files of this program hold it: indented, with a line break at the end. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 1)}\n`;
+}
+
 /** Writes `value` as indented JSON, whole or not at all. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeWhole(path, `${JSON.stringify(value, null, 1)}\n`);
+  await writeWhole(path, jsonText(value));
 }
 
 /** Reads a whole file; a missing or unreadable one is an `io` error that names it. */

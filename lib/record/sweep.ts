@@ -1,4 +1,5 @@
 /** Many runs as rows: one for each task, backbone, variant, gamma and network, mean and standard deviation over seeds. */
+import { csvLine, plainCell } from "../core/csv.ts";
 import { baselineOf, placeOf, seedOf } from "./models.ts";
 import { recordsByTask } from "./tasks.ts";
 import type { ModelRecord, RunRecord } from "./record.ts";
@@ -198,10 +199,8 @@ const columns: readonly (readonly [string, (row: SweepRow) => number | string | 
 
 /** The rows as CSV (RFC 4180). */
 export function sweepCsv(rows: readonly SweepRow[]): string {
-  const cell = (value: number | string | undefined): string => {
-    const text = String(value ?? "");
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  const lines = rows.map((row) => columns.map(([, read]) => cell(read(row))).join(","));
+  const cell = (value: number | string | undefined): string =>
+    typeof value === "string" ? plainCell(value) : String(value ?? "");
+  const lines = rows.map((row) => csvLine(columns.map(([, read]) => cell(read(row)))));
   return [columns.map(([name]) => name).join(","), ...lines, ""].join("\n");
 }

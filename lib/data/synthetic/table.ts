@@ -8,6 +8,9 @@ import { traitsOf } from "./traits.ts";
 const DEFAULT_COUNT = 1000;
 const LARGEST_COUNT = 1_000_000;
 
+/** Name of the drawn data set. */
+export const SYNTHETIC_NAME = "synthetic faces";
+
 /** Whether `data` names the drawn set. */
 export function isSynthetic(data: string): boolean {
   return data === "synthetic" || data.startsWith("synthetic:");
@@ -24,7 +27,7 @@ export function syntheticTable(data: string): RawTable {
     );
   }
   return {
-    name: "synthetic faces",
+    name: SYNTHETIC_NAME,
     root: "",
     layout: "synthetic",
     columns: ["gender", "age", "emotion", "valence", "yaw"],

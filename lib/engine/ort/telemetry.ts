@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { sep } from "node:path";
 import { isMainThread } from "node:worker_threads";
 
-/** onnxruntime's own switch. Other values than "1" count as yours: whoever sets one has decided. */
+/** onnxruntime's own switch. A value of yours is left as it is, an empty one says nothing. */
 const variable = "ORT_DISABLE_TELEMETRY";
 
 let told = false;
@@ -17,7 +17,7 @@ let told = false;
  * where somebody else has loaded it before, or in a thread whose environment is a copy that native code does not see.
  */
 export function withoutTelemetry(): void {
-  if (process.env[variable] !== undefined) return;
+  if ((process.env[variable] ?? "") !== "") return;
   const late = isLoaded();
   if (isMainThread) process.env[variable] = "1";
   const found = late

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
-import { EtlError } from "../../core/errors.ts";
+import { EtlError, shellWord } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
 import { SCHEMA, type RunRecord } from "../../record/record.ts";
 
@@ -10,8 +10,12 @@ import { SCHEMA, type RunRecord } from "../../record/record.ts";
 export async function readRecord(run: string, title?: string): Promise<RunRecord> {
   const path = join(run, "record.json");
   if (!existsSync(path)) {
-    throw new EtlError("usage", `${run}: no record.json, a finished run was needed`, {
-      hint: `try: etl resume ${run}`,
+    const found = existsSync(run) ? "no record.json" : "nothing is there";
+    throw new EtlError("usage", `${run}: ${found}, a finished run was needed`, {
+      hint:
+        found === "no record.json"
+          ? `try: etl resume ${shellWord(run)}`
+          : `check the name; a run that was stopped goes on with: etl resume ${shellWord(run)}`,
     });
   }
   const record = (await readJson(path)) as Partial<RunRecord> | null;

@@ -4,6 +4,7 @@ import { join, relative } from "node:path";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import { writeJson, writeWhole } from "../../core/files.ts";
 import { silent } from "../../core/progress.ts";
+import { openTasks, type TaskData } from "../../data/open-tasks.ts";
 import { sweepCsv, sweepRows, type SweepRow } from "../../record/sweep.ts";
 import { worthOfSelection, type Worth } from "../../record/worth.ts";
 import { readReportAssets } from "../../report/assets.ts";
@@ -12,7 +13,8 @@ import { resolveOptions } from "../prune/config.ts";
 import { type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
-import { adoptStages, fingerprint, readRunState } from "../run/folder.ts";
+import { adoptStages } from "../run/folder.ts";
+import { fingerprint, readRunState } from "../run/state.ts";
 
 /** Options of every run of a sweep. */
 type Shared = Omit<
@@ -56,6 +58,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const progress = options.progress ?? silent;
   const points = pointsOf(options);
   for (const point of points) resolveOptions(point.options);
+  for (const task of options.tasks) await lookAt(options, task);
   const failed: string[] = [];
   const ready = new Set<string>();
   for (const [i, { base, options: point }] of points.entries()) {
@@ -86,6 +89,19 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
       hint: `the others are in ${join(options.out, "report.html")}`,
     },
   );
+}
+
+/** Opens the labels of a task, so that a wrong name, column or folder is said before the first harvest. */
+async function lookAt(options: SweepOptions, task: TaskData): Promise<void> {
+  const { seed = 0, valFraction, strict, label, crop, limit } = options;
+  await openTasks([task], {
+    seed,
+    ...(valFraction !== undefined && { valFraction }),
+    ...(strict !== undefined && { strict }),
+    ...(label !== undefined && { label }),
+    ...(crop !== undefined && { crop }),
+    ...(limit !== undefined && { limit }),
+  });
 }
 
 function pointsOf(options: SweepOptions): Point[] {

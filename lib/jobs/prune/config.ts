@@ -1,7 +1,15 @@
 /** The options of a run with their defaults, checked; and what stands in place of gamma. */
 import { EtlError } from "../../core/errors.ts";
 import { checkOptions, defaultsOf } from "../run/option.ts";
-import { checkCrop, commonDefaults, givenOptions, need, taskData } from "../run/options.ts";
+import {
+  absoluteData,
+  absoluteTask,
+  checkCrop,
+  commonDefaults,
+  givenOptions,
+  need,
+  taskData,
+} from "../run/options.ts";
 import { pruneTable, type PruneOptions } from "./options.ts";
 
 /** Options with every default filled in; what `run.json` keeps. */
@@ -74,7 +82,8 @@ export function resolveOptions(options: PruneOptions): Config {
     need(config.label === undefined, "label", config.label, "one task beside it");
     need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
   }
-  return config;
+  const { task, data } = config;
+  return { ...config, task: absoluteTask(task), ...(data !== undefined && { data: absoluteData(data) }) };
 }
 
 function checkTarget(given: PruneOptions): void {

@@ -117,7 +117,9 @@ function announce(dataset: Dataset, progress: Progress): void {
   const { problems } = dataset;
   if (problems.length === 0) return;
   const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);
-  progress.warn(`${problems.length} rows left out: ${some.join("; ")}${problems.length > 5 ? "; ..." : ""}`);
+  progress.warn(
+    `${problems.length} rows left out: ${some.join("; ")}${problems.length > 5 ? "; ... (all of them: left-out.csv in the run folder)" : ""}`,
+  );
 }
 
 /** How many batches rows make. */

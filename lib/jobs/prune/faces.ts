@@ -11,7 +11,7 @@ import { closeContext, openParts, type RunParts } from "./context.ts";
 import { asGiven, resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
 import { pooledResponses, sampledRows, shownAmong } from "./respond.ts";
-import { readRunState } from "../run/folder.ts";
+import { readRunState } from "../run/state.ts";
 import { labelsOf, type RunTask } from "../run/tasks.ts";
 
 /** Kept filters that are shown of a tap, faces of each, and the side of a thumbnail in pixels. */

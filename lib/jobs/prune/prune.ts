@@ -16,6 +16,7 @@ import { originOf } from "./origin.ts";
 import { curvesStage, planStage, type Curves, type Planned } from "./plan.ts";
 import { reportStage, type Model } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
+import { writeLeftOut } from "../run/frame.ts";
 import { meanOver, momentsByTask } from "../run/tasks.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./target.ts";
 import { responsesStage } from "./respond.ts";
@@ -53,7 +54,9 @@ export async function prune(options: PruneOptions): Promise<RunRecord> {
 /** Runs the stages up to and including `until`. */
 export async function runPipeline(options: PruneOptions, until: Until): Promise<PipelineResult> {
   const config = resolveOptions(options);
-  return inRunFolder(config.out, { config, signal: options.signal }, async (folder) => {
+  const { signal, progress, replace } = options;
+  const purpose = until === "report" ? "make" : until === "curves" || until === "plan" ? "look" : "part";
+  return inRunFolder(config.out, { config, signal, progress, replace, purpose }, async (folder) => {
     const context = await openContext(config, folder, options);
     try {
       return await runStages(context, until);
@@ -65,6 +68,7 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
 
 async function runStages(opened: RunContext, until: Until): Promise<PipelineResult> {
   const { folder } = opened;
+  if (until !== "curves" && until !== "plan") await writeLeftOut(opened);
   const harvest = await harvestStage(opened);
   const start = { folder: folder.path, harvest, context: opened };
   if (until === "harvest") return start;

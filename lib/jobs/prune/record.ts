@@ -1,7 +1,7 @@
 /** The run's record, `metrics.json` and the report. */
 import { stat } from "node:fs/promises";
 import type { EpochRecord, Knee, Measured, Task } from "../../core/artifacts.ts";
-import { writeJson, writeWhole } from "../../core/files.ts";
+import { jsonText, writeChanged } from "../../core/files.ts";
 import {
   SCHEMA,
   type Latency,
@@ -244,10 +244,10 @@ async function withFaces(context: RunContext, record: RunRecord): Promise<RunRec
 export async function reportStage(context: RunContext, results: Results): Promise<RunRecord> {
   const { config, folder, progress } = context;
   const record = await makeRecord(context, results);
-  await writeJson(folder.file("record.json"), record);
-  await writeJson(folder.file("metrics.json"), { ...metricsOf(record), models: record.models });
+  await writeChanged(folder.file("record.json"), jsonText(record));
+  await writeChanged(folder.file("metrics.json"), jsonText({ ...metricsOf(record), models: record.models }));
   const page = config.withImages ? await withFaces(context, record) : record;
-  await writeWhole(folder.file("report.html"), renderReport(page, await readReportAssets()));
+  await writeChanged(folder.file("report.html"), renderReport(page, await readReportAssets()));
   progress.note(`report: ${folder.file("report.html")}`);
   return record;
 }

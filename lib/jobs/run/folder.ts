@@ -1,36 +1,20 @@
 /**
  * The run folder: one folder, one run. Every stage has a key, the fingerprint of all that went into it; a stage whose
- * key has not changed is not run again, one whose key changed takes everything after it along. Files are written
- * whole or not at all, so a killed run continues where it was.
+ * key has not changed is not run again; where one changed, everything after it no longer counts, but its files stay until
+ * the run is finished again. Files are written whole or not at all, so a killed run continues where it was.
  */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, link, open, readdir, readFile, rm } from "node:fs/promises";
-import { hostname } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { copyFile, link, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve, sep } from "node:path";
 import { nowMs, timestamp } from "../../core/clock.ts";
-import { EtlError, isEtlError } from "../../core/errors.ts";
-import { ioError, makeFolder, readJson, writeJson } from "../../core/files.ts";
+import { EtlError, isEtlError, shellWord } from "../../core/errors.ts";
+import { silent, type Progress } from "../../core/progress.ts";
+import { ioError, makeFolder, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
-
-/** What `run.json` remembers of one finished stage. */
-export interface StageState {
-  readonly key: string;
-  readonly seconds: number;
-  readonly files: readonly string[];
-}
-
-/** `run.json`. */
-export interface RunState {
-  readonly schema: number;
-  readonly etlVersion: string;
-  readonly createdAt: string;
-  /** The options as given, enough to run the same again. */
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly stages: Readonly<Record<string, StageState>>;
-  readonly status: "running" | "finished";
-}
+import { lock } from "./lock.ts";
+import { canonical, fingerprint, readRunState, type RunState } from "./state.ts";
 
 /** An open run folder; holds a lock until it is closed. */
 export interface RunFolder {
@@ -59,19 +43,17 @@ export interface StageOptions {
   readonly produce: () => Promise<void>;
 }
 
-/** Fingerprint of any JSON value, independent of the order of keys. */
-export function fingerprint(value: unknown): string {
-  return createHash("sha256").update(canonical(value)).digest("hex").slice(0, 16);
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value === "object" && value !== null) {
-    const entries = Object.entries(value).filter(([, v]) => v !== undefined);
-    entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join(",")}}`;
-  }
-  return JSON.stringify(value ?? null);
+/** How a run folder is opened. */
+export interface OpenOptions {
+  /**
+   * `make` (default) leaves the results of exactly this configuration; `part` some of them, as far as they are not there; `look`
+   * only answers a question: where an answer would put an end to later results, it is computed aside, and the folder stays.
+   */
+  readonly purpose?: "make" | "part" | "look";
+  /** Whether a finished run with other options may be replaced. */
+  readonly replace?: boolean | undefined;
+  /** Told what is only looked at, and what of the state is damaged and made again. */
+  readonly progress?: Progress | undefined;
 }
 
 /**
@@ -105,15 +87,72 @@ const followers: Readonly<Partial<Record<string, readonly string[]>>> = {
   profile: ["report"],
 };
 
+/** Options that say where and how a run computes and what it shows, not what comes out. */
+const placeOptions = new Set([
+  ...["out", "cacheDir", "threads", "engine", "device", "strict", "withImages", "runs"],
+  // More of these stand beside what is there.
+  ...["controls", "archs"],
+]);
+
+/** Stages that only measure what is there: made again without further ado. */
+const measuring = new Set(["evaluate", "profile", "responses", "report"]);
+
+/** What a configuration asks for otherwise than the one before, "gamma 0.2 (it has 0.1)". */
+function differences(
+  before: Readonly<Record<string, unknown>>,
+  now: Readonly<Record<string, unknown>>,
+): string[] {
+  // A target has chosen a gamma, which was written into the configuration.
+  const aims = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
+  const aimed = aims.some((name) => now[name] !== undefined);
+  const said = (value: unknown): string => (value === undefined ? "none" : canonical(value));
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .filter((name) => !placeOptions.has(name) && !(aimed && name === "gamma"))
+    .filter((name) => name in before || aims.includes(name)) // an option that the older run did not have yet
+    .filter((name) => canonical(before[name]) !== canonical(now[name]))
+    .map((name) => `${name} ${said(now[name])} (it has ${said(before[name])})`);
+}
+
+function wouldReplace(root: string, how: string): EtlError {
+  return new EtlError("usage", `${root}: a finished run ${how}, a folder of its own was needed`, {
+    hint: "choose another --out, or give --replace to have this run made anew with the new options",
+  });
+}
+
+/** @throws EtlError `usage` where a finished run would be replaced by one with other options or of another version */
+function refuseReplacing(
+  root: string,
+  previous: RunState,
+  { config, etlVersion, purpose }: Pick<RunState, "config" | "etlVersion"> & Pick<OpenOptions, "purpose">,
+): void {
+  const made = Object.keys(previous.stages).length > 0;
+  if (made && previous.etlVersion !== etlVersion) {
+    throw new EtlError(
+      "usage",
+      `${root}: a run of etl ${previous.etlVersion} (this is ${etlVersion}), a folder of its own was needed`,
+      {
+        hint: "report, compare, predict and evaluate read it; to run again choose another --out, or give --replace",
+      },
+    );
+  }
+  if (previous.status !== "finished" || purpose === "part") return;
+  const other = differences(previous.config, config);
+  if (other.length === 0) return;
+  const some = other.slice(0, 4).join(", ") + (other.length > 4 ? ", ..." : "");
+  throw wouldReplace(root, `with other options, ${some}`);
+}
+
 /**
- * Opens (or makes) a run folder and locks it.
+ * Opens (or makes) a run folder and locks it. Nothing is written before a stage runs.
  *
- * @throws EtlError `usage` where the folder holds something else, or another process uses it
+ * @throws EtlError `usage` where the folder holds something else or a finished run with other options, or where another
+ *   process uses it
  */
 export async function openRunFolder(
   path: string,
   config: Readonly<Record<string, unknown>>,
   etlVersion: string,
+  { purpose = "make", replace = false, progress = silent }: OpenOptions = {},
 ): Promise<RunFolder> {
   const root = resolve(path);
   try {
@@ -121,37 +160,46 @@ export async function openRunFolder(
   } catch (error) {
     throw ioError("cannot make the run folder", root, error);
   }
-  const previous = await readRunState(root);
+  const previous = await readRunState(root, (stage, why) => {
+    progress.warn(
+      `${join(root, "run.json")}: the entry of stage ${stage} is damaged (${why}), it is made again`,
+    );
+  });
   if (!previous) await refuseForeign(root);
+  else if (purpose !== "look" && !replace) refuseReplacing(root, previous, { config, etlVersion, purpose });
   const release = await lock(root);
+  const kept = previous?.etlVersion === etlVersion ? previous.stages : {};
+  const lost = previous === undefined || kept === previous.stages ? [] : filesOf(previous.stages);
   let state: RunState = {
     schema: SCHEMA,
     etlVersion,
     createdAt: previous?.createdAt ?? timestamp(),
     config,
-    stages: previous?.etlVersion === etlVersion ? previous.stages : {},
-    status: "running",
+    stages: kept,
+    status: previous?.status ?? "running",
+    ...staleFiles(previous?.stale ?? [], lost, kept),
   };
-  const file = (name: string): string => join(root, name);
-  const save = (): Promise<void> => writeJson(file("run.json"), state);
-  try {
-    await save();
-  } catch (error) {
-    await release();
-    throw error;
-  }
+  /** Where answers of a mere look lie, which files these are, and whether a stage is at work there. */
+  let aside: { readonly folder: string; readonly files: Set<string>; atWork: boolean } | undefined;
+  const file = (name: string): string => {
+    if (aside?.atWork && !filesOf(state.stages).includes(name)) aside.files.add(name);
+    return join(aside?.files.has(name) ? aside.folder : root, name);
+  };
+  const save = async (): Promise<void> => {
+    if (aside === undefined) await writeJson(join(root, "run.json"), state);
+  };
 
-  const forget = async (name: string): Promise<void> => {
+  /** Stages that count no longer once `name` is made anew. */
+  const followersOf = (name: string): string[] => {
     const later = followers[baseOf(name)] ?? [];
-    const gone = Object.keys(state.stages).filter((stage) => stage === name || later.includes(baseOf(stage)));
-    for (const stage of gone) {
-      for (const old of state.stages[stage]?.files ?? []) await rm(file(old), { force: true });
-    }
-    const stages = Object.fromEntries(
-      Object.entries(state.stages).filter(([stage]) => !gone.includes(stage)),
-    );
-    state = { ...state, stages };
-    await save();
+    return Object.keys(state.stages).filter((stage) => later.includes(baseOf(stage)));
+  };
+  const forget = (name: string): void => {
+    const gone = new Set([name, ...followersOf(name)]);
+    const entries = Object.entries(state.stages);
+    const stages = Object.fromEntries(entries.filter(([stage]) => !gone.has(stage)));
+    const old = filesOf(Object.fromEntries(entries.filter(([stage]) => gone.has(stage))));
+    state = { ...state, status: "running", stages, ...staleFiles(state.stale ?? [], old, stages) };
   };
   return {
     path: root,
@@ -161,8 +209,22 @@ export async function openRunFolder(
       const key = fingerprint(inputs);
       const known = state.stages[name];
       if (known?.key === key && files.every((each) => existsSync(file(each)))) return false;
+      const isOther = known !== undefined && known.key !== key && !measuring.has(baseOf(name));
+      if (isOther && previous?.status === "finished" && purpose !== "look" && !replace)
+        throw wouldReplace(root, `whose stage ${name} had other inputs`);
+      const ends = followersOf(name).length > 0 || kept !== previous?.stages;
+      if (purpose === "look" && (aside !== undefined || (previous !== undefined && ends))) {
+        aside ??= { folder: await mkdtemp(join(tmpdir(), "etl-look-")), files: new Set(), atWork: true };
+        progress.note(`${name}: only looked at, what is in ${root} stays as it is`);
+      }
       const marker = `checkpoints/${name}.key`;
-      if (known !== undefined) await forget(name);
+      if (known !== undefined) forget(name);
+      state = { ...state, status: "running" };
+      await save();
+      if (aside !== undefined) {
+        aside.atWork = true;
+        for (const each of files) await makeFolder(dirname(file(each)));
+      }
       if ((await readOptional(file(marker))) !== key) {
         for (const old of scratch) await rm(file(old), { force: true });
         if (scratch.length > 0) await writeJson(file(marker), key);
@@ -170,23 +232,68 @@ export async function openRunFolder(
       const start = nowMs();
       await produce();
       const seconds = (nowMs() - start) / 1000;
-      state = { ...state, stages: { ...state.stages, [name]: { key, seconds, files } } };
+      const stages = { ...state.stages, [name]: { key, seconds, files } };
+      if (aside !== undefined) aside.atWork = false;
+      state = { ...state, stages, ...staleFiles(state.stale ?? [], [], stages) };
       await save();
       for (const old of [...scratch, ...(scratch.length > 0 ? [marker] : [])])
         await rm(file(old), { force: true });
       return true;
     },
-    async remember(config) {
-      state = { ...state, config };
+    async remember(chosen) {
+      if (canonical(chosen) === canonical(state.config)) return;
+      state = { ...state, config: chosen };
       await save();
     },
     async finish() {
-      state = { ...state, status: "finished" };
-      await rm(file("checkpoints"), { recursive: true, force: true });
+      const { stale = [], ...rest } = state;
+      const done: RunState = { ...rest, config: state.config, status: "finished" };
+      if (aside !== undefined || (previous !== undefined && isSameRun(previous, done))) return;
+      state = done;
       await save();
+      for (const name of stale) await removeInside(root, name);
+      await rm(join(root, "checkpoints"), { recursive: true, force: true });
     },
-    close: release,
+    async close() {
+      if (aside !== undefined) await rm(aside.folder, { recursive: true, force: true });
+      await release();
+    },
   };
+}
+
+/** Whether nothing happened: a finished run that was asked for again. */
+function isSameRun(previous: RunState, done: RunState): boolean {
+  return (
+    previous.status === "finished" &&
+    canonical(previous.stages) === canonical(done.stages) &&
+    differences(previous.config, done.config).length === 0
+  );
+}
+
+/** Removes a file of the folder; nothing where a link leads out of it. */
+async function removeInside(root: string, name: string): Promise<void> {
+  const path = join(root, name);
+  try {
+    const [home, folder] = await Promise.all([realpath(root), realpath(dirname(path))]);
+    if (folder === home || folder.startsWith(home + sep)) await rm(path, { force: true });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
+}
+
+function filesOf(stages: RunState["stages"]): string[] {
+  return Object.values(stages).flatMap(({ files }) => files);
+}
+
+/** Files of earlier stages that no stage of now has written again. */
+function staleFiles(
+  before: readonly string[],
+  more: readonly string[],
+  stages: RunState["stages"],
+): { readonly stale?: readonly string[] } {
+  const current = new Set(filesOf(stages));
+  const stale = [...new Set([...before, ...more])].filter((name) => !current.has(name));
+  return { stale };
 }
 
 /** `surgery:l1` -> `surgery`. */
@@ -202,7 +309,7 @@ async function readOptional(path: string): Promise<string | undefined> {
   }
 }
 
-interface Work {
+interface Work extends OpenOptions {
   readonly config: Readonly<Record<string, unknown>>;
   readonly signal?: AbortSignal | undefined;
   /** What an interruption says: what is kept, and how to go on. */
@@ -213,44 +320,21 @@ interface Work {
 /** Opens a run folder, works in it and closes it. What is thrown after `signal` was aborted becomes `interrupted`. */
 export async function inRunFolder<T>(
   path: string,
-  { config, signal, kept = "what was done is kept", hint }: Work,
+  { config, signal, kept = "what was done is kept", hint, ...how }: Work,
   work: (folder: RunFolder) => Promise<T>,
 ): Promise<T> {
-  const folder = await openRunFolder(path, config, version);
+  const folder = await openRunFolder(path, config, version, how);
   try {
     return await work(folder);
   } catch (error) {
     if (signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
     throw new EtlError("interrupted", `${folder.path}: stopped by the user, ${kept}`, {
-      hint: hint ?? `go on with the same command, or with: etl resume ${folder.path}`,
+      hint: hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
       cause: error,
     });
   } finally {
     await folder.close();
   }
-}
-
-/** Reads `run.json`, undefined where there is none. A newer schema or a damaged file is an error. */
-export async function readRunState(root: string): Promise<RunState | undefined> {
-  const path = join(root, "run.json");
-  if (!existsSync(path)) return undefined;
-  const value = (await readJson(path)) as Partial<RunState> | null;
-  if (
-    typeof value?.schema !== "number" ||
-    typeof value.config !== "object" ||
-    typeof value.stages !== "object"
-  ) {
-    throw new EtlError(
-      "format",
-      `${path}: not a run record, an object with schema, config and stages was needed`,
-    );
-  }
-  if (value.schema > SCHEMA) {
-    throw new EtlError("format", `${path}: schema ${value.schema}, at most ${SCHEMA} was needed`, {
-      hint: "this run was made by a newer version of etl: update, or choose another --out",
-    });
-  }
-  return value as RunState;
 }
 
 async function refuseForeign(root: string): Promise<void> {
@@ -263,50 +347,4 @@ async function refuseForeign(root: string): Promise<void> {
       hint: "choose another --out",
     },
   );
-}
-
-async function lock(root: string): Promise<() => Promise<void>> {
-  const path = join(root, "lock.json");
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const handle = await open(path, "wx");
-      await handle.writeFile(JSON.stringify({ pid: process.pid, host: hostname() }));
-      await handle.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) {
-        throw ioError("cannot lock the run folder", root, error);
-      }
-    }
-    const owner = await lockOwner(path);
-    if (owner !== undefined) {
-      throw new EtlError(
-        "usage",
-        `${root}: in use by process ${owner}, a folder of its own was needed for each run`,
-        {
-          hint: `wait for it, choose another --out, or remove ${path} where no such process runs`,
-        },
-      );
-    }
-    await rm(path, { force: true }); // left behind by a process that was killed
-  }
-  throw new EtlError("io", `${path}: cannot be taken, another process keeps taking it`);
-}
-
-/** Who holds the lock; undefined where the process is gone (or the lock was torn by a crash). */
-async function lockOwner(path: string): Promise<string | undefined> {
-  let owner: { pid?: number; host?: string };
-  try {
-    owner = JSON.parse(await readFile(path, "utf8")) as { pid?: number; host?: string };
-  } catch {
-    return undefined;
-  }
-  if (owner.host !== hostname()) return `${owner.pid ?? "?"} on ${owner.host ?? "another machine"}`;
-  if (owner.pid === undefined || owner.pid === process.pid) return undefined;
-  try {
-    process.kill(owner.pid, 0);
-    return String(owner.pid);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,8 @@
 /** What the record of every run says, whatever was done in it. */
+import { rm } from "node:fs/promises";
 import { arch, cpus, platform, release } from "node:os";
+import { formatCsv, plainCell } from "../../core/csv.ts";
+import { writeChanged } from "../../core/files.ts";
 import { SCHEMA, type RunRecord } from "../../record/record.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import type { ImageStore } from "../../data/images/store.ts";
@@ -9,6 +12,22 @@ import type { RunFolder } from "./folder.ts";
 
 /** Problems that a record names one by one. */
 const namedProblems = 50;
+
+/** Every row and picture that a run left out, and why: `left-out.csv`. Nothing is left where nothing was left out. */
+export async function writeLeftOut({
+  folder,
+  dataset,
+  store,
+}: Pick<Framed, "folder" | "dataset" | "store">): Promise<void> {
+  const path = folder.file("left-out.csv");
+  const problems = [...dataset.problems, ...store.problems];
+  if (problems.length === 0) {
+    await rm(path, { force: true });
+    return;
+  }
+  const rows = problems.map(({ file, problem }) => [plainCell(file), plainCell(problem)]);
+  await writeChanged(path, formatCsv({ header: ["file", "reason"], rows }));
+}
 
 interface Framed {
   readonly config: object;

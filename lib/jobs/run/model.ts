@@ -2,7 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
-import { EtlError } from "../../core/errors.ts";
+import { EtlError, shellWord } from "../../core/errors.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
 import { tasksOf, type OutputTask } from "../../backbones/metadata.ts";
 import type { Network } from "../../network/network.ts";
@@ -31,8 +31,27 @@ export function withCrop(network: Network, crop: Crop): Network {
   return { ...network, metadata: { ...network.metadata, [cropKey]: JSON.stringify(crop) } };
 }
 
+/** Who made a network from what: the `etl.provenance` of its metadata; empty where it has none or it makes no sense. */
+export function provenanceOf({ metadata }: Network): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(metadata["etl.provenance"] ?? "{}");
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
 /** Opens a run folder (its pruned network), a model file, or a backbone by name. */
 export async function openModel(name: string): Promise<Model> {
+  if (!existsSync(name) && (name.includes("/") || name.includes("\\"))) {
+    throw new EtlError(
+      "usage",
+      `${name}: nothing is there, a run folder, a model file or a backbone was needed`,
+      {
+        hint: "etl backbones lists the backbones",
+      },
+    );
+  }
   const path = runModel(name) ?? name;
   const backbone = await loadBackbone(path);
   const tasks = tasksOf(backbone.network);
@@ -60,7 +79,7 @@ function runModel(name: string): string | undefined {
     "usage",
     `${name}: a folder without pruned.onnx, a finished run or a model file was needed`,
     {
-      hint: `continue the run with: etl resume ${name}`,
+      hint: `continue the run with: etl resume ${shellWord(name)}`,
     },
   );
 }

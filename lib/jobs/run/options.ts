@@ -1,9 +1,10 @@
 /** What every job on labelled faces takes, and how its options are checked. */
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import type { Progress } from "../../core/progress.ts";
+import { isSynthetic } from "../../data/synthetic/table.ts";
 import type { TaskData } from "../../data/open-tasks.ts";
 import type { Device } from "../../engine/engine.ts";
 import type { EngineName } from "../../engine/open.ts";
@@ -41,6 +42,8 @@ export interface JobOptions {
   readonly device?: Device;
   /** Folder of the decoded cache; default: ETL_CACHE or ~/.cache/etl-prune. */
   readonly cacheDir?: string;
+  /** Make a finished run in `out` anew where it has other options; without it that is refused. */
+  readonly replace?: boolean;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -120,6 +123,13 @@ export const jobTable = {
     need: count(1),
   },
   out: { flag: "out", kind: "text", group: "Output", describe: "Run folder", required: true },
+  replace: {
+    flag: "replace",
+    kind: "switch",
+    group: "Output",
+    describe: "Make a finished run in --out anew with other options ",
+    otherwise: "it is left as it is",
+  },
 } as const satisfies Readonly<Record<string, Option>>;
 
 /** Options of every command, which the program's parser reads by itself, and handles that no file can keep. */
@@ -152,11 +162,32 @@ export function taskData(list: string, common: string | undefined, option = "tas
   return entries;
 }
 
+/**
+ * A folder as it can be found from anywhere: what a run remembers of its data must not depend on where it was called.
+ * "synthetic" is no folder.
+ */
+export function absoluteData(data: string): string {
+  return isSynthetic(data) ? data : resolve(data);
+}
+
+/** {@link taskData}'s list with absolute folders; names without data of their own stay as they are. */
+export function absoluteTask(list: string): string {
+  return list
+    .split(",")
+    .map((entry) => {
+      const [task, ...rest] = entry.trim().split("=");
+      if (rest.length === 0) return entry.trim();
+      const [{ data }] = taskData(entry, undefined);
+      return `${task}=${absoluteData(data)}`;
+    })
+    .join(",");
+}
+
 /** The options that were given and that `run.json` can keep. */
 export function givenOptions<T extends Partial<JobOptions>>(options: T): T {
   return Object.fromEntries(
     Object.entries(options).filter(
-      ([key, value]) => value !== undefined && key !== "progress" && key !== "signal",
+      ([key, value]) => value !== undefined && !["progress", "signal", "replace"].includes(key),
     ),
   ) as unknown as T;
 }

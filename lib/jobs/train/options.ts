@@ -11,6 +11,7 @@ import {
   type OptionTable,
 } from "../run/option.ts";
 import {
+  absoluteData,
   checkCrop,
   commonDefaults,
   givenOptions,
@@ -228,7 +229,7 @@ export function resolveTrainOptions(
       hint: "lmtcnn-1-1 and lmtcnn-2-1 answer several at once",
     });
   }
-  return { config, architecture };
+  return { config: { ...config, data: absoluteData(config.data) }, architecture };
 }
 
 /** Widths that an architecture has. */

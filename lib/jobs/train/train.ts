@@ -11,6 +11,7 @@ import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
+import { writeLeftOut } from "../run/frame.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
@@ -70,7 +71,8 @@ interface Evaluation {
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, architecture } = resolveTrainOptions(options, "train");
-  return inRunFolder(config.out, { config: { ...config }, signal: options.signal }, async (folder) => {
+  const { signal, progress, replace } = options;
+  return inRunFolder(config.out, { config: { ...config }, signal, progress, replace }, async (folder) => {
     const setup = await openSetup(options);
     try {
       return await runStages({ ...setup, folder, architecture });
@@ -83,6 +85,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
 async function runStages(run: TrainRun): Promise<TrainResult> {
   const { folder } = run;
+  await writeLeftOut({ folder, dataset: run.data.dataset, store: run.data.store });
   const key = {
     network: networkFingerprint(run.start.network),
     data: run.data.dataset.fingerprint,

@@ -14,7 +14,8 @@ import { openModel } from "../../../lib/jobs/run/model.ts";
 import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
 import { curveRecords } from "../../../lib/jobs/prune/plan.ts";
 import { prune, runPipeline } from "../../../lib/jobs/prune/prune.ts";
-import { evaluateModel, predictImages } from "../../../lib/jobs/use/services.ts";
+import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
+import { predictImages } from "../../../lib/jobs/use/predict.ts";
 import { picture } from "../../data/support.ts";
 import { writeSmallBackbone } from "../../support/small-backbone.ts";
 

@@ -12,7 +12,7 @@ import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { costOf } from "../../../lib/network/cost.ts";
 import { intAttribute, type Network } from "../../../lib/network/network.ts";
 import { prune } from "../../../lib/jobs/prune/prune.ts";
-import { evaluateModel } from "../../../lib/jobs/use/services.ts";
+import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
 
 /** Both kinds of light network on pictures of 32x32: depthwise convolutions, and channel shuffles beside them. */
 const networks: Readonly<Record<string, () => Network>> = {

@@ -8,7 +8,7 @@ import { asGiven, resolveOptions, targetsOf } from "../../../lib/jobs/prune/conf
 import { type PruneOptions } from "../../../lib/jobs/prune/options.ts";
 import { runPipeline } from "../../../lib/jobs/prune/prune.ts";
 import { aimSentence, largestGamma, outcomeSentence, thin } from "../../../lib/jobs/prune/target.ts";
-import type { RunState } from "../../../lib/jobs/run/folder.ts";
+import type { RunState } from "../../../lib/jobs/run/state.ts";
 
 const base: PruneOptions = { task: "gender", data: "synthetic:60", out: "nowhere" };
 

@@ -1,11 +1,13 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { isEtlError } from "../../../lib/core/errors.ts";
+import { silent } from "../../../lib/core/progress.ts";
 import { writeWhole } from "../../../lib/core/files.ts";
-import { fingerprint, openRunFolder, type RunFolder } from "../../../lib/jobs/run/folder.ts";
+import { openRunFolder, type RunFolder } from "../../../lib/jobs/run/folder.ts";
+import { fingerprint } from "../../../lib/jobs/run/state.ts";
 
 describe("run folder", () => {
   let root: string;
@@ -45,9 +47,12 @@ describe("run folder", () => {
     await run("plan", 1);
     expect(await run("curves", 2)).to.equal(true);
     expect(existsSync(folder.file("harvest.json"))).to.equal(true);
-    expect(existsSync(folder.file("plan.json"))).to.equal(false);
     expect(Object.keys(folder.state().stages)).to.deep.equal(["harvest", "curves"]);
+    expect(existsSync(folder.file("plan.json")), "stays until its successor is there").to.equal(true);
+    expect(await run("plan", 2)).to.equal(true);
+    await folder.finish();
     await folder.close();
+    expect(existsSync(join(root, "plan.json"))).to.equal(true);
   });
 
   it("does not count a stage that failed, and keeps its scratch only for the same inputs", async () => {
@@ -70,6 +75,109 @@ describe("run folder", () => {
     expect(await outcome(2)).to.equal("killed");
     expect(folder.state().stages).to.deep.equal({});
     await folder.close();
+  });
+
+  /** A finished run with a trained network. */
+  async function finished(config: Record<string, unknown> = { gamma: 0.1 }): Promise<void> {
+    const folder = await openRunFolder(root, config, "1.0.0");
+    for (const [stage, name] of Object.entries({
+      harvest: "moments.bin",
+      plan: "plan.json",
+      finetune: "pruned.onnx",
+    })) {
+      await folder.stage(stage, { inputs: 1, files: [name], produce: produce(folder, name, stage) });
+    }
+    await folder.finish();
+    await folder.close();
+  }
+
+  const contents = async (): Promise<Record<string, string>> =>
+    Object.fromEntries(
+      await Promise.all(
+        (await readdir(root)).map(async (name) => [name, await readFile(join(root, name), "utf8")] as const),
+      ),
+    );
+
+  it("looks without touching what is there: the answer is computed aside", async () => {
+    await finished();
+    const before = await contents();
+    const folder = await openRunFolder(root, { gamma: 0.2 }, "1.0.0", { purpose: "look" });
+    const ran = await folder.stage("plan", {
+      inputs: 2,
+      files: ["plan.json"],
+      produce: () => writeWhole(folder.file("plan.json"), "another plan"),
+    });
+    expect(ran).to.equal(true);
+    expect(await readFile(folder.file("plan.json"), "utf8")).to.equal("another plan");
+    expect(await readFile(folder.file("moments.bin"), "utf8")).to.equal("harvest");
+    const aside = folder.file("plan.json");
+    await folder.close();
+    expect(existsSync(aside)).to.equal(false);
+    expect(await contents()).to.deep.equal(before);
+  });
+
+  it("does not replace a finished run by one with other options, unless told to", async () => {
+    await finished();
+    const before = await contents();
+    const refused: unknown = await openRunFolder(root, { gamma: 0.2 }, "1.0.0").catch((e: unknown) => e);
+    expect(isEtlError(refused, "usage") && refused.message).to.contain("gamma 0.2 (it has 0.1)");
+    expect(isEtlError(refused) && refused.hint).to.contain("--replace");
+    const older: unknown = await openRunFolder(root, { gamma: 0.1 }, "2.0.0").catch((e: unknown) => e);
+    expect(isEtlError(older, "usage") && older.message).to.contain("a run of etl 1.0.0 (this is 2.0.0)");
+
+    const part = await openRunFolder(root, { gamma: 0.2 }, "1.0.0", { purpose: "part" });
+    const options = { files: ["moments.bin"], produce: produce(part, "moments.bin", "new") };
+    expect(await part.stage("harvest", { ...options, inputs: 1 })).to.equal(false);
+    const other: unknown = await part.stage("harvest", { ...options, inputs: 2 }).catch((e: unknown) => e);
+    expect(isEtlError(other, "usage") && other.message).to.contain("stage harvest had other inputs");
+    await part.close();
+    expect(await contents()).to.deep.equal(before);
+
+    const anew = await openRunFolder(root, { gamma: 0.2 }, "1.0.0", { replace: true });
+    await anew.stage("plan", { inputs: 2, files: ["plan.json"], produce: produce(anew, "plan.json", "new") });
+    expect(await readFile(join(root, "pruned.onnx"), "utf8"), "until the new run is finished").to.equal(
+      "finetune",
+    );
+    await anew.finish();
+    await anew.close();
+    expect(existsSync(join(root, "pruned.onnx"))).to.equal(false);
+  });
+
+  it("changes no file where a finished run is asked for again", async () => {
+    await finished();
+    const before = await contents();
+    await finished();
+    expect(await contents()).to.deep.equal(before);
+  });
+
+  it("trusts no name in run.json: nothing outside is removed, damaged stages are made again", async () => {
+    await finished();
+    const outside = await mkdtemp(join(tmpdir(), "etl-outside-"));
+    try {
+      const victim = join(outside, "thesis.txt");
+      await writeFile(victim, "years of work");
+      await symlink(outside, join(root, "linked"));
+      const path = join(root, "run.json");
+      const state = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
+      const names = [victim, relative(root, victim), "..", "a/../../b"];
+      for (const [i, name] of names.entries()) {
+        const stages = { harvest: { key: "x", seconds: 1, files: [name] }, plan: 7, finetune: { key: 1 } };
+        await writeFile(path, JSON.stringify({ ...state, stages, stale: [name, `linked/thesis.txt`] }));
+        const warned: string[] = [];
+        const progress = { ...silent, warn: (text: string) => void warned.push(text) };
+        const folder = await openRunFolder(root, { gamma: 0.1 }, "1.0.0", { progress, replace: true });
+        expect(folder.state().stages, `${i}`).to.deep.equal({});
+        expect(warned).to.have.length(3);
+        expect(warned.join()).to.contain("stage harvest is damaged (a file that is not in the folder)");
+        const write = produce(folder, "moments.bin", "x");
+        await folder.stage("harvest", { inputs: 2, files: ["moments.bin"], produce: write });
+        await folder.finish();
+        await folder.close();
+        expect(await readFile(victim, "utf8")).to.equal("years of work");
+      }
+    } finally {
+      await rm(outside, { recursive: true, force: true });
+    }
   });
 
   it("refuses a folder that holds something else, and leaves it alone", async () => {

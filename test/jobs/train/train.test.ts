@@ -12,7 +12,7 @@ import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { RunRecord } from "../../../lib/record/record.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { openModel } from "../../../lib/jobs/run/model.ts";
-import { evaluateModel } from "../../../lib/jobs/use/services.ts";
+import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
 import { train } from "../../../lib/jobs/train/train.ts";
 import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
 

@@ -1,0 +1,167 @@
+/** `etl evaluate`: the quality of a model on labelled faces. */
+import { dirname } from "node:path";
+import type { Crop } from "../../core/artifacts.ts";
+import { EtlError, isEtlError } from "../../core/errors.ts";
+import { silent } from "../../core/progress.ts";
+import type { Metrics } from "../../record/record.ts";
+import type { OutputTask } from "../../backbones/metadata.ts";
+import type { OpenOptions, Split } from "../../data/dataset.ts";
+import { openDataset } from "../../data/open.ts";
+import { prepareImages, rowsOf } from "../../data/images/store.ts";
+import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { computeMetrics } from "../../evaluate/metrics.ts";
+import { openModel, type Model } from "../run/model.ts";
+import { absoluteData } from "../run/options.ts";
+import { readRunState } from "../run/state.ts";
+import { labelsOf } from "../run/tasks.ts";
+import { collect, defined } from "./rows.ts";
+
+export interface EvaluateOptions extends ServiceOptions {
+  readonly data: string;
+  /** Of a model of several tasks: only these, with commas; default: all that the data have labels of. */
+  readonly task?: string | undefined;
+  readonly label?: string | undefined;
+  readonly crop?: Crop | undefined;
+  /** Only this part; default: all labelled pictures, of the data that the model itself was made from the test part. */
+  readonly split?: Split | "all" | undefined;
+  readonly seed?: number | undefined;
+  readonly limit?: number | undefined;
+  readonly strict?: boolean | undefined;
+  readonly cacheDir?: string | undefined;
+}
+
+/** Quality of a model on a folder of labelled faces. */
+export interface Evaluation extends Metrics {
+  readonly model: string;
+  readonly task: string;
+  readonly dataset: string;
+  readonly split: Split | "all";
+  readonly crop: Crop;
+  readonly problems: number;
+  /** A model of several tasks: the quality of the others. */
+  readonly others?: readonly Evaluation[];
+}
+
+/**
+ * Evaluates a model on all labelled pictures of a folder (or one split). Labels are matched to classes by name. Of a model
+ * of several tasks every task is evaluated that the data have labels of.
+ */
+export async function evaluateModel(nameOrPath: string, options: EvaluateOptions): Promise<Evaluation> {
+  const model = await openModel(nameOrPath);
+  const asked = tasksToEvaluate(model, nameOrPath, options.task);
+  const evaluations: Evaluation[] = [];
+  let missing: unknown;
+  for (const head of asked) {
+    try {
+      evaluations.push(await evaluateTask(model, head, options));
+    } catch (error) {
+      if (asked.length === 1 || options.task !== undefined || !isEtlError(error, "usage")) throw error;
+      missing ??= error;
+      options.progress?.note(`${head.task.name} is left out: ${error.message}`);
+    }
+  }
+  const [first, ...others] = evaluations;
+  if (evaluations.length === 0) throw missing;
+  return others.length === 0 ? first : { ...first, others };
+}
+
+/** The model's tasks that were asked for. */
+function tasksToEvaluate({ tasks }: Model, model: string, wanted: string | undefined): readonly OutputTask[] {
+  if (tasks.length === 0) {
+    throw new EtlError(
+      "usage",
+      `${model}: the model does not say which task it predicts, a model made by etl was needed`,
+    );
+  }
+  if (wanted === undefined || tasks.length === 1) return tasks;
+  const names = tasks.map(({ task }) => task.name);
+  return wanted.split(",").flatMap((name) => {
+    const found = tasks.filter(({ task }) => task.name === name.trim());
+    if (found.length > 0) return found;
+    throw new EtlError("usage", `--task: ${JSON.stringify(name)}, one of ${names.join(", ")} was needed`);
+  });
+}
+
+async function evaluateTask(
+  model: Model,
+  { task, output }: OutputTask,
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  const progress = options.progress ?? silent;
+  const own = await ownData(model, task.name, options.data);
+  const split = options.split ?? (own === undefined ? "all" : "test");
+  const dataset = await openDataset({
+    data: options.data,
+    task: task.name,
+    seed: options.seed ?? 0,
+    valFraction: 0,
+    ...own,
+    ...defined({
+      label: options.label,
+      crop: options.crop,
+      split: split === "all" ? undefined : split,
+      limit: options.limit,
+      strict: options.strict,
+    }),
+    ...(task.classes.length > 0 ? { classes: task.classes } : {}),
+  });
+  for (const assumption of dataset.assumptions) progress.note(assumption);
+  const store = await prepareImages(dataset, model.preprocessing, {
+    progress,
+    ...defined({ cacheDir: options.cacheDir, threads: options.threads, strict: options.strict }),
+  });
+  if (own !== undefined) {
+    const trained = dataset.items.filter((item) => item.split === "train").length;
+    if (split === "all")
+      progress.warn(
+        `${trained} of the ${dataset.items.length} pictures are those it was trained on (--split test)`,
+      );
+    else if (options.split === undefined)
+      progress.note(
+        "the model was made from these data: only the test part counts, not what it was trained on (--split all)",
+      );
+  }
+  try {
+    const rows = split === "all" ? Uint32Array.from(store.items.keys()) : rowsOf(store, split);
+    if (dataset.task.outputs !== task.outputs) {
+      throw new EtlError(
+        "data",
+        `${dataset.name}: ${dataset.task.outputs} label values a picture, ${task.outputs} were needed`,
+      );
+    }
+    const collected = await withEngine(options, (engine) =>
+      collect(engine, model, { store, rows, options, output }),
+    );
+    const { targets, mask } = labelsOf(store, { task, start: 0 }, rows);
+    return {
+      model: model.name,
+      task: task.name,
+      dataset: dataset.name,
+      split,
+      crop: dataset.crop,
+      problems: dataset.problems.length + store.problems.length,
+      ...computeMetrics(task, collected, targets, mask ? { mask } : {}),
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+/**
+ * How the data were opened when the model was made from them, so that its parts are cut in the same way; undefined for
+ * other data.
+ */
+async function ownData(
+  { path }: Model,
+  task: string,
+  data: string,
+): Promise<Partial<OpenOptions> | undefined> {
+  if (path === undefined) return undefined;
+  const config = (await readRunState(dirname(path)))?.config;
+  if (config === undefined) return undefined;
+  const { seed, valFraction, limit, label, crop } = config as Partial<OpenOptions>;
+  const listed = typeof config["task"] === "string" ? config["task"].split(",") : [];
+  const named = listed.find((entry) => entry.startsWith(`${task}=`))?.slice(task.length + 1);
+  if ((named ?? config["data"]) !== absoluteData(data)) return undefined;
+  return defined({ seed, valFraction, limit, label, crop });
+}

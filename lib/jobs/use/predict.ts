@@ -1,0 +1,135 @@
+/** `etl predict`: what a model says of single pictures. */
+import type { Crop, Task } from "../../core/artifacts.ts";
+import { EtlError } from "../../core/errors.ts";
+import { silent } from "../../core/progress.ts";
+import { loadImages } from "../../data/images/decode.ts";
+import { SYNTHETIC_NAME } from "../../data/synthetic/table.ts";
+import type { Tensors } from "../../engine/engine.ts";
+import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { openModel, provenanceOf, type Model } from "../run/model.ts";
+
+/** What one output of a model says of a picture. */
+export interface Answer {
+  /** The network's numbers: logits, target units of a regression, or a descriptor. */
+  readonly outputs: readonly number[];
+  /** What they mean, where the model says: a class, or the value in the label's unit. */
+  readonly label?: string;
+  readonly probability?: number;
+  readonly value?: number;
+  readonly unit?: string;
+}
+
+/** The outputs of a model for one picture. */
+export interface Prediction extends Answer {
+  readonly file: string;
+  /** A model of several tasks: the one that is answered here, and the answers to the others. */
+  readonly task?: string;
+  readonly others?: readonly (Answer & { readonly task: string })[];
+  /** Why the answer should not be trusted. */
+  readonly warning?: string;
+}
+
+export interface PredictModelOptions extends ServiceOptions {
+  /** Face box; default: that of the pictures the model was trained on, else the whole picture. */
+  readonly crop?: Crop | undefined;
+}
+
+/**
+ * Predicts single pictures. Unreadable ones are left out, each with a warning.
+ *
+ * @throws EtlError `data` where none can be read
+ */
+export async function predictImages(
+  nameOrPath: string,
+  files: readonly string[],
+  options: PredictModelOptions = {},
+): Promise<Prediction[]> {
+  const model = await openModel(nameOrPath);
+  const progress = options.progress ?? silent;
+  const crop = options.crop ?? model.crop ?? [0, 0, 1, 1];
+  if (options.crop === undefined && model.crop !== undefined) {
+    progress.note(
+      `face box ${crop.join(",")}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture)`,
+    );
+  }
+  const drawn = madeFromDrawnFaces(model);
+  if (drawn !== undefined) progress.warn(drawn);
+  return withEngine(options, async (engine) => {
+    const program = await engine.compile(model.network);
+    const input = model.network.inputs[0].name;
+    const predictions: Prediction[] = [];
+    const unreadable: string[] = [];
+    progress.start("predict", files.length);
+    const chunk = 32;
+    for (let at = 0; at < files.length; at += chunk) {
+      const images = await loadImages(files.slice(at, at + chunk), crop, model.preprocessing);
+      for (const { file, problem } of images.problems) unreadable.push(withFile(file, problem));
+      if (images.files.length === 0) continue;
+      const result = await program.run({ [input]: images.x });
+      images.files.forEach((file, i) => {
+        const row = { number: i, of: images.files.length };
+        predictions.push({
+          file,
+          ...answersOf(model, result, row),
+          ...(drawn !== undefined && { warning: drawn }),
+        });
+      });
+      progress.update(predictions.length);
+    }
+    await program.dispose();
+    progress.finish(`${predictions.length} pictures`);
+    if (predictions.length === 0 && unreadable.length > 0)
+      throw new EtlError("data", `${unreadable[0]}, a readable picture was needed`);
+    for (const sentence of unreadable) progress.warn(`left out: ${sentence}`);
+    return predictions;
+  });
+}
+
+/** The sentence about a file that cannot be read, with its name once. */
+function withFile(file: string, problem: string): string {
+  return problem.startsWith(file) ? problem : `${file}: ${problem}`;
+}
+
+/** A network that has seen drawn faces only has nothing to say of photographs. */
+function madeFromDrawnFaces({ name, network }: Model): string | undefined {
+  if (provenanceOf(network)["dataset"] !== SYNTHETIC_NAME) return undefined;
+  return `${name} was trained on drawn faces (--data synthetic): what it says of photographs means nothing`;
+}
+
+/** What a model says of one picture of a batch. */
+function answersOf(
+  { network, tasks }: Model,
+  result: Tensors,
+  row: { readonly number: number; readonly of: number },
+): Omit<Prediction, "file"> {
+  const answer = (output: string, task: Task | undefined): Answer => {
+    const { data } = result[output];
+    const width = data.length / row.of;
+    const outputs = Array.from(data.subarray(row.number * width, (row.number + 1) * width));
+    return { outputs, ...meaning(outputs, task) };
+  };
+  const [first, ...others] = tasks.map(({ output, task }) => ({ task: task.name, ...answer(output, task) }));
+  if (others.length > 0) return { ...first, others };
+  return answer(network.outputs[0].name, tasks.at(0)?.task);
+}
+
+function meaning(outputs: readonly number[], task: Task | undefined): Partial<Answer> {
+  if (task === undefined || outputs.length !== task.outputs) return {};
+  if (task.kind === "binary") {
+    const probability = 1 / (1 + Math.exp(-outputs[0]));
+    return probability >= 0.5
+      ? { label: task.classes[1], probability }
+      : { label: task.classes[0], probability: 1 - probability };
+  }
+  if (task.kind === "categorical") {
+    const best = outputs.indexOf(Math.max(...outputs));
+    const total = outputs.reduce((sum, z) => sum + Math.exp(z - outputs[best]), 0);
+    return { label: task.classes[best], probability: 1 / total };
+  }
+  if (task.kind === "regression" && task.outputs === 1) {
+    return { value: outputs[0] / task.scale, ...(task.unit === undefined ? {} : { unit: task.unit }) };
+  }
+  return task.kind === "multi-label"
+    ? { label: task.classes.filter((_, k) => outputs[k] > 0).join(", ") }
+    : {};
+}

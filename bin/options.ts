@@ -62,6 +62,8 @@ function valueOf({ flag: name, kind }: Option, args: Arguments): unknown {
   switch (kind) {
     case "text":
       return text(args, name);
+    case "block":
+      return blockOption(args, name);
     case "number":
       return number(args, name);
     case "switch":
@@ -92,6 +94,11 @@ export function present(options: Readonly<Record<string, unknown>>): Record<stri
 /** Options of a run from parsed arguments. The library checks them. */
 export function pruneOptions(args: Arguments, context: Context): PruneOptions {
   return { ...common(context), ...givenOf(pruneTable, args) } as unknown as PruneOptions;
+}
+
+/** A number of filters, or `auto`. */
+export function blockOption(args: Arguments, name: string): number | "auto" | undefined {
+  return text(args, name) === "auto" ? "auto" : number(args, name);
 }
 
 /** --crop as four numbers. */

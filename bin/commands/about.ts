@@ -45,6 +45,7 @@ export const doctorCommand: Command = {
     const { probeCuda, probeEngines } = await import("../../lib/engine/open.ts");
     const engines = await probeEngines();
     const cuda = await probeCuda();
+    let block: number | undefined;
     const used = engines.find(({ available }) => available);
     const report = {
       etl: version,
@@ -71,12 +72,19 @@ export const doctorCommand: Command = {
     context.print(
       `ort with --device cuda: ${cuda.available ? "available" : `not available, ${cuda.reason ?? "reason unknown"}`}`,
     );
+    if (used?.name === "ort") {
+      const { openEngine } = await import("../../lib/engine/open.ts");
+      const engine = await openEngine({ engine: "ort", threads: 1 });
+      block = engine.channelBlock;
+      await engine.dispose();
+      context.print(`block of channels: ${block} (widths of --round-to auto)`);
+    }
     context.print(
       used === undefined
         ? "no engine loads: install again, see docs/troubleshooting.md"
         : `would use: ${used.name}`,
     );
-    return report;
+    return { ...report, ...(block !== undefined && { block }) };
   },
 };
 

@@ -1,7 +1,7 @@
 /** `etl cut`: data-free surgery on any model file. */
 import { EtlError } from "../../lib/core/errors.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
-import { bytesOption, present } from "../options.ts";
+import { blockOption, bytesOption, present } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
 import { count, percent } from "../table.ts";
 
@@ -18,7 +18,11 @@ export const cutCommand: Command = {
     "target-flops": { type: "number", describe: "Share of the MACs that is left at most, in (0, 1]" },
     "target-size": { type: "string", describe: "Largest size of the file: bytes, or 10MB, 500kB" },
     "target-ms": { type: "number", describe: "Largest median CPU time of a run in ms, measured" },
-    "round-to": { type: "number", describe: "Keep multiples of so many filters" },
+    "round-to": {
+      type: "string",
+      describe: "Keep multiples of so many filters; auto: as many as the kernels compute at a time",
+      defaultDescription: "1 with --keep, auto with a target",
+    },
     "plan-out": { type: "string", describe: "JSON file for the plan: which channels of which layer stay" },
     check: {
       type: "boolean",
@@ -51,7 +55,7 @@ export const cutCommand: Command = {
         targetFlops: number(args, "target-flops"),
         targetSize: bytesOption(args, "target-size"),
         targetMs: number(args, "target-ms"),
-        roundTo: number(args, "round-to"),
+        roundTo: blockOption(args, "round-to"),
         planOut: text(args, "plan-out"),
         runs: number(args, "runs"),
         device: context.device,

@@ -44,6 +44,11 @@ export interface Engine {
   /** For example "onnxruntime-node 1.30.0, CPU" - printed with every measurement. */
   readonly description: string;
   readonly threads: number;
+  /**
+   * Channels that its fast convolution kernels compute at a time: 16 with AVX-512, 8 with AVX2, 1 where it has no such
+   * kernels. Between two multiples a further channel costs nothing, so widths are best multiples of it.
+   */
+  readonly channelBlock: number;
   compile(network: Network, options?: CompileOptions): Promise<Program>;
   /** Compiles forward, loss, gradients and optimiser update into one step. */
   compileTraining(network: Network, options: TrainingOptions): Promise<Trainer>;

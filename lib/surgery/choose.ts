@@ -10,6 +10,8 @@ export interface Choice {
   readonly keep: Uint8Array;
   /** 1 = some tap speaks for the class, [classes] */
   readonly asked: Uint8Array;
+  /** Channels of classes that rounding added, and that it took; none where nothing was rounded. */
+  readonly rounded: { readonly added: number; readonly taken: number };
   /** Classes that no tap wanted, but that stay because of a minimum, a multiple or the caller's list. */
   readonly held: ReadonlyMap<number, string>;
 }
@@ -19,20 +21,22 @@ interface ChooseOptions {
   readonly groupSelect?: GroupSelect;
   readonly minFilters?: number;
   readonly roundTo?: number;
+  readonly rounding?: "up" | "nearest";
+  readonly classScores?: Float64Array;
   readonly frozen?: Iterable<string>;
   readonly scores?: ReadonlyMap<string, ArrayLike<number>>;
 }
 
 /** Decides for every class. See `planSurgery` for the options. */
 export function chooseClasses(network: Network, coupling: Coupling, options: ChooseOptions): Choice {
-  const { groupSelect = "union", minFilters = 1, roundTo = 1 } = options;
+  const { groupSelect = "union", minFilters = 1, roundTo = 1, rounding = "up" } = options;
   for (const [name, value] of [["minFilters", minFilters] as const, ["roundTo", roundTo] as const]) {
     if (!Number.isInteger(value) || value < 1) {
       throw new EtlError("usage", `plan: ${name} is ${value}, a whole number of at least 1 was needed`);
     }
   }
   const resolve = createResolver(network, coupling);
-  const score = scoreClasses(coupling, options.scores, resolve);
+  const score = options.classScores ?? scoreClasses(coupling, options.scores, resolve);
   const { keep, asked } = hear(coupling, { selection: options.selection, groupSelect, resolve, score });
   const held = new Map<number, string>();
   const hold = (id: number, because: string): void => {
@@ -59,15 +63,42 @@ export function chooseClasses(network: Network, coupling: Coupling, options: Cho
   const atLeast = `at least ${minFilters} of every layer stay`;
   for (const { outputs } of coupling.layers) fill(outputs, Math.min(minFilters, outputs.length), atLeast);
   for (const { atoms } of coupling.layouts.values()) fill(atoms, 1, "a value cannot lose all its channels");
+  const rounded = { added: 0, taken: 0 };
   if (roundTo > 1) {
     for (const { classes, unit } of blocksOf(coupling, roundTo)) {
-      const kept = classes.filter((id) => keep[id] === 1).length;
-      const target = Math.min(classes.length, Math.ceil(kept / unit) * unit);
-      const rest = classes.filter((id) => keep[id] === 0).sort((a, b) => score[b] - score[a] || a - b);
-      for (const id of rest.slice(0, target - kept)) hold(id, `rounded up to a multiple of ${roundTo}`);
+      const kept = classes.filter((id) => keep[id] === 1);
+      const mayGo = kept.filter((id) => !coupling.frozen.has(id) && !held.has(id));
+      const target = roundedWidth(
+        { kept: kept.length, total: classes.length, unit, fixed: kept.length - mayGo.length },
+        rounding,
+      );
+      const best = (a: number, b: number): number => score[b] - score[a] || a - b;
+      const rest = classes.filter((id) => keep[id] === 0).sort(best);
+      for (const id of rest.slice(0, Math.max(0, target - kept.length)))
+        hold(id, `rounded up to a multiple of ${roundTo}`);
+      const leaving = mayGo.sort(best).slice(mayGo.length - Math.max(0, kept.length - target));
+      for (const id of leaving) keep[id] = 0;
+      rounded.added += Math.max(0, target - kept.length);
+      rounded.taken += leaving.length;
     }
   }
-  return { keep, asked, held };
+  return { keep, asked, held, rounded };
+}
+
+/**
+ * The width that a block of classes gets.
+ *
+ * @param fixed how many of the kept ones must stay
+ */
+function roundedWidth(
+  { kept, total, unit, fixed }: { kept: number; total: number; unit: number; fixed: number },
+  rounding: "up" | "nearest",
+): number {
+  if (kept === total || kept === 0) return kept;
+  const up = Math.min(total, Math.ceil(kept / unit) * unit);
+  if (rounding === "up") return up;
+  const nearest = Math.min(total, Math.max(1, Math.round(kept / unit)) * unit);
+  return nearest < fixed ? up : nearest;
 }
 
 interface Spoken {

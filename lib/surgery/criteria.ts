@@ -32,12 +32,21 @@ export function selectByCriterion(
   if (!(keep > 0 && keep <= 1)) {
     throw new EtlError("usage", `criterion ${criterion}: keep is ${keep}, a share in (0, 1] was needed`);
   }
-  const score = scoreClasses(network, coupling, { criterion, random: createRandom(seed) });
+  const score = criterionScores(network, coupling, { criterion, seed });
   const stays = new Uint8Array(coupling.classes);
   for (const { classes } of blocksOf(coupling)) {
     markBest(stays, classes, score, Math.max(1, Math.round(keep * classes.length)));
   }
   return selectionOf(coupling, stays);
+}
+
+/** The scores that {@link selectByCriterion} ranks by: [classes], larger = keep longer. */
+export function criterionScores(
+  network: Network,
+  coupling: Coupling,
+  { criterion, seed }: Pick<CriterionOptions, "criterion" | "seed">,
+): Float64Array {
+  return scoreClasses(network, coupling, { criterion, random: createRandom(seed) });
 }
 
 /**

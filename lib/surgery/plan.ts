@@ -27,6 +27,8 @@ export interface Plan {
   readonly layers: readonly LayerPlan[];
   /** 1 for every coupling class that stays, [classes of the network's coupling]. */
   readonly keep: Uint8Array;
+  /** What rounding to multiples added and took, in coupled classes of channels; absent where nothing was rounded. */
+  readonly rounding?: { readonly multiple: number; readonly added: number; readonly taken: number };
   /** The same layers as rows for tables. */
   readonly rows: readonly LayerRow[];
   readonly before: Cost;
@@ -38,8 +40,15 @@ export interface PlanOptions {
   readonly groupSelect?: GroupSelect;
   /** At least so many outputs of every layer stay (all, where it has fewer). Default 1. */
   readonly minFilters?: number;
-  /** Every layer keeps a multiple of so many outputs, or all: more than was asked, never fewer. Default 1. */
+  /** Every layer keeps a multiple of so many outputs, or all. Default 1. */
   readonly roundTo?: number;
+  /**
+   * `up` (default): more than was asked, never fewer. `nearest`: the nearest multiple, of two the larger, at least one; what was
+   * to be kept whole stays whole. Which channels fill up or leave follows the scores.
+   */
+  readonly rounding?: "up" | "nearest";
+  /** In place of `scores`, one for every coupling class. */
+  readonly classScores?: Float64Array;
   /** Values or layers that stay whole. */
   readonly frozen?: Iterable<string>;
   /** Which channels come next where more must stay: by tap or layer name, one score per channel, larger first. */
@@ -68,7 +77,15 @@ export function planSurgery(network: Network, selection: Selection, options: Pla
     ...(reason === undefined ? {} : { reason }),
   }));
   const after = costOf(cutNetwork(network, coupling, choice.keep, "shapes")).total;
-  return { layers, keep: choice.keep, rows, before: costOf(network).total, after };
+  const { roundTo = 1 } = options;
+  return {
+    layers,
+    keep: choice.keep,
+    ...(roundTo > 1 && { rounding: { multiple: roundTo, ...choice.rounded } }),
+    rows,
+    before: costOf(network).total,
+    after,
+  };
 }
 
 /** The plan that keeps everything. */

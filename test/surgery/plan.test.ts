@@ -77,6 +77,23 @@ describe("planSurgery", () => {
     expect(plan.layers.find(({ name }) => name === "b1")!.reason).to.match(/rounded up to a multiple of 4/);
   });
 
+  it("rounds to the nearest multiple in the order of the scores: ties up, at least one, whole stays whole", () => {
+    const scores = new Map([["a", [9, 8, 7, 6, 5, 4, 3, 2]]]);
+    const width = (wanted: number): number[] => {
+      const selection = select({ a: Array.from({ length: wanted }, (_, i) => i) });
+      return kept(planSurgery(residual, selection, { roundTo: 4, rounding: "nearest", scores }), "a");
+    };
+    expect(width(1)).to.deep.equal([0, 1, 2, 3]);
+    expect(width(5)).to.deep.equal([0, 1, 2, 3]);
+    expect(width(6)).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(width(8)).to.have.length(8);
+    const plan = planSurgery(residual, select({ a: [3, 4, 5, 6, 7] }), {
+      ...{ roundTo: 4, rounding: "nearest", scores },
+    });
+    expect(kept(plan, "a"), "the lowest score leaves").to.deep.equal([3, 4, 5, 6]);
+    expect(plan.rounding).to.deep.equal({ multiple: 4, added: 0, taken: 1 });
+  });
+
   it("keeps on request", () => {
     const plan = planSurgery(residual, select({ b1: [1] }), { frozen: ["b1"] });
     expect(kept(plan, "b1").length).to.equal(6);

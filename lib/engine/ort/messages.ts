@@ -10,7 +10,7 @@ export interface Compilation {
   readonly settings: Pick<SessionSettings, "threads" | "alone">;
 }
 
-export type OrtMethods = Methods<Compilation, null>;
+export type OrtMethods = Methods<Compilation, number>;
 
 /** Bytes of parameters. */
 export function bytesOf(parameters: Iterable<Parameter>): number {

@@ -44,17 +44,18 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   const { device = "cpu" } = options;
   if (device === "cuda") needCuda();
   withoutTelemetry();
-  const start = async (): Promise<Client<OrtMethods>> => {
+  const start = async (): Promise<{ client: Client<OrtMethods>; block: number }> => {
     const client = startClient<OrtMethods>("ort", scriptBeside(import.meta.url, "worker"));
-    await client.call("hello", device);
-    return client;
+    return { client, block: await client.call("hello", device) };
   };
-  const client = await start();
+  const { client, block } = await start();
   let second: Promise<Client<OrtMethods>> | undefined;
+  const startSecond = async (): Promise<Client<OrtMethods>> => (await start()).client;
   const engine: Engine = {
     name: "ort",
     description: `onnxruntime-node ${ortVersion()}, ${device.toUpperCase()}`,
     threads,
+    channelBlock: block,
     compile: async (network, compilation = {}) => {
       const { runs = 1 } = compilation;
       const isLarge = bytesOf(network.parameters.values()) > LARGEST_COPIED_BYTES;
@@ -62,7 +63,7 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
         return compile([{ client, threads }], network, compilation);
       }
       const half = Math.floor(threads / 2);
-      const other = await (second ??= start());
+      const other = await (second ??= startSecond());
       return compile(
         [
           { client, threads: threads - half },

@@ -1,15 +1,16 @@
 /** The compute thread of the ort engine. */
 import { serve } from "../worker/serve.ts";
 import type { Compilation } from "./messages.ts";
+import { blockSize } from "./block-size.ts";
 import { createProgram } from "./program.ts";
 import { chooseDevice } from "./session.ts";
 import { createTrainer } from "./trainer.ts";
 
-serve<Compilation, null>({
+serve<Compilation, number>({
   engine: "ort",
-  hello: (device) => {
+  hello: async (device) => {
     chooseDevice(device ?? "cpu");
-    return Promise.resolve(null);
+    return Math.max(1, await blockSize());
   },
   createProgram: ({ model, outputs, settings }) => createProgram(model, outputs, settings),
   createTrainer,

@@ -49,6 +49,7 @@ export async function openTfjs(options: EngineOptions = {}): Promise<TfjsEngine>
     description,
     isGpu,
     threads,
+    channelBlock: 1,
     compile: async (network, { outputs = network.outputs.map(({ name }) => name) } = {}) => {
       checkOutputs(network, outputs);
       const { id } = await client.call("compile", { network, outputs });

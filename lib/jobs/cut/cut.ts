@@ -10,7 +10,8 @@ import { profileModels } from "../../evaluate/profile.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
-import { selectByCriterion, type Criterion } from "../../surgery/criteria.ts";
+import { criterionScores, selectByCriterion, type Criterion } from "../../surgery/criteria.ts";
+import { fillBlocks } from "../../surgery/fill.ts";
 import { planSurgery, type LayerPlan, type Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance } from "./check.ts";
 import { fileLayers, openCuttable, withFileShapes, type CuttableModel } from "./model.ts";
@@ -36,8 +37,11 @@ export interface CutOptions extends CutTarget {
   readonly planOut?: string;
   /** Default `l1`. */
   readonly criterion?: Criterion;
-  /** Every layer keeps a multiple of so many outputs, or all. Default 1. */
-  readonly roundTo?: number;
+  /**
+   * Every layer keeps a multiple of so many outputs (the nearest), or all. `auto`: what the engine's kernels compute at a time
+   * on this machine. Default 1 with `keep`, `auto` with a target.
+   */
+  readonly roundTo?: number | "auto";
   readonly seed?: number;
   /** Compare the result with the masked original before it is written. Default true. */
   readonly check?: boolean;
@@ -63,6 +67,8 @@ export interface CutResult {
   readonly after: FileCost;
   /** Every Conv, ConvTranspose, Gemm and MatMul with a parameter, in the file's order, by the file's names. */
   readonly layers: readonly LayerPlan[];
+  /** What rounding to blocks added and took. */
+  readonly rounding?: Plan["rounding"];
   /** Largest difference between the result and the masked original, relative to the largest output. */
   readonly difference?: number;
   readonly latency?: { readonly before: Latency; readonly after: Latency };
@@ -95,7 +101,9 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       threads: options.threads,
     }));
   try {
-    const cutter = createCutter(model, options);
+    const asked = options.roundTo ?? (options.keep === undefined ? "auto" : 1);
+    const roundTo = asked === "auto" ? (await withEngine()).channelBlock : asked;
+    const cutter = createCutter(model, { ...options, roundTo });
     const { keep, plan, network } = await reachTarget(cutter, options, withEngine);
     stopIfAborted(signal);
     const layers = fileLayers(model, plan);
@@ -128,6 +136,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       before: { ...plan.before, fileBytes: fileBytes(model.original) },
       after: { ...plan.after, fileBytes: bytes.length },
       layers,
+      ...(plan.rounding !== undefined && { rounding: plan.rounding }),
       ...(difference === undefined ? {} : { difference }),
       ...(latency === undefined ? {} : { latency }),
       notes,
@@ -139,7 +148,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
 
 /** `plan.json` of a cut: indices ascending. */
 export function cutPlanFile(
-  plan: Pick<Plan, "layers" | "before" | "after">,
+  plan: Pick<Plan, "layers" | "before" | "after" | "rounding">,
   how: Partial<Pick<CutOptions, "criterion" | "keep" | "seed" | "roundTo">> = {},
 ): unknown {
   return {
@@ -147,6 +156,7 @@ export function cutPlanFile(
     ...(how.keep === undefined
       ? {}
       : { criterion: how.criterion ?? "l1", keep: how.keep, seed: how.seed ?? 0 }),
+    ...(plan.rounding !== undefined && { rounding: plan.rounding }),
     before: plan.before,
     after: plan.after,
     layers: planRows(plan.layers),
@@ -185,29 +195,37 @@ interface Cutter {
   readonly model: CuttableModel;
   planAt(keep: number): Plan;
   cutAt(keep: number): Cut;
+  /** The cut at `keep`, with blocks put back as long as the plan fits. */
+  filledAt(keep: number, fits: (plan: Plan) => boolean): Cut;
 }
 
-function createCutter(model: CuttableModel, options: CutOptions): Cutter {
-  const { criterion = "l1", seed = 0, roundTo = 1 } = options;
+function createCutter(model: CuttableModel, options: CutOptions & { readonly roundTo: number }): Cutter {
+  const { criterion = "l1", seed = 0, roundTo } = options;
   const { network, coupling, original } = model;
   const plans = new Map<number, Plan>();
+  const classScores = criterionScores(network, coupling, { criterion, seed });
   const planAt = (keep: number): Plan => {
     let plan = plans.get(keep);
     if (plan === undefined) {
       const selection = selectByCriterion(network, coupling, { criterion, keep, seed });
-      plan = planSurgery(network, selection, { coupling, roundTo });
+      plan = planSurgery(network, selection, { coupling, roundTo, rounding: "nearest", classScores });
       plans.set(keep, plan);
     }
     return plan;
   };
+  const cutOf = (keep: number, plan: Plan): Cut => {
+    const cut = withFileShapes(applySurgery(network, plan), original);
+    const provenance = JSON.stringify({ criterion, keep, seed });
+    return { keep, plan, network: { ...cut, metadata: { ...cut.metadata, "etl.cut": provenance } } };
+  };
   return {
     model,
     planAt,
-    cutAt: (keep) => {
+    cutAt: (keep) => cutOf(keep, planAt(keep)),
+    filledAt: (keep, fits) => {
       const plan = planAt(keep);
-      const cut = withFileShapes(applySurgery(network, plan), original);
-      const provenance = JSON.stringify({ criterion, keep, seed });
-      return { keep, plan, network: { ...cut, metadata: { ...cut.metadata, "etl.cut": provenance } } };
+      if (roundTo === 1) return cutOf(keep, plan);
+      return cutOf(keep, fillBlocks(network, plan, { coupling, roundTo, scores: classScores, fits }));
     },
   };
 }
@@ -222,9 +240,9 @@ async function reachTarget(
   if (targetFlops !== undefined) {
     const limit = targetFlops * cutter.planAt(1).before.macs;
     const found = await largestKeep(fineSteps, (share) => cutter.planAt(share).after.macs, limit);
-    return cutter.cutAt(reached(found, limit, "MACs"));
+    return cutter.filledAt(reached(found, limit, "MACs"), ({ after }) => after.macs <= limit);
   }
-  if (targetSize !== undefined) return cutter.cutAt(await keepForSize(cutter, targetSize));
+  if (targetSize !== undefined) return cutForSize(cutter, targetSize);
   if (targetMs === undefined) throw new EtlError("usage", "cut: no target, one was needed");
   const engine = await withEngine();
   progress.start("latency", Math.log2(coarseSteps) + 2);
@@ -241,14 +259,16 @@ async function reachTarget(
 }
 
 /** The file holds more than weights (names, index tables), so the first guess is corrected by the real size. */
-async function keepForSize(cutter: Cutter, target: number): Promise<number> {
+async function cutForSize(cutter: Cutter, target: number): Promise<Cut> {
   const { original } = cutter.model;
   let extra = fileBytes(original) - cutter.planAt(1).before.bytes;
   for (let round = 0; ; round++) {
     const estimate = (share: number): number => cutter.planAt(share).after.bytes + extra;
     const keep = reached(await largestKeep(fineSteps, estimate, target), target, "bytes");
-    const size = fileBytes(cutter.cutAt(keep).network);
-    if (size <= target) return keep;
+    const room = target - extra;
+    const cut = cutter.filledAt(keep, ({ after }) => after.bytes <= room);
+    const size = fileBytes(cut.network);
+    if (size <= target) return cut;
     extra += size - target + round * 1024;
   }
 }
@@ -376,8 +396,11 @@ function checkOptions(options: CutOptions): void {
   if (!options.out.toLowerCase().endsWith(".onnx"))
     throw new EtlError("usage", `--out: ${options.out}, a name ending in .onnx was needed`);
   const { roundTo = 1, runs = 1 } = options;
-  for (const [name, value] of [["round-to", roundTo] as const, ["runs", runs] as const]) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new EtlError("usage", `--${name}: ${value}, a whole number of at least 1 was needed`);
+  const counts = [["round-to", roundTo === "auto" ? 1 : roundTo] as const, ["runs", runs] as const];
+  for (const [name, value] of counts) {
+    if (!Number.isInteger(value) || value < 1) {
+      const needed = `${name === "round-to" ? "auto or " : ""}a whole number of at least 1`;
+      throw new EtlError("usage", `--${name}: ${value}, ${needed} was needed`);
+    }
   }
 }

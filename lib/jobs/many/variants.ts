@@ -44,6 +44,6 @@ function settingOf(part: string): [name: string, value: unknown] {
 function readValue({ kind }: Option, text: string): unknown {
   if (text === "") return undefined;
   if (kind === "switch") return text === "true" ? true : text === "false" ? false : undefined;
-  if (kind === "number") return Number(text);
+  if (kind === "number" || (kind === "block" && text !== "auto")) return Number(text);
   return text;
 }

@@ -1,5 +1,7 @@
 /** What every stage of a run works with, opened once and closed together. */
 import type { Preprocessing } from "../../core/artifacts.ts";
+import { EtlError } from "../../core/errors.ts";
+import { readJson, writeJson } from "../../core/files.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRecycler, type Recycler } from "../../core/recycler.ts";
 import { loadBackbone, type Backbone } from "../../backbones/catalogue.ts";
@@ -19,6 +21,8 @@ import { shardOf, type Shard } from "../run/shard.ts";
 export interface RunContext extends Labelling {
   readonly config: Config;
   readonly folder: RunFolder;
+  /** Layers keep multiples of so many filters. Decided once in a run: another machine goes on with the same. */
+  readonly block: number;
   readonly engine: Engine;
   readonly backbone: Backbone;
   readonly dataset: Dataset;
@@ -33,7 +37,7 @@ export interface RunContext extends Labelling {
 }
 
 /** A run without its folder: enough to look at pictures and networks. */
-export type RunParts = Omit<RunContext, "folder">;
+export type RunParts = Omit<RunContext, "folder" | "block">;
 
 /** Opens data, backbone and engine for a run folder. The caller closes with {@link closeContext}, also after a failure. */
 export async function openContext(
@@ -41,7 +45,29 @@ export async function openContext(
   folder: RunFolder,
   options: Parameters<typeof openParts>[1],
 ): Promise<RunContext> {
-  return { folder, ...(await openParts(config, options)) };
+  const parts = await openParts(config, options);
+  try {
+    return { folder, block: await decidedBlock(config.roundTo, folder, parts.engine), ...parts };
+  } catch (error) {
+    await closeContext(parts);
+    throw error;
+  }
+}
+
+/** What `--round-to auto` means in this run: measured once, `block.json`. */
+async function decidedBlock(roundTo: Config["roundTo"], folder: RunFolder, engine: Engine): Promise<number> {
+  if (roundTo !== "auto") return roundTo;
+  const path = "block.json";
+  await folder.stage("block", {
+    inputs: "auto",
+    files: [path],
+    produce: () => writeJson(folder.file(path), { block: engine.channelBlock }),
+  });
+  const value = (await readJson(folder.file(path))) as { readonly block?: unknown } | null;
+  if (Number.isInteger(value?.block) && Number(value?.block) >= 1) return Number(value?.block);
+  throw new EtlError("format", `${folder.file(path)}: no block, a whole number of at least 1 was needed`, {
+    hint: "remove the file: it is measured again",
+  });
 }
 
 /** Opens data, backbone and engine. The caller closes with {@link closeContext}, also after a failure. */

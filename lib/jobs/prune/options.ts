@@ -1,6 +1,15 @@
 /** Every option of `prune`: its type, its flag, help, default and check. */
 import type { GroupSelect, RmseKind, Scaling } from "../../core/artifacts.ts";
-import { atLeastZero, belowOne, count, positive, rates, share, type OptionTable } from "../run/option.ts";
+import {
+  atLeastZero,
+  belowOne,
+  block,
+  count,
+  positive,
+  rates,
+  share,
+  type OptionTable,
+} from "../run/option.ts";
 import { jobTable, type CommonKey, type JobOptions } from "../run/options.ts";
 
 /** Networks of the pruned network's shape that are trained beside it, on the same axes. */
@@ -46,8 +55,11 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly groupSelect?: GroupSelect;
   /** At least so many filters stay in every layer. @defaultValue 4 */
   readonly minFilters?: number;
-  /** Every layer keeps a multiple of so many filters, or all: rounded up, as vector units like it. @defaultValue 1 */
-  readonly roundTo?: number;
+  /**
+   * Every layer keeps a multiple of so many filters (the nearest, at least one), or all. `auto`: as many as the engine's
+   * kernels compute at a time, so that no filter costs time without need. @defaultValue "auto"
+   */
+  readonly roundTo?: number | "auto";
   /** Controls to be cut and trained beside the pruned network. @defaultValue [] */
   readonly controls?: readonly Control[];
   /** Epochs of the pruned network's fine-tuning. @defaultValue 5 */
@@ -168,11 +180,12 @@ export const pruneTable = {
   },
   roundTo: {
     flag: "round-to",
-    kind: "number",
+    kind: "block",
     group: "What stays",
-    describe: "Every layer keeps a multiple of so many filters",
-    default: 1,
-    need: count(1),
+    describe:
+      "Every layer keeps a multiple of so many filters; auto: as many as the kernels compute at a time",
+    default: "auto",
+    need: block,
     variant: true,
   },
   start: {

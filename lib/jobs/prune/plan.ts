@@ -126,12 +126,16 @@ export function kneesAt(
 export function planAt(
   network: Network,
   knees: readonly Knee[],
-  { config, curves }: { readonly config: RunContext["config"]; readonly curves: readonly Curve[] },
+  {
+    context,
+    curves,
+  }: { readonly context: Pick<RunContext, "config" | "block">; readonly curves: readonly Curve[] },
 ): Plan {
   return planSurgery(network, wantedBy(knees), {
-    groupSelect: config.groupSelect,
-    minFilters: config.minFilters,
-    roundTo: config.roundTo,
+    groupSelect: context.config.groupSelect,
+    minFilters: context.config.minFilters,
+    roundTo: context.block,
+    rounding: "nearest",
     scores: entryScores(curves),
     coupling: analyseCoupling(network),
   });
@@ -170,16 +174,23 @@ export interface Planned {
   readonly plan: Plan;
 }
 
+/** How widths are rounded: part of the key of everything that a plan decides. */
+export function widthKey({ block }: Pick<RunContext, "block">): object {
+  return { roundTo: block, ...(block > 1 && { rounding: "nearest" }) };
+}
+
 export function planKey(context: RunContext): unknown {
-  const { gamma, rmse, groupSelect, minFilters, roundTo } = context.config;
-  return { harvest: harvestKey(context), gamma, rmse, groupSelect, minFilters, roundTo };
+  const { gamma, rmse, groupSelect, minFilters } = context.config;
+  return { harvest: harvestKey(context), gamma, rmse, groupSelect, minFilters, ...widthKey(context) };
 }
 
 /** Chooses the knees, plans the surgery and writes `plan.json`. */
 export async function planStage(context: RunContext, curves: Curves): Promise<Planned> {
-  const { folder, backbone, config } = context;
+  const { folder, backbone, config, progress } = context;
   const knees = kneesAt(curves.curves, config.gamma, context);
-  const plan = planAt(backbone.network, knees, { config, curves: curves.curves });
+  const plan = planAt(backbone.network, knees, { context, curves: curves.curves });
+  const { rounding } = plan;
+  if (rounding !== undefined) progress.note(roundingSentence(rounding));
   await folder.stage("plan", {
     inputs: planKey(context),
     files: ["plan.json"],
@@ -188,11 +199,17 @@ export async function planStage(context: RunContext, curves: Curves): Promise<Pl
   return { knees, plan };
 }
 
+/** What rounding did to the choice. */
+export function roundingSentence({ multiple, added, taken }: NonNullable<Plan["rounding"]>): string {
+  return `widths in multiples of ${multiple}, which the kernels compute at a time: ${added} filters added, ${taken} taken`;
+}
+
 /** `plan.json`: indices ascending, one entry per Conv, ConvTranspose, Gemm and MatMul with a parameter. */
 export function planFile(plan: Plan, gamma?: number): unknown {
   return {
     schema: 1,
     ...(gamma === undefined ? {} : { gamma }),
+    ...(plan.rounding !== undefined && { rounding: plan.rounding }),
     before: plan.before,
     after: plan.after,
     layers: plan.layers.map(({ keptInputs, keptOutputs, ...layer }) => ({
@@ -213,7 +230,7 @@ export function gammaCosts(context: RunContext, curves: Curves): GammaCostRecord
   const gammas = [...new Set([...sliderGammas, context.config.gamma])].sort((a, b) => a - b);
   return gammas.map((gamma) => {
     const plan = planAt(context.backbone.network, kneesAt(curves.curves, gamma, context), {
-      config: context.config,
+      context,
       curves: curves.curves,
     });
     const filters = plan.layers.reduce((sum, layer) => sum + layer.keptOutputs.length, 0);

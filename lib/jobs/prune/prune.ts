@@ -13,7 +13,7 @@ import { evaluateStage, profileStage, type Evaluated } from "./measure.ts";
 import { resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
 import { originOf } from "./origin.ts";
-import { curvesStage, planStage, type Curves, type Planned } from "./plan.ts";
+import { curvesStage, planStage, roundingSentence, type Curves, type Planned } from "./plan.ts";
 import { reportStage, type Model } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { writeLeftOut } from "../run/frame.ts";
@@ -164,7 +164,10 @@ async function trainAndMeasure(
     models,
     evaluated,
     latency,
-    notes: notesOf(context, aimNotes(context, aim, { evaluated, latency })),
+    notes: notesOf(context, [
+      ...(planned.plan.rounding === undefined ? [] : [roundingSentence(planned.plan.rounding)]),
+      ...aimNotes(context, aim, { evaluated, latency }),
+    ]),
   });
 }
 

@@ -10,7 +10,7 @@ import type { RunContext } from "./context.ts";
 import { cutWithHead, withEmptyHeads } from "./surgery.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
 import { targetsOf, type Target } from "./config.ts";
-import { kneesAt, planAt, type Curves, type Planned } from "./plan.ts";
+import { kneesAt, planAt, widthKey, type Curves, type Planned } from "./plan.ts";
 import { meanOver } from "../run/tasks.ts";
 import { predictRows, qualityOf } from "./tune.ts";
 
@@ -51,7 +51,7 @@ export async function targetStage(
   const targets = targetsOf(config);
   if (targets.length === 0) return { context };
   const has = (kind: Target["kind"]): boolean => targets.some((target) => target.kind === kind);
-  const { rmse, groupSelect, minFilters, roundTo, scaling, reconstruct, refit } = config;
+  const { rmse, groupSelect, minFilters, scaling, reconstruct, refit } = config;
   const surgery = has("accuracy") ? { scaling, reconstruct, refit } : {};
   const measured = has("ms") ? { engine: context.engine.description, threads: context.engine.threads } : {};
   await folder.stage("target", {
@@ -61,7 +61,7 @@ export async function targetStage(
       rmse,
       groupSelect,
       minFilters,
-      roundTo,
+      ...widthKey(context),
       surgery,
       measured,
     },
@@ -154,7 +154,7 @@ async function choose(
 
 function plannedAt(context: RunContext, { curves }: Curves, gamma: number): Planned {
   const knees = kneesAt(curves, gamma, context);
-  return { knees, plan: planAt(context.backbone.network, knees, { config: context.config, curves }) };
+  return { knees, plan: planAt(context.backbone.network, knees, { context, curves }) };
 }
 
 /** The cut network with heads of the right sizes, for cost and time. */

@@ -212,7 +212,8 @@ export async function openRunFolder(
       const isOther = known !== undefined && known.key !== key && !measuring.has(baseOf(name));
       if (isOther && previous?.status === "finished" && purpose !== "look" && !replace)
         throw wouldReplace(root, `whose stage ${name} had other inputs`);
-      const ends = followersOf(name).length > 0 || kept !== previous?.stages;
+      const ends =
+        followersOf(name).length > 0 || kept !== previous?.stages || previous.status === "finished";
       if (purpose === "look" && (aside !== undefined || (previous !== undefined && ends))) {
         aside ??= { folder: await mkdtemp(join(tmpdir(), "etl-look-")), files: new Set(), atWork: true };
         progress.note(`${name}: only looked at, what is in ${root} stays as it is`);

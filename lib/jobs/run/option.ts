@@ -6,9 +6,10 @@ import { EtlError, nearest } from "../../core/errors.ts";
 
 /**
  * What is read from the command line. `numbers` and `names` are comma lists; `bytes` is 2.5MB, `size` that or a share
- * (12%); `crop` is four numbers; `switch` is yes or no.
+ * (12%); `crop` is four numbers; `switch` is yes or no; `block` is a whole number or `auto`.
  */
-export type OptionKind = "text" | "number" | "switch" | "numbers" | "names" | "bytes" | "size" | "crop";
+export type OptionKind =
+  "text" | "number" | "switch" | "numbers" | "names" | "bytes" | "size" | "crop" | "block";
 
 /** Headings of `--help`, in this order. */
 export const optionGroups = [
@@ -51,6 +52,10 @@ export const count = (least: number): Need => ({
   needed: `a whole number of at least ${least}`,
   holds: (value: number) => Number.isInteger(value) && value >= least,
 });
+export const block: Need = {
+  needed: "auto or a whole number of at least 1",
+  holds: (value: number | "auto") => value === "auto" || (Number.isInteger(value) && value >= 1),
+};
 export const positive: Need = {
   needed: "a positive number",
   holds: (value: number) => value > 0 && Number.isFinite(value),

@@ -137,15 +137,30 @@ describe("cut: a model file, without data", function () {
 
   it("reaches a share of the MACs, as near as whole channels allow", async () => {
     for (const target of [0.7, 0.3, 0.1]) {
-      const { result, cut } = await call({ model: chain, targetFlops: target });
+      const { result, cut } = await call({ model: chain, targetFlops: target, roundTo: 1 });
       expect(result.after.macs / result.before.macs).to.be.within(target - 0.05, target);
       expect(costOf(cut).total.macs).to.equal(result.after.macs);
     }
   });
 
+  it("a target takes widths in blocks by itself, fills up what it leaves, and stays within the target", async () => {
+    const engine = await openEngine({ engine: "ort", threads: 1 });
+    const block = engine.channelBlock;
+    await engine.dispose();
+    for (const target of [0.7, 0.4]) {
+      const { result } = await call({ model: chain, targetFlops: target });
+      expect(result.after.macs / result.before.macs).to.be.at.most(target);
+      expect(result.rounding?.multiple ?? 1).to.equal(block);
+      for (const { name, keptOutputs, totalOutputs } of result.layers) {
+        const whole = keptOutputs.length === totalOutputs;
+        expect(whole || keptOutputs.length % block === 0, `${name} ${keptOutputs.length}`).to.equal(true);
+      }
+    }
+  });
+
   it("reaches a file size in bytes, of the file itself", async () => {
     for (const target of [120_000, 40_000]) {
-      const { result } = await call({ model: chain, targetSize: target });
+      const { result } = await call({ model: chain, targetSize: target, roundTo: 1 });
       const { size } = await stat(path("cut.onnx"));
       expect(size).to.equal(result.after.fileBytes);
       expect(size).to.be.within(0.93 * target, target);
@@ -159,9 +174,9 @@ describe("cut: a model file, without data", function () {
     expect(result.latency?.before.medianMs).to.be.greaterThan(0);
   });
 
-  it("--round-to keeps multiples", async () => {
+  it("--round-to keeps the nearest multiples", async () => {
     const { layers } = await call({ model: chain, keep: 0.4, roundTo: 8 });
-    expect(layers.map(({ keptOutputs }) => keptOutputs.length)).to.deep.equal([16, 32, 32, 5]);
+    expect(layers.map(({ keptOutputs }) => keptOutputs.length)).to.deep.equal([16, 24, 24, 5]);
   });
 
   it("the same seed cuts the same, another one differently; l1 needs none", async () => {

@@ -14,6 +14,7 @@ import { criterionScores, selectByCriterion, type Criterion } from "../../surger
 import { fillBlocks } from "../../surgery/fill.ts";
 import { planSurgery, type LayerPlan, type Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance } from "./check.ts";
+import { largestKeep, reached } from "./search.ts";
 import { fileLayers, openCuttable, withFileShapes, type CuttableModel } from "./model.ts";
 
 /** How much is to be left: exactly one of these. */
@@ -271,45 +272,6 @@ async function cutForSize(cutter: Cutter, target: number): Promise<Cut> {
     if (size <= target) return cut;
     extra += size - target + round * 1024;
   }
-}
-
-interface Found {
-  readonly keep: number;
-  readonly cost: number;
-  readonly reached: boolean;
-}
-
-/** The largest share, in steps of 1/steps, whose cost is at most `limit`; cost must not fall as the share grows. */
-async function largestKeep(
-  steps: number,
-  cost: (keep: number) => number | Promise<number>,
-  limit: number,
-): Promise<Found> {
-  const whole = await cost(1);
-  if (whole <= limit) return { keep: 1, cost: whole, reached: true };
-  let [low, high] = [1, steps];
-  let best = await cost(low / steps);
-  if (best > limit) return { keep: low / steps, cost: best, reached: false };
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    const found = await cost(middle / steps);
-    if (found <= limit) [low, best] = [middle, found];
-    else high = middle;
-  }
-  return { keep: low / steps, cost: best, reached: true };
-}
-
-function reached({ keep, cost, reached: yes }: Found, limit: number, unit: string): number {
-  if (yes) return keep;
-  throw new EtlError(
-    "unsupported",
-    `cut: ${format(cost)} ${unit} are left where every layer keeps as little as it can, at most ${format(limit)} were needed`,
-    { hint: "etl plan MODEL lists the layers that must stay whole, and why" },
-  );
-}
-
-function format(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
 }
 
 /** The network with the sizes that were assumed for open dimensions, so that it can be timed. */

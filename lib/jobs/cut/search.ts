@@ -1,0 +1,43 @@
+/** The largest share of channels that a target allows. */
+import { EtlError } from "../../core/errors.ts";
+
+/** What a search found: the share, what it costs, whether that is within the limit. */
+export interface Found {
+  readonly keep: number;
+  readonly cost: number;
+  readonly reached: boolean;
+}
+
+/** The largest share, in steps of 1/steps, whose cost is at most `limit`; cost must not fall as the share grows. */
+export async function largestKeep(
+  steps: number,
+  cost: (keep: number) => number | Promise<number>,
+  limit: number,
+): Promise<Found> {
+  const whole = await cost(1);
+  if (whole <= limit) return { keep: 1, cost: whole, reached: true };
+  let [low, high] = [1, steps];
+  let best = await cost(low / steps);
+  if (best > limit) return { keep: low / steps, cost: best, reached: false };
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    const found = await cost(middle / steps);
+    if (found <= limit) [low, best] = [middle, found];
+    else high = middle;
+  }
+  return { keep: low / steps, cost: best, reached: true };
+}
+
+/** @throws EtlError `unsupported` where even the smallest share costs too much */
+export function reached({ keep, cost, reached: yes }: Found, limit: number, unit: string): number {
+  if (yes) return keep;
+  throw new EtlError(
+    "unsupported",
+    `cut: ${format(cost)} ${unit} are left where every layer keeps as little as it can, at most ${format(limit)} were needed`,
+    { hint: "etl plan MODEL lists the layers that must stay whole, and why" },
+  );
+}
+
+function format(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
+}

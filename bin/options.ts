@@ -101,6 +101,17 @@ export function blockOption(args: Arguments, name: string): number | "auto" | un
   return text(args, name) === "auto" ? "auto" : number(args, name);
 }
 
+/** --size as height and width. */
+export function sizePair(args: Arguments): readonly [number, number] | undefined {
+  const given = text(args, "size");
+  if (given === undefined) return undefined;
+  const [, height, width] = /^\s*(\d+)\s*[x,]\s*(\d+)\s*$/i.exec(given) ?? [];
+  if (Number(height) > 0 && Number(width) > 0) return [Number(height), Number(width)];
+  throw new EtlError("usage", `--size: ${JSON.stringify(given)}, height and width were needed`, {
+    hint: "for example --size 360x640",
+  });
+}
+
 /** --crop as four numbers. */
 export function cropOption(args: Arguments): Crop | undefined {
   const values = numbersOption(args, "crop");

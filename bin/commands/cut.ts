@@ -1,7 +1,7 @@
 /** `etl cut`: data-free surgery on any model file. */
 import { EtlError } from "../../lib/core/errors.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
-import { blockOption, bytesOption, present } from "../options.ts";
+import { sizePair, blockOption, bytesOption, present } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
 import { count, percent } from "../table.ts";
 
@@ -23,6 +23,7 @@ export const cutCommand: Command = {
       describe: "Keep multiples of so many filters; auto: as many as the kernels compute at a time",
       defaultDescription: "1 with --keep, auto with a target",
     },
+    size: { type: "string", describe: "HEIGHTxWIDTH where the file leaves them open: 360x640" },
     "plan-out": { type: "string", describe: "JSON file for the plan: which channels of which layer stay" },
     check: {
       type: "boolean",
@@ -57,6 +58,7 @@ export const cutCommand: Command = {
         targetMs: number(args, "target-ms"),
         roundTo: blockOption(args, "round-to"),
         planOut: text(args, "plan-out"),
+        size: sizePair(args),
         runs: number(args, "runs"),
         device: context.device,
         threads: context.threads,
@@ -80,8 +82,12 @@ export const cutCommand: Command = {
     );
     context.print(`${result.layers.length - whole.length} of ${result.layers.length} layers are smaller`);
     for (const { name, reason } of whole) context.print(`  ${name} stays whole: ${reason ?? ""}`);
-    if (difference !== undefined)
-      context.print(`same as the masked original, difference ${difference.toExponential(1)} of the output`);
+    if (difference !== undefined) {
+      const at = (result.comparedAt ?? []).join(" and ");
+      context.print(
+        `same as the masked original at ${at}, difference ${difference.toExponential(1)} of the output`,
+      );
+    }
     context.print(result.out);
     return { ...result, layers: planRows(result.layers) };
   },

@@ -1,9 +1,9 @@
 /** A model file as a backbone: what its metadata say, and what has to be assumed where they are silent. */
-import { readFileSync } from "node:fs";
-import { basename, dirname, extname, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, extname } from "node:path";
 import type { Preprocessing } from "../core/artifacts.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
-import { insideOf, readBytes } from "../core/files.ts";
+import { readBeside, readBytes, readStart } from "../core/files.ts";
 import { readKerasModel } from "../formats/keras/h5.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
 import { readTfjsModel } from "../formats/tfjs/read.ts";
@@ -18,11 +18,17 @@ import { preprocessingOf, textOf } from "./metadata.ts";
 
 /** Readers by file ending. */
 const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network>>>> = {
-  ".onnx": async (path) =>
-    readOnnx(await readBytes(path), {
+  ".onnx": async (path) => {
+    const beside = new Map<string, Uint8Array>(); // many tensors lie in one file
+    return readOnnx(await readBytes(path), {
       name: basename(path),
-      external: (location) => readFileSync(insideOf(dirname(resolve(path)), location)),
-    }),
+      external: (location) => {
+        const bytes = beside.get(location) ?? readBeside(path, location);
+        beside.set(location, bytes);
+        return bytes;
+      },
+    });
+  },
   ".h5": (path) => readKerasModel(path),
   ".hdf5": (path) => readKerasModel(path),
   ".json": readTfjsModel,
@@ -44,6 +50,23 @@ export function isModelFile(name: string): boolean {
   return extname(name).toLowerCase() in readers;
 }
 
+/** Files that only have the name of a model: what a download left in its place. */
+async function refuseOther(path: string): Promise<void> {
+  if (!existsSync(path)) return; // what reads it says so
+  const start = new TextDecoder().decode(await readStart(path, 512)).trimStart();
+  const found = start.startsWith("version https://git-lfs")
+    ? "a Git LFS pointer, not the file itself"
+    : /^<(!doctype|html|head|\?xml)/i.test(start)
+      ? "a web page"
+      : undefined;
+  if (found === undefined) return;
+  throw new EtlError("format", `${path}: ${found}, a model file was needed`, {
+    hint: found.startsWith("a Git")
+      ? "fetch it with: git lfs pull"
+      : "download the file itself, not the page about it",
+  });
+}
+
 /** Reads a model file as a network. @throws EtlError kind `usage` for an ending without a reader */
 export async function readModel(path: string): Promise<Network> {
   const reader = readers[extname(path).toLowerCase()];
@@ -51,6 +74,7 @@ export async function readModel(path: string): Promise<Network> {
     const known = Object.keys(readers).join(", ");
     throw new EtlError("usage", `${path}: file ending "${extname(path)}", one of ${known} was needed`);
   }
+  await refuseOther(path);
   return reader(path);
 }
 

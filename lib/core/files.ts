@@ -1,5 +1,6 @@
 /** Files are written whole or not at all. */
 import { randomUUID } from "node:crypto";
+import { readFileSync, realpathSync, statSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { EtlError, messageOf } from "./errors.ts";
@@ -65,12 +66,69 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeWhole(path, jsonText(value));
 }
 
+/** @throws EtlError `data` for a device, a pipe, a socket: to read one may never end */
+function needPlain(path: string, found: { isFile(): boolean; isDirectory(): boolean }): void {
+  if (found.isFile()) return;
+  const what = found.isDirectory() ? "a folder" : "no plain file (a pipe or a device)";
+  throw new EtlError("data", `${path}: ${what}, a plain file was needed`);
+}
+
+/**
+ * The bytes of a file that another file names, beside it or below. A link that the user named himself is followed, one that leads
+ * out of the folder in which the named file really lies is not: a model from a stranger must not read what it likes.
+ *
+ * @param named the file that the user gave
+ * @throws EtlError `data` for a name that leaves the folder, `io` for a file that is not there
+ */
+export function readBeside(named: string, name: string): Uint8Array {
+  const path = insideOf(dirname(resolve(named)), name);
+  try {
+    const real = realpathSync(path);
+    const way = relative(dirname(realpathSync(named)), real);
+    const isBeside = !isAbsolute(way) && way.split(/[\\/]/)[0] !== "..";
+    if (!isBeside) {
+      throw new EtlError(
+        "data",
+        `${path}: a link that leads to another folder, a file beside ${named} was needed`,
+        {
+          hint: "copy the file there, if you trust who made the model",
+        },
+      );
+    }
+    needPlain(path, statSync(real));
+    const { buffer, byteOffset, length } = readFileSync(real);
+    return new Uint8Array(buffer, byteOffset, length);
+  } catch (error) {
+    if (error instanceof EtlError) throw error;
+    throw ioError(`cannot read what ${named} names`, path, error);
+  }
+}
+
 /** Reads a whole file; a missing or unreadable one is an `io` error that names it. */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
+    needPlain(path, await stat(path));
     const { buffer, byteOffset, length } = await readFile(path);
     return new Uint8Array(buffer, byteOffset, length); // not a Buffer: its slice() shares memory
   } catch (error) {
+    if (error instanceof EtlError) throw error;
+    throw ioError("cannot read", path, error);
+  }
+}
+
+/** The first bytes of a file, at most so many. */
+export async function readStart(path: string, bytes: number): Promise<Uint8Array> {
+  try {
+    needPlain(path, await stat(path));
+    const handle = await open(path, "r");
+    try {
+      const { bytesRead, buffer } = await handle.read(new Uint8Array(bytes), 0, bytes, 0);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (error instanceof EtlError) throw error;
     throw ioError("cannot read", path, error);
   }
 }

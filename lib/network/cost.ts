@@ -5,7 +5,7 @@
 import type { Cost } from "../core/artifacts.ts";
 import { sizeOf, type Network, type Node } from "./network.ts";
 import { factsOf } from "./operators/facts.ts";
-import { inferShapes, type Bindings } from "./shapes/infer.ts";
+import { inferShapes, propagate, type Bindings } from "./shapes/infer.ts";
 
 export interface LayerCost extends Cost {
   /** Name of the node. */
@@ -29,6 +29,11 @@ export interface NetworkCost {
 export interface CostOptions {
   /** Sizes of named dimensions other than the batch, which is 1. */
   readonly bindings?: Bindings;
+  /**
+   * What to do with an operator that is not known: an error (default), or what it makes, and what follows from that, counts
+   * as nothing.
+   */
+  readonly onUnknown?: "throw" | "skip";
 }
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -44,7 +49,10 @@ type Shapes = ReadonlyMap<string, readonly number[]>;
  * A parameter that several nodes share is counted once, at the first.
  */
 export function costOf(network: Network, options: CostOptions = {}): NetworkCost {
-  const shapes = inferShapes(network, { ...options.bindings, batch: 1 });
+  const { shapes } = propagate(network, {
+    bindings: { ...options.bindings, batch: 1 },
+    onError: options.onUnknown === "skip" ? "unknown" : "throw",
+  });
   const head = headNodes(network, shapes);
   const counted = new Set<string>();
   const layers = network.nodes

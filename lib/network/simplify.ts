@@ -15,10 +15,31 @@ import {
 import type { Constant } from "./shapes/context.ts";
 import { propagate, type Bindings, type Propagated } from "./shapes/infer.ts";
 
-/** Two batch sizes: what differs between them depends on the batch. */
+/** Where only the batch is open: what differs between two of them depends on it. */
 const BATCHES = [3, 5] as const;
-/** Two sizes for other dimensions that are open (height, width): multiples of 64, so that pyramids fit together. */
-const SIZES = [128, 192] as const;
+/**
+ * Where heights and widths are open, too: odd and coprime, another for each axis, small and large, broad and tall. What is the
+ * same at all of them depends on none: not on a side, nor on what is missing to a multiple, nor on which side is longer.
+ */
+const ODD: readonly Probe[] = [
+  { batch: 3, sizes: [97, 131] },
+  { batch: 5, sizes: [163, 113] },
+  { batch: 2, sizes: [61, 457] },
+  { batch: 7, sizes: [1031, 229] },
+];
+/** For networks whose maps only fit together where sides are multiples: still another for each axis. */
+const EVEN: readonly Probe[] = [
+  { batch: 3, sizes: [128, 192] },
+  { batch: 5, sizes: [448, 320] },
+  { batch: 2, sizes: [64, 704] },
+  { batch: 7, sizes: [1216, 576] },
+];
+
+interface Probe {
+  readonly batch: number;
+  /** Of the open dimensions behind the batch, in order, again from the first where there are more. */
+  readonly sizes: readonly number[];
+}
 /** Weights up to this many elements are folded through Transpose, Reshape and the like. */
 const LARGEST_WEIGHT = 1 << 22;
 
@@ -32,20 +53,7 @@ export function simplify(network: Network, bindings: Bindings = {}): Network {
 
 /** Replaces what is known before the run by parameters, whatever the batch and other open dimensions are. */
 export function foldShapes(network: Network, bindings: Bindings = {}): Network {
-  const first = network.inputs[0]?.shape[0];
-  const open = network.inputs.flatMap(({ shape }) => shape.slice(1).filter((dim) => typeof dim === "string"));
-  const at = (batch: number, size: number): Propagated =>
-    propagate(network, {
-      bindings: {
-        ...Object.fromEntries(open.map((name) => [name, size])),
-        ...bindings,
-        ...(typeof first === "string" ? { [first]: batch } : {}),
-        batch,
-      },
-      onError: "skip",
-      largest: LARGEST_WEIGHT,
-    });
-  const known: readonly [Propagated, Propagated] = [at(BATCHES[0], SIZES[0]), at(BATCHES[1], SIZES[1])];
+  const known = probed(network, bindings);
   const parameters = new Map(network.parameters);
   const values = new Set([...parameters.keys(), ...network.nodes.flatMap((node) => node.outputs)]);
   const add = (label: string, parameter: Parameter): string => {
@@ -57,7 +65,7 @@ export function foldShapes(network: Network, bindings: Bindings = {}): Network {
   };
   const nodes: Node[] = [];
   for (const node of network.nodes) {
-    const constants = node.outputs.map((output) => sameInBoth(output, known));
+    const constants = node.outputs.map((output) => sameInAll(output, known));
     if (constants.every((constant) => constant !== undefined)) {
       node.outputs.forEach((output, i) => {
         const constant = constants[i];
@@ -70,17 +78,47 @@ export function foldShapes(network: Network, bindings: Bindings = {}): Network {
   return dropDead({ ...network, nodes, parameters });
 }
 
-type Both = readonly [Propagated, Propagated];
+/** Shapes and known values at several sizes. */
+type Known = readonly Propagated[];
 
-function sameInBoth(value: string, [small, large]: Both): Constant | undefined {
-  const a = small.constants.get(value);
-  const b = large.constants.get(value);
-  if (a === undefined || b === undefined || a.values.length !== b.values.length) return undefined;
-  return a.values.every((x, i) => Object.is(x, b.values[i])) ? a : undefined;
+/** The network at the probes at which it can be followed furthest: of those that a network refuses nothing is concluded. */
+function probed(network: Network, bindings: Bindings): Known {
+  const first = network.inputs[0]?.shape[0];
+  const open = new Set(
+    network.inputs.flatMap(({ shape }) => shape.slice(1).filter((dim) => typeof dim === "string")),
+  );
+  for (const name of Object.keys(bindings)) open.delete(name);
+  const at = ({ batch, sizes }: Probe): Propagated =>
+    propagate(network, {
+      bindings: {
+        ...Object.fromEntries([...open].map((name, i) => [name, sizes[i % sizes.length]])),
+        ...bindings,
+        ...(typeof first === "string" ? { [first]: batch } : {}),
+        batch,
+      },
+      onError: "skip",
+      largest: LARGEST_WEIGHT,
+    });
+  if (open.size === 0) return BATCHES.map((batch) => at({ batch, sizes: [1] }));
+  const odd = ODD.map(at);
+  const even = EVEN.map(at);
+  const reach = (known: Known): number => Math.min(...known.map(({ shapes }) => shapes.size));
+  return reach(odd) >= reach(even) ? odd : even;
+}
+
+function sameInAll(value: string, known: Known): Constant | undefined {
+  const [first, ...others] = known.map(({ constants }) => constants.get(value));
+  if (first === undefined) return undefined;
+  const same = others.every(
+    (other) =>
+      other?.values.length === first.values.length &&
+      other.values.every((x, i) => Object.is(x, first.values[i])),
+  );
+  return same ? first : undefined;
 }
 
 /** A Reshape or Resize whose target is computed from the batch, with a target that holds for every batch. */
-function openBatch(node: Node, known: Both, add: (label: string, parameter: Parameter) => string): Node {
+function openBatch(node: Node, known: Known, add: (label: string, parameter: Parameter) => string): Node {
   if (node.domain !== "") return node;
   if (node.op === "Reshape") {
     const target = openTarget(node, known);
@@ -98,26 +136,28 @@ function openBatch(node: Node, known: Both, add: (label: string, parameter: Para
   return node;
 }
 
-/** Entries that follow the batch become 0 (the input's dimension at the same place) or the one -1. */
-function openTarget(node: Node, [small, large]: Both): number[] | undefined {
+/** Entries that follow an open dimension become 0 (the input's dimension at the same place) or the one -1. */
+function openTarget(node: Node, known: Known): number[] | undefined {
   const [from = "", target = ""] = node.inputs;
-  const [a, b] = [small.constants.get(target), large.constants.get(target)];
-  const [x, y] = [small.shapes.get(from), large.shapes.get(from)];
-  if (a === undefined || b === undefined || x === undefined || y === undefined) return undefined;
-  if (node.attributes["allowzero"] !== undefined && a.values.includes(0)) return undefined;
-  const open = a.values.map((dim, i) => {
-    if (dim === b.values[i]) return dim;
-    return dim === x[i] && b.values[i] === y[i] ? 0 : -1;
+  const targets = known.map(({ constants }) => constants.get(target)?.values);
+  const inputs = known.map(({ shapes }) => shapes.get(from));
+  const [first] = targets;
+  if (first === undefined) return undefined;
+  if (node.attributes["allowzero"] !== undefined && first.includes(0)) return undefined;
+  const open = Array.from(first, (dim, i) => {
+    if (targets.every((values) => values?.[i] === dim)) return dim;
+    return targets.every((values, k) => values !== undefined && values[i] === inputs[k]?.[i]) ? 0 : -1;
   });
-  return open.filter((dim) => dim === -1).length > 1 ? undefined : open;
+  const complete = targets.every((values, k) => values?.length === first.length && inputs[k] !== undefined);
+  return !complete || open.filter((dim) => dim === -1).length > 1 ? undefined : open;
 }
 
 /** Scales that give exactly the sizes that were computed, where there are such. */
-function scalesOf(node: Node, [small, large]: Both): number[] | undefined {
+function scalesOf(node: Node, known: Known): number[] | undefined {
   const [from = "", , , sizes = ""] = node.inputs;
   if (node.attributes["axes"] !== undefined || node.attributes["keep_aspect_ratio_policy"] !== undefined)
     return undefined;
-  const ratios = [small, large].map(({ constants, shapes }) => {
+  const [first, ...others] = known.map(({ constants, shapes }) => {
     const x = shapes.get(from) ?? [];
     const values = constants.get(sizes)?.values ?? [];
     return values.length !== x.length
@@ -127,8 +167,10 @@ function scalesOf(node: Node, [small, large]: Both): number[] | undefined {
           return Math.floor(Math.fround(dim * ratio)) === values[i] ? ratio : NaN;
         });
   });
-  const [a, b] = ratios;
-  return a !== undefined && b !== undefined && a.every((ratio, i) => ratio === b[i]) ? a : undefined;
+  return first !== undefined &&
+    others.every((ratios) => ratios !== undefined && first.every((ratio, i) => ratio === ratios[i]))
+    ? first
+    : undefined;
 }
 
 /** A known value as a parameter. */

@@ -76,14 +76,16 @@ export function planSurgery(network: Network, selection: Selection, options: Pla
     total: totalOutputs,
     ...(reason === undefined ? {} : { reason }),
   }));
-  const after = costOf(cutNetwork(network, coupling, choice.keep, "shapes")).total;
+  // An operator that is not known freezes what it touches; it must not keep the rest from being planned.
+  const known = { onUnknown: "skip" } as const;
+  const after = costOf(cutNetwork(network, coupling, choice.keep, "shapes"), known).total;
   const { roundTo = 1 } = options;
   return {
     layers,
     keep: choice.keep,
     ...(roundTo > 1 && { rounding: { multiple: roundTo, ...choice.rounded } }),
     rows,
-    before: costOf(network).total,
+    before: costOf(network, known).total,
     after,
   };
 }

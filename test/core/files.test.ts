@@ -1,10 +1,11 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isEtlError } from "../../lib/core/errors.ts";
-import { insideOf, makeFolder, writeWhole } from "../../lib/core/files.ts";
+import { insideOf, makeFolder, readBeside, readBytes, writeWhole } from "../../lib/core/files.ts";
 
 describe("files", () => {
   let root: string;
@@ -39,5 +40,43 @@ describe("files", () => {
     expect(insideOf(root, "a/b.png")).to.equal(join(root, "a/b.png"));
     for (const name of ["../x", "/etc/passwd", "a/../../x"])
       expect(() => insideOf(root, name), name).to.throw(/leaves its folder/);
+  });
+
+  it("reads what a model names beside it: links that lead out are refused, those that the user named are followed", async () => {
+    const [home, blobs, outside] = ["home", "blobs", "outside"].map((name) => join(root, "beside", name));
+    for (const folder of [home, blobs, outside]) await makeFolder(folder);
+    await writeFile(join(outside, "secret.bin"), "secret");
+    await writeFile(join(home, "model.onnx"), "model");
+    await writeFile(join(home, "weights.bin"), "weights");
+    await symlink(join(outside, "secret.bin"), join(home, "link.bin"));
+    await symlink(outside, join(home, "folder"));
+    const read = (model: string, name: string): string => Buffer.from(readBeside(model, name)).toString();
+    const model = join(home, "model.onnx");
+    expect(read(model, "weights.bin")).to.equal("weights");
+    for (const name of ["link.bin", "folder/secret.bin"])
+      expect(() => read(model, name), name).to.throw(/a link that leads to another folder/);
+    expect(() => read(model, "../outside/secret.bin")).to.throw(/leaves its folder/);
+    expect(() => read(model, "gone.bin")).to.throw(
+      /cannot read what .*model.onnx names, there is no such file/,
+    );
+    // A hub's cache: both names are links into a folder of blobs.
+    await writeFile(join(blobs, "a1"), "model");
+    await writeFile(join(blobs, "b2"), "weights");
+    await symlink(join(blobs, "a1"), join(home, "hub.onnx"));
+    await symlink(join(blobs, "b2"), join(home, "hub.bin"));
+    expect(read(join(home, "hub.onnx"), "hub.bin")).to.equal("weights");
+  });
+
+  it("opens plain files only: a pipe would never end", async function () {
+    const pipe = join(root, "pipe");
+    try {
+      execFileSync("mkfifo", [pipe]);
+    } catch {
+      this.skip();
+    }
+    for (const path of [pipe, root]) {
+      const outcome: unknown = await readBytes(path).catch((error: unknown) => error);
+      expect(isEtlError(outcome, "data") && outcome.message, path).to.contain("a plain file was needed");
+    }
   });
 });

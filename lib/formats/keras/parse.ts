@@ -2,11 +2,10 @@
  * The inside of Keras `.h5` files (HDF5): layers are groups listed in the attribute `layer_names`; each lists its
  * tensors in `weight_names`. Runs in a thread of its own ({@link readKerasFile} starts it).
  */
-import { open } from "node:fs/promises";
-import { basename, resolve } from "node:path";
-import type { Dataset, File, Group } from "h5wasm/node";
+import { basename } from "node:path";
+import type { Dataset, File, Group } from "h5wasm";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
-import { ioError } from "../../core/files.ts";
+import { readBytes } from "../../core/files.ts";
 import { float32, sizeOf, type Parameter } from "../../network/network.ts";
 
 /** One layer's tensors in the file's order: name as written -> parameter in Keras's layout. */
@@ -24,6 +23,9 @@ export interface KerasFile {
   readonly kerasVersion?: string;
 }
 
+/** Name of the file in the memory of the HDF5 library. */
+const inside = "/model.h5";
+
 const magic = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Deflate cannot pack tighter than about 1:1032: what declares more holds nothing but its own fill value. */
 const tightest = 1032;
@@ -37,14 +39,19 @@ const mostNames = 100_000;
  */
 export async function parseKerasFile(path: string): Promise<KerasFile> {
   const where = basename(path);
-  const bytes = await checkMagic(path, where);
-  const h5 = await import("h5wasm/node");
+  const content = await readBytes(path);
+  checkMagic(content, where);
+  const bytes = content.length;
+  const h5 = await import("h5wasm");
   // Errors inside HDF5 are thrown, not printed. The library cannot be used after one: its thread ends with the file.
-  (await h5.ready).activate_throwing_error_handler();
+  const { FS, activate_throwing_error_handler } = await h5.ready;
+  activate_throwing_error_handler();
   try {
-    const file = new h5.File(resolve(path), "r");
+    // In memory: HDF5 files can name other files (external storage, external links), and from there none is reached.
+    FS.writeFile(inside, content);
+    const file = new h5.File(inside, "r");
     if (file.file_id < 0n) throw damaged(where, "an HDF5 file that cannot be opened", "a whole one");
-    const read = readOpen(file, { where, bytes });
+    const read = readOpen(file, { where, bytes, declared: 0 });
     // Not after an error: closing a damaged file can go wrong too, and the thread ends anyway.
     file.close();
     return read;
@@ -64,27 +71,17 @@ function reasonOf(error: unknown): string {
   return reasons.at(-1)?.[1] ?? (message.split("\n")[0] || "HDF5 cannot read it");
 }
 
-async function checkMagic(path: string, where: string): Promise<number> {
-  try {
-    const handle = await open(path, "r");
-    try {
-      const head = new Uint8Array(magic.length);
-      await handle.read(head, 0, magic.length, 0);
-      const { size } = await handle.stat();
-      if (magic.every((byte, i) => head[i] === byte)) return size;
-      throw damaged(where, `${size} bytes that do not begin as HDF5 does`, "a Keras .h5 file");
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw isEtlError(error) ? error : ioError("cannot read", path, error);
-  }
+function checkMagic(content: Uint8Array, where: string): void {
+  if (magic.every((byte, i) => content[i] === byte)) return;
+  throw damaged(where, `${content.length} bytes that do not begin as HDF5 does`, "a Keras .h5 file");
 }
 
 interface Source {
   readonly where: string;
   /** Size of the file. */
   readonly bytes: number;
+  /** Bytes of the tensors that were read so far, as declared. */
+  declared: number;
 }
 
 function readOpen(file: File, source: Source): KerasFile {
@@ -105,11 +102,12 @@ function readOpen(file: File, source: Source): KerasFile {
     const group = groupIn(root, layer, where);
     const weights = new Map<string, Parameter>();
     for (const name of namesOf(group, "weight_names", {
+      ...source,
       where: `${where}: layer "${layer}"`,
-      bytes: source.bytes,
     })) {
       if (weights.has(name)) throw damaged(where, `weight "${name}" twice`, "every weight once");
-      weights.set(name, readTensor(group, name, source));
+      const tensor = readTensor(group, name, source);
+      if (tensor !== undefined) weights.set(name, tensor);
     }
     return { layer, weights };
   });
@@ -188,12 +186,20 @@ function listOf(group: Group, attribute: string, { where, bytes }: Source): stri
   throw damaged(where, `${attribute} of type ${JSON.stringify(dtype)}`, "a list of names");
 }
 
-function readTensor(group: Group, name: string, { where, bytes }: Source): Parameter {
+/** A weight; undefined for whole numbers (counts, seeds), which no layer computes with. */
+function readTensor(group: Group, name: string, source: Source): Parameter | undefined {
+  const { where, bytes } = source;
   const at = `${where}: weight "${name}"`;
   const found: unknown = group.get(name);
   if (!isOfType(found, "Dataset")) throw damaged(at, "no data", "a dataset");
   const dataset = found as Dataset;
   const { shape, metadata, dtype } = dataset;
+  if ((metadata.virtual_sources?.length ?? 0) > 0)
+    throw damaged(
+      at,
+      "a virtual dataset, whose numbers lie in other files",
+      "one with its numbers in the file",
+    );
   if (shape === null || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
     throw damaged(at, "no shape", "a tensor");
   }
@@ -205,6 +211,15 @@ function readTensor(group: Group, name: string, { where, bytes }: Source): Param
       "no more numbers than it can hold",
     );
   }
+  source.declared += count * metadata.size;
+  if (source.declared > bytes * tightest) {
+    throw damaged(
+      where,
+      `${source.declared} bytes of weights in a file of ${bytes}`,
+      "no more than it can hold",
+    );
+  }
+  if (typeof dtype === "string" && /^[<|][bBhHiIlLqQ]$/.test(dtype)) return undefined;
   if (dtype !== "<f" && dtype !== "<d") {
     throw new EtlError(
       "unsupported",

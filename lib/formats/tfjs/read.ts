@@ -1,7 +1,7 @@
 /** tfjs layers models: `model.json` and the binary files it names. */
 import { basename, dirname, resolve } from "node:path";
 import { EtlError } from "../../core/errors.ts";
-import { insideOf, readBytes, readJson } from "../../core/files.ts";
+import { readBeside, readJson } from "../../core/files.ts";
 import type { Network, Parameter } from "../../network/network.ts";
 import { isRecord, kerasError, parseKerasModel, text, type KerasModel } from "../keras/config.ts";
 import { lastName } from "../keras/h5.ts";
@@ -19,7 +19,7 @@ export async function readTfjsModel(path: string): Promise<Network> {
   const folder = dirname(resolve(path));
   return readTfjs(await readJson(path), {
     name: basename(folder) === "" ? path : `${basename(folder)}/${basename(path)}`,
-    read: (name) => readBytes(insideOf(folder, name)),
+    read: (name) => Promise.resolve(readBeside(path, name)),
   });
 }
 

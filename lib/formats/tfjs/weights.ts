@@ -2,9 +2,8 @@
  * Weights as TensorFlow.js stores them: a manifest that lists names, shapes, types and quantisation, and binary files
  * that hold the numbers one after the other, little-endian. Used by `*-weights_manifest.json` and by `model.json`.
  */
-import { dirname, resolve } from "node:path";
 import { EtlError } from "../../core/errors.ts";
-import { insideOf, readBytes, readJson } from "../../core/files.ts";
+import { readBeside, readJson } from "../../core/files.ts";
 import { sizeOf, type Parameter } from "../../network/network.ts";
 
 /** One tensor of a manifest. */
@@ -50,7 +49,7 @@ export function parseTfjsManifest(value: unknown, where: string): TfjsWeightGrou
  */
 export async function readTfjsWeights(path: string): Promise<Map<string, Parameter>> {
   const groups = parseTfjsManifest(await readJson(path), path);
-  const read = (name: string): Promise<Uint8Array> => readBytes(insideOf(dirname(resolve(path)), name));
+  const read = (name: string): Promise<Uint8Array> => Promise.resolve(readBeside(path, name));
   return readTfjsGroups(groups, read, path);
 }
 

@@ -1,16 +1,19 @@
 /** Is the cut network what it claims to be? It must give what the file gives with the cut inputs set to zero. */
+import { EtlError, messageOf } from "../../core/errors.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Engine, Program, Tensors } from "../../engine/engine.ts";
 import {
   float32,
+  producersOf,
   sizeOf,
   type Network,
   type Node,
   type Parameter,
   type Tensor,
 } from "../../network/network.ts";
+import { operatorsWhere } from "../../network/operators/facts.ts";
 import type { LayerPlan } from "../../surgery/plan.ts";
-import { layersOf } from "./model.ts";
+import { layersOf, type Assumed } from "./model.ts";
 
 /** Largest difference that is taken for rounding, as a share of the largest output. */
 export const tolerance = 1e-4;
@@ -41,13 +44,26 @@ export function maskedNetwork(original: Network, layers: readonly LayerPlan[]): 
   return { ...original, nodes, parameters };
 }
 
-/** Normal noise for every input, two pictures where the batch is open; undefined where an input is not float32. */
-export function noiseInputs(network: Network, seed: number): Record<string, Tensor> | undefined {
+/** A second size, odd and oblong: what was folded for one size shows at another. Where a network needs multiples, the other. */
+const secondSizes = [
+  [157, 211],
+  [192, 320],
+] as const;
+
+/** Normal noise for every input; undefined where an input is not float32. */
+export function noiseInputs(
+  network: Network,
+  assumed: Assumed,
+  seed: number,
+): Record<string, Tensor> | undefined {
   if (network.inputs.some(({ type }) => type !== "float32")) return undefined;
   const random = createRandom(seed).fork("cut check");
+  const { batch, sizes } = assumed;
   return Object.fromEntries(
     network.inputs.map(({ name, shape }) => {
-      const bound = shape.map((dim, axis) => (typeof dim === "number" ? dim : axis === 0 ? 2 : 224));
+      const bound = shape.map((dim, axis) =>
+        typeof dim === "number" ? dim : axis === 0 ? batch : (sizes[dim] ?? batch),
+      );
       return [
         name,
         { shape: bound, data: Float32Array.from({ length: sizeOf(bound) }, () => random.normal()) },
@@ -56,28 +72,130 @@ export function noiseInputs(network: Network, seed: number): Record<string, Tens
   );
 }
 
+/** How a cut compares with the masked original. */
+export interface Comparison {
+  /** Largest absolute difference over the largest absolute value, of the output where that is largest. */
+  readonly difference: number;
+  /** Finite numbers that were compared. */
+  readonly compared: number;
+  /** The inputs at which it was compared, as shapes of the first. */
+  readonly shapes: readonly string[];
+  readonly notes: readonly string[];
+}
+
+interface Comparing {
+  readonly cut: Network;
+  readonly layers: readonly LayerPlan[];
+  readonly assumed: Assumed;
+  readonly seed: number;
+}
+
 /**
- * Runs the masked file and the cut network on the same noise.
+ * Runs the masked file and the cut network on the same noise, where sizes are open at a second size, too. What is compared are the
+ * outputs, but in front of a last Sigmoid or Softmax: behind it all numbers may be small, and rounding large beside them.
  *
- * @returns largest absolute difference over the largest absolute output; undefined where inputs cannot be made up
+ * @returns undefined where inputs cannot be made up
+ * @throws EtlError `unsupported` where the original does not run itself, or gives no finite number
  */
 export async function compareWithMasked(
   engine: Engine,
   original: Network,
-  {
-    cut,
-    layers,
-    seed,
-  }: { readonly cut: Network; readonly layers: readonly LayerPlan[]; readonly seed: number },
-): Promise<number | undefined> {
-  const inputs = noiseInputs(original, seed);
-  if (inputs === undefined) return undefined;
-  const expected = await once(engine, maskedNetwork(original, layers), inputs);
-  return largestDifference(await once(engine, cut, inputs), expected);
+  { cut, layers, assumed, seed }: Comparing,
+): Promise<Comparison | undefined> {
+  const outputs = comparable(original, cut);
+  const masked = maskedNetwork(original, layers);
+  const at = async (where: Assumed): Promise<Comparison | undefined> => {
+    const inputs = noiseInputs(original, where, seed);
+    if (inputs === undefined) return undefined;
+    const expected = await once(engine, masked, { inputs, outputs }).catch(async (error: unknown) => {
+      throw await itself(engine, original, inputs, error);
+    });
+    const actual = await once(engine, cut, { inputs, outputs });
+    const shape = Object.values(inputs)[0]?.shape.join("x") ?? "";
+    return { ...differences(actual, expected), shapes: [shape], notes: [] };
+  };
+  const first = await at(assumed);
+  if (first?.compared === 0) throw nothingFinite(original);
+  const open = Object.keys(assumed.sizes);
+  if (first === undefined || open.length === 0) return first;
+  for (const pair of secondSizes) {
+    const sizes = Object.fromEntries(open.map((name, i) => [name, pair[i % 2]]));
+    try {
+      const second = await at({ batch: 1, sizes });
+      if (second === undefined) return first;
+      return {
+        difference: Math.max(first.difference, second.difference),
+        compared: first.compared + second.compared,
+        shapes: [...first.shapes, ...second.shapes],
+        notes: [],
+      };
+    } catch (error) {
+      if (!(error instanceof OriginalFails)) throw error;
+    }
+  }
+  const note = "compared at one size only: the original does not run at the others that were tried";
+  return { ...first, notes: [note] };
 }
 
-async function once(engine: Engine, network: Network, inputs: Tensors): Promise<Tensors> {
-  const program: Program = await engine.compile(network);
+/** The original does not run by itself on these inputs: no fault of the cut. */
+class OriginalFails extends EtlError {}
+
+async function itself(engine: Engine, original: Network, inputs: Tensors, error: unknown): Promise<unknown> {
+  try {
+    await once(engine, original, { inputs, outputs: original.outputs.map(({ name }) => name) });
+    return error;
+  } catch (cause) {
+    const shape = Object.values(inputs)[0]?.shape.join("x") ?? "";
+    return new OriginalFails(
+      "unsupported",
+      `${original.name}: the original itself does not run on an input of ${shape} (${messageOf(cause)}), a model that runs was needed`,
+      {
+        hint: "where it is made for another size, say --size HEIGHTxWIDTH; --no-check writes the cut all the same",
+        cause,
+      },
+    );
+  }
+}
+
+function nothingFinite(original: Network): EtlError {
+  const found = [...original.parameters]
+    .filter(([, { data }]) => data instanceof Float32Array && !data.every(Number.isFinite))
+    .map(([name]) => name);
+  const named = found.length === 0 ? "" : `; not finite are numbers in ${found.slice(0, 5).join(", ")}`;
+  return new EtlError(
+    "unsupported",
+    `${original.name}: no output is a finite number${named}, finite weights were needed to compare with`,
+    { hint: "--no-check writes the cut all the same" },
+  );
+}
+
+/**
+ * What of both networks is compared for each output: the value in front of a last Sigmoid or Softmax, and in front of whatever
+ * makes an output that is no float; only values that the cut network has, too.
+ */
+function comparable(original: Network, cut: Network): string[] {
+  const producers = producersOf(original);
+  const kept = new Set(cut.nodes.flatMap(({ outputs }) => outputs));
+  const found = new Set<string>();
+  const float = new Set(original.outputs.filter(({ type }) => type === "float32").map(({ name }) => name));
+  for (const { name } of original.outputs) {
+    const maker = producers.get(name);
+    const before = (maker?.inputs ?? []).filter((value) => kept.has(value));
+    const isSquashed = maker !== undefined && squashing.has(maker.op) && maker.domain === "";
+    if (float.has(name) && !(isSquashed && before.length > 0)) found.add(name);
+    else for (const value of before) found.add(value);
+  }
+  return [...found];
+}
+
+const squashing: ReadonlySet<string> = new Set(operatorsWhere(({ squashes }) => squashes === true));
+
+async function once(
+  engine: Engine,
+  network: Network,
+  { inputs, outputs }: { readonly inputs: Tensors; readonly outputs: readonly string[] },
+): Promise<Tensors> {
+  const program: Program = await engine.compile(network, { outputs });
   try {
     return await program.run(inputs);
   } finally {
@@ -85,23 +203,24 @@ async function once(engine: Engine, network: Network, inputs: Tensors): Promise<
   }
 }
 
-/** Over all outputs, each on its own scale. Values that are no numbers in both count as equal. */
-export function largestDifference(actual: Tensors, expected: Tensors): number {
-  let worst = 0;
+/** Over all outputs, each on its own scale. Of numbers that are not finite on both sides nothing is concluded. */
+export function differences(actual: Tensors, expected: Tensors): Pick<Comparison, "difference" | "compared"> {
+  let [worst, compared] = [0, 0];
   for (const [name, { data, shape }] of Object.entries(expected)) {
     const other = actual[name];
-    if (other.shape.join() !== shape.join()) return Infinity;
+    if (other.shape.join() !== shape.join()) return { difference: Infinity, compared };
     let [scale, difference] = [1e-20, 0];
     for (let i = 0; i < data.length; i++) {
-      if (Object.is(data[i], other.data[i])) {
-        if (Number.isFinite(data[i])) scale = Math.max(scale, Math.abs(data[i]));
+      const [a, b] = [data[i], other.data[i]];
+      if (!Number.isFinite(a) || !Number.isFinite(b)) {
+        if (!Object.is(a, b)) difference = Infinity;
         continue;
       }
-      const distance = Math.abs(data[i] - other.data[i]);
-      scale = Math.max(scale, Number.isFinite(data[i]) ? Math.abs(data[i]) : 0);
-      difference = Math.max(difference, Number.isNaN(distance) ? Infinity : distance);
+      compared++;
+      scale = Math.max(scale, Math.abs(a));
+      difference = Math.max(difference, Math.abs(a - b));
     }
     worst = Math.max(worst, difference / scale);
   }
-  return worst;
+  return { difference: worst, compared };
 }

@@ -1,7 +1,7 @@
 /** Data-free surgery on any model file: rank filters without pictures, cut, check, write. */
 import type { Cost } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
-import { writeJson, writeWhole } from "../../core/files.ts";
+import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
 import type { Device, Engine } from "../../engine/engine.ts";
@@ -13,9 +13,9 @@ import { applySurgery } from "../../surgery/apply.ts";
 import { criterionScores, selectByCriterion, type Criterion } from "../../surgery/criteria.ts";
 import { fillBlocks } from "../../surgery/fill.ts";
 import { planSurgery, type LayerPlan, type Plan } from "../../surgery/plan.ts";
-import { compareWithMasked, tolerance } from "./check.ts";
+import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
 import { largestKeep, reached } from "./search.ts";
-import { fileLayers, openCuttable, withFileShapes, type CuttableModel } from "./model.ts";
+import { fileLayers, openCuttable, withFileShapes, type CuttableModel, type Size } from "./model.ts";
 
 /** How much is to be left: exactly one of these. */
 export interface CutTarget {
@@ -44,6 +44,8 @@ export interface CutOptions extends CutTarget {
    */
   readonly roundTo?: number | "auto";
   readonly seed?: number;
+  /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
+  readonly size?: Size;
   /** Compare the result with the masked original before it is written. Default true. */
   readonly check?: boolean;
   /** Timed runs of original and result; default: 50 with `targetMs`, else none. */
@@ -70,6 +72,10 @@ export interface CutResult {
   readonly layers: readonly LayerPlan[];
   /** What rounding to blocks added and took. */
   readonly rounding?: Plan["rounding"];
+  /** Whether any channel went; if not, `out` holds what the model file holds. */
+  readonly cut: boolean;
+  /** Input shapes at which result and masked original were compared. */
+  readonly comparedAt?: readonly string[];
   /** Largest difference between the result and the masked original, relative to the largest output. */
   readonly difference?: number;
   readonly latency?: { readonly before: Latency; readonly after: Latency };
@@ -92,7 +98,7 @@ const coarseSteps = 64;
 export async function cutModel(options: CutOptions): Promise<CutResult> {
   const { progress = silent, signal } = options;
   checkOptions(options);
-  const model = await openCuttable(options.model);
+  const model = await openCuttable(options.model, options.size);
   for (const note of model.notes) progress.note(note);
   let engine: Engine | undefined;
   const withEngine = async (): Promise<Engine> =>
@@ -109,16 +115,20 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     stopIfAborted(signal);
     const layers = fileLayers(model, plan);
     const notes = [...model.notes];
-    let difference: number | undefined;
-    if (options.check !== false) {
-      difference = await compareWithMasked(await withEngine(), model.original, {
+    const isCut = plan.keep.includes(0);
+    let comparison: Comparison | undefined;
+    if (options.check !== false && isCut) {
+      comparison = await compareWithMasked(await withEngine(), model.original, {
         cut: network,
         layers,
+        assumed: model.assumed,
         seed: options.seed ?? 0,
       });
-      judge(difference, options.model, notes);
+      judge(comparison, options.model, notes);
     }
-    const bytes = writeOnnx(network);
+    if (!isCut) notes.push(nothingCut(options.model, layers));
+    const whole = isCut ? undefined : await originalBytes(options.model);
+    const bytes = whole ?? writeOnnx(network);
     await writeWhole(options.out, bytes);
     if (options.planOut !== undefined)
       await writeJson(options.planOut, cutPlanFile({ ...plan, layers }, { keep, ...options }));
@@ -138,7 +148,8 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       after: { ...plan.after, fileBytes: bytes.length },
       layers,
       ...(plan.rounding !== undefined && { rounding: plan.rounding }),
-      ...(difference === undefined ? {} : { difference }),
+      cut: isCut,
+      ...(comparison && { difference: comparison.difference, comparedAt: comparison.shapes }),
       ...(latency === undefined ? {} : { latency }),
       notes,
     };
@@ -319,7 +330,21 @@ async function measure(
   return { before: scaled(before, batch), after: scaled(after, batch) };
 }
 
-function judge(difference: number | undefined, model: string, notes: string[]): void {
+/** The bytes of an ONNX file as they are; undefined for what only becomes one. */
+async function originalBytes(model: string): Promise<Uint8Array | undefined> {
+  return model.toLowerCase().endsWith(".onnx") ? readBytes(model) : undefined;
+}
+
+/** Why a cut took nothing. */
+function nothingCut(model: string, layers: readonly LayerPlan[]): string {
+  const reasons = new Set(layers.flatMap(({ reason }) => reason ?? []));
+  const because = reasons.size === 0 ? "" : `: ${[...reasons].slice(0, 2).join("; ")}`;
+  return `${model}: nothing was cut${because}`;
+}
+
+function judge(comparison: Comparison | undefined, model: string, notes: string[]): void {
+  notes.push(...(comparison?.notes ?? []));
+  const difference = comparison?.difference;
   if (difference === undefined) {
     notes.push(`${model}: an input is not float32, so the result was not compared with the masked original`);
   } else if (!(difference <= tolerance)) {

@@ -37,7 +37,7 @@ export async function planModel(nameOrPath: string): Promise<ModelPlan> {
   const model = await openCuttable(nameOrPath);
   const { coupling, network, notes } = model;
   const coupled = new Map(coupling.layers.map((layer) => [layer.name, layer]));
-  const { layers: costs, total } = costOf(network);
+  const { layers: costs, total } = costOf(network, { onUnknown: "skip" });
   const costOfLayer = new Map(costs.map((cost) => [cost.name, cost]));
   const layers = fileLayers(model, keepAllPlan(network)).map((layer): ModelLayer => {
     const { name, op, totalInputs, totalOutputs } = layer;

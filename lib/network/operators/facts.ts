@@ -31,6 +31,8 @@ export interface OperatorFacts {
   readonly activation?: true;
   /** Hands channels on one by one, linearly or nearly so: a mean over places predicts what the next layer reads. */
   readonly linear?: true;
+  /** Maps all numbers into a small range: a last one turns outputs into probabilities. */
+  readonly squashes?: true;
   /** f(s x) = s f(x) for s > 0, channel by channel. */
   readonly homogeneous?: true;
   /** Cannot mix the rows of a batch as long as the first dimension of its results is the batch. */
@@ -80,7 +82,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Erf: activation,
   Exp: activation,
   Gelu: activation,
-  HardSigmoid: activation,
+  HardSigmoid: { ...activation, squashes: true },
   HardSwish: activation,
   Identity: { ...activation, homogeneous: true, linear: true },
   LeakyRelu: { ...activation, homogeneous: true },
@@ -89,7 +91,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Reciprocal: activation,
   Relu: { ...activation, homogeneous: true },
   Selu: activation,
-  Sigmoid: activation,
+  Sigmoid: { ...activation, squashes: true },
   Softplus: activation,
   Softsign: activation,
   Sqrt: activation,
@@ -120,6 +122,8 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Bernoulli: { shape: "same" },
   CastLike: { shape: "same" },
   CumSum: { shape: "same" },
+  DequantizeLinear: { shape: "same" },
+  QuantizeLinear: { shape: "same" },
   Trilu: { shape: "same" },
 
   // Operands that broadcast.
@@ -139,7 +143,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Mod: operands,
   Mul: operands,
   Or: operands,
-  Pow: { ...operands, settings: [1] },
+  Pow: operands,
   Where: operands,
   Xor: operands,
   PRelu: { channels: "operands", activation: true, homogeneous: true, learned: true, rows: true },
@@ -177,7 +181,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   MeanVarianceNormalization: { channels: "mean-variance", shape: "same" },
   Hardmax: softmax,
   LogSoftmax: softmax,
-  Softmax: softmax,
+  Softmax: { ...softmax, squashes: true },
 
   // Numbers that move.
   Concat: { channels: "own", ...moved },

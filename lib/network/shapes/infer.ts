@@ -27,8 +27,11 @@ export interface Propagated {
 
 export interface PropagateOptions {
   readonly bindings?: Bindings;
-  /** `skip` leaves out what a node without a rule, or with one that fails, makes. Default `throw`. */
-  readonly onError?: "throw" | "skip";
+  /**
+   * `skip` leaves out what a node without a rule, or with one that fails, makes; `unknown` what one without a rule makes, and
+   * all that depends on it, but shapes that clash are an error. Default `throw`.
+   */
+  readonly onError?: "throw" | "skip" | "unknown";
   /** Largest table that is followed as a value, in elements. */
   readonly largest?: number;
 }
@@ -60,6 +63,7 @@ export function propagate(network: Network, options: PropagateOptions = {}): Pro
     return toConstant(parameter);
   };
   for (const node of network.nodes) {
+    if (onError === "unknown" && isUnknown(node, shapes)) continue;
     try {
       const op = contextOf(network, node, shapes, constantOf);
       const found = shapesOf(op);
@@ -77,15 +81,23 @@ export function propagate(network: Network, options: PropagateOptions = {}): Pro
         if (value !== undefined && output !== undefined && output !== "") constants.set(output, value);
       });
     } catch (error) {
-      if (onError === "throw" || !(error instanceof EtlError)) throw error;
+      if (onError !== "skip" || !(error instanceof EtlError)) throw error;
     }
   }
   return { shapes, constants };
 }
 
+/** A node without a shape rule, or one that reads what such a node makes. */
+function isUnknown(node: Node, shapes: ReadonlyMap<string, Shape>): boolean {
+  return !Object.hasOwn(rules, keyOf(node)) || node.inputs.some((name) => name !== "" && !shapes.has(name));
+}
+
+/** Name of an operator in the table of rules. */
+const keyOf = ({ domain, op }: Node): string => (domain === "" ? op : `${domain}:${op}`);
+
 function shapesOf(op: OpContext): readonly Shape[] {
   const { node } = op;
-  const key = node.domain === "" ? node.op : `${node.domain}:${node.op}`;
+  const key = keyOf(node);
   const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
   if (rule === undefined)
     return op.fail("an operator without a shape rule", "a supported one was needed", "unsupported");

@@ -194,6 +194,8 @@ function imageShape(op: OpContext): Shape {
 
 export const windowed: ShapeRules = {
   Conv: conv,
+  // What onnxruntime writes when it saves an optimised network: a convolution with its activation.
+  "com.microsoft:FusedConv": conv,
   ConvTranspose: convTranspose,
   MaxPool: pool,
   AveragePool: pool,

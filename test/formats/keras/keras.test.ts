@@ -10,7 +10,7 @@ import { assignWeights, readWeights, withPlainNames } from "../../../lib/backbon
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { createRandom } from "../../../lib/core/random.ts";
 import { parseKerasModel } from "../../../lib/formats/keras/config.ts";
-import { readKerasModel } from "../../../lib/formats/keras/h5.ts";
+import { readKerasFile, readKerasModel } from "../../../lib/formats/keras/h5.ts";
 import { networkFromKeras } from "../../../lib/formats/keras/model.ts";
 import { permute } from "../../../lib/formats/permute.ts";
 import { float32, sizeOf, type Network, type Parameter } from "../../../lib/network/network.ts";
@@ -232,5 +232,16 @@ describe("formats/keras", () => {
     expect(network.inputs[0].shape).to.deep.equal(["batch", 2, 4, 4]);
     // Nothing behind the Flatten takes the channels first: they are turned.
     expect(network.nodes.map(({ op }) => op)).to.deep.equal(["Transpose", "Flatten", "Dropout"]);
+  });
+
+  it("never reads another file: external storage, external links and virtual datasets are refused", async () => {
+    for (const [name, found] of [
+      ["storage", /unable to open external raw data file/],
+      ["link", /weight "d\/kernel:0": no data/],
+      ["virtual", /a virtual dataset, whose numbers lie in other files/],
+    ] as const) {
+      const error: unknown = await readKerasFile(fixture(`outside/${name}.h5`)).catch((e: unknown) => e);
+      expect(isEtlError(error, "format") && error.message, name).to.match(found);
+    }
   });
 });

@@ -44,11 +44,11 @@ export async function parseKerasFile(path: string): Promise<KerasFile> {
   const bytes = content.length;
   const h5 = await import("h5wasm");
   // Errors inside HDF5 are thrown, not printed. The library cannot be used after one: its thread ends with the file.
-  const { FS, activate_throwing_error_handler } = await h5.ready;
-  activate_throwing_error_handler();
+  const library = await h5.ready;
+  library.activate_throwing_error_handler();
   try {
     // In memory: HDF5 files can name other files (external storage, external links), and from there none is reached.
-    FS.writeFile(inside, content);
+    library.FS.writeFile(inside, content);
     const file = new h5.File(inside, "r");
     if (file.file_id < 0n) throw damaged(where, "an HDF5 file that cannot be opened", "a whole one");
     const read = readOpen(file, { where, bytes, declared: 0 });

@@ -14,6 +14,8 @@ import { averagedEpochs, meanWeights } from "./average.ts";
 import { learningRateAt, type RatePosition, type Schedule } from "./schedule.ts";
 
 /** How good a network is on the validation split. */
+export type Judge = "accuracy" | "loss";
+
 export interface Validation {
   readonly loss: number;
   readonly accuracy: number;
@@ -53,6 +55,11 @@ export interface FinetuneOptions {
   /** Learning rate of a step; default: linear warm-up over a fifth of the run, then a cosine to zero. */
   readonly rateAt?: ((at: RatePosition) => number) | undefined;
   readonly validate: (network: Network) => Promise<Validation>;
+  /**
+   * What tells the better of two epochs: `accuracy` where it differs clearly, else the loss (default); or the `loss` alone, for
+   * numbers: there the share within a tolerance says little of how far off the others are.
+   */
+  readonly judge?: Judge;
   /** Pictures that `validate` looks at. */
   readonly validationSize: number;
   /** Let the mean of the weights of the second half's epochs compete with each of them; default: not. */
@@ -132,7 +139,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     if (count > 0) average = meanWeights(average, parameters, count);
     if (average !== undefined && count > 1) {
       const judged = { parameters: average, ...(await options.validate(withParameters(network, average))) };
-      if (isBetter(judged, kept, options.validationSize)) kept = { ...judged, averaged: true };
+      if (isBetter(judged, kept, options)) kept = { ...judged, averaged: true };
     }
     history.push({
       epoch,
@@ -143,7 +150,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
       learningRate: rate,
       seconds: (nowMs() - start) / 1000,
     });
-    if (bestOf(history, options.validationSize) === epoch) best = kept.parameters;
+    if (bestOf(history, options.validationSize, options.judge) === epoch) best = kept.parameters;
     progress.finish(
       `loss ${trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}, ${(100 * kept.accuracy).toFixed(2)} %`,
     );
@@ -160,7 +167,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
   return {
     network: withParameters(network, best),
     history,
-    bestEpoch: bestOf(history, options.validationSize),
+    bestEpoch: bestOf(history, options.validationSize, options.judge),
     learningRate,
     trials,
   };
@@ -278,15 +285,22 @@ const clearlyLower = 0.8;
  * the same pictures, most of which both get right) count as equal; then the lower loss, which chance moves less, decides.
  * Training has to earn its place: where epoch 0 is as accurate, it goes only for a loss lower by a fifth.
  *
+ * With the loss alone as judge the lowest one is kept. A loss that is no number is never the better one.
+ *
  * @param n pictures of the validation part
  */
-export function bestOf(history: readonly EpochRecord[], n: number): number {
+export function bestOf(history: readonly EpochRecord[], n: number, judge: Judge = "accuracy"): number {
   const [zero, ...trained] = history;
   if (zero === undefined) return 0;
+  if (judge === "loss") {
+    const finite = history.filter(({ valLoss }) => Number.isFinite(valLoss));
+    return finite.reduce((best, one) => (one.valLoss < best.valLoss ? one : best), finite[0] ?? zero).epoch;
+  }
   const margin = halfError(zero.valAccuracy, n);
   let best = zero;
   let highest = zero.valAccuracy;
   for (const record of trained) {
+    if (!Number.isFinite(record.valLoss)) continue;
     highest = Math.max(highest, record.valAccuracy);
     const moreAccurate = record.valAccuracy > best.valAccuracy + margin;
     const asAccurate = record.valAccuracy >= highest - margin;
@@ -302,7 +316,12 @@ function halfError(accuracy: number, n: number): number {
 }
 
 /** Whether one of two networks is the better one by the same rule: accuracy where it differs clearly, else the loss. */
-function isBetter(one: Validation, other: Validation, n: number): boolean {
+function isBetter(
+  one: Validation,
+  other: Validation,
+  { judge, validationSize: n }: Pick<FinetuneOptions, "judge" | "validationSize">,
+): boolean {
+  if (judge === "loss") return one.loss < other.loss;
   const ahead = one.accuracy - other.accuracy;
   return Math.abs(ahead) > halfError(other.accuracy, n) ? ahead > 0 : one.loss < other.loss;
 }

@@ -42,3 +42,36 @@ export function wilson(share: number, n: number): Interval {
   const scale = 1 + (z * z) / n;
   return { low: Math.max(0, (middle - half) / scale), high: Math.min(1, (middle + half) / scale) };
 }
+
+/**
+ * Two-sided p-value of `gained` against `lost` where chance would divide them evenly (the exact form of McNemar's test: the
+ * cases on which two judges of the same cases disagree).
+ */
+export function evenSplitProbability(gained: number, lost: number): number {
+  const n = gained + lost;
+  if (n === 0) return 1;
+  const least = Math.min(gained, lost);
+  // Terms of the binomial distribution from one to the next, in logarithms: 2^-n vanishes for many cases.
+  let [log, sum] = [-n * Math.LN2, 0];
+  for (let k = 0; k <= least; k++) {
+    sum += Math.exp(log);
+    log += Math.log((n - k) / (k + 1));
+  }
+  return Math.min(1, 2 * sum);
+}
+
+/**
+ * 95 % interval of the difference of two shares of independent cases, from their Wilson intervals (Newcombe 1998, method 10):
+ * right for small counts and for shares of 0 and 1, where the normal approximation gives a width of nothing.
+ */
+export function shareDifference(
+  one: { readonly share: number; readonly n: number },
+  other: { readonly share: number; readonly n: number },
+): Interval {
+  const [a, b] = [wilson(one.share, one.n), wilson(other.share, other.n)];
+  const difference = one.share - other.share;
+  return {
+    low: difference - Math.hypot(one.share - a.low, b.high - other.share),
+    high: difference + Math.hypot(a.high - one.share, other.share - b.low),
+  };
+}

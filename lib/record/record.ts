@@ -4,6 +4,9 @@ import type { Cost, EpochRecord, LayerRow, Measured, Task } from "../core/artifa
 /** Version of every JSON file we write. Readers refuse newer ones. */
 export const SCHEMA = 1;
 
+/** Version of `metrics.json` and of what `--json` gives: 2 has `measure`, `better` and `value`. */
+export const METRICS_SCHEMA = 2;
+
 /** Quality of predictions on one split. Fractions in 0..1; errors in the unit of the label file. */
 export interface Metrics {
   readonly n: number;
@@ -69,7 +72,20 @@ export interface ModelRecord {
    * Test accuracy minus the baseline's, with its standard error from the same test rows (paired). Without it the report
    * treats the two as independent, which overstates the error.
    */
-  readonly versusBaseline?: { readonly difference: number; readonly error: number };
+  readonly versusBaseline?: VersusBaseline;
+}
+
+/** A network against the baseline on the same test rows. */
+export interface VersusBaseline {
+  /** Accuracy minus the baseline's. */
+  readonly difference: number;
+  /** Standard error of the difference. */
+  readonly error: number;
+  /** Rows that this network answers better than the baseline, and worse; older records do not have them. */
+  readonly gained?: number;
+  readonly lost?: number;
+  /** Regression: mean absolute error minus the baseline's, in the unit of the label, with its standard error. */
+  readonly mae?: { readonly difference: number; readonly error: number };
 }
 
 /** One tap's characteristic curve, ready to draw. */
@@ -235,15 +251,19 @@ export interface RunRecord {
 
 /** `metrics.json` and the `--json` line of `prune`: the contract that other programs rely on. */
 export interface RunMetrics {
-  readonly schema: typeof SCHEMA;
+  readonly schema: typeof METRICS_SCHEMA;
+  /** What `value` of a network is: the share of right answers, or the mean absolute error in the unit of the label. */
+  readonly measure: "accuracy" | "mae";
+  /** Which of two values is the better one. */
+  readonly better: "higher" | "lower";
   /** Several with a comma. */
   readonly task: string;
   readonly backbone: string;
   readonly gamma: number;
   readonly dataset: { readonly train: number; readonly val: number; readonly test: number };
-  /** Of several tasks the mean accuracy. */
-  readonly baseline: Measured;
-  readonly pruned: Measured;
+  /** Of several tasks the mean accuracy; `value` is that of `measure`, of several tasks the accuracy. */
+  readonly baseline: Measured & { readonly value: number };
+  readonly pruned: Measured & { readonly value: number };
   /** Where one network answers several tasks: each by itself. */
   readonly tasks?: readonly {
     readonly task: string;

@@ -105,9 +105,11 @@ export function formatChange(share: number): string {
 
 /** A signed number of percentage points, with its standard error where that is known: "−1.0 ± 0.4 points". */
 export function formatPoints(difference: number, error?: number): string {
+  if (difference === 0 && !(error !== undefined && error > 0)) return "0.0 points";
   const decimals = error === undefined ? 1 : decimalsFor(100 * error);
-  const sign = difference < 0 ? "\u2212" : "+";
+  const sign = difference < 0 ? "\u2212" : difference > 0 ? "+" : "";
   const size = Math.abs(100 * difference).toFixed(decimals);
-  const uncertain = error === undefined ? "" : `\u00a0±\u00a0${(100 * error).toFixed(decimals)}`;
+  const uncertain =
+    error === undefined || !(error > 0) ? "" : `\u00a0±\u00a0${(100 * error).toFixed(decimals)}`;
   return `${sign}${size}${uncertain} points`;
 }

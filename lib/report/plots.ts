@@ -302,14 +302,22 @@ export function errorBars(
   };
 }
 
+/**
+ * Faces that shares of labels are shares of: all of the part where a face has several labels or none (attributes), else those
+ * with a label.
+ */
+export function facesOf({ dataset, task }: RunRecord, part: "train" | "test"): number {
+  if (task.kind === "multi-label") return Math.max(1, dataset[part]);
+  return Math.max(
+    1,
+    dataset.labels.reduce((total, row) => total + row[part], 0),
+  );
+}
+
 /** Share of each label in the training and the test part. */
 export function labelsFigure(record: RunRecord): Figure {
   const { labels } = record.dataset;
-  const sum = (part: "train" | "test"): number =>
-    Math.max(
-      1,
-      labels.reduce((total, row) => total + row[part], 0),
-    );
+  const sum = (part: "train" | "test"): number => facesOf(record, part);
   const bar = (part: "train" | "test", name: string, color: string): Record<string, unknown> => ({
     type: "bar",
     name,

@@ -24,6 +24,17 @@ describe("bestOf", () => {
     seconds: 0,
   });
 
+  it("judges by the loss alone where that is asked for, and never by a loss that is no number", () => {
+    const numbers = [
+      epoch(0, 0.4, 1.06),
+      epoch(1, 0.42, 0.9),
+      epoch(2, 0.38, 0.29),
+      epoch(3, 0.6, Number.NaN),
+    ];
+    expect(bestOf(numbers, 100, "loss")).to.equal(2);
+    expect(bestOf([epoch(0, 0.9, 0.3), epoch(1, 0.99, Number.NaN)], 500)).to.equal(0);
+  });
+
   it("takes the most accurate epoch; of those within half an error of it, the one with the lowest loss", () => {
     const start = epoch(0, 0.9, 0.3);
     expect(bestOf([start, epoch(1, 0.95, 0.2), epoch(2, 0.95, 0.1), epoch(3, 0.95, 0.1)], 500)).to.equal(2);

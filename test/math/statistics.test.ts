@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { wilson } from "../../lib/math/statistics.ts";
+import { evenSplitProbability, shareDifference, wilson } from "../../lib/math/statistics.ts";
 
 describe("Wilson's interval", () => {
   it("is the published one", () => {
@@ -25,5 +25,23 @@ describe("Wilson's interval", () => {
         );
       }),
     );
+  });
+
+  it("tests an even split exactly: R's binom.test", () => {
+    expect(evenSplitProbability(0, 0)).to.equal(1);
+    expect(evenSplitProbability(6, 0)).to.be.closeTo(0.03125, 1e-12);
+    expect(evenSplitProbability(5, 0)).to.be.closeTo(0.0625, 1e-12);
+    expect(evenSplitProbability(2, 12)).to.be.closeTo(0.01293945, 1e-8);
+    expect(evenSplitProbability(30, 30)).to.equal(1);
+    expect(evenSplitProbability(4000, 4200)).to.be.within(0.02, 0.03);
+  });
+
+  it("compares shares of small counts: Newcombe's method 10, his example 56/70 against 48/80", () => {
+    const { low, high } = shareDifference({ share: 56 / 70, n: 70 }, { share: 48 / 80, n: 80 });
+    expect(low).to.be.closeTo(0.0524, 5e-5);
+    expect(high).to.be.closeTo(0.3339, 5e-5);
+    const same = shareDifference({ share: 1, n: 40 }, { share: 1, n: 40 });
+    expect(same.low).to.be.lessThan(-0.05);
+    expect(same.high).to.be.greaterThan(0.05);
   });
 });

@@ -1,6 +1,6 @@
 /** Stages evaluate and profile: quality on the test part (touched once), and CPU time. */
 import { readJson, writeJson } from "../../core/files.ts";
-import type { GroupRecord, Latency, Metrics } from "../../record/record.ts";
+import type { GroupRecord, Latency, Metrics, VersusBaseline } from "../../record/record.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import type { Network } from "../../network/network.ts";
@@ -19,7 +19,9 @@ export interface TaskQuality {
   readonly task: string;
   readonly test: Metrics;
   readonly validation: Metrics;
-  readonly versusBaseline?: { readonly difference: number; readonly error: number };
+  readonly versusBaseline?: VersusBaseline;
+  /** Regression: distance of each answer from its label, in the unit of the label. */
+  readonly errors?: readonly number[];
   /** How right the answer to each labelled row of the test part is, 0..1. */
   readonly right: readonly number[];
 }
@@ -45,7 +47,7 @@ export async function evaluateStage(
   const { folder, progress } = context;
   const fileOf = (model: string): string => `evaluation/${model}.json`;
   await folder.stage(`evaluate:${name}`, {
-    inputs: { key, file: "by task" },
+    inputs: { key, file: "by task, with errors" },
     files: [fileOf(name)],
     produce: async () => {
       const parts = [context.rows.test, context.rows.val];
@@ -59,6 +61,7 @@ export async function evaluateStage(
           test: quality,
           validation: qualityOf(validation[t]),
           right: Array.from(rightness(answers, quality)),
+          ...(answers.task.kind === "regression" && { errors: Array.from(distances(answers)) }),
         };
       });
       await writeJson(folder.file(fileOf(name)), { tasks } satisfies EvaluationFile);
@@ -74,9 +77,7 @@ export async function evaluateStage(
   return {
     name,
     tasks: tasks.map((quality, t) =>
-      reference === undefined
-        ? quality
-        : { ...quality, versusBaseline: paired(quality.right, reference.tasks[t].right) },
+      reference === undefined ? quality : { ...quality, versusBaseline: versus(quality, reference.tasks[t]) },
     ),
   };
 }
@@ -117,6 +118,31 @@ function paired(
   });
   const difference = sum / n;
   return { difference, error: Math.sqrt(Math.max(0, squares / n - difference ** 2) / n) };
+}
+
+/** One network against another on the same rows. */
+function versus(
+  one: Pick<TaskQuality, "right" | "errors">,
+  other: Pick<TaskQuality, "right" | "errors">,
+): VersusBaseline {
+  const better = (a: readonly number[], b: readonly number[]): number =>
+    a.filter((value, i) => value > b[i]).length;
+  return {
+    ...paired(one.right, other.right),
+    gained: better(one.right, other.right),
+    lost: better(other.right, one.right),
+    ...(one.errors && other.errors && { mae: paired(one.errors, other.errors) }),
+  };
+}
+
+/** Mean absolute distance of each row's answers from its labels, in the unit of the label. */
+function distances({ task, predictions, targets }: TaskAnswers): Float64Array {
+  const q = task.outputs;
+  return Float64Array.from({ length: targets.length / q }, (_, i) => {
+    let sum = 0;
+    for (let k = i * q; k < (i + 1) * q; k++) sum += Math.abs(predictions[k] - targets[k]);
+    return sum / q / task.scale;
+  });
 }
 
 /** Accuracy of every network in every group of test faces that has some; of the run's first task. */

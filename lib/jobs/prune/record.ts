@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import type { EpochRecord, Knee, Measured, Task } from "../../core/artifacts.ts";
 import { jsonText, writeChanged } from "../../core/files.ts";
 import {
-  SCHEMA,
+  METRICS_SCHEMA,
   type Latency,
   type ModelRecord,
   type ResponseRecord,
@@ -184,11 +184,13 @@ export function metricsOf(record: RunRecord): RunMetrics {
     if (model === undefined) throw new Error(`the record has no ${name}`);
     return model;
   };
-  const measured = (name: string): Measured => {
-    const { cost, latency } = modelOf(record, name);
+  const isError = all.length === 1 && record.task.kind === "regression";
+  const measured = (name: string): RunMetrics["baseline"] => {
+    const { cost, latency, test } = modelOf(record, name);
     const { macs, params, bytes } = cost.total;
     const accuracy = meanOver(all, (one) => modelOf(one, name).test.accuracy);
-    return { accuracy, macs, params, bytes, cpuMs: latency?.medianMs ?? 0 };
+    const value = isError ? (test.mae ?? Number.NaN) : accuracy;
+    return { accuracy, value, macs, params, bytes, cpuMs: latency?.medianMs ?? 0 };
   };
   const scores = (
     one: RunRecord,
@@ -209,7 +211,9 @@ export function metricsOf(record: RunRecord): RunMetrics {
   const took = (stage: string): number => seconds[stage] ?? 0;
   const evaluations = Object.entries(seconds).filter(([stage]) => stage.startsWith("evaluate:"));
   return {
-    schema: SCHEMA,
+    schema: METRICS_SCHEMA,
+    measure: isError ? "mae" : "accuracy",
+    better: isError ? "lower" : "higher",
     task: all.map(({ task }) => task.name).join(","),
     backbone: record.backbone.name,
     gamma: record.gamma,

@@ -122,6 +122,7 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
       epochs: plan.epochs,
       learningRate: plan.learningRates ?? config.learningRates,
       validate: (candidate) => validate(context, candidate, plan.units),
+      judge: context.tasks.every(({ task }) => task.kind === "regression") ? "loss" : "accuracy",
       validationSize: rows.val.length,
       average: true,
       give: context.recycler,

@@ -4,7 +4,7 @@ import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import type { Figure } from "../client/dom.ts";
 import { axisOf, layoutOf } from "../client/figures.ts";
 import { html, plotText, type Markup } from "../escape.ts";
-import { accuracyKept } from "./facts.ts";
+import { accuracyText, accuracyKept } from "./facts.ts";
 import {
   formatBytes,
   formatChange,
@@ -125,7 +125,7 @@ function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[numbe
         textfont: { color: "--ink-2", size: 11 },
         customdata: points.map(
           ({ record, model }) =>
-            `${plotText(runTitle(record))}<br>${plotText(model.title)}: ${formatPercentError(model.test.accuracy, model.test.accuracyError)}`,
+            `${plotText(runTitle(record))}<br>${plotText(model.title)}: ${accuracyText(model.test)}`,
         ),
         line: { color, width: 1.5, dash: looks.get(name)?.dash },
         marker: { color, size: 9, symbol: looks.get(name)?.symbol },
@@ -156,7 +156,7 @@ function comparisonRow(
       : html`${show} <small class="change">(${formatChange(share)})</small>`;
   const { macs, params, bytes } = model.cost.total;
   const ms = model.latency?.medianMs;
-  const { accuracy, accuracyError, balancedAccuracy, n } = model.test;
+  const { accuracy, balancedAccuracy, n } = model.test;
   return {
     strong: model.name === "pruned",
     cells: [
@@ -164,7 +164,7 @@ function comparisonRow(
       text(record.task.name),
       record.curves.length === 0 ? text("–", "") : text(formatGamma(record.gamma), record.gamma),
       text(model.title),
-      text(formatPercentError(accuracy, accuracyError), accuracy),
+      text(accuracyText(model.test), accuracy),
       ...(withBalance
         ? [
             text(

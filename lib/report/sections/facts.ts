@@ -1,7 +1,9 @@
 /** Numbers that several sections tell: read once, here. */
 import type { RmseKind } from "../../core/artifacts.ts";
 import { baselineOf } from "../../record/models.ts";
-import type { ModelRecord, RunRecord } from "../../record/record.ts";
+import { evenSplitProbability, shareDifference, wilson } from "../../math/statistics.ts";
+import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
+import { formatPercentError, formatRange } from "../format.ts";
 
 /** Whether the run trained a network as it is: no filter was harvested, nothing was cut. */
 export function isTraining(record: RunRecord): boolean {
@@ -13,18 +15,55 @@ export interface Difference {
   readonly value: number;
   readonly error: number;
   readonly paired: boolean;
+  /** Whether chance is an unlikely explanation (5 %): an exact test where rows are paired, an interval where not. */
+  readonly sure: boolean;
+  /** Paired rows on which one of the two is right and the other wrong; undefined where that was not kept. */
+  readonly disagree?: number;
 }
 
 /** Accuracy of `model` minus that of `reference`. */
 export function accuracyDifference(model: ModelRecord, reference: ModelRecord): Difference {
   if (reference.name === "baseline" && model.versusBaseline) {
-    return { value: model.versusBaseline.difference, error: model.versusBaseline.error, paired: true };
+    const { difference: value, error, gained, lost } = model.versusBaseline;
+    if (gained === undefined || lost === undefined)
+      return { value, error, paired: true, sure: error > 0 && Math.abs(value) > 2 * error };
+    const sure = evenSplitProbability(gained, lost) < 0.05;
+    return { value, error, paired: true, sure, disagree: gained + lost };
   }
+  const [one, other] = [model, reference].map(({ test: { accuracy, n } }) => ({ share: accuracy, n }));
+  const { low, high } = shareDifference(one, other);
+  const error = Math.hypot(model.test.accuracyError, reference.test.accuracyError);
   return {
-    value: model.test.accuracy - reference.test.accuracy,
-    error: Math.hypot(model.test.accuracyError, reference.test.accuracyError),
+    value: one.share - other.share,
+    error: error > 0 ? error : (high - low) / 4,
     paired: false,
+    sure: low > 0 || high < 0,
   };
+}
+
+/** Mean absolute error of `model` minus that of `reference`, in the unit of the label; negative is better. */
+export function errorDifference(model: ModelRecord, reference: ModelRecord): Difference | undefined {
+  const [one, other] = [model.test.mae, reference.test.mae];
+  if (one === undefined || other === undefined) return undefined;
+  const paired = reference.name === "baseline" ? model.versusBaseline?.mae : undefined;
+  // Unpaired, from the spread of the errors: rmse^2 - mae^2 is their variance.
+  const spreadOf = ({ test: { mae = 0, rmse = mae, n } }: ModelRecord): number =>
+    Math.sqrt(Math.max(0, rmse ** 2 - mae ** 2) / Math.max(1, n));
+  const error = paired?.error ?? Math.hypot(spreadOf(model), spreadOf(reference));
+  const value = paired?.difference ?? one - other;
+  return { value, error, paired: paired !== undefined, sure: error > 0 && Math.abs(value) > 2 * error };
+}
+
+/** An accuracy as people should read it: with its standard error, or where that is nothing with the range that n allows. */
+export function accuracyText({ accuracy, accuracyError, n }: Metrics): string {
+  return accuracyError > 0
+    ? formatPercentError(accuracy, accuracyError)
+    : formatRange(accuracy, wilson(accuracy, n));
+}
+
+/** Whether a network was to be trained, and is what it was before: no epoch was better. */
+export function isNotTrained({ history, bestEpoch }: ModelRecord): boolean {
+  return history.length > 1 && bestEpoch === 0;
 }
 
 /** Share of the reference's accuracy that is left, with its standard error (first-order propagation). */
@@ -32,14 +71,14 @@ export function accuracyKept(model: ModelRecord, reference: ModelRecord): Differ
   const kept = model.test.accuracy / reference.test.accuracy;
   const difference = accuracyDifference(model, reference);
   if (difference.paired)
-    return { value: kept, error: difference.error / reference.test.accuracy, paired: true };
+    return { ...difference, value: kept, error: difference.error / reference.test.accuracy };
   const error =
     kept *
     Math.hypot(
       model.test.accuracyError / model.test.accuracy,
       reference.test.accuracyError / reference.test.accuracy,
     );
-  return { value: kept, error, paired: false };
+  return { ...difference, value: kept, error };
 }
 
 /** Which error the knees were found on. */

@@ -1,8 +1,8 @@
 /** Where the numbers come from: data, time, configuration, versions, fingerprints. */
 import { html, type Markup } from "../escape.ts";
 import { plural } from "./facts.ts";
+import { facesOf, labelsFigure } from "../plots.ts";
 import { formatCount, formatPercent, formatSeconds } from "../format.ts";
-import { labelsFigure } from "../plots.ts";
 import { plot, type Scope, type Section } from "../section.ts";
 import { renderTable, text } from "../tables.ts";
 
@@ -10,9 +10,7 @@ import { renderTable, text } from "../tables.ts";
 export function dataSection(scope: Scope): Section {
   const { dataset, task } = scope.record;
   const labels = dataset.labels;
-  const sum = (part: "train" | "test"): number => labels.reduce((total, row) => total + row[part], 0);
-  const trainSum = Math.max(1, sum("train"));
-  const testSum = Math.max(1, sum("test"));
+  const [trainSum, testSum] = [facesOf(scope.record, "train"), facesOf(scope.record, "test")];
   const bars =
     labels.length > 0
       ? html`${plot(scope, "labels", labelsFigure(scope.record), {

@@ -1,9 +1,10 @@
 /** What kind of mistakes are made: scores, confusion matrices, calibration, attributes. */
+import { accuracyText } from "./facts.ts";
 import { orderedModels } from "../../record/models.ts";
 import type { Metrics, ModelRecord } from "../../record/record.ts";
 import { wilson } from "../../math/statistics.ts";
 import { html, type Markup } from "../escape.ts";
-import { formatCount, formatDigits, formatPercent, formatPercentError, formatRange } from "../format.ts";
+import { formatCount, formatDigits, formatPercent, formatRange } from "../format.ts";
 import { calibrationPart } from "./calibration.ts";
 import { groupsPart } from "./groups.ts";
 import type { Scope, Section } from "../section.ts";
@@ -49,17 +50,12 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
       strong: model.name === "pruned",
       cells: [
         text(model.title),
-        text(formatPercentError(model.test.accuracy, model.test.accuracyError), model.test.accuracy),
+        text(accuracyText(model.test), model.test.accuracy),
         ...scores.map((score): Cell => {
           const value = score.read(model.test);
           return value === undefined ? text("–", "") : text(score.show(value), value);
         }),
-        model.validation
-          ? text(
-              formatPercentError(model.validation.accuracy, model.validation.accuracyError),
-              model.validation.accuracy,
-            )
-          : text("–", ""),
+        model.validation ? text(accuracyText(model.validation), model.validation.accuracy) : text("–", ""),
         text(formatCount(model.test.n), model.test.n),
       ],
     })),

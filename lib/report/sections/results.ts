@@ -2,14 +2,13 @@
 import { baselineOf, orderedModels } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
-import { accuracyMeaning, isTraining, plural, sentenceCase } from "./facts.ts";
+import { accuracyMeaning, accuracyText, isNotTrained, isTraining, plural, sentenceCase } from "./facts.ts";
 import {
   formatBytes,
   formatChange,
   formatCount,
   formatDigits,
   formatMs,
-  formatPercentError,
   formatPoints,
   formatSi,
 } from "../format.ts";
@@ -25,8 +24,9 @@ function measured(show: string, value: number, reference: number | undefined): C
 
 function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord | undefined): Row {
   const reference = baseline === model ? undefined : baseline;
-  const { accuracy, accuracyError, mae } = model.test;
-  const cells: Cell[] = [text(model.title), text(formatPercentError(accuracy, accuracyError), accuracy)];
+  const { accuracy, mae } = model.test;
+  const title = isNotTrained(model) ? `${model.title}; not fine-tuned: no epoch was better` : model.title;
+  const cells: Cell[] = [text(title), text(accuracyText(model.test), accuracy)];
   if (record.task.kind === "regression") {
     cells.push(mae === undefined ? text("–", "") : measured(formatDigits(mae, 3), mae, reference?.test.mae));
   }
@@ -82,7 +82,7 @@ export function resultsSection(scope: Scope): Section {
           <span>In brackets: the change against the baseline.</span>`,
     columns,
     rows: models.map((model) => resultRow(record, model, baseline)),
-    note: `Accuracy: ${accuracyMeaning(record)} (${testCounts(models)}), ± one standard error. ${timingNote(record)}`,
+    note: `Accuracy: ${accuracyMeaning(record)} (${testCounts(models)}), ± one standard error, or a 95 % range in brackets. ${timingNote(record)}`,
   });
   return {
     id: `${scope.id}-before-after`,

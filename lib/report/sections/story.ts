@@ -2,8 +2,20 @@
 import { baselineOf, controlsOf, prunedOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
-import { accuracyDifference, accuracyKept, accuracyMeaning, isTraining, plural } from "./facts.ts";
+import { wilson } from "../../math/statistics.ts";
 import {
+  accuracyDifference,
+  accuracyKept,
+  accuracyMeaning,
+  accuracyText,
+  errorDifference,
+  isNotTrained,
+  isTraining,
+  plural,
+  type Difference,
+} from "./facts.ts";
+import {
+  decimalsFor,
   formatBytes,
   formatChange,
   formatCount,
@@ -12,6 +24,7 @@ import {
   formatPercent,
   formatPercentError,
   formatPoints,
+  formatRange,
   formatShare,
   formatSi,
 } from "../format.ts";
@@ -23,23 +36,30 @@ export function storySentence(record: RunRecord): Markup {
   if (!pruned) return withoutPruning(record);
   const faces = html`${formatCount(pruned.test.n)} test faces`;
   if (!baseline) {
-    return html`The pruned network is right on
-      <strong>${formatPercentError(pruned.test.accuracy, pruned.test.accuracyError)}</strong> of ${faces},
-      with ${formatSi(pruned.cost.total.macs)} MACs and ${formatSi(pruned.cost.total.params)} parameters. No
+    return html`The pruned network is right on <strong>${accuracyText(pruned.test)}</strong> of ${faces}, with
+      ${formatSi(pruned.cost.total.macs)} MACs and ${formatSi(pruned.cost.total.params)} parameters. No
       baseline was trained, so nothing can be said about what pruning cost.`;
   }
-  const kept = accuracyKept(pruned, baseline);
   const time =
     pruned.latency && baseline.latency
       ? html` and <strong>${formatShare(pruned.latency.medianMs / baseline.latency.medianMs)}</strong> of the
           CPU time`
       : undefined;
   const params = formatShare(pruned.cost.total.params / baseline.cost.total.params);
-  return html`The pruned network keeps <strong>${formatPercentError(kept.value, kept.error)}</strong> of the
-    baseline’s accuracy (${formatPercent(pruned.test.accuracy, pruned.test.accuracyError)} against
-    ${formatPercent(baseline.test.accuracy, baseline.test.accuracyError)} on ${faces}) with
-    <strong>${formatShare(pruned.cost.total.macs / baseline.cost.total.macs)}</strong> of the
-    MACs${time ? "," : " and"} <strong>${params}</strong> of the parameters${time}.`;
+  const cost = html`with <strong>${formatShare(pruned.cost.total.macs / baseline.cost.total.macs)}</strong> of
+    the MACs${time ? "," : " and"} <strong>${params}</strong> of the parameters${time}.`;
+  const error = errorDifference(pruned, baseline);
+  if (record.task.kind === "regression" && error !== undefined) {
+    const unit = record.task.unit ?? "";
+    return html`The pruned network is off by
+      <strong>${formatDigits(pruned.test.mae ?? 0, 3)} ${unit}</strong> on average (mean absolute error; the
+      baseline by ${formatDigits(baseline.test.mae ?? 0, 3)} ${unit}, on ${faces}), ${cost}`;
+  }
+  const kept = accuracyKept(pruned, baseline);
+  const share = kept.error > 0 ? formatPercentError(kept.value, kept.error) : formatPercent(kept.value);
+  return html`The pruned network keeps <strong>${share}</strong> of the baseline’s accuracy
+    (${formatPercent(pruned.test.accuracy, pruned.test.accuracyError)} against
+    ${formatPercent(baseline.test.accuracy, baseline.test.accuracyError)} on ${faces}) ${cost}`;
 }
 
 function withoutPruning(record: RunRecord): Markup {
@@ -48,8 +68,7 @@ function withoutPruning(record: RunRecord): Markup {
     undefined,
   );
   if (!best) return html`This run measured no network.`;
-  return html`${best.title} is right on
-    <strong>${formatPercentError(best.test.accuracy, best.test.accuracyError)}</strong> of
+  return html`${best.title} is right on <strong>${accuracyText(best.test)}</strong> of
     ${formatCount(best.test.n)} test faces, with ${formatSi(best.cost.total.macs)} MACs and
     ${formatSi(best.cost.total.params)} parameters.`;
 }
@@ -60,31 +79,23 @@ export function findings(record: RunRecord): readonly Markup[] {
   const pruned = prunedOf(record);
   const list: Markup[] = [];
   if (pruned && baseline) {
-    const difference = accuracyDifference(pruned, baseline);
-    const size = formatPoints(difference.value, difference.error);
-    const sure = Math.abs(difference.value) >= 2 * difference.error;
-    const verdict = !sure
-      ? "within the uncertainty of this test set: the run does not show a loss or a gain"
-      : difference.value < 0
-        ? "larger than twice its uncertainty: pruning cost accuracy here"
-        : "larger than twice its uncertainty: the pruned network is the better one here";
-    const how = difference.paired
-      ? "The error comes from the faces on which the two networks disagree."
-      : "The two errors are treated as independent, although both networks saw the same faces, so the uncertainty is stated rather too large.";
-    list.push(html`Accuracy changed by ${size}, ${verdict}. ${how}`);
-    const error = regressionFinding(record, pruned, baseline);
-    if (error) list.push(error);
+    list.push(changeFinding(record, pruned, baseline));
+    const slower = timeFinding(pruned, baseline);
+    if (slower) list.push(slower);
+  }
+  for (const model of [baseline, pruned]) {
+    if (model && isNotTrained(model)) {
+      list.push(
+        html`${model.title} was not fine-tuned: no epoch was better on the validation part than the start.
+        Training did not help here; a smaller learning rate, more epochs or more training faces may.`,
+      );
+    }
   }
   const probe = record.models.find((model) => model.name === "probe");
   if (probe && baseline) {
-    const difference = accuracyDifference(baseline, probe);
-    const text =
-      difference.value >= 2 * difference.error
-        ? "fine-tuning all layers gained more than the uncertainty"
-        : "fine-tuning all layers did not gain more than the uncertainty: the primary network already held what the task needs";
     list.push(
-      html`A linear head on the frozen, unpruned network (the probe) reaches
-      ${formatPercentError(probe.test.accuracy, probe.test.accuracyError)}; ${text}.`,
+      html`A linear head on the frozen, unpruned network (the probe) reaches ${accuracyText(probe.test)};
+      ${probeText(probe, baseline)}.`,
     );
   }
   if (pruned) {
@@ -100,29 +111,80 @@ export function findings(record: RunRecord): readonly Markup[] {
   return list;
 }
 
+/** What pruning did to the quality of the answers. */
+function changeFinding(record: RunRecord, pruned: ModelRecord, baseline: ModelRecord): Markup {
+  const error = record.task.kind === "regression" ? errorDifference(pruned, baseline) : undefined;
+  if (error !== undefined) {
+    const unit = record.task.unit ?? "";
+    const change =
+      pruned.test.mae === undefined ? 1 : pruned.test.mae / (baseline.test.mae ?? pruned.test.mae);
+    const size =
+      error.value === 0
+        ? html`did not change`
+        : html`changed by ${signed(error, unit)} (${formatChange(change)})`;
+    return html`The mean absolute error ${size}${verdictOf({ ...error, value: -error.value })}.`;
+  }
+  const difference = accuracyDifference(pruned, baseline);
+  if (difference.disagree === 0)
+    return html`Accuracy did not change: both networks gave the same answers on all
+    ${formatCount(pruned.test.n)} test faces.`;
+  const how = difference.paired
+    ? "The error comes from the faces on which the two networks disagree."
+    : "The two errors are treated as independent, although both networks saw the same faces, so the uncertainty is stated rather too large.";
+  const size =
+    difference.value === 0
+      ? "did not change"
+      : `changed by ${formatPoints(difference.value, difference.error)}`;
+  return html`Accuracy ${size}${verdictOf(difference)}. ${how}`;
+}
+
+/** "+14.9 ± 1.2 years". */
+function signed({ value, error }: Difference, unit: string): string {
+  const sign = value < 0 ? "\u2212" : "+";
+  const uncertain = error > 0 ? `\u00a0±\u00a0${formatDigits(error, 2)}` : "";
+  return `${sign}${formatDigits(Math.abs(value), 3)}${uncertain} ${unit}`.trim();
+}
+
+/** @param difference positive where the pruned network is the better one */
+function verdictOf({ value, sure }: Difference): string {
+  if (!sure) return ", within the uncertainty of this test set: the run does not show a loss or a gain";
+  return value < 0
+    ? ", more than chance explains: pruning cost quality here"
+    : ", more than chance explains: the pruned network is the better one here";
+}
+
+/** A pruned network that is not faster is said to be so, with the reason and the way out. */
+function timeFinding(pruned: ModelRecord, baseline: ModelRecord): Markup | undefined {
+  if (!pruned.latency || !baseline.latency) return undefined;
+  const share = pruned.latency.medianMs / baseline.latency.medianMs;
+  if (share < 0.97) return undefined;
+  const macs = formatShare(pruned.cost.total.macs / baseline.cost.total.macs);
+  return html`The pruned network is <strong>not faster</strong> here: ${formatShare(share)} of the CPU time
+    with ${macs} of the MACs. Kernels compute channels in blocks, so time follows widths in multiples of a
+    block (<code>--round-to auto</code>) and networks that are small already gain little; a larger gamma, or
+    <code>--target-ms</code>, asks for the time itself.`;
+}
+
+function probeText(probe: ModelRecord, baseline: ModelRecord): string {
+  if (isNotTrained(baseline))
+    return "fine-tuning all layers did not help: no epoch was better than the start";
+  const difference = accuracyDifference(baseline, probe);
+  if (difference.sure && difference.value > 0)
+    return "fine-tuning all layers gained more than chance explains";
+  if (difference.sure) return "fine-tuning all layers made it worse, more than chance explains";
+  return "fine-tuning all layers did not gain more than chance explains";
+}
+
 function controlFinding(pruned: ModelRecord, control: ModelRecord): Markup {
   const difference = accuracyDifference(pruned, control);
-  const text =
-    Math.abs(difference.value) < 2 * difference.error
-      ? "less than twice its uncertainty: this run alone does not show that the choice of filters matters"
-      : difference.value > 0
-        ? "ETL is better by more than twice the uncertainty"
-        : "the control is better by more than twice the uncertainty";
+  const text = !difference.sure
+    ? "within its uncertainty: this run alone does not show that the choice of filters matters"
+    : difference.value > 0
+      ? "ETL is better by more than chance explains"
+      : "the control is better by more than chance explains";
   return html`Control “${control.title}” at ${formatShare(control.cost.total.macs / pruned.cost.total.macs)}
   times the MACs of the pruned network: ETL minus control is
   ${formatPoints(difference.value, difference.error)}, ${text}.`;
-}
-
-function regressionFinding(
-  record: RunRecord,
-  pruned: ModelRecord,
-  baseline: ModelRecord,
-): Markup | undefined {
-  if (pruned.test.mae === undefined || baseline.test.mae === undefined) return undefined;
-  const unit = record.task.unit ?? "";
-  return html`The mean absolute error is ${formatDigits(pruned.test.mae, 3)} ${unit}, against
-  ${formatDigits(baseline.test.mae, 3)} ${unit} for the baseline
-  (${formatChange(pruned.test.mae / baseline.test.mae)}).`;
 }
 
 interface Tile {
@@ -131,21 +193,36 @@ interface Tile {
   readonly from: string;
 }
 
+/** How good the answers are, by the task's own measure. */
+function qualityTile(record: RunRecord, pruned: ModelRecord, baseline: ModelRecord): Tile {
+  const { mae } = pruned.test;
+  if (record.task.kind === "regression" && mae !== undefined && baseline.test.mae !== undefined) {
+    const unit = record.task.unit ?? "";
+    return {
+      name: "Mean absolute error",
+      value: html`${formatDigits(mae, 3)} <small>${unit}</small>`,
+      from: `baseline ${formatDigits(baseline.test.mae, 3)} ${unit}`,
+    };
+  }
+  const { accuracy, accuracyError, n } = pruned.test;
+  const sure =
+    accuracyError > 0
+      ? `± ${(100 * accuracyError).toFixed(decimalsFor(100 * accuracyError))}`
+      : `(${formatRange(accuracy, wilson(accuracy, n)).split("(")[1] ?? ")"}`;
+  return {
+    name: "Accuracy",
+    value: html`${formatPercent(accuracy, accuracyError)} <small>${sure}</small>`,
+    from: `baseline ${formatPercent(baseline.test.accuracy, baseline.test.accuracyError)}`,
+  };
+}
+
 /** Four numbers to remember: accuracy, MACs, size, time. */
 export function tiles(record: RunRecord): Markup | undefined {
   const baseline = baselineOf(record);
   const pruned = prunedOf(record);
   if (!baseline || !pruned) return undefined;
   const list: Tile[] = [
-    {
-      name: "Accuracy",
-      value: html`${formatPercent(pruned.test.accuracy, pruned.test.accuracyError)}
-        <small
-          >±
-          ${formatPercentError(pruned.test.accuracy, pruned.test.accuracyError).split("±\u00a0")[1] ?? "0"}</small
-        >`,
-      from: `baseline ${formatPercent(baseline.test.accuracy, baseline.test.accuracyError)}`,
-    },
+    qualityTile(record, pruned, baseline),
     {
       name: "Computation",
       value: html`${formatChange(pruned.cost.total.macs / baseline.cost.total.macs)}`,

@@ -19,14 +19,31 @@ export function parseCsv(text: string, name: string): Csv {
   if (header === undefined) {
     throw new EtlError("format", `${name}: empty, a first line with column names was needed`);
   }
-  const columns = header.cells.map((cell) => cell.trim());
+  let width = header.cells.length;
+  // Spreadsheets leave columns without a name and without content at the end.
+  while (
+    width > 1 &&
+    header.cells[width - 1].trim() === "" &&
+    rows.every(({ cells }) => (cells[width - 1] ?? "").trim() === "")
+  )
+    width--;
+  const columns = header.cells.slice(0, width).map((cell) => cell.trim());
+  const other = [";", "\t"].find((mark) => columns.length === 1 && columns[0].includes(mark));
+  if (other !== undefined) {
+    throw new EtlError(
+      "format",
+      `${name}: columns separated by ${other === ";" ? "semicolons" : "tabs"}, commas were needed`,
+      { hint: 'save it as CSV with commas (cells that hold a comma in "quotes")' },
+    );
+  }
   const twice = columns.find((column, i) => columns.indexOf(column) !== i);
   if (twice !== undefined) {
     throw new EtlError("format", `${name}: two columns are called "${twice}", unique names were needed`);
   }
   return {
     header: columns,
-    rows: rows.map(({ cells, line }) => {
+    rows: rows.map(({ cells: all, line }) => {
+      const cells = all.slice(width).every((cell) => cell.trim() === "") ? all.slice(0, width) : all;
       if (cells.length > columns.length) {
         throw new EtlError(
           "format",
@@ -73,7 +90,9 @@ function records(text: string, name: string): TextRecord[] {
     let more = true;
     while (more) {
       let cell: string;
-      if (text[at] === '"') {
+      const quote = quoteAt(text, at);
+      if (quote >= 0) {
+        at = quote;
         const quoted = quotedCell(text, at, () => `${name}, line ${start}`);
         cell = quoted.cell;
         line += quoted.breaks;
@@ -93,6 +112,13 @@ function records(text: string, name: string): TextRecord[] {
     if (cells.length > 1 || cells[0]?.trim() !== "") result.push({ cells, line: start });
   }
   return result;
+}
+
+/** Where a quoted cell opens, blanks before it skipped; -1 for a plain cell. */
+function quoteAt(text: string, from: number): number {
+  let at = from;
+  while (text[at] === " ") at++;
+  return text[at] === '"' ? at : -1;
 }
 
 function plainEnd(text: string, from: number): number {

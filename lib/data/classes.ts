@@ -1,4 +1,5 @@
 /** The order and the names of classes: the same in every data set that speaks of the same thing. */
+import { plainCode } from "./codes.ts";
 import type { TaskPlan } from "./tasks.ts";
 
 /** Order of outputs where the names are known: female before male, neutral before the emotions. */
@@ -68,15 +69,25 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
   }
   const column = plan.columns[0];
   if (plan.spec.name === "gender" && column.toLowerCase() === "male") {
+    const codes = new Set(present.map(plainCode));
+    const both = codes.has("0") && codes.has("-1");
+    // Where there are 1, 0 and -1, 0 stands between yes and no: it is not known.
     const names = new Map([
-      ["0", "female"],
-      ["-1", "female"],
       ["1", "male"],
+      [both || codes.has("-1") ? "-1" : "0", "female"],
     ]);
-    return { classes: ["female", "male"], nameOf: (code) => names.get(code), assumptions: [] };
+    return {
+      classes: ["female", "male"],
+      nameOf: (code) => names.get(plainCode(code)),
+      assumptions: both ? [`labels: column "${column}" holds 1, 0 and -1; 0 is taken for not known`] : [],
+    };
   }
   const named = plan.spec.name === "gender" || plan.spec.name === "emotion";
-  const nameOf = (code: string): string => (named ? canonicalName(code) : code);
+  // "Yes" and "yes" are one class: the spelling that comes most often, or first, stands for all.
+  const spelling = new Map<string, string>();
+  for (const code of present) spelling.set(code.toLowerCase(), spelling.get(code.toLowerCase()) ?? code);
+  const nameOf = (code: string): string =>
+    named ? canonicalName(code) : (spelling.get(code.toLowerCase()) ?? code);
   const codes = present.length > 0 && present.every((code) => Number.isFinite(Number(code)));
   return {
     classes: ordered([...present].sort(byText), nameOf),
@@ -113,4 +124,11 @@ function byNumber(a: string, b: string): number {
 
 function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Whether a name can be a class of the task: of gender and emotion the names are known, of others any will do. */
+export function isKnownClass(task: string, name: string): boolean {
+  const at = KNOWN.indexOf(canonicalClass(name));
+  if (task === "gender") return at === 0 || at === 1;
+  return task === "emotion" ? at >= 2 : true;
 }

@@ -49,6 +49,8 @@ export interface Dataset {
   readonly groups: readonly GroupColumn[];
   /** What was recognised or assumed, one sentence each: to be printed. */
   readonly assumptions: readonly string[];
+  /** What will hurt: a class without pictures to test on, for example. */
+  readonly warnings?: readonly string[];
   /** Rows and pictures that were left out, and why. */
   readonly problems: readonly DataProblem[];
   /** Hash of labels, options and file sizes; does not depend on where the folder lies. */
@@ -88,6 +90,8 @@ export interface TaskDeclaration {
   readonly columns?: readonly string[];
   /** code in the label file -> what it means. */
   readonly values?: Readonly<Record<string, string>>;
+  /** Multi-label: what each code says. Default: 1 is yes, 0 or -1 no; both of them are ambiguous. */
+  readonly codes?: Readonly<Record<string, "yes" | "no" | "unknown">>;
   readonly unit?: string;
   readonly mirror?: Task["mirror"];
   readonly kind?: Task["kind"];

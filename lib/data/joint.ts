@@ -56,7 +56,12 @@ export function joinTasks(sets: readonly Dataset[]): Dataset {
       hint: "tasks with data of their own: --task gender=FOLDER,age=OTHER",
     });
   const left = Math.max(...sets.map((set) => set.items.length)) - items.length;
-  const said = left > 0 ? [`tasks: ${left} pictures lack a label of one of ${names} and are left out`] : [];
+  const said =
+    left > 0
+      ? [
+          `tasks: ${left === 1 ? "1 picture lacks" : `${left} pictures lack`} a label of one of ${names}, left out`,
+        ]
+      : [];
   const problems = new Map(
     sets.flatMap((set) => set.problems).map((each) => [`${each.file} ${each.problem}`, each]),
   );

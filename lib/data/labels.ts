@@ -1,8 +1,9 @@
 /** Label text becomes numbers: class order, units, missing values. */
 import type { Task, TaskKind } from "../core/artifacts.ts";
-import { EtlError } from "../core/errors.ts";
-import { classOrder, canonicalClass } from "./classes.ts";
+import { EtlError, shellWord } from "../core/errors.ts";
+import { classOrder, canonicalClass, isKnownClass } from "./classes.ts";
 import type { RawTable } from "./dataset.ts";
+import { plainCode } from "./codes.ts";
 import { CROP_UNIT, type TaskPlan } from "./tasks.ts";
 
 /** A label as numbers, or the reason why there is none. */
@@ -15,6 +16,9 @@ export interface Labels {
   readonly labels: readonly Label[];
   readonly assumptions: readonly string[];
 }
+
+/** Layout whose only labels are names of folders. */
+const FOLDER_LAYOUT = "image folder";
 
 const MISSING = new Set(["", "na", "n/a", "nan", "none", "null", "?"]);
 
@@ -66,6 +70,20 @@ function readClasses(
   const column = plan.columns[0];
   const present = [...new Set(table.rows.map((row) => row.labels[at]))].filter((value) => !isMissing(value));
   const order = classOrder(plan, present);
+  const foldersOnly = table.layout === FOLDER_LAYOUT && !plan.asked && plan.declared.values === undefined;
+  if (foldersOnly && !present.some((value) => isKnownClass(plan.spec.name, value))) {
+    const some = present.slice(0, 8).join(", ");
+    throw new EtlError(
+      "data",
+      `--task ${plan.spec.name}: none of the ${present.length} folder names (${some}) is a known ${plan.spec.title}, folders named after classes were needed`,
+      {
+        hint:
+          present.length === 1
+            ? `if the classes lie below it: --data ${shellWord(`${table.root}/${present[0]}`)}`
+            : "write a labels.csv (docs/data.md), or say that the folders are the classes with --label class",
+      },
+    );
+  }
   const classes = forced ?? order.classes;
   if (kind === "binary" && classes.length > 2) {
     const some = classes.slice(0, 8).join(", ");
@@ -98,16 +116,31 @@ function readClasses(
 
 function readYesNo(table: RawTable, plan: TaskPlan): Labels {
   const q = plan.at.length;
-  const zero = table.rows.some((row) => plan.at.some((i) => row.labels[i] === "0"));
-  const minus = table.rows.some((row) => plan.at.some((i) => row.labels[i] === "-1"));
+  const counts = new Map<string, number>();
+  for (const row of table.rows)
+    for (const i of plan.at)
+      counts.set(plainCode(row.labels[i]), (counts.get(plainCode(row.labels[i])) ?? 0) + 1);
+  const codes = plan.declared.codes;
+  const [zero, minus] = [counts.has("0"), counts.has("-1")];
+  if (zero && minus && codes === undefined) {
+    const found = ["1", "0", "-1"].map((code) => `${counts.get(code) ?? 0} times ${code}`).join(", ");
+    throw new EtlError(
+      "data",
+      `--task ${plan.spec.name}: the labels are ${found}: which of 0 and -1 means no, and which not known, was needed`,
+      {
+        hint: `say it in dataset.json: "tasks": { "${plan.spec.name}": { "codes": { "1": "yes", "-1": "no", "0": "unknown" } } }, or with 0 and -1 the other way round`,
+      },
+    );
+  }
   const read = (labels: readonly string[]): Label => {
     const target = new Float32Array(q);
     const mask = new Float32Array(q).fill(1);
     for (let j = 0; j < q; j++) {
-      const value = labels[plan.at[j]];
-      if (value === "1") target[j] = 1;
-      else if (isMissing(value) || (value === "-1" && zero)) mask[j] = 0;
-      else if (value !== "0" && value !== "-1") {
+      const value = plainCode(labels[plan.at[j]]);
+      const meaning = codes?.[value];
+      if (meaning === "yes" || (codes === undefined && value === "1")) target[j] = 1;
+      else if (isMissing(value) || meaning === "unknown") mask[j] = 0;
+      else if (meaning !== "no" && (codes !== undefined || (value !== "0" && value !== "-1"))) {
         return { problem: `label "${value}" in column "${plan.columns[j]}", 0 or 1 was needed` };
       }
     }
@@ -122,12 +155,19 @@ function readYesNo(table: RawTable, plan: TaskPlan): Labels {
       outputs: q,
     }),
     labels: table.rows.map((row) => read(row.labels)),
-    assumptions: zero && minus ? ["labels: there are 0, 1 and -1; -1 is taken for missing"] : [],
+    assumptions: [],
   };
 }
 
 function readNumbers(table: RawTable, plan: TaskPlan): Labels {
   const { spec, declared } = plan;
+  if (table.layout === FOLDER_LAYOUT && !plan.asked) {
+    throw new EtlError(
+      "usage",
+      `--task ${spec.name}: ${table.name} is read as one folder per class, and names of folders are no ${spec.unit ?? "numbers"}: a layout with labels was needed`,
+      { hint: "write a labels.csv (docs/data.md), or say that the folders are meant with --label class" },
+    );
+  }
   const assumptions: string[] = [];
   const q = plan.at.length;
   const read = (labels: readonly string[]): Label => {

@@ -1,5 +1,7 @@
 /** Opens the data of one or several tasks as one data set. */
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
+import { createRandom } from "../core/random.ts";
 import type { Dataset, OpenOptions } from "./dataset.ts";
 import { joinFolders, joinTasks } from "./joint.ts";
 import { openDataset } from "./open.ts";
@@ -17,10 +19,38 @@ export async function openTasks(
   tasks: readonly TaskData[],
   options: Omit<OpenOptions, "task" | "data">,
 ): Promise<Dataset> {
-  const folders = new Map<string, Dataset[]>();
+  const folders = new Map<string, TaskData[]>();
   for (const { task, data } of tasks) {
     const key = isSynthetic(data) ? data : resolve(data);
-    folders.set(key, [...(folders.get(key) ?? []), await openDataset({ ...options, task, data })]);
+    folders.set(key, [...(folders.get(key) ?? []), { task, data }]);
   }
-  return joinFolders([...folders.values()].map(joinTasks));
+  const joined: Dataset[] = [];
+  for (const own of folders.values()) joined.push(await openTogether(own, options));
+  return joinFolders(joined);
+}
+
+/** The tasks of one folder. A limit is drawn once, from the pictures that all of them can use. */
+async function openTogether(
+  tasks: readonly TaskData[],
+  { limit, ...options }: Omit<OpenOptions, "task" | "data">,
+): Promise<Dataset> {
+  if (tasks.length === 1)
+    return openDataset({ ...options, ...tasks[0], ...(limit !== undefined && { limit }) });
+  const sets: Dataset[] = [];
+  for (const own of tasks) sets.push(await openDataset({ ...options, ...own }));
+  const whole = joinTasks(sets);
+  if (limit === undefined || whole.items.length <= limit) return whole;
+  const chosen = createRandom(options.seed)
+    .fork("limit")
+    .shuffle(whole.items.map((_, i) => i))
+    .slice(0, limit)
+    .sort((a, b) => a - b);
+  return {
+    ...whole,
+    items: chosen.map((i) => whole.items[i]),
+    fingerprint: createHash("sha256")
+      .update(`${whole.fingerprint} ${chosen.join(",")}`)
+      .digest("hex")
+      .slice(0, 16),
+  };
 }

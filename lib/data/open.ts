@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Crop, Task } from "../core/artifacts.ts";
-import { EtlError, messageOf } from "../core/errors.ts";
+import { checkCrop } from "../core/crop.ts";
+import { EtlError, messageOf, shellWord } from "../core/errors.ts";
 import { insideOf, ioError } from "../core/files.ts";
 import { createRandom, type Random } from "../core/random.ts";
 import type { DataProblem } from "../record/record.ts";
@@ -13,7 +14,8 @@ import { readLabels, type Label } from "./labels.ts";
 import { placeItems, type LabelledRow } from "./images/place.ts";
 import { mapLimit } from "../core/parallel.ts";
 import { LAYOUTS } from "./sources/catalogue.ts";
-import { listFolder } from "./sources/layout.ts";
+import { listFolder, type Folder } from "./sources/layout.ts";
+import { findTwins } from "./twins.ts";
 import { splitItems } from "./splits.ts";
 import { isSynthetic, syntheticTable } from "./synthetic/table.ts";
 import { planTask } from "./tasks.ts";
@@ -40,9 +42,17 @@ export async function readTable(data: string): Promise<RawTable> {
   if (layout !== undefined) return layout.read(folder);
   throw new EtlError(
     "data",
-    `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures), a known layout was needed`,
+    `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures${unreadSentence(folder)}), a known layout was needed`,
     { hint: `known layouts: ${LAYOUTS.map(({ name, looks }) => `${name} (${looks})`).join("; ")}` },
   );
+}
+
+/** ", and 20 that cannot be read: a.pgm: pictures of the format ..."; empty where there are none. */
+function unreadSentence({ unread }: Folder): string {
+  const [first] = unread;
+  return first === undefined
+    ? ""
+    : `, and ${unread.length} that cannot be read: ${first.file}: ${first.problem}`;
 }
 
 /** Opens a data set for one task. Pixels are not touched (headers are, where a box or landmarks are in pixels). */
@@ -62,10 +72,11 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
   problems.push(...placed.problems);
 
   const given = limited.some(({ row }) => row.split !== undefined);
+  const twins = await findTwins(table, placed.items, problems);
   const { splits, assumptions: cuts } = splitItems(
-    placed.items.map(({ row, target }) => ({
+    twins.items.map(({ row, target }, i) => ({
       ...(row.split && { split: row.split }),
-      ...(row.identity !== undefined && { identity: row.identity }),
+      ...(twins.groups.get(i) ?? (row.identity !== undefined && { identity: row.identity })),
       ...(isClassTask(task) && { stratum: target.join() }),
     })),
     {
@@ -74,14 +85,14 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
       random: random.fork("split"),
     },
   );
-  const tested = placed.items.flatMap((_, i) => (splits[i] === "test" ? [i] : []));
+  const tested = twins.items.flatMap((_, i) => (splits[i] === "test" ? [i] : []));
   const groups = groupRows(
     table,
     task,
-    tested.map((i) => placed.items[i].row),
+    tested.map((i) => twins.items[i].row),
   );
   const groupsOf = new Map(tested.map((i, k) => [i, groups.codes[k]]));
-  const all = placed.items.map(({ row, target, mask, crop, bytes, modifiedMs }, i): Item => {
+  const all = twins.items.map(({ row, target, mask, crop, bytes, modifiedMs }, i): Item => {
     const { identity } = row;
     const own = groupsOf.get(i);
     const extra = {
@@ -95,6 +106,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
   const items = options.split === undefined ? all : all.filter((item) => item.split === options.split);
   if (options.strict === true) refuseProblems(table.name, problems);
   checkItems(table, { task, items, problems, options });
+  const uncovered = options.classes === undefined ? missingClasses(task, items) : [];
 
   const crop = options.crop ?? table.crop ?? WHOLE;
   return {
@@ -113,7 +125,9 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
       ...assumptions,
       ...placed.assumptions,
       ...cuts,
+      ...twins.assumptions,
     ],
+    ...(uncovered.length > 0 && { warnings: uncovered }),
     problems,
     fingerprint: fingerprintOf(task, crop, items),
     ...(table.pairs !== undefined && { pairs: table.pairs }),
@@ -121,7 +135,8 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
 }
 
 function checkOptions(options: OpenOptions): void {
-  const { limit, valFraction = VAL_FRACTION } = options;
+  const { limit, crop, valFraction = VAL_FRACTION } = options;
+  if (crop !== undefined) checkCrop(crop);
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw new EtlError("usage", `--limit: found ${limit}, a whole number above 0 was needed`);
   }
@@ -216,6 +231,9 @@ function checkItems(
     throw new EtlError(
       "data",
       `${table.name}: column "${task.columns[0]}" holds one class only ("${task.classes[0] ?? ""}", ${items.length} pictures), at least two were needed`,
+      table.layout === "image folder" && task.classes.length === 1
+        ? { hint: `if the classes lie below it: --data ${shellWord(join(table.root, task.classes[0]))}` }
+        : {},
     );
   }
   const counts = task.classes.map(
@@ -231,6 +249,20 @@ function checkItems(
       { hint: "check the label column, the split column and --limit" },
     );
   }
+}
+
+/** Classes without a picture to choose the epoch with, or to test on: said before anything is trained. */
+function missingClasses(task: Task, items: readonly Item[]): string[] {
+  if (!isClassTask(task)) return [];
+  return (["val", "test"] as const).flatMap((part) => {
+    const own = items.filter(({ split }) => split === part);
+    if (own.length === 0) return [];
+    const names = task.classes.filter(
+      (_, c) => !own.some(({ target }) => (task.kind === "binary" ? target[0] === c : target[c] === 1)),
+    );
+    const where = part === "val" ? "validation" : "test";
+    return names.map((name) => `${where}: no picture of class "${name}" (of ${own.length})`);
+  });
 }
 
 function cropSentence(crop: Crop, options: OpenOptions, table: RawTable, ownCrops: number): string {

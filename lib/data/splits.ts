@@ -57,7 +57,12 @@ function choose(
   const persons = groupBy(rows, (i) => items[i].identity ?? `picture ${i}`);
   const known = rows.some((i) => items[i].identity !== undefined);
   if (known && persons.size > 1) {
-    return { chosen: wholeGroups(persons, rows.length * fraction, random), how: "whole persons" };
+    return {
+      chosen: wholeGroups(persons, rows.length * fraction, random),
+      how: [...persons.keys()].some((name) => !name.startsWith("picture "))
+        ? "whole persons"
+        : "at random, equal pictures together",
+    };
   }
   const strata = groupBy(rows, (i) => items[i].stratum ?? "");
   const chosen = [...strata.keys()].sort().flatMap((key) => {

@@ -108,6 +108,8 @@ export interface TaskPlan {
   readonly columns: readonly string[];
   /** What the data set says about the task, where it speaks of these columns. */
   readonly declared: TaskDeclaration;
+  /** Whether the user or the data set named the columns; else they are the usual ones, or the only one. */
+  readonly asked: boolean;
 }
 
 /**
@@ -124,16 +126,22 @@ export function planTask(table: RawTable, name: string, label?: string): TaskPla
     const known = [...new Set([...TASKS.keys(), ...Object.keys(table.tasks)])];
     const near = nearest(name, known);
     throw new EtlError("usage", `--task: found "${name}", one of ${known.join(", ")} was needed`, {
-      hint: near === undefined ? undefined : `did you mean "${near}"?`,
+      hint:
+        near !== undefined
+          ? `did you mean "${near}"?`
+          : `labels of your own: --task binary --label ${label ?? "COLUMN"} (or categorical, regression)`,
     });
   }
   if (label !== undefined) {
     const columns = label.split(",").map((column) => column.trim());
     const own = declared !== undefined && sameColumns(declared, columns);
-    return plan(table, spec, columns, own ? declared : {});
+    return { ...plan(table, spec, columns, own ? declared : {}), asked: true };
   }
   const columns = declared?.columns ?? (declared?.column === undefined ? undefined : [declared.column]);
-  return plan(table, spec, columns ?? usualColumns(table, spec), declared ?? {});
+  return {
+    ...plan(table, spec, columns ?? usualColumns(table, spec), declared ?? {}),
+    asked: columns !== undefined,
+  };
 }
 
 function plan(
@@ -141,7 +149,7 @@ function plan(
   spec: TaskSpec,
   columns: readonly string[],
   declared: TaskDeclaration,
-): TaskPlan {
+): Omit<TaskPlan, "asked"> {
   const at = columns.map((column) => columnAt(table, spec, column));
   const kind = declared.kind ?? spec.kind;
   if (at.length > 1 && kind !== "multi-label" && spec.unit !== CROP_UNIT) {

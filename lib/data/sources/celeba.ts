@@ -1,6 +1,7 @@
 /**
  * CelebA as downloaded: `img_align_celeba/` beside `list_attr_celeba.txt`, `identity_CelebA.txt` and
- * `list_eval_partition.txt` (the text files may lie in `Anno/` and `Eval/`, the pictures in `Img/`).
+ * `list_eval_partition.txt` (the text files may lie in `Anno/` and `Eval/`, the pictures in `Img/`); its PNG release; and the
+ * lists as `.csv`, as Kaggle has them.
  */
 import { join } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
@@ -17,17 +18,17 @@ const PARTS: readonly Split[] = ["train", "val", "test"];
 
 export const celeba: Layout = {
   name: "CelebA",
-  looks: "img_align_celeba/ with list_attr_celeba.txt",
-  detect: (folder) => locate(folder, "list_attr_celeba.txt") !== undefined,
+  looks: "img_align_celeba/ with list_attr_celeba.txt (or .csv)",
+  detect: (folder) => locate(folder, "list_attr_celeba") !== undefined,
   read,
 };
 
 async function read(folder: Folder): Promise<RawTable> {
   const assumptions: string[] = [];
   const list = (name: string): Promise<string[][] | undefined> => readList(folder, name);
-  const attributes = await list("list_attr_celeba.txt");
-  const identities = pairsOf(await list("identity_CelebA.txt"));
-  const partition = pairsOf(await list("list_eval_partition.txt"));
+  const attributes = await list("list_attr_celeba");
+  const identities = pairsOf(await list("identity_CelebA"));
+  const partition = pairsOf(await list("list_eval_partition"));
   if (attributes === undefined)
     throw new EtlError("io", `${folder.root}: no list_attr_celeba.txt, it was needed`);
   if (identities.size === 0) {
@@ -61,7 +62,7 @@ async function read(folder: Folder): Promise<RawTable> {
       continue;
     }
     rows.push({
-      file: pictures + file,
+      file: pictures.folder + (pictures.png ? file.replace(/\.jpg$/i, ".png") : file),
       labels: values,
       ...(split !== undefined && { split }),
       ...(identity !== undefined && { identity }),
@@ -83,8 +84,10 @@ async function read(folder: Folder): Promise<RawTable> {
   };
 }
 
+/** A list as its makers give it (.txt), or as Kaggle does (.csv). */
 function locate(folder: Folder, name: string): string | undefined {
-  return folder.files.find((file) => baseName(file) === name);
+  const names = [`${name}.txt`, `${name}.csv`];
+  return folder.files.find((file) => names.includes(baseName(file)));
 }
 
 /** The lines of a list as cells; undefined where the list is not there. */
@@ -101,7 +104,8 @@ async function readList(folder: Folder, name: string): Promise<string[][] | unde
     return word;
   };
   return text.split(/\r?\n/).flatMap((line) => {
-    const cells = line.trim().split(/\s+/);
+    const cells = line.trim().split(file.endsWith(".csv") ? /\s*,\s*/ : /\s+/);
+    if (cells[0] === "image_id") cells.shift();
     return cells.length === 1 && cells[0] === "" ? [] : [cells.map(shared)];
   });
 }
@@ -110,8 +114,8 @@ function pairsOf(lines: readonly string[][] | undefined): Map<string, string> {
   return new Map(lines?.flatMap((cells) => (cells.length === 2 ? [[cells[0], cells[1]] as const] : [])));
 }
 
-/** The folder of the pictures, with a slash at its end. */
-function pictureFolder(folder: Folder): string {
+/** The folder of the pictures, with a slash at its end, and whether they are PNG files (the lists say .jpg all the same). */
+function pictureFolder(folder: Folder): { readonly folder: string; readonly png: boolean } {
   const picture = folder.pictures.find((file) => file.includes("img_align_celeba"));
   if (picture === undefined) {
     throw new EtlError(
@@ -122,5 +126,5 @@ function pictureFolder(folder: Folder): string {
       },
     );
   }
-  return picture.slice(0, picture.lastIndexOf("/") + 1);
+  return { folder: picture.slice(0, picture.lastIndexOf("/") + 1), png: /\.png$/i.test(picture) };
 }

@@ -1,14 +1,18 @@
 /** An image folder: one sub-folder per class, or `train/`, `val/` and `test/` with one sub-folder per class each. */
-import { basename } from "node:path";
-import type { RawRow, Split } from "../dataset.ts";
-import { SPLITS } from "./names.ts";
+import { basename, join } from "node:path";
+import type { RawRow } from "../dataset.ts";
+import { readDescription } from "./description.ts";
+import { partOf } from "./names.ts";
 import type { Folder, Layout } from "./layout.ts";
 
 export const classFolders: Layout = {
   name: "image folder",
   looks: "one sub-folder of pictures per class, perhaps inside train/ and test/",
   detect: (folder) => depthOf(folder) !== undefined,
-  read: (folder) => {
+  read: async (folder) => {
+    const description = folder.files.includes("dataset.json")
+      ? await readDescription(join(folder.root, "dataset.json"))
+      : undefined;
     const inParts = depthOf(folder) === 2;
     const problems: { file: string; problem: string }[] = [];
     const rows = folder.pictures.flatMap((file): RawRow[] => {
@@ -21,29 +25,31 @@ export const classFolders: Layout = {
       }
       return [{ file, labels: [parts[depth - 1]], ...(split !== undefined && { split }) }];
     });
-    return Promise.resolve({
-      name: basename(folder.root),
+    for (const { file, problem } of folder.unread) problems.push({ file, problem });
+    return {
+      name: description?.name ?? basename(folder.root),
       root: folder.root,
       layout: classFolders.name,
       columns: ["class"],
       rows,
-      tasks: {},
+      ...(description?.crop && { crop: description.crop }),
+      tasks: description?.tasks ?? {},
       assumptions: ["labels: the names of the sub-folders"],
       problems,
-    });
+    };
   },
 };
-
-function partOf(name: string): Split | undefined {
-  return SPLITS.get(name.toLowerCase());
-}
 
 /** 1: classes at the top; 2: classes inside parts; undefined: no class folders. */
 function depthOf(folder: Folder): 1 | 2 | undefined {
   const nested = folder.pictures.filter((file) => file.includes("/"));
   const top = new Set(nested.map((file) => file.slice(0, file.indexOf("/"))));
-  const parts = [...top].filter((name) => partOf(name) !== undefined);
-  const deep = nested.some((file) => file.split("/").length > 2 && partOf(file.slice(0, file.indexOf("/"))));
-  if (parts.includes("train") || parts.includes("training")) return deep ? 2 : undefined;
+  // Where parts divide the pictures, they lie at the top, all of them, with classes below. A class may be called "test".
+  const divided = [...top].every((name) => partOf(name) !== undefined);
+  const deep = nested.some((file) => file.split("/").length > 2);
+  if (top.size > 0 && divided) return deep ? 2 : undefined;
+  const hasTraining = [...top].some((name) => partOf(name) === "train");
+  const below = nested.filter((file) => partOf(file.slice(0, file.indexOf("/"))) !== undefined);
+  if (hasTraining && below.some((file) => file.split("/").length > 2)) return 2;
   return top.size >= 1 ? 1 : undefined;
 }

@@ -1,4 +1,5 @@
 /** `dataset.json`: what a folder says about itself. Every field is checked; unknown ones are left alone. */
+import { CROP_NEEDED, isCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
 import type { Crop, Task } from "../../core/artifacts.ts";
@@ -12,6 +13,7 @@ export interface Description {
   readonly tasks: Readonly<Record<string, TaskDeclaration>>;
 }
 
+const CODES = ["yes", "no", "unknown"] as const;
 const MIRRORS: readonly Task["mirror"][] = ["keep", "negate", "landmarks", "forbid"];
 const KINDS: readonly Task["kind"][] = ["binary", "categorical", "regression", "multi-label"];
 
@@ -34,7 +36,10 @@ export async function readDescription(path: string): Promise<Description> {
 
 function declaration(path: string, where: string, value: unknown): TaskDeclaration {
   if (!isRecord(value)) throw wrong(path, where, value, "an object");
-  const { columns, values, mirror, kind, tolerance } = value;
+  const { columns, values, codes, mirror, kind, tolerance } = value;
+  if (codes !== undefined && !(isRecord(codes) && Object.values(codes).every((one) => isOneOf(one, CODES)))) {
+    throw wrong(path, `${where}.codes`, codes, `an object from code to ${CODES.join(", ")}`);
+  }
   if (columns !== undefined && !isTexts(columns)) throw wrong(path, `${where}.columns`, columns, "names");
   if (values !== undefined && !(isRecord(values) && isTexts(Object.values(values)))) {
     throw wrong(path, `${where}.values`, values, "an object from code to name");
@@ -53,6 +58,7 @@ function declaration(path: string, where: string, value: unknown): TaskDeclarati
     ...text(path, value, "unit", where),
     ...(columns !== undefined && { columns }),
     ...(values !== undefined && { values: values as Record<string, string> }),
+    ...(codes !== undefined && { codes: codes as Record<string, (typeof CODES)[number]> }),
     ...(mirror !== undefined && { mirror }),
     ...(kind !== undefined && { kind }),
     ...(tolerance !== undefined && { tolerance }),
@@ -65,30 +71,10 @@ function declaration(path: string, where: string, value: unknown): TaskDeclarati
  * @throws EtlError kind `format`
  */
 export function cropOf(value: unknown, where: string): Crop {
-  const box: unknown[] = Array.isArray(value) ? value : [];
-  const [x0, y0, x1, y1] = box;
-  if (
-    box.length === 4 &&
-    isNear(x0) &&
-    isNear(y0) &&
-    isNear(x1) &&
-    isNear(y1) &&
-    x0 < x1 &&
-    y0 < y1 &&
-    Math.min(x1, y1) > 0 &&
-    Math.max(x0, y0) < 1
-  ) {
-    return [x0, y0, x1, y1];
-  }
-  throw new EtlError(
-    "format",
-    `${where}: ${JSON.stringify(value)}, x0,y0,x1,y1 in fractions of the picture was needed (x0 < x1, y0 < y1, between -1 and 2)`,
-    { hint: "for example 0.18,0.35,0.82,0.87" },
-  );
-}
-
-function isNear(value: unknown): value is number {
-  return typeof value === "number" && value >= -1 && value <= 2;
+  if (isCrop(value)) return value;
+  throw new EtlError("format", `${where}: ${JSON.stringify(value)}, ${CROP_NEEDED}`, {
+    hint: "for example 0.18,0.35,0.82,0.87",
+  });
 }
 
 function text<K extends string>(

@@ -1,5 +1,5 @@
 /** A folder with `labels.csv` (file, split, label columns) and, where it describes itself, `dataset.json`. */
-import { basename, join } from "node:path";
+import { basename, isAbsolute, join, relative, sep } from "node:path";
 import { EtlError } from "../../core/errors.ts";
 import { insideOf, readText } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
@@ -7,7 +7,7 @@ import { parseCsv, type Csv } from "../../core/csv.ts";
 import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
 import type { Folder, Layout } from "./layout.ts";
-import { SPLITS } from "./names.ts";
+import { PART_COLUMNS, partOf } from "./names.ts";
 
 const FILE_COLUMNS = ["file", "filename", "image", "path"];
 const IDENTITY_COLUMNS = ["identity", "person", "subject"];
@@ -29,16 +29,16 @@ async function read(folder: Folder): Promise<RawTable> {
   if (fileAt < 0) {
     throw new EtlError("data", `${path}: columns ${csv.header.join(", ")}, a column "file" was needed`);
   }
-  const splitAt = csv.header.indexOf("split");
   const assumptions: string[] = [];
+  const splitAt = partColumn(csv, assumptions);
   const identityAt = identityColumn(csv, description, path, assumptions);
   const kept = csv.header.map((_, i) => i).filter((i) => i !== fileAt && i !== splitAt);
   const problems: DataProblem[] = [];
   const rows: RawRow[] = [];
   for (const cells of csv.rows) {
-    const file = cells[fileAt];
+    const file = fileName(cells[fileAt], folder.root);
     const splitText = splitAt < 0 ? "" : cells[splitAt].trim().toLowerCase();
-    const split = SPLITS.get(splitText);
+    const split = partOf(splitText);
     if (splitAt >= 0 && split === undefined) {
       problems.push({ file, problem: `split "${splitText}", train, val or test was needed` });
       continue;
@@ -63,6 +63,36 @@ async function read(folder: Folder): Promise<RawTable> {
     assumptions,
     problems,
   };
+}
+
+/** A picture's name as it lies below the folder: blanks at the ends, backslashes and the folder's own path go. */
+function fileName(cell: string, root: string): string {
+  const name = cell.trim().replaceAll("\\", "/");
+  const way = isAbsolute(name) ? relative(root, name) : name;
+  return way !== "" && !way.startsWith("..") && !isAbsolute(way) ? way.split(sep).join("/") : name;
+}
+
+/**
+ * The column that says which part a picture belongs to; -1 where there is none. Under another name than "split" only where its
+ * words are those of parts.
+ */
+function partColumn(csv: Csv, assumptions: string[]): number {
+  const lower = csv.header.map((column) => column.toLowerCase());
+  for (const name of PART_COLUMNS) {
+    const at = lower.indexOf(name);
+    if (at < 0) continue;
+    const words = new Set(csv.rows.map((cells) => cells[at].trim()).filter((word) => word !== ""));
+    const known = [...words].filter((word) => partOf(word) !== undefined);
+    if (name === "split") return at;
+    if (known.length === words.size && words.size > 0) {
+      assumptions.push(`split: column "${csv.header[at]}" is taken for the parts (${[...words].join(", ")})`);
+      return at;
+    }
+    assumptions.push(
+      `split: column "${csv.header[at]}" is not taken for the parts, its values (${[...words].slice(0, 5).join(", ")}) are no words for them`,
+    );
+  }
+  return -1;
 }
 
 function pairsOf(folder: Folder, description: Description | undefined): { pairs?: string } {

@@ -1,6 +1,7 @@
 /** A layout: one way in which a public data set, or a user, arranges pictures and labels in a folder. */
 import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
+import { messageOf } from "../../core/errors.ts";
 import { ioError } from "../../core/files.ts";
 import type { RawTable } from "../dataset.ts";
 
@@ -22,20 +23,34 @@ export interface Folder {
   readonly files: readonly string[];
   /** The pictures among them. */
   readonly pictures: readonly string[];
+  /** What looks like a picture and is not among them, and why. */
+  readonly unread: readonly { readonly file: string; readonly problem: string }[];
 }
 
 const PICTURES = new Set([
   ".jpg",
   ".jpeg",
+  ".jfif",
+  ".jpe",
   ".png",
   ".webp",
-  ".bmp",
   ".gif",
   ".tif",
   ".tiff",
   ".avif",
+]);
+/** Formats of pictures that the decoder does not know. */
+const OTHER_PICTURES = new Set([
+  ".heic",
+  ".heif",
+  ".jxl",
+  ".bmp",
   ".pgm",
   ".ppm",
+  ".raw",
+  ".cr2",
+  ".nef",
+  ".dng",
 ]);
 const DEPTH = 3;
 
@@ -47,24 +62,46 @@ export function isPicture(file: string): boolean {
 /** Lists a folder for the layouts to recognise. Hidden files are left out, links to folders are followed. */
 export async function listFolder(root: string): Promise<Folder> {
   const files: string[] = [];
-  await walk(root, "", 0, files);
+  const unread: { file: string; problem: string }[] = [];
+  await walk(root, "", { depth: 0, files, unread });
   files.sort((a, b) => (a < b ? -1 : 1));
-  return { root, files, pictures: files.filter(isPicture) };
+  for (const file of files) {
+    if (OTHER_PICTURES.has(extname(file).toLowerCase()))
+      unread.push({
+        file,
+        problem: `pictures of the format ${extname(file)} cannot be decoded; convert it to JPEG or PNG`,
+      });
+  }
+  return { root, files, pictures: files.filter(isPicture), unread };
 }
 
-async function walk(root: string, below: string, depth: number, files: string[]): Promise<void> {
+interface Walk {
+  readonly depth: number;
+  readonly files: string[];
+  readonly unread: { file: string; problem: string }[];
+}
+
+async function walk(root: string, below: string, { depth, files, unread }: Walk): Promise<void> {
   let entries;
   try {
     entries = await readdir(join(root, below), { withFileTypes: true });
   } catch (error) {
-    if (depth > 0) return; // an unreadable sub-folder: its pictures come out as missing
+    if (depth > 0) {
+      unread.push({ file: below, problem: `the folder cannot be listed (${messageOf(error)})` });
+      return;
+    }
     throw ioError("cannot list", root, error);
   }
   for (const entry of entries) {
     if (entry.name.startsWith(".")) continue;
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
     const folder = entry.isDirectory() || (entry.isSymbolicLink() && !isPicture(entry.name));
-    if (folder && depth < DEPTH) await walk(root, path, depth + 1, files);
+    if (folder && depth < DEPTH) await walk(root, path, { depth: depth + 1, files, unread });
+    else if (entry.isDirectory())
+      unread.push({
+        file: path,
+        problem: `lies more than ${DEPTH} folders deep: what is in it is not looked at`,
+      });
     if (!entry.isDirectory()) files.push(path);
   }
 }

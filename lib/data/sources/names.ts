@@ -1,7 +1,7 @@
 /** Words for the parts of a data set. */
 import type { Split } from "../dataset.ts";
 
-export const SPLITS: ReadonlyMap<string, Split> = new Map([
+const SPLITS: ReadonlyMap<string, Split> = new Map([
   ["train", "train"],
   ["training", "train"],
   ["val", "val"],
@@ -10,4 +10,17 @@ export const SPLITS: ReadonlyMap<string, Split> = new Map([
   ["dev", "val"],
   ["test", "test"],
   ["testing", "test"],
+  ["eval", "test"],
+  ["evaluation", "test"],
+  // FER2013 and its like: the public and the private leader board.
+  ["publictest", "val"],
+  ["privatetest", "test"],
 ]);
+
+/** The part that a word names, whatever its case; undefined for any other word. */
+export function partOf(word: string): Split | undefined {
+  return SPLITS.get(word.trim().toLowerCase());
+}
+
+/** Columns that say which part a picture belongs to. */
+export const PART_COLUMNS = ["split", "usage", "partition", "set", "subset", "part"] as const;

@@ -1,15 +1,8 @@
 /** The options of a run with their defaults, checked; and what stands in place of gamma. */
+import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { checkOptions, defaultsOf } from "../run/option.ts";
-import {
-  absoluteData,
-  absoluteTask,
-  checkCrop,
-  commonDefaults,
-  givenOptions,
-  need,
-  taskData,
-} from "../run/options.ts";
+import { absoluteData, absoluteTask, commonDefaults, givenOptions, need, taskData } from "../run/options.ts";
 import { pruneTable, type PruneOptions } from "./options.ts";
 
 /** Options with every default filled in; what `run.json` keeps. */

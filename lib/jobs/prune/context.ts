@@ -103,7 +103,10 @@ export async function openParts(
     ...(config.threads === undefined ? {} : { threads: config.threads }),
   });
   try {
-    const hint = "check the split column of labels.csv, --val-fraction and --limit";
+    const hint =
+      dataset.layout === "image folder"
+        ? "pictures to test on lie in test/ (validation is cut from train/), or leave the parts away; --limit makes all of them smaller"
+        : "check the split column of labels.csv, --val-fraction and --limit";
     const rows = shard === undefined ? partRows(store, hint) : allPartRows(store);
     const tasks = runTasks(dataset);
     if (shard === undefined) checkParts(store, rows, tasks);
@@ -140,6 +143,7 @@ export async function closeContext(context: RunParts): Promise<void> {
 
 function announce(dataset: Dataset, progress: Progress): void {
   for (const assumption of dataset.assumptions) progress.note(assumption);
+  for (const warning of dataset.warnings ?? []) progress.warn(warning);
   const { problems } = dataset;
   if (problems.length === 0) return;
   const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);

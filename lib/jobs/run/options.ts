@@ -196,17 +196,3 @@ export function givenOptions<T extends Partial<JobOptions>>(options: T): T {
 export function need(ok: boolean, option: string, found: unknown, needed: string): void {
   if (!ok) throw new EtlError("usage", `--${option}: ${String(found)}, ${needed} was needed`);
 }
-
-/** @throws EtlError `usage` for a box that is none */
-export function checkCrop(crop: Crop): void {
-  const [x0, y0, x1, y1] = crop;
-  if (crop.length !== 4 || !crop.every(Number.isFinite) || x1 <= x0 || y1 <= y0) {
-    throw new EtlError(
-      "usage",
-      `--crop: ${crop.join(",")}, x0,y0,x1,y1 with x0 < x1 and y0 < y1 was needed`,
-      {
-        hint: "fractions of the picture, for example --crop 0.18,0.35,0.82,0.87",
-      },
-    );
-  }
-}

@@ -1,4 +1,5 @@
 /** The options of `train` and `crossval`, with an architecture's own settings filled in, checked. */
+import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { architectureOf, architectures, type Architecture } from "../../backbones/nets/light.ts";
 import {
@@ -12,7 +13,6 @@ import {
 } from "../run/option.ts";
 import {
   absoluteData,
-  checkCrop,
   commonDefaults,
   givenOptions,
   jobTable,

@@ -1,4 +1,5 @@
 /** `etl predict`: what a model says of single pictures. */
+import { checkCrop } from "../../core/crop.ts";
 import type { Crop, Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
@@ -44,6 +45,7 @@ export async function predictImages(
   files: readonly string[],
   options: PredictModelOptions = {},
 ): Promise<Prediction[]> {
+  if (options.crop !== undefined) checkCrop(options.crop);
   const model = await openModel(nameOrPath);
   const progress = options.progress ?? silent;
   const crop = options.crop ?? model.crop ?? [0, 0, 1, 1];

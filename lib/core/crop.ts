@@ -1,0 +1,26 @@
+/** Face boxes: what one may be, wherever it is said. */
+import type { Crop } from "./artifacts.ts";
+import { EtlError } from "./errors.ts";
+
+/** What a box has to be, in words. */
+export const CROP_NEEDED =
+  "x0,y0,x1,y1 in fractions of the picture was needed (x0 < x1, y0 < y1, between -1 and 2)";
+
+/** Four numbers x0, y0, x1, y1 with x0 < x1 and y0 < y1, of which some part lies on the picture, none a picture away. */
+export function isCrop(value: unknown): value is Crop {
+  if (!Array.isArray(value) || value.length !== 4 || !value.every(isNear)) return false;
+  const [x0, y0, x1, y1] = value as number[];
+  return x0 < x1 && y0 < y1 && Math.min(x1, y1) > 0 && Math.max(x0, y0) < 1;
+}
+
+function isNear(value: unknown): boolean {
+  return typeof value === "number" && value >= -1 && value <= 2;
+}
+
+/** @throws EtlError `usage` for a box that is none */
+export function checkCrop(crop: unknown): void {
+  if (isCrop(crop)) return;
+  throw new EtlError("usage", `--crop: ${String(crop)}, ${CROP_NEEDED}`, {
+    hint: "for example --crop 0.18,0.35,0.82,0.87",
+  });
+}

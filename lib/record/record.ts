@@ -57,7 +57,10 @@ export interface Latency {
 
 /** One network of the comparison. */
 export interface ModelRecord {
-  /** "baseline" (unpruned, fine-tuned), "probe" (frozen features, closed-form head), "pruned", or a control. */
+  /**
+   * "baseline" (unpruned, fine-tuned), "probe" (frozen features, closed-form head), "pruned", "baseline-int8", "pruned-int8", or a
+   * control.
+   */
   readonly name: string;
   readonly title: string;
   readonly cost: { readonly total: Cost; readonly trunk: Cost; readonly head: Cost };

@@ -113,7 +113,7 @@ export function sweepRows(runs: readonly RunRecord[]): SweepRow[] {
 
 /** Whether a network is the same at every gamma. */
 function isUntouched({ name }: ModelRecord): boolean {
-  return name === "baseline" || name === "probe";
+  return name === "baseline" || name === "probe" || name === "baseline-int8";
 }
 
 function byPlace(a: SweepRow, b: SweepRow): number {

@@ -4,6 +4,7 @@ import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
 import { intAttribute, type Dim, type Network, type Node, type ValueInfo } from "../../network/network.ts";
+import { needFloats } from "../../network/bytes.ts";
 import { propagate } from "../../network/shapes/infer.ts";
 import { simplify } from "../../network/simplify.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
@@ -39,6 +40,7 @@ export async function openCuttable(nameOrPath: string, size?: Size): Promise<Cut
   const original = isModelFile(nameOrPath)
     ? await readModel(nameOrPath)
     : (await openModel(nameOrPath)).network;
+  needFloats(original, nameOrPath);
   return toCuttable(original, size);
 }
 

@@ -20,6 +20,7 @@ type Optional =
   | "device"
   | "threads"
   | "cacheDir"
+  | "int8Tolerance"
   | "baselineLearningRates";
 
 type TargetKey = keyof typeof targetKinds;

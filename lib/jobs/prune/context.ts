@@ -11,6 +11,7 @@ import { openTasks } from "../../data/open-tasks.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
+import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
 import type { Config } from "./config.ts";
 import { allPartRows, checkParts, partRows, type PartRows } from "../run/parts.ts";
@@ -85,6 +86,7 @@ export async function openParts(
     config.backbone,
     config.weights === undefined ? {} : { weights: config.weights },
   );
+  needFloats(backbone.network, config.backbone);
   const dataset = await openTasks(taskData(config.task, config.data), {
     seed: config.seed,
     valFraction: config.valFraction,

@@ -10,6 +10,7 @@ import {
   share,
   type OptionTable,
 } from "../run/option.ts";
+import { int8Table, type Int8For } from "../run/int8.ts";
 import { jobTable, type CommonKey, type JobOptions } from "../run/options.ts";
 
 /** Networks of the pruned network's shape that are trained beside it, on the same axes. */
@@ -62,6 +63,12 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly roundTo?: number | "auto";
   /** Controls to be cut and trained beside the pruned network. @defaultValue [] */
   readonly controls?: readonly Control[];
+  /** Make baseline and pruned network in int8, too, where that is faster and as good. @defaultValue false */
+  readonly int8?: boolean;
+  /** For which CPUs; `portable` has weights of 7 bits, `auto` is that where it is as good. @defaultValue "auto" */
+  readonly int8For?: Int8For;
+  /** How much worse int8 may be on validation: points of a hundred, or the label's unit. */
+  readonly int8Tolerance?: number;
   /** Epochs of the pruned network's fine-tuning. @defaultValue 5 */
   readonly epochs?: number;
   /** Epochs of the baseline's fine-tuning. @defaultValue 2 */
@@ -231,6 +238,14 @@ export const pruneTable = {
     default: [],
     otherwise: "none",
   },
+  int8: {
+    flag: "int8",
+    kind: "switch",
+    group: "Measuring",
+    describe: "Baseline and pruned network in int8 beside them, where that is faster and as good",
+    default: false,
+  },
+  ...int8Table,
   epochs: {
     flag: "epochs",
     kind: "number",

@@ -74,7 +74,7 @@ export async function adoptStages(from: string, to: string, names: readonly stri
 }
 
 /** What goes with a stage whose inputs changed. `surgery:l1` stands where `surgery` does. */
-const measured = ["evaluate", "profile", "report"];
+const measured = ["int8", "evaluate", "profile", "report"];
 const followers: Readonly<Partial<Record<string, readonly string[]>>> = {
   harvest: ["curves", "responses", "target", "plan", "surgery", "baseline", "finetune", ...measured],
   curves: ["target", "plan", "surgery", "finetune", ...measured],
@@ -83,6 +83,7 @@ const followers: Readonly<Partial<Record<string, readonly string[]>>> = {
   surgery: ["finetune", ...measured],
   baseline: measured,
   finetune: measured,
+  int8: ["evaluate", "profile", "report"],
   evaluate: ["report"],
   profile: ["report"],
 };
@@ -91,11 +92,11 @@ const followers: Readonly<Partial<Record<string, readonly string[]>>> = {
 const placeOptions = new Set([
   ...["out", "cacheDir", "threads", "engine", "device", "strict", "withImages", "runs"],
   // More of these stand beside what is there.
-  ...["controls", "archs"],
+  ...["controls", "archs", "int8", "int8For", "int8Tolerance"],
 ]);
 
 /** Stages that only measure what is there: made again without further ado. */
-const measuring = new Set(["evaluate", "profile", "responses", "report"]);
+const measuring = new Set(["int8", "evaluate", "profile", "responses", "report"]);
 
 /** What a configuration asks for otherwise than the one before, "gamma 0.2 (it has 0.1)". */
 function differences(

@@ -1,7 +1,8 @@
 /** `etl cut`: data-free surgery on any model file. */
 import { EtlError } from "../../lib/core/errors.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
-import { sizePair, blockOption, bytesOption, present } from "../options.ts";
+import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { sizePair, blockOption, bytesOption, present, shown } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
 import { count, percent } from "../table.ts";
 
@@ -17,7 +18,9 @@ export const cutCommand: Command = {
     keep: { type: "number", describe: "Share of every layer's filters that stays, in (0, 1]" },
     "target-flops": { type: "number", describe: "Share of the MACs that is left at most, in (0, 1]" },
     "target-size": { type: "string", describe: "Largest size of the file: bytes, or 10MB, 500kB" },
-    "target-ms": { type: "number", describe: "Largest median CPU time of a run in ms, measured" },
+    "target-ms": { type: "number", describe: "Largest CPU time of a run in ms" },
+    "target-time": { type: "number", describe: "Largest share of the model's own CPU time, in (0, 1]" },
+    table: shown(pruneTable.table),
     "round-to": {
       type: "string",
       describe: "Keep multiples of so many filters; auto: as many as the kernels compute at a time",
@@ -30,7 +33,10 @@ export const cutCommand: Command = {
       default: true,
       describe: "Compare with the masked original before writing (--no-check)",
     },
-    runs: { type: "number", describe: "Timed runs of original and result (50 with --target-ms, else none)" },
+    runs: {
+      type: "number",
+      describe: "Timed runs of original and result (50 with a target of time, else none)",
+    },
   },
   examples: [
     [
@@ -56,6 +62,8 @@ export const cutCommand: Command = {
         targetFlops: number(args, "target-flops"),
         targetSize: bytesOption(args, "target-size"),
         targetMs: number(args, "target-ms"),
+        targetTime: number(args, "target-time"),
+        table: text(args, "table"),
         roundTo: blockOption(args, "round-to"),
         planOut: text(args, "plan-out"),
         size: sizePair(args),
@@ -75,6 +83,13 @@ export const cutCommand: Command = {
       const [a, b] = [latency.before.medianMs, latency.after.medianMs];
       context.print(
         `CPU time ${a.toFixed(3)} -> ${b.toFixed(3)} ms (${percent(b / a)}), median of ${latency.after.runs} runs, ${latency.after.threads} threads`,
+      );
+    }
+    if (result.time) {
+      const { predictedMs, measuredMs, wholeMs } = result.time;
+      const here = measuredMs === undefined ? "" : `, measured ${measuredMs.toFixed(3)} ms`;
+      context.print(
+        `predicted ${predictedMs.toFixed(3)} ms${here}, the whole model ${wholeMs.toFixed(3)} ms`,
       );
     }
     const whole = result.layers.filter(

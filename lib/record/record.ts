@@ -55,6 +55,16 @@ export interface Latency {
   readonly threads: number;
 }
 
+/** CPU time that a network was chosen for, milliseconds a picture. */
+export interface TimeRecord {
+  /** The unpruned float network. */
+  readonly wholeMs: number;
+  /** The chosen network by the latency table. */
+  readonly predictedMs: number;
+  /** The chosen network before training; absent where the table is another machine's. */
+  readonly measuredMs?: number;
+}
+
 /** One network of the comparison. */
 export interface ModelRecord {
   /**
@@ -247,6 +257,8 @@ export interface RunRecord {
   readonly models: readonly ModelRecord[];
   /** The tasks beside `task` that the same networks answer. `dataset` counts the pictures with a label of `task`. */
   readonly others?: readonly TaskRecord[];
+  /** Where a target of time chose the widths. */
+  readonly time?: TimeRecord;
   readonly seconds: Readonly<Record<string, number>>;
   /** Things the reader should know: fallbacks, slow convergence, few images. */
   readonly notes: readonly string[];
@@ -282,6 +294,8 @@ export interface RunMetrics {
     readonly cpuMs: number;
   };
   readonly layers: readonly LayerRow[];
+  /** Where a target of time chose the widths. */
+  readonly time?: TimeRecord;
   readonly seconds: {
     readonly harvest: number;
     readonly path: number;

@@ -1,4 +1,5 @@
 /** The options of a run with their defaults, checked; and what stands in place of gamma. */
+import { resolve } from "node:path";
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { checkOptions, defaultsOf } from "../run/option.ts";
@@ -21,6 +22,7 @@ type Optional =
   | "threads"
   | "cacheDir"
   | "int8Tolerance"
+  | "table"
   | "baselineLearningRates";
 
 type TargetKey = keyof typeof targetKinds;
@@ -30,9 +32,16 @@ const targetKinds = {
   targetFlops: "flops",
   targetSize: "size",
   targetMs: "ms",
+  targetTime: "time",
   minAccuracy: "accuracy",
 } as const;
-export const targetNames: readonly TargetKey[] = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
+export const targetNames: readonly TargetKey[] = [
+  "targetFlops",
+  "targetSize",
+  "targetMs",
+  "targetTime",
+  "minAccuracy",
+];
 
 /** What a gamma is looked for. */
 export interface Target {
@@ -76,8 +85,13 @@ export function resolveOptions(options: PruneOptions): Config {
     need(config.label === undefined, "label", config.label, "one task beside it");
     need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
   }
-  const { task, data } = config;
-  return { ...config, task: absoluteTask(task), ...(data !== undefined && { data: absoluteData(data) }) };
+  const { task, data, table } = config;
+  return {
+    ...config,
+    task: absoluteTask(task),
+    ...(data !== undefined && { data: absoluteData(data) }),
+    ...(table !== undefined && { table: resolve(table) }),
+  };
 }
 
 function checkTarget(given: PruneOptions): void {
@@ -90,7 +104,7 @@ function checkTarget(given: PruneOptions): void {
       "usage",
       `${found}: given together, --${flagOf(alone)} alone or none of it was needed`,
       {
-        hint: "--target-flops, --target-size and --target-ms may be given together: gamma then reaches all of them",
+        hint: "--target-flops, --target-size, --target-ms and --target-time may be given together: gamma then reaches all of them",
       },
     );
   }

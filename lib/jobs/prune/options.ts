@@ -35,8 +35,12 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly targetFlops?: number;
   /** Instead of gamma: largest size of the pruned network's file, in bytes; up to 1: as a share of the unpruned one's. */
   readonly targetSize?: number;
-  /** Instead of gamma: largest median CPU time for one picture, in milliseconds. */
+  /** Instead of gamma: largest CPU time for one picture, in milliseconds; with `int8` that of the network in bytes. */
   readonly targetMs?: number;
+  /** Instead of gamma: largest share of the unpruned float network's CPU time; with `int8` that of the network in bytes. */
+  readonly targetTime?: number;
+  /** Latency table of the machine that the network is made for. Default: this machine, measured. */
+  readonly table?: string;
   /** Instead of gamma: least accuracy on the validation part, before fine-tuning, in (0, 1]. */
   readonly minAccuracy?: number;
   /**
@@ -148,8 +152,22 @@ export const pruneTable = {
     flag: "target-ms",
     kind: "number",
     group: "What stays",
-    describe: "Instead of gamma: largest CPU time of a picture in ms, measured",
+    describe: "Instead of gamma: largest CPU time of a picture in ms (with --int8: of the int8 network)",
     need: positive,
+  },
+  targetTime: {
+    flag: "target-time",
+    kind: "number",
+    group: "What stays",
+    describe: "Instead of gamma: largest share of the unpruned float network's CPU time",
+    need: share,
+  },
+  table: {
+    flag: "table",
+    kind: "text",
+    group: "What stays",
+    describe: "Latency table of the machine that it is made for (etl bench --table)",
+    otherwise: "this machine, measured",
   },
   minAccuracy: {
     flag: "min-accuracy",

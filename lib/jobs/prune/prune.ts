@@ -170,6 +170,7 @@ async function trainAndMeasure(
     models,
     evaluated,
     latency,
+    time: aim?.targets.find(({ time }) => time !== undefined)?.time,
     notes: notesOf(context, [
       ...(planned.plan.rounding === undefined ? [] : [roundingSentence(planned.plan.rounding)]),
       ...int8.map(({ note }) => note),
@@ -188,11 +189,13 @@ function aimNotes(
   },
 ): string[] {
   if (aim === undefined) return [];
+  const delivered = measured.latency["pruned-int8"] === undefined ? "pruned" : "pruned-int8";
   const pruned = {
-    medianMs: measured.latency["pruned"]?.medianMs,
-    fileBytes: statSync(folder.file("pruned.onnx")).size,
+    medianMs: measured.latency[delivered]?.medianMs,
+    wholeMs: measured.latency["baseline"]?.medianMs,
+    fileBytes: statSync(folder.file(`${delivered}.onnx`)).size,
     accuracy: meanOver(
-      measured.evaluated.find(({ name }) => name === "pruned")?.tasks ?? [],
+      measured.evaluated.find(({ name }) => name === delivered)?.tasks ?? [],
       ({ validation }) => validation.accuracy,
     ),
   };

@@ -78,6 +78,7 @@ const measured = ["int8", "evaluate", "profile", "report"];
 const followers: Readonly<Partial<Record<string, readonly string[]>>> = {
   harvest: ["curves", "responses", "target", "plan", "surgery", "baseline", "finetune", ...measured],
   curves: ["target", "plan", "surgery", "finetune", ...measured],
+  table: ["target", "plan", "surgery", "finetune", ...measured],
   target: ["plan", "surgery", "finetune", ...measured],
   plan: ["surgery", "finetune", ...measured],
   surgery: ["finetune", ...measured],
@@ -104,7 +105,7 @@ function differences(
   now: Readonly<Record<string, unknown>>,
 ): string[] {
   // A target has chosen a gamma, which was written into the configuration.
-  const aims = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
+  const aims = ["targetFlops", "targetSize", "targetMs", "targetTime", "minAccuracy"];
   const aimed = aims.some((name) => now[name] !== undefined);
   const said = (value: unknown): string => (value === undefined ? "none" : canonical(value));
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]

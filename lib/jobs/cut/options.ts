@@ -1,0 +1,49 @@
+/** What a cut takes. */
+import type { Progress } from "../../core/progress.ts";
+import type { Device } from "../../engine/engine.ts";
+import type { Criterion } from "../../surgery/criteria.ts";
+import type { Size } from "./model.ts";
+
+/** How much is to be left: exactly one of these. */
+export interface CutTarget {
+  /** Share of the channels of every block that stays, in (0, 1]. */
+  readonly keep?: number;
+  /** Share of the MACs that is left at most, in (0, 1]. */
+  readonly targetFlops?: number;
+  /** Largest size of the written file, in bytes. */
+  readonly targetSize?: number;
+  /** Largest CPU time of a run, in milliseconds. */
+  readonly targetMs?: number;
+  /** Largest share of the model's own CPU time, in (0, 1]. */
+  readonly targetTime?: number;
+}
+
+export interface CutOptions extends CutTarget {
+  /** Model file, run folder, or backbone by name. */
+  readonly model: string;
+  /** The `.onnx` file to write. */
+  readonly out: string;
+  /** Where to write the plan. */
+  readonly planOut?: string;
+  /** Default `l1`. */
+  readonly criterion?: Criterion;
+  /**
+   * Every layer keeps a multiple of so many outputs (the nearest), or all. `auto`: what the engine's kernels compute at a time
+   * on this machine. Default 1 with `keep`, `auto` with a target.
+   */
+  readonly roundTo?: number | "auto";
+  /** Latency table of the machine that it is made for, with a target of time. Default: this machine, measured. */
+  readonly table?: string;
+  readonly seed?: number;
+  /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
+  readonly size?: Size;
+  /** Compare the result with the masked original before it is written. Default true. */
+  readonly check?: boolean;
+  /** Timed runs of original and result; default: 50 with a target of time measured here, else none. */
+  readonly runs?: number;
+  readonly engine?: "auto" | "ort" | "tfjs";
+  readonly device?: Device;
+  readonly threads?: number;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}

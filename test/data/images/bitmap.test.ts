@@ -30,7 +30,10 @@ function bmp(bits: 8 | 24 | 32, { upsideDown = true, compression = 0 } = {}): Ui
   view.setInt32(22, upsideDown ? 2 : -2, true);
   view.setUint16(28, bits, true);
   view.setUint32(30, compression, true);
-  if (palette > 0) colours.forEach(([r, g, b], i) => bytes.set([b, g, r, 0], 54 + 4 * i));
+  if (palette > 0)
+    colours.forEach(([r, g, b], i) => {
+      bytes.set([b, g, r, 0], 54 + 4 * i);
+    });
   colours.forEach(([r, g, b], i) => {
     const line = start + row * (upsideDown ? 1 - Math.floor(i / 3) : Math.floor(i / 3));
     if (bits === 8) bytes[line + (i % 3)] = i;

@@ -98,7 +98,11 @@ function readClasses(
   const read = (value: string): Label => {
     if (isMissing(value)) return { problem: `no label in column "${column}"` };
     const name = order.nameOf(value);
-    const index = name === undefined ? undefined : position.get(canonicalClass(name));
+    // A model that was made elsewhere may call its classes by their codes.
+    const index =
+      name === undefined
+        ? undefined
+        : (position.get(canonicalClass(name)) ?? (forced && position.get(plainCode(value))));
     if (index === undefined) {
       return { problem: `label "${value}" in column "${column}", one of ${classes.join(", ")} was needed` };
     }

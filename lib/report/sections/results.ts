@@ -1,8 +1,8 @@
 /** Before and after, in the shape of the paper's Table 1, and the cost of trunk and head apart. */
-import { baselineOf, orderedModels } from "../../record/models.ts";
+import { baselineOf, isTraining, orderedModels } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
-import { accuracyMeaning, accuracyText, isNotTrained, isTraining, plural, sentenceCase } from "./facts.ts";
+import { accuracyMeaning, accuracyText, isNotTrained, plural, taskTitle } from "./facts.ts";
 import {
   formatBytes,
   formatChange,
@@ -77,8 +77,8 @@ export function resultsSection(scope: Scope): Section {
   const table = renderTable({
     id: `${scope.id}-results`,
     caption: isTraining(record)
-      ? html`${sentenceCase(record.task.name)} with ${record.backbone.title}`
-      : html`${sentenceCase(record.task.name)} with ${record.backbone.title} at gamma ${record.gamma}
+      ? html`${taskTitle(record.task)} with ${record.backbone.title}`
+      : html`${taskTitle(record.task)} with ${record.backbone.title} at gamma ${record.gamma}
           <span>In brackets: the change against the baseline.</span>`,
     columns,
     rows: models.map((model) => resultRow(record, model, baseline)),

@@ -135,12 +135,11 @@ export function tapFigure(set: PageCurves, curve: PageCurve, gamma: number): Fig
 
 /**
  * Where the information sits: per tap, in order of depth, the share of the label's variance that a linear readout
- * of all path points at best explains (1 - (RMSE / largest RMSE)^2), and the share at the knee. On held-out folds wherever
+ * of all path points at best explains (1 - (RMSE / RMSE without filters)^2), and the share at the knee. On held-out folds wherever
  * there are some: a readout of many filters explains its own training rows whatever they hold.
  */
 export function depthFigure(set: PageCurves, gamma: number, names: readonly string[]): Figure {
-  const explained = (curve: PageCurve, error: number): number =>
-    1 - (error / Math.max(...shownErrors(curve))) ** 2;
+  const explained = (curve: PageCurve, error: number): number => 1 - (error / shownErrors(curve)[0]) ** 2;
   const order = set.curves.map((_, i) => i + 1);
   const best = set.curves.map((curve) => explained(curve, Math.min(...shownErrors(curve))));
   const chosen = set.curves.map((curve) => chosenAt(set, curve, gamma));

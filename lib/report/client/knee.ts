@@ -66,16 +66,19 @@ export function bestTap(set: PageCurves): number {
 
 /**
  * The shared vertical axis: smallest and largest error over all curves of a harvest, held-out where there is such. A tap whose
- * readout interpolates its own training rows does not set the scale: its curve leaves the drawing.
+ * readout interpolates its own training rows does not set the scale, nor does one that is far worse than no filter at all: their
+ * curves leave the drawing.
  */
 export function errorRange(set: PageCurves): [number, number] {
-  let high = -Infinity;
+  let [largest, start] = [-Infinity, -Infinity];
   const lows: number[] = [];
   for (const curve of set.curves) {
     const errors = shownErrors(curve);
     lows.push(Math.min(...errors));
-    high = Math.max(high, ...errors);
+    largest = Math.max(largest, ...errors);
+    start = Math.max(start, errors[0]);
   }
+  const high = Math.min(largest, 1.2 * start);
   lows.sort((a, b) => a - b);
   const low = lows.length > 1 && lows[0] < 0.5 * lows[1] ? 0.9 * lows[1] : (lows[0] ?? Infinity);
   return high > low ? [low, high] : [low - 0.5, low + 0.5];

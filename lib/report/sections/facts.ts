@@ -2,7 +2,7 @@
 import type { RmseKind } from "../../core/artifacts.ts";
 import { evenSplitProbability, shareDifference, wilson, type Interval } from "../../math/statistics.ts";
 import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
-import { formatPercentError, formatRange } from "../format.ts";
+import { formatChange, formatPercentError, formatRange } from "../format.ts";
 
 /** A difference of accuracies with its standard error; `paired` where both were measured on the same rows. */
 export interface Difference {
@@ -87,6 +87,12 @@ export function timeShare(model: ModelRecord, baseline: ModelRecord): TimeShare 
     ...(ofBaseline && ofBaseline.high > ofBaseline.low && { range: ofBaseline }),
     ...(doubt !== undefined && { doubt }),
   };
+}
+
+/** "−94 %, −95 to −92": a share of time as a change, with its range. */
+export function formatTimeChange({ value, range }: TimeShare): string {
+  if (range === undefined) return formatChange(value);
+  return `${formatChange(value)}, ${formatChange(range.low).replace(/[\s\u00a0\u202f]*%$/, "")} to ${formatChange(range.high)}`;
 }
 
 /** Why times beside this baseline are not to be relied on; undefined where its copy took as long. */

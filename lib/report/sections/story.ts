@@ -15,6 +15,7 @@ import {
   isNotTrained,
   plural,
   rmseKindOf,
+  sentenceCase,
   timeShare,
   toldNotes,
   type Difference,
@@ -132,7 +133,7 @@ function unequalTraining(record: RunRecord, pruned: ModelRecord, baseline: Model
       ? [html`it also learnt from the full network’s answers or features`]
       : []),
   ];
-  if (parts.length === 0) return undefined;
+  if (parts.length === 0 || (isNotTrained(pruned) && isNotTrained(baseline))) return undefined;
   const [first, second] = parts;
   return html`The pruned network was not trained as the baseline was:
   ${second === undefined ? first : html`${first}, and ${second}`}. Part of the difference between them may
@@ -314,7 +315,7 @@ export function storyBlock(record: RunRecord): Markup {
 
 /** What follows from the numbers, and what the run has to say. */
 export function findingsBlock(record: RunRecord): Markup {
-  const list = [...findings(record), ...toldNotes(record).map((note) => html`${note}`)];
+  const list = [...findings(record), ...toldNotes(record).map((note) => html`${sentenceCase(note)}`)];
   return html`${
       list.length > 0
         ? html`<ul class="findings">

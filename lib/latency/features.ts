@@ -18,6 +18,7 @@ export function workOf(network: Network, block: number): Work {
   // what is behind an operator that is not known counts as its nodes alone
   const { shapes } = propagate(network, { bindings: { batch: 1 }, onError: "unknown" });
   const work = new Map<string, number>();
+  const read = new Set(network.inputs.map(({ name }) => name));
   const add = (kind: string, amount: number): void => {
     work.set(kind, (work.get(kind) ?? 0) + amount);
   };
@@ -30,7 +31,7 @@ export function workOf(network: Network, block: number): Work {
     const weight =
       network.parameters.get(node.inputs[1] ?? "") ?? network.parameters.get(node.inputs[0] ?? "");
     if (!isLayer(node) || weight === undefined) continue;
-    const layer = layerOf(node, { weight: weight.shape, output: y, block });
+    const layer = layerOf(node, { weight: weight.shape, output: y, block, first: read.has(node.inputs[0]) });
     add(layer.kind, layer.macs);
     add(shared.weights, layer.weights);
   }
@@ -50,9 +51,15 @@ function padded(channels: number, block: number): number {
 
 function layerOf(
   node: Node,
-  at: { readonly weight: readonly number[]; readonly output: readonly number[]; readonly block: number },
+  at: {
+    readonly weight: readonly number[];
+    readonly output: readonly number[];
+    readonly block: number;
+    /** Reads the network's input. */
+    readonly first: boolean;
+  },
 ): { readonly kind: string; readonly macs: number; readonly weights: number } {
-  const { weight, output, block } = at;
+  const { weight, output, block, first } = at;
   const map = output.slice(2);
   if (map.length === 0) {
     const weights = sizeOf(weight);
@@ -62,10 +69,10 @@ function layerOf(
   const [outer = 1, inner = 1, ...kernel] = weight;
   const isDepthwise = group > 1 && inner === 1;
   const wide = padded(outer, block);
-  const read = isDepthwise ? 1 : inner * group < block ? inner : padded(inner, block);
-  const weights = wide * read * sizeOf(kernel);
+  const reads = isDepthwise ? 1 : inner * group < block ? inner : padded(inner, block);
+  const weights = wide * reads * sizeOf(kernel);
   const strides = intsAttribute(node, "strides", [1, 1]).join("x");
-  const form = isDepthwise ? "depthwise" : group > 1 ? "grouped" : inner < block ? "few inputs" : "dense";
-  const kind = `${node.op} ${form} ${kernel.join("x")}/${strides} to ${map.join("x")}`;
+  const form = isDepthwise ? "depthwise" : first ? "first" : group > 1 ? "grouped" : "dense";
+  const kind = `${form}: ${node.op} ${kernel.join("x")}/${strides} to ${map.join("x")}`;
   return { kind, macs: weights * sizeOf(map), weights };
 }

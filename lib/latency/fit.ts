@@ -62,10 +62,20 @@ export function fitRates(samples: readonly Timed[]): Rates {
 export function predictMs(work: Work, rates: Rates): number | undefined {
   let ms = 0;
   for (const [kind, amount] of work) {
-    if (!Object.hasOwn(rates, kind)) return undefined;
-    ms += amount * rates[kind];
+    const rate = rateOf(kind, rates);
+    if (rate === undefined) return undefined;
+    ms += amount * rate;
   }
   return ms;
+}
+
+/** Of the kind, or of one of another form: a depthwise convolution that is cut to one channel is a dense one. */
+function rateOf(kind: string, rates: Rates): number | undefined {
+  if (Object.hasOwn(rates, kind)) return rates[kind];
+  const [, layer] = kind.split(": ");
+  const other =
+    layer === undefined ? undefined : Object.keys(rates).find((one) => one.endsWith(`: ${layer}`));
+  return other === undefined ? undefined : rates[other];
 }
 
 /** How far predictions are off on networks that the rates were not fitted to: every fourth is left out in turn. */

@@ -6,17 +6,17 @@ import { silent } from "../../core/progress.ts";
 import type { Latency, TimeRecord } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
-import { profileModels } from "../../evaluate/profile.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { readTable } from "../../latency/table.ts";
-import type { Network } from "../../network/network.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
-import { fileLayers, openCuttable, type CuttableModel } from "./model.ts";
-import type { CutOptions } from "./options.ts";
-import { boundAs, createCutter, fileBytes, fixedBatch, reachTarget, stopIfAborted } from "./target.ts";
-
-export type { CutOptions, CutTarget } from "./options.ts";
+import { openClock, type CutClock } from "./clock.ts";
+import { createCutter } from "./cutter.ts";
+import { fileLayers, openCuttable } from "./model.ts";
+import { checkOptions, type CutOptions } from "./options.ts";
+import { blocksToTry } from "./search.ts";
+import { fileBytes, reachInBlocks, reachTarget } from "./target.ts";
+import { measure, missed, stopIfAborted } from "./time.ts";
 
 /** Cost of a network and the size of its file. */
 export interface FileCost extends Cost {
@@ -67,16 +67,20 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }));
   try {
     const asked = options.roundTo ?? (options.keep === undefined ? "auto" : 1);
-    const block = async (): Promise<number> =>
-      options.table === undefined
-        ? (await withEngine()).channelBlock
-        : (await readTable(options.table)).block;
-    const roundTo = asked === "auto" ? await block() : asked;
-    const cutter = createCutter(model, { ...options, roundTo });
-    const { keep, plan, network, time } = await reachTarget(cutter, options, withEngine);
+    let made: Promise<CutClock> | undefined;
+    const clock = (): Promise<CutClock> => (made ??= openClock(model, options, withEngine));
+    const { table } = options;
+    const own = async (): Promise<number> =>
+      table === undefined ? (await withEngine()).channelBlock : (await readTable(table)).block;
+    const block = asked === "auto" ? await own() : asked;
+    const notes = [...model.notes];
+    const { keep, plan, network, time } = await reachInBlocks(
+      asked === "auto" ? blocksToTry(block) : [block],
+      (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, clock),
+      notes,
+    );
     stopIfAborted(signal);
     const layers = fileLayers(model, plan);
-    const notes = [...model.notes];
     const isCut = plan.keep.includes(0);
     let comparison: Comparison | undefined;
     if (options.check !== false && isCut) {
@@ -94,8 +98,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     await writeWhole(options.out, bytes);
     if (options.planOut !== undefined)
       await writeJson(options.planOut, cutPlanFile({ ...plan, layers }, { keep, ...options }));
-    const isTimed = (options.targetMs ?? options.targetTime) !== undefined && options.table === undefined;
-    const runs = options.runs ?? (isTimed ? 50 : 0);
+    const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
     const latency =
       runs > 0 ? await measure(await withEngine(), model, { network, runs, signal }) : undefined;
     if (latency) notes.push(...missed(latency, options));
@@ -148,41 +151,6 @@ export function planRows(layers: readonly LayerPlan[]): readonly Readonly<Record
   }));
 }
 
-/** A target of time that the last measurement does not confirm. */
-function missed(
-  { before, after }: { readonly before: Latency; readonly after: Latency },
-  { targetMs, targetTime, table }: CutOptions,
-): string[] {
-  const limit = targetTime === undefined ? targetMs : targetTime * before.medianMs;
-  if (limit === undefined || table !== undefined || after.medianMs <= 1.05 * limit) return [];
-  return [
-    `measured again at the end: ${after.medianMs.toFixed(3)} ms, ${limit.toPrecision(4)} ms were asked for`,
-  ];
-}
-
-function scaled(latency: Latency, batch: number): Latency {
-  return { ...latency, medianMs: latency.medianMs * batch, p95Ms: latency.p95Ms * batch };
-}
-
-async function measure(
-  engine: Engine,
-  model: CuttableModel,
-  options: { readonly network: Network; readonly runs: number; readonly signal: AbortSignal | undefined },
-): Promise<{ before: Latency; after: Latency }> {
-  const batch = fixedBatch(model.network);
-  const measured = await profileModels(
-    engine,
-    [
-      { name: "before", network: boundAs({ model }, model.original) },
-      { name: "after", network: boundAs({ model }, options.network) },
-    ],
-    { runs: options.runs, batch, signal: options.signal },
-  );
-  const [before, after] = ["before", "after"].map((name) => measured.get(name));
-  if (before === undefined || after === undefined) throw new Error("a latency is missing");
-  return { before: scaled(before, batch), after: scaled(after, batch) };
-}
-
 /** The bytes of an ONNX file as they are; undefined for what only becomes one. */
 async function originalBytes(model: string): Promise<Uint8Array | undefined> {
   return model.toLowerCase().endsWith(".onnx") ? readBytes(model) : undefined;
@@ -206,42 +174,5 @@ function judge(comparison: Comparison | undefined, model: string, notes: string[
       `${model}: the cut network differs from the masked original by ${difference.toExponential(1)} of the output, at most ${tolerance} was needed`,
       { hint: "nothing was written; please report the model. --no-check writes it all the same" },
     );
-  }
-}
-
-const targets = {
-  keep: "--keep",
-  targetFlops: "--target-flops",
-  targetSize: "--target-size",
-  targetMs: "--target-ms",
-  targetTime: "--target-time",
-} as const;
-
-function checkOptions(options: CutOptions): void {
-  const keys = Object.keys(targets) as (keyof typeof targets)[];
-  const given = keys.filter((key) => options[key] !== undefined);
-  if (given.length !== 1) {
-    const found = given.length === 0 ? "no target" : given.map((key) => targets[key]).join(" and ");
-    throw new EtlError(
-      "usage",
-      `cut: ${found}, exactly one of ${Object.values(targets).join(", ")} was needed`,
-    );
-  }
-  for (const key of given) {
-    const value = options[key] ?? NaN;
-    const share = key === "keep" || key === "targetFlops" || key === "targetTime";
-    if (value > 0 && Number.isFinite(value) && (!share || value <= 1)) continue;
-    const needed = share ? "a share in (0, 1]" : "a positive number";
-    throw new EtlError("usage", `${targets[key]}: ${value}, ${needed} was needed`);
-  }
-  if (!options.out.toLowerCase().endsWith(".onnx"))
-    throw new EtlError("usage", `--out: ${options.out}, a name ending in .onnx was needed`);
-  const { roundTo = 1, runs = 1 } = options;
-  const counts = [["round-to", roundTo === "auto" ? 1 : roundTo] as const, ["runs", runs] as const];
-  for (const [name, value] of counts) {
-    if (!Number.isInteger(value) || value < 1) {
-      const needed = `${name === "round-to" ? "auto or " : ""}a whole number of at least 1`;
-      throw new EtlError("usage", `--${name}: ${value}, ${needed} was needed`);
-    }
   }
 }

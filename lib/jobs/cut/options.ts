@@ -1,4 +1,5 @@
-/** What a cut takes. */
+/** What `etl cut` is asked for. */
+import { EtlError } from "../../core/errors.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Device } from "../../engine/engine.ts";
 import type { Criterion } from "../../surgery/criteria.ts";
@@ -46,4 +47,42 @@ export interface CutOptions extends CutTarget {
   readonly threads?: number;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
+}
+
+const targets = {
+  keep: "--keep",
+  targetFlops: "--target-flops",
+  targetSize: "--target-size",
+  targetMs: "--target-ms",
+  targetTime: "--target-time",
+} as const;
+
+/** @throws EtlError `usage` for no target or several, and for what is no number */
+export function checkOptions(options: CutOptions): void {
+  const keys = Object.keys(targets) as (keyof typeof targets)[];
+  const given = keys.filter((key) => options[key] !== undefined);
+  if (given.length !== 1) {
+    const found = given.length === 0 ? "no target" : given.map((key) => targets[key]).join(" and ");
+    throw new EtlError(
+      "usage",
+      `cut: ${found}, exactly one of ${Object.values(targets).join(", ")} was needed`,
+    );
+  }
+  for (const key of given) {
+    const value = options[key] ?? NaN;
+    const share = key === "keep" || key === "targetFlops" || key === "targetTime";
+    if (value > 0 && Number.isFinite(value) && (!share || value <= 1)) continue;
+    const needed = share ? "a share in (0, 1]" : "a positive number";
+    throw new EtlError("usage", `${targets[key]}: ${value}, ${needed} was needed`);
+  }
+  if (!options.out.toLowerCase().endsWith(".onnx"))
+    throw new EtlError("usage", `--out: ${options.out}, a name ending in .onnx was needed`);
+  const { roundTo = 1, runs = 1 } = options;
+  const counts = [["round-to", roundTo === "auto" ? 1 : roundTo] as const, ["runs", runs] as const];
+  for (const [name, value] of counts) {
+    if (!Number.isInteger(value) || value < 1) {
+      const needed = `${name === "round-to" ? "auto or " : ""}a whole number of at least 1`;
+      throw new EtlError("usage", `--${name}: ${value}, ${needed} was needed`);
+    }
+  }
 }

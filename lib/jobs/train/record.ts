@@ -52,7 +52,7 @@ export async function recordOf(
         learningRate,
       },
     ],
-    notes: [...dataset.assumptions, ...start.notes],
+    notes: start.notes,
   };
 }
 

@@ -11,8 +11,9 @@ import { costOf } from "../../../lib/network/cost.ts";
 import { int64, type Network } from "../../../lib/network/network.ts";
 import { explainLayer, planModel } from "../../../lib/jobs/cut/plan.ts";
 import { compareWithMasked } from "../../../lib/jobs/cut/check.ts";
-import { cutModel, type CutOptions } from "../../../lib/jobs/cut/cut.ts";
+import { cutModel } from "../../../lib/jobs/cut/cut.ts";
 import { openCuttable } from "../../../lib/jobs/cut/model.ts";
+import type { CutOptions } from "../../../lib/jobs/cut/options.ts";
 import { workOf } from "../../../lib/latency/features.ts";
 import { openEngine } from "../../../lib/engine/open.ts";
 import { main } from "../../../bin/main.ts";
@@ -160,6 +161,19 @@ describe("cut: a model file, without data", function () {
     }
   });
 
+  it("takes narrower blocks, and says so, where the kernels' own are too wide for the target", async () => {
+    const s = sketch("narrow chain");
+    const a = s.relu(s.layer(s.input("input", ["n", 3, 16, 16]), "a", [3, 12]));
+    const b = s.relu(s.layer(a, "b", [12, 8]));
+    const model = await put("narrow.onnx", s.build([s.layer(b, "c", [8, 4])]));
+    const { result } = await call({ model, targetFlops: 0.5, roundTo: "auto" });
+    expect(result.after.macs / result.before.macs).to.be.within(0.3, 0.5);
+    expect(result.notes.join()).to.match(
+      /multiples of \d+ channels, .* too wide for the target: .* were kept/,
+    );
+    expect(await refused({ model, targetFlops: 0.01 })).to.match(/as little as it can/);
+  });
+
   it("reaches a file size in bytes, of the file itself", async () => {
     for (const target of [120_000, 40_000]) {
       const { result } = await call({ model: chain, targetSize: target, roundTo: 1 });
@@ -179,8 +193,8 @@ describe("cut: a model file, without data", function () {
   it("reaches a share of the time by another machine's table, in its blocks, without measuring here", async () => {
     const { network } = await openCuttable(chain);
     const work = [...workOf(network, 4)];
-    const macs = work.reduce((sum, [kind, amount]) => sum + (kind.startsWith("Conv") ? amount : 0), 0);
-    const rates = Object.fromEntries(work.map(([kind]) => [kind, kind.startsWith("Conv") ? 8 / macs : 0]));
+    const macs = work.reduce((sum, [kind, amount]) => sum + (kind.includes("Conv") ? amount : 0), 0);
+    const rates = Object.fromEntries(work.map(([kind]) => [kind, kind.includes("Conv") ? 8 / macs : 0]));
     const error = { median: 0, largest: 0 };
     const entries = [{ threads: 2, int8: false, wholeMs: 8, rates, error, networks: 24 }];
     const made = { schema: 1, network: "chain", cpu: "", engine: "", block: 4, batch: 1, entries };

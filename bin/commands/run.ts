@@ -10,7 +10,7 @@ import type { CrossvalOptions } from "../../lib/jobs/train/crossval.ts";
 import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { requiredText, text, type Command, type Context } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
-import { optionsOf, pruneOptions } from "../options.ts";
+import { optionsOf, pruneOptions, shown } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 import { showFolds } from "./crossval.ts";
 import { show as showTraining } from "./train.ts";
@@ -23,16 +23,22 @@ const harvestOptions = optionsOf(pruneTable, {
 export const pruneCommand: Command = {
   usage: "prune",
   describe: "The whole job: harvest, LASSO, cut, fine-tune, measure, report",
-  options: optionsOf(pruneTable),
+  options: {
+    ...optionsOf(pruneTable),
+    data: { ...shown(pruneTable.data), defaultDescription: "synthetic" },
+    out: { ...shown(pruneTable.out), demandOption: false, defaultDescription: "runs/TASK" },
+  },
   examples: [
-    ["etl prune --gamma 0.01 --task gender --data synthetic --out runs/first", "Try it with drawn faces"],
+    ["etl prune --gamma 0.01 --task gender", "Try it with drawn faces"],
     ["etl prune --gamma 0.1 --task gender --data ~/celeba --out runs/gender", "CelebA, a smaller network"],
     ["etl prune --target-flops 0.3 --task gender --data ~/celeba --out runs/third", "30 % of the MACs"],
     ["etl prune --task gender,age --data ~/utkface --out runs/both", "One trunk, a head for each task"],
   ],
   run: async (args, context) => {
     const { prune } = await import("../../lib/jobs/prune/prune.ts");
-    return finish(await prune(pruneOptions(args, context)), requiredText(args, "out"), context);
+    const { placed } = await import("../../lib/jobs/prune/place.ts");
+    const options = await placed(pruneOptions(args, context));
+    return finish(await prune(options), options.out, context);
   },
 };
 

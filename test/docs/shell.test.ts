@@ -38,7 +38,7 @@ describe("docs: shell", function () {
 
   it("knows a wrong call", () => {
     expect(problemOf(wordsOf("prune --task gender --data x --out y --gama 1"))).to.match(/--gama/);
-    expect(problemOf(wordsOf("prune --task gender --data x"))).to.match(/--out is missing/);
+    expect(problemOf(wordsOf("harvest --task gender --data x"))).to.match(/--out is missing/);
     expect(problemOf(wordsOf("prume"))).to.match(/prume/);
     expect(problemOf(wordsOf("plan --task a --data x --out y --rmse best"))).to.match(/best/);
     expect(problemOf(wordsOf("doctor now"))).to.match(/1 arguments/);

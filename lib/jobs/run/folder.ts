@@ -100,7 +100,7 @@ const placeOptions = new Set([
 const measuring = new Set(["int8", "evaluate", "profile", "responses", "report"]);
 
 /** What a configuration asks for otherwise than the one before, "gamma 0.2 (it has 0.1)". */
-function differences(
+export function differences(
   before: Readonly<Record<string, unknown>>,
   now: Readonly<Record<string, unknown>>,
 ): string[] {

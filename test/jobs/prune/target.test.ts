@@ -99,7 +99,7 @@ async function ratesOf(ms: number, block: number): Promise<Record<string, number
 const isLayer = (kind: string): boolean => !Object.values<string>(shared).includes(kind);
 
 describe("a run with a target", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let root: string;
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "etl-target-"));

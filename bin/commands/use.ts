@@ -225,6 +225,10 @@ export const exportCommand: Command = {
       describe: "File format (by the ending of --out: .onnx, or .json for tfjs)",
     },
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
+    for: {
+      choices: ["portable", "onnxruntime"] as const,
+      describe: "The graph: plain and folded, or what is faster in onnxruntime, measured (portable)",
+    },
   },
   examples: [
     ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
@@ -235,10 +239,13 @@ export const exportCommand: Command = {
   ],
   run: async (args, context) => {
     const format = text(args, "format") as ModelFormat | undefined;
-    const { writeModel } = await import("../../lib/backbones/write-model.ts");
-    const { openModel } = await import("../../lib/jobs/run/model.ts");
-    const { network } = await openModel(requiredText(args, "model"));
-    const written = await writeModel(network, requiredText(args, "out"), format);
+    const { exportModel } = await import("../../lib/jobs/use/export.ts");
+    const written = await exportModel(requiredText(args, "model"), {
+      ...service(context),
+      out: requiredText(args, "out"),
+      format,
+      exportFor: text(args, "for") as "portable" | "onnxruntime" | undefined,
+    });
     context.print(`${written.file}: ${count(written.bytes)} bytes`);
     return written;
   },

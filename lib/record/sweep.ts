@@ -59,7 +59,18 @@ export const plainKeys: ReadonlySet<string> = new Set([
     "weights",
     "command",
   ],
-  ...["gamma", "targetFlops", "targetSize", "targetMs", "minAccuracy", "seed", "controls"],
+  ...[
+    "gamma",
+    "targetFlops",
+    "targetSize",
+    "targetMs",
+    "targetTime",
+    "minAccuracy",
+    "table",
+    "seed",
+    "controls",
+  ],
+  ...["int8", "int8For", "int8Tolerance"],
   ...["threads", "engine", "device", "runs", "withImages"],
 ]);
 

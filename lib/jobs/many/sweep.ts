@@ -19,7 +19,7 @@ import { fingerprint, readRunState } from "../run/state.ts";
 /** Options of every run of a sweep. */
 type Shared = Omit<
   PruneOptions,
-  "task" | "data" | "out" | "gamma" | "targetFlops" | "targetSize" | "targetMs" | "minAccuracy"
+  "task" | "data" | "out" | "gamma" | "targetFlops" | "targetSize" | "targetMs" | "targetTime" | "minAccuracy"
 >;
 
 export interface SweepOptions extends Shared {

@@ -1,0 +1,66 @@
+/** PRelu as what kernels in blocks of channels can compute: they know Relu and depthwise convolutions, not PRelu. */
+import { float32, sizeOf, type Network, type Node, type Parameter } from "./network.ts";
+import { inferShapes } from "./shapes/infer.ts";
+
+/**
+ * Every PRelu over maps with one slope a channel becomes slope x + (1 - slope) Relu(x), both products depthwise 1x1 convolutions.
+ * The function stays; runtimes that leave their blocked layout for a PRelu no longer do.
+ */
+export function splitPRelu(network: Network): Network {
+  const shapes = inferShapes(network, { batch: 1 });
+  const parameters = new Map(network.parameters);
+  const taken = new Set([
+    ...parameters.keys(),
+    ...network.nodes.flatMap(({ name, outputs }) => [name, ...outputs]),
+  ]);
+  const fresh = (label: string): string => {
+    let name = label;
+    for (let i = 2; taken.has(name); i++) name = `${label}_${i}`;
+    taken.add(name);
+    return name;
+  };
+  const nodes = network.nodes.flatMap((node): Node[] => {
+    const [x = "", slopeName = ""] = node.inputs;
+    const channels = shapes.get(x)?.[1] ?? 0;
+    const slope = perChannel(network.parameters.get(slopeName), channels);
+    if (node.op !== "PRelu" || node.domain !== "" || shapes.get(x)?.length !== 4 || slope === undefined)
+      return [node];
+    const product = (from: string, output: string, factors: Float32Array): Node => {
+      const weight = fresh(`${output}.weight`);
+      parameters.set(weight, float32([channels, 1, 1, 1], factors));
+      const attributes = {
+        kernel_shape: { type: "ints", value: [1, 1] },
+        group: { type: "int", value: channels },
+      } as const;
+      return { name: output, op: "Conv", domain: "", inputs: [from, weight], outputs: [output], attributes };
+    };
+    const plain = (op: string, inputs: string[], output: string): Node => ({
+      ...{ name: output, op, domain: "", inputs, outputs: [output], attributes: {} },
+    });
+    const [part, positive, other] = ["slope", "relu", "rest"].map((name) => fresh(`${node.name}.${name}`));
+    return [
+      product(x, part, slope),
+      plain("Relu", [x], positive),
+      product(
+        positive,
+        other,
+        slope.map((s) => 1 - s),
+      ),
+      { ...plain("Add", [part, other], node.outputs[0]), name: node.name },
+    ];
+  });
+  const used = new Set([
+    ...nodes.flatMap(({ inputs }) => inputs),
+    ...network.outputs.map(({ name }) => name),
+  ]);
+  return { ...network, nodes, parameters: new Map([...parameters].filter(([name]) => used.has(name))) };
+}
+
+/** Slopes of the channels of an NCHW map; undefined where they are not one a channel, or one for all. */
+function perChannel(slope: Parameter | undefined, channels: number): Float32Array | undefined {
+  if (!(slope?.data instanceof Float32Array)) return undefined;
+  if (sizeOf(slope.shape) === 1) return new Float32Array(channels).fill(slope.data[0]);
+  const [first = 0, ...rest] = slope.shape.slice(-3);
+  const isEach = slope.shape.length >= 3 && first === channels && rest.every((size) => size === 1);
+  return isEach && slope.data.length === channels ? slope.data : undefined;
+}

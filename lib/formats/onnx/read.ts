@@ -1,6 +1,7 @@
 /** ONNX bytes -> network: every claim of the file is checked before it is believed. */
 import { EtlError, messageOf } from "../../core/errors.ts";
 import type { Attribute, Dim, Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
+import { follow } from "../../network/open/follow.ts";
 import { propagate } from "../../network/shapes/infer.ts";
 import { sortNodes } from "./graph.ts";
 import { needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./opset.ts";
@@ -304,7 +305,7 @@ function upgradeAll(network: Network, opset: number, reading: Reading): Node[] {
   return nodes.flatMap((node) => (needsRank.has(node.op) ? upgradeNode(node, { ...upgrade, rank }) : [node]));
 }
 
-/** One size for every named dimension: enough to learn ranks, and at two sizes which dimensions are fixed. */
+/** One size for every named dimension: enough to learn ranks. */
 const anySize = (network: Network, size = 64): Record<string, number> =>
   Object.fromEntries(
     network.inputs.flatMap(({ shape }) =>
@@ -312,15 +313,23 @@ const anySize = (network: Network, size = 64): Record<string, number> =>
     ),
   );
 
-/** Declared outputs; where the file gives no shape, the inferred one. */
+/** Declared outputs; where the file gives no shape, the inferred one, open where it depends on what the inputs leave open. */
 function readOutputs(graph: RawGraph, network: Network, reading: Reading): ValueInfo[] {
-  const open = graph.outputs.some(({ shape }) => shape === undefined);
-  const [small, large] = (open ? [64, 96] : []).map(
-    (size) => propagate(network, { onError: "skip", bindings: anySize(network, size) }).shapes,
-  );
+  const isOpen = graph.outputs.some(({ shape }) => shape === undefined);
+  const sized = isOpen
+    ? propagate(network, { onError: "skip", bindings: anySize(network) }).shapes
+    : undefined;
+  const followed = isOpen ? follow(network, { largest: 1024 }).shapes : undefined;
   return graph.outputs.map((value) => {
-    const other = large?.get(value.name);
-    const inferred = small?.get(value.name)?.map((dim, axis) => (dim === other?.[axis] ? dim : undefined));
+    const known = followed?.get(value.name);
+    const rank = (known ?? sized?.get(value.name))?.length;
+    const inferred =
+      rank === undefined
+        ? undefined
+        : Array.from({ length: rank }, (_, axis) => {
+            const dim = known?.[axis];
+            return typeof dim === "number" ? dim : undefined;
+          });
     return readValueInfo({ ...value, shape: value.shape ?? inferred }, "output", reading);
   });
 }

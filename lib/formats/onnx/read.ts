@@ -6,7 +6,7 @@ import { propagate } from "../../network/shapes/infer.ts";
 import { sortNodes } from "./graph.ts";
 import { needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./opset.ts";
 import { readModelProto, type RawAttribute, type RawGraph, type RawNode, type RawValue } from "./proto.ts";
-import { dataTypeName, elementTypeOf, toParameter, type TensorContext } from "./tensor.ts";
+import { dataTypeName, elementTypeOf, halfOf, toParameter, type TensorContext } from "./tensor.ts";
 
 /** The newest operator set whose operators are known to mean what this program thinks they mean. */
 const NEWEST_OPSET = 26;
@@ -71,6 +71,15 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
     nodes: sortNodes(nodes, context),
     parameters: reading.parameters,
     metadata: Object.fromEntries(model.metadata),
+    file: {
+      opset,
+      irVersion: model.irVersion,
+      domains: Object.fromEntries([...model.opsets].filter(([domain]) => domain !== "")),
+      producer: model.producer,
+      domain: model.domain,
+      modelVersion: model.version,
+      docs: [model.doc, graph.doc],
+    },
   };
   const upgraded =
     opset < TARGET_OPSET ? { ...network, nodes: upgradeAll(network, opset, reading) } : network;
@@ -113,7 +122,13 @@ function readValueInfo(value: RawValue, kind: "input" | "output", reading: Readi
     });
   }
   reading.values.add(value.name);
-  return { name: value.name, type, shape: value.shape.map((dim, axis) => dimension(dim, value.name, axis)) };
+  const half = halfOf(value.elementType);
+  return {
+    name: value.name,
+    type,
+    shape: value.shape.map((dim, axis) => dimension(dim, value.name, axis)),
+    ...(half !== undefined && { stored: half }),
+  };
 }
 
 /** An unknown dimension gets a name: `batch` in front, after its value and axis elsewhere. */
@@ -209,11 +224,11 @@ function readNode(raw: RawNode, name: string, place: string, reading: Reading): 
   };
 }
 
-/** Weights of half precision are read as float32, so a cast to half precision becomes a cast to float32. */
+/** Weights of half precision are read as float32, so a cast to half precision becomes a cast to float32 that remembers it. */
 function narrowed(name: string, attribute: Attribute): Attribute {
   const isType = name === "to" || name === "dtype";
-  const isHalf = attribute.type === "int" && (attribute.value === 10 || attribute.value === 16);
-  return isType && isHalf ? { type: "int", value: 1 } : attribute;
+  const half = isType && attribute.type === "int" ? halfOf(attribute.value) : undefined;
+  return half === undefined ? attribute : { type: "int", value: 1, stored: half };
 }
 
 /** The shortest decimal that is the same float32: 0.2, not 0.20000000298. */

@@ -11,6 +11,7 @@ import {
   type Parameter,
   type Tensor,
 } from "../../network/network.ts";
+import { asSingle } from "../../network/single.ts";
 import { operatorsWhere } from "../../network/operators/facts.ts";
 import type { LayerPlan } from "../../surgery/plan.ts";
 import { layersOf, type Assumed } from "./model.ts";
@@ -99,9 +100,10 @@ interface Comparing {
  */
 export async function compareWithMasked(
   engine: Engine,
-  original: Network,
-  { cut, layers, assumed, seed }: Comparing,
+  file: Network,
+  { cut: cutFile, layers, assumed, seed }: Comparing,
 ): Promise<Comparison | undefined> {
+  const [original, cut] = [asSingle(file), asSingle(cutFile)];
   const outputs = comparable(original, cut);
   const masked = maskedNetwork(original, layers);
   const at = async (where: Assumed): Promise<Comparison | undefined> => {

@@ -6,8 +6,7 @@ import { silent, type Progress } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
 import type { Device, Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
-import { profileModels } from "../../evaluate/profile.ts";
-import { writeOnnx } from "../../formats/onnx/write.ts";
+import { writeLike } from "../../formats/onnx/like.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
 import { criterionScores, selectByCriterion, type Criterion } from "../../surgery/criteria.ts";
@@ -15,6 +14,7 @@ import { fillBlocks } from "../../surgery/fill.ts";
 import { planSurgery, type LayerPlan, type Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
 import { largestKeep, reached } from "./search.ts";
+import { boundAs, measure, timed } from "./time.ts";
 import { fileLayers, openCuttable, withFileShapes, type CuttableModel, type Size } from "./model.ts";
 
 /** How much is to be left: exactly one of these. */
@@ -128,7 +128,9 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }
     if (!isCut) notes.push(nothingCut(options.model, layers));
     const whole = isCut ? undefined : await originalBytes(options.model);
-    const bytes = whole ?? writeOnnx(network);
+    const written = whole === undefined ? writeLike(network) : { bytes: whole, notes: [] };
+    const { bytes } = written;
+    notes.push(...written.notes);
     await writeWhole(options.out, bytes);
     if (options.planOut !== undefined)
       await writeJson(options.planOut, cutPlanFile({ ...plan, layers }, { keep, ...options }));
@@ -190,7 +192,7 @@ export function planRows(layers: readonly LayerPlan[]): readonly Readonly<Record
 
 /** Size of a network as an ONNX file. */
 function fileBytes(network: Network): number {
-  return writeOnnx(network).length;
+  return writeLike(network).bytes.length;
 }
 
 function stopIfAborted(signal: AbortSignal | undefined): void {
@@ -261,7 +263,7 @@ async function reachTarget(
   let done = 0;
   const milliseconds = async (share: number): Promise<number> => {
     stopIfAborted(signal);
-    const ms = await timed(engine, boundAs(cutter, cutter.cutAt(share).network), 10);
+    const ms = await timed(engine, boundAs(cutter.model, cutter.cutAt(share).network), 10);
     progress.update(++done, `keep ${share.toFixed(3)}: ${ms.toFixed(2)} ms`);
     return ms;
   };
@@ -283,51 +285,6 @@ async function cutForSize(cutter: Cutter, target: number): Promise<Cut> {
     if (size <= target) return cut;
     extra += size - target + round * 1024;
   }
-}
-
-/** The network with the sizes that were assumed for open dimensions, so that it can be timed. */
-function boundAs({ model }: Pick<Cutter, "model">, network: Network): Network {
-  return { ...network, inputs: model.network.inputs, outputs: model.network.outputs };
-}
-
-/** The lowest of three medians: what else the machine does makes a network slower, never faster. */
-async function timed(engine: Engine, network: Network, runs: number): Promise<number> {
-  const batch = fixedBatch(network);
-  let best = Infinity;
-  for (let round = 0; round < 3; round++) {
-    const measured = await profileModels(engine, [{ name: "cut", network }], { runs, batch });
-    best = Math.min(best, (measured.get("cut")?.medianMs ?? Infinity) * batch);
-  }
-  return best;
-}
-
-/** A file for a fixed batch is timed with it; the time is that of one run. */
-function fixedBatch(network: Network): number {
-  const first = network.inputs[0]?.shape[0];
-  return typeof first === "number" ? first : 1;
-}
-
-function scaled(latency: Latency, batch: number): Latency {
-  return { ...latency, medianMs: latency.medianMs * batch, p95Ms: latency.p95Ms * batch };
-}
-
-async function measure(
-  engine: Engine,
-  model: CuttableModel,
-  options: { readonly network: Network; readonly runs: number; readonly signal: AbortSignal | undefined },
-): Promise<{ before: Latency; after: Latency }> {
-  const batch = fixedBatch(model.network);
-  const measured = await profileModels(
-    engine,
-    [
-      { name: "before", network: boundAs({ model }, model.original) },
-      { name: "after", network: boundAs({ model }, options.network) },
-    ],
-    { runs: options.runs, batch, signal: options.signal },
-  );
-  const [before, after] = ["before", "after"].map((name) => measured.get(name));
-  if (before === undefined || after === undefined) throw new Error("a latency is missing");
-  return { before: scaled(before, batch), after: scaled(after, batch) };
 }
 
 /** The bytes of an ONNX file as they are; undefined for what only becomes one. */

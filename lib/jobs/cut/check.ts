@@ -14,7 +14,8 @@ import {
 import { asSingle } from "../../network/single.ts";
 import { operatorsWhere } from "../../network/operators/facts.ts";
 import type { LayerPlan } from "../../surgery/plan.ts";
-import { layersOf, type Assumed } from "./model.ts";
+import type { Assumed } from "../../network/fit.ts";
+import { layersOf } from "./model.ts";
 
 /** Largest difference that is taken for rounding, as a share of the largest output. */
 export const tolerance = 1e-4;

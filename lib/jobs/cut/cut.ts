@@ -7,6 +7,7 @@ import type { Latency } from "../../record/record.ts";
 import type { Device, Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { writeLike } from "../../formats/onnx/like.ts";
+import type { PictureSize } from "../../network/fit.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
 import { criterionScores, selectByCriterion, type Criterion } from "../../surgery/criteria.ts";
@@ -15,7 +16,7 @@ import { planSurgery, type LayerPlan, type Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
 import { largestKeep, reached } from "./search.ts";
 import { boundAs, measure, timed } from "./time.ts";
-import { fileLayers, openCuttable, withFileShapes, type CuttableModel, type Size } from "./model.ts";
+import { fileLayers, openCuttable, withFileShapes, type CuttableModel } from "./model.ts";
 
 /** How much is to be left: exactly one of these. */
 export interface CutTarget {
@@ -45,7 +46,7 @@ export interface CutOptions extends CutTarget {
   readonly roundTo?: number | "auto";
   readonly seed?: number;
   /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
-  readonly size?: Size;
+  readonly size?: PictureSize;
   /** Compare the result with the masked original before it is written. Default true. */
   readonly check?: boolean;
   /** Timed runs of original and result; default: 50 with `targetMs`, else none. */

@@ -116,10 +116,14 @@ const split: OpenRule = (op) => {
   const whole = x[at] ?? 0;
   const parts = hasInput(op, 1) ? op.table(1) : undefined;
   if (hasInput(op, 1) && parts === undefined) return undefined;
-  const equal = sizes.exact(whole, node.outputs.length);
-  return node.outputs.map((_, i) =>
-    x.with(at, parts?.[i] ?? equal ?? sizes.unknown(`part ${i} of ${keyOf(whole)}`, "count")),
-  );
+  const count = node.outputs.length;
+  const equal = (i: number): Size => {
+    if (typeof whole !== "number")
+      return sizes.exact(whole, count) ?? sizes.unknown(`part ${i} of ${count} of ${keyOf(whole)}`, "count");
+    const part = Math.ceil(whole / count);
+    return Math.max(0, Math.min(part, whole - i * part));
+  };
+  return node.outputs.map((_, i) => x.with(at, parts?.[i] ?? equal(i)));
 };
 
 /** An end that stands for "to the end". */

@@ -16,6 +16,12 @@ function slid(op: OpenNode, spatial: readonly Size[], kernel: readonly Size[]): 
     if (auto.startsWith("SAME")) return sizes.floorDivide(sizes.add(size, stride - 1), stride);
     const padded = auto === "VALID" ? 0 : (pads[i] ?? 0) + (pads[i + spatial.length] ?? 0);
     const extent = typeof window === "number" ? (window - 1) * (dilations[i] ?? 1) + 1 : undefined;
+    if (extent !== undefined && ceil && typeof size === "number") {
+      const count = Math.ceil((size + padded - extent) / stride) + 1;
+      // The last window must start inside the input or its front padding.
+      const front = auto === "VALID" ? 0 : (pads[i] ?? 0);
+      return (count - 1) * stride >= size + front ? count - 1 : count;
+    }
     if (extent === undefined || ceil) {
       const how = [keyOf(size), keyOf(window), stride, dilations[i] ?? 1, pads[i] ?? 0, padded].join(" ");
       return sizes.unknown(`window ${how}`, "count");

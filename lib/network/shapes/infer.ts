@@ -165,23 +165,3 @@ export function toConstant(parameter: Parameter): Constant {
   const values = Array.from(parameter.data as ArrayLike<number | bigint>, Number);
   return { type: parameter.type, shape: parameter.shape, values };
 }
-
-/**
- * The shape of every value with the batch left open: a dimension that is the batch gets its name (the name of the
- * first input's first dimension), one that depends on it in another way a name of its own. Found by inferring twice.
- */
-export function symbolicShapes(network: Network, bindings: Bindings = {}): Map<string, readonly Dim[]> {
-  const first = network.inputs[0]?.shape[0];
-  const batch = typeof first === "string" ? first : "batch";
-  const [small, large] = [3, 5];
-  const bound = (size: number): Bindings => ({ ...bindings, [batch]: size, batch: size });
-  const a = inferShapes(network, bound(small));
-  const b = inferShapes(network, bound(large));
-  const named = (value: string, shape: Shape): Dim[] =>
-    shape.map((dim, axis) => {
-      const other = b.get(value)?.[axis];
-      if (dim === other) return dim;
-      return dim === small && other === large ? batch : `${value}.${axis}`;
-    });
-  return new Map([...a].map(([value, shape]) => [value, named(value, shape)]));
-}

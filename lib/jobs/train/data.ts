@@ -2,7 +2,6 @@
 import type { Preprocessing, Task } from "../../core/artifacts.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRandom } from "../../core/random.ts";
-import { asAgeGroups } from "../../data/age-groups.ts";
 import type { Dataset, Item } from "../../data/dataset.ts";
 import { commonItems } from "../../data/joint.ts";
 import { openDataset, readTable } from "../../data/open.ts";
@@ -40,7 +39,7 @@ export async function openTrainData(
   options: { readonly landmarks: boolean; readonly progress?: Progress | undefined },
 ): Promise<TrainData> {
   const progress = options.progress ?? silent;
-  const [main, ...others] = await openTasks(config, options.landmarks);
+  const [main, ...others] = await openTasks(config, options.landmarks, progress);
   // Folds take the place of the parts.
   const crossed = config.command === "crossval";
   const said = main.assumptions.filter((text) => !crossed || !text.startsWith("split:"));
@@ -64,14 +63,17 @@ export async function openTrainData(
 }
 
 /** One data set for every task, of the same folder. */
-async function openTasks(config: TrainConfig, landmarks: boolean): Promise<[Dataset, ...Dataset[]]> {
+async function openTasks(
+  config: TrainConfig,
+  landmarks: boolean,
+  progress: Progress,
+): Promise<[Dataset, ...Dataset[]]> {
   const table = await readTable(config.data);
   const has = (name: string): boolean => table.columns.some((column) => column.toLowerCase() === name);
   const open = async (task: string, label?: string): Promise<Dataset> => {
-    const groups = task === "age-group" && !has("age_group") && !has("age-group") && has("age");
     const dataset = await openDataset({
       data: config.data,
-      task: groups ? "age" : task,
+      task,
       seed: config.seed,
       valFraction: config.valFraction,
       strict: config.strict,
@@ -79,7 +81,8 @@ async function openTasks(config: TrainConfig, landmarks: boolean): Promise<[Data
       ...(config.crop === undefined ? {} : { crop: config.crop }),
       ...(config.limit === undefined ? {} : { limit: config.limit }),
     });
-    return groups ? asAgeGroups(dataset) : dataset;
+    for (const warning of dataset.warnings ?? []) progress.warn(warning);
+    return dataset;
   };
   const [first, ...more] = tasksOf(config);
   const opened: [Dataset, ...Dataset[]] = [await open(first, config.label)];

@@ -25,6 +25,7 @@ import { openSetup, type TrainSetup } from "./setup.ts";
 export interface OtherTask {
   readonly task: string;
   readonly test: Metrics;
+  readonly validation: Metrics;
 }
 
 /** `metrics.json` of a training run, and the object behind `--json`. */
@@ -136,12 +137,12 @@ function settings({ config, architecture }: TrainSetup): object {
 
 type Trained = Training & {
   readonly network: Network;
-  /** All outputs, training units: for the tasks beside the main one. */
+  /** All outputs, training units: what is measured, with thresholds and without. */
   readonly raw: Network;
   readonly heads: readonly TrainedHead[];
 };
 
-/** Trains (or reads back). Leaves `model.onnx`, `outputs.onnx` (all heads, as trained) and `history.json`. */
+/** Trains (or reads back). Leaves `model.onnx`, `outputs.onnx` (the same in training units) and `history.json`. */
 async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
   const { folder, data, start, progress, architecture } = run;
   const [checkpoint, states] = ["checkpoints/training.safetensors", "checkpoints/states.json"];
@@ -156,9 +157,9 @@ async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
       const thresholds = thresholdsOf(heads[0], training.states[training.bestEpoch]);
       const provenance = provenanceOf(run);
       const crop = data.dataset.crop;
-      const finished = finishedNetwork(network, heads[0], { thresholds, crop, provenance });
-      await writeWhole(folder.file("model.onnx"), writeOnnx(finished));
+      const finished = finishedNetwork(network, heads, { thresholds, crop, provenance });
       await writeWhole(folder.file("outputs.onnx"), writeOnnx(network));
+      await writeWhole(folder.file("model.onnx"), writeOnnx(finished));
       await writeJson(folder.file("history.json"), { trained: training });
     },
   });
@@ -199,7 +200,7 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
       });
       const validation = await measureHeads(run, trained.raw, {
         rows: data.rows.val,
-        heads: trained.heads.slice(0, 1),
+        heads: trained.heads,
         state,
       });
       const [main, ...others] = test;
@@ -208,7 +209,11 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
         validation: validation[0].metrics,
         ...(main.labels === undefined ? {} : { labels: main.labels }),
         ...(main.atZero === undefined ? {} : { atZero: main.atZero }),
-        others: others.map(({ task, metrics }) => ({ task, test: metrics })),
+        others: others.map(({ task, metrics }, k) => ({
+          task,
+          test: metrics,
+          validation: validation[k + 1].metrics,
+        })),
       } satisfies Evaluation);
       progress.finish(`${(100 * main.metrics.accuracy).toFixed(2)} % of ${main.metrics.n}`);
     },

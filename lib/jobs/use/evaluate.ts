@@ -106,6 +106,7 @@ async function evaluateTask(
     ...(task.classes.length > 0 ? { classes: task.classes } : {}),
   });
   for (const assumption of dataset.assumptions) progress.note(assumption);
+  for (const warning of dataset.warnings ?? []) progress.warn(warning);
   const store = await prepareImages(dataset, model.preprocessing, {
     progress,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads, strict: options.strict }),

@@ -158,7 +158,10 @@ export const profileCommand: Command = {
   options: {
     runs: { type: "number", describe: "Timed runs per model (50)" },
     batch: { type: "number", describe: "Pictures per run (1)" },
-    formulas: { type: "boolean", describe: "Where the MACs of every convolution come from" },
+    formulas: {
+      type: "boolean",
+      describe: "Where the MACs come from: every convolution, and the papers' ways to count",
+    },
   },
   examples: [["etl profile runs/gender runs/gender/baseline.onnx", "Pruned and baseline, interleaved"]],
   run: async (args, context) => {
@@ -192,7 +195,7 @@ export const profileCommand: Command = {
 /** Convolutions with their formulas, and what separating saves. */
 async function explainCost(model: string, context: Context): Promise<void> {
   const { openModel } = await import("../../lib/jobs/run/model.ts");
-  const { convolutionCosts, separableCosts } = await import("../../lib/network/formulas.ts");
+  const { convolutionCosts, paperCost, separableCosts } = await import("../../lib/network/formulas.ts");
   const { network } = await openModel(model);
   const rows = convolutionCosts(network).map(
     ({ name, kind, kernel, inputs, outputs, map, formula, macs }) => [
@@ -208,6 +211,10 @@ async function explainCost(model: string, context: Context): Promise<void> {
   );
   context.print(`${model}: D_K kernel, M inputs, N outputs, D_F output map`);
   context.print(table(["convolution", "kind", "D_K", "M", "N", "D_F", "MACs =", "MACs"], rows));
+  const { weights, flops, bytes } = paperCost(network);
+  context.print(
+    `as ETL's Table 1 counts (weights of the convolutions x height x width of the picture, poolings ignored; size: these weights alone): ${flops.toExponential(2)} FLOPS, ${bytes.toExponential(2)} bytes, ${count(weights)} weights`,
+  );
   const separable = separableCosts(network);
   const sum = (key: "macs" | "standardMacs"): number => separable.reduce((all, one) => all + one[key], 0);
   if (separable.length === 0) return;

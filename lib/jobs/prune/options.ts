@@ -1,5 +1,6 @@
 /** Every option of `prune`: its type, its flag, help, default and check. */
 import type { GroupSelect, RmseKind, Scaling } from "../../core/artifacts.ts";
+import type { HeadPlace } from "../../backbones/backbone.ts";
 import {
   atLeastZero,
   belowOne,
@@ -28,6 +29,11 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly backbone?: string;
   /** Weight file of the backbone, where it does not bring its own. */
   readonly weights?: string;
+  /**
+   * Where the heads go: `task` on the averages of the last convolution (ETL: what lies behind leaves), `features` on the
+   * backbone's own features. Default: the backbone's own, `task` for vggface.
+   */
+  readonly head?: HeadPlace;
   /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). @defaultValue 0.01 */
   readonly gamma?: number;
   /** Instead of gamma: share of the baseline's MACs that is left at most, in (0, 1]. */
@@ -115,6 +121,14 @@ export const pruneTable = {
     default: "face-resnet",
   },
   weights: { flag: "weights", kind: "text", group: "Network", describe: "Weight file of the backbone" },
+  head: {
+    flag: "head",
+    kind: "text",
+    group: "Network",
+    describe: "Heads on the averages of the last convolution, or on the backbone's features",
+    choices: ["task", "features"],
+    otherwise: "task for vggface, else features",
+  },
   gamma: {
     flag: "gamma",
     kind: "number",
@@ -202,7 +216,7 @@ export const pruneTable = {
     kind: "text",
     group: "Surgery",
     describe: "Scaling of kept filters (ETL, eq. 5)",
-    choices: ["paper", "compensated", "none"],
+    choices: ["paper", "paper-bias", "compensated", "none"],
     default: "none",
     variant: true,
   },

@@ -1,6 +1,6 @@
 /** Commands that use a model: predict, evaluate, verify, profile, export. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { modelFormats, type ModelFormat } from "../../lib/formats/names.ts";
+import { exportFormats } from "../../lib/formats/names.ts";
 import type { Answer } from "../../lib/jobs/use/predict.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
@@ -230,24 +230,32 @@ export const exportCommand: Command = {
   positionals: modelPositional,
   options: {
     format: {
-      choices: modelFormats,
-      describe: "File format (by the ending of --out: .onnx, or .json for tfjs)",
+      choices: exportFormats,
+      describe:
+        "File format (by the ending of --out: .onnx, .json for tfjs, .safetensors for the weights alone)",
     },
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
   },
   examples: [
     ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
+    ["etl export runs/small --out small.safetensors", "The weights alone, as PyTorch calls them"],
     [
       "etl export runs/gender --format tfjs --out web/gender",
       "model.json for tf.loadLayersModel in a browser",
     ],
   ],
   run: async (args, context) => {
-    const format = text(args, "format") as ModelFormat | undefined;
-    const { writeModel } = await import("../../lib/backbones/write-model.ts");
+    const format = text(args, "format") as (typeof exportFormats)[number] | undefined;
+    const { writeModel, writeWeights } = await import("../../lib/backbones/write-model.ts");
+    const { readModel } = await import("../../lib/backbones/read-model.ts");
     const { openModel } = await import("../../lib/jobs/run/model.ts");
-    const { network } = await openModel(requiredText(args, "model"));
-    const written = await writeModel(network, requiredText(args, "out"), format);
+    const out = requiredText(args, "out");
+    const { network, path } = await openModel(requiredText(args, "model"));
+    const alone = format === "safetensors" || (format === undefined && out.endsWith(".safetensors"));
+    // Weights go on as they are stored, with batch norm: a training can begin with them.
+    const written = alone
+      ? await writeWeights(path === undefined ? network : await readModel(path), out)
+      : await writeModel(network, out, format);
     context.print(`${written.file}: ${count(written.bytes)} bytes`);
     return written;
   },

@@ -5,14 +5,13 @@ import { predictionName } from "../../backbones/head.ts";
 import { initialise } from "../../backbones/initialise.ts";
 import type { Architecture } from "../../backbones/nets/light.ts";
 import { describe, preprocessingOf } from "../../backbones/metadata.ts";
-import { readWeights, withPlainNames, assignWeights } from "../../backbones/weights.ts";
 import { float32, type Network } from "../../network/network.ts";
-import { subnetwork } from "../../network/subnetwork.ts";
 import { withCrop } from "../run/model.ts";
 import { affineOutput } from "../run/units.ts";
 import type { TargetTable } from "./data.ts";
 import { headsOf, type TrainedHead } from "./heads.ts";
 import type { TrainConfig } from "./options.ts";
+import { withWeights } from "./weights.ts";
 
 /** A network that is about to be trained, and what the user should know of its weights. */
 export interface StartingNetwork {
@@ -21,7 +20,7 @@ export interface StartingNetwork {
   readonly notes: readonly string[];
 }
 
-/** Builds an architecture for some tasks; the trunk's weights come from `config.weights`, everything else is drawn by seed. */
+/** Builds an architecture for some tasks; weights come from `config.weights` as far as they fit, the others are drawn by seed. */
 export async function startingNetwork(
   config: TrainConfig,
   architecture: Architecture,
@@ -44,7 +43,8 @@ export async function startingNetwork(
     const note = `${architecture.name}: random weights (seed ${seed}), nothing is pretrained`;
     return { network: fresh, preprocessing, notes: [note] };
   }
-  const { network, note } = await withTrunkWeights(fresh, architecture.trunk, weights);
+  const tasks = tables.map(({ task }) => task);
+  const { network, note } = await withWeights(fresh, weights, { trunk: architecture.trunk, tasks });
   return { network, preprocessing, notes: [note] };
 }
 
@@ -71,31 +71,6 @@ function withQuietLayers(network: Network): Network {
       );
   }
   return { ...network, parameters };
-}
-
-/** The network with the weights of its trunk from a file; tensors of the file that the trunk has no place for are left. */
-async function withTrunkWeights(
-  network: Network,
-  trunk: string,
-  path: string,
-): Promise<{ network: Network; note: string }> {
-  const read = withPlainNames(await readWeights(path));
-  const part = subnetwork(network, [trunk]);
-  const wanted = new Set([...part.parameters.keys()].flatMap((name) => [name, ...torchNames(name)]));
-  const own = new Map([...read].filter(([name]) => wanted.has(name)));
-  const filled = assignWeights(part, own, path);
-  const parameters = new Map([...network.parameters, ...filled.parameters]);
-  const left = read.size - own.size;
-  const note = `weights: ${own.size} tensors of ${path} fill everything up to ${trunk}, ${left} are not used; the head is fresh`;
-  return { network: { ...network, parameters }, note };
-}
-
-/** PyTorch's names of batch norm's parameters. */
-function torchNames(name: string): string[] {
-  const endings = { ".scale": ".weight", ".mean": ".running_mean", ".variance": ".running_var" };
-  return Object.entries(endings).flatMap(([ours, theirs]) =>
-    name.endsWith(ours) ? [name.slice(0, -ours.length) + theirs] : [],
-  );
 }
 
 /**

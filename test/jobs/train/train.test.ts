@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { writeSafetensors } from "../../../lib/formats/safetensors.ts";
 import { buildMobilenetV1 } from "../../../lib/backbones/nets/mobilenet-v1.ts";
 import { architectures } from "../../../lib/backbones/nets/light.ts";
+import { writeWeights } from "../../../lib/backbones/write-model.ts";
 import { initialise } from "../../../lib/backbones/initialise.ts";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { readBytes } from "../../../lib/core/files.ts";
@@ -106,7 +107,13 @@ describe("train, on drawn faces", function () {
   it("numbers are learned in units of their spread and come out in years", async () => {
     const out = join(root, "age");
     const wide = { ...options, out, arch: "shufflenet-v2", width: 0.5, task: "age" } as const;
-    const result = await train({ ...wide, thresholds: "fixed", lossWeights: "equal", positiveWeight: false });
+    const result = await train({
+      ...wide,
+      thresholds: "fixed",
+      thresholdRate: 0.01,
+      lossWeights: "equal",
+      positiveWeight: false,
+    });
     expect(await evaluated(out)).to.equal(result.trained.accuracy);
   });
 
@@ -173,6 +180,36 @@ describe("train, on drawn faces", function () {
     const network = readOnnx(await readBytes(join(out, "model.onnx")), { name: "model" });
     const stem = network.parameters.get("conv_stem.weight");
     expect(stem?.data).to.deep.equal(other.parameters.get("conv_stem.weight")?.data);
+    // A run starts another: by its folder with the head of the same task, by its exported weights without.
+    const run = readOnnx(await readBytes(join(options.out, "model.onnx")), { name: "run" });
+    const file = join(root, "run.safetensors");
+    await writeWeights(run, file);
+    for (const [weights, headGoesOn] of [
+      [options.out, true],
+      [join(options.out, "model.onnx"), true],
+      [file, false],
+    ] as const) {
+      await train({
+        ...options,
+        out,
+        weights,
+        thresholds: "fixed",
+        thresholdRate: 0.01,
+        epochs: 0,
+        replace: true,
+      });
+      const begun = readOnnx(await readBytes(join(out, "model.onnx")), { name: "begun" });
+      for (const name of ["conv_stem.weight", "bn1.mean", "prediction.weight"]) {
+        const same = [begun, run].map(({ parameters }) =>
+          Array.from(parameters.get(name)?.data ?? [], Number),
+        );
+        const expected = headGoesOn || name !== "prediction.weight";
+        expect(
+          same[0].every((value, i) => value === same[1][i]),
+          `${weights} ${name}`,
+        ).to.equal(expected);
+      }
+    }
     const error: unknown = await train({
       ...options,
       out: join(root, "no"),
@@ -184,7 +221,11 @@ describe("train, on drawn faces", function () {
 
   for (const [what, wrong, text] of [
     ["an unknown architecture", { arch: "mobilenet-v3" }, "mobilenet-v3"],
-    ["a width that it does not have", { arch: "shufflenet-v2", width: 0.3 }, "one of 0.5, 1, 1.5, 2"],
+    [
+      "a width that it does not have",
+      { arch: "shufflenet-v2", width: 0.3, size: 32 },
+      "one of 0.5, 1, 1.5, 2",
+    ],
     ["yes/no options on numbers", { task: "age" }, "positive-weight"],
     ["several tasks where only one is answered", { task: "gender,age" }, "one was needed"],
     ["a split that is none", { split: "7:2" }, "three positive numbers"],

@@ -94,10 +94,13 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     tested.map((i) => twins.items[i].row),
   );
   const groupsOf = new Map(tested.map((i, k) => [i, groups.codes[k]]));
+  const foldAt = table.columns.findIndex((column) => column.toLowerCase() === "fold");
   const all = twins.items.map(({ row, target, mask, crop, bytes, modifiedMs }, i): Item => {
     const { identity } = row;
     const own = groupsOf.get(i);
+    const fold = foldAt < 0 ? "" : row.labels[foldAt];
     const extra = {
+      ...(fold !== "" && { fold }),
       ...(own && { groups: own }),
       ...(mask && { mask }),
       ...(identity !== undefined && { identity }),
@@ -301,6 +304,7 @@ function fingerprintOf(task: Task, crop: Crop, items: readonly Item[]): string {
         [...item.target],
         item.mask && [...item.mask],
         item.crop,
+        ...(item.fold === undefined ? [] : [item.fold]),
       ]),
     );
   }

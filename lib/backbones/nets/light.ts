@@ -54,6 +54,8 @@ export interface Architecture {
   readonly widths?: "any" | readonly number[] | undefined;
   /** Side to which pictures are scaled before parts of `side` are cut from them; absent: no parts. */
   readonly overSampling?: number;
+  /** Two classes are answered by a softmax of two, not by one number (Lee et al., section 3.2). */
+  readonly softmax?: boolean;
   /** Settings of its head that it has; the others would change nothing. */
   readonly takes: readonly HeadSetting[];
   /** Whether it takes several tasks at once, hard-sharing all layers but the heads. */
@@ -135,6 +137,7 @@ function ageGender(
     ...facts,
     side: 227,
     overSampling: 256,
+    softmax: true,
     takes: ["dropout"],
     joint: true,
     trunk,

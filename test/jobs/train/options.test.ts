@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { isEtlError } from "../../../lib/core/errors.ts";
-import { architectures, checkSide, smallestSide } from "../../../lib/backbones/nets/light.ts";
+import { architectureOf, architectures, checkSide, smallestSide } from "../../../lib/backbones/nets/light.ts";
+import { costOf } from "../../../lib/network/cost.ts";
 import { resolveTrainOptions, type TrainOptions } from "../../../lib/jobs/train/options.ts";
 
 const plain: TrainOptions = { arch: "mobilenet-v1", task: "gender", data: "synthetic:40", out: "run" };
@@ -39,11 +40,23 @@ describe("jobs/train: options that would change nothing, and pictures too small"
     }
   });
 
+  it("LMTCNN for age group and gender has the paper's two softmax layers: 2,178,666 parameters", () => {
+    const { build, side, softmax } = architectureOf("lmtcnn-1-1");
+    expect(softmax).to.equal(true);
+    const heads = [8, 2].map((outputs, k) => ({ name: ["age-group", "gender"][k], outputs }));
+    expect(costOf(build({ heads, side, dropout: 0.5 })).total.params).to.equal(2_178_666);
+  });
+
   it("the smallest side of each network is one that it takes, and the next smaller is not", () => {
     for (const architecture of architectures) {
       const least = smallestSide(architecture);
-      expect(() => { checkSide(architecture, least); }, architecture.name).not.to.throw();
-      if (least > 1) expect(() => { checkSide(architecture, least - 1); }).to.throw(`at least ${least}`);
+      expect(() => {
+        checkSide(architecture, least);
+      }, architecture.name).not.to.throw();
+      if (least > 1)
+        expect(() => {
+          checkSide(architecture, least - 1);
+        }).to.throw(`at least ${least}`);
     }
   });
 });

@@ -14,6 +14,7 @@ import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { taskData } from "../run/options.ts";
+import { mayMirror } from "../run/changes.ts";
 import type { Config } from "./config.ts";
 import { allPartRows, checkParts, partRows, type PartRows } from "../run/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
@@ -30,7 +31,7 @@ export interface RunContext extends Labelling {
   readonly dataset: Dataset;
   readonly store: ImageStore;
   readonly rows: PartRows;
-  /** Whether pictures may be mirrored: no task forbids it. */
+  /** Whether pictures may be mirrored: no task and no option forbids it. */
   readonly mirrors: boolean;
   /** Lends the arrays of {@link pictures}. */
   readonly recycler: Recycler;
@@ -126,7 +127,7 @@ export async function openParts(
       store,
       tasks,
       labels: labelGroups(training, tasks),
-      mirrors: tasks.every(({ task }) => task.mirror !== "forbid"),
+      mirrors: mayMirror(config) && tasks.every(({ task }) => task.mirror !== "forbid"),
       rows,
       recycler: createRecycler(),
       progress,

@@ -80,10 +80,6 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly distill?: number;
   /** Weight of the distance to the unpruned network's outputs in the loss; 0 = off. @defaultValue 4 */
   readonly distillOutputs?: number;
-  /** Largest shift of a training picture in each direction, as a share of its side. @defaultValue 0.03 */
-  readonly shift?: number;
-  /** Largest zoom of a training picture in or out: 0.1 = by up to a tenth. @defaultValue 0 */
-  readonly zoom?: number;
   /** Folds of the held-out error. @defaultValue 5 */
   readonly folds?: number;
   /** Show in the report the faces that kept filters respond to most: pictures of people. @defaultValue false */
@@ -295,24 +291,6 @@ export const pruneTable = {
     describe: "Weight of the distance to the baseline's outputs; 0 = off",
     default: 4,
     need: atLeastZero,
-    variant: true,
-  },
-  shift: {
-    flag: "shift",
-    kind: "number",
-    group: "Training",
-    describe: "Largest shift of a training picture, as a share of its side",
-    default: 0.03,
-    need: belowOne,
-    variant: true,
-  },
-  zoom: {
-    flag: "zoom",
-    kind: "number",
-    group: "Training",
-    describe: "Largest zoom of a training picture, in or out",
-    default: 0,
-    need: belowOne,
     variant: true,
   },
   withImages: {

@@ -18,7 +18,7 @@ import type { PartRows } from "../run/parts.ts";
 import { trainNetwork } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { tasksOf, type TrainOptions } from "./options.ts";
-import { openSetup, type TrainSetup } from "./setup.ts";
+import { openSetup, settingsOf, type TrainSetup } from "./setup.ts";
 import type { StartingNetwork } from "./network.ts";
 
 /** What makes the folds. */
@@ -243,15 +243,13 @@ async function crossvalTasks(
     const name = `${setup.architecture.name}-${task.replace(/[^\w]+/g, "+")}-${fold + 1}`;
     const file = join("folds", `${name}.json`);
     const [checkpoint, states] = [`checkpoints/${name}.safetensors`, `checkpoints/${name}.states.json`];
-    const { epochs, learningRate, batchSize, augment, seed } = setup.config;
     const ran = await folder.stage(`fold:${name}`, {
       inputs: {
         network: networkFingerprint(setup.start.network),
         data: setup.data.dataset.fingerprint,
         by: dealt.by,
         folds: dealt.parts.length,
-        recipe: setup.architecture.recipe,
-        ...{ epochs, learningRate, batchSize, augment, seed },
+        ...settingsOf(setup),
       },
       files: [file],
       scratch: [checkpoint, states],

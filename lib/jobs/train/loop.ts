@@ -14,6 +14,7 @@ import { lossValue } from "../../finetune/losses.ts";
 import { plateauRate, type RatePosition } from "../../finetune/schedule.ts";
 import { dynamicWeights, positiveWeights, termWeights, withMeanOne } from "../../finetune/weights.ts";
 import type { Network, Tensor } from "../../network/network.ts";
+import { changesOf, mayMirror } from "../run/changes.ts";
 import { checkpointFile } from "../run/checkpoint.ts";
 import { unstandardise } from "../run/units.ts";
 import type { PartRows } from "../run/parts.ts";
@@ -119,9 +120,6 @@ function rateOf(schedule: Architecture["recipe"]["schedule"]): ((at: RatePositio
   return schedule === "constant" ? ({ peak }) => peak : plateauRate;
 }
 
-/** Small changes of a picture that leave every label alone, as in fine-tuning: shift (share of the side), brightness. */
-const changes = { shift: 0.03, brightness: 0.2 } as const;
-
 interface EpochPlan {
   readonly epoch: number;
   readonly rows: Uint32Array;
@@ -139,8 +137,8 @@ async function* trainingBatches(setup: TrainSetup, plan: EpochPlan): AsyncGenera
   const free = plan.heads
     .slice(1)
     .every(({ table: { task } }) => task.mirror === "keep" && task.unit !== "crop");
-  const mirror = free && plan.heads[0].table.task.mirror !== "forbid";
-  const augment = { ...(config.augment && free ? changes : {}), mirror };
+  const mirror = free && mayMirror(config) && plan.heads[0].table.task.mirror !== "forbid";
+  const augment = { ...(free ? changesOf(config) : {}), mirror };
   const { batchSize, seed } = config;
   let done = 0;
   for await (const batch of batches(data.store, plan.rows, {

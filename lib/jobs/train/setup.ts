@@ -68,3 +68,13 @@ export async function openSetup(
     throw error;
   }
 }
+
+/** Everything a training depends on beside network and data. */
+export function settingsOf({ config, architecture }: TrainSetup): object {
+  const { epochs, learningRate, batchSize, positiveWeight, thresholds, thresholdRate, lossWeights } = config;
+  const { augment, mirror, shift, zoom, brightness, seed } = config;
+  const changes = { augment, mirror, shift, zoom, brightness };
+  const { recipe } = architecture;
+  const rates = { epochs, learningRate, batchSize, optimizer: recipe.optimizer, schedule: recipe.schedule };
+  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, ...changes, seed };
+}

@@ -19,7 +19,7 @@ import { measureHeads } from "./measure.ts";
 import { finishedNetwork } from "./network.ts";
 import { resolveTrainOptions, type TrainOptions } from "./options.ts";
 import { recordOf, type TrainRun } from "./record.ts";
-import { openSetup, type TrainSetup } from "./setup.ts";
+import { openSetup, settingsOf } from "./setup.ts";
 
 /** Quality on one task beside the main one. */
 export interface OtherTask {
@@ -91,7 +91,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     network: networkFingerprint(run.start.network),
     data: run.data.dataset.fingerprint,
     tasks: headsOf(run.data.tables),
-    ...settings(run),
+    ...settingsOf(run),
   };
   const trained = await trainStage(run, key);
   const evaluation = await evaluateStage(run, trained, key);
@@ -124,15 +124,6 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   run.progress.note(`report: ${folder.file("report.html")}`);
   await folder.finish();
   return plain;
-}
-
-/** Everything a training depends on beside network and data. */
-function settings({ config, architecture }: TrainSetup): object {
-  const { epochs, learningRate, batchSize, positiveWeight, thresholds, thresholdRate, lossWeights } = config;
-  const { augment, seed } = config;
-  const { recipe } = architecture;
-  const rates = { epochs, learningRate, batchSize, optimizer: recipe.optimizer, schedule: recipe.schedule };
-  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, augment, seed };
 }
 
 type Trained = Training & {

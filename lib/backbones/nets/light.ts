@@ -23,6 +23,8 @@ export interface Recipe {
   /** `plateau`: a tenth of the rate whenever the validation loss stops falling. */
   readonly schedule: "constant" | "plateau" | "cosine";
   readonly dropout: number;
+  /** `highest`: of the epochs the one with the highest accuracy on the validation part, to the letter. */
+  readonly keep?: "highest";
   /** `squared`: labels are -1 and 1 and the error is squared (DMM-CNN, eq. 2). */
   readonly loss: "cross-entropy" | "squared";
 }
@@ -70,8 +72,15 @@ const adam = { kind: "adamw", weightDecay: 0 } as const;
 const sgd = { kind: "sgd", momentum: 0.9 } as const;
 const bce = { optimizer: adam, schedule: "constant", loss: "cross-entropy" } as const;
 
-/** Wang and Wong: learning rate 0.001, 50 epochs. */
-const attributesRecipe: Recipe = { ...bce, epochs: 50, learningRate: 1e-3, batchSize: 64, dropout: 0 };
+/** Wang and Wong: learning rate 0.001, 50 epochs, "the one with best accuracy" is kept. */
+const attributesRecipe: Recipe = {
+  ...bce,
+  epochs: 50,
+  learningRate: 1e-3,
+  batchSize: 64,
+  dropout: 0,
+  keep: "highest",
+};
 /** Thesis on efficient networks: Adam, 1e-4, batches of 64, 20 epochs, dropout 0.2. */
 const efficientRecipe: Recipe = { ...bce, epochs: 20, learningRate: 1e-4, batchSize: 64, dropout: 0.2 };
 /** Levi and Hassner: SGD, 1e-3, batches of 50, dropout 0.5. */

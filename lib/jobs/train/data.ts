@@ -77,7 +77,7 @@ async function openTasks(
 ): Promise<[Dataset, ...Dataset[]]> {
   const table = await readTable(config.data);
   const has = (name: string): boolean => table.columns.some((column) => column.toLowerCase() === name);
-  const open = async (task: string, label?: string): Promise<Dataset> => {
+  const open = async (task: string, label?: string, crop = config.crop): Promise<Dataset> => {
     const dataset = await openDataset({
       data: config.data,
       task,
@@ -85,7 +85,7 @@ async function openTasks(
       valFraction: config.valFraction,
       strict: config.strict,
       ...(label === undefined ? {} : { label }),
-      ...(config.crop === undefined ? {} : { crop: config.crop }),
+      ...(crop === undefined ? {} : { crop }),
       ...(config.limit === undefined ? {} : { limit: config.limit }),
     });
     for (const warning of dataset.warnings ?? []) progress.warn(warning);
@@ -95,7 +95,17 @@ async function openTasks(
   const opened: [Dataset, ...Dataset[]] = [await open(first, config.label)];
   const also = among.filter((task) => task !== first && !more.includes(task));
   for (const task of [...more, ...also]) opened.push(await open(task));
-  if (landmarks && has("x0") && has("y0")) opened.push(await open("landmarks"));
+  if (!landmarks) return opened;
+  if (has("x0") && has("y0")) {
+    // In fractions of the boxes that the pictures are cut to, not of boxes around the landmarks.
+    const { items, crop } = opened[0];
+    const boxes = items.some((item) => item.crop !== undefined);
+    opened.push(await open("landmarks", undefined, boxes ? config.crop : crop));
+  } else {
+    progress.warn(
+      `landmarks: ${table.name} has no columns x0, y0, ...: the branch that learns them is left out (etl align --landmarks writes them; --no-landmarks says so)`,
+    );
+  }
   return opened;
 }
 

@@ -29,14 +29,20 @@ async function isFolder(path: string): Promise<boolean> {
 /**
  * Writes a file to a temporary name beside it, flushes it and renames it. On any failure the old file stays and the
  * temporary one is removed.
+ *
+ * @param content several parts are written one behind the other
  */
-export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+export async function writeWhole(
+  path: string,
+  content: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
   const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
   try {
     await makeFolder(dirname(path));
     const handle = await open(temporary, "wx");
     try {
-      await handle.writeFile(content);
+      const parts = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
+      for (const part of parts) await handle.writeFile(part);
       await handle.sync();
     } finally {
       await handle.close();

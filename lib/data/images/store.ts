@@ -99,7 +99,24 @@ export async function prepareImages(
     };
     return { ...common, source: "files", read, close: () => Promise.resolve() };
   }
-  const { handle } = file;
+  const [cache, { handle }] = [file, file];
+  let isTold = false;
+  /** Pictures whose kept pixels are damaged are decoded once more. */
+  const mend = async (rows: ArrayLike<number>, out: Uint8Array): Promise<void> => {
+    for (let i = 0; i < rows.length; i++) {
+      const pixels = out.subarray(i * shape.slotBytes, (i + 1) * shape.slotBytes);
+      if (cache.isWhole(slots[rows[i]], pixels)) continue;
+      const item = items[rows[i]];
+      if (!isTold) {
+        progress.warn(
+          `${cacheDir}: decoded pictures are damaged (${item.file}), they are decoded again now, and the cache is built anew next time`,
+        );
+      }
+      isTold = true;
+      await cache.giveUp();
+      pixels.set(await decode(item));
+    }
+  };
   return {
     ...common,
     source: "cache",
@@ -107,6 +124,7 @@ export async function prepareImages(
       const out = sized(into, rows.length * shape.slotBytes);
       const wanted = Array.from(rows, (row) => slots[row]);
       await readSlots(handle, wanted, { slotBytes: shape.slotBytes, out });
+      await mend(rows, out);
       return out;
     },
     close: () => handle.close(),

@@ -121,7 +121,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   await writeJson(folder.file("metrics.json"), plain);
   await writeWhole(folder.file("report.html"), renderReport(record, await readReportAssets()));
   run.progress.note(`report: ${folder.file("report.html")}`);
-  await folder.finish();
+  await folder.finish(["record.json"]);
   return plain;
 }
 

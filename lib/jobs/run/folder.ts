@@ -3,6 +3,7 @@
  * key has not changed is not run again; where one changed, everything after it no longer counts, but its files stay until
  * the run is finished again. Files are written whole or not at all, so a killed run continues where it was.
  */
+import { existsSync } from "node:fs";
 import { copyFile, link, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
@@ -146,17 +147,30 @@ export async function openRunFolder(
   } catch (error) {
     throw ioError("cannot make the run folder", root, error);
   }
-  const previous = await readRunState(root, {
-    anew: replace,
-    damaged: (stage, why) => {
-      progress.warn(
-        `${join(root, "run.json")}: the entry of stage ${stage} is damaged (${why}), it is made again`,
-      );
-    },
-  });
-  if (!previous) await refuseForeign(root);
-  else if (purpose !== "look" && !replace) refuseReplacing(root, previous, { config, etlVersion, purpose });
-  const release = await lock(root);
+  const readState = (): Promise<RunState | undefined> =>
+    readRunState(root, {
+      anew: replace,
+      damaged: (stage, why) => {
+        progress.warn(
+          `${join(root, "run.json")}: the entry of stage ${stage} is damaged (${why}), it is made again`,
+        );
+      },
+    });
+  if (!existsSync(join(root, "run.json"))) await refuseForeign(root);
+  const held = await lock(root);
+  let previous: RunState | undefined; // read under the lock: another run may just have ended
+  try {
+    previous = await readState();
+    if (previous !== undefined && purpose !== "look" && !replace)
+      refuseReplacing(root, previous, { config, etlVersion, purpose });
+  } catch (error) {
+    await held.release();
+    throw error;
+  }
+  await removeUnfinished(root);
+  /** Whether `run.json` is there: a folder that lost it was removed. */
+  let isListed = previous !== undefined;
+  const ensureOurs = (): Promise<void> => held.check(isListed ? join(root, "run.json") : undefined);
   const kept = previous?.etlVersion === etlVersion ? previous.stages : {};
   const lost = previous === undefined || kept === previous.stages ? [] : filesOf(previous.stages);
   let state: RunState = {
@@ -178,7 +192,10 @@ export async function openRunFolder(
     return join(aside?.files.has(name) ? aside.folder : root, name);
   };
   const save = async (): Promise<void> => {
-    if (aside === undefined) await writeRunState(root, state);
+    if (aside !== undefined) return;
+    await ensureOurs();
+    await writeRunState(root, state);
+    isListed = true;
   };
 
   const followersOf = (name: string): string[] => laterStages(state.stages, name);
@@ -255,6 +272,7 @@ export async function openRunFolder(
     async finish(results = []) {
       const { stale = [], ...rest } = state;
       const sealed = results.length > 0 && { results: await sealsOf(results, file) };
+      await ensureOurs();
       const done: RunState = { ...rest, config: state.config, status: "finished", ...sealed };
       if (aside !== undefined || (previous !== undefined && isSameRun(previous, done))) return;
       state = done;
@@ -264,7 +282,7 @@ export async function openRunFolder(
     },
     async close() {
       if (aside !== undefined) await rm(aside.folder, { recursive: true, force: true });
-      await release();
+      await held.release();
     },
   };
 }
@@ -277,6 +295,15 @@ function isSameRun(previous: RunState, done: RunState): boolean {
     (previous.results === undefined || canonical(previous.results) === canonical(done.results)) &&
     differences(previous.config, done.config).length === 0
   );
+}
+
+/** Removes what writes that were killed half way have left, in the folder and those of its stages. */
+async function removeUnfinished(root: string): Promise<void> {
+  for (const folder of ["", "moments", "checkpoints", "evaluation", "history", "folds"]) {
+    const names = await readdir(join(root, folder)).catch(() => []);
+    for (const name of names.filter((each) => /\.[0-9a-f]{8}\.tmp$/.test(each)))
+      await removeInside(root, join(folder, name));
+  }
 }
 
 /** Removes a file of the folder; nothing where a link leads out of it. */
@@ -327,7 +354,7 @@ export async function inRunFolder<T>(
 }
 
 async function refuseForeign(root: string): Promise<void> {
-  const names = (await readdir(root)).filter((name) => name !== "lock.json" && !name.endsWith(".tmp"));
+  const names = (await readdir(root)).filter((name) => !/^lock\.json$|^\.lock-|\.tmp$/.test(name));
   if (names.length === 0) return;
   throw new EtlError(
     "usage",

@@ -13,9 +13,9 @@ import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { taskData } from "../run/options.ts";
 import type { Config } from "./config.ts";
-import { allPartRows, checkParts, partRows, type PartRows } from "../run/parts.ts";
+import { allPartRows, checkParts, checkVaries, partRows, type PartRows } from "../run/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
-import { labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
+import { labelsOf, labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
 import { shardOf, type Shard } from "../run/shard.ts";
 
 export interface RunContext extends Labelling {
@@ -109,7 +109,10 @@ export async function openParts(
         : "check the split column of labels.csv, --val-fraction and --limit";
     const rows = shard === undefined ? partRows(store, hint) : allPartRows(store);
     const tasks = runTasks(dataset);
-    if (shard === undefined) checkParts(store, rows, tasks);
+    if (shard === undefined) {
+      checkParts(store, rows, tasks);
+      for (const each of tasks) checkVaries(dataset.name, each.task, labelsOf(store, each, rows.train));
+    }
     const training = dataset.items.filter(({ split }) => split === "train");
     const engine = await openEngine({
       engine: config.engine,

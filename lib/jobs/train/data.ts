@@ -8,7 +8,8 @@ import { commonItems } from "../../data/joint.ts";
 import { openDataset, readTable } from "../../data/open.ts";
 import { splitItems } from "../../data/splits.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
-import { partRows, type PartRows } from "../run/parts.ts";
+import { checkVaries, partRows, type PartRows } from "../run/parts.ts";
+import { gather } from "../run/units.ts";
 import { partsOf, tasksOf, type TrainConfig } from "./options.ts";
 
 /** Labels of one task by row of the store. */
@@ -56,6 +57,10 @@ export async function openTrainData(
   try {
     const rows = partRows(store, "check the split column of labels.csv, --split and --limit");
     const tables = [main, ...others].map((each) => tableOf(each, store));
+    for (const { task, targets, mask } of tables) {
+      const of = (values: Float32Array): Float32Array => gather(values, rows.train, task.outputs);
+      checkVaries(dataset.name, task, { targets: of(targets), mask: mask && of(mask) });
+    }
     return { dataset, store, rows, tables };
   } catch (error) {
     await store.close();

@@ -101,12 +101,13 @@ export function blockOption(args: Arguments, name: string): number | "auto" | un
   return text(args, name) === "auto" ? "auto" : number(args, name);
 }
 
-/** --size as height and width. */
+/** --size as height and width; one number is both. */
 export function sizePair(args: Arguments): readonly [number, number] | undefined {
   const given = text(args, "size");
   if (given === undefined) return undefined;
-  const [, height, width] = /^\s*(\d+)\s*[x,]\s*(\d+)\s*$/i.exec(given) ?? [];
-  if (Number(height) > 0 && Number(width) > 0) return [Number(height), Number(width)];
+  const [, height, width] = /^\s*(\d+)(?:\s*[x,]\s*(\d+))?\s*$/i.exec(given) ?? [];
+  const size = [Number(height), Number(width ?? height)] as const;
+  if (size.every((side) => side > 0)) return size;
   throw new EtlError("usage", `--size: ${JSON.stringify(given)}, height and width were needed`, {
     hint: "for example --size 360x640",
   });

@@ -124,7 +124,8 @@ export type { Cost, GroupSelect, LayerRow, Scaling } from "./core/artifacts.ts";
 
 // Cut any model file without data.
 export { cutModel } from "./jobs/cut/cut.ts";
-export type { CutOptions, CutResult, CutTarget, FileCost } from "./jobs/cut/cut.ts";
+export type { CutResult, FileCost } from "./jobs/cut/cut.ts";
+export type { CutOptions, CutTarget } from "./jobs/cut/options.ts";
 export { planModel } from "./jobs/cut/plan.ts";
 export type { ModelLayer, ModelPlan } from "./jobs/cut/plan.ts";
 

@@ -23,7 +23,7 @@ export const cutCommand: Command = {
       describe: "Keep multiples of so many filters; auto: as many as the kernels compute at a time",
       defaultDescription: "1 with --keep, auto with a target",
     },
-    size: { type: "string", describe: "HEIGHTxWIDTH where the file leaves them open: 360x640" },
+    size: { type: "string", describe: "HEIGHTxWIDTH (or one side) where the file leaves them open: 360x640" },
     "plan-out": { type: "string", describe: "JSON file for the plan: which channels of which layer stay" },
     check: {
       type: "boolean",

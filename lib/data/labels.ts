@@ -197,6 +197,7 @@ function readNumbers(table: RawTable, plan: TaskPlan): Labels {
   for (const target of targets) for (let j = 0; j < q; j++) target[j] *= factor;
 
   const unit = spec.unit ?? declared.unit;
+  const plausible = spec.range === undefined ? labels : withinRange(labels, plan, spec.range);
   const tolerance = declared.tolerance ?? spec.tolerance ?? tenth(targets, plan.columns[0], assumptions);
   return {
     task: taskOf(plan, "regression", {
@@ -207,9 +208,28 @@ function readNumbers(table: RawTable, plan: TaskPlan): Labels {
       ...(unit !== undefined && { unit }),
       ...(spec.unit === CROP_UNIT && !MIRRORED_POINTS.has(q / 2) && { mirror: "forbid" as const }),
     }),
-    labels,
+    labels: plausible,
     assumptions,
   };
+}
+
+/** Labels that nothing can have (an age of 999, 400 degrees) become problems. */
+function withinRange(
+  labels: readonly Label[],
+  { spec, columns }: TaskPlan,
+  [low, high]: readonly [number, number],
+): readonly Label[] {
+  const scale = spec.unit === "degrees" ? (spec.scale ?? 1) : 1;
+  return labels.map((label) => {
+    if (!("target" in label)) return label;
+    const value = label.target[0] / scale;
+    // Room for the rounding of single precision.
+    if (value >= low - 1e-4 && value <= high + 1e-4) return label;
+    const shown = Number(value.toPrecision(5));
+    return {
+      problem: `label ${shown} in column "${columns[0]}", ${low} to ${high} ${spec.unit ?? ""} was needed`,
+    };
+  });
 }
 
 /** Numbers of landmarks whose left-right partners are known. */

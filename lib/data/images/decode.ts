@@ -6,14 +6,15 @@
  * Grey becomes three equal channels, CMYK and 16-bit become 8-bit sRGB, alpha is laid over mid-grey.
  */
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import sharp from "sharp";
+import { extname, resolve } from "node:path";
+import sharp, { type Sharp } from "sharp";
 import type { Crop, Preprocessing } from "../../core/artifacts.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import { ioError } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import type { Tensor } from "../../network/network.ts";
 import { mapLimit } from "../../core/parallel.ts";
+import { BITMAP_ENDINGS, readBitmap } from "./bitmap.ts";
 import { samePixels, writePixels } from "./pixels.ts";
 import { resampleBox } from "./resample.ts";
 
@@ -40,6 +41,10 @@ export interface PictureSize {
 /** Reads the size from a picture's header. @throws EtlError kind `data` where it cannot be read */
 export async function pictureSize(path: string): Promise<PictureSize> {
   try {
+    if (hasBitmapEnding(path)) {
+      const bitmap = readBitmap(await readFile(path));
+      if (bitmap !== undefined) return { width: bitmap.width, height: bitmap.height };
+    }
     const { autoOrient } = await sharp(path).metadata();
     return autoOrient;
   } catch (error) {
@@ -66,10 +71,11 @@ export async function decodeImage(
     throw ioError("cannot read", path, error);
   }
   try {
-    const { autoOrient } = await sharp(bytes).metadata();
+    const source = sourceOf(bytes);
+    const { autoOrient } = await source().metadata();
     const x = regionOf(crop[0], crop[2], autoOrient.width, size.width);
     const y = regionOf(crop[1], crop[3], autoOrient.height, size.height);
-    let image = sharp(bytes, { failOn: "error" }).autoOrient();
+    let image = source().autoOrient();
     if (x.length !== autoOrient.width || y.length !== autoOrient.height) {
       image = image.extract({ left: x.start, top: y.start, width: x.length, height: y.length });
     }
@@ -84,6 +90,18 @@ export async function decodeImage(
   } catch (error) {
     throw undecodable(path, error);
   }
+}
+
+/** What libvips reads of a file: its bytes, or the pixels of a format that libvips does not know. */
+function sourceOf(bytes: Uint8Array): () => Sharp {
+  const bitmap = readBitmap(bytes);
+  if (bitmap === undefined) return () => sharp(bytes, { failOn: "error" });
+  const { width, height, channels, pixels } = bitmap;
+  return () => sharp(pixels, { raw: { width, height, channels } });
+}
+
+function hasBitmapEnding(path: string): boolean {
+  return BITMAP_ENDINGS.includes(extname(path).toLowerCase());
 }
 
 /** One axis of a face box: which pixels are decoded, and where the box lies in them. */
@@ -122,7 +140,7 @@ function toRgb(data: Buffer, channels: number): Uint8Array {
 function undecodable(path: string, error: unknown): EtlError {
   const reason = messageOf(error).split("\n")[0];
   return new EtlError("data", `${path}: cannot be decoded (${reason}), a picture was needed`, {
-    hint: "JPEG, PNG, WebP, TIFF, GIF and AVIF are read",
+    hint: "JPEG, PNG, WebP, TIFF, GIF, AVIF, BMP, PGM and PPM are read",
     cause: error,
   });
 }

@@ -9,7 +9,8 @@ import { silent } from "../../../lib/core/progress.ts";
 import { createRandom } from "../../../lib/core/random.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { maskedNetwork } from "../../../lib/jobs/cut/check.ts";
-import { cutModel, type CutOptions, type CutResult } from "../../../lib/jobs/cut/cut.ts";
+import { cutModel, type CutResult } from "../../../lib/jobs/cut/cut.ts";
+import type { CutOptions } from "../../../lib/jobs/cut/options.ts";
 import {
   float32,
   int64,

@@ -18,7 +18,7 @@ const exitCodes: Readonly<Record<ErrorKind, number>> = {
 };
 
 /** Signals that stop a job in good order. */
-const stops = ["SIGINT", "SIGTERM"] as const;
+const stops = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Runs the program and returns its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {

@@ -2,7 +2,7 @@
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import type { Latency } from "../record/record.ts";
-import { quantile } from "../math/statistics.ts";
+import { median, quantile } from "../math/statistics.ts";
 import type { Engine, Program, Tensors } from "../engine/engine.ts";
 import { sizeOf, type Network } from "../network/network.ts";
 
@@ -22,8 +22,8 @@ export interface ProfileOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Runs of one network before the next one has its turn. */
-const sliceRuns = 5;
+/** Runs of one network before the next one has its turn, and how long they may take: a stop is heard in between. */
+const [sliceRuns, sliceMs] = [5, 500];
 const defaultRuns = 50;
 
 /**
@@ -45,15 +45,30 @@ export async function profileModels(
     for (const { network } of models) programs.push(await engine.compile(network, { alone: true }));
     const inputs = models.map(({ network }) => noiseFor(network, batch));
     const times: number[][] = models.map(() => []);
-    for (const [i, program] of programs.entries()) await program.time(inputs[i], { warmup, runs: 0 });
+    /** Runs of one network one after the other: in one go where they are short, else each by itself. */
+    const timed = async (i: number, count: number, ms: number): Promise<number[]> => {
+      const most = Math.max(1, Math.floor(sliceMs / ms));
+      const measured: number[] = [];
+      while (measured.length < count) {
+        if (signal?.aborted === true) throw new EtlError("interrupted", "profile: stopped, nothing was kept");
+        const left = Math.min(most, count - measured.length);
+        // One run that does not count: another network, or another thread, has just emptied the caches.
+        const unseen = measured.length === 0 || most > 1 ? 1 : 0;
+        measured.push(...(await programs[i].time(inputs[i], { warmup: unseen, runs: left })));
+      }
+      return measured;
+    };
+    const typical: number[] = [];
+    for (const i of models.keys()) {
+      const [first] = await timed(i, 1, Infinity);
+      const rest = warmup > 2 ? await timed(i, warmup - 2, first) : [first];
+      typical.push(median(rest) ?? first);
+    }
     for (let round = 0; round * sliceRuns < runs; round++) {
       for (let turn = 0; turn < models.length; turn++) {
-        if (signal?.aborted === true) throw new EtlError("interrupted", "profile: stopped, nothing was kept");
         const i = (turn + round) % models.length;
         const count = Math.min(sliceRuns, runs - round * sliceRuns);
-        // One run that does not count: another network has just emptied the caches.
-        const slice = await programs[i].time(inputs[i], { warmup: 1, runs: count });
-        times[i].push(...slice.map((ms) => ms / batch));
+        times[i].push(...(await timed(i, count, typical[i])).map((ms) => ms / batch));
       }
     }
     return new Map(models.map(({ name }, i) => [name, summarise(times[i], engine.threads)]));

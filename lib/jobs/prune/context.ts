@@ -98,6 +98,7 @@ export async function openParts(
   const wanted = shard === undefined ? dataset : { ...dataset, items: shardOf(dataset, shard) };
   const store = await prepareImages(wanted, backbone.preprocessing, {
     progress,
+    signal: options.signal,
     strict: config.strict,
     ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
     ...(config.threads === undefined ? {} : { threads: config.threads }),

@@ -343,7 +343,8 @@ export async function inRunFolder<T>(
   try {
     return await work(folder);
   } catch (error) {
-    if (signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
+    if (signal?.aborted !== true || (isEtlError(error, "interrupted") && error.hint !== undefined))
+      throw error;
     throw new EtlError("interrupted", `${folder.path}: stopped by the user, ${kept}`, {
       hint: hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
       cause: error,

@@ -38,7 +38,11 @@ export interface TrainData {
 export async function openTrainData(
   config: TrainConfig,
   preprocessing: Preprocessing,
-  options: { readonly landmarks: boolean; readonly progress?: Progress | undefined },
+  options: {
+    readonly landmarks: boolean;
+    readonly progress?: Progress | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<TrainData> {
   const progress = options.progress ?? silent;
   const [main, ...others] = await openTasks(config, options.landmarks);
@@ -50,6 +54,7 @@ export async function openTrainData(
   const dataset = resplit(matched, config);
   const store = await prepareImages(dataset, preprocessing, {
     progress,
+    signal: options.signal,
     strict: config.strict,
     ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
     ...(config.threads === undefined ? {} : { threads: config.threads }),

@@ -35,7 +35,7 @@ export async function openSetup(
   const stored = overSampling === undefined ? config.size : Math.round((config.size * overSampling) / side);
   const plain = { width: stored, height: stored, color: "RGB", mean: [0, 0, 0], scale: [1, 1, 1] } as const;
   const landmarks = architecture.name === "dmm-cnn" && config.landmarks;
-  const data = await openTrainData(config, plain, { landmarks, progress });
+  const data = await openTrainData(config, plain, { landmarks, progress, signal: options.signal });
   try {
     const [main] = data.tables;
     if (config.positiveWeight) checkYesNo(main.task, "positive-weight");

@@ -108,6 +108,7 @@ async function evaluateTask(
   for (const assumption of dataset.assumptions) progress.note(assumption);
   const store = await prepareImages(dataset, model.preprocessing, {
     progress,
+    signal: options.signal,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads, strict: options.strict }),
   });
   if (own !== undefined) {

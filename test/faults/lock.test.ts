@@ -10,7 +10,7 @@ import { openRunFolder } from "../../lib/jobs/run/folder.ts";
 import { lock } from "../../lib/jobs/run/lock.ts";
 
 const isLong = process.env["ETL_FAULTS"] === "long";
-const [children, rounds, everyMs] = [4, isLong ? 600 : 60, 80];
+const [children, rounds, everyMs] = [4, isLong ? 600 : 30, 80];
 
 describe("the lock of a run", function () {
   this.timeout(isLong ? 600_000 : 120_000);

@@ -6,7 +6,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { open, readdir, rename, rm, stat, statfs, type FileHandle } from "node:fs/promises";
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { messageOf } from "../../core/errors.ts";
@@ -20,7 +20,9 @@ export function defaultCacheDir(): string {
   const chosen = process.env["ETL_CACHE"];
   if (chosen !== undefined && chosen !== "") return chosen;
   const base = process.env["XDG_CACHE_HOME"];
-  return join(base !== undefined && base !== "" ? base : join(homedir(), ".cache"), "etl-prune");
+  if (base !== undefined && base !== "") return join(base, "etl-prune");
+  const home = homedir(); // empty where HOME is
+  return home === "" ? join(tmpdir(), "etl-prune-cache") : join(home, ".cache", "etl-prune");
 }
 
 /** What the content of a cache file depends on. */

@@ -6,6 +6,7 @@ import type { TapMoments } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { decodeMoments, encodeMoments } from "../../math/moments-file.ts";
+import { fingerprint } from "../../core/fingerprint.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { damageOf, isSeal, sealOf, type Seal } from "../../core/seal.ts";
 import { SCHEMA } from "../../record/record.ts";
@@ -24,7 +25,6 @@ import { resolveOptions, type Config } from "../prune/config.ts";
 import { type PruneOptions } from "../prune/options.ts";
 import { openRunFolder } from "../run/folder.ts";
 import { shardName, type Shard } from "../run/shard.ts";
-import { fingerprint } from "../run/state.ts";
 import { version } from "../../core/version.ts";
 
 /** `moments/shard-i-of-n.json`: what the moments beside it are. */

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import { writeJson, writeWhole } from "../../core/files.ts";
+import { fingerprint } from "../../core/fingerprint.ts";
 import { damageOf } from "../../core/seal.ts";
 import { silent } from "../../core/progress.ts";
 import { openTasks, type TaskData } from "../../data/open-tasks.ts";
@@ -15,7 +16,7 @@ import { type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages } from "../run/folder.ts";
-import { fingerprint, readRunState } from "../run/state.ts";
+import { readRunState } from "../run/state.ts";
 
 /** Options of every run of a sweep. */
 type Shared = Omit<

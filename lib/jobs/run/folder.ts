@@ -9,13 +9,14 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { nowMs, timestamp } from "../../core/clock.ts";
 import { EtlError, isEtlError, shellWord } from "../../core/errors.ts";
+import { canonical, fingerprint } from "../../core/fingerprint.ts";
 import { silent, type Progress } from "../../core/progress.ts";
-import { ioError, makeFolder, writeJson } from "../../core/files.ts";
+import { ioError, makeFolder, unfinishedIn, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
 import { lock } from "./lock.ts";
 import { baseOf, damageAmong, filesOf, laterStages, sealsOf, staleFiles } from "./stages.ts";
-import { canonical, fingerprint, readRunState, writeRunState, type RunState } from "./state.ts";
+import { readRunState, writeRunState, type RunState } from "./state.ts";
 
 /** An open run folder; holds a lock until it is closed. */
 export interface RunFolder {
@@ -300,9 +301,7 @@ function isSameRun(previous: RunState, done: RunState): boolean {
 /** Removes what writes that were killed half way have left, in the folder and those of its stages. */
 async function removeUnfinished(root: string): Promise<void> {
   for (const folder of ["", "moments", "checkpoints", "evaluation", "history", "folds"]) {
-    const names = await readdir(join(root, folder)).catch(() => []);
-    for (const name of names.filter((each) => /\.[0-9a-f]{8}\.tmp$/.test(each)))
-      await removeInside(root, join(folder, name));
+    for (const name of await unfinishedIn(join(root, folder))) await removeInside(root, join(folder, name));
   }
 }
 

@@ -61,10 +61,13 @@ export async function lock(root: string): Promise<Lock> {
     try {
       await take(root, path, own);
     } finally {
-      await rm(own, { force: true });
+      await removed(own);
     }
-    const handle = await open(path, "r+");
-    await removeLeft(root);
+    const handle = await open(path, "r+").catch(async (error: unknown) => {
+      await removed(path);
+      throw error;
+    });
+    await removeLeft(root).catch(() => undefined); // nothing that a run needs
     return held(root, { path, token, text, handle });
   } catch (error) {
     if (error instanceof EtlError) throw error;
@@ -197,9 +200,14 @@ function held(
     async release() {
       clearInterval(beat);
       await handle.close();
-      if ((await owner())?.token === token) await rm(path, { force: true });
+      if ((await owner())?.token === token) await removed(path);
     },
   };
+}
+
+/** Removes a lock, at the second attempt where the first one fails. One that stays has an owner that is gone, soon. */
+async function removed(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => rm(path, { force: true }).catch(() => undefined));
 }
 
 /** Removes what processes that were killed while they asked for the lock have left. */

@@ -1,8 +1,8 @@
 /** What a run folder remembers of itself: `run.json`, read with suspicion. */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, normalize, sep } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";
+import { fingerprint } from "../../core/fingerprint.ts";
 import { readJson, writeJson } from "../../core/files.ts";
 import { damageOf, isSeal, type Seal } from "../../core/seal.ts";
 import { SCHEMA } from "../../record/record.ts";
@@ -31,22 +31,6 @@ export interface RunState {
   readonly stale?: readonly string[];
   /** What the record of a finished run was, `record.json`. */
   readonly results?: Readonly<Record<string, Seal>>;
-}
-
-/** Fingerprint of any JSON value, independent of the order of keys. */
-export function fingerprint(value: unknown): string {
-  return createHash("sha256").update(canonical(value)).digest("hex").slice(0, 16);
-}
-
-/** JSON with sorted keys: equal texts for equal values. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value === "object" && value !== null) {
-    const entries = Object.entries(value).filter(([, v]) => v !== undefined);
-    entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join(",")}}`;
-  }
-  return JSON.stringify(value ?? null);
 }
 
 /** Writes `run.json`: every stage, and all that is no stage, with a sum that tells whether it is what was written. */

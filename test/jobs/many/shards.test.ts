@@ -8,7 +8,7 @@ import { decodeMoments } from "../../../lib/math/moments-file.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
 import { runPipeline } from "../../../lib/jobs/prune/prune.ts";
-import { fingerprint } from "../../../lib/jobs/run/state.ts";
+import { fingerprint } from "../../../lib/core/fingerprint.ts";
 import { parseShard, shardOf } from "../../../lib/jobs/run/shard.ts";
 import { harvestShard, mergeShards, type ShardRecord } from "../../../lib/jobs/many/shards.ts";
 

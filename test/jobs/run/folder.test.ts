@@ -7,7 +7,7 @@ import { isEtlError } from "../../../lib/core/errors.ts";
 import { silent } from "../../../lib/core/progress.ts";
 import { writeWhole } from "../../../lib/core/files.ts";
 import { openRunFolder, type RunFolder } from "../../../lib/jobs/run/folder.ts";
-import { fingerprint } from "../../../lib/jobs/run/state.ts";
+import { fingerprint } from "../../../lib/core/fingerprint.ts";
 
 describe("run folder", () => {
   let root: string;

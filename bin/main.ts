@@ -1,6 +1,7 @@
 /** Arguments, exit codes, progress; no logic. */
 import yargs from "yargs";
 import { isEtlError, messageOf, nearest, EtlError, type ErrorKind } from "../lib/core/errors.ts";
+import { everydayError } from "../lib/core/files.ts";
 import { version } from "../lib/core/version.ts";
 import type { Arguments, Command, Context } from "./command.ts";
 import { commands } from "./commands.ts";
@@ -18,7 +19,7 @@ const exitCodes: Readonly<Record<ErrorKind, number>> = {
 };
 
 /** Signals that stop a job in good order. */
-const stops = ["SIGINT", "SIGTERM"] as const;
+const stops = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Runs the program and returns its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -134,7 +135,8 @@ async function execute(command: Command, args: Arguments, signal: AbortSignal): 
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
-function fail(error: unknown, argv: readonly string[]): number {
+function fail(thrown: unknown, argv: readonly string[]): number {
+  const error = isEtlError(thrown) ? thrown : (everydayError(thrown) ?? thrown);
   const verbose = argv.includes("--verbose");
   if (isEtlError(error)) {
     process.stderr.write(`${error.kind === "interrupted" ? "stopped" : "error"}: ${error.message}\n`);

@@ -147,7 +147,7 @@ export const finetuneCommand: Command = {
   run: async (args, context) => {
     const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
     const { folder } = await runPipeline(pruneOptions(args, context), "finetune");
-    const files = ["baseline.onnx", "pruned.onnx", "history.json"].map((name) => join(folder, name));
+    const files = ["baseline.onnx", "pruned.onnx", "history/finetune.json"].map((name) => join(folder, name));
     context.print(files.join("\n"));
     return { folder, files };
   },

@@ -2,7 +2,7 @@
 import type { ModelFormat } from "../formats/names.ts";
 import { basename, dirname, extname, join } from "node:path";
 import { EtlError } from "../core/errors.ts";
-import { writeWhole } from "../core/files.ts";
+import { writeTogether, writeWhole } from "../core/files.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { writeTfjs } from "../formats/tfjs/write.ts";
@@ -59,8 +59,7 @@ export async function writeModel(
     format === "onnx"
       ? new Map([[path, writeOnnx(network)]])
       : tfjsFiles(writeTfjs(network), named === undefined ? join(path, "model.json") : path);
-  // The file to open is written last: until then a reader finds the old model or none.
-  for (const [name, bytes] of [...files].toReversed()) await writeWhole(name, bytes);
+  await writeTogether(files);
   const names = [...files.keys()];
   const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
   return { format, file: names[0], files: names, bytes };

@@ -111,7 +111,7 @@ export async function reachTarget(
   let done = 0;
   const milliseconds = async (share: number): Promise<number> => {
     stopIfAborted(signal);
-    const ms = await timed(engine, boundAs(cutter.model, cutter.cutAt(share).network), 10);
+    const ms = await timed(engine, boundAs(cutter.model, cutter.cutAt(share).network), { runs: 10, signal });
     progress.update(++done, `keep ${share.toFixed(3)}: ${ms.toFixed(2)} ms`);
     return ms;
   };

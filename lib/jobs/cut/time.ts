@@ -12,11 +12,15 @@ export function boundAs(model: CuttableModel, network: Network): Network {
 }
 
 /** The lowest of three medians: what else the machine does makes a network slower, never faster. */
-export async function timed(engine: Engine, network: Network, runs: number): Promise<number> {
+export async function timed(
+  engine: Engine,
+  network: Network,
+  how: { readonly runs: number; readonly signal: AbortSignal | undefined },
+): Promise<number> {
   const batch = fixedBatch(network);
   let best = Infinity;
   for (let round = 0; round < 3; round++) {
-    const measured = await profileModels(engine, [{ name: "cut", network }], { runs, batch });
+    const measured = await profileModels(engine, [{ name: "cut", network }], { ...how, batch });
     best = Math.min(best, (measured.get("cut")?.medianMs ?? Infinity) * batch);
   }
   return best;

@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import { writeJson, writeWhole } from "../../core/files.ts";
+import { fingerprint } from "../../core/fingerprint.ts";
+import { damageOf } from "../../core/seal.ts";
 import { silent } from "../../core/progress.ts";
 import { openTasks, type TaskData } from "../../data/open-tasks.ts";
 import { sweepCsv, sweepRows, type SweepRow } from "../../record/sweep.ts";
@@ -14,7 +16,7 @@ import { type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages } from "../run/folder.ts";
-import { fingerprint, readRunState } from "../run/state.ts";
+import { readRunState } from "../run/state.ts";
 
 /** Options of every run of a sweep. */
 type Shared = Omit<
@@ -142,9 +144,12 @@ function pointsOf(options: SweepOptions): Point[] {
 
 /** Whether a run folder holds the finished run of exactly these options. */
 async function isFinished(options: PruneOptions): Promise<boolean> {
-  if (!existsSync(join(options.out, "record.json"))) return false;
+  const path = join(options.out, "record.json");
+  if (!existsSync(path)) return false;
   const state = await readRunState(options.out);
-  return state?.status === "finished" && fingerprint(state.config) === fingerprint(resolveOptions(options));
+  if (state?.status !== "finished") return false;
+  if (fingerprint(state.config) !== fingerprint(resolveOptions(options))) return false;
+  return (await damageOf(path, state.results?.["record.json"])) === undefined;
 }
 
 /** Reads all runs below a folder; writes rows, and where asked the report. */

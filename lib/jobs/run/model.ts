@@ -6,6 +6,7 @@ import { EtlError, shellWord } from "../../core/errors.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
 import { tasksOf, type OutputTask } from "../../backbones/metadata.ts";
 import type { Network } from "../../network/network.ts";
+import { needWhole } from "./state.ts";
 
 export interface Model {
   readonly name: string;
@@ -53,6 +54,7 @@ export async function openModel(name: string): Promise<Model> {
     );
   }
   const path = existsSync(name) && statSync(name).isDirectory() ? modelFileIn(name) : name;
+  if (existsSync(path)) await needWhole(path);
   const backbone = await loadBackbone(path);
   const tasks = tasksOf(backbone.network);
   const task = tasks[0]?.task as Task | undefined;

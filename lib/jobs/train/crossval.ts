@@ -148,7 +148,7 @@ async function crossvalArchitecture(
     macs: sum("macs"),
     params: sum("params"),
     bytes: sum("bytes"),
-    frameMs: await frameTime(networks, shared.runs),
+    frameMs: await frameTime(networks, shared),
   };
   return { row, dealt };
 }
@@ -156,12 +156,12 @@ async function crossvalArchitecture(
 /** Time of one picture through all networks of an architecture, on one thread. */
 async function frameTime(
   networks: readonly StartingNetwork["network"][],
-  runs: number | undefined,
+  { runs, signal }: Pick<CrossvalOptions, "runs" | "signal">,
 ): Promise<number> {
   const engine = await openEngine({ engine: "auto", threads: 1 });
   try {
     const models = networks.map((network, i) => ({ name: String(i), network }));
-    const times = await profileModels(engine, models, runs === undefined ? {} : { runs });
+    const times = await profileModels(engine, models, { ...(runs !== undefined && { runs }), signal });
     return [...times.values()].reduce((sum, { medianMs }) => sum + medianMs, 0);
   } finally {
     await engine.dispose();

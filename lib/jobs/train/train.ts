@@ -11,7 +11,7 @@ import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { writeLeftOut } from "../run/frame.ts";
+import { asWritten, writeLeftOut } from "../run/frame.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
@@ -96,7 +96,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   const trained = await trainStage(run, key);
   const evaluation = await evaluateStage(run, trained, key);
   const latency = await profileStage(run, trained.network, key);
-  const record = await recordOf(run, trained, { ...evaluation, latency });
+  const record = asWritten(await recordOf(run, trained, { ...evaluation, latency }), run.progress);
   const { total } = costOf(trained.network);
   const { macs, params, bytes } = total;
   const { test, labels, atZero, others } = evaluation;
@@ -122,7 +122,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   await writeJson(folder.file("metrics.json"), plain);
   await writeWhole(folder.file("report.html"), renderReport(record, await readReportAssets()));
   run.progress.note(`report: ${folder.file("report.html")}`);
-  await folder.finish();
+  await folder.finish(["record.json"]);
   return plain;
 }
 

@@ -111,6 +111,7 @@ async function evaluateTask(
   for (const warning of dataset.warnings ?? []) progress.warn(warning);
   const store = await prepareImages(dataset, model.preprocessing, {
     progress,
+    signal: options.signal,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads, strict: options.strict }),
   });
   if (own !== undefined) {

@@ -27,6 +27,7 @@ export async function verifyModel(
   for (const assumption of dataset.assumptions) progress.note(assumption);
   const store = await prepareImages(dataset, model.preprocessing, {
     progress,
+    signal: options.signal,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads }),
   });
   try {

@@ -27,6 +27,18 @@ export type { Progress } from "./core/progress.ts";
 export { createRecycler } from "./core/recycler.ts";
 export type { Recycler } from "./core/recycler.ts";
 
+// What the program prints with --json.
+export type {
+  CommandJson,
+  CommandName,
+  CommandResults,
+  DoctorJson,
+  FailureJson,
+  HarvestJson,
+  LayerJson,
+  RunPlanJson,
+} from "./json.ts";
+
 // Networks: read, write, build, measure. Pure data.
 export { readOnnx } from "./formats/onnx/read.ts";
 export { writeOnnx } from "./formats/onnx/write.ts";

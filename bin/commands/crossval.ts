@@ -8,7 +8,7 @@ import { trainTable } from "../../lib/jobs/train/options.ts";
 import { optionsOf } from "../options.ts";
 import { trainingOptions } from "./train.ts";
 
-export const crossvalCommand: Command = {
+export const crossvalCommand: Command<"crossval"> = {
   usage: "crossval",
   describe: "Cross-validate light networks: top-1, top-2, size, time of a frame",
   options: {
@@ -19,10 +19,11 @@ export const crossvalCommand: Command = {
       ],
     }),
     arch: { type: "string", describe: "Architectures with a comma, see etl train", demandOption: true },
-    folds: { type: "number", describe: "Number of folds (5)" },
+    folds: { type: "number", describe: "Number of folds", defaultDescription: "5" },
     by: {
       choices: ["identity", "row"] as const,
-      describe: "What stays in one fold: all pictures of a person (default where known), or each picture",
+      describe: "What stays in one fold: all pictures of a person, or each picture",
+      defaultDescription: "identity where it is known",
     },
   },
   examples: [

@@ -14,6 +14,7 @@ import { criterionScores, selectByCriterion, type Criterion } from "../../surger
 import { fillBlocks } from "../../surgery/fill.ts";
 import { planSurgery, type LayerPlan, type Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
+import type { CutLayer } from "./plan.ts";
 import { largestKeep, reached } from "./search.ts";
 import { fileLayers, openCuttable, withFileShapes, type CuttableModel, type Size } from "./model.ts";
 
@@ -176,7 +177,7 @@ export function cutPlanFile(
 }
 
 /** Layers with plain lists of numbers. */
-export function planRows(layers: readonly LayerPlan[]): readonly Readonly<Record<string, unknown>>[] {
+export function planRows(layers: readonly LayerPlan[]): readonly CutLayer[] {
   return layers.map(({ name, op, keptInputs, totalInputs, keptOutputs, totalOutputs, reason }) => ({
     name,
     op,

@@ -5,6 +5,17 @@ import { costOf } from "../../network/cost.ts";
 import { keepAllPlan } from "../../surgery/plan.ts";
 import { fileLayers, openCuttable } from "./model.ts";
 
+/** A layer of a cut, its channels as lists. */
+export interface CutLayer {
+  readonly name: string;
+  readonly op: string;
+  readonly keptInputs: readonly number[];
+  readonly totalInputs: number;
+  readonly keptOutputs: readonly number[];
+  readonly totalOutputs: number;
+  readonly reason?: string;
+}
+
 /** One layer: how wide it is, and how many of its outputs can be removed. */
 export interface ModelLayer {
   readonly name: string;

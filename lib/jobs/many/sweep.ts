@@ -14,6 +14,7 @@ import { type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages } from "../run/folder.ts";
+import { absoluteData, asOptions, givenOptions } from "../run/options.ts";
 import { fingerprint, readRunState } from "../run/state.ts";
 
 /** Options of every run of a sweep. */
@@ -59,6 +60,10 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const points = pointsOf(options);
   for (const point of points) resolveOptions(point.options);
   for (const task of options.tasks) await lookAt(options, task);
+  const { variants = [], tasks, ...rest } = options;
+  const absolute = tasks.map(({ task, data }) => ({ task, data: absoluteData(data) }));
+  const given = givenOptions({ ...rest, tasks: absolute, ...(variants.length > 0 && { variants }) });
+  await writeJson(join(options.out, "config.json"), asOptions(given));
   const failed: string[] = [];
   const ready = new Set<string>();
   for (const [i, { base, options: point }] of points.entries()) {

@@ -14,6 +14,7 @@ import { ioError, makeFolder, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
 import { lock } from "./lock.ts";
+import { aimNames, asOptions } from "./options.ts";
 import { canonical, fingerprint, readRunState, type RunState } from "./state.ts";
 
 /** An open run folder; holds a lock until it is closed. */
@@ -103,12 +104,11 @@ function differences(
   now: Readonly<Record<string, unknown>>,
 ): string[] {
   // A target has chosen a gamma, which was written into the configuration.
-  const aims = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
-  const aimed = aims.some((name) => now[name] !== undefined);
+  const aimed = aimNames.some((name) => now[name] !== undefined);
   const said = (value: unknown): string => (value === undefined ? "none" : canonical(value));
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
     .filter((name) => !placeOptions.has(name) && !(aimed && name === "gamma"))
-    .filter((name) => name in before || aims.includes(name)) // an option that the older run did not have yet
+    .filter((name) => name in before || aimNames.some((aim) => aim === name)) // an option that the older run did not have yet
     .filter((name) => canonical(before[name]) !== canonical(now[name]))
     .map((name) => `${name} ${said(now[name])} (it has ${said(before[name])})`);
 }
@@ -186,7 +186,9 @@ export async function openRunFolder(
     return join(aside?.files.has(name) ? aside.folder : root, name);
   };
   const save = async (): Promise<void> => {
-    if (aside === undefined) await writeJson(join(root, "run.json"), state);
+    if (aside !== undefined) return;
+    await writeJson(join(root, "run.json"), state);
+    await writeJson(join(root, "config.json"), asOptions(state.config));
   };
 
   /** Stages that count no longer once `name` is made anew. */

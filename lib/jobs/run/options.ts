@@ -61,7 +61,8 @@ export const jobTable = {
     flag: "label",
     kind: "text",
     group: "Data",
-    describe: "Label column, where it is not the task's usual one",
+    describe: "Label column",
+    otherwise: "the task's usual one",
   },
   crop: {
     flag: "crop",
@@ -75,6 +76,7 @@ export const jobTable = {
     kind: "number",
     group: "Data",
     describe: "Use at most so many pictures (drawn by seed)",
+    otherwise: "all",
     need: count(1),
   },
   strict: {
@@ -190,6 +192,22 @@ export function givenOptions<T extends Partial<JobOptions>>(options: T): T {
       ([key, value]) => value !== undefined && !["progress", "signal", "replace"].includes(key),
     ),
   ) as unknown as T;
+}
+
+/** Options that stand instead of gamma, which they choose. */
+export const aimNames = ["targetFlops", "targetSize", "targetMs", "minAccuracy"] as const;
+
+/**
+ * A configuration as options to begin the same run with, in another folder: without the folder, and without what was not given
+ * but found on the way.
+ */
+export function asOptions(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const aimed = aimNames.some((name) => config[name] !== undefined);
+  return Object.fromEntries(
+    Object.entries(config).filter(
+      ([name]) => !["out", "command"].includes(name) && !(aimed && name === "gamma"),
+    ),
+  );
 }
 
 /** @throws EtlError `usage` that names the option, what was found and what was needed */

@@ -33,6 +33,8 @@ export interface Prediction extends Answer {
 export interface PredictModelOptions extends ServiceOptions {
   /** Face box; default: that of the pictures the model was trained on, else the whole picture. */
   readonly crop?: Crop | undefined;
+  /** Weight file of a backbone that does not bring its own. */
+  readonly weights?: string | undefined;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function predictImages(
   options: PredictModelOptions = {},
 ): Promise<Prediction[]> {
   if (options.crop !== undefined) checkCrop(options.crop);
-  const model = await openModel(nameOrPath);
+  const model = await openModel(nameOrPath, { weights: options.weights });
   const progress = options.progress ?? silent;
   const crop = options.crop ?? model.crop ?? [0, 0, 1, 1];
   if (options.crop === undefined && model.crop !== undefined) {

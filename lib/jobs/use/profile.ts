@@ -20,7 +20,7 @@ export async function profileFiles(
   names: readonly string[],
   options: ServiceOptions & { readonly runs?: number | undefined; readonly batch?: number | undefined } = {},
 ): Promise<Profile[]> {
-  const models = await Promise.all(names.map(openModel));
+  const models = await Promise.all(names.map((name) => openModel(name)));
   const progress = options.progress ?? silent;
   return withEngine(options, async (engine) => {
     progress.start("profile");

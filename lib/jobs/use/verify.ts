@@ -15,12 +15,18 @@ export interface VerifyModelOptions extends ServiceOptions {
   readonly seed?: number | undefined;
 }
 
+/** A verification, with the face box used and how many pairs could not be. */
+export interface VerifiedModel extends Verification {
+  readonly crop: Crop;
+  readonly problems: number;
+}
+
 /** Verification accuracy of a backbone on pairs of pictures: shows a wrong crop, colour order or mean. */
 export async function verifyModel(
   nameOrPath: string,
   pairsFile: string,
   options: VerifyModelOptions = {},
-): Promise<Verification & { readonly crop: Crop; readonly problems: number }> {
+): Promise<VerifiedModel> {
   const model = await openModel(nameOrPath);
   const progress = options.progress ?? silent;
   const { pairs, problems, dataset } = await openPairs(pairsFile, defined({ crop: options.crop }));

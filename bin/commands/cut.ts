@@ -69,7 +69,8 @@ export const cutCommand: Command<"cut"> = {
     ["etl cut resnet50.onnx --target-size 10MB --round-to 8 --out small.onnx", "A file of at most 10 MB"],
   ],
   run: async (args, context) => {
-    const { cutModel, planRows } = await import("../../lib/jobs/cut/cut.ts");
+    const { cutModel } = await import("../../lib/jobs/cut/cut.ts");
+    const { planRows } = await import("../../lib/jobs/cut/plan.ts");
     const result = await cutModel({
       model: requiredText(args, "model"),
       out: requiredText(args, "out"),

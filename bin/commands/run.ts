@@ -1,13 +1,9 @@
 /** Commands that run the pipeline, as far as they are asked to: harvest, curves, plan, finetune, prune, resume. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
 import { recordsByTask } from "../../lib/record/tasks.ts";
 import type { RunMetrics, RunRecord } from "../../lib/record/record.ts";
-import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
 import type { PipelineResult } from "../../lib/jobs/prune/prune.ts";
-import type { CrossvalOptions } from "../../lib/jobs/train/crossval.ts";
-import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import type { RunPlanJson } from "../../lib/json.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
@@ -45,32 +41,17 @@ export const resumeCommand: Command<"resume"> = {
   examples: [["etl resume runs/gender", "Go on where it stopped"]],
   run: async (args, context) => {
     const folder = requiredText(args, "run");
-    if (!existsSync(join(folder, "run.json"))) {
-      throw new EtlError("usage", `${folder}: no run.json, a run folder was needed`, {
-        hint: "begin one with: etl prune",
-      });
-    }
-    const { readRunState } = await import("../../lib/jobs/run/state.ts");
-    const state = await readRunState(folder);
-    if (state?.config["command"] === "train") {
-      const again = { ...(state.config as unknown as TrainOptions), out: folder };
-      const { train } = await import("../../lib/jobs/train/train.ts");
-      const result = await train({ ...again, progress: context.progress, signal: context.signal });
+    const { resume } = await import("../../lib/resume.ts");
+    const { command, result } = await resume(folder, { progress: context.progress, signal: context.signal });
+    if (command === "train") {
       showTraining(result, folder, context);
       return { ...result, schema: "etl/train/1" };
     }
-    if (state?.config["command"] === "crossval") {
-      const again = { ...(state.config as unknown as CrossvalOptions), out: folder };
-      const { crossval } = await import("../../lib/jobs/train/crossval.ts");
-      const result = await crossval({ ...again, progress: context.progress, signal: context.signal });
+    if (command === "crossval") {
       showFolds(result, folder, context);
       return { ...result, schema: "etl/crossval/1" };
     }
-    const { asGiven } = await import("../../lib/jobs/prune/config.ts");
-    const { prune } = await import("../../lib/jobs/prune/prune.ts");
-    const options = asGiven({ ...state?.config, out: folder } as unknown as PruneOptions);
-    const record = await prune({ ...options, progress: context.progress, signal: context.signal });
-    return { ...(await finish(record, folder, context)), schema: "etl/prune/1" };
+    return { ...(await finish(result, folder, context)), schema: "etl/prune/1" };
   },
 };
 

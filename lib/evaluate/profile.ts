@@ -1,4 +1,5 @@
 /** CPU time for one picture, several networks interleaved in one process so that drift of the machine hits all alike. */
+import { stopIfAborted } from "../core/options.ts";
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import type { Latency } from "../record/record.ts";
@@ -48,7 +49,7 @@ export async function profileModels(
     for (const [i, program] of programs.entries()) await program.time(inputs[i], { warmup, runs: 0 });
     for (let round = 0; round * sliceRuns < runs; round++) {
       for (let turn = 0; turn < models.length; turn++) {
-        if (signal?.aborted === true) throw new EtlError("interrupted", "profile: stopped, nothing was kept");
+        stopIfAborted(signal, "profile: stopped, nothing was kept");
         const i = (turn + round) % models.length;
         const count = Math.min(sliceRuns, runs - round * sliceRuns);
         // One run that does not count: another network has just emptied the caches.

@@ -3,6 +3,7 @@
  * validation split. Epoch 0, the closed-form head on the network's own features, competes: fine-tuning must not lose
  * against it.
  */
+import { stopIfAborted } from "../core/options.ts";
 import type { EpochRecord } from "../core/artifacts.ts";
 import { nowMs } from "../core/clock.ts";
 import { EtlError } from "../core/errors.ts";
@@ -73,7 +74,7 @@ export interface FinetuneOptions {
     readonly save: (checkpoint: Checkpoint) => Promise<void>;
   };
   readonly label?: string;
-  readonly progress?: Progress;
+  readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -222,7 +223,7 @@ async function tryLearningRate(
   let done = 0;
   for (let epoch = 1; done < steps; epoch++) {
     for await (const inputs of options.batches(epoch)) {
-      if (options.signal?.aborted) throw interrupted();
+      stopIfAborted(options.signal, stopped);
       await trainer.step(inputs, {
         learningRate: learningRateAt(schedule, done),
         give: options.give,
@@ -249,7 +250,7 @@ async function trainEpoch(
   let sum = 0;
   let done = 0;
   for await (const inputs of options.batches(epoch)) {
-    if (options.signal?.aborted) throw interrupted();
+    stopIfAborted(options.signal, stopped);
     const step = (epoch - 1) * options.stepsPerEpoch + done;
     const learningRate = rateAt(step);
     const { loss } = await trainer.step(inputs, { learningRate, give: options.give });
@@ -269,9 +270,7 @@ async function trainEpoch(
   return sum / Math.max(1, done);
 }
 
-function interrupted(): EtlError {
-  return new EtlError("interrupted", "training: stopped by the user, run the same command again to go on");
-}
+const stopped = "training: stopped by the user, run the same command again to go on";
 
 function epochZero(validation: Validation, seconds: number): EpochRecord {
   return { epoch: 0, valLoss: validation.loss, valAccuracy: validation.accuracy, learningRate: 0, seconds };

@@ -2,10 +2,12 @@
 import type { Cost } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
+import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
 import type { Device, Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
+import { serviceNames } from "../../engine/service.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
@@ -14,7 +16,7 @@ import { criterionScores, selectByCriterion, type Criterion } from "../../surger
 import { fillBlocks } from "../../surgery/fill.ts";
 import { planSurgery, type LayerPlan, type Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
-import type { CutLayer } from "./plan.ts";
+import { planRows } from "./plan.ts";
 import { largestKeep, reached } from "./search.ts";
 import { fileLayers, openCuttable, withFileShapes, type CuttableModel, type Size } from "./model.ts";
 
@@ -54,9 +56,23 @@ export interface CutOptions extends CutTarget {
   readonly engine?: "auto" | "ort" | "tfjs";
   readonly device?: Device;
   readonly threads?: number;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
+
+const optionNames: OptionNames<CutOptions> = {
+  ...{
+    model: true,
+    out: true,
+    planOut: true,
+    criterion: true,
+    roundTo: true,
+    size: true,
+    check: true,
+    runs: true,
+  },
+  ...{ keep: true, targetFlops: true, targetSize: true, targetMs: true, seed: true, ...serviceNames },
+};
 
 /** Cost of a network and the size of its file. */
 export interface FileCost extends Cost {
@@ -84,6 +100,8 @@ export interface CutResult {
   readonly notes: readonly string[];
 }
 
+const stopped = "cut: stopped, nothing was written";
+
 /** Steps between nothing and all that a share of channels is searched in. */
 const fineSteps = 4096;
 /** The same where every step has to be measured. */
@@ -98,6 +116,7 @@ const coarseSteps = 64;
  */
 export async function cutModel(options: CutOptions): Promise<CutResult> {
   const { progress = silent, signal } = options;
+  refuseUnknown("cutModel", options, optionNames);
   checkOptions(options);
   const model = await openCuttable(options.model, options.size);
   for (const note of model.notes) progress.note(note);
@@ -113,7 +132,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     const roundTo = asked === "auto" ? (await withEngine()).channelBlock : asked;
     const cutter = createCutter(model, { ...options, roundTo });
     const { keep, plan, network } = await reachTarget(cutter, options, withEngine);
-    stopIfAborted(signal);
+    stopIfAborted(signal, stopped);
     const layers = fileLayers(model, plan);
     const notes = [...model.notes];
     const isCut = plan.keep.includes(0);
@@ -176,26 +195,9 @@ export function cutPlanFile(
   };
 }
 
-/** Layers with plain lists of numbers. */
-export function planRows(layers: readonly LayerPlan[]): readonly CutLayer[] {
-  return layers.map(({ name, op, keptInputs, totalInputs, keptOutputs, totalOutputs, reason }) => ({
-    name,
-    op,
-    keptInputs: Array.from(keptInputs),
-    totalInputs,
-    keptOutputs: Array.from(keptOutputs),
-    totalOutputs,
-    ...(reason === undefined ? {} : { reason }),
-  }));
-}
-
 /** Size of a network as an ONNX file. */
 function fileBytes(network: Network): number {
   return writeOnnx(network).length;
-}
-
-function stopIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new EtlError("interrupted", "cut: stopped, nothing was written");
 }
 
 interface Cut {
@@ -261,7 +263,7 @@ async function reachTarget(
   progress.start("latency", Math.log2(coarseSteps) + 2);
   let done = 0;
   const milliseconds = async (share: number): Promise<number> => {
-    stopIfAborted(signal);
+    stopIfAborted(signal, stopped);
     const ms = await timed(engine, boundAs(cutter, cutter.cutAt(share).network), 10);
     progress.update(++done, `keep ${share.toFixed(3)}: ${ms.toFixed(2)} ms`);
     return ms;

@@ -2,7 +2,7 @@
 import type { Cost } from "../../core/artifacts.ts";
 import { explain } from "../../network/coupling/explain.ts";
 import { costOf } from "../../network/cost.ts";
-import { keepAllPlan } from "../../surgery/plan.ts";
+import { keepAllPlan, type LayerPlan } from "../../surgery/plan.ts";
 import { fileLayers, openCuttable } from "./model.ts";
 
 /** A layer of a cut, its channels as lists. */
@@ -95,4 +95,17 @@ export async function explainLayer(nameOrPath: string, layer: string): Promise<s
   const followed = model.coupling.layers.some(({ name }) => name === layer);
   if (whole !== undefined && !followed) return [`${layer} (${whole.op}): stays whole, ${whole.reason ?? ""}`];
   return explain(model.coupling, layer);
+}
+
+/** Layers with plain lists of numbers. */
+export function planRows(layers: readonly LayerPlan[]): readonly CutLayer[] {
+  return layers.map(({ name, op, keptInputs, totalInputs, keptOutputs, totalOutputs, reason }) => ({
+    name,
+    op,
+    keptInputs: Array.from(keptInputs),
+    totalInputs,
+    keptOutputs: Array.from(keptOutputs),
+    totalOutputs,
+    ...(reason === undefined ? {} : { reason }),
+  }));
 }

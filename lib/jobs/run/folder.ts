@@ -3,6 +3,7 @@
  * key has not changed is not run again; where one changed, everything after it no longer counts, but its files stay until
  * the run is finished again. Files are written whole or not at all, so a killed run continues where it was.
  */
+import { interrupted } from "../../core/options.ts";
 import { existsSync } from "node:fs";
 import { copyFile, link, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -331,10 +332,11 @@ export async function inRunFolder<T>(
     return await work(folder);
   } catch (error) {
     if (signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
-    throw new EtlError("interrupted", `${folder.path}: stopped by the user, ${kept}`, {
-      hint: hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
-      cause: error,
-    });
+    throw interrupted(
+      signal,
+      `${folder.path}: stopped by the user, ${kept}`,
+      hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
+    );
   } finally {
     await folder.close();
   }

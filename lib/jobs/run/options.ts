@@ -3,11 +3,13 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
+import type { OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
 import { isSynthetic } from "../../data/synthetic/table.ts";
 import type { TaskData } from "../../data/open-tasks.ts";
 import type { Device } from "../../engine/engine.ts";
 import type { EngineName } from "../../engine/open.ts";
+import { serviceNames } from "../../engine/service.ts";
 import { count, type Option } from "./option.ts";
 
 /** Options that `prune` and `train` share. All but `data` and `out` have defaults. */
@@ -44,8 +46,8 @@ export interface JobOptions {
   readonly cacheDir?: string;
   /** Make a finished run in `out` anew where it has other options; without it that is refused. */
   readonly replace?: boolean;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Said once for `prune`, `train` and what they consist of. */
@@ -136,6 +138,9 @@ export const jobTable = {
 
 /** Options of every command, which the program's parser reads by itself, and handles that no file can keep. */
 export type CommonKey = "seed" | "threads" | "engine" | "device" | "progress" | "signal";
+
+/** Their names. */
+export const commonNames: OptionNames<Pick<JobOptions, CommonKey>> = { seed: true, ...serviceNames };
 
 /** Options of every command, where they are not given. */
 export const commonDefaults = { seed: 0, engine: "auto" } as const;

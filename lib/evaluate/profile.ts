@@ -1,5 +1,6 @@
 /** CPU time for one picture, several networks interleaved in one process so that drift of the machine hits all alike. */
 import { loadavg } from "node:os";
+import { stopIfAborted } from "../core/options.ts";
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import type { Latency, ShareRange } from "../record/record.ts";
@@ -60,7 +61,7 @@ export async function profileModels(
       const most = Math.max(1, Math.floor(sliceMs / ms));
       const measured: number[] = [];
       while (measured.length < count) {
-        if (signal?.aborted === true) throw new EtlError("interrupted", "profile: stopped, nothing was kept");
+        stopIfAborted(signal, "profile: stopped, nothing was kept");
         const left = Math.min(most, count - measured.length);
         // One run that does not count: another network, or another thread, has just emptied the caches.
         const unseen = measured.length === 0 || most > 1 ? 1 : 0;

@@ -2,6 +2,7 @@
 import type { Cost } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
+import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -10,9 +11,10 @@ import { writeLike } from "../../formats/onnx/like.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
 import { fileLayers, openCuttable } from "./model.ts";
+import { planRows } from "./plan.ts";
 import { checkOptions, type CutOptions } from "./options.ts";
 import { blocksToTry } from "./search.ts";
-import { createCutter, fileBytes, reachInBlocks, reachTarget, stopIfAborted } from "./target.ts";
+import { createCutter, fileBytes, reachInBlocks, reachTarget, stopped } from "./target.ts";
 import { measure } from "./time.ts";
 
 /** Cost of a network and the size of its file. */
@@ -69,7 +71,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, withEngine),
       notes,
     );
-    stopIfAborted(signal);
+    stopIfAborted(signal, stopped);
     const layers = fileLayers(model, plan);
     const isCut = plan.keep.includes(0);
     let comparison: Comparison | undefined;
@@ -131,19 +133,6 @@ export function cutPlanFile(
     after: plan.after,
     layers: planRows(plan.layers),
   };
-}
-
-/** Layers with plain lists of numbers. */
-export function planRows(layers: readonly LayerPlan[]): readonly Readonly<Record<string, unknown>>[] {
-  return layers.map(({ name, op, keptInputs, totalInputs, keptOutputs, totalOutputs, reason }) => ({
-    name,
-    op,
-    keptInputs: Array.from(keptInputs),
-    totalInputs,
-    keptOutputs: Array.from(keptOutputs),
-    totalOutputs,
-    ...(reason === undefined ? {} : { reason }),
-  }));
 }
 
 /** The bytes of an ONNX file as they are; undefined for what only becomes one. */

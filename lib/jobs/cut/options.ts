@@ -1,7 +1,9 @@
 /** What `etl cut` is asked for. */
 import { EtlError } from "../../core/errors.ts";
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Device } from "../../engine/engine.ts";
+import { serviceNames } from "../../engine/service.ts";
 import type { Criterion } from "../../surgery/criteria.ts";
 import type { PictureSize } from "../../network/fit.ts";
 
@@ -41,9 +43,23 @@ export interface CutOptions extends CutTarget {
   readonly engine?: "auto" | "ort" | "tfjs";
   readonly device?: Device;
   readonly threads?: number;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
+
+const optionNames: OptionNames<CutOptions> = {
+  ...{
+    model: true,
+    out: true,
+    planOut: true,
+    criterion: true,
+    roundTo: true,
+    size: true,
+    check: true,
+    runs: true,
+  },
+  ...{ keep: true, targetFlops: true, targetSize: true, targetMs: true, seed: true, ...serviceNames },
+};
 
 const targets = {
   keep: "--keep",
@@ -54,6 +70,7 @@ const targets = {
 
 /** @throws EtlError `usage` for no target or several, and for what is no number */
 export function checkOptions(options: CutOptions): void {
+  refuseUnknown("cutModel", options, optionNames);
   const keys = Object.keys(targets) as (keyof typeof targets)[];
   const given = keys.filter((key) => options[key] !== undefined);
   if (given.length !== 1) {

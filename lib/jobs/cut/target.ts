@@ -1,5 +1,6 @@
 /** The cut that a target asks for: a share of channels as it is, or the largest share that keeps within a limit. */
 import { EtlError } from "../../core/errors.ts";
+import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { writeLike } from "../../formats/onnx/like.ts";
@@ -110,7 +111,7 @@ export async function reachTarget(
   progress.start("latency", Math.log2(coarseSteps) + 2);
   let done = 0;
   const milliseconds = async (share: number): Promise<number> => {
-    stopIfAborted(signal);
+    stopIfAborted(signal, stopped);
     const ms = await timed(engine, boundAs(cutter.model, cutter.cutAt(share).network), { runs: 10, signal });
     progress.update(++done, `keep ${share.toFixed(3)}: ${ms.toFixed(2)} ms`);
     return ms;
@@ -141,6 +142,5 @@ export function fileBytes(network: Network): number {
   return writeLike(network).bytes.length;
 }
 
-export function stopIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new EtlError("interrupted", "cut: stopped, nothing was written");
-}
+/** What an interrupted cut says. */
+export const stopped = "cut: stopped, nothing was written";

@@ -3,6 +3,7 @@
  * key has not changed is not run again; where one changed, everything after it no longer counts, but its files stay until
  * the run is finished again. Files are written whole or not at all, so a killed run continues where it was.
  */
+import { interrupted } from "../../core/options.ts";
 import { existsSync } from "node:fs";
 import { copyFile, link, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,6 +16,7 @@ import { ioError, makeFolder, unfinishedIn, writeJson } from "../../core/files.t
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
 import { lock } from "./lock.ts";
+import { aimNames, asOptions } from "./options.ts";
 import { baseOf, damageAmong, filesOf, laterStages, sealsOf, staleFiles } from "./stages.ts";
 import { readRunState, writeRunState, type RunState } from "./state.ts";
 
@@ -91,12 +93,11 @@ function differences(
   now: Readonly<Record<string, unknown>>,
 ): string[] {
   // A target has chosen a gamma, which was written into the configuration.
-  const aims = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
-  const aimed = aims.some((name) => now[name] !== undefined);
+  const aimed = aimNames.some((name) => now[name] !== undefined);
   const said = (value: unknown): string => (value === undefined ? "none" : canonical(value));
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
     .filter((name) => !placeOptions.has(name) && !(aimed && name === "gamma"))
-    .filter((name) => name in before || aims.includes(name)) // an option that the older run did not have yet
+    .filter((name) => name in before || aimNames.some((aim) => aim === name)) // an option that the older run did not have yet
     .filter((name) => canonical(before[name]) !== canonical(now[name]))
     .map((name) => `${name} ${said(now[name])} (it has ${said(before[name])})`);
 }
@@ -196,6 +197,7 @@ export async function openRunFolder(
     if (aside !== undefined) return;
     await ensureOurs();
     await writeRunState(root, state);
+    await writeJson(join(root, "config.json"), asOptions(state.config));
     isListed = true;
   };
 
@@ -344,10 +346,11 @@ export async function inRunFolder<T>(
   } catch (error) {
     if (signal?.aborted !== true || (isEtlError(error, "interrupted") && error.hint !== undefined))
       throw error;
-    throw new EtlError("interrupted", `${folder.path}: stopped by the user, ${kept}`, {
-      hint: hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
-      cause: error,
-    });
+    throw interrupted(
+      signal,
+      `${folder.path}: stopped by the user, ${kept}`,
+      hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
+    );
   } finally {
     await folder.close();
   }

@@ -2,23 +2,29 @@
 import { EtlError } from "../../lib/core/errors.ts";
 import { writeJson } from "../../lib/core/files.ts";
 import { flag, number, requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
+import type { LatencyTable } from "../../lib/latency/table.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { shown } from "../options.ts";
 import { percent, table } from "../table.ts";
 
-export const benchCommand: Command = {
+export const benchCommand: Command<"bench"> = {
   usage: "bench",
   describe: "Time of forward, harvest and training per picture, for planning a run",
   options: {
     backbone: { ...shown(pruneTable.backbone), demandOption: true, defaultDescription: undefined },
-    weights: { type: "string", describe: "Weight file (default: random where the backbone has none)" },
-    batch: { type: "number", describe: "Pictures per run (32; with --table 1)" },
-    rounds: { type: "number", describe: "Timed runs of each kind, alternating (5)" },
+    weights: {
+      type: "string",
+      describe: "Weight file",
+      defaultDescription: "its own, random where it has none",
+    },
+    batch: { type: "number", describe: "Pictures per run", defaultDescription: "32; with --table 1" },
+    rounds: { type: "number", describe: "Timed runs of each kind, alternating", defaultDescription: "5" },
     table: {
       type: "boolean",
       describe: "Instead: a latency table for etl prune and etl cut on another machine; with --out",
+      defaultDescription: "false",
     },
-    out: { type: "string", describe: "With --table: JSON file to write" },
+    out: { type: "string", describe: "With --table: JSON file to write", defaultDescription: "none" },
   },
   examples: [
     ["etl bench --backbone face-resnet --batch 32 --json", "The default backbone"],
@@ -53,7 +59,7 @@ export const benchCommand: Command = {
   },
 };
 
-async function writeTable(args: Arguments, context: Context): Promise<unknown> {
+async function writeTable(args: Arguments, context: Context): Promise<LatencyTable> {
   const out = text(args, "out");
   if (out === undefined) throw new EtlError("usage", "bench --table: no --out, a file to write was needed");
   const { benchTable } = await import("../../lib/jobs/use/bench.ts");

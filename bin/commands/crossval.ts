@@ -1,14 +1,14 @@
 /** Cross-validation of light networks: quality, size and speed in one table. */
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
-import type { CrossvalResult, FoldScores } from "../../lib/jobs/train/crossval.ts";
+import type { CrossvalResult, FoldsBy, FoldScores } from "../../lib/jobs/train/crossval.ts";
 import { number, requiredText, text, type Command, type Context } from "../command.ts";
 import { count, table } from "../table.ts";
 import { trainTable } from "../../lib/jobs/train/options.ts";
 import { optionsOf } from "../options.ts";
 import { trainingOptions } from "./train.ts";
 
-export const crossvalCommand: Command = {
+export const crossvalCommand: Command<"crossval"> = {
   usage: "crossval",
   describe: "Cross-validate light networks: top-1, top-2, size, time of a frame",
   options: {
@@ -19,10 +19,15 @@ export const crossvalCommand: Command = {
       ],
     }),
     arch: { type: "string", describe: "Architectures with a comma, see etl train", demandOption: true },
-    folds: { type: "number", describe: "Number of folds (5)" },
+    folds: {
+      type: "number",
+      describe: "Number of folds",
+      defaultDescription: "5, or one for each list of the data set",
+    },
     by: {
-      choices: ["identity", "row"] as const,
-      describe: "What stays in one fold: all pictures of a person (default where known), or each picture",
+      choices: ["lists", "identity", "row"] as const,
+      describe: "What makes the folds: the data set's lists, persons, or single pictures",
+      defaultDescription: "the first that is known",
     },
   },
   examples: [
@@ -34,7 +39,7 @@ export const crossvalCommand: Command = {
   run: async (args, context) => {
     const { arch, ...options } = trainingOptions(args, context);
     const archs = arch.split(",").map((name) => name.trim());
-    const by = text(args, "by") as "identity" | "row" | undefined;
+    const by = text(args, "by") as FoldsBy | undefined;
     const folds = number(args, "folds");
     if (new Set(archs).size < archs.length) {
       throw new EtlError("usage", `--arch: ${arch} names one twice, every architecture once was needed`);

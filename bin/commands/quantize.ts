@@ -6,7 +6,7 @@ import { flag, number, requiredText, text, type Command, type Context } from "..
 import { cropOption, shown } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
-export const quantizeCommand: Command = {
+export const quantizeCommand: Command<"quantize"> = {
   usage: "quantize <model>",
   describe: "A float model in bytes (int8): a quarter of the size, faster where it pays",
   positionals: { model: { describe: "Run folder, model file or backbone", type: "string" } },

@@ -1,8 +1,20 @@
 /** Commands that use a model: predict, evaluate, verify, profile, export. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { modelFormats, type ModelFormat } from "../../lib/formats/names.ts";
+import { isPicture } from "../../lib/data/sources/layout.ts";
+import { exportFormats } from "../../lib/formats/names.ts";
+import type { WrittenModel, WrittenWeights } from "../../lib/backbones/write-model.ts";
+import type { ExportOptions } from "../../lib/jobs/use/export.ts";
 import type { Answer } from "../../lib/jobs/use/predict.ts";
-import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
+import {
+  flag,
+  number,
+  requiredText,
+  text,
+  texts,
+  type Arguments,
+  type Command,
+  type Context,
+} from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
 import { cropOption, optionsOf, shown } from "../options.ts";
@@ -16,6 +28,7 @@ const modelPositional = {
 const namedModel = {
   type: "string",
   describe: "Backbone by name (see etl backbones), or a model file",
+  defaultDescription: "the first argument",
 } as const;
 
 function service(context: Context) {
@@ -23,7 +36,7 @@ function service(context: Context) {
   return { engine, device, threads, progress, signal };
 }
 
-export const predictCommand: Command = {
+export const predictCommand: Command<"predict"> = {
   usage: "predict [inputs..]",
   describe: "Outputs of a model for pictures",
   positionals: {
@@ -41,35 +54,51 @@ export const predictCommand: Command = {
     const inputs = texts(args, "inputs");
     const backbone = text(args, "backbone");
     const model = backbone ?? inputs.shift();
-    if (model === undefined || inputs.length === 0) {
-      throw new EtlError(
-        "usage",
-        `predict: ${inputs.length} pictures, a model and at least one picture were needed`,
-        {
-          hint: "etl predict RUN IMAGE..., or etl predict --backbone face-resnet IMAGE...",
-        },
-      );
-    }
+    if (model === undefined || inputs.length === 0) throw tooFewInputs(model, backbone !== undefined);
     const { predictImages } = await import("../../lib/jobs/use/predict.ts");
-    const predictions = await predictImages(model, inputs, { ...service(context), crop: cropOption(args) });
+    const predictions = await predictImages(model, inputs, {
+      ...service(context),
+      crop: cropOption(args),
+      weights: text(args, "weights"),
+    });
     for (const { file, task, others = [], ...answer } of predictions) {
       const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
         others.length > 0 ? `${one.task} ${sayAnswer(one)}` : sayAnswer(one),
       );
       context.print(`${file}: ${said.join(", ")}`);
     }
-    return predictions;
+    return { predictions };
   },
 };
 
-/** "female (98.2 %)", "31.20 years", or the numbers as they are. */
-function sayAnswer({ label, probability, value, unit, outputs }: Answer): string {
-  const sure = probability === undefined ? "" : ` (${percent(probability)})`;
-  const number = value === undefined ? outputs.map((x) => x.toPrecision(6)).join(" ") : value.toFixed(2);
-  return `${label ?? [number, unit ?? ""].join(" ").trim()}${sure}`;
+/** A picture alone is a model forgotten, a model alone are pictures forgotten. */
+function tooFewInputs(first: string | undefined, named: boolean): EtlError {
+  const alone =
+    first === undefined || named
+      ? undefined
+      : isPicture(first)
+        ? `${first} alone is a picture`
+        : `no picture after ${first}`;
+  return new EtlError(
+    "usage",
+    `etl predict: ${alone ?? "no picture"}, a model and then one or more pictures were needed`,
+    {
+      hint: "etl predict RUN IMAGE..., or etl predict --backbone face-resnet IMAGE...",
+    },
+  );
 }
 
-export const evaluateCommand: Command = {
+/** "female (98.2 %)", "Smiling: yes (88.7 %)", "31.20 years", or the numbers as they are. */
+function sayAnswer({ label, column, probability, value, unit, outputs }: Answer): string {
+  // Landmarks are fractions of the face box, x and y in turn.
+  if (unit === "crop") return `${outputs.length / 2} points`;
+  const sure = probability === undefined ? "" : ` (${percent(probability)})`;
+  const number = value === undefined ? outputs.map((x) => x.toPrecision(6)).join(" ") : value.toFixed(2);
+  const of = column === undefined ? "" : `${column}: `;
+  return `${of}${label ?? [number, unit ?? ""].join(" ").trim()}${sure}`;
+}
+
+export const evaluateCommand: Command<"evaluate"> = {
   usage: "evaluate <model>",
   describe: "Quality of a model on a folder of labelled faces",
   positionals: modelPositional,
@@ -77,7 +106,8 @@ export const evaluateCommand: Command = {
     ...optionsOf(jobTable, { groups: ["Data"], without: ["valFraction", "batchSize"] }),
     task: {
       type: "string",
-      describe: "Of a model of several tasks: only these (default: all that the data have labels of)",
+      describe: "Of a model of several tasks: only these",
+      defaultDescription: "all that the data have labels of",
     },
     split: {
       choices: ["train", "val", "test", "all"] as const,
@@ -114,7 +144,7 @@ export const evaluateCommand: Command = {
   },
 };
 
-export const verifyCommand: Command = {
+export const verifyCommand: Command<"verify"> = {
   usage: "verify [model]",
   describe: "Does the backbone see faces? Verification accuracy on pairs",
   positionals: { model: { describe: "Backbone or model file (face-resnet)", type: "string" } },
@@ -125,7 +155,8 @@ export const verifyCommand: Command = {
     "cache-dir": shown(jobTable.cacheDir),
     distance: {
       choices: ["cosine", "euclidean"] as const,
-      describe: "How descriptors are compared (euclidean)",
+      describe: "How descriptors are compared",
+      defaultDescription: "euclidean",
     },
   },
   examples: [["etl verify --pairs ~/celeba/pairs.csv", "A wrong crop, colour order or mean shows here"]],
@@ -149,14 +180,18 @@ export const verifyCommand: Command = {
   },
 };
 
-export const profileCommand: Command = {
+export const profileCommand: Command<"profile"> = {
   usage: "profile <models..>",
   describe: "MACs, parameters and CPU time of models, layer by layer",
   positionals: { models: { describe: "Run folders, model files or backbones", array: true } },
   options: {
-    runs: { type: "number", describe: "Timed runs per model (50)" },
-    batch: { type: "number", describe: "Pictures per run (1)" },
-    formulas: { type: "boolean", describe: "Where the MACs of every convolution come from" },
+    runs: { type: "number", describe: "Timed runs per model", defaultDescription: "50" },
+    batch: { type: "number", describe: "Pictures per run", defaultDescription: "1" },
+    formulas: {
+      type: "boolean",
+      describe: "Where the MACs come from: every convolution, and the papers' ways to count",
+      defaultDescription: "false",
+    },
   },
   examples: [["etl profile runs/gender runs/gender/baseline.onnx", "Pruned and baseline, interleaved"]],
   run: async (args, context) => {
@@ -183,14 +218,14 @@ export const profileCommand: Command = {
     }
     if (flag(args, "formulas") === true)
       for (const model of texts(args, "models")) await explainCost(model, context);
-    return profiles;
+    return { models: profiles };
   },
 };
 
 /** Convolutions with their formulas, and what separating saves. */
 async function explainCost(model: string, context: Context): Promise<void> {
   const { openModel } = await import("../../lib/jobs/run/model.ts");
-  const { convolutionCosts, separableCosts } = await import("../../lib/network/formulas.ts");
+  const { convolutionCosts, paperCost, separableCosts } = await import("../../lib/network/formulas.ts");
   const { network } = await openModel(model);
   const rows = convolutionCosts(network).map(
     ({ name, kind, kernel, inputs, outputs, map, formula, macs }) => [
@@ -206,6 +241,10 @@ async function explainCost(model: string, context: Context): Promise<void> {
   );
   context.print(`${model}: D_K kernel, M inputs, N outputs, D_F output map`);
   context.print(table(["convolution", "kind", "D_K", "M", "N", "D_F", "MACs =", "MACs"], rows));
+  const { weights, flops, bytes } = paperCost(network);
+  context.print(
+    `as ETL's Table 1 counts (weights of the convolutions x height x width of the picture, poolings ignored; size: these weights alone): ${flops.toExponential(2)} FLOPS, ${bytes.toExponential(2)} bytes, ${count(weights)} weights`,
+  );
   const separable = separableCosts(network);
   const sum = (key: "macs" | "standardMacs"): number => separable.reduce((all, one) => all + one[key], 0);
   if (separable.length === 0) return;
@@ -215,14 +254,15 @@ async function explainCost(model: string, context: Context): Promise<void> {
   );
 }
 
-export const exportCommand: Command = {
+export const exportCommand: Command<"export"> = {
   usage: "export <model>",
   describe: "Write a model in another format, with labels and preprocessing",
   positionals: modelPositional,
   options: {
     format: {
-      choices: modelFormats,
-      describe: "File format (by the ending of --out: .onnx, or .json for tfjs)",
+      choices: exportFormats,
+      describe: "File format",
+      defaultDescription: "by the ending of --out: .onnx, .json for tfjs, .safetensors for the weights alone",
     },
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
     for: {
@@ -232,21 +272,39 @@ export const exportCommand: Command = {
   },
   examples: [
     ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
+    ["etl export runs/small --out small.safetensors", "The weights alone, as PyTorch calls them"],
     [
       "etl export runs/gender --format tfjs --out web/gender",
       "model.json for tf.loadLayersModel in a browser",
     ],
   ],
   run: async (args, context) => {
-    const format = text(args, "format") as ModelFormat | undefined;
-    const { exportModel } = await import("../../lib/jobs/use/export.ts");
-    const written = await exportModel(requiredText(args, "model"), {
-      ...service(context),
-      out: requiredText(args, "out"),
-      format,
-      exportFor: text(args, "for") as "portable" | "onnxruntime" | undefined,
-    });
+    const format = text(args, "format") as (typeof exportFormats)[number] | undefined;
+    const out = requiredText(args, "out");
+    const model = requiredText(args, "model");
+    const written =
+      format === "safetensors" || (format === undefined && out.endsWith(".safetensors"))
+        ? await weightsAlone(model, out)
+        : await wholeModel(model, { ...service(context), out, format, exportFor: graphOf(args) });
     context.print(`${written.file}: ${count(written.bytes)} bytes`);
     return written;
   },
 };
+
+function graphOf(args: Arguments): ExportOptions["exportFor"] {
+  return text(args, "for") as ExportOptions["exportFor"];
+}
+
+async function wholeModel(model: string, options: ExportOptions): Promise<WrittenModel> {
+  const { exportModel } = await import("../../lib/jobs/use/export.ts");
+  return exportModel(model, options);
+}
+
+/** As they are stored, with batch norm: a training can begin with them. */
+async function weightsAlone(model: string, out: string): Promise<WrittenWeights> {
+  const { writeWeights } = await import("../../lib/backbones/write-model.ts");
+  const { readModel } = await import("../../lib/backbones/read-model.ts");
+  const { openModel } = await import("../../lib/jobs/run/model.ts");
+  const { network, path } = await openModel(model);
+  return writeWeights(path === undefined ? network : await readModel(path), out);
+}

@@ -125,7 +125,9 @@ function storageOf(
     const size = sizeOf(parameter.shape);
     if (size <= 1 && learned !== true) return;
     counted.add(name);
-    for (const each of [parameter, ...scales]) bytes += each?.data.byteLength ?? 0;
+    for (const each of [parameter, ...scales])
+      if (each !== undefined)
+        bytes += sizeOf(each.shape) * (each.stored === undefined ? each.data.BYTES_PER_ELEMENT : 2);
     if (!statistics.includes(index)) params += size;
   });
   return { params, bytes };

@@ -90,6 +90,8 @@ export interface ModelRecord {
   readonly name: string;
   readonly title: string;
   readonly cost: { readonly total: Cost; readonly trunk: Cost; readonly head: Cost };
+  /** The same in the accounting of ETL's Table 1; older records do not have it. */
+  readonly paperCost?: { readonly flops: number; readonly bytes: number };
   readonly fileBytes: number;
   readonly latency?: Latency;
   readonly validation?: Metrics;

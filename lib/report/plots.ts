@@ -40,8 +40,10 @@ export function looksOf(names: readonly string[]): ReadonlyMap<string, Look> {
 }
 
 /** Rounds for the page: five significant digits are more than a plot can show. */
-export function short(value: number): number {
-  return Number(value.toPrecision(5));
+export function short(value: number): number;
+export function short(value: number | null): number | null;
+export function short(value: number | null): number | null {
+  return value === null ? null : Number(value.toPrecision(5));
 }
 
 function rowsHeight(rows: number): number {

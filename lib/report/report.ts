@@ -118,7 +118,10 @@ function manyPage(
   { room, joint }: { readonly room: number; readonly joint: boolean },
 ): Page {
   const tasks = sentenceCase([...new Set(records.map(({ task }) => taskName(task)))].join(", "));
-  const title = joint ? `${tasks}: what one trunk cost and saved` : `${records.length} runs compared`;
+  const trained = isTraining(records[0]);
+  const title = joint
+    ? `${tasks}: ${trained ? "one network trained" : "what one trunk cost and saved"}`
+    : `${records.length} runs compared`;
   const [comparing, each] = joint ? ["Tasks", "Each task"] : ["Comparison", "Each run"];
   const scope: Scope = { record: records[0], id: "all", level: 2, figures, curves, seen: new Map() };
   const summary = isSweep(records) ? sweepSummary(scope, records) : worthList(records);

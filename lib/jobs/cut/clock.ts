@@ -1,4 +1,5 @@
 /** Targets of time: a latency table chooses, and what it chose is measured. */
+import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { clockOf, readTable, type Clock } from "../../latency/table.ts";
@@ -10,7 +11,7 @@ import type { CuttableModel } from "./model.ts";
 import type { CutOptions } from "./options.ts";
 import { largestKeep, type Missed } from "./search.ts";
 import type { Cut, Cutter } from "./cutter.ts";
-import { fixedBatch, stopIfAborted } from "./time.ts";
+import { fixedBatch, stopped } from "./time.ts";
 
 /** Steps between nothing and all that a share of channels is searched in. */
 const STEPS = 4096;
@@ -53,7 +54,7 @@ export async function cutForTime(
   const batch = fixedBatch(network);
   const limitMs = targetTime === undefined ? targetMs / batch : targetTime * wholeMs;
   const predicted = (plan: Plan): number => {
-    stopIfAborted(signal);
+    stopIfAborted(signal, stopped);
     return predict(applySurgery(network, plan));
   };
   const search = async (limit: number): Promise<Candidate<Cut>> => {

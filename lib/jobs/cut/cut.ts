@@ -2,21 +2,23 @@
 import type { Cost } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
+import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Latency, TimeRecord } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
-import { writeOnnx } from "../../formats/onnx/write.ts";
+import { writeLike } from "../../formats/onnx/like.ts";
 import { readTable } from "../../latency/table.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
 import { openClock, type CutClock } from "./clock.ts";
 import { createCutter } from "./cutter.ts";
 import { fileLayers, openCuttable } from "./model.ts";
+import { planRows } from "./plan.ts";
 import { checkOptions, type CutOptions } from "./options.ts";
 import { blocksToTry } from "./search.ts";
 import { fileBytes, reachInBlocks, reachTarget } from "./target.ts";
-import { measure, missed, stopIfAborted } from "./time.ts";
+import { measure, missed, stopped } from "./time.ts";
 
 /** Cost of a network and the size of its file. */
 export interface FileCost extends Cost {
@@ -79,7 +81,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, clock),
       notes,
     );
-    stopIfAborted(signal);
+    stopIfAborted(signal, stopped);
     const layers = fileLayers(model, plan);
     const isCut = plan.keep.includes(0);
     let comparison: Comparison | undefined;
@@ -94,7 +96,9 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }
     if (!isCut) notes.push(nothingCut(options.model, layers));
     const whole = isCut ? undefined : await originalBytes(options.model);
-    const bytes = whole ?? writeOnnx(network);
+    const written = whole === undefined ? writeLike(network) : { bytes: whole, notes: [] };
+    const { bytes } = written;
+    notes.push(...written.notes);
     await writeWhole(options.out, bytes);
     if (options.planOut !== undefined)
       await writeJson(options.planOut, cutPlanFile({ ...plan, layers }, { keep, ...options }));
@@ -136,19 +140,6 @@ export function cutPlanFile(
     after: plan.after,
     layers: planRows(plan.layers),
   };
-}
-
-/** Layers with plain lists of numbers. */
-export function planRows(layers: readonly LayerPlan[]): readonly Readonly<Record<string, unknown>>[] {
-  return layers.map(({ name, op, keptInputs, totalInputs, keptOutputs, totalOutputs, reason }) => ({
-    name,
-    op,
-    keptInputs: Array.from(keptInputs),
-    totalInputs,
-    keptOutputs: Array.from(keptOutputs),
-    totalOutputs,
-    ...(reason === undefined ? {} : { reason }),
-  }));
 }
 
 /** The bytes of an ONNX file as they are; undefined for what only becomes one. */

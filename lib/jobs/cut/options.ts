@@ -1,9 +1,11 @@
 /** What `etl cut` is asked for. */
 import { EtlError } from "../../core/errors.ts";
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Device } from "../../engine/engine.ts";
+import { serviceNames } from "../../engine/service.ts";
 import type { Criterion } from "../../surgery/criteria.ts";
-import type { Size } from "./model.ts";
+import type { PictureSize } from "../../network/fit.ts";
 
 /** How much is to be left: exactly one of these. */
 export interface CutTarget {
@@ -37,7 +39,7 @@ export interface CutOptions extends CutTarget {
   readonly table?: string;
   readonly seed?: number;
   /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
-  readonly size?: Size;
+  readonly size?: PictureSize;
   /** Compare the result with the masked original before it is written. Default true. */
   readonly check?: boolean;
   /** Timed runs of original and result; default: 50 with a target of time measured here, else none. */
@@ -45,9 +47,32 @@ export interface CutOptions extends CutTarget {
   readonly engine?: "auto" | "ort" | "tfjs";
   readonly device?: Device;
   readonly threads?: number;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
+
+const optionNames: OptionNames<CutOptions> = {
+  ...{
+    model: true,
+    out: true,
+    planOut: true,
+    criterion: true,
+    roundTo: true,
+    size: true,
+    check: true,
+    runs: true,
+  },
+  ...{
+    keep: true,
+    targetFlops: true,
+    targetSize: true,
+    targetMs: true,
+    targetTime: true,
+    table: true,
+    seed: true,
+    ...serviceNames,
+  },
+};
 
 const targets = {
   keep: "--keep",
@@ -59,6 +84,7 @@ const targets = {
 
 /** @throws EtlError `usage` for no target or several, and for what is no number */
 export function checkOptions(options: CutOptions): void {
+  refuseUnknown("cutModel", options, optionNames);
   const keys = Object.keys(targets) as (keyof typeof targets)[];
   const given = keys.filter((key) => options[key] !== undefined);
   if (given.length !== 1) {

@@ -1,6 +1,6 @@
 /** The cut that a target asks for: a share of channels as it is, or the largest share that keeps within a limit. */
 import { EtlError } from "../../core/errors.ts";
-import { writeOnnx } from "../../formats/onnx/write.ts";
+import { writeLike } from "../../formats/onnx/like.ts";
 import type { Network } from "../../network/network.ts";
 import { cutForTime, type CutClock } from "./clock.ts";
 import type { Cut, Cutter } from "./cutter.ts";
@@ -70,5 +70,5 @@ async function cutForSize(cutter: Cutter, target: number): Promise<Cut | Missed>
 
 /** Size of a network as an ONNX file. */
 export function fileBytes(network: Network): number {
-  return writeOnnx(network).length;
+  return writeLike(network).bytes.length;
 }

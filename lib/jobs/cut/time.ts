@@ -1,15 +1,15 @@
 /** Time of a network that was cut, beside the original. */
-import { EtlError } from "../../core/errors.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import type { Network } from "../../network/network.ts";
+import { asSingle } from "../../network/single.ts";
 import type { Latency } from "../../record/record.ts";
 import type { CuttableModel } from "./model.ts";
 import type { CutOptions } from "./options.ts";
 
 /** The network with the sizes that were assumed for open dimensions, so that it can be timed. */
 export function boundAs(model: CuttableModel, network: Network): Network {
-  return { ...network, inputs: model.network.inputs, outputs: model.network.outputs };
+  return asSingle({ ...network, inputs: model.network.inputs, outputs: model.network.outputs });
 }
 
 /** A file for a fixed batch is timed with it; the time is that of one run. */
@@ -54,6 +54,5 @@ export function missed(
   ];
 }
 
-export function stopIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new EtlError("interrupted", "cut: stopped, nothing was written");
-}
+/** What an interrupted cut says. */
+export const stopped = "cut: stopped, nothing was written";

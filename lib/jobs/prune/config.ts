@@ -2,8 +2,19 @@
 import { resolve } from "node:path";
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
+import { refuseUnknown } from "../../core/options.ts";
 import { checkOptions, defaultsOf } from "../run/option.ts";
-import { absoluteData, absoluteTask, commonDefaults, givenOptions, need, taskData } from "../run/options.ts";
+import {
+  absoluteData,
+  absoluteTask,
+  aimNames,
+  asOptions,
+  commonDefaults,
+  commonNames,
+  givenOptions,
+  need,
+  taskData,
+} from "../run/options.ts";
 import { pruneTable, type PruneOptions } from "./options.ts";
 
 /** Options with every default filled in; what `run.json` keeps. */
@@ -17,6 +28,7 @@ type Optional =
   | "label"
   | "crop"
   | "weights"
+  | "head"
   | "limit"
   | "device"
   | "threads"
@@ -35,13 +47,7 @@ const targetKinds = {
   targetTime: "time",
   minAccuracy: "accuracy",
 } as const;
-export const targetNames: readonly TargetKey[] = [
-  "targetFlops",
-  "targetSize",
-  "targetMs",
-  "targetTime",
-  "minAccuracy",
-];
+export const targetNames: readonly TargetKey[] = aimNames;
 
 /** What a gamma is looked for. */
 export interface Target {
@@ -59,9 +65,7 @@ export function targetsOf(options: Pick<PruneOptions, TargetKey>): Target[] {
 
 /** Options of a finished or stopped run, as they were given: without the gamma that a target has chosen. */
 export function asGiven(options: PruneOptions): PruneOptions {
-  if (targetsOf(options).length === 0) return options;
-  const rest = Object.entries(options).filter(([name]) => name !== "gamma");
-  return Object.fromEntries(rest) as unknown as PruneOptions;
+  return { ...(asOptions({ ...options }) as unknown as PruneOptions), out: options.out };
 }
 
 /**
@@ -70,6 +74,7 @@ export function asGiven(options: PruneOptions): PruneOptions {
  * @throws EtlError `usage` that names the option, what was found and what was needed
  */
 export function resolveOptions(options: PruneOptions): Config {
+  refuseUnknown("prune", options, { ...pruneTable, ...commonNames });
   const given = givenOptions(options);
   checkTarget(given);
   checkOptions(pruneTable, given);

@@ -5,8 +5,10 @@ import { readJson, writeJson } from "../../core/files.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRecycler, type Recycler } from "../../core/recycler.ts";
 import { loadBackbone, type Backbone } from "../../backbones/catalogue.ts";
+import { trunkOf } from "../../backbones/trunk.ts";
 import { batches, type Batch, type BatchOptions } from "../../data/images/batches.ts";
 import type { Dataset } from "../../data/dataset.ts";
+import { widthOf } from "../../data/joint.ts";
 import { openTasks } from "../../data/open-tasks.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -14,10 +16,11 @@ import { openEngine } from "../../engine/open.ts";
 import { readTable } from "../../latency/table.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
+import { mayMirror } from "../run/changes.ts";
 import type { Config } from "./config.ts";
-import { allPartRows, checkParts, partRows, type PartRows } from "../run/parts.ts";
+import { allPartRows, checkParts, checkVaries, partRows, type PartRows } from "../run/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
-import { labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
+import { labelsOf, labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
 import { shardOf, type Shard } from "../run/shard.ts";
 
 export interface RunContext extends Labelling {
@@ -30,7 +33,7 @@ export interface RunContext extends Labelling {
   readonly dataset: Dataset;
   readonly store: ImageStore;
   readonly rows: PartRows;
-  /** Whether pictures may be mirrored: no task forbids it. */
+  /** Whether pictures may be mirrored: no task and no option forbids it. */
   readonly mirrors: boolean;
   /** Lends the arrays of {@link pictures}. */
   readonly recycler: Recycler;
@@ -88,11 +91,9 @@ export async function openParts(
   },
 ): Promise<RunParts> {
   const progress = options.progress ?? silent;
-  const backbone = await loadBackbone(
-    config.backbone,
-    config.weights === undefined ? {} : { weights: config.weights },
-  );
-  needFloats(backbone.network, config.backbone);
+  const { weights, head } = config;
+  const loaded = await loadBackbone(config.backbone, weights === undefined ? {} : { weights });
+  needFloats(loaded.network, config.backbone);
   const dataset = await openTasks(taskData(config.task, config.data), {
     seed: config.seed,
     valFraction: config.valFraction,
@@ -102,10 +103,13 @@ export async function openParts(
     ...(config.limit === undefined ? {} : { limit: config.limit }),
   });
   announce(dataset, progress);
+  const backbone = trunkOf(loaded, { place: head, outputs: widthOf(dataset) });
+  for (const note of backbone.notes.slice(loaded.notes.length)) progress.note(`${backbone.name}: ${note}`);
   const { shard } = options;
   const wanted = shard === undefined ? dataset : { ...dataset, items: shardOf(dataset, shard) };
   const store = await prepareImages(wanted, backbone.preprocessing, {
     progress,
+    signal: options.signal,
     strict: config.strict,
     ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
     ...(config.threads === undefined ? {} : { threads: config.threads }),
@@ -117,7 +121,10 @@ export async function openParts(
         : "check the split column of labels.csv, --val-fraction and --limit";
     const rows = shard === undefined ? partRows(store, hint) : allPartRows(store);
     const tasks = runTasks(dataset);
-    if (shard === undefined) checkParts(store, rows, tasks);
+    if (shard === undefined) {
+      checkParts(store, rows, tasks);
+      for (const each of tasks) checkVaries(dataset.name, each.task, labelsOf(store, each, rows.train));
+    }
     const training = dataset.items.filter(({ split }) => split === "train");
     const engine = await openEngine({
       engine: config.engine,
@@ -132,7 +139,7 @@ export async function openParts(
       store,
       tasks,
       labels: labelGroups(training, tasks),
-      mirrors: tasks.every(({ task }) => task.mirror !== "forbid"),
+      mirrors: mayMirror(config) && tasks.every(({ task }) => task.mirror !== "forbid"),
       rows,
       recycler: createRecycler(),
       progress,

@@ -1,11 +1,12 @@
 /** Stage harvest: moments of every tap and of the pooled features, part by part, so that a killed harvest goes on. */
-import { existsSync } from "node:fs";
 import type { Preprocessing, TapMoments } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeWhole } from "../../core/files.ts";
 import { decodeMoments, encodeMoments } from "../../math/moments-file.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import { createRandom } from "../../core/random.ts";
+import { writeSealed } from "../../core/seal.ts";
+import { readCheckpoint } from "../run/checkpoint.ts";
 import { dealFolds } from "../../harvest/folds.ts";
 import { widthOf } from "../../data/joint.ts";
 import { harvest, type HarvestTap } from "../../harvest/harvest.ts";
@@ -13,6 +14,7 @@ import type { Network } from "../../network/network.ts";
 import { inferShapes } from "../../network/shapes/infer.ts";
 import { subnetwork } from "../../network/subnetwork.ts";
 import { findTaps, withPooledTaps, type Tap } from "../../network/taps.ts";
+import { mayMirror } from "../run/changes.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 
 /** Images in a part: what is lost at most when a harvest is killed. */
@@ -37,6 +39,8 @@ export interface HarvestInputs {
   readonly preprocessing: Preprocessing;
   readonly folds: number;
   readonly seed: number;
+  /** Pictures are not mirrored by wish, whatever the tasks allow. */
+  readonly plain?: true;
 }
 
 export function harvestInputs(context: RunContext): HarvestInputs {
@@ -47,6 +51,7 @@ export function harvestInputs(context: RunContext): HarvestInputs {
     preprocessing: backbone.preprocessing,
     folds: config.folds,
     seed: config.seed,
+    ...(mayMirror(config) ? {} : { plain: true }),
   };
 }
 
@@ -107,17 +112,29 @@ export async function harvestAll(context: RunContext, prefix: string): Promise<T
   const { folder, backbone } = context;
   const { network, features } = backbone;
   const files = partFiles(context, prefix).map((name) => folder.file(name));
-  const pending = rowsToHarvest(context, files.length, (i) => existsSync(files[i]));
+  const done = new Set<number>();
+  for (const [i, path] of files.entries())
+    if ((await readCheckpoint(path, context.progress)) !== undefined) done.add(i);
+  const pending = rowsToHarvest(context, files.length, (i) => done.has(i));
   if (pending.length < files.length) {
     context.progress.note(`harvest: goes on after ${files.length - pending.length} of ${files.length} parts`);
   }
   await harvestRows(
     context,
     { network, features, taps: tapsOf(backbone) },
-    { parts: pending, done: (i, moments) => writeWhole(files[i], encodeMoments(moments)) },
+    { parts: pending, done: (i, moments) => writeSealed(files[i], encodeMoments(moments)) },
   );
   let sum: TapMoments[] | undefined;
-  for (const path of files) sum = addTaps(sum, decodeMoments(await readBytes(path), path));
+  for (const path of files) {
+    const bytes = await readCheckpoint(path, context.progress);
+    if (bytes === undefined) {
+      throw new EtlError(
+        "io",
+        `${path}: damaged or gone a moment after it was written, a disk that keeps files was needed`,
+      );
+    }
+    sum = addTaps(sum, decodeMoments(bytes, path));
+  }
   const taps = sum ?? [];
   const plain = taps.pop();
   if (plain === undefined)

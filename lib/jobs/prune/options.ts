@@ -1,5 +1,6 @@
 /** Every option of `prune`: its type, its flag, help, default and check. */
 import type { GroupSelect, RmseKind, Scaling } from "../../core/artifacts.ts";
+import type { HeadPlace } from "../../backbones/backbone.ts";
 import {
   atLeastZero,
   belowOne,
@@ -29,6 +30,11 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly backbone?: string;
   /** Weight file of the backbone, where it does not bring its own. */
   readonly weights?: string;
+  /**
+   * Where the heads go: `task` on the averages of the last convolution (ETL: what lies behind leaves), `features` on the
+   * backbone's own features. Default: the backbone's own, `task` for vggface.
+   */
+  readonly head?: HeadPlace;
   /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). @defaultValue 0.01 */
   readonly gamma?: number;
   /** Instead of gamma: share of the baseline's MACs that is left at most, in (0, 1]. */
@@ -85,10 +91,6 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly distill?: number;
   /** Weight of the distance to the unpruned network's outputs in the loss; 0 = off. @defaultValue 4 */
   readonly distillOutputs?: number;
-  /** Largest shift of a training picture in each direction, as a share of its side. @defaultValue 0.03 */
-  readonly shift?: number;
-  /** Largest zoom of a training picture in or out: 0.1 = by up to a tenth. @defaultValue 0 */
-  readonly zoom?: number;
   /** Folds of the held-out error. @defaultValue 5 */
   readonly folds?: number;
   /** Show in the report the faces that kept filters respond to most: pictures of people. @defaultValue false */
@@ -99,7 +101,13 @@ const { data, ...shared } = jobTable;
 
 /** Every option of `prune` with its flag, help, default and check: the one place that says them. */
 export const pruneTable = {
-  data: { flag: "data", kind: "text", group: "Data", describe: data.describe },
+  data: {
+    flag: "data",
+    kind: "text",
+    group: "Data",
+    describe: data.describe,
+    otherwise: "what --task names: gender=DIR",
+  },
   task: {
     flag: "task",
     kind: "text",
@@ -125,7 +133,21 @@ export const pruneTable = {
     describe: "Backbone by name (see etl backbones), or a model file",
     default: "face-resnet",
   },
-  weights: { flag: "weights", kind: "text", group: "Network", describe: "Weight file of the backbone" },
+  weights: {
+    flag: "weights",
+    kind: "text",
+    group: "Network",
+    describe: "Weight file of the backbone",
+    otherwise: "its own",
+  },
+  head: {
+    flag: "head",
+    kind: "text",
+    group: "Network",
+    describe: "Heads on the averages of the last convolution, or on the backbone's features",
+    choices: ["task", "features"],
+    otherwise: "task for vggface, else features",
+  },
   gamma: {
     flag: "gamma",
     kind: "number",
@@ -139,6 +161,7 @@ export const pruneTable = {
     kind: "number",
     group: "What stays",
     describe: "Instead of gamma: share of the MACs that is left at most",
+    otherwise: "none",
     need: share,
   },
   targetSize: {
@@ -146,6 +169,7 @@ export const pruneTable = {
     kind: "size",
     group: "What stays",
     describe: "Instead of gamma: largest file, in bytes, or 10MB, 500kB, or 12% of the unpruned one's",
+    otherwise: "none",
     need: positive,
   },
   targetMs: {
@@ -153,6 +177,7 @@ export const pruneTable = {
     kind: "number",
     group: "What stays",
     describe: "Instead of gamma: largest CPU time of a picture in ms (with --int8: of the int8 network)",
+    otherwise: "none",
     need: positive,
   },
   targetTime: {
@@ -160,6 +185,7 @@ export const pruneTable = {
     kind: "number",
     group: "What stays",
     describe: "Instead of gamma: largest share of the unpruned float network's CPU time",
+    otherwise: "none",
     need: share,
   },
   table: {
@@ -174,6 +200,7 @@ export const pruneTable = {
     kind: "number",
     group: "What stays",
     describe: "Instead of gamma: least validation accuracy before fine-tuning, in (0, 1]",
+    otherwise: "none",
     need: share,
   },
   rmse: {
@@ -227,7 +254,7 @@ export const pruneTable = {
     kind: "text",
     group: "Surgery",
     describe: "Scaling of kept filters (ETL, eq. 5)",
-    choices: ["paper", "compensated", "none"],
+    choices: ["paper", "paper-bias", "compensated", "none"],
     default: "none",
     variant: true,
   },
@@ -314,24 +341,6 @@ export const pruneTable = {
     describe: "Weight of the distance to the baseline's outputs; 0 = off",
     default: 4,
     need: atLeastZero,
-    variant: true,
-  },
-  shift: {
-    flag: "shift",
-    kind: "number",
-    group: "Training",
-    describe: "Largest shift of a training picture, as a share of its side",
-    default: 0.03,
-    need: belowOne,
-    variant: true,
-  },
-  zoom: {
-    flag: "zoom",
-    kind: "number",
-    group: "Training",
-    describe: "Largest zoom of a training picture, in or out",
-    default: 0,
-    need: belowOne,
     variant: true,
   },
   withImages: {

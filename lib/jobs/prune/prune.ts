@@ -85,7 +85,7 @@ async function runStages(opened: RunContext, until: Until): Promise<PipelineResu
   const planned = await planStage(context, curves);
   if (until === "plan") return { ...base, curves, planned };
   const record = await trainAndMeasure(context, { harvest, curves, planned, aim }, until);
-  if (record !== undefined) await folder.finish();
+  if (record !== undefined) await folder.finish(["record.json"]);
   return { ...base, curves, planned, ...(record === undefined ? {} : { record }) };
 }
 

@@ -15,10 +15,11 @@ import {
 } from "../../record/record.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import { costOf } from "../../network/cost.ts";
+import { paperCost } from "../../network/formulas.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { recordFrame } from "../run/frame.ts";
+import { asWritten, recordFrame } from "../run/frame.ts";
 import type { Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { filterFaces, imagesWarning } from "./faces.ts";
@@ -112,6 +113,7 @@ async function modelRecord(
   t: number,
 ): Promise<ModelRecord> {
   const { total, trunk, head } = costOf(model.network);
+  const counted = paperCost(model.network);
   const evaluated = results.evaluated.find(({ name }) => name === model.name);
   if (evaluated === undefined) throw new Error(`no evaluation of ${model.name}`);
   const { test, validation, versusBaseline } = evaluated.tasks[t];
@@ -120,6 +122,7 @@ async function modelRecord(
     name: model.name,
     title: model.title,
     cost: { total, trunk, head },
+    paperCost: { flops: counted.flops, bytes: counted.bytes },
     fileBytes: model.file === undefined ? total.bytes : (await stat(context.folder.file(model.file))).size,
     ...(latency === undefined ? {} : { latency }),
     validation,
@@ -251,7 +254,7 @@ async function withFaces(context: RunContext, record: RunRecord): Promise<RunRec
 /** Writes `record.json`, `metrics.json` and `report.html`. */
 export async function reportStage(context: RunContext, results: Results): Promise<RunRecord> {
   const { config, folder, progress } = context;
-  const record = await makeRecord(context, results);
+  const record = asWritten(await makeRecord(context, results), progress);
   await writeChanged(folder.file("record.json"), jsonText(record));
   await writeChanged(folder.file("metrics.json"), jsonText({ ...metricsOf(record), models: record.models }));
   const page = config.withImages ? await withFaces(context, record) : record;

@@ -3,7 +3,9 @@ import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { arch, cpus, platform, release } from "node:os";
 import { formatCsv, plainCell } from "../../core/csv.ts";
-import { writeChanged } from "../../core/files.ts";
+import { jsonText, writeChanged } from "../../core/files.ts";
+import { notFinite } from "../../core/finite.ts";
+import type { Progress } from "../../core/progress.ts";
 import { SCHEMA, type RunRecord } from "../../record/record.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import type { ImageStore } from "../../data/images/store.ts";
@@ -28,6 +30,16 @@ export async function writeLeftOut({
   }
   const rows = problems.map(({ file, problem }) => [plainCell(file), plainCell(problem)]);
   await writeChanged(path, formatCsv({ header: ["file", "reason"], rows }));
+}
+
+/**
+ * A record as its file will give it back. Numbers that are not finite become null there: that is said, and the report is made from
+ * what the file holds.
+ */
+export function asWritten<T>(record: T, progress: Pick<Progress, "warn">): T {
+  const odd = notFinite(record);
+  if (odd.length > 0) progress.warn(`record.json: ${odd.join(", ")}: written as null, shown as –`);
+  return JSON.parse(jsonText(record)) as T;
 }
 
 interface Framed {

@@ -1,4 +1,5 @@
 /** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
+import { refuseUnknown } from "../../core/options.ts";
 import type { EpochRecord, Measured } from "../../core/artifacts.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { SCHEMA, type Latency, type Metrics } from "../../record/record.ts";
@@ -11,20 +12,21 @@ import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { writeLeftOut } from "../run/frame.ts";
+import { asWritten, writeLeftOut } from "../run/frame.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { finishedNetwork } from "./network.ts";
-import { resolveTrainOptions, type TrainOptions } from "./options.ts";
+import { resolveTrainOptions, trainNames, type TrainOptions } from "./options.ts";
 import { recordOf, type TrainRun } from "./record.ts";
-import { openSetup, type TrainSetup } from "./setup.ts";
+import { openSetup, settingsOf } from "./setup.ts";
 
 /** Quality on one task beside the main one. */
 export interface OtherTask {
   readonly task: string;
   readonly test: Metrics;
+  readonly validation: Metrics;
 }
 
 /** `metrics.json` of a training run, and the object behind `--json`. */
@@ -70,6 +72,7 @@ interface Evaluation {
  * @throws EtlError; `interrupted` where `options.signal` was aborted: the state is kept, run again to go on
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
+  refuseUnknown("train", options, trainNames);
   const { config, architecture } = resolveTrainOptions(options, "train");
   const { signal, progress, replace } = options;
   return inRunFolder(config.out, { config: { ...config }, signal, progress, replace }, async (folder) => {
@@ -90,12 +93,12 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     network: networkFingerprint(run.start.network),
     data: run.data.dataset.fingerprint,
     tasks: headsOf(run.data.tables),
-    ...settings(run),
+    ...settingsOf(run),
   };
   const trained = await trainStage(run, key);
   const evaluation = await evaluateStage(run, trained, key);
   const latency = await profileStage(run, trained.network, key);
-  const record = await recordOf(run, trained, { ...evaluation, latency });
+  const record = asWritten(await recordOf(run, trained, { ...evaluation, latency }), run.progress);
   const { total } = costOf(trained.network);
   const { macs, params, bytes } = total;
   const { test, labels, atZero, others } = evaluation;
@@ -121,27 +124,18 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   await writeJson(folder.file("metrics.json"), plain);
   await writeWhole(folder.file("report.html"), renderReport(record, await readReportAssets()));
   run.progress.note(`report: ${folder.file("report.html")}`);
-  await folder.finish();
+  await folder.finish(["record.json"]);
   return plain;
-}
-
-/** Everything a training depends on beside network and data. */
-function settings({ config, architecture }: TrainSetup): object {
-  const { epochs, learningRate, batchSize, positiveWeight, thresholds, thresholdRate, lossWeights } = config;
-  const { augment, seed } = config;
-  const { recipe } = architecture;
-  const rates = { epochs, learningRate, batchSize, optimizer: recipe.optimizer, schedule: recipe.schedule };
-  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, augment, seed };
 }
 
 type Trained = Training & {
   readonly network: Network;
-  /** All outputs, training units: for the tasks beside the main one. */
+  /** All outputs, training units: what is measured, with thresholds and without. */
   readonly raw: Network;
   readonly heads: readonly TrainedHead[];
 };
 
-/** Trains (or reads back). Leaves `model.onnx`, `outputs.onnx` (all heads, as trained) and `history.json`. */
+/** Trains (or reads back). Leaves `model.onnx`, `outputs.onnx` (the same in training units) and `history.json`. */
 async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
   const { folder, data, start, progress, architecture } = run;
   const [checkpoint, states] = ["checkpoints/training.safetensors", "checkpoints/states.json"];
@@ -156,9 +150,9 @@ async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
       const thresholds = thresholdsOf(heads[0], training.states[training.bestEpoch]);
       const provenance = provenanceOf(run);
       const crop = data.dataset.crop;
-      const finished = finishedNetwork(network, heads[0], { thresholds, crop, provenance });
-      await writeWhole(folder.file("model.onnx"), writeOnnx(finished));
+      const finished = finishedNetwork(network, heads, { thresholds, crop, provenance });
       await writeWhole(folder.file("outputs.onnx"), writeOnnx(network));
+      await writeWhole(folder.file("model.onnx"), writeOnnx(finished));
       await writeJson(folder.file("history.json"), { trained: training });
     },
   });
@@ -199,7 +193,7 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
       });
       const validation = await measureHeads(run, trained.raw, {
         rows: data.rows.val,
-        heads: trained.heads.slice(0, 1),
+        heads: trained.heads,
         state,
       });
       const [main, ...others] = test;
@@ -208,7 +202,11 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
         validation: validation[0].metrics,
         ...(main.labels === undefined ? {} : { labels: main.labels }),
         ...(main.atZero === undefined ? {} : { atZero: main.atZero }),
-        others: others.map(({ task, metrics }) => ({ task, test: metrics })),
+        others: others.map(({ task, metrics }, k) => ({
+          task,
+          test: metrics,
+          validation: validation[k + 1].metrics,
+        })),
       } satisfies Evaluation);
       progress.finish(`${(100 * main.metrics.accuracy).toFixed(2)} % of ${main.metrics.n}`);
     },

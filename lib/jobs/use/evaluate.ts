@@ -1,4 +1,5 @@
 /** `etl evaluate`: the quality of a model on labelled faces. */
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { dirname } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
@@ -7,8 +8,9 @@ import type { Metrics } from "../../record/record.ts";
 import type { OutputTask } from "../../backbones/metadata.ts";
 import type { OpenOptions, Split } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
+import { asSoftmax } from "../../data/softmax.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
-import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import { openModel, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
@@ -30,6 +32,21 @@ export interface EvaluateOptions extends ServiceOptions {
   readonly cacheDir?: string | undefined;
 }
 
+const optionNames: OptionNames<EvaluateOptions> = {
+  ...serviceNames,
+  ...{
+    data: true,
+    task: true,
+    label: true,
+    crop: true,
+    split: true,
+    seed: true,
+    limit: true,
+    strict: true,
+    cacheDir: true,
+  },
+};
+
 /** Quality of a model on a folder of labelled faces. */
 export interface Evaluation extends Metrics {
   readonly model: string;
@@ -47,6 +64,7 @@ export interface Evaluation extends Metrics {
  * of several tasks every task is evaluated that the data have labels of.
  */
 export async function evaluateModel(nameOrPath: string, options: EvaluateOptions): Promise<Evaluation> {
+  refuseUnknown("evaluateModel", options, optionNames);
   const model = await openModel(nameOrPath);
   const asked = tasksToEvaluate(model, nameOrPath, options.task);
   const evaluations: Evaluation[] = [];
@@ -90,7 +108,7 @@ async function evaluateTask(
   const progress = options.progress ?? silent;
   const own = await ownData(model, task.name, options.data);
   const split = options.split ?? (own === undefined ? "all" : "test");
-  const dataset = await openDataset({
+  const opened = await openDataset({
     data: options.data,
     task: task.name,
     seed: options.seed ?? 0,
@@ -105,9 +123,12 @@ async function evaluateTask(
     }),
     ...(task.classes.length > 0 ? { classes: task.classes } : {}),
   });
+  const dataset = task.kind === "categorical" && task.outputs === 2 ? asSoftmax(opened) : opened;
   for (const assumption of dataset.assumptions) progress.note(assumption);
+  for (const warning of dataset.warnings ?? []) progress.warn(warning);
   const store = await prepareImages(dataset, model.preprocessing, {
     progress,
+    signal: options.signal,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads, strict: options.strict }),
   });
   if (own !== undefined) {

@@ -110,8 +110,41 @@ export function resultsSection(scope: Scope): Section {
         the ETL paper calls FLOPS are MACs. <dfn>Size</dfn> is that of the stored parameters, four bytes each,
         in int8 one.
       </p>
-      ${costTable(scope, models)}`,
+      ${costTable(scope, models)} ${paperTable(scope, models)}`,
   };
+}
+
+/** The networks as ETL's Table 1 counts them, so that the two tables can be held beside each other. */
+function paperTable(scope: Scope, models: readonly ModelRecord[]): Markup {
+  const counted = models.flatMap(({ title, name, paperCost }) =>
+    paperCost === undefined ? [] : [{ title, name, ...paperCost }],
+  );
+  if (counted.length === 0) return html``;
+  return html`<details class="fold">
+    <summary>As the ETL paper counts</summary>
+    ${renderTable({
+      id: `${scope.id}-paper-cost`,
+      caption: html`Operations and sizes in the accounting of the paper's Table 1
+        <span
+          >Every map counts as large as the picture, pooling and strides ignored; the size is four bytes for
+          each weight of a convolution, without biases and linear layers. The table above has what is really
+          computed and stored.</span
+        >`,
+      columns: [
+        { label: "Network", wide: true },
+        { label: "FLOPS (paper)", numeric: true, csv: "paper flops" },
+        { label: "Size (paper)", numeric: true, csv: "paper bytes" },
+      ],
+      rows: counted.map(({ title, name, flops, bytes }) => ({
+        strong: name === "pruned",
+        cells: [
+          text(title),
+          text(flops.toExponential(2).toUpperCase(), flops),
+          text(bytes.toExponential(2).toUpperCase(), bytes),
+        ],
+      })),
+    })}
+  </details>`;
 }
 
 function costTable(scope: Scope, models: readonly ModelRecord[]): Markup {

@@ -4,7 +4,7 @@ import { basename, extname } from "node:path";
 import type { Preprocessing } from "../core/artifacts.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
 import { readBeside, readBytes, readStart } from "../core/files.ts";
-import { readKerasModel } from "../formats/keras/h5.ts";
+import { readKerasArchive, readKerasModel } from "../formats/keras/h5.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
 import { readTfjsModel } from "../formats/tfjs/read.ts";
 import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
@@ -32,9 +32,10 @@ const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network
   ".h5": (path) => readKerasModel(path),
   ".hdf5": (path) => readKerasModel(path),
   ".json": readTfjsModel,
-  ".keras": (path) => {
-    throw new EtlError("unsupported", `${path}: Keras 3's archive, an .h5 file was needed`, {
-      hint: 'save it with model.save("model.h5"), or export it as ONNX',
+  ".keras": readKerasArchive,
+  ".tflite": (path) => {
+    throw new EtlError("unsupported", `${path}: a TensorFlow Lite model, ONNX or Keras was needed`, {
+      hint: "python -m tf2onnx.convert --tflite FILE --output model.onnx, or the model that it was converted from",
     });
   },
 };

@@ -4,7 +4,7 @@ import { EtlError } from "../../core/errors.ts";
 import { readBeside, readJson } from "../../core/files.ts";
 import type { Network, Parameter } from "../../network/network.ts";
 import { isRecord, kerasError, parseKerasModel, text, type KerasModel } from "../keras/config.ts";
-import { lastName } from "../keras/h5.ts";
+import { lastName, readKerasPair } from "../keras/h5.ts";
 import { networkFromKeras, type LayerWeights } from "../keras/model.ts";
 import { graphKey, networkFromGraph } from "./graph.ts";
 import { parseTfjsManifest, readTfjsGroups } from "./weights.ts";
@@ -17,7 +17,11 @@ import { parseTfjsManifest, readTfjsGroups } from "./weights.ts";
  */
 export async function readTfjsModel(path: string): Promise<Network> {
   const folder = dirname(resolve(path));
-  return readTfjs(await readJson(path), {
+  const model = await readJson(path);
+  // What model.to_json() of Keras gives has the same ending.
+  if (isRecord(model) && model["modelTopology"] === undefined && typeof model["class_name"] === "string")
+    return readKerasPair(path, model);
+  return readTfjs(model, {
     name: basename(folder) === "" ? path : `${basename(folder)}/${basename(path)}`,
     read: (name) => Promise.resolve(readBeside(path, name)),
   });
@@ -59,14 +63,15 @@ export async function readTfjs(model: unknown, { name: where, read }: ReadTfjsOp
   return networkFromKeras(keras, byLayer(keras, weights), { where, metadata });
 }
 
-/** Weights by layer: `layer/kernel`; where a layer's own name is not there, the first part of the weight's. */
+/** Weights by layer: `layer/kernel`, or `model/layer/kernel`; where no layer's name is there, the first part of the weight's. */
 function byLayer(model: KerasModel, weights: ReadonlyMap<string, Parameter>): LayerWeights {
   const names = new Set(model.layers.map(({ name }) => name));
   const result = new Map<string, Map<string, Parameter>>();
   for (const [name, parameter] of weights) {
     const parts = name.split("/");
     const prefixes = parts.map((_, i) => parts.slice(0, parts.length - i - 1).join("/"));
-    const layer = prefixes.find((prefix) => names.has(prefix)) ?? parts[0];
+    const within = parts.slice(0, -1).findLast((part) => names.has(part));
+    const layer = prefixes.find((prefix) => names.has(prefix)) ?? within ?? parts[0];
     const list = result.get(layer) ?? new Map<string, Parameter>();
     list.set(lastName(name), parameter);
     result.set(layer, list);

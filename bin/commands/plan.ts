@@ -3,7 +3,7 @@ import type { Options } from "yargs";
 import { EtlError } from "../../lib/core/errors.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
-import { optionsOf } from "../options.ts";
+import { optionsOf, sizePair } from "../options.ts";
 import { count, table } from "../table.ts";
 import { planRun } from "./run.ts";
 
@@ -46,7 +46,9 @@ export const planCommand: Command = {
         },
       );
     }
-    return text(args, "explain") === undefined ? showModel(model, context) : showLayer(model, args, context);
+    return text(args, "explain") === undefined
+      ? showModel(model, args, context)
+      : showLayer(model, args, context);
   },
 };
 
@@ -63,9 +65,9 @@ function demandRun(args: Arguments): void {
   });
 }
 
-async function showModel(model: string, context: Context): Promise<unknown> {
+async function showModel(model: string, args: Arguments, context: Context): Promise<unknown> {
   const { planModel } = await import("../../lib/jobs/cut/plan.ts");
-  const plan = await planModel(model);
+  const plan = await planModel(model, sizePair(args));
   for (const note of plan.notes) context.progress.note(note);
   context.print(
     table(
@@ -95,7 +97,7 @@ async function showModel(model: string, context: Context): Promise<unknown> {
 async function showLayer(model: string, args: Arguments, context: Context): Promise<unknown> {
   const layer = requiredText(args, "explain");
   const { explainLayer } = await import("../../lib/jobs/cut/plan.ts");
-  const lines = await explainLayer(model, layer);
+  const lines = await explainLayer(model, layer, sizePair(args));
   context.print(lines.join("\n"));
   return { model, layer, lines };
 }

@@ -2,14 +2,29 @@
 import { EtlError } from "../../lib/core/errors.ts";
 import { modelFormats, type ModelFormat } from "../../lib/formats/names.ts";
 import type { Answer } from "../../lib/jobs/use/predict.ts";
-import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
+import {
+  flag,
+  number,
+  requiredText,
+  text,
+  texts,
+  type Arguments,
+  type Command,
+  type Context,
+} from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
-import { cropOption, optionsOf, shown } from "../options.ts";
+import { cropOption, optionsOf, shown, sizePair } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
 const modelPositional = {
   model: { describe: "Run folder, model file or backbone", type: "string" },
+} as const;
+
+/** Of pictures, where a file leaves it open. */
+const sizeOption = {
+  type: "string",
+  describe: "HEIGHTxWIDTH of pictures where the file leaves them open: 360x640",
 } as const;
 
 /** In place of the first argument. */
@@ -32,7 +47,12 @@ export const predictCommand: Command = {
       array: true,
     },
   },
-  options: { backbone: namedModel, weights: shown(pruneTable.weights), crop: shown(jobTable.crop) },
+  options: {
+    backbone: namedModel,
+    weights: shown(pruneTable.weights),
+    crop: shown(jobTable.crop),
+    size: sizeOption,
+  },
   examples: [
     ["etl predict runs/gender a.jpg b.jpg --json", "What the pruned network says"],
     ["etl predict --backbone face-resnet a.jpg --json", "The 128 numbers that describe a face"],
@@ -51,7 +71,11 @@ export const predictCommand: Command = {
       );
     }
     const { predictImages } = await import("../../lib/jobs/use/predict.ts");
-    const predictions = await predictImages(model, inputs, { ...service(context), crop: cropOption(args) });
+    const predictions = await predictImages(model, inputs, {
+      ...service(context),
+      crop: cropOption(args),
+      size: sizePair(args),
+    });
     for (const { file, task, others = [], ...answer } of predictions) {
       const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
         others.length > 0 ? `${one.task} ${sayAnswer(one)}` : sayAnswer(one),
@@ -84,6 +108,7 @@ export const evaluateCommand: Command = {
       describe: "Only this part",
       defaultDescription: "all labelled pictures; of the model's own data the test part",
     },
+    size: sizeOption,
   },
   examples: [
     ["etl evaluate runs/gender --data ~/other-faces --json", "All labelled pictures of another folder"],
@@ -97,6 +122,7 @@ export const evaluateCommand: Command = {
       task: text(args, "task"),
       label: text(args, "label"),
       crop: cropOption(args),
+      size: sizePair(args),
       split,
       seed: context.seed,
       limit: number(args, "limit"),
@@ -156,6 +182,7 @@ export const profileCommand: Command = {
   options: {
     runs: { type: "number", describe: "Timed runs per model (50)" },
     batch: { type: "number", describe: "Pictures per run (1)" },
+    size: sizeOption,
     formulas: { type: "boolean", describe: "Where the MACs of every convolution come from" },
   },
   examples: [["etl profile runs/gender runs/gender/baseline.onnx", "Pruned and baseline, interleaved"]],
@@ -165,6 +192,7 @@ export const profileCommand: Command = {
       ...service(context),
       runs: number(args, "runs"),
       batch: number(args, "batch"),
+      size: sizePair(args),
     });
     for (const { model, cost, latency, engine } of profiles) {
       context.print(`${model} (${engine}, ${latency.threads} threads, n = ${latency.runs} runs)`);
@@ -182,16 +210,16 @@ export const profileCommand: Command = {
       );
     }
     if (flag(args, "formulas") === true)
-      for (const model of texts(args, "models")) await explainCost(model, context);
+      for (const model of texts(args, "models")) await explainCost(model, args, context);
     return profiles;
   },
 };
 
 /** Convolutions with their formulas, and what separating saves. */
-async function explainCost(model: string, context: Context): Promise<void> {
-  const { openModel } = await import("../../lib/jobs/run/model.ts");
+async function explainCost(model: string, args: Arguments, context: Context): Promise<void> {
+  const { openNetwork, settled } = await import("../../lib/jobs/run/model.ts");
   const { convolutionCosts, separableCosts } = await import("../../lib/network/formulas.ts");
-  const { network } = await openModel(model);
+  const { network } = settled(await openNetwork(model), sizePair(args));
   const rows = convolutionCosts(network).map(
     ({ name, kind, kernel, inputs, outputs, map, formula, macs }) => [
       name,
@@ -225,6 +253,7 @@ export const exportCommand: Command = {
       describe: "File format (by the ending of --out: .onnx, or .json for tfjs)",
     },
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
+    size: sizeOption,
   },
   examples: [
     ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
@@ -236,8 +265,10 @@ export const exportCommand: Command = {
   run: async (args, context) => {
     const format = text(args, "format") as ModelFormat | undefined;
     const { writeModel } = await import("../../lib/backbones/write-model.ts");
-    const { openModel } = await import("../../lib/jobs/run/model.ts");
-    const { network } = await openModel(requiredText(args, "model"));
+    const { openNetwork, settled } = await import("../../lib/jobs/run/model.ts");
+    const opened = await openNetwork(requiredText(args, "model"));
+    const size = sizePair(args);
+    const { network } = size === undefined ? opened : settled(opened, size);
     const written = await writeModel(network, requiredText(args, "out"), format);
     context.print(`${written.file}: ${count(written.bytes)} bytes`);
     return written;

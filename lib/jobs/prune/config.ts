@@ -16,6 +16,7 @@ type Optional =
   | "label"
   | "crop"
   | "weights"
+  | "size"
   | "limit"
   | "device"
   | "threads"

@@ -81,10 +81,11 @@ export async function openParts(
   },
 ): Promise<RunParts> {
   const progress = options.progress ?? silent;
-  const backbone = await loadBackbone(
-    config.backbone,
-    config.weights === undefined ? {} : { weights: config.weights },
-  );
+  const { weights, size } = config;
+  const backbone = await loadBackbone(config.backbone, {
+    ...(weights !== undefined && { weights }),
+    ...(size !== undefined && { preprocessing: { height: size[0], width: size[1] } }),
+  });
   const dataset = await openTasks(taskData(config.task, config.data), {
     seed: config.seed,
     valFraction: config.valFraction,

@@ -28,6 +28,8 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly backbone?: string;
   /** Weight file of the backbone, where it does not bring its own. */
   readonly weights?: string;
+  /** Height and width of the pictures, where the model file leaves them open. */
+  readonly size?: readonly [height: number, width: number];
   /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). @defaultValue 0.01 */
   readonly gamma?: number;
   /** Instead of gamma: share of the baseline's MACs that is left at most, in (0, 1]. */
@@ -115,6 +117,12 @@ export const pruneTable = {
     default: "face-resnet",
   },
   weights: { flag: "weights", kind: "text", group: "Network", describe: "Weight file of the backbone" },
+  size: {
+    flag: "size",
+    kind: "sides",
+    group: "Network",
+    describe: "HEIGHTxWIDTH of pictures where the model file leaves them open: 128x128",
+  },
   gamma: {
     flag: "gamma",
     kind: "number",

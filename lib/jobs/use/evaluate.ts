@@ -10,6 +10,7 @@ import { openDataset } from "../../data/open.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
+import type { PictureSize } from "../../network/fit.ts";
 import { openModel, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
 import { readRunState } from "../run/state.ts";
@@ -22,6 +23,8 @@ export interface EvaluateOptions extends ServiceOptions {
   readonly task?: string | undefined;
   readonly label?: string | undefined;
   readonly crop?: Crop | undefined;
+  /** Of pictures, where the file leaves it open. */
+  readonly size?: PictureSize | undefined;
   /** Only this part; default: all labelled pictures, of the data that the model itself was made from the test part. */
   readonly split?: Split | "all" | undefined;
   readonly seed?: number | undefined;
@@ -47,7 +50,7 @@ export interface Evaluation extends Metrics {
  * of several tasks every task is evaluated that the data have labels of.
  */
 export async function evaluateModel(nameOrPath: string, options: EvaluateOptions): Promise<Evaluation> {
-  const model = await openModel(nameOrPath);
+  const model = await openModel(nameOrPath, options.size);
   const asked = tasksToEvaluate(model, nameOrPath, options.task);
   const evaluations: Evaluation[] = [];
   let missing: unknown;

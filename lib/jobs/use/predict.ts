@@ -7,6 +7,7 @@ import { loadImages } from "../../data/images/decode.ts";
 import { SYNTHETIC_NAME } from "../../data/synthetic/table.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import type { PictureSize } from "../../network/fit.ts";
 import { openModel, provenanceOf, type Model } from "../run/model.ts";
 
 /** What one output of a model says of a picture. */
@@ -33,6 +34,8 @@ export interface Prediction extends Answer {
 export interface PredictModelOptions extends ServiceOptions {
   /** Face box; default: that of the pictures the model was trained on, else the whole picture. */
   readonly crop?: Crop | undefined;
+  /** Of pictures, where the file leaves it open. */
+  readonly size?: PictureSize | undefined;
 }
 
 /**
@@ -46,7 +49,7 @@ export async function predictImages(
   options: PredictModelOptions = {},
 ): Promise<Prediction[]> {
   if (options.crop !== undefined) checkCrop(options.crop);
-  const model = await openModel(nameOrPath);
+  const model = await openModel(nameOrPath, options.size);
   const progress = options.progress ?? silent;
   const crop = options.crop ?? model.crop ?? [0, 0, 1, 1];
   if (options.crop === undefined && model.crop !== undefined) {

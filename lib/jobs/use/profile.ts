@@ -4,7 +4,8 @@ import type { Latency } from "../../record/record.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import { costOf } from "../../network/cost.ts";
-import { openModel } from "../run/model.ts";
+import type { PictureSize } from "../../network/fit.ts";
+import { openNetwork, settled } from "../run/model.ts";
 import { defined } from "./rows.ts";
 
 export interface Profile {
@@ -18,10 +19,16 @@ export interface Profile {
 /** Cost and CPU time of models, interleaved. */
 export async function profileFiles(
   names: readonly string[],
-  options: ServiceOptions & { readonly runs?: number | undefined; readonly batch?: number | undefined } = {},
+  options: ServiceOptions & {
+    readonly runs?: number | undefined;
+    readonly batch?: number | undefined;
+    /** Of pictures, where files leave it open. */
+    readonly size?: PictureSize | undefined;
+  } = {},
 ): Promise<Profile[]> {
-  const models = await Promise.all(names.map(openModel));
+  const models = await Promise.all(names.map(async (name) => settled(await openNetwork(name), options.size)));
   const progress = options.progress ?? silent;
+  for (const note of new Set(models.flatMap(({ notes }) => notes))) progress.note(note);
   return withEngine(options, async (engine) => {
     progress.start("profile");
     const latency = await profileModels(
@@ -38,7 +45,7 @@ export async function profileFiles(
         engine: engine.description,
         batch: options.batch ?? 1,
         latency: measured,
-        cost: costOf(network),
+        cost: costOf(network, { onUnknown: "skip" }),
       };
     });
   });

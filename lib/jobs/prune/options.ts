@@ -122,6 +122,7 @@ export const pruneTable = {
     kind: "sides",
     group: "Network",
     describe: "HEIGHTxWIDTH of pictures where the model file leaves them open: 128x128",
+    otherwise: "that of the file",
   },
   gamma: {
     flag: "gamma",

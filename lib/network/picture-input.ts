@@ -71,7 +71,7 @@ export function channelsFirst(network: Network): Network {
 }
 
 /** Two Transposes one after the other become one, or none where they undo each other. */
-function withoutTurns(network: Network): Network {
+export function withoutTurns(network: Network): Network {
   const producers = producersOf(network);
   const outputs = new Set(network.outputs.map(({ name }) => name));
   const order = (node: Node | undefined): readonly number[] | undefined =>

@@ -1,19 +1,19 @@
 /** tfjs layers models: `model.json` and the binary files it names. */
 import { basename, dirname, resolve } from "node:path";
-import { EtlError } from "../../core/errors.ts";
 import { readBeside, readJson } from "../../core/files.ts";
 import type { Network, Parameter } from "../../network/network.ts";
 import { isRecord, kerasError, parseKerasModel, text, type KerasModel } from "../keras/config.ts";
 import { lastName, readKerasPair } from "../keras/h5.ts";
 import { networkFromKeras, type LayerWeights } from "../keras/model.ts";
+import { networkFromGraphModel } from "../tensorflow/graph-model.ts";
 import { graphKey, networkFromGraph } from "./graph.ts";
 import { parseTfjsManifest, readTfjsGroups } from "./weights.ts";
 
 /**
- * Reads a tfjs layers model. One that {@link writeTfjs} wrote comes back as the network it was, with the weights that
+ * Reads a tfjs model, of layers or of TensorFlow's nodes. One that {@link writeTfjs} wrote comes back as the network it was, with the weights that
  * the file now holds; any other is converted layer by layer.
  *
- * @throws EtlError kind `unsupported` for graph models, `format` for damage
+ * @throws EtlError kind `unsupported` for what is not known, `format` for damage
  */
 export async function readTfjsModel(path: string): Promise<Network> {
   const folder = dirname(resolve(path));
@@ -40,12 +40,7 @@ export async function readTfjs(model: unknown, { name: where, read }: ReadTfjsOp
   const topology = model["modelTopology"];
   const format = model["format"];
   const graph = format === "graph-model" || (isRecord(topology) && Array.isArray(topology["node"]));
-  if (graph) {
-    throw new EtlError("unsupported", `${where}: a tfjs graph model, a layers model was needed`, {
-      hint: "convert the original to ONNX (tf2onnx), or save it with tfjs-layers",
-    });
-  }
-  if (format !== undefined && format !== "layers-model") {
+  if (!graph && format !== undefined && format !== "layers-model") {
     throw kerasError(where, `format ${text(format)}`, '"layers-model"');
   }
   if (!isRecord(topology)) throw kerasError(where, "no modelTopology", "a tfjs layers model");
@@ -56,6 +51,7 @@ export async function readTfjs(model: unknown, { name: where, read }: ReadTfjsOp
   const metadata = Object.fromEntries(
     Object.entries(facts).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
+  if (graph) return networkFromGraphModel(model, weights, { where, metadata });
   const modelConfig = topology["model_config"] ?? topology;
   const own = networkFromGraph(facts[graphKey], weights, { modelConfig, metadata, where });
   if (own !== undefined) return own;

@@ -85,6 +85,8 @@ function valueOf({ flag: name, kind }: Option, args: Arguments): unknown {
       return bytesOption(args, name);
     case "size":
       return sizeOption(args, name);
+    case "sides":
+      return sizePair(args);
     case "crop":
       return cropOption(args);
   }

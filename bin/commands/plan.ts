@@ -5,7 +5,7 @@ import type { ModelPlan } from "../../lib/jobs/cut/plan.ts";
 import type { LayerJson } from "../../lib/json.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
-import { optionsOf } from "../options.ts";
+import { optionsOf, sizePair } from "../options.ts";
 import { count, table } from "../table.ts";
 import { planRun } from "./run.ts";
 
@@ -55,7 +55,9 @@ export const planCommand: Command<"plan"> = {
         },
       );
     }
-    return text(args, "explain") === undefined ? showModel(model, context) : showLayer(model, args, context);
+    return text(args, "explain") === undefined
+      ? showModel(model, args, context)
+      : showLayer(model, args, context);
   },
 };
 
@@ -72,9 +74,9 @@ function demandRun(args: Arguments): void {
   });
 }
 
-async function showModel(model: string, context: Context): Promise<ModelPlan> {
+async function showModel(model: string, args: Arguments, context: Context): Promise<ModelPlan> {
   const { planModel } = await import("../../lib/jobs/cut/plan.ts");
-  const plan = await planModel(model);
+  const plan = await planModel(model, sizePair(args));
   for (const note of plan.notes) context.progress.note(note);
   context.print(
     table(
@@ -104,7 +106,7 @@ async function showModel(model: string, context: Context): Promise<ModelPlan> {
 async function showLayer(model: string, args: Arguments, context: Context): Promise<LayerJson> {
   const layer = requiredText(args, "explain");
   const { explainLayer } = await import("../../lib/jobs/cut/plan.ts");
-  const lines = await explainLayer(model, layer);
+  const lines = await explainLayer(model, layer, sizePair(args));
   context.print(lines.join("\n"));
   return { model, layer, lines };
 }

@@ -17,11 +17,18 @@ import {
 } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
-import { cropOption, optionsOf, shown } from "../options.ts";
+import { cropOption, optionsOf, shown, sizePair } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
 const modelPositional = {
   model: { describe: "Run folder, model file or backbone", type: "string" },
+} as const;
+
+/** Of pictures, where a file leaves it open. */
+const sizeOption = {
+  type: "string",
+  describe: "HEIGHTxWIDTH of pictures where the file leaves them open: 360x640",
+  defaultDescription: "as in the file",
 } as const;
 
 /** In place of the first argument. */
@@ -45,7 +52,12 @@ export const predictCommand: Command<"predict"> = {
       array: true,
     },
   },
-  options: { backbone: namedModel, weights: shown(pruneTable.weights), crop: shown(jobTable.crop) },
+  options: {
+    backbone: namedModel,
+    weights: shown(pruneTable.weights),
+    crop: shown(jobTable.crop),
+    size: sizeOption,
+  },
   examples: [
     ["etl predict runs/gender a.jpg b.jpg --json", "What the pruned network says"],
     ["etl predict --backbone face-resnet a.jpg --json", "The 128 numbers that describe a face"],
@@ -60,6 +72,7 @@ export const predictCommand: Command<"predict"> = {
       ...service(context),
       crop: cropOption(args),
       weights: text(args, "weights"),
+      size: sizePair(args),
     });
     for (const { file, task, others = [], ...answer } of predictions) {
       const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
@@ -114,6 +127,7 @@ export const evaluateCommand: Command<"evaluate"> = {
       describe: "Only this part",
       defaultDescription: "all labelled pictures; of the model's own data the test part",
     },
+    size: sizeOption,
   },
   examples: [
     ["etl evaluate runs/gender --data ~/other-faces --json", "All labelled pictures of another folder"],
@@ -127,6 +141,7 @@ export const evaluateCommand: Command<"evaluate"> = {
       task: text(args, "task"),
       label: text(args, "label"),
       crop: cropOption(args),
+      size: sizePair(args),
       split,
       seed: context.seed,
       limit: number(args, "limit"),
@@ -187,6 +202,7 @@ export const profileCommand: Command<"profile"> = {
   options: {
     runs: { type: "number", describe: "Timed runs per model", defaultDescription: "50" },
     batch: { type: "number", describe: "Pictures per run", defaultDescription: "1" },
+    size: sizeOption,
     formulas: {
       type: "boolean",
       describe: "Where the MACs come from: every convolution, and the papers' ways to count",
@@ -200,6 +216,7 @@ export const profileCommand: Command<"profile"> = {
       ...service(context),
       runs: number(args, "runs"),
       batch: number(args, "batch"),
+      size: sizePair(args),
     });
     for (const { model, cost, latency, engine } of profiles) {
       context.print(`${model} (${engine}, ${latency.threads} threads, n = ${latency.runs} runs)`);
@@ -217,16 +234,16 @@ export const profileCommand: Command<"profile"> = {
       );
     }
     if (flag(args, "formulas") === true)
-      for (const model of texts(args, "models")) await explainCost(model, context);
+      for (const model of texts(args, "models")) await explainCost(model, args, context);
     return { models: profiles };
   },
 };
 
 /** Convolutions with their formulas, and what separating saves. */
-async function explainCost(model: string, context: Context): Promise<void> {
-  const { openModel } = await import("../../lib/jobs/run/model.ts");
+async function explainCost(model: string, args: Arguments, context: Context): Promise<void> {
+  const { openNetwork, settled } = await import("../../lib/jobs/run/model.ts");
   const { convolutionCosts, paperCost, separableCosts } = await import("../../lib/network/formulas.ts");
-  const { network } = await openModel(model);
+  const { network } = settled(await openNetwork(model), sizePair(args));
   const rows = convolutionCosts(network).map(
     ({ name, kind, kernel, inputs, outputs, map, formula, macs }) => [
       name,
@@ -267,8 +284,10 @@ export const exportCommand: Command<"export"> = {
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
     for: {
       choices: ["portable", "onnxruntime"] as const,
-      describe: "The graph: plain and folded, or what is faster in onnxruntime, measured (portable)",
+      describe: "The graph: plain and folded, or what is faster in onnxruntime, measured",
+      defaultDescription: "portable",
     },
+    size: sizeOption,
   },
   examples: [
     ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
@@ -285,7 +304,13 @@ export const exportCommand: Command<"export"> = {
     const written =
       format === "safetensors" || (format === undefined && out.endsWith(".safetensors"))
         ? await weightsAlone(model, out)
-        : await wholeModel(model, { ...service(context), out, format, exportFor: graphOf(args) });
+        : await wholeModel(model, {
+            ...service(context),
+            out,
+            format,
+            exportFor: graphOf(args),
+            size: sizePair(args),
+          });
     context.print(`${written.file}: ${count(written.bytes)} bytes`);
     return written;
   },

@@ -4,12 +4,13 @@ import { basename, extname } from "node:path";
 import type { Preprocessing } from "../core/artifacts.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
 import { readBeside, readBytes, readStart } from "../core/files.ts";
-import { readKerasModel } from "../formats/keras/h5.ts";
+import { readKerasArchive, readKerasModel } from "../formats/keras/h5.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
 import { readTfjsModel } from "../formats/tfjs/read.ts";
 import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
+import { channelsFirst, fromColour } from "../network/picture-input.ts";
 import { simplify } from "../network/simplify.ts";
 import { networkFingerprint, type Backbone, type LoadOptions } from "./backbone.ts";
 import { featuresOf } from "./head.ts";
@@ -32,9 +33,10 @@ const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network
   ".h5": (path) => readKerasModel(path),
   ".hdf5": (path) => readKerasModel(path),
   ".json": readTfjsModel,
-  ".keras": (path) => {
-    throw new EtlError("unsupported", `${path}: Keras 3's archive, an .h5 file was needed`, {
-      hint: 'save it with model.save("model.h5"), or export it as ONNX',
+  ".keras": readKerasArchive,
+  ".tflite": (path) => {
+    throw new EtlError("unsupported", `${path}: a TensorFlow Lite model, ONNX or Keras was needed`, {
+      hint: "python -m tf2onnx.convert --tflite FILE --output model.onnx, or the model that it was converted from",
     });
   },
 };
@@ -44,6 +46,9 @@ const imageNet = {
   mean: [123.675, 116.28, 103.53],
   scale: [1 / 58.395, 1 / 57.12, 1 / 57.375],
 } as const;
+
+/** The usual of networks for grey pictures. */
+const between0and1 = { mean: [0, 0, 0], scale: [1 / 255, 1 / 255, 1 / 255] } as const;
 
 /** Whether a name looks like a model file rather than a name of the catalogue. */
 export function isModelFile(name: string): boolean {
@@ -82,7 +87,9 @@ export async function readModel(path: string): Promise<Network> {
  * A model file as a backbone: shape arithmetic folded away, batch norm folded into the convolutions (unless the
  * weights are fresh ones, which need it to be trained).
  *
- * @throws EtlError kind `unsupported` where the file has no single picture input [n, 3, height, width]
+ * Pictures with the channels behind are turned, grey ones are mixed from RGB in front of the network.
+ *
+ * @throws EtlError kind `unsupported` where the file has no single picture input
  */
 export async function loadModelFile(path: string, options: LoadOptions = {}): Promise<Backbone> {
   const name = basename(path, extname(path));
@@ -96,8 +103,12 @@ export async function loadModelFile(path: string, options: LoadOptions = {}): Pr
       },
     );
   }
-  const file = await readModel(path);
-  const { preprocessing, notes } = pictureInput(file, path, options.preprocessing ?? {});
+  const plain = channelsFirst(await readModel(path));
+  const file = fromColour(plain);
+  const { preprocessing, notes } = pictureInput(file, path, {
+    given: options.preprocessing ?? {},
+    isGrey: file !== plain,
+  });
   const read = simplify(withFreeBatch(file, path, preprocessing));
   const network = weights === "random" ? initialise(read, seed) : foldBatchNorm(read);
   const features = options.features ?? featuresOf(network);
@@ -126,7 +137,7 @@ export async function loadModelFile(path: string, options: LoadOptions = {}): Pr
 function pictureInput(
   network: Network,
   path: string,
-  given: Partial<Preprocessing>,
+  { given, isGrey }: { readonly given: Partial<Preprocessing>; readonly isGrey: boolean },
 ): { preprocessing: Preprocessing; notes: string[] } {
   const input = pictureInputOf(network, path);
   const [height, width] = [2, 3].map((axis) => {
@@ -141,7 +152,7 @@ function pictureInput(
       "usage",
       `${path}: the file does not say how large its pictures are, a size was needed`,
       {
-        hint: "export it for pictures of one size; in the library: preprocessing: { width, height }",
+        hint: "say it with --size HEIGHTxWIDTH; in the library: preprocessing: { width, height }",
       },
     );
   }
@@ -152,16 +163,20 @@ function pictureInput(
       `${path}: ${asked} for an input of ${width}x${height}, equal sizes were needed`,
     );
   }
-  const { color = "RGB", mean = imageNet.mean, scale = imageNet.scale } = known;
+  const usual = isGrey ? between0and1 : imageNet;
+  const { color = "RGB", mean = usual.mean, scale = usual.scale } = known;
   const assumed = [
     ...(known.color === undefined ? [`colour order ${color}`] : []),
     ...(known.mean === undefined ? [`mean ${mean.join(", ")}`] : []),
     ...(known.scale === undefined ? [`scale ${scale.map((value) => value.toFixed(6)).join(", ")}`] : []),
   ];
-  const notes =
-    assumed.length === 0
+  const whose = isGrey ? "values of 0 to 1" : "ImageNet's";
+  const notes = [
+    ...(isGrey ? [`${path} takes grey pictures: they are mixed from RGB in front of it`] : []),
+    ...(assumed.length === 0
       ? []
-      : [`${path} does not say how its pictures are prepared: ${assumed.join("; ")} assumed (ImageNet's)`];
+      : [`${path} does not say how its pictures are prepared: ${assumed.join("; ")} assumed (${whose})`]),
+  ];
   return { preprocessing: { width: size.width, height: size.height, color, mean, scale }, notes };
 }
 
@@ -196,9 +211,8 @@ function pictureInputOf(network: Network, path: string): ValueInfo {
   const [input] = network.inputs;
   const list = network.inputs.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join("; ");
   if (network.inputs.length !== 1 || input.shape.length !== 4 || input.shape[1] !== 3) {
-    const last = network.inputs.length === 1 && input.shape.length === 4 && input.shape[3] === 3;
-    throw new EtlError("unsupported", `${path}: inputs ${list}, one input [n, 3, height, width] was needed`, {
-      hint: last ? "the channels come last: export the model with channels first (NCHW)" : undefined,
+    throw new EtlError("unsupported", `${path}: inputs ${list}, one input of pictures was needed`, {
+      hint: "[n, 3, height, width], one channel in place of three, or the channels behind; etl profile, export and cut take any",
     });
   }
   return input;

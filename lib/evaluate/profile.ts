@@ -122,7 +122,14 @@ export function noiseFor(network: Network, batch: number): Tensors {
   const random = createRandom(1).fork("profile");
   return Object.fromEntries(
     network.inputs.map((input) => {
-      const shape = input.shape.map((dim, axis) => (axis === 0 ? batch : dim));
+      const [first] = input.shape;
+      if (typeof first === "number" && first !== batch && input.shape.length > 1) {
+        throw new EtlError(
+          "usage",
+          `${network.name}: input ${input.name} is made for a batch of ${first}, ${batch} were asked for`,
+        );
+      }
+      const shape = input.shape.map((dim, axis) => (axis === 0 && typeof dim === "string" ? batch : dim));
       const free = shape.find((dim) => typeof dim === "string");
       if (free !== undefined || input.type !== "float32") {
         const found = `${network.name}: input ${input.name} is ${input.type} [${input.shape.join(", ")}]`;

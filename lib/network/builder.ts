@@ -32,6 +32,8 @@ export interface WindowOptions extends Named {
   readonly strides?: Pair;
   readonly pads?: Pads;
   readonly dilations?: Pair;
+  /** In place of pads, for inputs of open size: TensorFlow's `same`. */
+  readonly autoPad?: "SAME_UPPER";
 }
 
 export interface ConvOptions extends WindowOptions {
@@ -87,7 +89,9 @@ function windowAttributes(options: WindowOptions): Record<string, Attribute> {
   const { strides = 1, pads = 0, dilations = 1 } = options;
   return {
     strides: ints(pair(strides)),
-    pads: ints(fourPads(pads)),
+    ...(options.autoPad === undefined
+      ? { pads: ints(fourPads(pads)) }
+      : { auto_pad: { type: "string", value: options.autoPad } }),
     ...(pair(dilations).some((step) => step !== 1) ? { dilations: ints(pair(dilations)) } : {}),
   };
 }

@@ -134,18 +134,18 @@ describe("backbones/catalogue", () => {
     const fixed = small();
     const inputs = [{ ...fixed.inputs[0], shape: ["batch", 3, "h", "w"] }];
     const open = await saved("open.onnx", { ...fixed, inputs });
-    expect((await failure(loadBackbone(open))).hint).to.match(/^export it for pictures of one size/);
+    expect((await failure(loadBackbone(open))).hint).to.match(/^say it with --size HEIGHTxWIDTH/);
     const sized = await loadBackbone(open, { preprocessing: { width: 20, height: 24 } });
     expect(sized.preprocessing).to.include({ width: 20, height: 24 });
     expect(sized.network.inputs[0].shape).to.deep.equal(["batch", 3, 24, 20]);
   });
 
   it("refuses what is no picture network, a wrong size, unknown features and weights beside a model", async () => {
-    const grey = createBuilder("grey");
-    const network = grey.build([grey.relu(grey.input("x", ["batch", 16, 16, 3]))]);
-    const channelsLast = await failure(loadBackbone(await saved("grey.onnx", network)));
-    expect(channelsLast).to.include({ kind: "unsupported" });
-    expect(channelsLast.hint).to.match(/channels come last/);
+    const vectors = createBuilder("vectors");
+    const network = vectors.build([vectors.relu(vectors.input("x", ["batch", 16]))]);
+    const none = await failure(loadBackbone(await saved("vectors.onnx", network)));
+    expect(none).to.include({ kind: "unsupported" });
+    expect(none.message).to.match(/inputs x \[batch, 16\], one input of pictures was needed/);
     const path = await saved("small.onnx", small());
     const size = await failure(loadBackbone(path, { preprocessing: { width: 32, height: 32 } }));
     expect(size.message).to.match(/pictures of 32x32 for an input of 16x16/);

@@ -20,6 +20,8 @@ export interface KerasLayer {
   readonly config: KerasConfig;
   /** Inputs of each call; an InputLayer has none. */
   readonly calls: readonly (readonly KerasTensor[])[];
+  /** Arguments of each call in order, where some are numbers: `x + 3.0`. */
+  readonly operands?: readonly (readonly ("tensor" | number)[])[];
 }
 
 export interface KerasModel {
@@ -74,7 +76,11 @@ export function parseKerasModel(value: unknown, where: string): KerasModel {
       { hint: "a subclassed model has no graph in its file: export it as ONNX" },
     );
   }
-  const called = read.map(({ layer, inbound }) => ({ ...layer, calls: parseCalls(inbound, layer, where) }));
+  const called = read.map(({ layer, inbound }): KerasLayer => ({
+    ...layer,
+    calls: parseCalls(inbound, layer, where),
+    operands: operandsOf(inbound),
+  }));
   const inputs = tensorList(config["input_layers"], `${where}: input_layers`);
   const outputs = tensorList(config["output_layers"], `${where}: output_layers`);
   if (inputs.length === 0 || outputs.length === 0) {
@@ -137,7 +143,7 @@ function parseCalls(inbound: unknown, layer: KerasLayer, file: string): KerasTen
   const calls = (inbound ?? []).map((call: unknown) => {
     const found: KerasTensor[] = [];
     if (isRecord(call)) historiesIn(call["args"], found, { where, depth: 0 });
-    else if (Array.isArray(call)) found.push(...call.map((item: unknown) => tensorOf(item, where)));
+    else if (Array.isArray(call)) found.push(...call.flatMap((item: unknown) => tensorsOf(item, where)));
     else throw kerasError(where, "a call that is no list", "the layers it reads");
     if (found.length === 0) throw kerasError(where, "a call without inputs", "the layers it reads");
     return found;
@@ -145,6 +151,27 @@ function parseCalls(inbound: unknown, layer: KerasLayer, file: string): KerasTen
   if (calls.length > 0) return calls;
   if (layer.kind === "InputLayer") return [[]];
   throw kerasError(where, "no inbound_nodes", "the layers it reads");
+}
+
+/** The numbers and tensors among the arguments of every call. */
+function operandsOf(inbound: unknown): ("tensor" | number)[][] {
+  if (!Array.isArray(inbound)) return [];
+  const operand = (value: unknown): ("tensor" | number)[] =>
+    typeof value === "number" ? [value] : Array.isArray(value) || isRecord(value) ? ["tensor"] : [];
+  return inbound.map((call: unknown) => {
+    if (isRecord(call)) return Array.isArray(call["args"]) ? call["args"].flatMap(operand) : [];
+    // Keras 2: the first is the tensor, the second stands by its name among the settings of the call.
+    const [item] = Array.isArray(call) ? (call as unknown[]) : [];
+    const settings: unknown = Array.isArray(item) ? item[3] : undefined;
+    return ["tensor", ...(isRecord(settings) ? operand(settings["y"]) : [])];
+  });
+}
+
+/** Keras 2: the tensor, and the second operand of an operator where that is a tensor, too. */
+function tensorsOf(item: unknown, where: string): KerasTensor[] {
+  const settings: unknown = Array.isArray(item) ? item[3] : undefined;
+  const other = isRecord(settings) ? settings["y"] : undefined;
+  return [tensorOf(item, where), ...(Array.isArray(other) ? [tensorOf(other, where)] : [])];
 }
 
 /** Keras 3: the tensors somewhere among a call's arguments. */

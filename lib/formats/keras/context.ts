@@ -28,6 +28,8 @@ export interface LayerCall {
   readonly weights: ReadonlyMap<string, Parameter>;
   /** Major version of Keras. */
   readonly version: number | undefined;
+  /** The arguments of an operator on tensors, in order: numbers, and tensors (which are the inputs). */
+  readonly operands: readonly ("tensor" | number)[];
   /** Whether everything behind a Flatten can take the channels first. */
   readonly freeOrder: boolean;
 }

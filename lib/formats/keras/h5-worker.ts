@@ -3,6 +3,12 @@ import { parentPort } from "node:worker_threads";
 import { isEtlError, messageOf, type ErrorKind } from "../../core/errors.ts";
 import { parseKerasFile, type KerasFile } from "./parse.ts";
 
+/** What the thread is asked: a file, or the bytes of one that lies inside `path`. */
+export interface KerasQuestion {
+  readonly path: string;
+  readonly bytes?: Uint8Array;
+}
+
 /** What the thread answers. */
 export type KerasReply =
   | { readonly file: KerasFile }
@@ -14,9 +20,9 @@ export type KerasReply =
       };
     };
 
-async function answer(path: string): Promise<void> {
+async function answer({ path, bytes }: KerasQuestion): Promise<void> {
   try {
-    const file = await parseKerasFile(path);
+    const file = await parseKerasFile(path, bytes);
     const buffers = file.layers.flatMap(({ weights }) => [...weights.values()].map(({ data }) => data));
     const own = buffers.filter(({ buffer, byteLength }) => buffer.byteLength === byteLength);
     const transfer = [...new Set(own.map(({ buffer }) => buffer as ArrayBuffer))];
@@ -29,4 +35,4 @@ async function answer(path: string): Promise<void> {
   }
 }
 
-parentPort?.once("message", (path: string) => void answer(path));
+parentPort?.once("message", (question: KerasQuestion) => void answer(question));

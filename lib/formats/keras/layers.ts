@@ -18,6 +18,7 @@ import {
   type LayerRule,
   type Size,
 } from "./context.ts";
+import { extraRules } from "./extra.ts";
 import { denseOnImage, windowRules } from "./windows.ts";
 import { matrixFromKeras, relayout } from "../permute.ts";
 
@@ -266,6 +267,7 @@ const rescaling: LayerRule = (call, inputs) => {
 
 export const layerRules: Readonly<Record<string, LayerRule>> = {
   ...windowRules,
+  ...extraRules,
   Dense: dense,
   BatchNormalization: batchNorm,
   BatchNormalizationV1: batchNorm,

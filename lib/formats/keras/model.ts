@@ -5,6 +5,7 @@ import type { Network, Parameter } from "../../network/network.ts";
 import { isElementwise } from "./activations.ts";
 import { kerasError, text, type KerasLayer, type KerasModel, type KerasTensor } from "./config.ts";
 import { isWhole, type KerasValue, type LayerCall, type Size } from "./context.ts";
+import { isOperator, operatorRules } from "./extra.ts";
 import { layerRules, orderBlind } from "./layers.ts";
 
 /** Weights of each layer by their last name: kernel, bias, gamma, beta, moving_mean ... */
@@ -48,7 +49,9 @@ export function networkFromKeras(
       values.set(keyOf({ layer: layer.name, call, tensor: 0 }), inputOf(net.input, layer, place));
       continue;
     }
-    if (!Object.hasOwn(layerRules, layer.kind)) throw unknownLayer(place, layer.kind);
+    const operands = layer.operands?.[call] ?? [];
+    const rules = isOperator(layer.kind, operands) ? operatorRules : layerRules;
+    if (!Object.hasOwn(rules, layer.kind)) throw unknownLayer(place, layer.kind);
     const inputs = layer.calls[call].map((tensor) => {
       const value = values.get(keyOf(tensor));
       if (value === undefined)
@@ -62,11 +65,12 @@ export function networkFromKeras(
       where: place,
       weights: weights.get(layer.name) ?? new Map(),
       version: model.version,
+      operands,
       freeOrder:
         (layer.kind === "Flatten" || layer.kind === "Reshape") &&
         reachesOnlyMatrices(readers, keyOf({ layer: layer.name, call, tensor: 0 })),
     };
-    values.set(keyOf({ layer: layer.name, call, tensor: 0 }), layerRules[layer.kind](own, inputs));
+    values.set(keyOf({ layer: layer.name, call, tensor: 0 }), rules[layer.kind](own, inputs));
   }
   const outputs = model.outputs.map((tensor) => {
     const value = values.get(keyOf(tensor));

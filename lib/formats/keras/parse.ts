@@ -21,6 +21,8 @@ export interface KerasFile {
   readonly config?: unknown;
   /** "2.4.0", where the file says. */
   readonly kerasVersion?: string;
+  /** The layout of Keras 3: layers are called by their kind, weights by their number. */
+  readonly byOrder?: true;
 }
 
 /** Name of the file in the memory of the HDF5 library. */
@@ -35,11 +37,12 @@ const mostNames = 100_000;
 /**
  * Reads a Keras `.h5` file. float64 comes in as float32.
  *
- * @throws EtlError kind `format` for a damaged file, `unsupported` for the `.weights.h5` layout of Keras 3
+ * @param given its bytes, where they lie inside another file
+ * @throws EtlError kind `format` for a damaged file
  */
-export async function parseKerasFile(path: string): Promise<KerasFile> {
+export async function parseKerasFile(path: string, given?: Uint8Array): Promise<KerasFile> {
   const where = basename(path);
-  const content = await readBytes(path);
+  const content = given ?? (await readBytes(path));
   checkMagic(content, where);
   const bytes = content.length;
   const h5 = await import("h5wasm");
@@ -91,11 +94,11 @@ function readOpen(file: File, source: Source): KerasFile {
   const keys = file.keys();
   const root = keys.includes("model_weights") ? groupIn(file, "model_weights", where) : file;
   if (!hasNames(root, "layer_names")) {
-    const third = keys.includes("_layer_checkpoint_dependencies") || keys.includes("layers");
+    const folder = ["layers", "_layer_checkpoint_dependencies"].find((name) => keys.includes(name));
+    if (folder !== undefined) return readThird(groupIn(root, folder, where), source);
     throw new EtlError(
-      third ? "unsupported" : "format",
+      "format",
       `${where}: no attribute layer_names, a Keras .h5 file with weights by layer was needed`,
-      { hint: third ? "this is Keras 3's .weights.h5: save the whole model as .h5 instead" : undefined },
     );
   }
   const layers = namesOf(root, "layer_names", source).map((layer): KerasLayerWeights => {
@@ -116,6 +119,25 @@ function readOpen(file: File, source: Source): KerasFile {
     ...(config === undefined ? {} : { config: parseJson(config, where) }),
     ...(kerasVersion === undefined ? {} : { kerasVersion }),
   };
+}
+
+/** The layout of Keras 3: a group for each layer, in it `vars` with 0, 1, 2 ... */
+function readThird(layers: Group, source: Source): KerasFile {
+  const { where } = source;
+  const names = layers.keys();
+  if (names.length > mostNames) throw damaged(where, `${names.length} layers`, "as many as a file holds");
+  const read = names.map((layer): KerasLayerWeights => {
+    const vars: unknown = groupIn(layers, layer, where).get("vars");
+    const weights = new Map<string, Parameter>();
+    if (!isOfType(vars, "Group")) return { layer, weights };
+    const places = (vars as Group).keys().sort((a, b) => Number(a) - Number(b));
+    for (const place of places) {
+      const tensor = readTensor(vars as Group, place, { ...source, where: `${where}: layer "${layer}"` });
+      if (tensor !== undefined) weights.set(place, tensor);
+    }
+    return { layer, weights };
+  });
+  return { layers: read, byOrder: true };
 }
 
 function parseJson(text: string, where: string): unknown {

@@ -1,4 +1,5 @@
 /** Keras layers that slide a window: convolutions and pools. */
+import type { Pads } from "../../network/builder.ts";
 import { float32, type Parameter, type Tensor } from "../../network/network.ts";
 import { withActivation } from "./activations.ts";
 import { kerasError, text } from "./config.ts";
@@ -22,9 +23,9 @@ interface Window {
   readonly dilations: readonly [number, number];
 }
 
-/** Explicit pads (top, left, bottom, right) and the sizes that come out. */
+/** Explicit pads (top, left, bottom, right), or how they follow from an open size, and the sizes that come out. */
 export interface Placed {
-  readonly pads: readonly [number, number, number, number];
+  readonly pads: { readonly pads: Pads } | { readonly autoPad: "SAME_UPPER" };
   readonly sizes: readonly [Size, Size];
 }
 
@@ -44,9 +45,6 @@ function place(call: LayerCall, sizes: readonly Size[], { kernel, strides, dilat
       const out = size === undefined ? undefined : Math.floor((size - extent) / stride) + 1;
       return { front: 0, back: 0, out };
     }
-    if (size === undefined && stride !== 1) {
-      throw unsupported(call, "padding same with a stride on an input of open size", "a fixed input size");
-    }
     const out = size === undefined ? undefined : Math.ceil(size / stride);
     const total = out === undefined ? extent - 1 : Math.max(0, (out - 1) * stride + extent - (size ?? 0));
     return { front: Math.floor(total / 2), back: Math.ceil(total / 2), out };
@@ -59,7 +57,12 @@ function place(call: LayerCall, sizes: readonly Size[], { kernel, strides, dilat
       "one inside",
     );
   }
-  return { pads: [y.front, x.front, y.back, x.back], sizes: [y.out, x.out] };
+  // What a stride leaves of an open size is known only at run time.
+  const isOpen = padding === "same" && [0, 1].some((i) => sizes[i + 1] === undefined && strides[i] !== 1);
+  return {
+    pads: isOpen ? { autoPad: "SAME_UPPER" } : { pads: [y.front, x.front, y.back, x.back] },
+    sizes: [y.out, x.out],
+  };
 }
 
 /** @param weights [out, in / group, height, width] */
@@ -85,7 +88,7 @@ function convolve(
   const { strides, dilations } = window;
   const tensor = weights as Tensor;
   const own = bias === undefined ? {} : { bias };
-  const made = call.net.conv(x.name, { name, weights: tensor, ...own, pads, strides, dilations, group });
+  const made = call.net.conv(x.name, { name, weights: tensor, ...own, ...pads, strides, dilations, group });
   return { name: made, shape: [outputs, ...sizes] };
 }
 
@@ -134,7 +137,7 @@ const pool =
     const given = call.layer.config["strides"] ?? undefined;
     const strides = given === undefined ? kernel : pairOf(call, "strides", 1);
     const { pads, sizes } = place(call, x.shape, { kernel, strides, dilations: [1, 1] });
-    const name = call.net[op](x.name, { name: call.label, kernel, strides, pads });
+    const name = call.net[op](x.name, { name: call.label, kernel, strides, ...pads });
     return { name, shape: [x.shape[0], ...sizes] };
   };
 

@@ -1,23 +1,27 @@
 /** tfjs layers models: `model.json` and the binary files it names. */
 import { basename, dirname, resolve } from "node:path";
-import { EtlError } from "../../core/errors.ts";
 import { readBeside, readJson } from "../../core/files.ts";
 import type { Network, Parameter } from "../../network/network.ts";
 import { isRecord, kerasError, parseKerasModel, text, type KerasModel } from "../keras/config.ts";
-import { lastName } from "../keras/h5.ts";
+import { lastName, readKerasPair } from "../keras/h5.ts";
 import { networkFromKeras, type LayerWeights } from "../keras/model.ts";
+import { networkFromGraphModel } from "../tensorflow/graph-model.ts";
 import { graphKey, networkFromGraph } from "./graph.ts";
 import { parseTfjsManifest, readTfjsGroups } from "./weights.ts";
 
 /**
- * Reads a tfjs layers model. One that {@link writeTfjs} wrote comes back as the network it was, with the weights that
+ * Reads a tfjs model, of layers or of TensorFlow's nodes. One that {@link writeTfjs} wrote comes back as the network it was, with the weights that
  * the file now holds; any other is converted layer by layer.
  *
- * @throws EtlError kind `unsupported` for graph models, `format` for damage
+ * @throws EtlError kind `unsupported` for what is not known, `format` for damage
  */
 export async function readTfjsModel(path: string): Promise<Network> {
   const folder = dirname(resolve(path));
-  return readTfjs(await readJson(path), {
+  const model = await readJson(path);
+  // What model.to_json() of Keras gives has the same ending.
+  if (isRecord(model) && model["modelTopology"] === undefined && typeof model["class_name"] === "string")
+    return readKerasPair(path, model);
+  return readTfjs(model, {
     name: basename(folder) === "" ? path : `${basename(folder)}/${basename(path)}`,
     read: (name) => Promise.resolve(readBeside(path, name)),
   });
@@ -36,12 +40,7 @@ export async function readTfjs(model: unknown, { name: where, read }: ReadTfjsOp
   const topology = model["modelTopology"];
   const format = model["format"];
   const graph = format === "graph-model" || (isRecord(topology) && Array.isArray(topology["node"]));
-  if (graph) {
-    throw new EtlError("unsupported", `${where}: a tfjs graph model, a layers model was needed`, {
-      hint: "convert the original to ONNX (tf2onnx), or save it with tfjs-layers",
-    });
-  }
-  if (format !== undefined && format !== "layers-model") {
+  if (!graph && format !== undefined && format !== "layers-model") {
     throw kerasError(where, `format ${text(format)}`, '"layers-model"');
   }
   if (!isRecord(topology)) throw kerasError(where, "no modelTopology", "a tfjs layers model");
@@ -52,6 +51,7 @@ export async function readTfjs(model: unknown, { name: where, read }: ReadTfjsOp
   const metadata = Object.fromEntries(
     Object.entries(facts).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
+  if (graph) return networkFromGraphModel(model, weights, { where, metadata });
   const modelConfig = topology["model_config"] ?? topology;
   const own = networkFromGraph(facts[graphKey], weights, { modelConfig, metadata, where });
   if (own !== undefined) return own;
@@ -59,14 +59,15 @@ export async function readTfjs(model: unknown, { name: where, read }: ReadTfjsOp
   return networkFromKeras(keras, byLayer(keras, weights), { where, metadata });
 }
 
-/** Weights by layer: `layer/kernel`; where a layer's own name is not there, the first part of the weight's. */
+/** Weights by layer: `layer/kernel`, or `model/layer/kernel`; where no layer's name is there, the first part of the weight's. */
 function byLayer(model: KerasModel, weights: ReadonlyMap<string, Parameter>): LayerWeights {
   const names = new Set(model.layers.map(({ name }) => name));
   const result = new Map<string, Map<string, Parameter>>();
   for (const [name, parameter] of weights) {
     const parts = name.split("/");
     const prefixes = parts.map((_, i) => parts.slice(0, parts.length - i - 1).join("/"));
-    const layer = prefixes.find((prefix) => names.has(prefix)) ?? parts[0];
+    const within = parts.slice(0, -1).findLast((part) => names.has(part));
+    const layer = prefixes.find((prefix) => names.has(prefix)) ?? within ?? parts[0];
     const list = result.get(layer) ?? new Map<string, Parameter>();
     list.set(lastName(name), parameter);
     result.set(layer, list);

@@ -20,9 +20,8 @@ export const tfjsOperators: readonly string[] = Object.keys(operatorWriters).sor
  * @throws EtlError kind `unsupported` that names the node which no stock layer of tfjs can replace
  */
 export function writeTfjs(network: Network): Map<string, Uint8Array> {
-  const emitter = createEmitter(network, inferShapes(network));
-  const inputs = network.inputs.map(({ name, shape, type }) => {
-    const [, ...sizes] = shape;
+  for (const { name, shape, type } of network.inputs) {
+    const sizes = shape.slice(1);
     if (
       type !== "float32" ||
       (shape.length !== 4 && shape.length !== 2) ||
@@ -31,9 +30,13 @@ export function writeTfjs(network: Network): Map<string, Uint8Array> {
       throw new EtlError(
         "unsupported",
         `${network.name}: input "${name}" is ${type} [${shape.join(", ")}], float32 [n, channels, height, width] of fixed size was needed for tfjs`,
+        { hint: "where height and width are open, say them with --size HEIGHTxWIDTH" },
       );
     }
-    const [channels, height, width] = sizes;
+  }
+  const emitter = createEmitter(network, inferShapes(network));
+  const inputs = network.inputs.map(({ name, shape }) => {
+    const [channels, height, width] = shape.slice(1);
     const last = shape.length === 4 ? [height, width, channels] : [channels];
     const config = { batch_input_shape: [null, ...last], sparse: false };
     const layer = addLayer(emitter, "InputLayer", [], { label: name, config, weights: {} });

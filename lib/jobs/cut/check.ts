@@ -182,7 +182,8 @@ function comparable(original: Network, cut: Network): string[] {
   const found = new Set<string>();
   const float = new Set(original.outputs.filter(({ type }) => type === "float32").map(({ name }) => name));
   for (const { name } of original.outputs) {
-    const maker = producers.get(name);
+    let maker = producers.get(name);
+    while (maker?.op === "Identity" && maker.domain === "") maker = producers.get(maker.inputs[0]);
     const before = (maker?.inputs ?? []).filter((value) => kept.has(value));
     const isSquashed = maker !== undefined && squashing.has(maker.op) && maker.domain === "";
     if (float.has(name) && !(isSquashed && before.length > 0)) found.add(name);

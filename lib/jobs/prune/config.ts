@@ -29,6 +29,7 @@ type Optional =
   | "crop"
   | "weights"
   | "head"
+  | "size"
   | "limit"
   | "device"
   | "threads"

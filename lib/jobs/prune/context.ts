@@ -91,8 +91,11 @@ export async function openParts(
   },
 ): Promise<RunParts> {
   const progress = options.progress ?? silent;
-  const { weights, head } = config;
-  const loaded = await loadBackbone(config.backbone, weights === undefined ? {} : { weights });
+  const { weights, head, size } = config;
+  const loaded = await loadBackbone(config.backbone, {
+    ...(weights !== undefined && { weights }),
+    ...(size !== undefined && { preprocessing: { height: size[0], width: size[1] } }),
+  });
   needFloats(loaded.network, config.backbone);
   const dataset = await openTasks(taskData(config.task, config.data), {
     seed: config.seed,

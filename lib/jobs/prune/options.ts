@@ -35,6 +35,8 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
    * backbone's own features. Default: the backbone's own, `task` for vggface.
    */
   readonly head?: HeadPlace;
+  /** Height and width of the pictures, where the model file leaves them open. */
+  readonly size?: readonly [height: number, width: number];
   /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). @defaultValue 0.01 */
   readonly gamma?: number;
   /** Instead of gamma: share of the baseline's MACs that is left at most, in (0, 1]. */
@@ -147,6 +149,13 @@ export const pruneTable = {
     describe: "Heads on the averages of the last convolution, or on the backbone's features",
     choices: ["task", "features"],
     otherwise: "task for vggface, else features",
+  },
+  size: {
+    flag: "size",
+    kind: "sides",
+    group: "Network",
+    describe: "HEIGHTxWIDTH of pictures where the model file leaves them open: 128x128",
+    otherwise: "that of the file",
   },
   gamma: {
     flag: "gamma",

@@ -5,8 +5,14 @@ import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
 import { EtlError, nearest, shellWord } from "../../core/errors.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
 import { tasksOf, type OutputTask } from "../../backbones/metadata.ts";
+import { isModelFile, readModel } from "../../backbones/read-model.ts";
+import { assumptions, boundTo, fit, type PictureSize } from "../../network/fit.ts";
+import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import type { Network } from "../../network/network.ts";
 import { needWhole } from "./state.ts";
+import { channelsFirst } from "../../network/picture-input.ts";
+import { simplify } from "../../network/simplify.ts";
+import { asSingle } from "../../network/single.ts";
 
 export interface Model {
   readonly name: string;
@@ -42,14 +48,39 @@ export function provenanceOf({ metadata }: Network): Readonly<Record<string, unk
   }
 }
 
+/** A network that is looked at or written, not given pictures. */
+export interface OpenNetwork {
+  readonly network: Network;
+  /** What was assumed, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Opens a run folder, a backbone by name, or any model file that can be read, whatever its inputs are. */
+export async function openNetwork(name: string): Promise<OpenNetwork> {
+  if (!isModelFile(name) || (existsSync(name) && statSync(name).isDirectory())) return openModel(name);
+  if (existsSync(name)) await needWhole(name);
+  const file = await readModel(name);
+  return { network: foldBatchNorm(simplify(channelsFirst(file))), notes: [] };
+}
+
+/** The network with numbers for all that it leaves open, so that it can be counted and timed; in single precision. */
+export function settled({ network, notes }: OpenNetwork, size?: PictureSize): OpenNetwork {
+  const assumed = fit(network, size);
+  return {
+    network: asSingle(boundTo(network, assumed)),
+    notes: [...notes, ...assumptions(network, assumed)],
+  };
+}
+
 /**
  * Opens a run folder (its pruned network), a model file, or a backbone by name.
  *
- * @param weights weight file of a backbone that does not bring its own
+ * @param options.weights weight file of a backbone that does not bring its own
+ * @param options.size of pictures that the file leaves open
  */
 export async function openModel(
   name: string,
-  { weights }: { readonly weights?: string | undefined } = {},
+  { weights, size }: { readonly weights?: string | undefined; readonly size?: PictureSize | undefined } = {},
 ): Promise<Model> {
   if (!existsSync(name) && (name.includes("/") || name.includes("\\"))) {
     throw new EtlError(
@@ -60,7 +91,10 @@ export async function openModel(
   }
   const path = existsSync(name) && statSync(name).isDirectory() ? modelFileIn(name) : name;
   if (existsSync(path)) await needWhole(path);
-  const backbone = await loadBackbone(path, weights === undefined ? {} : { weights });
+  const backbone = await loadBackbone(path, {
+    ...(weights !== undefined && { weights }),
+    ...(size !== undefined && { preprocessing: { height: size[0], width: size[1] } }),
+  });
   const tasks = tasksOf(backbone.network);
   const task = tasks[0]?.task as Task | undefined;
   const crop = cropOf(backbone.network);

@@ -6,10 +6,10 @@ import { EtlError, nearest } from "../../core/errors.ts";
 
 /**
  * What is read from the command line. `numbers` and `names` are comma lists; `bytes` is 2.5MB, `size` that or a share
- * (12%); `crop` is four numbers; `switch` is yes or no; `block` is a whole number or `auto`.
+ * (12%); `sides` is HEIGHTxWIDTH; `crop` is four numbers; `switch` is yes or no; `block` is a whole number or `auto`.
  */
 export type OptionKind =
-  "text" | "number" | "switch" | "numbers" | "names" | "bytes" | "size" | "crop" | "block";
+  "text" | "number" | "switch" | "numbers" | "names" | "bytes" | "size" | "sides" | "crop" | "block";
 
 /** Headings of `--help`, in this order. */
 export const optionGroups = [
@@ -114,6 +114,7 @@ const kinds: Readonly<Record<OptionKind, Need>> = {
   names: { needed: "a list of names", holds: (value: unknown) => isList(value, isText) },
   bytes: { needed: "a number of bytes", holds: isNumber },
   size: { needed: "a number of bytes or a share", holds: isNumber },
+  sides: { needed: "height and width", holds: (value: unknown) => isList(value, isNumber) },
   crop: { needed: "a list of four numbers", holds: (value: unknown) => isList(value, isNumber) },
   block: { needed: "auto or a number", holds: (value: unknown) => isNumber(value) || value === "auto" },
 };

@@ -12,6 +12,7 @@ import { asSoftmax } from "../../data/softmax.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
+import type { PictureSize } from "../../network/fit.ts";
 import { openModel, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
 import { readRunState } from "../run/state.ts";
@@ -24,6 +25,8 @@ export interface EvaluateOptions extends ServiceOptions {
   readonly task?: string | undefined;
   readonly label?: string | undefined;
   readonly crop?: Crop | undefined;
+  /** Of pictures, where the file leaves it open. */
+  readonly size?: PictureSize | undefined;
   /** Only this part; default: all labelled pictures, of the data that the model itself was made from the test part. */
   readonly split?: Split | "all" | undefined;
   readonly seed?: number | undefined;
@@ -36,6 +39,7 @@ const optionNames: OptionNames<EvaluateOptions> = {
   ...serviceNames,
   ...{
     data: true,
+    size: true,
     task: true,
     label: true,
     crop: true,
@@ -65,7 +69,7 @@ export interface Evaluation extends Metrics {
  */
 export async function evaluateModel(nameOrPath: string, options: EvaluateOptions): Promise<Evaluation> {
   refuseUnknown("evaluateModel", options, optionNames);
-  const model = await openModel(nameOrPath);
+  const model = await openModel(nameOrPath, { size: options.size });
   const asked = tasksToEvaluate(model, nameOrPath, options.task);
   const evaluations: Evaluation[] = [];
   let missing: unknown;

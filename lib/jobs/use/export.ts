@@ -9,7 +9,8 @@ import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import type { Network } from "../../network/network.ts";
 import { splitPRelu } from "../../network/split-prelu.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { openModel } from "../run/model.ts";
+import type { PictureSize } from "../../network/fit.ts";
+import { openNetwork, settled } from "../run/model.ts";
 
 /** `portable`: plain and folded, for any runtime; `onnxruntime`: what is faster there on this machine. */
 export type ExportFor = "portable" | "onnxruntime";
@@ -18,6 +19,8 @@ export interface ExportOptions extends ServiceOptions {
   readonly out: string;
   readonly format?: ModelFormat | undefined;
   readonly exportFor?: ExportFor | undefined;
+  /** Height and width of pictures, where the file leaves them open. */
+  readonly size?: PictureSize | undefined;
 }
 
 /** Largest difference of an output that is rounding, as a share of its largest number. */
@@ -31,13 +34,14 @@ export async function exportModel(name: string, options: ExportOptions): Promise
       "usage",
       `--for onnxruntime: ${out} is no ONNX file, a name ending in .onnx was needed`,
     );
-  const { network } = await openModel(name);
-  const folded = foldBatchNorm(network);
+  const opened = await openNetwork(name);
+  const folded = foldBatchNorm((options.size === undefined ? opened : settled(opened, options.size)).network);
   const split = exportFor === "onnxruntime" ? splitPRelu(folded) : folded;
   if (split.nodes.length === folded.nodes.length) return writeModel(folded, out, format);
   return withEngine({ ...options, engine: "ort" }, async (engine) => {
-    await needSame(engine, folded, split);
-    const [plain, fast] = await profileNetworks(engine, [folded, split], {});
+    const [whole, other] = [folded, split].map((network) => settled({ network, notes: [] }).network);
+    await needSame(engine, whole, other);
+    const [plain, fast] = await profileNetworks(engine, [whole, other], {});
     const pays = fast.medianMs < plain.medianMs;
     const times = `${fast.medianMs.toFixed(2)} ms, ${plain.medianMs.toFixed(2)} ms as it is`;
     progress.note(`PRelu as depthwise convolutions: ${pays ? "taken" : "not taken"}, ${times}`);

@@ -8,6 +8,7 @@ import { loadImages } from "../../data/images/decode.ts";
 import { SYNTHETIC_NAME } from "../../data/synthetic/table.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
+import type { PictureSize } from "../../network/fit.ts";
 import { openModel, provenanceOf, type Model } from "../run/model.ts";
 
 /** What one output of a model says of a picture. */
@@ -38,11 +39,13 @@ export interface PredictModelOptions extends ServiceOptions {
   readonly crop?: Crop | undefined;
   /** Weight file of a backbone that does not bring its own. */
   readonly weights?: string | undefined;
+  /** Of pictures, where the file leaves it open. */
+  readonly size?: PictureSize | undefined;
 }
 
 const optionNames: OptionNames<PredictModelOptions> = {
   ...serviceNames,
-  ...{ crop: true, weights: true },
+  ...{ crop: true, weights: true, size: true },
 };
 
 /**
@@ -57,7 +60,7 @@ export async function predictImages(
 ): Promise<Prediction[]> {
   refuseUnknown("predictImages", options, optionNames);
   if (options.crop !== undefined) checkCrop(options.crop);
-  const model = await openModel(nameOrPath, { weights: options.weights });
+  const model = await openModel(nameOrPath, { weights: options.weights, size: options.size });
   const progress = options.progress ?? silent;
   const crop = options.crop ?? model.crop ?? [0, 0, 1, 1];
   if (options.crop === undefined && model.crop !== undefined) {

@@ -5,7 +5,8 @@ import type { Latency } from "../../record/record.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import { costOf } from "../../network/cost.ts";
-import { openModel } from "../run/model.ts";
+import type { PictureSize } from "../../network/fit.ts";
+import { openNetwork, settled } from "../run/model.ts";
 import { defined } from "./rows.ts";
 
 export interface Profile {
@@ -21,6 +22,8 @@ export interface ProfileFilesOptions extends ServiceOptions {
   readonly runs?: number | undefined;
   /** Pictures per run. @defaultValue 1 */
   readonly batch?: number | undefined;
+  /** Of pictures, where files leave it open. */
+  readonly size?: PictureSize | undefined;
 }
 
 /** Cost and CPU time of models, interleaved. */
@@ -28,9 +31,10 @@ export async function profileFiles(
   names: readonly string[],
   options: ProfileFilesOptions = {},
 ): Promise<Profile[]> {
-  refuseUnknown("profileFiles", options, { ...serviceNames, runs: true, batch: true });
-  const models = await Promise.all(names.map((name) => openModel(name)));
+  refuseUnknown("profileFiles", options, { ...serviceNames, runs: true, batch: true, size: true });
+  const models = await Promise.all(names.map(async (name) => settled(await openNetwork(name), options.size)));
   const progress = options.progress ?? silent;
+  for (const note of new Set(models.flatMap(({ notes }) => notes))) progress.note(note);
   return withEngine(options, async (engine) => {
     progress.start("profile");
     const latency = await profileModels(
@@ -47,7 +51,7 @@ export async function profileFiles(
         engine: engine.description,
         batch: options.batch ?? 1,
         latency: measured,
-        cost: costOf(network),
+        cost: costOf(network, { onUnknown: "skip" }),
       };
     });
   });

@@ -12,8 +12,8 @@ import { isSame } from "./size.ts";
  * @throws EtlError that names the node where shapes clash, or an operator has no rule
  */
 export function symbolicShapes(network: Network, bindings: Bindings = {}): Map<string, readonly Dim[]> {
-  const { sizes } = fit(network);
-  const [numbers, others] = [3, 5].map((batch) =>
+  const { sizes, batch: most } = fit(network);
+  const [numbers, others] = (most === 1 ? [1, 1] : [3, 5]).map((batch) =>
     inferShapes(network, { ...sizes, ...bindings, ...batchAs(network, batch) }),
   );
   const { shapes } = follow(network, { bindings, largest: 1024 });

@@ -286,4 +286,11 @@ export const folding: Readonly<Record<string, FoldRule>> = {
   ReduceSum: reduce(0, (a, b) => a + b),
   ReduceMin: reduce(Infinity, (a, b) => Math.min(a, b)),
   ReduceMax: reduce(-Infinity, (a, b) => Math.max(a, b)),
+  // Norms of weights, which some exports leave in the graph.
+  ReduceL1: reduce(0, (a, b) => a + Math.abs(b)),
+  ReduceSumSquare: reduce(0, (a, b) => a + b * b),
+  ReduceL2: (op, shapes) =>
+    reduce(0, (a, b) => a + b * b)(op, shapes)?.map(
+      (one) => one && { ...one, values: one.values.map((value) => round(one.type, Math.sqrt(value))) },
+    ),
 };

@@ -154,7 +154,7 @@ describe("formats/keras", () => {
       await rm(temporary, { recursive: true });
     }
     const archive: unknown = await loadBackbone("model.keras").catch((error: unknown) => error);
-    expect(isEtlError(archive, "unsupported") && archive.hint).to.contain("model.h5");
+    expect(isEtlError(archive, "io") && archive.message).to.contain("no such file");
   });
 
   const layer = (name: string, kind: string, from: readonly string[], config: object = {}): object => ({

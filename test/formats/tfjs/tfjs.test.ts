@@ -185,14 +185,14 @@ describe("formats/tfjs", () => {
     });
   }
 
-  it("refuses graph models", async () => {
+  it("refuses a graph model without nodes", async () => {
     const graph = { format: "graph-model", modelTopology: { node: [] }, weightsManifest: [] };
     const failure: unknown = await readTfjs(graph, {
       name: "g/model.json",
       read: () => Promise.resolve(new Uint8Array()),
     }).catch((error: unknown) => error);
-    expect(isEtlError(failure, "unsupported") && failure.message).to.equal(
-      "g/model.json: a tfjs graph model, a layers model was needed",
+    expect(isEtlError(failure, "format") && failure.message).to.equal(
+      "g/model.json: no nodes, a graph model was needed",
     );
   });
 });

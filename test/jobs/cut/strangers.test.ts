@@ -201,6 +201,34 @@ describe("cut: strangers' models", function () {
     expect(result.difference).to.be.at.most(1e-6);
   });
 
+  it("cuts a weight that the graph normalises before it is used", async () => {
+    const network = networkOf(
+      [
+        ["Conv", "x w1 b1", "c1", conv(2)],
+        ["Relu", "c1", "r1"],
+        ["ReduceL2", "v2", "norm", { axes: ints(1, 2, 3), keepdims: int(1) }],
+        ["Div", "v2 norm", "unit"],
+        ["Mul", "unit length", "w2"],
+        ["Conv", "r1 w2 b2", "c2", conv(2)],
+        ["Relu", "c2", "r2"],
+        ["GlobalAveragePool", "r2", "g"],
+        ["Flatten", "g", "f"],
+        ["Gemm", "f w4", "y"],
+      ],
+      {
+        ...first,
+        v2: weights(24, 16, 3, 3),
+        b2: weights(24),
+        length: weights(24, 1, 1, 1),
+        w4: weights(24, 5),
+      },
+      { x: ["n", 3, 24, 24], y: ["n", 5] },
+    );
+    const { result } = await cut(network);
+    expect(removed(result)).to.equal(20);
+    expect(result.difference).to.be.at.most(1e-6);
+  });
+
   it("says that nothing is to be cut, and hands on the file as it is", async () => {
     const network = networkOf(
       [

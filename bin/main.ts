@@ -2,6 +2,7 @@
 import yargs from "yargs";
 import { isEtlError, messageOf, nearest, EtlError, type ErrorKind } from "../lib/core/errors.ts";
 import { everydayError } from "../lib/core/files.ts";
+import { printable } from "../lib/core/printable.ts";
 import { version } from "../lib/core/version.ts";
 import type { Arguments, Command, Context } from "./command.ts";
 import { commands } from "./commands.ts";
@@ -128,7 +129,7 @@ async function execute(command: Command, args: Arguments, signal: AbortSignal): 
     engine: args["engine"] as Context["engine"],
     device: args["device"] as Context["device"],
     print: (line) => {
-      if (!json && !quiet) process.stdout.write(`${line}\n`);
+      if (!json && !quiet) process.stdout.write(`${printable(line, "\n\t", "all")}\n`);
     },
   };
   const result = await command.run(args, context);
@@ -139,10 +140,12 @@ function fail(thrown: unknown, argv: readonly string[]): number {
   const error = isEtlError(thrown) ? thrown : (everydayError(thrown) ?? thrown);
   const verbose = argv.includes("--verbose");
   if (isEtlError(error)) {
-    process.stderr.write(`${error.kind === "interrupted" ? "stopped" : "error"}: ${error.message}\n`);
-    if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`);
+    process.stderr.write(
+      `${error.kind === "interrupted" ? "stopped" : "error"}: ${printable(error.message)}\n`,
+    );
+    if (error.hint !== undefined) process.stderr.write(`hint: ${printable(error.hint)}\n`);
   } else {
-    process.stderr.write(`error: ${messageOf(error)}\n`);
+    process.stderr.write(`error: ${printable(messageOf(error))}\n`);
     if (!verbose)
       process.stderr.write("hint: this looks like a defect of etl; run again with --verbose for the stack\n");
   }

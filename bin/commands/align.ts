@@ -1,5 +1,5 @@
 /** Command align: raw photos become aligned crops. */
-import { number, requiredText, type Command } from "../command.ts";
+import { flag, number, requiredText, type Command } from "../command.ts";
 
 /** Pictures left out that are printed one by one. */
 const SHOWN = 10;
@@ -15,6 +15,7 @@ export const alignCommand: Command = {
     size: { type: "number", describe: "Side of the crops in pixels (150)" },
     padding: { type: "number", describe: "Room around the face, in its widths (0.25, that of face-resnet)" },
     "min-score": { type: "number", describe: "How sure the detector must be, in (0, 1) (0.5)" },
+    landmarks: { type: "boolean", describe: "Write the 68 landmarks as labels x0, y0, ... (for dmm-cnn)" },
   },
   examples: [
     ["etl align ~/photos ~/faces", "Then etl prune --data ~/faces ..."],
@@ -28,6 +29,7 @@ export const alignCommand: Command = {
       size: number(args, "size"),
       padding: number(args, "padding"),
       minScore: number(args, "min-score"),
+      landmarks: flag(args, "landmarks"),
     });
     const { folder, pictures, aligned, kept, leftOut } = result;
     for (const { file, problem } of leftOut.slice(0, SHOWN)) context.print(`left out: ${file}: ${problem}`);

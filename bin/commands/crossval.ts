@@ -1,7 +1,7 @@
 /** Cross-validation of light networks: quality, size and speed in one table. */
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
-import type { CrossvalResult, FoldScores } from "../../lib/jobs/train/crossval.ts";
+import type { CrossvalResult, FoldsBy, FoldScores } from "../../lib/jobs/train/crossval.ts";
 import { number, requiredText, text, type Command, type Context } from "../command.ts";
 import { count, table } from "../table.ts";
 import { trainTable } from "../../lib/jobs/train/options.ts";
@@ -19,10 +19,11 @@ export const crossvalCommand: Command = {
       ],
     }),
     arch: { type: "string", describe: "Architectures with a comma, see etl train", demandOption: true },
-    folds: { type: "number", describe: "Number of folds (5)" },
+    folds: { type: "number", describe: "Number of folds (5, or one for each list of the data set)" },
     by: {
-      choices: ["identity", "row"] as const,
-      describe: "What stays in one fold: all pictures of a person (default where known), or each picture",
+      choices: ["lists", "identity", "row"] as const,
+      describe:
+        "What makes the folds: the data set's lists, persons, or single pictures (the first that is known)",
     },
   },
   examples: [
@@ -34,7 +35,7 @@ export const crossvalCommand: Command = {
   run: async (args, context) => {
     const { arch, ...options } = trainingOptions(args, context);
     const archs = arch.split(",").map((name) => name.trim());
-    const by = text(args, "by") as "identity" | "row" | undefined;
+    const by = text(args, "by") as FoldsBy | undefined;
     const folds = number(args, "folds");
     if (new Set(archs).size < archs.length) {
       throw new EtlError("usage", `--arch: ${arch} names one twice, every architecture once was needed`);

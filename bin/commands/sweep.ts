@@ -56,9 +56,9 @@ export const sweepCommand: Command = {
           [row.network, row.variant].filter((word) => word !== "").join(", "),
           percent(row.accuracy.mean),
           row.seeds.length < 2 ? "-" : (100 * row.accuracy.sd).toFixed(2),
-          percent(row.kept.mean),
-          `${count(row.macs)} (${percent(row.macsShare)})`,
-          `${count(row.params)} (${percent(row.paramsShare)})`,
+          share(row.kept?.mean),
+          `${count(row.macs)} (${share(row.macsShare)})`,
+          `${count(row.params)} (${share(row.paramsShare)})`,
           row.cpuMs === undefined ? "-" : `${row.cpuMs.toFixed(2)} ms`,
         ]),
       ),
@@ -84,3 +84,8 @@ export const sweepCommand: Command = {
 
 /** A difference of accuracies in percentage points, signed. */
 const points = (difference: number): string => `${difference < 0 ? "" : "+"}${(100 * difference).toFixed(2)}`;
+
+/** A share of the baseline's; "-" where a run has none. */
+function share(value: number | undefined): string {
+  return value === undefined ? "-" : percent(value);
+}

@@ -1,6 +1,6 @@
 /** Commands that use a model: predict, evaluate, verify, profile, export. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { modelFormats, type ModelFormat } from "../../lib/formats/names.ts";
+import { exportFormats } from "../../lib/formats/names.ts";
 import type { Answer } from "../../lib/jobs/use/predict.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
@@ -64,6 +64,8 @@ export const predictCommand: Command = {
 
 /** "female (98.2 %)", "31.20 years", or the numbers as they are. */
 function sayAnswer({ label, probability, value, unit, outputs }: Answer): string {
+  // Landmarks are fractions of the face box, x and y in turn.
+  if (unit === "crop") return `${outputs.length / 2} points`;
   const sure = probability === undefined ? "" : ` (${percent(probability)})`;
   const number = value === undefined ? outputs.map((x) => x.toPrecision(6)).join(" ") : value.toFixed(2);
   return `${label ?? [number, unit ?? ""].join(" ").trim()}${sure}`;
@@ -156,7 +158,10 @@ export const profileCommand: Command = {
   options: {
     runs: { type: "number", describe: "Timed runs per model (50)" },
     batch: { type: "number", describe: "Pictures per run (1)" },
-    formulas: { type: "boolean", describe: "Where the MACs of every convolution come from" },
+    formulas: {
+      type: "boolean",
+      describe: "Where the MACs come from: every convolution, and the papers' ways to count",
+    },
   },
   examples: [["etl profile runs/gender runs/gender/baseline.onnx", "Pruned and baseline, interleaved"]],
   run: async (args, context) => {
@@ -190,7 +195,7 @@ export const profileCommand: Command = {
 /** Convolutions with their formulas, and what separating saves. */
 async function explainCost(model: string, context: Context): Promise<void> {
   const { openModel } = await import("../../lib/jobs/run/model.ts");
-  const { convolutionCosts, separableCosts } = await import("../../lib/network/formulas.ts");
+  const { convolutionCosts, paperCost, separableCosts } = await import("../../lib/network/formulas.ts");
   const { network } = await openModel(model);
   const rows = convolutionCosts(network).map(
     ({ name, kind, kernel, inputs, outputs, map, formula, macs }) => [
@@ -206,6 +211,10 @@ async function explainCost(model: string, context: Context): Promise<void> {
   );
   context.print(`${model}: D_K kernel, M inputs, N outputs, D_F output map`);
   context.print(table(["convolution", "kind", "D_K", "M", "N", "D_F", "MACs =", "MACs"], rows));
+  const { weights, flops, bytes } = paperCost(network);
+  context.print(
+    `as ETL's Table 1 counts (weights of the convolutions x height x width of the picture, poolings ignored; size: these weights alone): ${flops.toExponential(2)} FLOPS, ${bytes.toExponential(2)} bytes, ${count(weights)} weights`,
+  );
   const separable = separableCosts(network);
   const sum = (key: "macs" | "standardMacs"): number => separable.reduce((all, one) => all + one[key], 0);
   if (separable.length === 0) return;
@@ -221,24 +230,32 @@ export const exportCommand: Command = {
   positionals: modelPositional,
   options: {
     format: {
-      choices: modelFormats,
-      describe: "File format (by the ending of --out: .onnx, or .json for tfjs)",
+      choices: exportFormats,
+      describe:
+        "File format (by the ending of --out: .onnx, .json for tfjs, .safetensors for the weights alone)",
     },
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
   },
   examples: [
     ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
+    ["etl export runs/small --out small.safetensors", "The weights alone, as PyTorch calls them"],
     [
       "etl export runs/gender --format tfjs --out web/gender",
       "model.json for tf.loadLayersModel in a browser",
     ],
   ],
   run: async (args, context) => {
-    const format = text(args, "format") as ModelFormat | undefined;
-    const { writeModel } = await import("../../lib/backbones/write-model.ts");
+    const format = text(args, "format") as (typeof exportFormats)[number] | undefined;
+    const { writeModel, writeWeights } = await import("../../lib/backbones/write-model.ts");
+    const { readModel } = await import("../../lib/backbones/read-model.ts");
     const { openModel } = await import("../../lib/jobs/run/model.ts");
-    const { network } = await openModel(requiredText(args, "model"));
-    const written = await writeModel(network, requiredText(args, "out"), format);
+    const out = requiredText(args, "out");
+    const { network, path } = await openModel(requiredText(args, "model"));
+    const alone = format === "safetensors" || (format === undefined && out.endsWith(".safetensors"));
+    // Weights go on as they are stored, with batch norm: a training can begin with them.
+    const written = alone
+      ? await writeWeights(path === undefined ? network : await readModel(path), out)
+      : await writeModel(network, out, format);
     context.print(`${written.file}: ${count(written.bytes)} bytes`);
     return written;
   },

@@ -6,7 +6,7 @@ import { crc32 } from "node:zlib";
 import { openAligner, type Aligner, type AlignedFace } from "./aligner.ts";
 import { cropName, encodeCrop, readPicture } from "./picture.ts";
 import { alignRecord, keptEntries, type AlignEntry, type AlignSettings } from "./record.ts";
-import { degreesOf } from "./similarity.ts";
+import { applySimilarity, degreesOf, inverseSimilarity } from "./similarity.ts";
 import { DLIB_PADDING } from "./template.ts";
 import { LANDMARKS } from "../backbones/nets/face-landmarks.ts";
 import { EtlError, isEtlError, messageOf } from "../core/errors.ts";
@@ -25,6 +25,8 @@ export interface AlignOptions extends ServiceOptions {
   readonly padding?: number | undefined;
   /** How sure the detector must be, in 0..1 (0.5). */
   readonly minScore?: number | undefined;
+  /** Write the 68 landmarks as labels x0, y0, ..., x67, y67, in pixels of the crop (not). */
+  readonly landmarks?: boolean | undefined;
 }
 
 /** What came out. */
@@ -88,7 +90,7 @@ export async function alignFolder(
         const chunk = files.slice(at, at + CHUNK);
         const entries = await mapLimit(chunk, LANES, async (file) => {
           if (options.signal?.aborted === true) return undefined;
-          const place = { root: table.root, folder, file, taken };
+          const place = { root: table.root, folder, file, taken, points: settings.landmarks === true };
           const old = await stillGood(place, earlier.get(file));
           if (old !== undefined) kept++;
           const entry = old ?? (await alignOne(place, aligner));
@@ -141,6 +143,8 @@ interface Place {
   readonly file: string;
   /** crop -> the picture it is of */
   readonly taken: Map<string, string>;
+  /** Whether landmarks are written down. */
+  readonly points: boolean;
 }
 
 /** What an earlier run did, where picture and crop are still as they were. */
@@ -195,11 +199,17 @@ async function alignOne(place: Place, aligner: Aligner): Promise<AlignEntry> {
     box: [x0, y0, x1, y1],
     faces: face.faces,
     landmarks: LANDMARKS,
+    ...(place.points && { points: pointsInCrop(face) }),
     transform: [a * r, b * r, tx * r, ty * r],
     degrees: rounded(degreesOf(face.toPicture), 2),
     sum: crc32(encoded),
     ...(face.margin && { margin: true }),
   };
+}
+
+/** The landmarks in pixels of the crop. */
+function pointsInCrop({ landmarks, toPicture }: AlignedFace): number[] {
+  return Array.from(applySimilarity(inverseSimilarity(toPicture), landmarks), (value) => rounded(value, 2));
 }
 
 function rounded(value: number, digits: number): number {
@@ -215,7 +225,7 @@ function checkSettings(options: AlignOptions): AlignSettings {
   }
   if (!(padding >= 0 && padding <= 2)) throw refuse("padding", padding, "a number in [0, 2]");
   if (!(minScore > 0 && minScore < 1)) throw refuse("min-score", minScore, "a number in (0, 1)");
-  return { size, padding, minScore };
+  return { size, padding, minScore, ...(options.landmarks === true && { landmarks: true }) };
 }
 
 function refuseOverlap(input: string, out: string): void {

@@ -5,6 +5,7 @@ import type { AlignEntry, AlignSettings } from "./record.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
 import { writeJson, writeWhole } from "../core/files.ts";
 import type { DataProblem } from "../record/record.ts";
+import { LANDMARKS } from "../backbones/nets/face-landmarks.ts";
 import { formatCsv } from "../core/csv.ts";
 import { WHOLE, type RawRow, type RawTable, type TaskDeclaration } from "../data/dataset.ts";
 import { readTable } from "../data/open.ts";
@@ -90,6 +91,7 @@ export async function carryLabels(options: CarryOptions): Promise<Carried> {
   const notes: string[] = [];
   const kept = keptColumns(table, notes);
   const points = landmarkColumns(table);
+  const found = foundColumns(settings, points, notes);
   const split = table.rows.some((row) => row.split !== undefined);
   const identity =
     !table.columns.includes("identity") && table.rows.some((row) => row.identity !== undefined);
@@ -108,6 +110,7 @@ export async function carryLabels(options: CarryOptions): Promise<Carried> {
       ...(split ? [row.split ?? ""] : []),
       ...(identity ? [row.identity ?? ""] : []),
       ...kept.map((i) => labels[i]),
+      ...found.map((_, i) => String(entry.points?.[i] ?? "")),
     ]);
   }
   const header = [
@@ -115,6 +118,7 @@ export async function carryLabels(options: CarryOptions): Promise<Carried> {
     ...(split ? ["split"] : []),
     ...(identity ? ["identity"] : []),
     ...kept.map((i) => table.columns[i]),
+    ...found,
   ];
   await writeWhole(join(folder, "labels.csv"), formatCsv({ header, rows }));
 
@@ -158,6 +162,16 @@ function tasksOf(table: RawTable, columns: ReadonlySet<string>): Record<string, 
       return [[name, name === "landmarks" ? { ...task, unit: "pixel" } : task] as const];
     }),
   );
+}
+
+/** Columns of the landmarks that were found, where they become labels and the folder has none of its own. */
+function foundColumns(settings: AlignSettings, own: LandmarkColumns, notes: string[]): string[] {
+  if (settings.landmarks !== true) return [];
+  if (own.at.length > 0) {
+    notes.push("the folder has landmarks of its own: these are carried over, those that were found are not");
+    return [];
+  }
+  return Array.from({ length: LANDMARKS }, (_, i) => [`x${i}`, `y${i}`]).flat();
 }
 
 interface LandmarkColumns {

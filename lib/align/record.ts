@@ -14,6 +14,8 @@ export interface AlignSettings {
   readonly padding: number;
   /** How sure the detector must be, in 0..1. */
   readonly minScore: number;
+  /** Whether the landmarks that were found become labels. */
+  readonly landmarks?: true;
 }
 
 /** One picture. Places in pixels of the picture, after EXIF rotation. */
@@ -36,6 +38,8 @@ export interface AlignEntry {
   readonly faces?: number;
   /** How many landmarks were found. */
   readonly landmarks?: number;
+  /** The landmarks in pixels of the crop: x0, y0, x1, y1, ...; only where they become labels. */
+  readonly points?: readonly number[];
   /** a, b, tx, ty: a pixel (u, v) of the crop is (a u - b v + tx, b u + a v + ty) of the picture. */
   readonly transform?: readonly [number, number, number, number];
   /** How far the face was turned, in degrees. */
@@ -83,12 +87,13 @@ export function keptEntries(
   }
   if (record.check !== undefined && record.check !== fingerprint([record.settings, entries]))
     return undefined;
-  const { size, padding, minScore } = record.settings ?? {};
+  const { size, padding, minScore, landmarks } = record.settings ?? {};
   const same =
     record.schema === SCHEMA &&
     size === settings.size &&
     padding === settings.padding &&
-    minScore === settings.minScore;
+    minScore === settings.minScore &&
+    landmarks === settings.landmarks;
   return new Map(same ? entries.map((entry) => [entry.file, entry]) : []);
 }
 

@@ -3,6 +3,9 @@ import { createHash } from "node:crypto";
 import type { Preprocessing } from "../core/artifacts.ts";
 import type { Network } from "../network/network.ts";
 
+/** Where heads go: on the network's own features, or on the averages of its last convolution. */
+export type HeadPlace = "task" | "features";
+
 /** A network ready to be harvested: what it is, how pictures get in, where its features are. */
 export interface Backbone {
   readonly name: string;
@@ -11,6 +14,8 @@ export interface Backbone {
   readonly preprocessing: Preprocessing;
   /** Name of the value that heads are put on: [n, channels] or [n, channels, height, width]. */
   readonly features: string;
+  /** Where heads go unless something else is asked for; default: `features`. */
+  readonly head?: HeadPlace;
   /** Name of the value that describes a picture, where the network has one (a face descriptor). */
   readonly embedding?: string;
   /** Where the weights come from. */

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { EtlError, nearest } from "../core/errors.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import type { Network } from "../network/network.ts";
-import type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
+import type { Backbone, BackboneEntry, HeadPlace, LoadOptions } from "./backbone.ts";
 import { networkFingerprint } from "./backbone.ts";
 import { faceResnetPreprocessing, faceResnetValues, loadFaceResnet } from "./nets/face-resnet.ts";
 import { initialise } from "./initialise.ts";
@@ -51,6 +51,8 @@ export interface Family {
   /** Name of the last layer's weight, [classes, inputs]: it says how many classes the file has. */
   readonly last?: string;
   readonly values: { readonly features: string; readonly embedding: string };
+  /** As {@link Backbone.head}. */
+  readonly head?: HeadPlace;
   /** Brings a Keras file's names and layouts into ours. */
   readonly fromKeras?: (weights: Weights, where: string) => Weights;
   /** Brings other names of PyTorch files into ours. */
@@ -80,6 +82,7 @@ function fromFile(
       network,
       preprocessing: { ...facts.preprocessing, ...preprocessing },
       features: features ?? family.values.features,
+      ...(family.head === undefined ? {} : { head: family.head }),
       embedding: family.values.embedding,
       source: random ? `random weights, seed ${seed}` : basename(weights),
       licence: random ? "none needed" : facts.licence,
@@ -127,6 +130,7 @@ const entries: readonly BackboneEntry[] = [
       build: buildVgg16,
       last: "fc8.weight",
       values: vggfaceValues,
+      head: "task",
       fromKeras: vggfaceFromKeras,
       fromTorch: vggfaceFromTorch,
     },

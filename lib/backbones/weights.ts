@@ -68,7 +68,7 @@ export function assignWeights(network: Network, weights: Weights, where: string)
   const parameters = new Map(network.parameters);
   for (const [name, parameter] of network.parameters) {
     if (parameter.type !== "float32" || isSetting(parameter)) continue;
-    const source = [name, ...pytorchNames(name)].find((candidate) => weights.has(candidate));
+    const source = [name, ...torchNames(name)].find((candidate) => weights.has(candidate));
     const tensor = source === undefined ? undefined : weights.get(source);
     if (source === undefined || tensor === undefined) {
       missing.push(name);
@@ -122,8 +122,22 @@ function missingWeights(
   });
 }
 
-function pytorchNames(name: string): string[] {
+/** PyTorch's names for a parameter of ours, where they are others. */
+export function torchNames(name: string): string[] {
   return pytorchEndings
     .filter(([, ending]) => name.endsWith(ending))
     .map(([from, ending]) => name.slice(0, -ending.length) + from);
+}
+
+/** The weights of a network under PyTorch's names, as `load_state_dict` and `--weights` take them; single numbers are left out. */
+export function torchWeights(network: Network): Map<string, Parameter> {
+  const norms = new Set(
+    network.nodes.filter(({ op }) => op === "BatchNormalization").flatMap(({ inputs }) => inputs.slice(1)),
+  );
+  return new Map(
+    [...network.parameters].flatMap(([name, parameter]): [string, Parameter][] => {
+      if (parameter.type !== "float32" || isSetting(parameter)) return [];
+      return [[(norms.has(name) ? torchNames(name)[0] : undefined) ?? name, parameter]];
+    }),
+  );
 }

@@ -2,10 +2,12 @@
 import type { ModelFormat } from "../formats/names.ts";
 import { basename, dirname, extname, join } from "node:path";
 import { EtlError } from "../core/errors.ts";
-import { writeTogether } from "../core/files.ts";
+import { writeTogether, writeWhole } from "../core/files.ts";
+import { writeSafetensors } from "../formats/safetensors.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { writeTfjs } from "../formats/tfjs/write.ts";
 import type { Network } from "../network/network.ts";
+import { torchWeights } from "./weights.ts";
 
 /** What was written. */
 export interface WrittenModel {
@@ -61,6 +63,25 @@ export async function writeModel(
   const names = [...files.keys()];
   const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
   return { format, file: names[0], files: names, bytes };
+}
+
+/**
+ * Writes the weights of a network alone, under PyTorch's names.
+ *
+ * @throws EtlError `usage` for a name that does not end in .safetensors
+ */
+export async function writeWeights(
+  network: Network,
+  path: string,
+): Promise<Omit<WrittenModel, "format"> & { readonly format: "safetensors" }> {
+  if (extname(path).toLowerCase() !== ".safetensors")
+    throw new EtlError(
+      "usage",
+      `${path}: cannot hold weights alone, a name ending in .safetensors was needed`,
+    );
+  const data = writeSafetensors(torchWeights(network), network.metadata);
+  await writeWhole(path, data);
+  return { format: "safetensors", file: path, files: [path], bytes: data.length };
 }
 
 function tfjsFiles(files: ReadonlyMap<string, Uint8Array>, model: string): Map<string, Uint8Array> {

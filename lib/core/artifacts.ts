@@ -131,7 +131,7 @@ export interface Knee {
 export type RmseKind = "heldout" | "train";
 
 /** How kept filters are scaled (ETL, eq. 5). */
-export type Scaling = "paper" | "compensated" | "none";
+export type Scaling = "paper" | "paper-bias" | "compensated" | "none";
 
 /** How a coupled group's selection comes from the taps inside it. */
 export type GroupSelect = "union" | "last" | "joint";

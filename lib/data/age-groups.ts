@@ -1,51 +1,114 @@
-/** Ages in years as the eight groups of Adience, which age classifiers are trained on. */
-import type { Task } from "../core/artifacts.ts";
-import type { Dataset } from "./dataset.ts";
+/** Ages as groups: one spelling of Adience's eight, and one mapping from years to the groups of a model. */
 
-/** Name and last year of each group; a year between two groups goes to the nearer, to the younger where both are near. */
-const groups: readonly (readonly [name: string, last: number])[] = [
-  ["0-2", 3],
-  ["4-6", 7],
-  ["8-13", 14],
-  ["15-20", 22],
-  ["25-32", 35],
-  ["38-43", 45],
-  ["48-53", 56],
-  ["60+", Infinity],
+/** Years that a group covers, both included. */
+type Range = readonly [low: number, high: number];
+
+/** The eight groups of Adience (Lee et al., section 4.1), youngest first. The last one has no end. */
+export const ageGroupNames: readonly string[] = [
+  "0-2",
+  "4-6",
+  "8-13",
+  "15-20",
+  "25-32",
+  "38-43",
+  "48-53",
+  "60+",
 ];
 
-/** The groups' names, youngest first. */
-export const ageGroupNames: readonly string[] = groups.map(([name]) => name);
+/** Columns whose numbers are years; those of a column of groups are codes. */
+const yearColumns = new Set(["age", "years"]);
+/** A column with more numbers than this holds years, whatever it is called. */
+const mostCodes = 20;
+/** Ranges that end here or above have no end: "60-100" is "60+". */
+const oldest = 100;
 
-/** The group of an age in years. */
-export function ageGroupOf(years: number): number {
-  return groups.findIndex(([, last]) => Math.floor(years) <= last);
+/** The years of a group's name: "25-32", "(25, 32)", "25 to 32", "60+"; undefined for any other text. */
+function rangeOf(name: string): Range | undefined {
+  const [, open] = /^\(?\s*(\d+)\s*(?:\+|-|and over|and older|or older)\s*\)?$/i.exec(name) ?? [];
+  if (open !== undefined) return [Number(open), Infinity];
+  const [, low, high] = /^\(?\s*(\d+)\s*(?:-|–|,|to)\s*(\d+)\s*\)?$/i.exec(name) ?? [];
+  if (low === undefined || Number(high) < Number(low)) return undefined;
+  return [Number(low), Number(high) >= oldest ? Infinity : Number(high)];
 }
 
-/** A data set opened for the task `age` (years) as one for `age-group` (eight classes). */
-export function asAgeGroups(dataset: Dataset): Dataset {
-  const { columns, scale, mirror } = dataset.task;
-  const task: Task = {
-    name: "age-group",
-    kind: "categorical",
-    columns,
-    classes: ageGroupNames,
-    outputs: groups.length,
-    scale: 1,
-    mirror,
-  };
+/** The group of an age: the one that holds it, else the nearer one, of two as near the younger. */
+function nearestGroup(years: number, groups: readonly Range[]): number {
+  const age = Math.floor(years);
+  const far = groups.map(([low, high]) => Math.max(0, low - age, age - high));
+  return far.indexOf(Math.min(...far));
+}
+
+/** The groups' years, where every name is one of a group; else undefined. */
+function rangesOf(names: readonly string[]): Range[] | undefined {
+  const ranges = names.flatMap((name) => {
+    const range = rangeOf(name);
+    return range === undefined ? [] : [range];
+  });
+  return ranges.length === names.length ? ranges : undefined;
+}
+
+/** The group of Adience's eight for an age in years. */
+export function ageGroupOf(years: number): string {
+  return ageGroupNames[nearestGroup(years, rangesOf(ageGroupNames) ?? [])];
+}
+
+/** Labels of a column as age groups. */
+export interface AgeLabels {
+  /** The groups, youngest first. */
+  readonly classes: readonly string[];
+  /** The group of a label; undefined where it is none of them. */
+  readonly groupOf: (label: string) => string | undefined;
+  /** How years became groups, where they did. */
+  readonly assumptions: readonly string[];
+}
+
+/**
+ * Reads a column's labels as age groups, in any spelling, or as years that become groups; undefined where they are classes of
+ * another kind.
+ *
+ * @param labels the different labels of the column
+ * @param wanted groups of a model that exists already; default: Adience's eight, where the labels are years or these
+ */
+export function ageLabels(
+  column: string,
+  labels: readonly string[],
+  wanted?: readonly string[],
+): AgeLabels | undefined {
+  const areYears =
+    labels.length > 0 &&
+    labels.every((label) => /^\d+(\.\d+)?$/.test(label)) &&
+    (yearColumns.has(column.toLowerCase()) || labels.length > mostCodes);
+  const found = labels.flatMap((label) => keyOf(label) ?? []);
+  const known = new Set(ageGroupNames.map(keyOf));
+  const adience = found.length > 0 && found.every((key) => known.has(key));
+  const classes = wanted ?? (areYears || adience ? ageGroupNames : undefined);
+  const ranges = classes && rangesOf(classes);
+  if (classes === undefined || ranges === undefined) return undefined;
+  const byKey = new Map(classes.map((name) => [keyOf(name), name]));
   return {
-    ...dataset,
-    task,
-    items: dataset.items.map((item) => {
-      const target = new Float32Array(groups.length);
-      target[ageGroupOf(item.target[0] / scale)] = 1;
-      return { ...item, target };
-    }),
-    assumptions: [
-      ...dataset.assumptions,
-      `age groups: made from the years in "${columns[0]}", years between two groups go to the nearer one`,
-    ],
-    fingerprint: `${dataset.fingerprint}-groups`,
+    classes,
+    groupOf: (label) =>
+      areYears ? classes[nearestGroup(Number(label), ranges)] : byKey.get(keyOf(label) ?? label),
+    assumptions: areYears
+      ? [`age groups: made from the years in "${column}": ${spans(classes, ranges)}`]
+      : [],
   };
+}
+
+/** What is the same for two spellings of a group. */
+function keyOf(name: string): string | undefined {
+  return rangeOf(name)?.join("-");
+}
+
+/** "0 to 3 are 0-2, 4 to 7 are 4-6, ..., 57 and more are 60+". */
+function spans(classes: readonly string[], ranges: readonly Range[]): string {
+  const last = Math.max(...ranges.map(([low]) => low));
+  const groups = Array.from({ length: last + 1 }, (_, age) => nearestGroup(age, ranges));
+  const starts = groups.flatMap((group, age) => (age === 0 || groups[age - 1] !== group ? [age] : []));
+  return starts
+    .map((start, i) => {
+      const years = i + 1 === starts.length ? `${start} and more` : `${start} to ${starts[i + 1] - 1}`;
+      return `${years} are ${classes[groups[start]]}`;
+    })
+    .join(", ");
 }

@@ -22,6 +22,8 @@ export interface Item {
   readonly mask?: Float32Array;
   /** Who is on the picture, where known. */
   readonly identity?: string;
+  /** The list that a data set with lists of its own for cross-validation has the picture in: its column "fold". */
+  readonly fold?: string;
   /** This picture's own face box (from its annotation); overrides the data set's. */
   readonly crop?: Crop;
   /** Test part: the face's group in each of the data set's `groups`; `NO_GROUP` where it has none. */

@@ -71,6 +71,7 @@ export function joinTasks(sets: readonly Dataset[]): Dataset {
     items,
     assumptions: [...new Set(sets.flatMap(({ assumptions }) => assumptions)), ...said],
     problems: [...problems.values()],
+    ...warningsOf(sets),
     fingerprint: together(sets),
   };
 }
@@ -109,8 +110,14 @@ export function joinFolders(sets: readonly Dataset[]): Dataset {
     problems: sets.flatMap((set) =>
       set.problems.map(({ file, problem }) => ({ file: below(root, set.root, file), problem })),
     ),
+    ...warningsOf(sets),
     fingerprint: together(sets),
   };
+}
+
+function warningsOf(sets: readonly Dataset[]): Pick<Dataset, "warnings"> {
+  const warnings = [...new Set(sets.flatMap((set) => set.warnings ?? []))];
+  return warnings.length > 0 ? { warnings } : {};
 }
 
 /** Which labels of a picture are known, beside its target. */

@@ -1,6 +1,7 @@
 /** Label text becomes numbers: class order, units, missing values. */
 import type { Task, TaskKind } from "../core/artifacts.ts";
 import { EtlError, shellWord } from "../core/errors.ts";
+import { ageLabels } from "./age-groups.ts";
 import { classOrder, canonicalClass, isKnownClass } from "./classes.ts";
 import type { RawTable } from "./dataset.ts";
 import { plainCode } from "./codes.ts";
@@ -15,6 +16,10 @@ export interface Labels {
   /** Beside `table.rows`. Landmarks are still in pixels of the picture. */
   readonly labels: readonly Label[];
   readonly assumptions: readonly string[];
+  /** Labels that are none of the classes, and how many rows have each. */
+  readonly unknown?: ReadonlyMap<string, number>;
+  /** The classes are the task's own, whether or not the data have all of them. */
+  readonly fixed?: boolean;
 }
 
 /** Layout whose only labels are names of folders. */
@@ -84,7 +89,9 @@ function readClasses(
       },
     );
   }
-  const classes = forced ?? order.classes;
+  const names = present.flatMap((code) => order.nameOf(code) ?? []);
+  const ages = plan.spec.name === "age-group" ? ageLabels(column, [...new Set(names)], forced) : undefined;
+  const classes = ages?.classes ?? forced ?? order.classes;
   if (kind === "binary" && classes.length > 2) {
     const some = classes.slice(0, 8).join(", ");
     throw new EtlError(
@@ -95,11 +102,18 @@ function readClasses(
   }
   const position = new Map(classes.map((name, i) => [canonicalClass(name), i]));
   const width = kind === "binary" ? 1 : classes.length;
+  const unknown = new Map<string, number>();
   const read = (value: string): Label => {
     if (isMissing(value)) return { problem: `no label in column "${column}"` };
-    const name = order.nameOf(value);
-    const index = name === undefined ? undefined : position.get(canonicalClass(name));
+    const given = order.nameOf(value);
+    const name = ages === undefined || given === undefined ? given : ages.groupOf(given);
+    // A model that was made elsewhere may call its classes by their codes.
+    const index =
+      name === undefined
+        ? undefined
+        : (position.get(canonicalClass(name)) ?? (forced && position.get(plainCode(value))));
     if (index === undefined) {
+      unknown.set(value, (unknown.get(value) ?? 0) + 1);
       return { problem: `label "${value}" in column "${column}", one of ${classes.join(", ")} was needed` };
     }
     const target = new Float32Array(width);
@@ -110,7 +124,9 @@ function readClasses(
   return {
     task: taskOf(plan, kind, { classes, outputs: width }),
     labels: table.rows.map((row) => read(row.labels[at])),
-    assumptions: order.assumptions,
+    assumptions: [...order.assumptions, ...(ages?.assumptions ?? [])],
+    unknown,
+    fixed: ages !== undefined,
   };
 }
 

@@ -59,11 +59,13 @@ function unreadSentence({ unread }: Folder): string {
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
   checkOptions(options);
   const table = await readTable(options.data);
-  const { task, labels, assumptions } = readLabels(
-    table,
-    planTask(table, options.task, options.label),
-    options.classes,
-  );
+  const {
+    task,
+    labels,
+    assumptions,
+    unknown,
+    fixed = false,
+  } = readLabels(table, planTask(table, options.task, options.label), options.classes);
   const problems: DataProblem[] = [...table.problems];
   const rows = await usableRows(table, labels, problems);
   const random = createRandom(options.seed);
@@ -92,10 +94,13 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     tested.map((i) => twins.items[i].row),
   );
   const groupsOf = new Map(tested.map((i, k) => [i, groups.codes[k]]));
+  const foldAt = table.columns.findIndex((column) => column.toLowerCase() === "fold");
   const all = twins.items.map(({ row, target, mask, crop, bytes, modifiedMs }, i): Item => {
     const { identity } = row;
     const own = groupsOf.get(i);
+    const fold = foldAt < 0 ? "" : row.labels[foldAt];
     const extra = {
+      ...(fold !== "" && { fold }),
       ...(own && { groups: own }),
       ...(mask && { mask }),
       ...(identity !== undefined && { identity }),
@@ -105,8 +110,11 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
   });
   const items = options.split === undefined ? all : all.filter((item) => item.split === options.split);
   if (options.strict === true) refuseProblems(table.name, problems);
-  checkItems(table, { task, items, problems, options });
-  const uncovered = options.classes === undefined ? missingClasses(task, items) : [];
+  checkItems(table, { task, items, problems, options, fixed });
+  const warnings = [
+    ...unknownLabels(task, unknown),
+    ...(options.classes === undefined ? missingClasses(task, items) : []),
+  ];
 
   const crop = options.crop ?? table.crop ?? WHOLE;
   return {
@@ -127,7 +135,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
       ...cuts,
       ...twins.assumptions,
     ],
-    ...(uncovered.length > 0 && { warnings: uncovered }),
+    ...(warnings.length > 0 && { warnings }),
     problems,
     fingerprint: fingerprintOf(task, crop, items),
     ...(table.pairs !== undefined && { pairs: table.pairs }),
@@ -210,9 +218,10 @@ function checkItems(
     readonly items: readonly Item[];
     readonly problems: readonly DataProblem[];
     readonly options: OpenOptions;
+    readonly fixed: boolean;
   },
 ): void {
-  const { task, items, problems, options } = found;
+  const { task, items, problems, options, fixed } = found;
   const first =
     problems.length > 0
       ? `; the first of ${problems.length} problems: ${problems[0].file}: ${problems[0].problem}`
@@ -240,7 +249,7 @@ function checkItems(
     (_, c) =>
       training.filter(({ target }) => (task.kind === "binary" ? target[0] === c : target[c] === 1)).length,
   );
-  const empty = task.classes.filter((_, c) => counts[c] === 0);
+  const empty = fixed ? [] : task.classes.filter((_, c) => counts[c] === 0);
   if (empty.length > 0) {
     const names = empty.map((name) => `"${name}"`).join(", ");
     throw new EtlError(
@@ -251,16 +260,24 @@ function checkItems(
   }
 }
 
+/** Labels that none of the classes is called, with their counts: one sentence for all rows that have one. */
+function unknownLabels(task: Task, unknown: ReadonlyMap<string, number> = new Map()): string[] {
+  return [...unknown].map(
+    ([label, n]) =>
+      `labels: ${n === 1 ? "1 row" : `${n} rows`} with "${label}" in column "${task.columns[0]}" left out, it is none of ${task.classes.join(", ")}`,
+  );
+}
+
 /** Classes without a picture to choose the epoch with, or to test on: said before anything is trained. */
 function missingClasses(task: Task, items: readonly Item[]): string[] {
   if (!isClassTask(task)) return [];
-  return (["val", "test"] as const).flatMap((part) => {
+  return (["train", "val", "test"] as const).flatMap((part) => {
     const own = items.filter(({ split }) => split === part);
     if (own.length === 0) return [];
     const names = task.classes.filter(
       (_, c) => !own.some(({ target }) => (task.kind === "binary" ? target[0] === c : target[c] === 1)),
     );
-    const where = part === "val" ? "validation" : "test";
+    const where = { train: "training", val: "validation", test: "test" }[part];
     return names.map((name) => `${where}: no picture of class "${name}" (of ${own.length})`);
   });
 }
@@ -287,6 +304,7 @@ function fingerprintOf(task: Task, crop: Crop, items: readonly Item[]): string {
         [...item.target],
         item.mask && [...item.mask],
         item.crop,
+        ...(item.fold === undefined ? [] : [item.fold]),
       ]),
     );
   }

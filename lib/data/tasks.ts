@@ -82,7 +82,7 @@ const SPECS: readonly TaskSpec[] = [
     name: "age-group",
     title: "age group (classes)",
     kind: "categorical",
-    columns: ["age_group", "age-group", "agegroup"],
+    columns: ["age_group", "age-group", "agegroup", "age"],
     mirror: "keep",
   },
   {

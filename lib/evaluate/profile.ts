@@ -1,8 +1,9 @@
 /** CPU time for one picture, several networks interleaved in one process so that drift of the machine hits all alike. */
+import { loadavg } from "node:os";
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
-import type { Latency } from "../record/record.ts";
-import { median, quantile } from "../math/statistics.ts";
+import type { Latency, ShareRange } from "../record/record.ts";
+import { median, medianRange, quantile } from "../math/statistics.ts";
 import type { Engine, Program, Tensors } from "../engine/engine.ts";
 import { sizeOf, type Network } from "../network/network.ts";
 
@@ -20,10 +21,14 @@ export interface ProfileOptions {
   /** Pictures per run; default 1. Times are given per picture. */
   readonly batch?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Name of the network that the others are compared with, round by round; an identical copy of it is timed as well. */
+  readonly baseline?: string;
 }
 
-/** Runs of one network before the next one has its turn, and how long they may take: a stop is heard in between. */
-const [sliceRuns, sliceMs] = [5, 500];
+/** Runs of one network before the next one has its turn, at most, and how long they may take: a stop is heard in between. */
+const [longestSlice, sliceMs] = [5, 500];
+/** Turns of each network, where there are runs enough. */
+const leastRounds = 6;
 const defaultRuns = 50;
 
 /**
@@ -37,16 +42,21 @@ export async function profileModels(
   options: ProfileOptions = {},
 ): Promise<Map<string, Latency>> {
   const { runs = defaultRuns, warmup = 10, batch = 1, signal } = options;
+  const at = models.findIndex(({ name }) => name === options.baseline);
+  const load = loadavg()[0];
+  const timed = at < 0 ? models : [...models, { ...models[at], name: "copy" }];
   if (!Number.isSafeInteger(runs) || runs < 1) {
     throw new EtlError("usage", `--runs: found ${runs}, a whole number of at least 1 was needed`);
   }
   const programs: Program[] = [];
   try {
-    for (const { network } of models) programs.push(await engine.compile(network, { alone: true }));
-    const inputs = models.map(({ network }) => noiseFor(network, batch));
-    const times: number[][] = models.map(() => []);
+    for (const { network } of timed) programs.push(await engine.compile(network, { alone: true }));
+    const sliceRuns = Math.max(1, Math.min(longestSlice, Math.floor(runs / leastRounds)));
+    const inputs = timed.map(({ network }) => noiseFor(network, batch));
+    const times: number[][] = timed.map(() => []);
+    const rounds: number[][] = timed.map(() => []);
     /** Runs of one network one after the other: in one go where they are short, else each by itself. */
-    const timed = async (i: number, count: number, ms: number): Promise<number[]> => {
+    const runsOf = async (i: number, count: number, ms: number): Promise<number[]> => {
       const most = Math.max(1, Math.floor(sliceMs / ms));
       const measured: number[] = [];
       while (measured.length < count) {
@@ -59,19 +69,32 @@ export async function profileModels(
       return measured;
     };
     const typical: number[] = [];
-    for (const i of models.keys()) {
-      const [first] = await timed(i, 1, Infinity);
-      const rest = warmup > 2 ? await timed(i, warmup - 2, first) : [first];
+    for (const i of timed.keys()) {
+      const [first] = await runsOf(i, 1, Infinity);
+      const rest = warmup > 2 ? await runsOf(i, warmup - 2, first) : [first];
       typical.push(median(rest) ?? first);
     }
     for (let round = 0; round * sliceRuns < runs; round++) {
-      for (let turn = 0; turn < models.length; turn++) {
-        const i = (turn + round) % models.length;
+      for (let turn = 0; turn < timed.length; turn++) {
+        const i = (turn + round) % timed.length;
         const count = Math.min(sliceRuns, runs - round * sliceRuns);
-        times[i].push(...(await timed(i, count, typical[i])).map((ms) => ms / batch));
+        const slice = await runsOf(i, count, typical[i]);
+        times[i].push(...slice.map((ms) => ms / batch));
+        rounds[i].push(median(slice) ?? Number.NaN);
       }
     }
-    return new Map(models.map(({ name }, i) => [name, summarise(times[i], engine.threads)]));
+    const share = (i: number): ShareRange =>
+      medianRange(rounds[i].map((ms, round) => ms / rounds[at][round]));
+    return new Map(
+      models.map(({ name }, i): [string, Latency] => {
+        const own = summarise(times[i], engine.threads);
+        if (at < 0) return [name, own];
+        return [
+          name,
+          i === at ? { ...own, copy: share(models.length), load } : { ...own, ofBaseline: share(i) },
+        ];
+      }),
+    );
   } finally {
     await Promise.all(programs.map((program) => program.dispose()));
   }

@@ -5,7 +5,7 @@
  */
 import type { EpochRecord } from "../core/artifacts.ts";
 import { nowMs } from "../core/clock.ts";
-import { EtlError } from "../core/errors.ts";
+import { EtlError, isEtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Engine, RunOptions, Trainer, TrainerState, Tensors } from "../engine/engine.ts";
 import type { LossTerm, Optimizer } from "../core/artifacts.ts";
@@ -13,8 +13,8 @@ import { float32, type Network, type Tensor } from "../network/network.ts";
 import { averagedEpochs, meanWeights } from "./average.ts";
 import { learningRateAt, type RatePosition, type Schedule } from "./schedule.ts";
 
-/** How good a network is on the validation split. */
-export type Judge = "accuracy" | "loss";
+/** What tells the better of two epochs, see {@link FinetuneOptions.judge}. */
+export type Judge = "accuracy" | "loss" | "highest";
 
 export interface Validation {
   readonly loss: number;
@@ -57,9 +57,12 @@ export interface FinetuneOptions {
   readonly validate: (network: Network) => Promise<Validation>;
   /**
    * What tells the better of two epochs: `accuracy` where it differs clearly, else the loss (default); or the `loss` alone, for
-   * numbers: there the share within a tolerance says little of how far off the others are.
+   * numbers: there the share within a tolerance says little of how far off the others are; or the `highest` accuracy, to the
+   * letter, of the trained epochs the first that has it.
    */
   readonly judge?: Judge;
+  /** What to do where a loss becomes no number after the first epoch: an error (default), or `stop` there with the best so far. */
+  readonly onDivergence?: "throw" | "stop";
   /** Pictures that `validate` looks at. */
   readonly validationSize: number;
   /** Let the mean of the weights of the second half's epochs compete with each of them; default: not. */
@@ -132,7 +135,14 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     const rateAt = (step: number): number =>
       options.rateAt?.({ peak: learningRate, epoch, step, history }) ?? learningRateAt(schedule, step);
     const rate = options.rateAt === undefined ? learningRate : rateAt(0);
-    const trainLoss = await trainEpoch(trainer, epoch, { options, rateAt, progress });
+    const trainLoss = await trainEpoch(trainer, epoch, { options, rateAt, progress }).catch(
+      (error: unknown) => {
+        if (options.onDivergence !== "stop" || epoch < 2 || !isEtlError(error, "engine")) throw error;
+        progress.warn(`epoch ${epoch}: ${error.message}; the best epoch before is kept`);
+        return undefined;
+      },
+    );
+    if (trainLoss === undefined) break;
     const parameters = await trainer.parameters();
     let kept: Judged = { parameters, ...(await options.validate(withParameters(network, parameters))) };
     const count = options.average === true ? averagedEpochs(epoch, options.epochs) : 0;
@@ -318,6 +328,11 @@ export function bestOf(history: readonly EpochRecord[], n: number, judge: Judge 
   if (zero === undefined) return 0;
   const lossOf = ({ valLoss }: EpochRecord): number =>
     valLoss !== null && Number.isFinite(valLoss) ? valLoss : Infinity;
+  if (judge === "highest") {
+    const finite = trained.filter((epoch) => lossOf(epoch) < Infinity);
+    const first = finite[0] ?? zero;
+    return finite.reduce((best, one) => (one.valAccuracy > best.valAccuracy ? one : best), first).epoch;
+  }
   if (judge === "loss")
     return history.reduce((best, one) => (lossOf(one) < lossOf(best) ? one : best), zero).epoch;
   const margin = halfError(zero.valAccuracy, n);
@@ -346,7 +361,9 @@ function isBetter(
   { judge, validationSize: n }: Pick<FinetuneOptions, "judge" | "validationSize">,
 ): boolean {
   if (!Number.isFinite(one.loss)) return false;
-  if (judge === "loss" || !Number.isFinite(other.loss)) return !(one.loss >= other.loss);
+  if (!Number.isFinite(other.loss)) return true;
+  if (judge === "loss") return one.loss < other.loss;
+  if (judge === "highest") return one.accuracy > other.accuracy;
   const ahead = one.accuracy - other.accuracy;
   return Math.abs(ahead) > halfError(other.accuracy, n) ? ahead > 0 : one.loss < other.loss;
 }

@@ -13,6 +13,14 @@ export function dynamicWeights(current: ArrayLike<number>, previous: ArrayLike<n
   );
 }
 
+/**
+ * The same weights, none above 1. A loss that falls gives less than 1 (all of it gone: 1); only one that more than doubles gives
+ * more, and then the more the worse training goes: without a bound a network that diverges does so ever faster.
+ */
+export function boundedWeights(weights: ArrayLike<number>): Float64Array {
+  return Float64Array.from(weights, (weight) => (weight <= 1 ? weight : 1));
+}
+
 /** The same weights with a mean of 1, so that the whole loss keeps its size; all 1 where all are 0. */
 export function withMeanOne(weights: ArrayLike<number>): Float64Array {
   const all = Float64Array.from(weights);

@@ -2,3 +2,6 @@
 export const modelFormats = ["onnx", "tfjs"] as const;
 
 export type ModelFormat = (typeof modelFormats)[number];
+
+/** What `export` writes beside whole models: the weights alone, under PyTorch's names. */
+export const exportFormats = [...modelFormats, "safetensors"] as const;

@@ -98,3 +98,34 @@ export function separableCosts(network: Network): SeparableCost[] {
     ];
   });
 }
+
+/** What a network costs in the accounting of ETL's Table 1. */
+export interface PaperCost {
+  /** Weights of the convolutions: that table's size is four bytes for each of them, and nothing else. */
+  readonly weights: number;
+  /** Multiplications by eqs. 6-8 where every map is as large as the picture: poolings and strides do not count. */
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/**
+ * The cost of a network as ETL's Table 1 counts it. Its 7.38E+11 operations of VGG16 are the 14.71 M weights of the thirteen
+ * convolutions times 224 x 224, and its four sizes of pruned networks are FLOPS / 50,176 x 4 bytes to three digits.
+ * {@link costOf} says what is really computed and stored.
+ */
+export function paperCost(network: Network): PaperCost {
+  const shapes = inferShapes(network, { batch: 1 });
+  const [height = 1, width = 1] = (shapes.get(network.inputs[0].name) ?? []).slice(2);
+  const weights = convolutionCosts(network).reduce(
+    (sum, { kernel, inputs, groups, outputs }) =>
+      sum + kernel.reduce((all, size) => all * size, (inputs / groups) * outputs),
+    0,
+  );
+  const linear = network.nodes
+    .filter(({ op }) => op === "Gemm" || op === "MatMul")
+    .reduce((sum, { inputs }) => {
+      const parameter = network.parameters.get(inputs[1] ?? "");
+      return sum + (parameter === undefined ? 0 : parameter.shape.reduce((all, size) => all * size, 1));
+    }, 0);
+  return { weights, flops: weights * height * width + linear, bytes: 4 * weights };
+}

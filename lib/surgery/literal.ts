@@ -1,4 +1,4 @@
-/** `--scaling paper`: W' = beta W, literally (ETL, eq. 5). */
+/** `--scaling paper` and `paper-bias`: W' = beta W, literally (ETL, eq. 5), and the same with the biases. */
 import type { Coupling } from "../network/coupling/types.ts";
 import { float32, producersOf, type Network, type Node } from "../network/network.ts";
 import { factsOf } from "../network/operators/facts.ts";
@@ -20,15 +20,20 @@ interface Walk {
   readonly draft: Draft;
   /** Weights that cannot be changed for one layer alone. */
   readonly shared: ReadonlySet<string>;
+  /** Whether biases are scaled too: what stands beside the weights of eq. 5. */
+  readonly biases: boolean;
   /** Nodes whose filters are scaled already. */
   readonly done: Set<string>;
 }
 
-/** @param factors tap -> factor of each channel */
+/**
+ * @param factors tap -> factor of each channel
+ * @param what.biases `false`: the weights of the convolutions alone, as eq. 5 has it
+ */
 export function scaleLiterally(
   network: Network,
   coupling: Coupling,
-  factors: ReadonlyMap<string, Float64Array>,
+  { factors, biases }: { readonly factors: ReadonlyMap<string, Float64Array>; readonly biases: boolean },
 ): { readonly network: Network; readonly refused: readonly RefusedScaling[] } {
   const draft = createDraft(network);
   const walk: Walk = {
@@ -38,6 +43,7 @@ export function scaleLiterally(
     taps: factors,
     draft,
     shared: sharedWeights(network),
+    biases,
     done: new Set(),
   };
   const refused: RefusedScaling[] = [];
@@ -54,7 +60,8 @@ function scaleBehind(walk: Walk, value: string, factors: Float64Array, first = f
   const node = walk.producers.get(value);
   if (!node) return false;
   if (walk.coupling.layers.some(({ name }) => name === node.name)) return scaleLayer(walk, node, factors);
-  if (node.op === "BatchNormalization") return scaleAffine(walk, node, factors);
+  if (node.op === "BatchNormalization")
+    return walk.biases ? scaleAffine(walk, node, factors) : scaleBehind(walk, node.inputs[0], factors);
   if (node.op === "Add" || node.op === "Sub" || node.op === "Mul" || node.op === "Sum") {
     return scaleOperands(walk, node, factors);
   }
@@ -83,7 +90,7 @@ function scaleOperands(walk: Walk, node: Node, factors: Float64Array): boolean {
       found = scaleBehind(walk, input, factors) || found;
       continue;
     }
-    if (node.op === "Mul" || walk.done.has(node.name)) continue;
+    if (!walk.biases || node.op === "Mul" || walk.done.has(node.name)) continue;
     const weights = walk.draft.weights(node.name, index);
     const axis =
       (walk.coupling.layouts.get(node.outputs[0])?.axis ?? 1) - rank + (weights?.shape.length ?? 0);
@@ -106,7 +113,7 @@ function scaleLayer(walk: Walk, node: Node, factors: Float64Array): boolean {
   walk.done.add(node.name);
   scaleWeights(layer, weights, { outputs: factors, inputs: new Float64Array(layer.inputs.length).fill(1) });
   walk.draft.setInput(node.name, index, float32(weights.shape, weights.data));
-  if (layer.bias !== undefined) scaleVector(walk.draft, node.name, 2, factors);
+  if (walk.biases && layer.bias !== undefined) scaleVector(walk.draft, node.name, 2, factors);
   return true;
 }
 

@@ -15,9 +15,11 @@ export interface ScalingOptions {
 
 /**
  * - `none`: the network as it is.
- * - `paper`: W' = beta W, the bias too, signs included. The filters of a tap are those of the convolutions (or the
- *   affine of the normalisation behind them) that end in it. With several outputs the factor is the norm of the
- *   filter's row of coefficients, which has no sign.
+ * - `paper`: W' = beta W, signs included, biases as they are: to the letter. The filters of a tap are those of the
+ *   convolutions that end in it. With several outputs the factor is the norm of the filter's row of coefficients, which has
+ *   no sign.
+ * - `paper-bias`: the bias too, so that a filter's whole response is scaled; of convolutions with a normalisation behind
+ *   them, that one's scale and shift.
  * - `compensated`: each coupled class by one positive factor, its consumers by the inverse: the function stays. The
  *   factor is |beta| over the tap's mean |beta|, the largest of the class's taps, held within 1/16..16. Needs positive
  *   homogeneity (Relu, pooling, Add ...) from producer to consumer; refused elsewhere.
@@ -39,7 +41,10 @@ export function scaleFilters(
   const literal = new Map(
     Array.from(factors, ([tap, own]) => [tap, own.map((f) => (Number.isNaN(f) ? 1 : f))]),
   );
-  const scaled = scaleLiterally(network, coupling, literal);
+  const scaled = scaleLiterally(network, coupling, {
+    factors: literal,
+    biases: options.scaling === "paper-bias",
+  });
   const several = knees.some(({ q }) => q > 1);
   const notes = several
     ? ["several outputs: filters are scaled by the norm of their row of coefficients"]

@@ -133,6 +133,32 @@ describe("align/folder", function () {
     [0, 0, width, height].forEach((corner, i) => expect(corners[i]).to.be.closeTo(corner, 0.1));
   });
 
+  it("writes the landmarks that it finds as labels, where it is asked to and there are no others", async () => {
+    const photos = await tree({ "a.jpg": await sample(1), "b.jpg": await sample(2) });
+    const folder = join(newFolder(), "points");
+    await alignFolder(photos, folder, { landmarks: true });
+    const dataset = await openDataset({ data: folder, task: "landmarks", seed: 0, valFraction: 0 });
+    expect(dataset.task.outputs).to.equal(2 * 68);
+    for (const { target } of dataset.items) {
+      // In fractions of the crop: the nose (27 to 35) stands between the eyes and over the mouth, near the middle.
+      const point = (i: number): number[] => [target[2 * i], target[2 * i + 1]];
+      const [[nose, tip], [left], [right], [, mouth]] = [30, 36, 45, 57].map(point);
+      expect([nose, tip].every((value) => value > 0.3 && value < 0.7)).to.equal(true);
+      expect([left < nose, nose < right, tip < mouth]).to.deep.equal([true, true, true]);
+    }
+    const noted: string[] = [];
+    const own = join(newFolder(), "own");
+    await alignFolder(input, own, {
+      landmarks: true,
+      progress: { ...silent, warn: (message) => void noted.push(message) },
+    });
+    expect((await readTable(own)).columns.filter((column) => /^x\d/.test(column))).to.deep.equal([
+      "x0",
+      "x1",
+    ]);
+    expect(noted.join()).to.contain("landmarks of its own");
+  });
+
   it("keeps what is done, and does again what has changed", async () => {
     const crop = join(out, "images/a.jpg");
     const before = (await stat(crop)).mtimeMs;

@@ -37,6 +37,12 @@ describe("bestOf", () => {
     expect(bestOf([epoch(0, 0.9, Number.NaN), epoch(1, 0.5, 7)], 500, "loss")).to.equal(1);
   });
 
+  it("keeps the highest accuracy to the letter where a paper says so: of the trained epochs, the first that has it", () => {
+    const run = [epoch(0, 0.99, 0.1), epoch(1, 0.9, 0.2), epoch(2, 0.9001, 5), epoch(3, 0.9001, 1)];
+    expect(bestOf(run, 100, "highest")).to.equal(2);
+    expect(bestOf(run.slice(0, 1), 100, "highest")).to.equal(0);
+  });
+
   it("takes the most accurate epoch; of those within half an error of it, the one with the lowest loss", () => {
     const start = epoch(0, 0.9, 0.3);
     expect(bestOf([start, epoch(1, 0.95, 0.2), epoch(2, 0.95, 0.1), epoch(3, 0.95, 0.1)], 500)).to.equal(2);

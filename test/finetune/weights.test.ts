@@ -1,5 +1,11 @@
 import { expect } from "chai";
-import { dynamicWeights, positiveWeights, termWeights, withMeanOne } from "../../lib/finetune/weights.ts";
+import {
+  boundedWeights,
+  dynamicWeights,
+  positiveWeights,
+  termWeights,
+  withMeanOne,
+} from "../../lib/finetune/weights.ts";
 
 describe("finetune/weights", () => {
   it("dynamic weights are the relative change of the validation loss (DMM-CNN, eq. 4)", () => {
@@ -9,6 +15,12 @@ describe("finetune/weights", () => {
     weights.forEach((weight, j) => {
       expect(weight).to.be.closeTo(expected[j], 1e-12);
     });
+  });
+
+  it("a weight is held at 1, which no falling loss exceeds, whatever a diverging one does", () => {
+    const weights = dynamicWeights([0, 1.6, 9.9e12, Number.NaN], [0.8, 0.8, 2, 2]);
+    expect([...boundedWeights(weights)]).to.deep.equal([1, 1, 1, 1]);
+    expect([...boundedWeights([0.25, 0, 1.01])]).to.deep.equal([0.25, 0, 1]);
   });
 
   it("relative weights keep the size of the loss", () => {

@@ -2,8 +2,10 @@ import { expect } from "chai";
 import { buildMobilenetV1 } from "../../lib/backbones/nets/mobilenet-v1.ts";
 import { buildResnet18 } from "../../lib/backbones/nets/resnet.ts";
 import { buildShufflenetV2 } from "../../lib/backbones/nets/shufflenet-v2.ts";
+import { buildVgg16, vggfacePreprocessing } from "../../lib/backbones/nets/vggface.ts";
+import { trunkOf } from "../../lib/backbones/trunk.ts";
 import { costOf } from "../../lib/network/cost.ts";
-import { convolutionCosts, separableCosts } from "../../lib/network/formulas.ts";
+import { convolutionCosts, paperCost, separableCosts } from "../../lib/network/formulas.ts";
 
 describe("network/formulas", () => {
   it("add up to the cost of the convolutions", () => {
@@ -36,5 +38,42 @@ describe("network/formulas", () => {
       ["pointwise", "M N D_F D_F"],
     ]);
     expect(separableCosts(buildResnet18())).to.deep.equal([]);
+  });
+
+  it("VGGFace in the accounting of ETL's Table 1: 7.38E+11 operations, 5.80E+08 bytes whole", () => {
+    const network = buildVgg16();
+    expect(paperCost(network).flops.toExponential(2)).to.equal("7.38e+11");
+    expect(paperCost(network).weights).to.equal(14_710_464);
+    expect(costOf(network).total.bytes.toExponential(2)).to.equal("5.80e+8");
+    // What is really computed: 15.5 G multiplications.
+    expect(costOf(network).total.macs / 1e9).to.be.closeTo(15.48, 0.01);
+    // The table's four pruned networks, FLOPS and size: of the convolutions alone.
+    for (const [flops, size] of [
+      [3.26e11, 2.59e7],
+      [2.06e11, 1.64e7],
+      [4.25e11, 3.39e7],
+      [4.16e11, 3.32e7],
+    ])
+      expect(((flops / (224 * 224)) * 4) / size).to.be.closeTo(1, 0.005);
+  });
+
+  it("a head right behind VGGFace's convolutions leaves these alone", () => {
+    const network = buildVgg16({ side: 32, widths: { filters: [4, 4, 4, 4, 8], linear: 16 }, classes: 5 });
+    const facts = {
+      title: "",
+      preprocessing: vggfacePreprocessing,
+      source: "",
+      licence: "",
+      fingerprint: "",
+    };
+    const backbone = { ...facts, name: "small", network, features: "fc7/relu", notes: [] };
+    const trunk = trunkOf(backbone, { place: "task", outputs: 3 });
+    const { layers } = costOf(trunk.network);
+    expect(layers.map(({ name }) => name).slice(-2)).to.deep.equal(["conv5_3", "prediction"]);
+    expect(layers.at(-1)?.params).to.equal(3 * 8 + 3);
+    expect(trunk.notes[0]).to.match(
+      /^fc6, fc7, fc8 leave \(.* MB\): heads read the averages of conv5_3\/relu$/,
+    );
+    expect(trunkOf(backbone, { outputs: 3 })).to.equal(backbone);
   });
 });

@@ -87,23 +87,27 @@ describe("scaling: compensated", () => {
 });
 
 describe("scaling: paper", () => {
-  it("is W' = beta W to the letter, bias and sign included", () => {
+  it("is W' = beta W to the letter, sign included, the bias as it is; or with the bias", () => {
     const network = networkOf("a chain");
     const knee = { tap: "relu1", keep: Uint32Array.of(1, 6), beta: Float64Array.of(-0.25, 2), q: 1 };
-    const { network: scaled, notes } = scaleFilters(network, [knee], { scaling: "paper" });
+    const { network: letter } = scaleFilters(network, [knee], { scaling: "paper" });
+    const { network: scaled, notes } = scaleFilters(network, [knee], { scaling: "paper-bias" });
     const factor = [1, -0.25, 1, 1, 1, 1, 2, 1];
     const expected = (name: string, size: number) =>
       numbers(network, name).map((w, i) => Math.fround(w * factor[Math.floor(i / size)]));
     expect(numbers(scaled, "a.weight")).to.deep.equal(expected("a.weight", 27));
     expect(numbers(scaled, "a.bias")).to.deep.equal(expected("a.bias", 1));
     expect(numbers(scaled, "b.weight")).to.deep.equal(numbers(network, "b.weight"));
+    expect(numbers(letter, "a.weight")).to.deep.equal(expected("a.weight", 27));
+    for (const name of ["a.bias", "b.weight", "b.bias"])
+      expect(numbers(letter, name), name).to.deep.equal(numbers(network, name));
     expect(notes).to.deep.equal([]);
   });
 
   it("takes the norm of the row with several outputs, and says so", () => {
     const network = networkOf("a chain");
     const knee = { tap: "relu1", keep: Uint32Array.of(2), beta: Float64Array.of(-3, 4), q: 2 };
-    const { network: scaled, notes } = scaleFilters(network, [knee], { scaling: "paper" });
+    const { network: scaled, notes } = scaleFilters(network, [knee], { scaling: "paper-bias" });
     expect(numbers(scaled, "a.bias")[2]).to.equal(Math.fround(5 * numbers(network, "a.bias")[2]));
     expect(notes[0]).to.match(/norm of their row/);
   });
@@ -112,7 +116,7 @@ describe("scaling: paper", () => {
     const network = networkOf("a residual sum with a projection");
     const tap = findTaps(network).find(({ layers }) => layers.includes("c"))!.tap;
     const knee = { tap, keep: Uint32Array.of(4), beta: Float64Array.of(-2), q: 1 };
-    const { network: scaled } = scaleFilters(network, [knee], { scaling: "paper" });
+    const { network: scaled } = scaleFilters(network, [knee], { scaling: "paper-bias" });
     for (const name of ["c.bias", "down.bias"]) {
       expect(numbers(scaled, name)[4]).to.equal(-2 * numbers(network, name)[4]);
     }
@@ -120,11 +124,15 @@ describe("scaling: paper", () => {
     const x = s.relu(s.norm(s.layer(s.input("input", ["batch", 3, 8, 8]), "a", [3, 4]), 4));
     const normed = s.build([s.layer(x, "head", [4, 2])]);
     const half = { tap: x, keep: Uint32Array.of(1), beta: Float64Array.of(0.5), q: 1 };
-    const result = scaleFilters(normed, [half], { scaling: "paper" }).network;
+    const letter = scaleFilters(normed, [half], { scaling: "paper" }).network;
+    const filter = numbers(normed, "a.weight").map((w, i) => (Math.floor(i / 27) === 1 ? 0.5 * w : w));
+    expect(numbers(letter, "a.weight")).to.deep.equal(filter);
+    const result = scaleFilters(normed, [half], { scaling: "paper-bias" }).network;
     expect(numbers(result, "a.weight")).to.deep.equal(numbers(normed, "a.weight"));
     for (const part of ["scale", "bias"]) {
       const name = `batchNormalization1.${part}`;
       expect(numbers(result, name)[1]).to.equal(0.5 * numbers(normed, name)[1]);
+      expect(numbers(letter, name)).to.deep.equal(numbers(normed, name));
     }
   });
 

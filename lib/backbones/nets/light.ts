@@ -1,7 +1,8 @@
 /** The light networks of the literature and what they are compared with: how each is built, and how its paper trains it. */
 import type { Network } from "../../network/network.ts";
 import type { Optimizer } from "../../core/artifacts.ts";
-import { EtlError, nearest } from "../../core/errors.ts";
+import { EtlError, isEtlError, nearest } from "../../core/errors.ts";
+import { inferShapes } from "../../network/shapes/infer.ts";
 import { lightValues } from "./blocks.ts";
 import { buildDmmCnn, dmmCnnValues, subjectiveAmong } from "./dmm-cnn.ts";
 import { buildEfficientnetB0 } from "./efficientnet.ts";
@@ -22,6 +23,8 @@ export interface Recipe {
   /** `plateau`: a tenth of the rate whenever the validation loss stops falling. */
   readonly schedule: "constant" | "plateau" | "cosine";
   readonly dropout: number;
+  /** `highest`: of the epochs the one with the highest accuracy on the validation part, to the letter. */
+  readonly keep?: "highest";
   /** `squared`: labels are -1 and 1 and the error is squared (DMM-CNN, eq. 2). */
   readonly loss: "cross-entropy" | "squared";
 }
@@ -41,6 +44,9 @@ export interface ArchitectureOptions {
   readonly ungrouped?: boolean;
 }
 
+/** Settings of heads that some architectures have and others do not. */
+export type HeadSetting = "heads" | "dropout" | "groups" | "landmarks";
+
 /** A network that `etl train` can build. */
 export interface Architecture {
   readonly name: string;
@@ -50,6 +56,10 @@ export interface Architecture {
   readonly widths?: "any" | readonly number[] | undefined;
   /** Side to which pictures are scaled before parts of `side` are cut from them; absent: no parts. */
   readonly overSampling?: number;
+  /** Two classes are answered by a softmax of two, not by one number (Lee et al., section 3.2). */
+  readonly softmax?: boolean;
+  /** Settings of its head that it has; the others would change nothing. */
+  readonly takes: readonly HeadSetting[];
   /** Whether it takes several tasks at once, hard-sharing all layers but the heads. */
   readonly joint: boolean;
   /** Value that separates the trunk, whose weights a file can bring, from the heads. */
@@ -62,8 +72,15 @@ const adam = { kind: "adamw", weightDecay: 0 } as const;
 const sgd = { kind: "sgd", momentum: 0.9 } as const;
 const bce = { optimizer: adam, schedule: "constant", loss: "cross-entropy" } as const;
 
-/** Wang and Wong: learning rate 0.001, 50 epochs. */
-const attributesRecipe: Recipe = { ...bce, epochs: 50, learningRate: 1e-3, batchSize: 64, dropout: 0 };
+/** Wang and Wong: learning rate 0.001, 50 epochs, "the one with best accuracy" is kept. */
+const attributesRecipe: Recipe = {
+  ...bce,
+  epochs: 50,
+  learningRate: 1e-3,
+  batchSize: 64,
+  dropout: 0,
+  keep: "highest",
+};
 /** Thesis on efficient networks: Adam, 1e-4, batches of 64, 20 epochs, dropout 0.2. */
 const efficientRecipe: Recipe = { ...bce, epochs: 20, learningRate: 1e-4, batchSize: 64, dropout: 0.2 };
 /** Levi and Hassner: SGD, 1e-3, batches of 50, dropout 0.5. */
@@ -108,7 +125,16 @@ interface Facts {
 
 function pooled(facts: Facts, build: Headless, recipe: Recipe): Architecture {
   const { features } = lightValues;
-  return { ...facts, side: 224, joint: false, trunk: features, recipe, build: onFeatures(build, features) };
+  const takes = ["heads", "dropout"] as const;
+  return {
+    ...facts,
+    side: 224,
+    takes,
+    joint: false,
+    trunk: features,
+    recipe,
+    build: onFeatures(build, features),
+  };
 }
 
 function ageGender(
@@ -120,6 +146,8 @@ function ageGender(
     ...facts,
     side: 227,
     overSampling: 256,
+    softmax: true,
+    takes: ["dropout"],
     joint: true,
     trunk,
     recipe: ageGenderRecipe,
@@ -134,6 +162,7 @@ export const architectures: readonly Architecture[] = [
     name: "resnet18-mlp",
     title: "ResNet18 with a head of 512, 128 and the outputs",
     side: 224,
+    takes: ["heads", "dropout"],
     joint: false,
     trunk: resnetValues.embedding,
     recipe: attributesRecipe,
@@ -164,6 +193,7 @@ export const architectures: readonly Architecture[] = [
     name: "dmm-cnn",
     title: "DMM-CNN",
     side: 224,
+    takes: ["groups", "landmarks"],
     joint: true,
     trunk: dmmCnnValues.features,
     recipe: dmmRecipe,
@@ -181,6 +211,37 @@ export const architectures: readonly Architecture[] = [
   pooled({ name: "resnet18", title: "ResNet18" }, buildResnet18, attributesRecipe),
   pooled({ name: "resnet50", title: "ResNet50" }, buildResnet50, dmmRecipe),
 ];
+
+/** Whether an architecture can be built for pictures of a side. */
+function fits({ build, name }: Architecture, side: number, width: number | undefined): boolean {
+  const heads = [{ name: "prediction", outputs: name === "dmm-cnn" ? 40 : 1 }];
+  try {
+    inferShapes(build({ heads, side, width, dropout: 0 }));
+    return true;
+  } catch (error) {
+    // Negative sizes of layers are range errors: the builders count before they look.
+    if (isEtlError(error) || error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+/** The smallest side of a picture that an architecture takes, at most its paper's. */
+export function smallestSide(architecture: Architecture, width?: number): number {
+  let [low, high] = [1, architecture.side];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (fits(architecture, middle, width)) high = middle;
+    else low = middle + 1;
+  }
+  return high;
+}
+
+/** @throws EtlError `usage` that says the smallest side, where the one given is smaller */
+export function checkSide(architecture: Architecture, side: number, width?: number): void {
+  if (side >= architecture.side || fits(architecture, side, width)) return;
+  const least = smallestSide(architecture, width);
+  throw new EtlError("usage", `--size: ${side} with ${architecture.name}, at least ${least} was needed`);
+}
 
 /**
  * The architecture of a name.

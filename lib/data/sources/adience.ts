@@ -6,22 +6,11 @@
 import { join } from "node:path";
 import { readText } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
+import { ageGroupNames, ageGroupOf } from "../age-groups.ts";
 import type { RawRow } from "../dataset.ts";
 import { baseName, type Folder, type Layout } from "./layout.ts";
 
 const FOLD = /^fold_(\d)_data\.txt$/;
-
-/** The eight age groups; other ranges in the lists are put to the group that holds their middle. */
-const GROUPS: readonly (readonly [number, number])[] = [
-  [0, 2],
-  [4, 6],
-  [8, 13],
-  [15, 20],
-  [25, 32],
-  [38, 43],
-  [48, 53],
-  [60, 100],
-];
 
 export const adience: Layout = {
   name: "Adience",
@@ -47,13 +36,13 @@ export const adience: Layout = {
         gender: { column: "gender", values: { f: "female", m: "male" } },
         "age-group": {
           column: "age_group",
-          values: Object.fromEntries(GROUPS.map(([low, high]) => [`${low}-${high}`, `${low}-${high}`])),
+          values: Object.fromEntries(ageGroupNames.map((name) => [name, name])),
         },
       },
       assumptions: [
         `split: fold ${last} is the test part`,
         "identity: the user",
-        "labels: age ranges between the eight groups go to the group that holds their middle; others are missing",
+        "labels: ages that are none of the eight groups go to the one nearest to their middle",
       ],
       problems,
     };
@@ -96,11 +85,9 @@ function readFold(
   }
 }
 
-/** "(25, 32)" or "35" -> "25-32" or ""; "" = no group. */
+/** "(25, 32)" or "35" -> "25-32"; "" = no age. A label between two groups goes to the one nearest to its middle. */
 function ageGroup(text: string): string {
   const numbers = (text.match(/\d+/g) ?? []).map(Number);
   if (numbers.length === 0) return "";
-  const middle = numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
-  const group = GROUPS.find(([low, high]) => middle >= low && middle <= high);
-  return group === undefined ? "" : `${group[0]}-${group[1]}`;
+  return ageGroupOf(numbers.reduce((sum, value) => sum + value, 0) / numbers.length);
 }

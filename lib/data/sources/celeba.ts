@@ -1,6 +1,6 @@
 /**
- * CelebA as downloaded: `img_align_celeba/` beside `list_attr_celeba.txt`, `identity_CelebA.txt` and
- * `list_eval_partition.txt` (the text files may lie in `Anno/` and `Eval/`, the pictures in `Img/`); its PNG release; and the
+ * CelebA as downloaded: `img_align_celeba/` beside `list_attr_celeba.txt`, `identity_CelebA.txt`,
+ * `list_eval_partition.txt` and `list_landmarks_align_celeba.txt` (the text files may lie in `Anno/` and `Eval/`, the pictures in `Img/`); its PNG release; and the
  * lists as `.csv`, as Kaggle has them.
  */
 import { join } from "node:path";
@@ -46,6 +46,7 @@ async function read(folder: Folder): Promise<RawTable> {
       `${folder.root}: list_attr_celeba.txt has no line with attribute names, "5_o_Clock_Shadow Arched_Eyebrows ..." was needed`,
     );
   }
+  const points = pointsOf(await list("list_landmarks_align_celeba"));
   const pictures = pictureFolder(folder);
   const problems: { file: string; problem: string }[] = [];
   const rows: RawRow[] = [];
@@ -63,7 +64,7 @@ async function read(folder: Folder): Promise<RawTable> {
     }
     rows.push({
       file: pictures.folder + (pictures.png ? file.replace(/\.jpg$/i, ".png") : file),
-      labels: values,
+      labels: points.size === 0 ? values : [...values, ...(points.get(file) ?? noPoints)],
       ...(split !== undefined && { split }),
       ...(identity !== undefined && { identity }),
     });
@@ -72,7 +73,7 @@ async function read(folder: Folder): Promise<RawTable> {
     name: "CelebA",
     root: folder.root,
     layout: celeba.name,
-    columns,
+    columns: points.size === 0 ? columns : [...columns, ...pointColumns],
     rows,
     crop: CELEBA_CROP,
     tasks: {
@@ -82,6 +83,21 @@ async function read(folder: Folder): Promise<RawTable> {
     assumptions,
     problems,
   };
+}
+
+/** Eyes, nose and mouth corners, in pixels of the aligned picture. */
+const pointColumns = [0, 1, 2, 3, 4].flatMap((i) => [`x${i}`, `y${i}`]);
+const noPoints: readonly string[] = pointColumns.map(() => "");
+
+/** The five landmarks of every picture; the lines above them (a count, the names) are none. */
+function pointsOf(lines: readonly string[][] | undefined): Map<string, string[]> {
+  return new Map(
+    lines?.flatMap(([file, ...values]) =>
+      values.length === pointColumns.length && values.every((value) => Number.isFinite(Number(value)))
+        ? [[file, values] as const]
+        : [],
+    ),
+  );
 }
 
 /** A list as its makers give it (.txt), or as Kaggle does (.csv). */

@@ -6,7 +6,7 @@ import { silent } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
-import { writeOnnx } from "../../formats/onnx/write.ts";
+import { writeLike } from "../../formats/onnx/like.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
 import { fileLayers, openCuttable } from "./model.ts";
@@ -84,7 +84,9 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }
     if (!isCut) notes.push(nothingCut(options.model, layers));
     const whole = isCut ? undefined : await originalBytes(options.model);
-    const bytes = whole ?? writeOnnx(network);
+    const written = whole === undefined ? writeLike(network) : { bytes: whole, notes: [] };
+    const { bytes } = written;
+    notes.push(...written.notes);
     await writeWhole(options.out, bytes);
     if (options.planOut !== undefined)
       await writeJson(options.planOut, cutPlanFile({ ...plan, layers }, { keep, ...options }));

@@ -3,7 +3,7 @@ import { EtlError } from "../../core/errors.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Device } from "../../engine/engine.ts";
 import type { Criterion } from "../../surgery/criteria.ts";
-import type { Size } from "./model.ts";
+import type { PictureSize } from "../../network/fit.ts";
 
 /** How much is to be left: exactly one of these. */
 export interface CutTarget {
@@ -33,7 +33,7 @@ export interface CutOptions extends CutTarget {
   readonly roundTo?: number | "auto";
   readonly seed?: number;
   /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
-  readonly size?: Size;
+  readonly size?: PictureSize;
   /** Compare the result with the masked original before it is written. Default true. */
   readonly check?: boolean;
   /** Timed runs of original and result; default: 50 with `targetMs`, else none. */

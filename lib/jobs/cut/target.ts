@@ -2,7 +2,7 @@
 import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { writeOnnx } from "../../formats/onnx/write.ts";
+import { writeLike } from "../../formats/onnx/like.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
 import { criterionScores, selectByCriterion } from "../../surgery/criteria.ts";
@@ -138,7 +138,7 @@ async function cutForSize(cutter: Cutter, target: number): Promise<Cut | Missed>
 
 /** Size of a network as an ONNX file. */
 export function fileBytes(network: Network): number {
-  return writeOnnx(network).length;
+  return writeLike(network).bytes.length;
 }
 
 export function stopIfAborted(signal: AbortSignal | undefined): void {

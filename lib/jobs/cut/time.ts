@@ -1,13 +1,14 @@
-/** Time of a network that was cut, beside the original. */
+/** How long a cut network takes, beside the original. */
 import type { Engine } from "../../engine/engine.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import type { Network } from "../../network/network.ts";
+import { asSingle } from "../../network/single.ts";
 import type { Latency } from "../../record/record.ts";
 import type { CuttableModel } from "./model.ts";
 
 /** The network with the sizes that were assumed for open dimensions, so that it can be timed. */
 export function boundAs(model: CuttableModel, network: Network): Network {
-  return { ...network, inputs: model.network.inputs, outputs: model.network.outputs };
+  return asSingle({ ...network, inputs: model.network.inputs, outputs: model.network.outputs });
 }
 
 /** The lowest of three medians: what else the machine does makes a network slower, never faster. */

@@ -16,6 +16,7 @@ type Optional =
   | "label"
   | "crop"
   | "weights"
+  | "head"
   | "limit"
   | "device"
   | "threads"

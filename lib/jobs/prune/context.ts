@@ -5,13 +5,16 @@ import { readJson, writeJson } from "../../core/files.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRecycler, type Recycler } from "../../core/recycler.ts";
 import { loadBackbone, type Backbone } from "../../backbones/catalogue.ts";
+import { trunkOf } from "../../backbones/trunk.ts";
 import { batches, type Batch, type BatchOptions } from "../../data/images/batches.ts";
 import type { Dataset } from "../../data/dataset.ts";
+import { widthOf } from "../../data/joint.ts";
 import { openTasks } from "../../data/open-tasks.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { taskData } from "../run/options.ts";
+import { mayMirror } from "../run/changes.ts";
 import type { Config } from "./config.ts";
 import { allPartRows, checkParts, checkVaries, partRows, type PartRows } from "../run/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
@@ -28,7 +31,7 @@ export interface RunContext extends Labelling {
   readonly dataset: Dataset;
   readonly store: ImageStore;
   readonly rows: PartRows;
-  /** Whether pictures may be mirrored: no task forbids it. */
+  /** Whether pictures may be mirrored: no task and no option forbids it. */
   readonly mirrors: boolean;
   /** Lends the arrays of {@link pictures}. */
   readonly recycler: Recycler;
@@ -81,10 +84,8 @@ export async function openParts(
   },
 ): Promise<RunParts> {
   const progress = options.progress ?? silent;
-  const backbone = await loadBackbone(
-    config.backbone,
-    config.weights === undefined ? {} : { weights: config.weights },
-  );
+  const { weights, head } = config;
+  const loaded = await loadBackbone(config.backbone, weights === undefined ? {} : { weights });
   const dataset = await openTasks(taskData(config.task, config.data), {
     seed: config.seed,
     valFraction: config.valFraction,
@@ -94,6 +95,8 @@ export async function openParts(
     ...(config.limit === undefined ? {} : { limit: config.limit }),
   });
   announce(dataset, progress);
+  const backbone = trunkOf(loaded, { place: head, outputs: widthOf(dataset) });
+  for (const note of backbone.notes.slice(loaded.notes.length)) progress.note(`${backbone.name}: ${note}`);
   const { shard } = options;
   const wanted = shard === undefined ? dataset : { ...dataset, items: shardOf(dataset, shard) };
   const store = await prepareImages(wanted, backbone.preprocessing, {
@@ -128,7 +131,7 @@ export async function openParts(
       store,
       tasks,
       labels: labelGroups(training, tasks),
-      mirrors: tasks.every(({ task }) => task.mirror !== "forbid"),
+      mirrors: mayMirror(config) && tasks.every(({ task }) => task.mirror !== "forbid"),
       rows,
       recycler: createRecycler(),
       progress,

@@ -14,6 +14,7 @@ import type { Network } from "../../network/network.ts";
 import { inferShapes } from "../../network/shapes/infer.ts";
 import { subnetwork } from "../../network/subnetwork.ts";
 import { findTaps, withPooledTaps, type Tap } from "../../network/taps.ts";
+import { mayMirror } from "../run/changes.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 
 /** Images in a part: what is lost at most when a harvest is killed. */
@@ -38,6 +39,8 @@ export interface HarvestInputs {
   readonly preprocessing: Preprocessing;
   readonly folds: number;
   readonly seed: number;
+  /** Pictures are not mirrored by wish, whatever the tasks allow. */
+  readonly plain?: true;
 }
 
 export function harvestInputs(context: RunContext): HarvestInputs {
@@ -48,6 +51,7 @@ export function harvestInputs(context: RunContext): HarvestInputs {
     preprocessing: backbone.preprocessing,
     folds: config.folds,
     seed: config.seed,
+    ...(mayMirror(config) ? {} : { plain: true }),
   };
 }
 

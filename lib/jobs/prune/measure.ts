@@ -178,6 +178,7 @@ export async function profileStage(
       progress.start("profile");
       const measured = await profileModels(engine, candidates, {
         runs: config.runs,
+        baseline: "baseline",
         signal: context.signal,
       });
       await writeJson(folder.file(file), Object.fromEntries(measured));

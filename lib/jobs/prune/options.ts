@@ -1,5 +1,6 @@
 /** Every option of `prune`: its type, its flag, help, default and check. */
 import type { GroupSelect, RmseKind, Scaling } from "../../core/artifacts.ts";
+import type { HeadPlace } from "../../backbones/backbone.ts";
 import {
   atLeastZero,
   belowOne,
@@ -28,6 +29,11 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly backbone?: string;
   /** Weight file of the backbone, where it does not bring its own. */
   readonly weights?: string;
+  /**
+   * Where the heads go: `task` on the averages of the last convolution (ETL: what lies behind leaves), `features` on the
+   * backbone's own features. Default: the backbone's own, `task` for vggface.
+   */
+  readonly head?: HeadPlace;
   /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). @defaultValue 0.01 */
   readonly gamma?: number;
   /** Instead of gamma: share of the baseline's MACs that is left at most, in (0, 1]. */
@@ -74,10 +80,6 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly distill?: number;
   /** Weight of the distance to the unpruned network's outputs in the loss; 0 = off. @defaultValue 4 */
   readonly distillOutputs?: number;
-  /** Largest shift of a training picture in each direction, as a share of its side. @defaultValue 0.03 */
-  readonly shift?: number;
-  /** Largest zoom of a training picture in or out: 0.1 = by up to a tenth. @defaultValue 0 */
-  readonly zoom?: number;
   /** Folds of the held-out error. @defaultValue 5 */
   readonly folds?: number;
   /** Show in the report the faces that kept filters respond to most: pictures of people. @defaultValue false */
@@ -115,6 +117,14 @@ export const pruneTable = {
     default: "face-resnet",
   },
   weights: { flag: "weights", kind: "text", group: "Network", describe: "Weight file of the backbone" },
+  head: {
+    flag: "head",
+    kind: "text",
+    group: "Network",
+    describe: "Heads on the averages of the last convolution, or on the backbone's features",
+    choices: ["task", "features"],
+    otherwise: "task for vggface, else features",
+  },
   gamma: {
     flag: "gamma",
     kind: "number",
@@ -202,7 +212,7 @@ export const pruneTable = {
     kind: "text",
     group: "Surgery",
     describe: "Scaling of kept filters (ETL, eq. 5)",
-    choices: ["paper", "compensated", "none"],
+    choices: ["paper", "paper-bias", "compensated", "none"],
     default: "none",
     variant: true,
   },
@@ -281,24 +291,6 @@ export const pruneTable = {
     describe: "Weight of the distance to the baseline's outputs; 0 = off",
     default: 4,
     need: atLeastZero,
-    variant: true,
-  },
-  shift: {
-    flag: "shift",
-    kind: "number",
-    group: "Training",
-    describe: "Largest shift of a training picture, as a share of its side",
-    default: 0.03,
-    need: belowOne,
-    variant: true,
-  },
-  zoom: {
-    flag: "zoom",
-    kind: "number",
-    group: "Training",
-    describe: "Largest zoom of a training picture, in or out",
-    default: 0,
-    need: belowOne,
     variant: true,
   },
   withImages: {

@@ -60,7 +60,8 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
     inputs: { harvest: harvestKey(context), lambdas: 100, ratio: 1e4, tol: 1e-6 },
     files: ["curves.json"],
     produce: async () => {
-      const records = curveRecords({ curves: await solve(), origins });
+      // No gamma is chosen yet: the knees are in record.json, what stays in plan.json.
+      const records = curveRecords({ curves: await solve(), origins }).map(withoutKnee);
       await writeJson(folder.file("curves.json"), { schema: 1, curves: records });
     },
   });
@@ -69,6 +70,12 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
   const solved =
     context.config.groupSelect === "joint" ? await jointly(context, plain, momentsOfTask) : plain;
   return { curves: solved, origins };
+}
+
+function withoutKnee(record: CurveRecord): Omit<CurveRecord, "knee" | "kneeFilters"> {
+  const knee = new Set(["knee", "kneeFilters"]);
+  const rest = Object.entries(record).filter(([name]) => !knee.has(name));
+  return Object.fromEntries(rest) as Omit<CurveRecord, "knee" | "kneeFilters">;
 }
 
 /** The curves of every task with joint paths beside them. */

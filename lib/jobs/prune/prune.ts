@@ -210,8 +210,8 @@ function keyOf({ folder }: RunContext, model: string, key: unknown): unknown {
 }
 
 function notesOf(context: RunContext, more: readonly string[]): string[] {
-  const { dataset, store, backbone, rows } = context;
-  const notes = [...dataset.assumptions, ...backbone.notes, ...more];
+  const { store, backbone, rows } = context;
+  const notes = [...backbone.notes, ...more];
   if (store.source === "files")
     notes.push("Pictures were decoded each time: the decoded cache could not be written.");
   if (rows.test.length < 200)

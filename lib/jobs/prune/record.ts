@@ -14,6 +14,7 @@ import {
 } from "../../record/record.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import { costOf } from "../../network/cost.ts";
+import { paperCost } from "../../network/formulas.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
@@ -109,6 +110,7 @@ async function modelRecord(
   t: number,
 ): Promise<ModelRecord> {
   const { total, trunk, head } = costOf(model.network);
+  const counted = paperCost(model.network);
   const evaluated = results.evaluated.find(({ name }) => name === model.name);
   if (evaluated === undefined) throw new Error(`no evaluation of ${model.name}`);
   const { test, validation, versusBaseline } = evaluated.tasks[t];
@@ -117,6 +119,7 @@ async function modelRecord(
     name: model.name,
     title: model.title,
     cost: { total, trunk, head },
+    paperCost: { flops: counted.flops, bytes: counted.bytes },
     fileBytes: model.file === undefined ? total.bytes : (await stat(context.folder.file(model.file))).size,
     ...(latency === undefined ? {} : { latency }),
     validation,

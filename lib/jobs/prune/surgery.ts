@@ -135,8 +135,8 @@ export async function cutWithHead(
     trunk = await refit(context, { original, cut: trunk, plan: planned.plan });
   }
   const features = await harvestFeatures(context, trunk, backbone.features).catch((error: unknown) => {
-    if (config.scaling !== "paper" || !isEtlError(error, "data")) throw error;
-    throw new EtlError("engine", `--scaling paper: ${error.message}`, {
+    if (!config.scaling.startsWith("paper") || !isEtlError(error, "data")) throw error;
+    throw new EtlError("engine", `--scaling ${config.scaling}: ${error.message}`, {
       hint: "literal scaling multiplies every layer by its coefficients, here until numbers overflow: use --scaling none",
       cause: error,
     });

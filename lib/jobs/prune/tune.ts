@@ -4,7 +4,6 @@ import type { Progress } from "../../core/progress.ts";
 import type { Metrics } from "../../record/record.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { headOf } from "../../backbones/head.ts";
-import type { Augment } from "../../data/images/augment.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import { predict } from "../../evaluate/predict.ts";
@@ -14,12 +13,12 @@ import { lossValue } from "../../finetune/losses.ts";
 import { readOnnx } from "../../formats/onnx/read.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
+import { changesOf } from "../run/changes.ts";
 import { checkpointFile } from "../run/checkpoint.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 import { distillation, type Distillation, type Lesson } from "./distil.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feed.ts";
 import { withCrop } from "../run/model.ts";
-import type { Config } from "./config.ts";
 import { gather } from "../run/units.ts";
 import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../run/tasks.ts";
 import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../run/units.ts";
@@ -139,11 +138,6 @@ function rescaled(
   into: "training" | "target",
 ): Network {
   return tasks.reduce((made, { output }, t) => rescaleHead(made, units[t], into, output), network);
-}
-
-/** Changes of a picture that leave every task's label alone: shift (share of the side), zoom, brightness. */
-function changesOf({ augment, shift, zoom }: Config): Augment {
-  return augment ? { shift, ...(zoom > 0 ? { scale: zoom } : {}), brightness: 0.2 } : {};
 }
 
 /** Full batches of one epoch, shuffled and mirrored; the rows that are left over wait for the next epoch's shuffle. */

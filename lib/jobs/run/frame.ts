@@ -1,4 +1,5 @@
 /** What the record of every run says, whatever was done in it. */
+import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { arch, cpus, platform, release } from "node:os";
 import { formatCsv, plainCell } from "../../core/csv.ts";
@@ -76,7 +77,9 @@ export function recordFrame(
     },
     dataset: {
       name: dataset.name,
+      read: dataset.assumptions,
       fingerprint: dataset.fingerprint,
+      testFingerprint: testFingerprint(dataset),
       train: rows.train.length,
       val: rows.val.length,
       test: rows.test.length,
@@ -86,4 +89,11 @@ export function recordFrame(
     },
     seconds: Object.fromEntries(Object.entries(state.stages).map(([name, { seconds }]) => [name, seconds])),
   };
+}
+
+/** Hash of names and sizes of the test pictures; labels and face boxes do not count. */
+function testFingerprint({ items }: Dataset): string {
+  const hash = createHash("sha256");
+  for (const { file, split, bytes } of items) if (split === "test") hash.update(`${file}\0${bytes}\n`);
+  return hash.digest("hex").slice(0, 16);
 }

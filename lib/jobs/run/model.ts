@@ -53,7 +53,7 @@ export async function openModel(name: string): Promise<Model> {
       },
     );
   }
-  const path = runModel(name) ?? name;
+  const path = existsSync(name) && statSync(name).isDirectory() ? modelFileIn(name) : name;
   if (existsSync(path)) await needWhole(path);
   const backbone = await loadBackbone(path);
   const tasks = tasksOf(backbone.network);
@@ -72,9 +72,8 @@ export async function openModel(name: string): Promise<Model> {
   };
 }
 
-/** The pruned (or trained) network in a run folder; undefined where `name` is not a folder. */
-function runModel(name: string): string | undefined {
-  if (!existsSync(name) || !statSync(name).isDirectory()) return undefined;
+/** The file of the pruned (or trained) network in a run folder. */
+export function modelFileIn(name: string): string {
   const path = ["pruned.onnx", "model.onnx"].map((file) => join(name, file)).find((file) => existsSync(file));
   if (path !== undefined) return path;
   throw new EtlError(

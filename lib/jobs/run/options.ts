@@ -8,7 +8,7 @@ import { isSynthetic } from "../../data/synthetic/table.ts";
 import type { TaskData } from "../../data/open-tasks.ts";
 import type { Device } from "../../engine/engine.ts";
 import type { EngineName } from "../../engine/open.ts";
-import { count, type Option } from "./option.ts";
+import { belowOne, count, type Option } from "./option.ts";
 
 /** Options that `prune` and `train` share. All but `data` and `out` have defaults. */
 export interface JobOptions {
@@ -22,8 +22,16 @@ export interface JobOptions {
   readonly crop?: Crop;
   /** Pictures in a batch. */
   readonly batchSize?: number;
-  /** Shift and brighten training pictures a little, beside mirroring. @defaultValue true */
+  /** Change training pictures a little; `false`: none of the changes below. @defaultValue true */
   readonly augment?: boolean;
+  /** Mirror every other training picture, where the task allows it. @defaultValue true */
+  readonly mirror?: boolean;
+  /** Largest shift of a training picture in each direction, as a share of its side. @defaultValue 0.03 */
+  readonly shift?: number;
+  /** Largest zoom of a training picture in or out: 0.1 = by up to a tenth. @defaultValue 0 */
+  readonly zoom?: number;
+  /** Largest change of a training picture's brightness: 0.2 = by up to a fifth. @defaultValue 0.2 */
+  readonly brightness?: number;
   /** Share of the training part kept for validation, in (0, 0.9). @defaultValue 0.15 */
   readonly valFraction?: number;
   /** Use at most so many pictures, drawn by seed. */
@@ -110,8 +118,43 @@ export const jobTable = {
     flag: "augment",
     kind: "switch",
     group: "Training",
-    describe: "Shift and brighten training pictures a little (--no-augment)",
+    describe: "Change training pictures a little; --no-augment: neither mirror, shift, zoom nor brightness",
     default: true,
+    variant: true,
+  },
+  mirror: {
+    flag: "mirror",
+    kind: "switch",
+    group: "Training",
+    describe: "Mirror every other training picture (--no-mirror: left and right mean something)",
+    default: true,
+    variant: true,
+  },
+  shift: {
+    flag: "shift",
+    kind: "number",
+    group: "Training",
+    describe: "Largest shift of a training picture, as a share of its side",
+    default: 0.03,
+    need: belowOne,
+    variant: true,
+  },
+  zoom: {
+    flag: "zoom",
+    kind: "number",
+    group: "Training",
+    describe: "Largest zoom of a training picture, in or out",
+    default: 0,
+    need: belowOne,
+    variant: true,
+  },
+  brightness: {
+    flag: "brightness",
+    kind: "number",
+    group: "Training",
+    describe: "Largest change of a training picture's brightness",
+    default: 0.2,
+    need: belowOne,
     variant: true,
   },
   runs: {

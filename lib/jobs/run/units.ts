@@ -2,7 +2,7 @@
 import type { Moments } from "../../core/artifacts.ts";
 import { headOf, type Head } from "../../backbones/head.ts";
 import { EtlError } from "../../core/errors.ts";
-import { float32, type Network } from "../../network/network.ts";
+import { float32, type Network, type Node } from "../../network/network.ts";
 
 /** Per output: target = mean + std x (what the trained head predicts). Zeros and ones where nothing is scaled. */
 export interface Units {
@@ -71,6 +71,42 @@ export function scaleOutputs(
     .set(head.weight, float32(weight.shape, w))
     .set(head.bias, float32(bias.shape, b));
   return { ...network, parameters };
+}
+
+/**
+ * The network whose `output` is scale * what it was + offset: in the linear layer that makes it where there is one, else by
+ * layers of its own behind it.
+ */
+export function affineOutput(
+  network: Network,
+  output: string,
+  { scale, offset }: { readonly scale: Float64Array; readonly offset: Float64Array },
+): Network {
+  const head = headOf(network, output);
+  if (head?.bias !== undefined && head.transposed) return scaleOutputs(network, head, { scale, offset });
+  const [raw, scaled] = [`${output}/raw`, `${output}/scaled`];
+  const renamed = network.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map((name) => (name === output ? raw : name)),
+    outputs: node.outputs.map((name) => (name === output ? raw : name)),
+  }));
+  const parameters = new Map(network.parameters);
+  const step = (op: string, from: string, to: string, values: Float64Array): Node => {
+    const table = `${to}/${op === "Mul" ? "scale" : "offset"}`;
+    parameters.set(table, float32([1, values.length], Float32Array.from(values)));
+    return {
+      name: `${to}/${op.toLowerCase()}`,
+      op,
+      domain: "",
+      inputs: [from, table],
+      outputs: [to],
+      attributes: {},
+    };
+  };
+  const moved = scale.every((s) => s === 1)
+    ? [step("Add", raw, output, offset)]
+    : [step("Mul", raw, scaled, scale), step("Add", scaled, output, offset)];
+  return { ...network, nodes: [...renamed, ...moved], parameters };
 }
 
 function noHead(network: Network): EtlError {

@@ -9,6 +9,7 @@ import { networkFingerprint } from "../../backbones/backbone.ts";
 import { openEngine } from "../../engine/open.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import { topAccuracy } from "../../evaluate/top.ts";
+import type { Item } from "../../data/dataset.ts";
 import { dealFolds } from "../../harvest/folds.ts";
 import { costOf } from "../../network/cost.ts";
 import { givenOptions } from "../run/options.ts";
@@ -17,16 +18,22 @@ import type { PartRows } from "../run/parts.ts";
 import { trainNetwork } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { tasksOf, type TrainOptions } from "./options.ts";
-import { openSetup, type TrainSetup } from "./setup.ts";
+import { openSetup, settingsOf, type TrainSetup } from "./setup.ts";
 import type { StartingNetwork } from "./network.ts";
+
+/** What makes the folds. */
+export type FoldsBy = "lists" | "identity" | "row";
 
 export interface CrossvalOptions extends Omit<TrainOptions, "arch"> {
   /** Names of architectures. */
   readonly archs: readonly string[];
-  /** Default 5. */
+  /** Default 5, or as many as the data set has lists. */
   readonly folds?: number;
-  /** What stays together: all pictures of a person, or nothing. Default: persons where they are known. */
-  readonly by?: "identity" | "row";
+  /**
+   * What makes the folds: the data set's own lists (its column "fold"), or parts dealt by seed that keep the pictures of a person
+   * together, or nothing. Default: the lists where there are some, else persons where they are known.
+   */
+  readonly by?: FoldsBy;
 }
 
 /** Quality over the folds: mean, standard deviation. Fractions in 0..1. */
@@ -59,7 +66,7 @@ export interface CrossvalRow {
 
 export interface CrossvalResult {
   readonly schema: typeof SCHEMA;
-  readonly by: "identity" | "row";
+  readonly by: FoldsBy;
   readonly folds: readonly { readonly train: number; readonly val: number; readonly test: number }[];
   readonly rows: readonly CrossvalRow[];
 }
@@ -73,8 +80,8 @@ const validationFolds = 10;
  * @throws EtlError; `usage` where persons are asked for and none is known
  */
 export async function crossval(options: CrossvalOptions): Promise<CrossvalResult> {
-  const { archs, folds = 5, by, ...shared } = options;
-  if (!(Number.isInteger(folds) && folds >= 2)) {
+  const { archs, folds, by, ...shared } = options;
+  if (folds !== undefined && !(Number.isInteger(folds) && folds >= 2)) {
     throw new EtlError("usage", `--folds: ${folds}, a whole number of at least 2 was needed`);
   }
   for (const arch of archs) architectureOf(arch);
@@ -104,8 +111,8 @@ export async function crossval(options: CrossvalOptions): Promise<CrossvalResult
 interface Wanted {
   readonly shared: Omit<CrossvalOptions, "archs" | "folds" | "by">;
   readonly arch: string;
-  readonly folds: number;
-  readonly by: CrossvalOptions["by"];
+  readonly folds: number | undefined;
+  readonly by: FoldsBy | undefined;
 }
 
 /** One architecture on all tasks: together where it shares its layers among them, else one network for each. */
@@ -120,9 +127,9 @@ async function crossvalArchitecture(
   const networks: StartingNetwork["network"][] = [];
   let dealt: Deal | undefined;
   for (const task of groups) {
-    const setup = await openSetup({ ...shared, arch, task }, "crossval");
+    const setup = await openSetup({ ...shared, arch, task }, "crossval", names);
     try {
-      dealt = dealRows(setup, folds, by);
+      dealt = dealRows(setup, { folds, by });
       networks.push(setup.start.network);
       tasks.push(...(await crossvalTasks(folder, setup, { dealt, task })));
     } finally {
@@ -162,27 +169,30 @@ async function frameTime(
 }
 
 interface Deal {
-  readonly by: "identity" | "row";
+  readonly by: FoldsBy;
   readonly parts: readonly PartRows[];
 }
 
 /** Training, validation and test rows of every fold. */
-function dealRows({ data, config }: TrainSetup, folds: number, asked: CrossvalOptions["by"]): Deal {
+function dealRows(
+  { data, config }: TrainSetup,
+  asked: { readonly folds: number | undefined; readonly by: FoldsBy | undefined },
+): Deal {
   const { items } = data.store;
   const persons = new Set(items.flatMap(({ identity }) => identity ?? []));
-  const by = asked ?? (persons.size >= folds ? "identity" : "row");
-  if (by === "identity" && persons.size < folds) {
-    throw new EtlError(
-      "usage",
-      `--by identity: ${persons.size} persons are known, at least ${folds} were needed`,
-      { hint: "--by row deals the pictures one by one" },
-    );
-  }
-  const keyOf = (row: number): string | undefined => (by === "identity" ? items[row].identity : undefined);
+  const lists = [...new Set(items.flatMap(({ fold }) => fold ?? []))].sort();
+  const folds = asked.folds ?? 5;
+  const own = lists.length > 1 && (asked.folds === undefined || asked.folds === lists.length);
+  const by = asked.by ?? (own ? "lists" : persons.size >= folds ? "identity" : "row");
+  const together = by !== "row";
+  const keyOf = (row: number): string | undefined => (together ? items[row].identity : undefined);
   const all = Array.from(items.keys());
-  const dealt = dealFolds(all.map(keyOf), folds, config.seed);
-  const parts = Array.from({ length: folds }, (_, fold): PartRows => {
-    const rest = all.filter((row) => dealt[row] !== fold);
+  const dealt =
+    by === "lists"
+      ? foldsOfLists(items, lists, asked.folds)
+      : dealFolds(all.map(keyOf), checkedFolds(by, persons.size, folds), config.seed);
+  const parts = Array.from({ length: by === "lists" ? lists.length : folds }, (_, fold): PartRows => {
+    const rest = all.filter((row) => dealt[row] !== fold && dealt[row] !== noFold);
     const inner = dealFolds(rest.map(keyOf), validationFolds, config.seed);
     return {
       train: Uint32Array.from(rest.filter((_row, i) => inner[i] !== 0)),
@@ -191,6 +201,30 @@ function dealRows({ data, config }: TrainSetup, folds: number, asked: CrossvalOp
     };
   });
   return { by, parts };
+}
+
+/** A picture in none of the lists. */
+const noFold = 0xffffffff;
+
+/** The list of every picture. @throws EtlError `usage` where there are none, or another number was asked for */
+function foldsOfLists(
+  items: readonly Pick<Item, "fold">[],
+  lists: readonly string[],
+  folds: number | undefined,
+): Uint32Array {
+  const hint = { hint: "--by identity or --by row deals new folds" };
+  if (lists.length < 2)
+    throw new EtlError("usage", `--by lists: ${lists.length} lists, at least two were needed`, hint);
+  if (folds !== undefined && folds !== lists.length)
+    throw new EtlError("usage", `--folds: ${folds} by lists, ${lists.length} were needed: one a list`, hint);
+  return Uint32Array.from(items, ({ fold }) => (fold === undefined ? noFold : lists.indexOf(fold)));
+}
+
+function checkedFolds(by: FoldsBy, persons: number, folds: number): number {
+  if (by !== "identity" || persons >= folds) return folds;
+  throw new EtlError("usage", `--by identity: ${persons} persons are known, at least ${folds} were needed`, {
+    hint: "--by row deals the pictures one by one",
+  });
 }
 
 interface FoldResult {
@@ -209,15 +243,13 @@ async function crossvalTasks(
     const name = `${setup.architecture.name}-${task.replace(/[^\w]+/g, "+")}-${fold + 1}`;
     const file = join("folds", `${name}.json`);
     const [checkpoint, states] = [`checkpoints/${name}.safetensors`, `checkpoints/${name}.states.json`];
-    const { epochs, learningRate, batchSize, augment, seed } = setup.config;
     const ran = await folder.stage(`fold:${name}`, {
       inputs: {
         network: networkFingerprint(setup.start.network),
         data: setup.data.dataset.fingerprint,
         by: dealt.by,
         folds: dealt.parts.length,
-        recipe: setup.architecture.recipe,
-        ...{ epochs, learningRate, batchSize, augment, seed },
+        ...settingsOf(setup),
       },
       files: [file],
       scratch: [checkpoint, states],

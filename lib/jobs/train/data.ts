@@ -2,9 +2,9 @@
 import type { Preprocessing, Task } from "../../core/artifacts.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRandom } from "../../core/random.ts";
-import { asAgeGroups } from "../../data/age-groups.ts";
 import type { Dataset, Item } from "../../data/dataset.ts";
 import { commonItems } from "../../data/joint.ts";
+import { asSoftmax } from "../../data/softmax.ts";
 import { openDataset, readTable } from "../../data/open.ts";
 import { splitItems } from "../../data/splits.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
@@ -29,29 +29,33 @@ export interface TrainData {
   readonly tables: readonly TargetTable[];
 }
 
+interface OpenData {
+  readonly landmarks: boolean;
+  readonly softmax: boolean;
+  readonly among?: readonly string[] | undefined;
+}
+
 /**
  * Opens labels and pictures. Whoever opens, closes the store.
  *
  * @param preprocessing size of the pictures in the store
- * @param landmarks also read landmarks, where the data have them
+ * @param options.landmarks also read landmarks, where the data have them
+ * @param options.softmax two classes have an output each
+ * @param options.among tasks of which every picture needs a label, whether or not they are learnt here
  */
 export async function openTrainData(
   config: TrainConfig,
   preprocessing: Preprocessing,
-  options: {
-    readonly landmarks: boolean;
+  options: OpenData & {
     readonly progress?: Progress | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<TrainData> {
   const progress = options.progress ?? silent;
-  const [main, ...others] = await openTasks(config, options.landmarks);
-  // Folds take the place of the parts.
-  const crossed = config.command === "crossval";
-  const said = main.assumptions.filter((text) => !crossed || !text.startsWith("split:"));
-  for (const assumption of said) progress.note(assumption);
-  const matched = together(main, others);
-  const dataset = resplit(matched, config);
+  const learnt = tasksOf(config);
+  const [main, ...all] = await openTasks(config, options, progress);
+  const dataset = resplit(together(main, all), config);
+  for (const assumption of dataset.assumptions) progress.note(assumption);
   const store = await prepareImages(dataset, preprocessing, {
     progress,
     signal: options.signal,
@@ -61,6 +65,7 @@ export async function openTrainData(
   });
   try {
     const rows = partRows(store, "check the split column of labels.csv, --split and --limit");
+    const others = all.filter(({ task }) => learnt.includes(task.name) || task.unit === "crop");
     const tables = [main, ...others].map((each) => tableOf(each, store));
     for (const { task, targets, mask } of tables) {
       const of = (values: Float32Array): Float32Array => gather(values, rows.train, task.outputs);
@@ -74,38 +79,67 @@ export async function openTrainData(
 }
 
 /** One data set for every task, of the same folder. */
-async function openTasks(config: TrainConfig, landmarks: boolean): Promise<[Dataset, ...Dataset[]]> {
+async function openTasks(
+  config: TrainConfig,
+  { landmarks, softmax, among = [] }: OpenData,
+  progress: Progress,
+): Promise<[Dataset, ...Dataset[]]> {
   const table = await readTable(config.data);
   const has = (name: string): boolean => table.columns.some((column) => column.toLowerCase() === name);
-  const open = async (task: string, label?: string): Promise<Dataset> => {
-    const groups = task === "age-group" && !has("age_group") && !has("age-group") && has("age");
+  const open = async (task: string, label?: string, crop = config.crop): Promise<Dataset> => {
     const dataset = await openDataset({
       data: config.data,
-      task: groups ? "age" : task,
+      task,
       seed: config.seed,
       valFraction: config.valFraction,
       strict: config.strict,
       ...(label === undefined ? {} : { label }),
-      ...(config.crop === undefined ? {} : { crop: config.crop }),
+      ...(crop === undefined ? {} : { crop }),
       ...(config.limit === undefined ? {} : { limit: config.limit }),
     });
-    return groups ? asAgeGroups(dataset) : dataset;
+    for (const warning of dataset.warnings ?? []) progress.warn(warning);
+    return softmax ? asSoftmax(dataset) : dataset;
   };
   const [first, ...more] = tasksOf(config);
   const opened: [Dataset, ...Dataset[]] = [await open(first, config.label)];
-  for (const task of more) opened.push(await open(task));
-  if (landmarks && has("x0") && has("y0")) opened.push(await open("landmarks"));
+  const also = among.filter((task) => task !== first && !more.includes(task));
+  for (const task of [...more, ...also]) opened.push(await open(task));
+  if (!landmarks) return opened;
+  if (has("x0") && has("y0")) {
+    // In fractions of the boxes that the pictures are cut to, not of boxes around the landmarks.
+    const { items, crop } = opened[0];
+    const boxes = items.some((item) => item.crop !== undefined);
+    opened.push(await open("landmarks", undefined, boxes ? config.crop : crop));
+  } else {
+    progress.warn(
+      `landmarks: ${table.name} has no columns x0, y0, ...: the branch that learns them is left out (etl align --landmarks writes them; --no-landmarks says so)`,
+    );
+  }
   return opened;
 }
 
 /** The main data set with only the pictures that every task has a label for. */
 function together(main: Dataset, others: readonly Dataset[]): Dataset {
-  return { ...main, items: commonItems([main, ...others]).map(([item]) => item) };
+  if (others.length === 0) return main;
+  const items = commonItems([main, ...others]).map(([item]) => item);
+  const left = main.items.length - items.length;
+  const names = others.map(({ task }) => task.name).join(", ");
+  const said =
+    left === 0 ? [] : [`tasks: ${left} pictures of ${main.task.name} have no label of ${names}, left out`];
+  return {
+    ...main,
+    items,
+    assumptions: [...main.assumptions, ...said],
+    fingerprint: [main, ...others].map(({ fingerprint }) => fingerprint).join("+"),
+  };
 }
 
 /** Parts cut anew by seed, where asked for: whole persons where they are known. */
-function resplit(dataset: Dataset, { split, seed }: TrainConfig): Dataset {
+function resplit(dataset: Dataset, { split, seed, command }: TrainConfig): Dataset {
   const parts = partsOf(split);
+  // What is said of the data's own parts is not true of new ones, and folds take the place of any.
+  const said = dataset.assumptions.filter((text) => !text.startsWith("split:"));
+  if (command === "crossval") return { ...dataset, assumptions: said };
   if (parts === undefined) return dataset;
   const [train, val, test] = parts;
   const classes = dataset.task.kind === "binary" || dataset.task.kind === "categorical";
@@ -123,7 +157,7 @@ function resplit(dataset: Dataset, { split, seed }: TrainConfig): Dataset {
   return {
     ...dataset,
     items: dataset.items.map((item, i): Item => ({ ...item, split: splits[i] })),
-    assumptions: [...dataset.assumptions, `split: ${split} by seed ${seed}`, ...assumptions],
+    assumptions: [...said, `split: ${split} by seed ${seed}`, ...assumptions],
     fingerprint: `${dataset.fingerprint}-${split}-${seed}`,
   };
 }

@@ -12,8 +12,15 @@ import { adaptThresholds, countErrors, logitOfScore, scoreOfLogit } from "../../
 import { finetune, type Checkpoint, type Validation } from "../../finetune/finetune.ts";
 import { lossValue } from "../../finetune/losses.ts";
 import { plateauRate, type RatePosition } from "../../finetune/schedule.ts";
-import { dynamicWeights, positiveWeights, termWeights, withMeanOne } from "../../finetune/weights.ts";
+import {
+  boundedWeights,
+  dynamicWeights,
+  positiveWeights,
+  termWeights,
+  withMeanOne,
+} from "../../finetune/weights.ts";
 import type { Network, Tensor } from "../../network/network.ts";
+import { changesOf, mayMirror } from "../run/changes.ts";
 import { checkpointFile, readCheckpoint } from "../run/checkpoint.ts";
 import { unstandardise } from "../run/units.ts";
 import type { PartRows } from "../run/parts.ts";
@@ -90,6 +97,9 @@ export async function trainNetwork(
     rateAt: rateOf(architecture.recipe.schedule),
     validate: (candidate) => validate(setup, candidate, { rows: rows.val, heads, states }),
     validationSize: rows.val.length,
+    // Of numbers the share within a tolerance says little: their loss decides.
+    judge: main.table.task.kind === "regression" ? "loss" : (architecture.recipe.keep ?? "accuracy"),
+    onDivergence: "stop",
     give: setup.recycler,
     seed,
     checkpoint: {
@@ -121,9 +131,6 @@ function rateOf(schedule: Architecture["recipe"]["schedule"]): ((at: RatePositio
   return schedule === "constant" ? ({ peak }) => peak : plateauRate;
 }
 
-/** Small changes of a picture that leave every label alone, as in fine-tuning: shift (share of the side), brightness. */
-const changes = { shift: 0.03, brightness: 0.2 } as const;
-
 interface EpochPlan {
   readonly epoch: number;
   readonly rows: Uint32Array;
@@ -141,8 +148,8 @@ async function* trainingBatches(setup: TrainSetup, plan: EpochPlan): AsyncGenera
   const free = plan.heads
     .slice(1)
     .every(({ table: { task } }) => task.mirror === "keep" && task.unit !== "crop");
-  const mirror = free && plan.heads[0].table.task.mirror !== "forbid";
-  const augment = { ...(config.augment && free ? changes : {}), mirror };
+  const mirror = free && mayMirror(config) && plan.heads[0].table.task.mirror !== "forbid";
+  const augment = { ...(free ? changesOf(config) : {}), mirror };
   const { batchSize, seed } = config;
   let done = 0;
   for await (const batch of batches(data.store, plan.rows, {
@@ -203,6 +210,7 @@ async function validate(
     const kind = head.labels === "signed" ? "regression" : task.kind;
     loss += head.term.weight * lossValue(kind, plain, task.outputs);
     if (k === 0) states.push(nextState(setup, head, { own, raw, targets, mask, states }));
+    if (k === 0) warnOfDivergence(setup, states);
     if (head.auxiliary) return;
     const thresholds = k === 0 ? thresholdsOf(head, states.at(-1)) : undefined;
     const units = head.labels === "standard" ? unstandardise(raw, head.units) : raw;
@@ -218,6 +226,27 @@ async function validate(
 export function thresholdsOf(head: TrainedHead, state: EpochState | undefined): number[] | undefined {
   if (state === undefined || head.term.mask === undefined) return undefined;
   return head.labels === "signed" ? [...state.thresholds] : state.thresholds.map(logitOfScore);
+}
+
+/** A loss that is so many times what it was before training does not come back. */
+const diverged = 10;
+
+/** Says where the validation loss of the main task runs away, and where the weights of eq. 4 are held. */
+function warnOfDivergence({ config, progress }: TrainSetup, states: readonly EpochState[]): void {
+  const sums = states.map(({ losses }) => losses.reduce((sum, loss) => sum + loss, 0));
+  const [first, now] = [sums[0], sums[sums.length - 1]];
+  if (!(now <= diverged * first))
+    progress.warn(
+      `validation loss ${now.toPrecision(3)}, ${first.toPrecision(3)} before training: it diverges; a smaller --learning-rate, or --weights of a trained network, was needed`,
+    );
+  if (config.lossWeights === "equal" || states.length < 2) return;
+  const held = dynamicWeights(states[states.length - 1].losses, states[states.length - 2].losses).filter(
+    (weight) => !(weight <= 1),
+  ).length;
+  if (held > 0)
+    progress.warn(
+      `--loss-weights ${config.lossWeights}: the loss of ${held} labels more than doubled, their weights are held at 1`,
+    );
 }
 
 function nextState(
@@ -241,8 +270,8 @@ function nextState(
   const moved = dynamicWeights(own, before.losses);
   const weights = {
     equal: even,
-    dynamic: Array.from(moved),
-    relative: Array.from(withMeanOne(moved)),
+    dynamic: Array.from(boundedWeights(moved)),
+    relative: Array.from(withMeanOne(boundedWeights(moved))),
   }[config.lossWeights];
   if (config.thresholds === "fixed") return { ...start, weights };
   const scores = head.labels === "signed" ? raw : raw.map(scoreOfLogit);

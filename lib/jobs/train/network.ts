@@ -1,18 +1,17 @@
 /** The network of a training run: built for its tasks, filled from a file or fresh, and made ready for use afterwards. */
 import type { Crop, Preprocessing } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
-import { cutAt, headOf, predictionName } from "../../backbones/head.ts";
+import { predictionName } from "../../backbones/head.ts";
 import { initialise } from "../../backbones/initialise.ts";
 import type { Architecture } from "../../backbones/nets/light.ts";
 import { describe, preprocessingOf } from "../../backbones/metadata.ts";
-import { readWeights, withPlainNames, assignWeights } from "../../backbones/weights.ts";
 import { float32, type Network } from "../../network/network.ts";
-import { subnetwork } from "../../network/subnetwork.ts";
 import { withCrop } from "../run/model.ts";
-import { rescaleHead } from "../run/units.ts";
+import { affineOutput } from "../run/units.ts";
 import type { TargetTable } from "./data.ts";
 import { headsOf, type TrainedHead } from "./heads.ts";
 import type { TrainConfig } from "./options.ts";
+import { withWeights } from "./weights.ts";
 
 /** A network that is about to be trained, and what the user should know of its weights. */
 export interface StartingNetwork {
@@ -21,7 +20,7 @@ export interface StartingNetwork {
   readonly notes: readonly string[];
 }
 
-/** Builds an architecture for some tasks; the trunk's weights come from `config.weights`, everything else is drawn by seed. */
+/** Builds an architecture for some tasks; weights come from `config.weights` as far as they fit, the others are drawn by seed. */
 export async function startingNetwork(
   config: TrainConfig,
   architecture: Architecture,
@@ -44,7 +43,8 @@ export async function startingNetwork(
     const note = `${architecture.name}: random weights (seed ${seed}), nothing is pretrained`;
     return { network: fresh, preprocessing, notes: [note] };
   }
-  const { network, note } = await withTrunkWeights(fresh, architecture.trunk, weights);
+  const tasks = tables.map(({ task }) => task);
+  const { network, note } = await withWeights(fresh, weights, { trunk: architecture.trunk, tasks });
   return { network, preprocessing, notes: [note] };
 }
 
@@ -73,79 +73,55 @@ function withQuietLayers(network: Network): Network {
   return { ...network, parameters };
 }
 
-/** The network with the weights of its trunk from a file; tensors of the file that the trunk has no place for are left. */
-async function withTrunkWeights(
-  network: Network,
-  trunk: string,
-  path: string,
-): Promise<{ network: Network; note: string }> {
-  const read = withPlainNames(await readWeights(path));
-  const part = subnetwork(network, [trunk]);
-  const wanted = new Set([...part.parameters.keys()].flatMap((name) => [name, ...torchNames(name)]));
-  const own = new Map([...read].filter(([name]) => wanted.has(name)));
-  const filled = assignWeights(part, own, path);
-  const parameters = new Map([...network.parameters, ...filled.parameters]);
-  const left = read.size - own.size;
-  const note = `weights: ${own.size} tensors of ${path} fill everything up to ${trunk}, ${left} are not used; the head is fresh`;
-  return { network: { ...network, parameters }, note };
-}
-
-/** PyTorch's names of batch norm's parameters. */
-function torchNames(name: string): string[] {
-  const endings = { ".scale": ".weight", ".mean": ".running_mean", ".variance": ".running_var" };
-  return Object.entries(endings).flatMap(([ours, theirs]) =>
-    name.endsWith(ours) ? [name.slice(0, -ours.length) + theirs] : [],
-  );
-}
-
 /**
- * The trained network as it is handed on: the main task's output only, in target units, its thresholds taken off (so that
- * above 0 always means yes), with the task and the face box in its metadata.
+ * The trained network as it is handed on: the answers to all its tasks, each in target units, the main one's thresholds taken
+ * off (so that above 0 always means yes), with the tasks and the face box in its metadata. One task alone is answered by
+ * `prediction`, several by outputs of their own names.
  *
- * @param thresholds in the units of the output
+ * @param thresholds in the units of the main task's output
  */
 export function finishedNetwork(
   network: Network,
-  head: TrainedHead,
+  heads: readonly TrainedHead[],
   facts: {
     readonly thresholds?: readonly number[] | undefined;
     readonly crop: Crop;
     readonly provenance: unknown;
   },
 ): Network {
-  const { task } = head.table;
-  const alone = network.outputs.length === 1 ? network : cutAt(network, head.output);
-  const scaled = head.labels === "standard" ? rescaleHead(alone, head.units, "target") : alone;
+  const [main] = heads;
+  let finished = network;
+  for (const { output, labels, units } of heads)
+    if (labels === "standard")
+      finished = affineOutput(finished, output, { scale: units.std, offset: units.mean });
   const { thresholds } = facts;
-  const moved =
-    thresholds === undefined || thresholds.every((tau) => tau === 0) ? scaled : below(scaled, thresholds);
-  const named = withCrop(describe(moved, { task }), facts.crop);
+  if (thresholds?.some((tau) => tau !== 0) === true) {
+    const offset = Float64Array.from(thresholds, (tau) => -tau);
+    finished = affineOutput(finished, main.output, { scale: offset.map(() => 1), offset });
+  }
+  const several = heads.length > 1;
+  if (several) finished = renamedOutput(finished, main.output, main.table.task.name);
+  const tasks = heads.map(({ output, table: { task } }, k) => ({
+    output: k === 0 ? task.name : output,
+    task,
+  }));
+  const described = describe(finished, several ? { tasks } : { task: main.table.task });
+  const named = withCrop(described, facts.crop);
   const metadata = { ...named.metadata, "etl.provenance": JSON.stringify(facts.provenance) };
   return { ...named, metadata };
 }
 
-/** The network with a number taken off each output: in the last bias where there is one, else by a layer of its own. */
-function below(network: Network, thresholds: readonly number[]): Network {
-  const head = headOf(network);
-  const bias = head?.bias === undefined ? undefined : network.parameters.get(head.bias);
-  if (head?.bias !== undefined && bias?.type === "float32") {
-    const data = Float32Array.from(bias.data as Float32Array, (value, j) => value - thresholds[j]);
-    return { ...network, parameters: new Map(network.parameters).set(head.bias, float32(bias.shape, data)) };
-  }
-  const [output] = network.outputs;
-  const raw = `${output.name}/raw`;
-  const table = `${output.name}/thresholds`;
-  const renamed = network.nodes.map((node) => ({
-    ...node,
-    inputs: node.inputs.map((name) => (name === output.name ? raw : name)),
-    outputs: node.outputs.map((name) => (name === output.name ? raw : name)),
-  }));
-  const sub = { op: "Sub", domain: "", inputs: [raw, table], outputs: [output.name], attributes: {} };
-  const values = float32([1, thresholds.length], Float32Array.from(thresholds));
+/** The network with another name for an output. */
+function renamedOutput(network: Network, from: string, to: string): Network {
+  const rename = (name: string): string => (name === from ? to : name);
   return {
     ...network,
-    nodes: [...renamed, { name: `${output.name}/decided`, ...sub }],
-    parameters: new Map(network.parameters).set(table, values),
+    outputs: network.outputs.map((output) => ({ ...output, name: rename(output.name) })),
+    nodes: network.nodes.map((node) => ({
+      ...node,
+      inputs: node.inputs.map(rename),
+      outputs: node.outputs.map(rename),
+    })),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The options of `train` and `crossval`, with an architecture's own settings filled in, checked. */
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
-import { architectureOf, architectures, type Architecture } from "../../backbones/nets/light.ts";
+import { architectureOf, architectures, checkSide, type Architecture } from "../../backbones/nets/light.ts";
 import {
   belowOne,
   checkOptions,
@@ -27,7 +27,7 @@ export interface TrainOptions extends JobOptions {
   readonly arch: string;
   /** A task, or several with a comma for an architecture that shares its layers among them. */
   readonly task: string;
-  /** Weight file of the trunk (.safetensors); without it training begins from nothing. */
+  /** Weights of the trunk: a file (.safetensors), a run or its model.onnx; without them training begins from nothing. */
   readonly weights?: string;
   /** Epochs; default: the paper's. */
   readonly epochs?: number;
@@ -90,7 +90,7 @@ export const trainTable = {
     flag: "weights",
     kind: "text",
     group: "Network",
-    describe: "Weight file of the trunk, .safetensors",
+    describe: "Weights of the trunk: .safetensors, a run, or its model.onnx",
     otherwise: "from nothing",
   },
   size: {
@@ -220,6 +220,8 @@ export function resolveTrainOptions(
   checkOptions({ ...trainTable, width: { ...trainTable.width, need: widthOf(architecture) } }, config);
   if (config.crop !== undefined) checkCrop(config.crop);
   partsOf(config.split);
+  checkIgnored(architecture, config);
+  checkSide(architecture, config.size, config.width);
   const tasks = tasksOf(config);
   need(config.label === undefined || tasks.length < 2, "label", config.label, "one task beside it");
   need(tasks.length > 0, "task", `"${config.task}"`, "a task, for example attributes");
@@ -230,6 +232,24 @@ export function resolveTrainOptions(
     });
   }
   return { config: { ...config, data: absoluteData(config.data) }, architecture };
+}
+
+/** @throws EtlError `usage` for a setting that would change nothing */
+function checkIgnored({ name, takes, recipe }: Architecture, config: TrainConfig): void {
+  const plain: Record<string, unknown> = { ...defaultsOf(trainTable), dropout: recipe.dropout };
+  const refuse = (key: keyof typeof trainTable, where: string, needed: string): never => {
+    const value = config[key as keyof TrainConfig];
+    const { flag, kind } = trainTable[key];
+    const given = kind === "switch" && value === false ? `--no-${flag}` : `--${flag} ${String(value)}`;
+    throw new EtlError("usage", `${given}: ${where} ignores it, ${needed} was needed`);
+  };
+  for (const key of ["heads", "dropout", "groups", "landmarks"] as const) {
+    if (takes.includes(key) || config[key] === plain[key]) continue;
+    const able = architectures.filter((each) => each.takes.includes(key)).map((each) => each.name);
+    refuse(key, name, able.length === 1 ? able[0] : `one of ${able.join(", ")}`);
+  }
+  if (config.thresholds === "fixed" && config.thresholdRate !== plain["thresholdRate"])
+    refuse("thresholdRate", "--thresholds fixed", "--thresholds adaptive");
 }
 
 /** Widths that an architecture has. */

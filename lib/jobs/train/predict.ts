@@ -4,6 +4,7 @@ import { batches } from "../../data/images/batches.ts";
 import { centrePart, cutParts, tenParts, type Part } from "../../data/images/parts.ts";
 import { runStream } from "../../engine/stream.ts";
 import type { Network, Tensor } from "../../network/network.ts";
+import { mayMirror } from "../run/changes.ts";
 import type { TrainedHead } from "./heads.ts";
 import type { TrainSetup } from "./setup.ts";
 import { EtlError } from "../../core/errors.ts";
@@ -14,7 +15,7 @@ import { EtlError } from "../../core/errors.ts";
  * @param what.parts where the network sees less than the stored picture: the middle, or the mean score of ten parts
  */
 export async function predictHeads(
-  setup: Pick<TrainSetup, "data" | "engine" | "preprocessing" | "recycler" | "signal">,
+  setup: Pick<TrainSetup, "config" | "data" | "engine" | "preprocessing" | "recycler" | "signal">,
   network: Network,
   what: {
     readonly rows: Uint32Array;
@@ -25,7 +26,10 @@ export async function predictHeads(
   const { data, engine, preprocessing } = setup;
   const { rows, heads } = what;
   const [from, side] = [data.store.width, preprocessing.width];
-  const all = what.parts === "ten" ? tenParts(from, side) : [centrePart(from, side)];
+  // Where left and right mean something, a mirrored part has another answer.
+  const sideless = mayMirror(setup.config) && heads.every(({ table }) => table.task.mirror === "keep");
+  const ten = tenParts(from, side).filter(({ mirrored }) => sideless || !mirrored);
+  const all = what.parts === "ten" ? ten : [centrePart(from, side)];
   const parts: readonly (Part | undefined)[] = from === side ? [undefined] : all;
   const batchSize = 32;
   const program = await engine.compile(network, {

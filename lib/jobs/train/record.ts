@@ -1,13 +1,14 @@
 /** The record of a training run, as reports and comparisons read it. */
 import { stat } from "node:fs/promises";
 import type { EpochRecord } from "../../core/artifacts.ts";
-import { type Latency, type Metrics, type RunRecord } from "../../record/record.ts";
+import { type Latency, type Metrics, type RunRecord, type TaskRecord } from "../../record/record.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
 import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { recordFrame } from "../run/frame.ts";
 import type { RunFolder } from "../run/folder.ts";
-import type { TrainData } from "./data.ts";
+import type { PartRows } from "../run/parts.ts";
+import type { TargetTable } from "./data.ts";
 import type { StartingNetwork } from "./network.ts";
 import type { TrainSetup } from "./setup.ts";
 
@@ -23,7 +24,16 @@ export async function recordOf(
     readonly bestEpoch: number;
     readonly learningRate: number;
   },
-  measured: { readonly test: Metrics; readonly validation: Metrics; readonly latency: Latency },
+  measured: {
+    readonly test: Metrics;
+    readonly validation: Metrics;
+    readonly latency: Latency;
+    readonly others: readonly {
+      readonly task: string;
+      readonly test: Metrics;
+      readonly validation: Metrics;
+    }[];
+  },
 ): Promise<RunRecord> {
   const { test, validation, latency } = measured;
   const { config, folder, data, engine, architecture, start } = run;
@@ -31,8 +41,18 @@ export async function recordOf(
   const { total, trunk, head } = costOf(trained.network);
   const { bestEpoch, learningRate, history } = trained;
   const title = titleOf(run);
+  const others = measured.others.flatMap((other): TaskRecord[] => {
+    const table = tables.find(({ task }) => task.name === other.task);
+    if (table === undefined) return [];
+    const { train, val, test: tested } = rows;
+    const counts = { train: train.length, val: val.length, test: tested.length };
+    const dataset = { ...counts, labels: labelCounts(table, rows) };
+    return [
+      { task: table.task, dataset, curves: [], models: [{ test: other.test, validation: other.validation }] },
+    ];
+  });
   return {
-    ...recordFrame({ config, folder, engine, dataset, store, rows }, labelCounts(data)),
+    ...recordFrame({ config, folder, engine, dataset, store, rows }, labelCounts(tables[0], rows)),
     task: tables[0].task,
     backbone: { name: architecture.name, title, fingerprint: networkFingerprint(start.network) },
     gamma: 0,
@@ -52,7 +72,8 @@ export async function recordOf(
         learningRate,
       },
     ],
-    notes: [...dataset.assumptions, ...start.notes],
+    ...(others.length > 0 ? { others } : {}),
+    notes: start.notes,
   };
 }
 
@@ -65,8 +86,7 @@ function titleOf({ architecture, config }: TrainSetup): string {
   return [architecture.title, ...width, size, ...heads, from].join(", ");
 }
 
-function labelCounts({ tables, rows }: TrainData): RunRecord["dataset"]["labels"] {
-  const [{ task, targets }] = tables;
+function labelCounts({ task, targets }: TargetTable, rows: PartRows): RunRecord["dataset"]["labels"] {
   if (task.kind === "regression") return [];
   const q = task.outputs;
   const count = (part: Uint32Array, k: number, yes: boolean): number =>

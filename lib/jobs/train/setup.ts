@@ -24,10 +24,15 @@ export interface TrainSetup {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A setup with the network it begins with. The caller disposes of the engine and closes the store. */
+/**
+ * A setup with the network it begins with. The caller disposes of the engine and closes the store.
+ *
+ * @param among tasks of which every picture needs a label, so that networks for some of them see the same pictures
+ */
 export async function openSetup(
   options: TrainOptions,
   command: "train" | "crossval" = "train",
+  among?: readonly string[],
 ): Promise<TrainSetup & { readonly start: StartingNetwork }> {
   const { config, architecture } = resolveTrainOptions(options, command);
   const progress = options.progress ?? silent;
@@ -35,7 +40,13 @@ export async function openSetup(
   const stored = overSampling === undefined ? config.size : Math.round((config.size * overSampling) / side);
   const plain = { width: stored, height: stored, color: "RGB", mean: [0, 0, 0], scale: [1, 1, 1] } as const;
   const landmarks = architecture.name === "dmm-cnn" && config.landmarks;
-  const data = await openTrainData(config, plain, { landmarks, progress, signal: options.signal });
+  const data = await openTrainData(config, plain, {
+    landmarks,
+    softmax: architecture.softmax === true,
+    among,
+    progress,
+    signal: options.signal,
+  });
   try {
     const [main] = data.tables;
     if (config.positiveWeight) checkYesNo(main.task, "positive-weight");
@@ -57,4 +68,14 @@ export async function openSetup(
     await data.store.close();
     throw error;
   }
+}
+
+/** Everything a training depends on beside network and data. */
+export function settingsOf({ config, architecture }: TrainSetup): object {
+  const { epochs, learningRate, batchSize, positiveWeight, thresholds, thresholdRate, lossWeights } = config;
+  const { augment, mirror, shift, zoom, brightness, seed } = config;
+  const changes = { augment, mirror, shift, zoom, brightness };
+  const { recipe } = architecture;
+  const rates = { epochs, learningRate, batchSize, optimizer: recipe.optimizer, schedule: recipe.schedule };
+  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, ...changes, seed };
 }

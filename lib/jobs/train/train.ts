@@ -19,12 +19,13 @@ import { measureHeads } from "./measure.ts";
 import { finishedNetwork } from "./network.ts";
 import { resolveTrainOptions, type TrainOptions } from "./options.ts";
 import { recordOf, type TrainRun } from "./record.ts";
-import { openSetup, type TrainSetup } from "./setup.ts";
+import { openSetup, settingsOf } from "./setup.ts";
 
 /** Quality on one task beside the main one. */
 export interface OtherTask {
   readonly task: string;
   readonly test: Metrics;
+  readonly validation: Metrics;
 }
 
 /** `metrics.json` of a training run, and the object behind `--json`. */
@@ -90,7 +91,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     network: networkFingerprint(run.start.network),
     data: run.data.dataset.fingerprint,
     tasks: headsOf(run.data.tables),
-    ...settings(run),
+    ...settingsOf(run),
   };
   const trained = await trainStage(run, key);
   const evaluation = await evaluateStage(run, trained, key);
@@ -125,23 +126,14 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   return plain;
 }
 
-/** Everything a training depends on beside network and data. */
-function settings({ config, architecture }: TrainSetup): object {
-  const { epochs, learningRate, batchSize, positiveWeight, thresholds, thresholdRate, lossWeights } = config;
-  const { augment, seed } = config;
-  const { recipe } = architecture;
-  const rates = { epochs, learningRate, batchSize, optimizer: recipe.optimizer, schedule: recipe.schedule };
-  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, augment, seed };
-}
-
 type Trained = Training & {
   readonly network: Network;
-  /** All outputs, training units: for the tasks beside the main one. */
+  /** All outputs, training units: what is measured, with thresholds and without. */
   readonly raw: Network;
   readonly heads: readonly TrainedHead[];
 };
 
-/** Trains (or reads back). Leaves `model.onnx`, `outputs.onnx` (all heads, as trained) and `history.json`. */
+/** Trains (or reads back). Leaves `model.onnx`, `outputs.onnx` (the same in training units) and `history.json`. */
 async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
   const { folder, data, start, progress, architecture } = run;
   const [checkpoint, states] = ["checkpoints/training.safetensors", "checkpoints/states.json"];
@@ -156,9 +148,9 @@ async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
       const thresholds = thresholdsOf(heads[0], training.states[training.bestEpoch]);
       const provenance = provenanceOf(run);
       const crop = data.dataset.crop;
-      const finished = finishedNetwork(network, heads[0], { thresholds, crop, provenance });
-      await writeWhole(folder.file("model.onnx"), writeOnnx(finished));
+      const finished = finishedNetwork(network, heads, { thresholds, crop, provenance });
       await writeWhole(folder.file("outputs.onnx"), writeOnnx(network));
+      await writeWhole(folder.file("model.onnx"), writeOnnx(finished));
       await writeJson(folder.file("history.json"), { trained: training });
     },
   });
@@ -199,7 +191,7 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
       });
       const validation = await measureHeads(run, trained.raw, {
         rows: data.rows.val,
-        heads: trained.heads.slice(0, 1),
+        heads: trained.heads,
         state,
       });
       const [main, ...others] = test;
@@ -208,7 +200,11 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
         validation: validation[0].metrics,
         ...(main.labels === undefined ? {} : { labels: main.labels }),
         ...(main.atZero === undefined ? {} : { atZero: main.atZero }),
-        others: others.map(({ task, metrics }) => ({ task, test: metrics })),
+        others: others.map(({ task, metrics }, k) => ({
+          task,
+          test: metrics,
+          validation: validation[k + 1].metrics,
+        })),
       } satisfies Evaluation);
       progress.finish(`${(100 * main.metrics.accuracy).toFixed(2)} % of ${main.metrics.n}`);
     },

@@ -7,6 +7,7 @@ import type { Metrics } from "../../record/record.ts";
 import type { OutputTask } from "../../backbones/metadata.ts";
 import type { OpenOptions, Split } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
+import { asSoftmax } from "../../data/softmax.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
@@ -90,7 +91,7 @@ async function evaluateTask(
   const progress = options.progress ?? silent;
   const own = await ownData(model, task.name, options.data);
   const split = options.split ?? (own === undefined ? "all" : "test");
-  const dataset = await openDataset({
+  const opened = await openDataset({
     data: options.data,
     task: task.name,
     seed: options.seed ?? 0,
@@ -105,7 +106,9 @@ async function evaluateTask(
     }),
     ...(task.classes.length > 0 ? { classes: task.classes } : {}),
   });
+  const dataset = task.kind === "categorical" && task.outputs === 2 ? asSoftmax(opened) : opened;
   for (const assumption of dataset.assumptions) progress.note(assumption);
+  for (const warning of dataset.warnings ?? []) progress.warn(warning);
   const store = await prepareImages(dataset, model.preprocessing, {
     progress,
     signal: options.signal,

@@ -131,6 +131,7 @@ function meaning(outputs: readonly number[], task: Task | undefined): Partial<An
   if (task.kind === "regression" && task.outputs === 1) {
     return { value: outputs[0] / task.scale, ...(task.unit === undefined ? {} : { unit: task.unit }) };
   }
+  if (task.kind === "regression" && task.unit !== undefined) return { unit: task.unit };
   return task.kind === "multi-label"
     ? { label: task.classes.filter((_, k) => outputs[k] > 0).join(", ") }
     : {};

@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import { ageGroupNames, ageGroupOf } from "../../../lib/data/age-groups.ts";
 import { centrePart, cutParts, randomPart, tenParts } from "../../../lib/data/images/parts.ts";
 import { createRandom } from "../../../lib/core/random.ts";
 
@@ -35,36 +34,5 @@ describe("data/parts", () => {
     const random = createRandom(1);
     const lefts = Array.from({ length: 200 }, () => randomPart(8, 5, random).left);
     expect(new Set(lefts)).to.deep.equal(new Set([0, 1, 2, 3]));
-  });
-});
-
-describe("data/age-groups", () => {
-  it("years fall into Adience's eight groups; those between two go to the nearer", () => {
-    const groupOf = (years: number): string => ageGroupNames[ageGroupOf(years)];
-    const inside: [number, string][] = [
-      [0, "0-2"],
-      [2, "0-2"],
-      [4, "4-6"],
-      [13, "8-13"],
-      [20, "15-20"],
-      [25, "25-32"],
-      [43, "38-43"],
-      [48, "48-53"],
-      [60, "60+"],
-      [116, "60+"],
-    ];
-    for (const [years, name] of inside) expect(groupOf(years), String(years)).to.equal(name);
-    expect([3, 7, 21, 24, 34, 36, 45, 46, 56, 57].map(groupOf)).to.deep.equal([
-      "0-2",
-      "4-6",
-      "15-20",
-      "25-32",
-      "25-32",
-      "38-43",
-      "38-43",
-      "48-53",
-      "48-53",
-      "60+",
-    ]);
   });
 });

@@ -1,6 +1,7 @@
+import { writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { join } from "node:path";
-import { openDataset } from "../../../lib/data/open.ts";
+import { openDataset, readTable } from "../../../lib/data/open.ts";
 import { openPairs } from "../../../lib/data/pairs.ts";
 import { CELEBA_ATTRIBUTES } from "../../../lib/data/sources/celeba-attributes.ts";
 import { readMat } from "../../../lib/data/sources/mat.ts";
@@ -39,6 +40,16 @@ describe("public layouts, on tiny trees of the same structure", () => {
     expect(task.classes).to.deep.equal(["female", "male"]);
     const all = await openAll(root, "attributes");
     expect([all.task.outputs, all.items[1].target[20], all.items[1].mask]).to.deep.equal([40, 1, undefined]);
+    const points =
+      "lefteye_x lefteye_y righteye_x righteye_y nose_x nose_y leftmouth_x leftmouth_y rightmouth_x rightmouth_y";
+    const places = names.map(
+      (name, i) => `${name}  ${Array.from({ length: 10 }, (_, k) => k + i).join("  ")}`,
+    );
+    await writeFile(join(root, "list_landmarks_align_celeba.txt"), `4\n${points}\n${places.join("\n")}\n`);
+    expect((await readTable(root)).rows[2].labels.slice(-10)).to.deep.equal("2 3 4 5 6 7 8 9 10 11".split(" "));
+    const landmarks = await openAll(root, "landmarks");
+    expect(landmarks.task.outputs).to.equal(10);
+    expect((await openAll(root, "attributes")).task.outputs).to.equal(40);
   });
 
   it("image folder: a sub-folder per class, with and without train/ and test/", async () => {

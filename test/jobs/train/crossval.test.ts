@@ -1,7 +1,9 @@
 import { expect } from "chai";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import sharp from "sharp";
+import { ageGroupNames } from "../../../lib/data/age-groups.ts";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { RunRecord } from "../../../lib/record/record.ts";
@@ -50,6 +52,47 @@ describe("crossval and compare, on drawn faces", function () {
     const again = await crossval({ ...options, progress });
     expect(labels.filter((label) => label.includes("epoch"))).to.deep.equal([]);
     expect(again.rows.map(({ tasks }) => tasks)).to.deep.equal(result.rows.map(({ tasks }) => tasks));
+  });
+
+  it("a data set's own lists are the folds, of unequal sizes, the same pictures for every network", async () => {
+    const data = join(root, "lists");
+    const sizes = [30, 18, 12];
+    const rows = sizes.flatMap((size, list) => Array.from({ length: size }, (_, i) => ({ list, i })));
+    const lines = rows.map(({ list, i }, row) => {
+      const group = ageGroupNames[row % ageGroupNames.length];
+      const gender = i % 6 === 5 ? "" : row % 2 === 0 ? "f" : "m";
+      return `${row}.png,p${list}-${i >> 1},list${list},${group},${gender}`;
+    });
+    await mkdir(data);
+    await writeFile(join(data, "labels.csv"), ["file,person,fold,age_group,gender", ...lines, ""].join("\n"));
+    for (const row of rows.keys()) {
+      const background = { r: 4 * row, g: 200 - row, b: (37 * row) % 256 };
+      const picture = sharp({ create: { width: 16, height: 16, channels: 3, background } });
+      await picture.png().toFile(join(data, `${row}.png`));
+    }
+    const options: CrossvalOptions = {
+      ...shared,
+      data,
+      archs: ["lmtcnn-1-1", "levi-hassner"],
+      task: "age-group,gender",
+      out: join(root, "by-lists"),
+      size: 67,
+    };
+    const result = await crossval(options);
+    expect(result.by).to.equal("lists");
+    // 5, 3 and 2 of the lists' pictures have no gender, and no network sees them.
+    expect(result.folds.map(({ test }) => test)).to.deep.equal([25, 15, 10]);
+    for (const { train: n, val, test } of result.folds) expect(n + val + test).to.equal(50);
+    for (const { tasks } of result.rows)
+      expect(tasks.map(({ task }) => task)).to.deep.equal(["age-group", "gender"]);
+    const error: unknown = await crossval({
+      ...options,
+      folds: 5,
+      by: "lists",
+      out: join(root, "five"),
+    }).catch((e: unknown) => e);
+    expect(isEtlError(error, "usage"), String(error)).to.equal(true);
+    expect((error as Error).message).to.contain("3 were needed: one a list");
   });
 
   it("persons that nobody knows cannot be kept together", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { writeSafetensors } from "../../../lib/formats/safetensors.ts";
 import { buildMobilenetV1 } from "../../../lib/backbones/nets/mobilenet-v1.ts";
 import { architectures } from "../../../lib/backbones/nets/light.ts";
+import { writeWeights } from "../../../lib/backbones/write-model.ts";
 import { initialise } from "../../../lib/backbones/initialise.ts";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { readBytes } from "../../../lib/core/files.ts";
@@ -13,6 +14,9 @@ import type { RunRecord } from "../../../lib/record/record.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { openModel } from "../../../lib/jobs/run/model.ts";
 import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
+import { comparedNetworks } from "../../../lib/jobs/many/compare.ts";
+import { readReportAssets } from "../../../lib/report/assets.ts";
+import { renderReport } from "../../../lib/report/report.ts";
 import { train } from "../../../lib/jobs/train/train.ts";
 import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
 
@@ -43,9 +47,8 @@ describe("train, on drawn faces", function () {
   });
   after(() => rm(root, { recursive: true, force: true }));
 
-  const evaluated = async (run: string): Promise<number> =>
-    (await evaluateModel(run, { data: "synthetic:100", split: "test", cacheDir: join(root, "cache") }))
-      .accuracy;
+  const evaluated = async (run: string, data = "synthetic:100"): Promise<number> =>
+    (await evaluateModel(run, { data, split: "test", cacheDir: join(root, "cache") })).accuracy;
 
   it("leaves a model that measures as it was measured, its thresholds in it", async () => {
     const result = await train(options);
@@ -104,7 +107,13 @@ describe("train, on drawn faces", function () {
   it("numbers are learned in units of their spread and come out in years", async () => {
     const out = join(root, "age");
     const wide = { ...options, out, arch: "shufflenet-v2", width: 0.5, task: "age" } as const;
-    const result = await train({ ...wide, thresholds: "fixed", lossWeights: "equal", positiveWeight: false });
+    const result = await train({
+      ...wide,
+      thresholds: "fixed",
+      thresholdRate: 0.01,
+      lossWeights: "equal",
+      positiveWeight: false,
+    });
     expect(await evaluated(out)).to.equal(result.trained.accuracy);
   });
 
@@ -123,11 +132,27 @@ describe("train, on drawn faces", function () {
     });
     expect(result.task).to.equal("age-group");
     expect(result.others.map(({ task }) => task)).to.deep.equal(["gender"]);
-    const outputs = readOnnx(await readBytes(join(out, "outputs.onnx")), { name: "outputs" }).outputs;
-    expect(outputs.map(({ name, shape }) => [name, shape[1]])).to.deep.equal([
-      ["prediction", 8],
-      ["gender", 1],
+    const { network, tasks } = await openModel(out);
+    expect(network.outputs.map(({ name, shape }) => [name, shape[1]])).to.deep.equal([
+      ["age-group", 8],
+      ["gender", 2],
     ]);
+    expect(tasks.map(({ output, task }) => [output, task.name])).to.deep.equal([
+      ["age-group", "age-group"],
+      ["gender", "gender"],
+    ]);
+    // The run's own data hold years: they are the model's groups here as in training.
+    const evaluation = await evaluateModel(out, { data: options.data, cacheDir: join(root, "cache") });
+    expect(evaluation).to.include({ task: "age-group", split: "test", n: result.dataset.test });
+    expect(evaluation.others?.map(({ task, n }) => [task, n])).to.deep.equal([
+      ["gender", result.dataset.test],
+    ]);
+    const record = JSON.parse(await readFile(join(out, "record.json"), "utf8")) as RunRecord;
+    expect(record.others?.map(({ task }) => task.name)).to.deep.equal(["gender"]);
+    const [compared, other] = comparedNetworks([record]);
+    expect([compared.task, other.task]).to.deep.equal(["age-group", "gender"]);
+    const page = renderReport(record, await readReportAssets());
+    expect(page).to.contain("one network trained");
   });
 
   for (const { name } of architectures) {
@@ -135,11 +160,14 @@ describe("train, on drawn faces", function () {
       const out = join(root, `arch-${name}`);
       const size = name === "dmm-cnn" ? 96 : name.startsWith("l") ? 112 : 32;
       const epochs = name === "dmm-cnn" || name.startsWith("resnet") ? 0 : 1;
-      const own = { arch: name, task: "gender", data: "synthetic:60", cacheDir: join(root, "cache"), out };
-      await train({ ...own, size, epochs, batchSize: 8, runs: 1 });
+      // Numbers come out in years even of a network whose last layer is none that could be scaled.
+      const task = name === "dmm-cnn" ? "age" : "gender";
+      const own = { arch: name, task, data: "synthetic:60", cacheDir: join(root, "cache"), out };
+      const { trained } = await train({ ...own, size, epochs, batchSize: 8, runs: 1 });
+      if (task === "age") expect(await evaluated(out, own.data)).to.equal(trained.accuracy);
       const { network } = await openModel(out);
       const outputs = network.outputs.map((output) => [output.name, output.shape[1]]);
-      expect(outputs).to.deep.equal([["prediction", 1]]);
+      expect(outputs).to.deep.equal([["prediction", name.startsWith("l") ? 2 : 1]]);
     });
   }
 
@@ -152,6 +180,36 @@ describe("train, on drawn faces", function () {
     const network = readOnnx(await readBytes(join(out, "model.onnx")), { name: "model" });
     const stem = network.parameters.get("conv_stem.weight");
     expect(stem?.data).to.deep.equal(other.parameters.get("conv_stem.weight")?.data);
+    // A run starts another: by its folder with the head of the same task, by its exported weights without.
+    const run = readOnnx(await readBytes(join(options.out, "model.onnx")), { name: "run" });
+    const file = join(root, "run.safetensors");
+    await writeWeights(run, file);
+    for (const [weights, headGoesOn] of [
+      [options.out, true],
+      [join(options.out, "model.onnx"), true],
+      [file, false],
+    ] as const) {
+      await train({
+        ...options,
+        out,
+        weights,
+        thresholds: "fixed",
+        thresholdRate: 0.01,
+        epochs: 0,
+        replace: true,
+      });
+      const begun = readOnnx(await readBytes(join(out, "model.onnx")), { name: "begun" });
+      for (const name of ["conv_stem.weight", "bn1.mean", "prediction.weight"]) {
+        const same = [begun, run].map(({ parameters }) =>
+          Array.from(parameters.get(name)?.data ?? [], Number),
+        );
+        const expected = headGoesOn || name !== "prediction.weight";
+        expect(
+          same[0].every((value, i) => value === same[1][i]),
+          `${weights} ${name}`,
+        ).to.equal(expected);
+      }
+    }
     const error: unknown = await train({
       ...options,
       out: join(root, "no"),
@@ -163,7 +221,11 @@ describe("train, on drawn faces", function () {
 
   for (const [what, wrong, text] of [
     ["an unknown architecture", { arch: "mobilenet-v3" }, "mobilenet-v3"],
-    ["a width that it does not have", { arch: "shufflenet-v2", width: 0.3 }, "one of 0.5, 1, 1.5, 2"],
+    [
+      "a width that it does not have",
+      { arch: "shufflenet-v2", width: 0.3, size: 32 },
+      "one of 0.5, 1, 1.5, 2",
+    ],
     ["yes/no options on numbers", { task: "age" }, "positive-weight"],
     ["several tasks where only one is answered", { task: "gender,age" }, "one was needed"],
     ["a split that is none", { split: "7:2" }, "three positive numbers"],

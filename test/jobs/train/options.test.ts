@@ -1,0 +1,62 @@
+import { expect } from "chai";
+import { isEtlError } from "../../../lib/core/errors.ts";
+import { architectureOf, architectures, checkSide, smallestSide } from "../../../lib/backbones/nets/light.ts";
+import { costOf } from "../../../lib/network/cost.ts";
+import { resolveTrainOptions, type TrainOptions } from "../../../lib/jobs/train/options.ts";
+
+const plain: TrainOptions = { arch: "mobilenet-v1", task: "gender", data: "synthetic:40", out: "run" };
+
+describe("jobs/train: options that would change nothing, and pictures too small", () => {
+  for (const [what, wrong, text] of [
+    ["one layer for all", { arch: "lmtcnn-1-1", heads: "forty" }, "--heads forty: lmtcnn-1-1 ignores it"],
+    [
+      "no dropout",
+      { arch: "dmm-cnn", dropout: 0.4 },
+      "--dropout 0.4: dmm-cnn ignores it, one of mobilenet-v1",
+    ],
+    ["no groups", { groups: false }, "--no-groups: mobilenet-v1 ignores it, dmm-cnn was needed"],
+    ["no landmarks", { landmarks: false }, "--no-landmarks: mobilenet-v1 ignores it, dmm-cnn was needed"],
+    ["thresholds that stay", { thresholdRate: 0.2 }, "--threshold-rate 0.2: --thresholds fixed ignores it"],
+    ["48 for lmtcnn", { arch: "lmtcnn-1-1", size: 48 }, "--size: 48 with lmtcnn-1-1, at least 51 was needed"],
+    ["64 for dmm-cnn", { arch: "dmm-cnn", size: 64 }, "--size: 64 with dmm-cnn, at least 65 was needed"],
+  ] as const) {
+    it(`${what}: ${text}`, () => {
+      let error: unknown;
+      try {
+        resolveTrainOptions({ ...plain, ...wrong }, "train");
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(isEtlError(error, "usage"), String(error)).to.equal(true);
+      expect((error as Error).message).to.contain(text);
+    });
+  }
+
+  it("what a run keeps of its options passes again", () => {
+    for (const { name } of architectures) {
+      const { config } = resolveTrainOptions({ ...plain, arch: name }, "train");
+      const { command, ...kept } = config;
+      expect(resolveTrainOptions(kept, command).config).to.deep.equal(config);
+    }
+  });
+
+  it("LMTCNN for age group and gender has the paper's two softmax layers: 2,178,666 parameters", () => {
+    const { build, side, softmax } = architectureOf("lmtcnn-1-1");
+    expect(softmax).to.equal(true);
+    const heads = [8, 2].map((outputs, k) => ({ name: ["age-group", "gender"][k], outputs }));
+    expect(costOf(build({ heads, side, dropout: 0.5 })).total.params).to.equal(2_178_666);
+  });
+
+  it("the smallest side of each network is one that it takes, and the next smaller is not", () => {
+    for (const architecture of architectures) {
+      const least = smallestSide(architecture);
+      expect(() => {
+        checkSide(architecture, least);
+      }, architecture.name).not.to.throw();
+      if (least > 1)
+        expect(() => {
+          checkSide(architecture, least - 1);
+        }).to.throw(`at least ${least}`);
+    }
+  });
+});

@@ -3,8 +3,17 @@ import type { Options } from "yargs";
 import type { Crop } from "../lib/core/artifacts.ts";
 import { EtlError } from "../lib/core/errors.ts";
 import { pruneTable, type PruneOptions } from "../lib/jobs/prune/options.ts";
+import { trainTable } from "../lib/jobs/train/options.ts";
 import { optionGroups, type Option } from "../lib/jobs/run/option.ts";
 import { flag, number, text, texts, type Arguments, type Context } from "./command.ts";
+
+/** Options that hold lists: given twice, both count. Of every other the last counts. */
+export const listFlags: ReadonlySet<string> = new Set([
+  ...["gammas", "ablate"],
+  ...[...Object.values<Option>(pruneTable), ...Object.values<Option>(trainTable)]
+    .filter(({ kind }) => kind === "names" || kind === "numbers")
+    .map(({ flag: name }) => name),
+]);
 
 type Table = Readonly<Record<string, Option>>;
 type Group = Option["group"];
@@ -98,7 +107,10 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
 
 /** A number of filters, or `auto`. */
 export function blockOption(args: Arguments, name: string): number | "auto" | undefined {
-  return text(args, name) === "auto" ? "auto" : number(args, name);
+  const given = text(args, name);
+  const value = given === "auto" ? given : number(args, name);
+  if (!Number.isNaN(value)) return value;
+  throw new EtlError("usage", `--${name}: ${JSON.stringify(given)}, auto or a number was needed`);
 }
 
 /** --size as height and width; one number is both. */

@@ -1,36 +1,71 @@
 /** `etl cut`: data-free surgery on any model file. */
 import { EtlError } from "../../lib/core/errors.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
-import { sizePair, blockOption, bytesOption, present } from "../options.ts";
+import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { sizePair, blockOption, bytesOption, present, shown } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
 import { count, percent } from "../table.ts";
 
 const criteria = ["l1", "l2", "random"] as const;
 
-export const cutCommand: Command = {
+export const cutCommand: Command<"cut"> = {
   usage: "cut <model>",
   describe: "A smaller network from any model file, without data",
   positionals: { model: { describe: "Model file, run folder or backbone", type: "string" } },
   options: {
     out: { type: "string", describe: "ONNX file to write", demandOption: true },
     criterion: { choices: criteria, default: "l1", describe: "What makes a filter worth keeping" },
-    keep: { type: "number", describe: "Share of every layer's filters that stays, in (0, 1]" },
-    "target-flops": { type: "number", describe: "Share of the MACs that is left at most, in (0, 1]" },
-    "target-size": { type: "string", describe: "Largest size of the file: bytes, or 10MB, 500kB" },
-    "target-ms": { type: "number", describe: "Largest median CPU time of a run in ms, measured" },
+    keep: {
+      type: "number",
+      describe: "Share of every layer's filters that stays, in (0, 1]",
+      defaultDescription: "a target decides",
+    },
+    "target-flops": {
+      type: "number",
+      describe: "Share of the MACs that is left at most, in (0, 1]",
+      defaultDescription: "none",
+    },
+    "target-size": {
+      type: "string",
+      describe: "Largest size of the file: bytes, or 10MB, 500kB",
+      defaultDescription: "none",
+    },
+    "target-ms": {
+      type: "number",
+      describe: "Largest CPU time of a run in ms",
+      defaultDescription: "none",
+    },
+    "target-time": {
+      type: "number",
+      describe: "Largest share of the model's own CPU time, in (0, 1]",
+      defaultDescription: "none",
+    },
+    table: shown(pruneTable.table),
     "round-to": {
       type: "string",
       describe: "Keep multiples of so many filters; auto: as many as the kernels compute at a time",
       defaultDescription: "1 with --keep, auto with a target",
     },
-    size: { type: "string", describe: "HEIGHTxWIDTH (or one side) where the file leaves them open: 360x640" },
-    "plan-out": { type: "string", describe: "JSON file for the plan: which channels of which layer stay" },
+    size: {
+      type: "string",
+      describe: "HEIGHTxWIDTH (or one side) where the file leaves them open: 360x640",
+      defaultDescription: "as in the file",
+    },
+    "plan-out": {
+      type: "string",
+      describe: "JSON file for the plan: which channels of which layer stay",
+      defaultDescription: "none",
+    },
     check: {
       type: "boolean",
       default: true,
       describe: "Compare with the masked original before writing (--no-check)",
     },
-    runs: { type: "number", describe: "Timed runs of original and result (50 with --target-ms, else none)" },
+    runs: {
+      type: "number",
+      describe: "Timed runs of original and result",
+      defaultDescription: "50 with a target of time, else none",
+    },
   },
   examples: [
     [
@@ -41,7 +76,8 @@ export const cutCommand: Command = {
     ["etl cut resnet50.onnx --target-size 10MB --round-to 8 --out small.onnx", "A file of at most 10 MB"],
   ],
   run: async (args, context) => {
-    const { cutModel, planRows } = await import("../../lib/jobs/cut/cut.ts");
+    const { cutModel } = await import("../../lib/jobs/cut/cut.ts");
+    const { planRows } = await import("../../lib/jobs/cut/plan.ts");
     const result = await cutModel({
       model: requiredText(args, "model"),
       out: requiredText(args, "out"),
@@ -56,6 +92,8 @@ export const cutCommand: Command = {
         targetFlops: number(args, "target-flops"),
         targetSize: bytesOption(args, "target-size"),
         targetMs: number(args, "target-ms"),
+        targetTime: number(args, "target-time"),
+        table: text(args, "table"),
         roundTo: blockOption(args, "round-to"),
         planOut: text(args, "plan-out"),
         size: sizePair(args),
@@ -75,6 +113,13 @@ export const cutCommand: Command = {
       const [a, b] = [latency.before.medianMs, latency.after.medianMs];
       context.print(
         `CPU time ${a.toFixed(3)} -> ${b.toFixed(3)} ms (${percent(b / a)}), median of ${latency.after.runs} runs, ${latency.after.threads} threads`,
+      );
+    }
+    if (result.time) {
+      const { predictedMs, measuredMs, wholeMs } = result.time;
+      const here = measuredMs === undefined ? "" : `, measured ${measuredMs.toFixed(3)} ms`;
+      context.print(
+        `predicted ${predictedMs.toFixed(3)} ms${here}, the whole model ${wholeMs.toFixed(3)} ms`,
       );
     }
     const whole = result.layers.filter(

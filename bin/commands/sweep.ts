@@ -6,7 +6,7 @@ import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { numbersOption, optionsOf, pruneOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
-export const sweepCommand: Command = {
+export const sweepCommand: Command<"sweep"> = {
   usage: "sweep",
   describe: "Many runs from one harvest: gammas, tasks, seeds, controls",
   options: {
@@ -15,12 +15,13 @@ export const sweepCommand: Command = {
       describe: "Tasks, each with its data: gender=~/celeba,age=~/utkface (or gender,age with --data)",
       demandOption: true,
     },
-    data: { type: "string", describe: "Data of the tasks that name none" },
-    gammas: { type: "string", describe: "Gammas (0,0.001,0.01,0.03,0.1,0.2,0.3)" },
-    seeds: { type: "number", describe: "Number of seeds, from --seed on (1)" },
+    data: { type: "string", describe: "Data of the tasks that name none", defaultDescription: "none" },
+    gammas: { type: "string", describe: "Gammas", defaultDescription: "0,0.001,0.01,0.03,0.1,0.2,0.3" },
+    seeds: { type: "number", describe: "Number of seeds, from --seed on", defaultDescription: "1" },
     ablate: {
       type: "string",
       describe: "One more run per gamma for each: scaling=paper,reconstruct=false,refit=false,rmse=heldout",
+      defaultDescription: "none",
     },
     ...optionsOf(pruneTable, {
       without: ["task", "data", "gamma", ...targetNames, "withImages", "out"],

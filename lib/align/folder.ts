@@ -1,4 +1,5 @@
 /** Aligned crops of a folder of raw photos, with its labels: a folder that every other command reads. */
+import { interrupted, refuseUnknown, type OptionNames } from "../core/options.ts";
 import { existsSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
@@ -15,7 +16,7 @@ import { silent, type Progress } from "../core/progress.ts";
 import type { DataProblem } from "../record/record.ts";
 import { mapLimit } from "../core/parallel.ts";
 import { carryLabels, readAnyTable } from "./labels.ts";
-import { withEngine, type ServiceOptions } from "../engine/service.ts";
+import { serviceNames, withEngine, type ServiceOptions } from "../engine/service.ts";
 import { version } from "../core/version.ts";
 
 export interface AlignOptions extends ServiceOptions {
@@ -28,6 +29,11 @@ export interface AlignOptions extends ServiceOptions {
   /** Write the 68 landmarks as labels x0, y0, ..., x67, y67, in pixels of the crop (not). */
   readonly landmarks?: boolean | undefined;
 }
+
+const optionNames: OptionNames<AlignOptions> = {
+  ...serviceNames,
+  ...{ size: true, padding: true, minScore: true, landmarks: true },
+};
 
 /** What came out. */
 export interface AlignSummary {
@@ -63,6 +69,7 @@ export async function alignFolder(
   out: string,
   options: AlignOptions = {},
 ): Promise<AlignSummary> {
+  refuseUnknown("alignFolder", options, optionNames);
   const settings = checkSettings(options);
   const progress = options.progress ?? silent;
   const folder = resolve(out);
@@ -99,7 +106,7 @@ export async function alignFolder(
         });
         for (const entry of entries) if (entry !== undefined) done.set(entry.file, entry);
         await save(new Map([...earlier, ...done]).values());
-        if (options.signal?.aborted === true) throw stopped(folder);
+        if (options.signal?.aborted === true) throw stopped(folder, options.signal);
       }
     } finally {
       await aligner.dispose();
@@ -281,8 +288,7 @@ async function removeUnfinished(folder: string): Promise<void> {
     if (entry.isDirectory()) await removeUnfinished(join(folder, entry.name));
 }
 
-function stopped(folder: string): EtlError {
-  return new EtlError("interrupted", `${folder}: stopped by the user, what was done is kept`, {
-    hint: "run the same command again to go on",
-  });
+function stopped(folder: string, signal: AbortSignal): EtlError {
+  const message = `${folder}: stopped by the user, what was done is kept`;
+  return interrupted(signal, message, "run the same command again to go on");
 }

@@ -9,6 +9,9 @@ import { writeTfjs } from "../formats/tfjs/write.ts";
 import type { Network } from "../network/network.ts";
 import { torchWeights } from "./weights.ts";
 
+/** A safetensors file: weights without a network. */
+export type WrittenWeights = Omit<WrittenModel, "format"> & { readonly format: "safetensors" };
+
 /** What was written. */
 export interface WrittenModel {
   readonly format: ModelFormat;
@@ -70,10 +73,7 @@ export async function writeModel(
  *
  * @throws EtlError `usage` for a name that does not end in .safetensors
  */
-export async function writeWeights(
-  network: Network,
-  path: string,
-): Promise<Omit<WrittenModel, "format"> & { readonly format: "safetensors" }> {
+export async function writeWeights(network: Network, path: string): Promise<WrittenWeights> {
   if (extname(path).toLowerCase() !== ".safetensors")
     throw new EtlError(
       "usage",

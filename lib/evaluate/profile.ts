@@ -1,5 +1,6 @@
 /** CPU time for one picture, several networks interleaved in one process so that drift of the machine hits all alike. */
 import { loadavg } from "node:os";
+import { stopIfAborted } from "../core/options.ts";
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
 import type { Latency, ShareRange } from "../record/record.ts";
@@ -44,23 +45,23 @@ export async function profileModels(
   const { runs = defaultRuns, warmup = 10, batch = 1, signal } = options;
   const at = models.findIndex(({ name }) => name === options.baseline);
   const load = loadavg()[0];
-  const timed = at < 0 ? models : [...models, { ...models[at], name: "copy" }];
+  const compared = at < 0 ? models : [...models, { ...models[at], name: "copy" }];
   if (!Number.isSafeInteger(runs) || runs < 1) {
     throw new EtlError("usage", `--runs: found ${runs}, a whole number of at least 1 was needed`);
   }
   const programs: Program[] = [];
   try {
-    for (const { network } of timed) programs.push(await engine.compile(network, { alone: true }));
+    for (const { network } of compared) programs.push(await engine.compile(network, { alone: true }));
     const sliceRuns = Math.max(1, Math.min(longestSlice, Math.floor(runs / leastRounds)));
-    const inputs = timed.map(({ network }) => noiseFor(network, batch));
-    const times: number[][] = timed.map(() => []);
-    const rounds: number[][] = timed.map(() => []);
+    const inputs = compared.map(({ network }) => noiseFor(network, batch));
+    const times: number[][] = compared.map(() => []);
+    const rounds: number[][] = compared.map(() => []);
     /** Runs of one network one after the other: in one go where they are short, else each by itself. */
-    const runsOf = async (i: number, count: number, ms: number): Promise<number[]> => {
+    const timed = async (i: number, count: number, ms: number): Promise<number[]> => {
       const most = Math.max(1, Math.floor(sliceMs / ms));
       const measured: number[] = [];
       while (measured.length < count) {
-        if (signal?.aborted === true) throw new EtlError("interrupted", "profile: stopped, nothing was kept");
+        stopIfAborted(signal, "profile: stopped, nothing was kept");
         const left = Math.min(most, count - measured.length);
         // One run that does not count: another network, or another thread, has just emptied the caches.
         const unseen = measured.length === 0 || most > 1 ? 1 : 0;
@@ -69,16 +70,16 @@ export async function profileModels(
       return measured;
     };
     const typical: number[] = [];
-    for (const i of timed.keys()) {
-      const [first] = await runsOf(i, 1, Infinity);
-      const rest = warmup > 2 ? await runsOf(i, warmup - 2, first) : [first];
+    for (const i of compared.keys()) {
+      const [first] = await timed(i, 1, Infinity);
+      const rest = warmup > 2 ? await timed(i, warmup - 2, first) : [first];
       typical.push(median(rest) ?? first);
     }
     for (let round = 0; round * sliceRuns < runs; round++) {
-      for (let turn = 0; turn < timed.length; turn++) {
-        const i = (turn + round) % timed.length;
+      for (let turn = 0; turn < compared.length; turn++) {
+        const i = (turn + round) % compared.length;
         const count = Math.min(sliceRuns, runs - round * sliceRuns);
-        const slice = await runsOf(i, count, typical[i]);
+        const slice = await timed(i, count, typical[i]);
         times[i].push(...slice.map((ms) => ms / batch));
         rounds[i].push(median(slice) ?? Number.NaN);
       }
@@ -98,6 +99,16 @@ export async function profileModels(
   } finally {
     await Promise.all(programs.map((program) => program.dispose()));
   }
+}
+
+/** {@link profileModels} of networks that need no names: latencies beside them. */
+export async function profileNetworks(
+  engine: Engine,
+  networks: readonly Network[],
+  options: ProfileOptions = {},
+): Promise<Latency[]> {
+  const models = networks.map((network, i) => ({ name: String(i), network }));
+  return [...(await profileModels(engine, models, options)).values()];
 }
 
 /** Median and 95th percentile of times in milliseconds. */

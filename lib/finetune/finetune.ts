@@ -3,6 +3,7 @@
  * validation split. Epoch 0, the closed-form head on the network's own features, competes: fine-tuning must not lose
  * against it.
  */
+import { stopIfAborted } from "../core/options.ts";
 import type { EpochRecord } from "../core/artifacts.ts";
 import { nowMs } from "../core/clock.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
@@ -76,7 +77,7 @@ export interface FinetuneOptions {
     readonly save: (checkpoint: Checkpoint) => Promise<void>;
   };
   readonly label?: string;
-  readonly progress?: Progress;
+  readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -245,7 +246,7 @@ async function tryLearningRate(
   let done = 0;
   for (let epoch = 1; done < steps; epoch++) {
     for await (const inputs of options.batches(epoch)) {
-      if (options.signal?.aborted) throw interrupted();
+      stopIfAborted(options.signal, stopped);
       await trainer.step(inputs, {
         learningRate: learningRateAt(schedule, done),
         give: options.give,
@@ -272,7 +273,7 @@ async function trainEpoch(
   let sum = 0;
   let done = 0;
   for await (const inputs of options.batches(epoch)) {
-    if (options.signal?.aborted) throw interrupted();
+    stopIfAborted(options.signal, stopped);
     const step = (epoch - 1) * options.stepsPerEpoch + done;
     const learningRate = rateAt(step);
     const { loss } = await trainer.step(inputs, { learningRate, give: options.give });
@@ -297,9 +298,7 @@ function finite(loss: number): number | null {
   return Number.isFinite(loss) ? loss : null;
 }
 
-function interrupted(): EtlError {
-  return new EtlError("interrupted", "training: stopped by the user, run the same command again to go on");
-}
+const stopped = "training: stopped by the user, run the same command again to go on";
 
 function epochZero(validation: Validation, seconds: number): EpochRecord {
   return {
@@ -329,7 +328,7 @@ export function bestOf(history: readonly EpochRecord[], n: number, judge: Judge 
   const lossOf = ({ valLoss }: EpochRecord): number =>
     valLoss !== null && Number.isFinite(valLoss) ? valLoss : Infinity;
   if (judge === "highest") {
-    const finite = trained.filter((epoch) => lossOf(epoch) < Infinity);
+    const finite = trained.filter((one) => lossOf(one) < Infinity);
     const first = finite[0] ?? zero;
     return finite.reduce((best, one) => (one.valAccuracy > best.valAccuracy ? one : best), first).epoch;
   }

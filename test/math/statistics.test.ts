@@ -1,7 +1,13 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { createRandom } from "../../lib/core/random.ts";
-import { evenSplitProbability, medianRange, shareDifference, studentBound, wilson } from "../../lib/math/statistics.ts";
+import {
+  evenSplitProbability,
+  medianRange,
+  shareDifference,
+  studentBound,
+  wilson,
+} from "../../lib/math/statistics.ts";
 
 describe("Wilson's interval", () => {
   it("is the published one", () => {

@@ -35,7 +35,7 @@ export interface ImageStore {
 export interface PrepareOptions {
   /** Default: `ETL_CACHE`, else `~/.cache/etl-prune`. */
   readonly cacheDir?: string;
-  readonly progress?: Progress;
+  readonly progress?: Progress | undefined;
   /** Pictures decoded at once; default: one more than the cores. */
   readonly threads?: number;
   /** A broken picture is an error. */

@@ -2,18 +2,23 @@
 import type { Cost } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
+import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
-import type { Latency } from "../../record/record.ts";
+import type { Latency, TimeRecord } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { writeLike } from "../../formats/onnx/like.ts";
+import { readTable } from "../../latency/table.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
+import { openClock, type CutClock } from "./clock.ts";
+import { createCutter } from "./cutter.ts";
 import { fileLayers, openCuttable } from "./model.ts";
+import { planRows } from "./plan.ts";
 import { checkOptions, type CutOptions } from "./options.ts";
 import { blocksToTry } from "./search.ts";
-import { createCutter, fileBytes, reachInBlocks, reachTarget, stopIfAborted } from "./target.ts";
-import { measure } from "./time.ts";
+import { fileBytes, reachInBlocks, reachTarget } from "./target.ts";
+import { measure, missed, stopped } from "./time.ts";
 
 /** Cost of a network and the size of its file. */
 export interface FileCost extends Cost {
@@ -37,6 +42,8 @@ export interface CutResult {
   /** Largest difference between the result and the masked original, relative to the largest output. */
   readonly difference?: number;
   readonly latency?: { readonly before: Latency; readonly after: Latency };
+  /** Where a target of time chose it: predicted by the latency table, and measured. */
+  readonly time?: TimeRecord;
   /** What was assumed, or did not come out as asked. */
   readonly notes: readonly string[];
 }
@@ -62,14 +69,19 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }));
   try {
     const asked = options.roundTo ?? (options.keep === undefined ? "auto" : 1);
-    const block = asked === "auto" ? (await withEngine()).channelBlock : asked;
+    let made: Promise<CutClock> | undefined;
+    const clock = (): Promise<CutClock> => (made ??= openClock(model, options, withEngine));
+    const { table } = options;
+    const own = async (): Promise<number> =>
+      table === undefined ? (await withEngine()).channelBlock : (await readTable(table)).block;
+    const block = asked === "auto" ? await own() : asked;
     const notes = [...model.notes];
-    const { keep, plan, network } = await reachInBlocks(
+    const { keep, plan, network, time } = await reachInBlocks(
       asked === "auto" ? blocksToTry(block) : [block],
-      (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, withEngine),
+      (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, clock),
       notes,
     );
-    stopIfAborted(signal);
+    stopIfAborted(signal, stopped);
     const layers = fileLayers(model, plan);
     const isCut = plan.keep.includes(0);
     let comparison: Comparison | undefined;
@@ -90,14 +102,10 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     await writeWhole(options.out, bytes);
     if (options.planOut !== undefined)
       await writeJson(options.planOut, cutPlanFile({ ...plan, layers }, { keep, ...options }));
-    const runs = options.runs ?? (options.targetMs === undefined ? 0 : 50);
+    const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
     const latency =
       runs > 0 ? await measure(await withEngine(), model, { network, runs, signal }) : undefined;
-    if (latency && options.targetMs !== undefined && latency.after.medianMs > options.targetMs) {
-      notes.push(
-        `measured again at the end: ${latency.after.medianMs.toFixed(3)} ms, ${options.targetMs} ms were asked for`,
-      );
-    }
+    if (latency) notes.push(...missed(latency, options));
     for (const note of notes.slice(model.notes.length)) progress.warn(note);
     return {
       out: options.out,
@@ -109,6 +117,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       cut: isCut,
       ...(comparison && { difference: comparison.difference, comparedAt: comparison.shapes }),
       ...(latency === undefined ? {} : { latency }),
+      ...(time && { time }),
       notes,
     };
   } finally {
@@ -131,19 +140,6 @@ export function cutPlanFile(
     after: plan.after,
     layers: planRows(plan.layers),
   };
-}
-
-/** Layers with plain lists of numbers. */
-export function planRows(layers: readonly LayerPlan[]): readonly Readonly<Record<string, unknown>>[] {
-  return layers.map(({ name, op, keptInputs, totalInputs, keptOutputs, totalOutputs, reason }) => ({
-    name,
-    op,
-    keptInputs: Array.from(keptInputs),
-    totalInputs,
-    keptOutputs: Array.from(keptOutputs),
-    totalOutputs,
-    ...(reason === undefined ? {} : { reason }),
-  }));
 }
 
 /** The bytes of an ONNX file as they are; undefined for what only becomes one. */

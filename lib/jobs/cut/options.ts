@@ -1,7 +1,9 @@
 /** What `etl cut` is asked for. */
 import { EtlError } from "../../core/errors.ts";
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Device } from "../../engine/engine.ts";
+import { serviceNames } from "../../engine/service.ts";
 import type { Criterion } from "../../surgery/criteria.ts";
 import type { PictureSize } from "../../network/fit.ts";
 
@@ -13,8 +15,10 @@ export interface CutTarget {
   readonly targetFlops?: number;
   /** Largest size of the written file, in bytes. */
   readonly targetSize?: number;
-  /** Largest median CPU time for one input, in milliseconds, measured. */
+  /** Largest CPU time of a run, in milliseconds. */
   readonly targetMs?: number;
+  /** Largest share of the model's own CPU time, in (0, 1]. */
+  readonly targetTime?: number;
 }
 
 export interface CutOptions extends CutTarget {
@@ -31,29 +35,56 @@ export interface CutOptions extends CutTarget {
    * on this machine. Default 1 with `keep`, `auto` with a target.
    */
   readonly roundTo?: number | "auto";
+  /** Latency table of the machine that it is made for, with a target of time. Default: this machine, measured. */
+  readonly table?: string;
   readonly seed?: number;
   /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
   readonly size?: PictureSize;
   /** Compare the result with the masked original before it is written. Default true. */
   readonly check?: boolean;
-  /** Timed runs of original and result; default: 50 with `targetMs`, else none. */
+  /** Timed runs of original and result; default: 50 with a target of time measured here, else none. */
   readonly runs?: number;
   readonly engine?: "auto" | "ort" | "tfjs";
   readonly device?: Device;
   readonly threads?: number;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
+
+const optionNames: OptionNames<CutOptions> = {
+  ...{
+    model: true,
+    out: true,
+    planOut: true,
+    criterion: true,
+    roundTo: true,
+    size: true,
+    check: true,
+    runs: true,
+  },
+  ...{
+    keep: true,
+    targetFlops: true,
+    targetSize: true,
+    targetMs: true,
+    targetTime: true,
+    table: true,
+    seed: true,
+    ...serviceNames,
+  },
+};
 
 const targets = {
   keep: "--keep",
   targetFlops: "--target-flops",
   targetSize: "--target-size",
   targetMs: "--target-ms",
+  targetTime: "--target-time",
 } as const;
 
 /** @throws EtlError `usage` for no target or several, and for what is no number */
 export function checkOptions(options: CutOptions): void {
+  refuseUnknown("cutModel", options, optionNames);
   const keys = Object.keys(targets) as (keyof typeof targets)[];
   const given = keys.filter((key) => options[key] !== undefined);
   if (given.length !== 1) {
@@ -65,7 +96,7 @@ export function checkOptions(options: CutOptions): void {
   }
   for (const key of given) {
     const value = options[key] ?? NaN;
-    const share = key === "keep" || key === "targetFlops";
+    const share = key === "keep" || key === "targetFlops" || key === "targetTime";
     if (value > 0 && Number.isFinite(value) && (!share || value <= 1)) continue;
     const needed = share ? "a share in (0, 1]" : "a positive number";
     throw new EtlError("usage", `${targets[key]}: ${value}, ${needed} was needed`);

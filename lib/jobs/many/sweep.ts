@@ -1,4 +1,5 @@
 /** Many runs from one harvest per task and seed: gammas, controls, variants; resumable, point by point. */
+import { refuseUnknown } from "../../core/options.ts";
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EtlError, isEtlError } from "../../core/errors.ts";
@@ -12,10 +13,11 @@ import { worthOfSelection, type Worth } from "../../record/worth.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
 import { resolveOptions } from "../prune/config.ts";
-import { type PruneOptions } from "../prune/options.ts";
+import { pruneTable, type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages } from "../run/folder.ts";
+import { absoluteData, aimNames, asOptions, commonNames, givenOptions } from "../run/options.ts";
 import { readRunState } from "../run/state.ts";
 
 /** Options of every run of a sweep. */
@@ -50,6 +52,14 @@ interface Point {
   readonly options: PruneOptions;
 }
 
+/** A sweep gives its runs their gamma, task and data. */
+const ofPoints = new Set<string>(["task", "data", "gamma", ...aimNames]);
+const names = {
+  ...Object.fromEntries(Object.entries(pruneTable).filter(([name]) => !ofPoints.has(name))),
+  ...commonNames,
+  ...{ tasks: true, gammas: true, seeds: true, variants: true },
+};
+
 /**
  * Runs every point. The harvest, the curves and the baseline of a task and seed are made once, in `base/`, and adopted by its
  * points; every point is a run folder of its own. A run that fails is left out, and named at the end. Leaves `sweep.json`, `sweep.csv` and `report.html`, after every point.
@@ -57,10 +67,15 @@ interface Point {
  * @throws EtlError `usage` for an empty or repeated list; what a run throws
  */
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
+  refuseUnknown("sweep", options, names);
   const progress = options.progress ?? silent;
   const points = pointsOf(options);
   for (const point of points) resolveOptions(point.options);
   for (const task of options.tasks) await lookAt(options, task);
+  const { variants = [], tasks, ...rest } = options;
+  const absolute = tasks.map(({ task, data }) => ({ task, data: absoluteData(data) }));
+  const given = givenOptions({ ...rest, tasks: absolute, ...(variants.length > 0 && { variants }) });
+  await writeJson(join(options.out, "config.json"), asOptions(given));
   const failed: string[] = [];
   const ready = new Set<string>();
   for (const [i, { base, options: point }] of points.entries()) {

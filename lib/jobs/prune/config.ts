@@ -1,8 +1,20 @@
 /** The options of a run with their defaults, checked; and what stands in place of gamma. */
+import { resolve } from "node:path";
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
+import { refuseUnknown } from "../../core/options.ts";
 import { checkOptions, defaultsOf } from "../run/option.ts";
-import { absoluteData, absoluteTask, commonDefaults, givenOptions, need, taskData } from "../run/options.ts";
+import {
+  absoluteData,
+  absoluteTask,
+  aimNames,
+  asOptions,
+  commonDefaults,
+  commonNames,
+  givenOptions,
+  need,
+  taskData,
+} from "../run/options.ts";
 import { pruneTable, type PruneOptions } from "./options.ts";
 
 /** Options with every default filled in; what `run.json` keeps. */
@@ -21,6 +33,8 @@ type Optional =
   | "device"
   | "threads"
   | "cacheDir"
+  | "int8Tolerance"
+  | "table"
   | "baselineLearningRates";
 
 type TargetKey = keyof typeof targetKinds;
@@ -30,9 +44,10 @@ const targetKinds = {
   targetFlops: "flops",
   targetSize: "size",
   targetMs: "ms",
+  targetTime: "time",
   minAccuracy: "accuracy",
 } as const;
-export const targetNames: readonly TargetKey[] = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
+export const targetNames: readonly TargetKey[] = aimNames;
 
 /** What a gamma is looked for. */
 export interface Target {
@@ -50,9 +65,7 @@ export function targetsOf(options: Pick<PruneOptions, TargetKey>): Target[] {
 
 /** Options of a finished or stopped run, as they were given: without the gamma that a target has chosen. */
 export function asGiven(options: PruneOptions): PruneOptions {
-  if (targetsOf(options).length === 0) return options;
-  const rest = Object.entries(options).filter(([name]) => name !== "gamma");
-  return Object.fromEntries(rest) as unknown as PruneOptions;
+  return { ...(asOptions({ ...options }) as unknown as PruneOptions), out: options.out };
 }
 
 /**
@@ -61,6 +74,7 @@ export function asGiven(options: PruneOptions): PruneOptions {
  * @throws EtlError `usage` that names the option, what was found and what was needed
  */
 export function resolveOptions(options: PruneOptions): Config {
+  refuseUnknown("prune", options, { ...pruneTable, ...commonNames });
   const given = givenOptions(options);
   checkTarget(given);
   checkOptions(pruneTable, given);
@@ -76,8 +90,13 @@ export function resolveOptions(options: PruneOptions): Config {
     need(config.label === undefined, "label", config.label, "one task beside it");
     need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
   }
-  const { task, data } = config;
-  return { ...config, task: absoluteTask(task), ...(data !== undefined && { data: absoluteData(data) }) };
+  const { task, data, table } = config;
+  return {
+    ...config,
+    task: absoluteTask(task),
+    ...(data !== undefined && { data: absoluteData(data) }),
+    ...(table !== undefined && { table: resolve(table) }),
+  };
 }
 
 function checkTarget(given: PruneOptions): void {
@@ -90,7 +109,7 @@ function checkTarget(given: PruneOptions): void {
       "usage",
       `${found}: given together, --${flagOf(alone)} alone or none of it was needed`,
       {
-        hint: "--target-flops, --target-size and --target-ms may be given together: gamma then reaches all of them",
+        hint: "--target-flops, --target-size, --target-ms and --target-time may be given together: gamma then reaches all of them",
       },
     );
   }

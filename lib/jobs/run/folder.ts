@@ -3,6 +3,7 @@
  * key has not changed is not run again; where one changed, everything after it no longer counts, but its files stay until
  * the run is finished again. Files are written whole or not at all, so a killed run continues where it was.
  */
+import { interrupted } from "../../core/options.ts";
 import { existsSync } from "node:fs";
 import { copyFile, link, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,6 +16,7 @@ import { everydayError, ioError, makeFolder, unfinishedIn, writeJson } from "../
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
 import { lock } from "./lock.ts";
+import { aimNames, asOptions } from "./options.ts";
 import { baseOf, damageAmong, filesOf, laterStages, sealsOf, staleFiles } from "./stages.ts";
 import { readRunState, writeRunState, type RunState } from "./state.ts";
 
@@ -79,11 +81,11 @@ export async function adoptStages(from: string, to: string, names: readonly stri
 const placeOptions = new Set([
   ...["out", "cacheDir", "threads", "engine", "device", "strict", "withImages", "runs"],
   // More of these stand beside what is there.
-  ...["controls", "archs"],
+  ...["controls", "archs", "int8", "int8For", "int8Tolerance"],
 ]);
 
 /** Stages that only measure what is there: made again without further ado. */
-const measuring = new Set(["evaluate", "profile", "responses", "report"]);
+const measuring = new Set(["int8", "evaluate", "profile", "responses", "report"]);
 
 /** What a configuration asks for otherwise than the one before, "gamma 0.2 (it has 0.1)". */
 function differences(
@@ -91,12 +93,11 @@ function differences(
   now: Readonly<Record<string, unknown>>,
 ): string[] {
   // A target has chosen a gamma, which was written into the configuration.
-  const aims = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
-  const aimed = aims.some((name) => now[name] !== undefined);
+  const aimed = aimNames.some((name) => now[name] !== undefined);
   const said = (value: unknown): string => (value === undefined ? "none" : canonical(value));
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
     .filter((name) => !placeOptions.has(name) && !(aimed && name === "gamma"))
-    .filter((name) => name in before || aims.includes(name)) // an option that the older run did not have yet
+    .filter((name) => name in before || aimNames.some((aim) => aim === name)) // an option that the older run did not have yet
     .filter((name) => canonical(before[name]) !== canonical(now[name]))
     .map((name) => `${name} ${said(now[name])} (it has ${said(before[name])})`);
 }
@@ -207,6 +208,7 @@ async function open(
     if (aside !== undefined) return;
     await ensureOurs();
     await writeRunState(root, state);
+    await writeJson(join(root, "config.json"), asOptions(state.config));
     isListed = true;
   };
 
@@ -356,10 +358,11 @@ export async function inRunFolder<T>(
     const error = everydayError(thrown) ?? thrown;
     if (signal?.aborted !== true || (isEtlError(error, "interrupted") && error.hint !== undefined))
       throw error;
-    throw new EtlError("interrupted", `${folder.path}: stopped by the user, ${kept}`, {
-      hint: hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
-      cause: error,
-    });
+    throw interrupted(
+      signal,
+      `${folder.path}: stopped by the user, ${kept}`,
+      hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
+    );
   } finally {
     await folder.close();
   }

@@ -1,4 +1,5 @@
 /** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
+import { refuseUnknown } from "../../core/options.ts";
 import type { EpochRecord, Measured } from "../../core/artifacts.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { SCHEMA, type Latency, type Metrics } from "../../record/record.ts";
@@ -17,7 +18,7 @@ import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { finishedNetwork } from "./network.ts";
-import { resolveTrainOptions, type TrainOptions } from "./options.ts";
+import { resolveTrainOptions, trainNames, type TrainOptions } from "./options.ts";
 import { recordOf, type TrainRun } from "./record.ts";
 import { openSetup, settingsOf } from "./setup.ts";
 
@@ -71,6 +72,7 @@ interface Evaluation {
  * @throws EtlError; `interrupted` where `options.signal` was aborted: the state is kept, run again to go on
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
+  refuseUnknown("train", options, trainNames);
   const { config, architecture } = resolveTrainOptions(options, "train");
   const { signal, progress, replace } = options;
   return inRunFolder(config.out, { config: { ...config }, signal, progress, replace }, async (folder) => {

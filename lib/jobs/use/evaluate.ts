@@ -1,4 +1,5 @@
 /** `etl evaluate`: the quality of a model on labelled faces. */
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { dirname } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
@@ -9,7 +10,7 @@ import type { OpenOptions, Split } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
 import { asSoftmax } from "../../data/softmax.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
-import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import { openModel, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
@@ -31,6 +32,21 @@ export interface EvaluateOptions extends ServiceOptions {
   readonly cacheDir?: string | undefined;
 }
 
+const optionNames: OptionNames<EvaluateOptions> = {
+  ...serviceNames,
+  ...{
+    data: true,
+    task: true,
+    label: true,
+    crop: true,
+    split: true,
+    seed: true,
+    limit: true,
+    strict: true,
+    cacheDir: true,
+  },
+};
+
 /** Quality of a model on a folder of labelled faces. */
 export interface Evaluation extends Metrics {
   readonly model: string;
@@ -48,6 +64,7 @@ export interface Evaluation extends Metrics {
  * of several tasks every task is evaluated that the data have labels of.
  */
 export async function evaluateModel(nameOrPath: string, options: EvaluateOptions): Promise<Evaluation> {
+  refuseUnknown("evaluateModel", options, optionNames);
   const model = await openModel(nameOrPath);
   const asked = tasksToEvaluate(model, nameOrPath, options.task);
   const evaluations: Evaluation[] = [];
@@ -155,7 +172,7 @@ async function evaluateTask(
  * How the data were opened when the model was made from them, so that its parts are cut in the same way; undefined for
  * other data.
  */
-async function ownData(
+export async function ownData(
   { path }: Model,
   task: string,
   data: string,

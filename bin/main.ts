@@ -2,6 +2,7 @@
 import yargs, { type Argv } from "yargs";
 import { isEtlError, messageOf, EtlError, type ErrorKind } from "../lib/core/errors.ts";
 import { everydayError } from "../lib/core/files.ts";
+import { printable } from "../lib/core/printable.ts";
 import { version } from "../lib/core/version.ts";
 import type { CommandName } from "../lib/json.ts";
 import { checkCall, checkOptions, commandOf, findCommand, isAsked, nameOf, repeated } from "./call.ts";
@@ -149,7 +150,7 @@ async function execute(
     engine: args["engine"] as Context["engine"],
     device: args["device"] as Context["device"],
     print: (line) => {
-      if (!json && !quiet) process.stdout.write(`${line}\n`);
+      if (!json && !quiet) process.stdout.write(`${printable(line, "\n\t", "all")}\n`);
     },
   };
   for (const warning of warnings) context.progress.warn(warning);
@@ -162,10 +163,12 @@ function fail(thrown: unknown, argv: readonly string[]): number {
   const verbose = isAsked(argv, "verbose");
   if (isAsked(argv, "json")) process.stdout.write(failureJson(error));
   if (isEtlError(error)) {
-    process.stderr.write(`${error.kind === "interrupted" ? "stopped" : "error"}: ${error.message}\n`);
-    if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`);
+    process.stderr.write(
+      `${error.kind === "interrupted" ? "stopped" : "error"}: ${printable(error.message)}\n`,
+    );
+    if (error.hint !== undefined) process.stderr.write(`hint: ${printable(error.hint)}\n`);
   } else {
-    process.stderr.write(`error: ${messageOf(error)}\n`);
+    process.stderr.write(`error: ${printable(messageOf(error))}\n`);
     if (!verbose)
       process.stderr.write("hint: this looks like a defect of etl; run again with --verbose for the stack\n");
   }

@@ -1,5 +1,6 @@
 /** Progress on stderr: a bar with rate and time left on a terminal, plain lines elsewhere. */
 import { nowMs } from "../lib/core/clock.ts";
+import { printable } from "../lib/core/printable.ts";
 import type { Progress } from "../lib/core/progress.ts";
 
 const terminalEveryMs = 100;
@@ -24,7 +25,7 @@ export function createProgress(stream: NodeJS.WriteStream, quiet: boolean): Prog
   };
   return {
     start(newLabel, newTotal) {
-      label = newLabel;
+      label = printable(newLabel);
       total = newTotal;
       start = nowMs();
       last = start;
@@ -38,7 +39,8 @@ export function createProgress(stream: NodeJS.WriteStream, quiet: boolean): Prog
       const now = nowMs();
       if (quiet || now - last < (terminal ? terminalEveryMs : plainEveryMs)) return;
       last = now;
-      const text = describe({ label, done, total, seconds: (now - start) / 1000, note });
+      const shown = note === undefined ? undefined : printable(note);
+      const text = describe({ label, done, total, seconds: (now - start) / 1000, note: shown });
       if (!terminal) {
         stream.write(`${text}\n`);
         return;
@@ -50,13 +52,13 @@ export function createProgress(stream: NodeJS.WriteStream, quiet: boolean): Prog
     finish(note) {
       if (quiet) return;
       const seconds = ((nowMs() - start) / 1000).toFixed(1);
-      line(`${label}: ${note ?? "done"} (${seconds} s)`);
+      line(`${label}: ${printable(note ?? "done")} (${seconds} s)`);
     },
     note(message) {
-      if (!quiet) line(message);
+      if (!quiet) line(printable(message));
     },
     warn(message) {
-      line(`warning: ${message}`);
+      line(`warning: ${printable(message)}`);
     },
   };
 }

@@ -1,7 +1,9 @@
 /** Plain tables for people. */
+import { printable } from "../lib/core/printable.ts";
 
 /** Columns padded with spaces; numbers to the right. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(titles: readonly string[], texts: readonly (readonly string[])[]): string {
+  const [header, ...rows] = [titles, ...texts].map((cells) => cells.map((cell) => printable(cell)));
   const widths = header.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const numeric = header.map((_, i) =>
     rows.every((row) => /^[-+]?[\d.,]+(e[-+]?\d+)?( ?[%a-zA-Z]{1,3})?$/.test(row[i] ?? "")),

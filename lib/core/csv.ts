@@ -1,4 +1,5 @@
 /** Comma-separated text (RFC 4180): quotes, doubled quotes, line breaks inside quotes, CRLF, byte order mark. */
+import { needWithin } from "./budget.ts";
 import { EtlError } from "./errors.ts";
 
 /** A table of text. Every row is as long as `header`. */
@@ -36,7 +37,9 @@ export function parseCsv(text: string, name: string): Csv {
       { hint: 'save it as CSV with commas (cells that hold a comma in "quotes")' },
     );
   }
-  const twice = columns.find((column, i) => columns.indexOf(column) !== i);
+  needWithin(name, "columns", columns.length);
+  const seen = new Set<string>();
+  const twice = columns.find((column) => seen.size === seen.add(column).size);
   if (twice !== undefined) {
     throw new EtlError("format", `${name}: two columns are called "${twice}", unique names were needed`);
   }

@@ -219,7 +219,7 @@ export function insideOf(root: string, name: string): string {
 
 /** What somebody who is no programmer is told of an error of the system or of its memory; undefined for any other error. */
 export function everydayError(error: unknown): EtlError | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (!(error instanceof Error) || error instanceof EtlError) return undefined;
   const { code, syscall, path } = error as NodeJS.ErrnoException;
   if (typeof code === "string" && typeof syscall === "string" && /^E[A-Z]+$/.test(code))
     return ioError(`${syscall} failed`, path ?? "the system", error);

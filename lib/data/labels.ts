@@ -1,4 +1,5 @@
 /** Label text becomes numbers: class order, units, missing values. */
+import { needWithin } from "../core/budget.ts";
 import type { Task, TaskKind } from "../core/artifacts.ts";
 import { EtlError, shellWord } from "../core/errors.ts";
 import { ageLabels } from "./age-groups.ts";
@@ -102,6 +103,10 @@ function readClasses(
   }
   const position = new Map(classes.map((name, i) => [canonicalClass(name), i]));
   const width = kind === "binary" ? 1 : classes.length;
+  const where = `--task ${plan.spec.name}: column "${column}"`;
+  needWithin(where, "classes", classes.length);
+  needWithin(where, "targets", width * table.rows.length);
+  const some = classes.slice(0, 20).join(", ") + (classes.length > 20 ? ", ..." : "");
   const unknown = new Map<string, number>();
   const read = (value: string): Label => {
     if (isMissing(value)) return { problem: `no label in column "${column}"` };
@@ -114,7 +119,7 @@ function readClasses(
         : (position.get(canonicalClass(name)) ?? (forced && position.get(plainCode(value))));
     if (index === undefined) {
       unknown.set(value, (unknown.get(value) ?? 0) + 1);
-      return { problem: `label "${value}" in column "${column}", one of ${classes.join(", ")} was needed` };
+      return { problem: `label "${value}" in column "${column}", one of ${some} was needed` };
     }
     const target = new Float32Array(width);
     if (kind === "binary") target[0] = index;
@@ -132,6 +137,7 @@ function readClasses(
 
 function readYesNo(table: RawTable, plan: TaskPlan): Labels {
   const q = plan.at.length;
+  needWithin(`--task ${plan.spec.name}`, "targets", q * table.rows.length);
   const counts = new Map<string, number>();
   for (const row of table.rows)
     for (const i of plan.at)

@@ -360,8 +360,9 @@ function isBetter(
   { judge, validationSize: n }: Pick<FinetuneOptions, "judge" | "validationSize">,
 ): boolean {
   if (!Number.isFinite(one.loss)) return false;
+  if (!Number.isFinite(other.loss)) return true;
+  if (judge === "loss") return one.loss < other.loss;
   if (judge === "highest") return one.accuracy > other.accuracy;
-  if (judge === "loss" || !Number.isFinite(other.loss)) return !(one.loss >= other.loss);
   const ahead = one.accuracy - other.accuracy;
   return Math.abs(ahead) > halfError(other.accuracy, n) ? ahead > 0 : one.loss < other.loss;
 }

@@ -165,7 +165,8 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   const codes = new Map(Object.entries(dtypes).map(([code, type]) => [type, code]));
-  const header: Record<string, unknown> = {};
+  // no prototype: a tensor may be called "__proto__"
+  const header = Object.create(null) as Record<string, unknown>;
   if (Object.keys(metadata).length > 0) header["__metadata__"] = metadata;
   let offset = 0;
   for (const [key, tensor] of tensors) {

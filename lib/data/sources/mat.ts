@@ -1,4 +1,5 @@
 /** Numeric matrices of a MATLAB 5 file (level 5 MAT, compressed or not): as much as pose files need. */
+import { needWithin } from "../../core/budget.ts";
 import { inflateSync } from "node:zlib";
 import { EtlError } from "../../core/errors.ts";
 
@@ -36,7 +37,7 @@ export function readMat(bytes: Uint8Array, name: string): Map<string, MatMatrix>
   }
   const result = new Map<string, MatMatrix>();
   try {
-    readElements(view, 128, result);
+    readElements(view, 128, { name, result, unpacked: 0, isInside: false });
   } catch (error) {
     if (error instanceof EtlError) throw error;
     throw wrong("ends too early or is damaged");
@@ -50,15 +51,30 @@ interface Element {
   readonly next: number;
 }
 
-function readElements(view: DataView, start: number, result: Map<string, MatMatrix>): void {
+interface Reading {
+  readonly name: string;
+  readonly result: Map<string, MatMatrix>;
+  /** Bytes that were unpacked so far. */
+  unpacked: number;
+  /** Whether this is the inside of a compressed element: none lies in another. */
+  readonly isInside: boolean;
+}
+
+function readElements(view: DataView, start: number, reading: Reading): void {
   for (let at = start; at + 8 <= view.byteLength;) {
     const { type, data, next } = element(view, at);
     if (type === MI_COMPRESSED) {
+      if (reading.isInside) throw new RangeError("compressed twice");
       const raw = inflateSync(bytesOf(data), { maxOutputLength: MOST_BYTES });
-      readElements(new DataView(raw.buffer, raw.byteOffset, raw.byteLength), 0, result);
+      reading.unpacked += raw.byteLength;
+      needWithin(reading.name, "unpacked", reading.unpacked);
+      readElements(new DataView(raw.buffer, raw.byteOffset, raw.byteLength), 0, {
+        ...reading,
+        isInside: true,
+      });
       at += 8 + data.byteLength; // compressed elements are not padded
     } else {
-      if (type === MI_MATRIX) readMatrix(data, result);
+      if (type === MI_MATRIX) readMatrix(data, reading.result);
       at = next;
     }
   }

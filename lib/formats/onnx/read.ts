@@ -1,4 +1,5 @@
 /** ONNX bytes -> network: every claim of the file is checked before it is believed. */
+import { needWithin } from "../../core/budget.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import type { Attribute, Dim, Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
 import { follow } from "../../network/open/follow.ts";
@@ -54,9 +55,11 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
       },
     );
   }
+  needWithin(file, "nodes", graph.nodes.length);
   if (graph.sparse > 0) throw new EtlError("unsupported", `${file}: sparse weights, dense ones were needed`);
 
-  const reading: Reading = { file, external: options.external, parameters: new Map(), values: new Set() };
+  const external = options.external && once(options.external, file);
+  const reading: Reading = { file, external, parameters: new Map(), values: new Set() };
   readInitializers(graph, reading);
   const inputs = graph.inputs
     .filter(({ name }) => !reading.parameters.has(name))
@@ -84,6 +87,30 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
   const upgraded =
     opset < TARGET_OPSET ? { ...network, nodes: upgradeAll(network, opset, reading) } : network;
   return { ...upgraded, outputs: readOutputs(graph, upgraded, reading) };
+}
+
+/** Every file beside the model is read once, however many weights lie in it; and weights do not share bytes without end. */
+function once(read: (location: string) => Uint8Array, file: string): (location: string) => Uint8Array {
+  const files = new Map<string, Uint8Array>();
+  return (location) => {
+    const known = files.get(location);
+    if (known !== undefined) return known;
+    const bytes = read(location);
+    files.set(location, bytes);
+    const sum = [...files.values()].reduce((all, { byteLength }) => all + byteLength, 0);
+    needWithin(file, "outside", sum);
+    return bytes;
+  };
+}
+
+/** Attributes of convolutions and pools that are looped over or allocated for. */
+const windowAttributes = new Set(["pads", "strides", "dilations", "kernel_shape", "group", "output_padding"]);
+
+function checkWindow(name: string, attribute: Attribute, where: string): void {
+  if (!windowAttributes.has(name)) return;
+  const values =
+    attribute.type === "int" ? [attribute.value] : attribute.type === "ints" ? attribute.value : [];
+  for (const value of values) needWithin(where, "window", Math.abs(value));
 }
 
 function decode(bytes: Uint8Array, file: string): ReturnType<typeof readModelProto> {
@@ -212,7 +239,9 @@ function unique(base: string, taken: (word: string) => boolean): string {
 function readNode(raw: RawNode, name: string, place: string, reading: Reading): Node {
   const attributes = raw.attributes.map((attribute) => {
     const context = { where: `${place}, attribute "${attribute.name}"`, external: reading.external };
-    return [attribute.name, narrowed(attribute.name, readAttribute(attribute, context))] as const;
+    const value = readAttribute(attribute, context);
+    checkWindow(attribute.name, value, context.where);
+    return [attribute.name, narrowed(attribute.name, value)] as const;
   });
   return {
     name,

@@ -1,4 +1,5 @@
 /** ONNX tensors <-> parameters. */
+import { needWithin } from "../../core/budget.ts";
 import { EtlError } from "../../core/errors.ts";
 import {
   elementArrays,
@@ -77,6 +78,7 @@ export function toParameter(tensor: RawTensor, context: TensorContext): Paramete
       `${where}: elements of type ${dataTypeName(tensor.dataType)}, one of ${Object.keys(dataTypes).join(", ")}, float16, bfloat16 was needed`,
     );
   }
+  needWithin(where, "rank", tensor.dims.length);
   const wrong = tensor.dims.find((dim) => !Number.isSafeInteger(dim) || dim < 0);
   if (wrong !== undefined) {
     throw new EtlError("format", `${where}: a dimension of ${wrong}, none below zero was needed`);

@@ -12,7 +12,7 @@ import { nowMs, timestamp } from "../../core/clock.ts";
 import { EtlError, isEtlError, shellWord } from "../../core/errors.ts";
 import { canonical, fingerprint } from "../../core/fingerprint.ts";
 import { silent, type Progress } from "../../core/progress.ts";
-import { ioError, makeFolder, unfinishedIn, writeJson } from "../../core/files.ts";
+import { everydayError, ioError, makeFolder, unfinishedIn, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
 import { lock } from "./lock.ts";
@@ -141,8 +141,19 @@ export async function openRunFolder(
   path: string,
   config: Readonly<Record<string, unknown>>,
   etlVersion: string,
-  { purpose = "make", replace = false, progress = silent }: OpenOptions = {},
+  options: OpenOptions = {},
 ): Promise<RunFolder> {
+  return open(path, config, { ...options, etlVersion }).catch((error: unknown) => {
+    throw everydayError(error) ?? (error as Error);
+  });
+}
+
+async function open(
+  path: string,
+  config: Readonly<Record<string, unknown>>,
+  how: OpenOptions & { readonly etlVersion: string },
+): Promise<RunFolder> {
+  const { etlVersion, purpose = "make", replace = false, progress = silent } = how;
   const root = resolve(path);
   try {
     await makeFolder(root);
@@ -162,6 +173,7 @@ export async function openRunFolder(
   const held = await lock(root);
   let previous: RunState | undefined; // read under the lock: another run may just have ended
   try {
+    await removeUnfinished(root);
     previous = await readState();
     if (previous !== undefined && purpose !== "look" && !replace)
       refuseReplacing(root, previous, { config, etlVersion, purpose });
@@ -169,7 +181,6 @@ export async function openRunFolder(
     await held.release();
     throw error;
   }
-  await removeUnfinished(root);
   /** Whether `run.json` is there: a folder that lost it was removed. */
   let isListed = previous !== undefined;
   const ensureOurs = (): Promise<void> => held.check(isListed ? join(root, "run.json") : undefined);
@@ -343,7 +354,8 @@ export async function inRunFolder<T>(
   const folder = await openRunFolder(path, config, version, how);
   try {
     return await work(folder);
-  } catch (error) {
+  } catch (thrown) {
+    const error = everydayError(thrown) ?? thrown;
     if (signal?.aborted !== true || (isEtlError(error, "interrupted") && error.hint !== undefined))
       throw error;
     throw interrupted(

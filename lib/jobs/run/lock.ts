@@ -139,9 +139,17 @@ async function readOwner(
   own: string,
 ): Promise<{ readonly owner: Owner | undefined; readonly isGone: boolean } | undefined> {
   await writeFile(own, await readFile(own)); // its time is now what the file system takes for now
-  const [there, now] = await Promise.all([stat(path).catch(() => undefined), stat(own)]);
+  return ownerAt(path, (await stat(own)).mtimeMs);
+}
+
+/** Who wrote a lock, or asked for one, and whether he is gone. */
+async function ownerAt(
+  path: string,
+  nowMs: number,
+): Promise<{ readonly owner: Owner | undefined; readonly isGone: boolean } | undefined> {
+  const there = await stat(path).catch(() => undefined);
   if (there === undefined) return undefined;
-  const isOld = now.mtimeMs - there.mtimeMs > deadMs;
+  const isOld = nowMs - there.mtimeMs > deadMs;
   const owner = await readFile(path, "utf8").then(parseOwner, () => undefined);
   if (owner === undefined) return { owner, isGone: isOld };
   const isHere =
@@ -215,8 +223,8 @@ async function removeLeft(root: string): Promise<void> {
   const now = (await stat(join(root, "lock.json"))).mtimeMs;
   for (const name of await readdir(root)) {
     if (!name.startsWith(".lock-")) continue;
-    const found = await stat(join(root, name)).catch(() => undefined);
-    if (found !== undefined && now - found.mtimeMs > deadMs) await rm(join(root, name), { force: true });
+    const path = join(root, name);
+    if ((await ownerAt(path, now))?.isGone === true) await rm(path, { force: true });
   }
 }
 

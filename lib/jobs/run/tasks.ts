@@ -14,7 +14,15 @@ export interface RunTask extends TaskColumns {
 /** The tasks of a data set. One alone is answered by `prediction`, several by outputs of their own names. */
 export function runTasks(dataset: Pick<Dataset, "task" | "tasks">): RunTask[] {
   const all = columnsOf(dataset);
-  return all.map((each) => ({ ...each, output: all.length === 1 ? predictionName : each.task.name }));
+  return all.map((each) => ({
+    ...each,
+    output: all.length === 1 ? predictionName : outputName(each.task.name),
+  }));
+}
+
+/** Engines give outputs back as the properties of an object: one name among them means something else. */
+function outputName(task: string): string {
+  return task === "__proto__" ? "task __proto__" : task;
 }
 
 /** A task's columns of rows of all tasks, [n, width] to [n, task.outputs]. */

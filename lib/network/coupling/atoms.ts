@@ -1,4 +1,5 @@
 /** Union-find over channel atoms, with the reason of every tie and of every freeze. */
+import { needWithin } from "../../core/budget.ts";
 import type { Tie } from "./types.ts";
 
 /** A growing set of atoms. */
@@ -56,6 +57,7 @@ export function createAtoms(): Atoms {
 
   return {
     fresh: (count) => {
+      needWithin("the network", "channels", parent.length + count);
       const start = parent.length;
       for (let i = 0; i < count; i++) parent.push(start + i);
       return Int32Array.from({ length: count }, (_, i) => start + i);

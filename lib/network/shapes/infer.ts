@@ -1,4 +1,5 @@
 /** The static shape of every value, and every value that is known before the run. */
+import { needWithin } from "../../core/budget.ts";
 import { EtlError } from "../../core/errors.ts";
 import { sizeOf, type Dim, type Network, type Node, type Parameter, type ValueInfo } from "../network.ts";
 import { nodeError, type Constant, type OpContext, type Shape, type ShapeRules } from "./context.ts";
@@ -113,6 +114,10 @@ export function shapesOf(op: OpContext): readonly Shape[] {
   const shapes = rule(op);
   if (shapes.length < node.outputs.length) {
     op.fail(`${node.outputs.length} outputs`, `at most ${shapes.length} were needed`);
+  }
+  for (const shape of shapes) {
+    needWithin(`node "${node.name}" (${node.op})`, "rank", shape.length);
+    needWithin(`node "${node.name}" (${node.op})`, "elements", sizeOf(shape));
   }
   return shapes;
 }

@@ -1,0 +1,49 @@
+/**
+ * How much a file may ask for. Files come from strangers, and a few bytes can claim a network of a billion channels: what a file
+ * declares is held against these numbers before anything is allocated or looped over. They let pass whatever is real (VGGFace has
+ * 580 MB of weights, label files ten million rows); `ETL_BUDGET=10` raises all of them tenfold.
+ */
+import { EtlError } from "./errors.ts";
+
+/** What is counted, and how much of it is allowed. */
+const budgets = {
+  nodes: { most: 200_000, unit: "nodes" },
+  rank: { most: 32, unit: "dimensions" },
+  /** Channels, features and rows that are followed one by one, over all values of a network. */
+  channels: { most: 2 ** 25, unit: "channels to follow" },
+  /** Elements of one value of a network, per picture. */
+  elements: { most: 2 ** 34, unit: "elements in one value" },
+  /** Paddings, strides, dilations, kernels, groups. */
+  window: { most: 2 ** 20, unit: "as a size of a window" },
+  /** Bytes of weights that lie in files beside the model. */
+  outside: { most: 64e9, unit: "bytes of weights" },
+  columns: { most: 20_000, unit: "columns" },
+  classes: { most: 20_000, unit: "different labels" },
+  /** Numbers of the labels of all pictures. */
+  targets: { most: 4e8, unit: "numbers of labels" },
+  /** Bytes of one unpacked file of matrices. */
+  unpacked: { most: 64e6, unit: "bytes unpacked" },
+} as const;
+
+/** By what all budgets are multiplied. @throws EtlError `usage` for what is no number of at least 1 */
+function raised(): number {
+  const text = process.env["ETL_BUDGET"];
+  if (text === undefined || text === "") return 1;
+  const factor = Number(text);
+  if (factor >= 1) return factor;
+  throw new EtlError("usage", `ETL_BUDGET: ${JSON.stringify(text)}, a number of at least 1 was needed`);
+}
+
+/**
+ * @param where what asks, for the message: the file and the place in it
+ * @throws EtlError `unsupported` where it is more than is allowed (or no number at all)
+ */
+export function needWithin(where: string, what: keyof typeof budgets, found: number): void {
+  const { most, unit } = budgets[what];
+  if (found <= most) return;
+  const allowed = most * raised();
+  if (found <= allowed) return;
+  throw new EtlError("unsupported", `${where}: ${found} ${unit}, at most ${allowed} were needed`, {
+    hint: "if you trust the file and have the memory, raise what is allowed: ETL_BUDGET=10 etl ...",
+  });
+}

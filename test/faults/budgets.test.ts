@@ -1,0 +1,175 @@
+import { expect } from "chai";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { deflateSync } from "node:zlib";
+import { isEtlError } from "../../lib/core/errors.ts";
+import { parseCsv } from "../../lib/core/csv.ts";
+import { openDataset } from "../../lib/data/open.ts";
+import { readMat } from "../../lib/data/sources/mat.ts";
+import { readOnnx } from "../../lib/formats/onnx/read.ts";
+import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
+import { inferShapes } from "../../lib/network/shapes/infer.ts";
+import { dims, file, node, value } from "../formats/onnx/files.ts";
+import { message, varints } from "../support/protobuf.ts";
+import { matOfPose } from "../support/mat.ts";
+
+/** What a few bytes may claim, each within seconds and with the number found and the number allowed. */
+describe("files that ask for too much", function () {
+  this.timeout(20_000);
+  let root: string;
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), "etl-budgets-"));
+  });
+  after(() => rm(root, { recursive: true, force: true }));
+
+  const ints = (name: string, ...values: bigint[]): Uint8Array =>
+    message([1, name], ...values.map((each) => [8, each] as const), [20, 7n]);
+  const int = (name: string, of: bigint): Uint8Array => message([1, name], [3, of], [20, 2n]);
+  const wide = (channels: bigint, size = 1n): Uint8Array[] => [
+    value("x", 1n, ["batch", channels, size, size]),
+  ];
+  const open = [value("y", 1n, ["batch", "c", "h", "w"])];
+  const weight = (name: string, ...shape: bigint[]): Uint8Array => {
+    const count = Number(shape.reduce((a, b) => a * b, 1n));
+    return message(...dims(...shape), [2, 1n], [8, name], [9, new Uint8Array(4 * count)]);
+  };
+  const table = (name: string, ...values: bigint[]): Uint8Array =>
+    message(...dims(BigInt(values.length)), [2, 7n], [8, name], [7, varints(...values)]);
+
+  const hostile: Record<string, () => Uint8Array> = {
+    "a padding of a billion channels": () =>
+      file({
+        nodes: [node("Pad", ["x", "pads"], ["y"])],
+        weights: [table("pads", 0n, 0n, 0n, 0n, 0n, 1_000_000_000n, 0n, 0n)],
+        inputs: wide(3n, 8n),
+        outputs: open,
+      }),
+    "2^40 groups": () =>
+      file({
+        nodes: [node("Conv", ["x", "w"], ["y"], int("group", 2n ** 40n))],
+        weights: [weight("w", 4n, 4n, 1n, 1n)],
+        inputs: wide(4n, 8n),
+        outputs: open,
+      }),
+    "a window as large as a country": () =>
+      file({
+        nodes: [node("MaxPool", ["x"], ["y"], ints("kernel_shape", 2n ** 33n, 2n ** 33n))],
+        inputs: wide(4n, 8n),
+        outputs: open,
+      }),
+    "a padding without end": () =>
+      file({
+        nodes: [node("Conv", ["x", "w"], ["y"], ints("pads", 2n ** 40n, 0n, 2n ** 40n, 0n))],
+        weights: [weight("w", 4n, 4n, 1n, 1n)],
+        inputs: wide(4n, 8n),
+        outputs: open,
+      }),
+    "a picture of a square mile": () =>
+      file({ inputs: [value("x", 1n, ["batch", 3n, 2n ** 20n, 2n ** 20n])], outputs: open }),
+    "a thousand dimensions": () =>
+      file({
+        weights: [
+          message(...dims(...new Array<bigint>(1000).fill(1n)), [2, 1n], [8, "w"], [9, new Uint8Array(4)]),
+        ],
+      }),
+    "300,000 nodes": () => {
+      const nodes = new Array<Uint8Array>(300_000).fill(message([1, node("Relu", ["x"], ["z"])]));
+      const ends = message([2, "graph"], [11, value("x")], [12, value("y")]);
+      return message([1, 8n], [7, Buffer.concat([...nodes, ends])], [8, message([1, ""], [2, 17n])]);
+    },
+  };
+  for (const [name, bytes] of Object.entries(hostile)) {
+    it(`a network with ${name}`, () => {
+      const start = performance.now();
+      let error: unknown;
+      try {
+        const network = readOnnx(bytes(), { name: "hostile.onnx" });
+        inferShapes(network);
+        analyseCoupling(network);
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(isEtlError(error, "unsupported") && error.message, String(error)).to.match(
+        /\d.*at most \d+ were needed/,
+      );
+      expect(isEtlError(error) && error.hint).to.contain("ETL_BUDGET=10");
+      expect(performance.now() - start).to.be.lessThan(10_000);
+    });
+  }
+
+  it("what is allowed can be raised", () => {
+    const deep = file({
+      weights: [
+        message(...dims(...new Array<bigint>(40).fill(1n)), [2, 1n], [8, "w"], [9, new Uint8Array(4)]),
+      ],
+    });
+    process.env["ETL_BUDGET"] = "2";
+    try {
+      expect(readOnnx(deep, { name: "m" }).parameters.get("w")?.shape).to.have.length(40);
+      process.env["ETL_BUDGET"] = "no";
+      expect(() => readOnnx(deep, { name: "m" })).to.throw("ETL_BUDGET");
+    } finally {
+      delete process.env["ETL_BUDGET"];
+    }
+  });
+
+  it("a file beside the model is read once, however many weights lie in it", () => {
+    let reads = 0;
+    const entry = (key: string, text: string): Uint8Array => message([1, key], [2, text]);
+    const weights = Array.from({ length: 200 }, (_, i) =>
+      message(
+        ...dims(2n),
+        [2, 1n],
+        [8, `w${i}`],
+        [13, entry("location", "w.bin")],
+        [13, entry("offset", String(8 * i))],
+        [13, entry("length", "8")],
+        [14, 1n],
+      ),
+    );
+    const external = (): Uint8Array => {
+      reads++;
+      return new Uint8Array(1600);
+    };
+    expect(readOnnx(file({ weights }), { name: "m", external }).parameters.size).to.equal(200);
+    expect(reads).to.equal(1);
+  });
+
+  it("tables with columns and labels without end", async () => {
+    const columns = (count: number): string => Array.from({ length: count }, (_, i) => `c${i}`).join();
+    expect(() => parseCsv(columns(100_000), "a.csv")).to.throw(/100000 columns, at most 20000/);
+    expect(parseCsv(columns(19_000), "a.csv").header).to.have.length(19_000);
+    const rows = Array.from({ length: 30_000 }, (_, i) => `f${i}.png,label ${i}`);
+    await writeFile(join(root, "labels.csv"), `file,kind\n${rows.join("\n")}\n`);
+    const error: unknown = await openDataset({
+      data: root,
+      task: "categorical",
+      label: "kind",
+      seed: 0,
+    }).catch((thrown: unknown) => thrown);
+    expect(isEtlError(error, "unsupported") && error.message, String(error)).to.match(
+      /30000 different labels, at most/,
+    );
+  });
+
+  it("matrices packed in packed ones, and packed without end", () => {
+    const packed = (inside: Buffer): Buffer => {
+      const data = deflateSync(inside);
+      const head = Buffer.alloc(8);
+      head.writeUInt32LE(15, 0);
+      head.writeUInt32LE(data.length, 4);
+      return Buffer.concat([head, data]);
+    };
+    const plain = matOfPose([1, 2, 3], false);
+    const [header, matrix] = [plain.subarray(0, 128), plain.subarray(128)];
+    expect([...readMat(Buffer.concat([header, packed(matrix)]), "a.mat").keys()]).to.deep.equal([
+      "Pose_Para",
+    ]);
+    expect(() => readMat(Buffer.concat([header, packed(packed(matrix))]), "a.mat")).to.throw("a.mat");
+    const bomb = packed(Buffer.alloc(60e6));
+    expect(() => readMat(Buffer.concat([header, bomb, bomb, bomb]), "a.mat")).to.throw(
+      /bytes unpacked, at most/,
+    );
+  });
+});

@@ -255,4 +255,5 @@ export type { Measured } from "./core/artifacts.ts";
 // Report: one self-contained HTML file.
 export { renderReport } from "./report/report.ts";
 export { readReportAssets } from "./report/assets.ts";
-export type { ReportAssets } from "./report/assets.ts";
+export { packReportAssets } from "./report/pack.ts";
+export type { ReportAssets } from "./report/pack.ts";

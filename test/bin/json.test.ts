@@ -78,6 +78,15 @@ describe("--json and --config", function () {
     seen.add("resume");
   });
 
+  it("an empty list in a file is one that was not given", async () => {
+    await writeFile(
+      at("empty.json"),
+      JSON.stringify({ controls: [], tasks: "gender", data: at("none"), gammas: [] }),
+    );
+    const { stderr } = await capture(["sweep", "--config", at("empty.json"), "--out", at("no")]);
+    expect(stderr).to.contain("none: --data: cannot open");
+  });
+
   it("a file of options is refused by the key that is wrong", async () => {
     const refused = async (options: unknown, command = "prune") => {
       await writeFile(at("bad.json"), JSON.stringify(options));

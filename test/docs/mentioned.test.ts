@@ -30,8 +30,7 @@ function unexported(): string[] {
         const [declared] = type.declarations ?? [];
         const ours = declared?.getSourceFile().fileName.startsWith(join(root, "lib"));
         // A type that its file keeps to itself is a shorthand: readers see what it stands for.
-        const shown =
-          declared && ts.getCombinedModifierFlags(declared) & ts.ModifierFlags.Export;
+        const shown = declared && ts.getCombinedModifierFlags(declared) & ts.ModifierFlags.Export;
         if (ours && shown && !exported.has(type)) found.add(`${type.name} of ${symbol.name}`);
       }
       ts.forEachChild(node, look);

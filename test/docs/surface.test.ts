@@ -1,6 +1,9 @@
 import { expect } from "chai";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as lasso from "../../lib/browser/lasso.ts";
+import * as network from "../../lib/browser/network.ts";
+import * as report from "../../lib/browser/report.ts";
 import * as surface from "../../lib/index.ts";
 import { root } from "./markdown.ts";
 
@@ -47,6 +50,7 @@ const values = [
   "metricsOf",
   "openDataset",
   "openEngine",
+  "packReportAssets",
   "planModel",
   "planSurgery",
   "predictImages",
@@ -300,11 +304,17 @@ describe("docs: public surface", () => {
     expect(text).to.not.match(/export \*/);
   });
 
-  it("is the only thing that can be imported", () => {
+  it("is the only thing that can be imported, beside its parts for browsers", () => {
     const { exports: entries } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       exports: Record<string, unknown>;
     };
-    expect(Object.keys(entries)).to.deep.equal([".", "./package.json"]);
+    expect(Object.keys(entries)).to.deep.equal([".", "./lasso", "./network", "./report", "./package.json"]);
     expect(Object.keys(entries["."] as object)[0]).to.equal("types");
+  });
+
+  it("the parts for browsers hold nothing that the whole does not", () => {
+    const whole = surface as Readonly<Record<string, unknown>>;
+    for (const part of [lasso, network, report] as readonly Readonly<Record<string, unknown>>[])
+      for (const [name, value] of Object.entries(part)) expect(whole[name] === value, name).to.equal(true);
   });
 });

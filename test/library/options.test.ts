@@ -2,8 +2,7 @@ import { expect } from "chai";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type {
-  EtlError} from "../../lib/index.ts";
+import type { EtlError } from "../../lib/index.ts";
 import {
   alignFolder,
   bench,

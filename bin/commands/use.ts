@@ -34,9 +34,22 @@ export const predictCommand: Command<"predict"> = {
       array: true,
     },
   },
-  options: { backbone: namedModel, weights: shown(pruneTable.weights), crop: shown(jobTable.crop) },
+  options: {
+    backbone: namedModel,
+    weights: shown(pruneTable.weights),
+    crop: {
+      ...shown(jobTable.crop),
+      defaultDescription: "that of the model's own pictures; with --align the whole aligned face",
+    },
+    align: {
+      type: "boolean",
+      default: false,
+      describe: "Find the faces in photographs and align them; an answer for each face",
+    },
+  },
   examples: [
     ["etl predict runs/gender a.jpg b.jpg --json", "What the pruned network says"],
+    ["etl predict runs/gender --align party.jpg", "Whole photographs: every face is found and answered"],
     ["etl predict --backbone face-resnet a.jpg --json", "The 128 numbers that describe a face"],
   ],
   run: async (args, context) => {
@@ -49,12 +62,14 @@ export const predictCommand: Command<"predict"> = {
       ...service(context),
       crop: cropOption(args),
       weights: text(args, "weights"),
+      align: flag(args, "align"),
     });
-    for (const { file, task, others = [], ...answer } of predictions) {
+    for (const { file, face, task, others = [], ...answer } of predictions) {
       const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
         others.length > 0 ? `${one.task} ${sayAnswer(one)}` : sayAnswer(one),
       );
-      context.print(`${file}: ${said.join(", ")}`);
+      const at = face === undefined ? "" : ` (face at ${face.box.map(Math.round).join(",")})`;
+      context.print(`${file}${at}: ${said.join(", ")}`);
     }
     return { predictions };
   },
@@ -246,6 +261,11 @@ export const exportCommand: Command<"export"> = {
       describe: "File format",
       defaultDescription: "by the ending of --out: .onnx, or .json for tfjs",
     },
+    strip: {
+      type: "boolean",
+      default: false,
+      describe: "Leave out which data, options and versions the model was made from",
+    },
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
   },
   examples: [
@@ -257,10 +277,11 @@ export const exportCommand: Command<"export"> = {
   ],
   run: async (args, context) => {
     const format = text(args, "format") as ModelFormat | undefined;
-    const { writeModel } = await import("../../lib/backbones/write-model.ts");
-    const { openModel } = await import("../../lib/jobs/run/model.ts");
-    const { network } = await openModel(requiredText(args, "model"));
-    const written = await writeModel(network, requiredText(args, "out"), format);
+    const { exportModel } = await import("../../lib/jobs/use/export.ts");
+    const written = await exportModel(requiredText(args, "model"), requiredText(args, "out"), {
+      format,
+      strip: flag(args, "strip"),
+    });
     context.print(`${written.file}: ${count(written.bytes)} bytes`);
     return written;
   },

@@ -1,0 +1,112 @@
+/** `etl export`: a model in another format; beside an ONNX file a JSON file that says what its numbers mean. */
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { writeModel, type WrittenModel } from "../../backbones/write-model.ts";
+import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
+import { EtlError } from "../../core/errors.ts";
+import { readJson, writeJson } from "../../core/files.ts";
+import { refuseUnknown } from "../../core/options.ts";
+import { WHOLE } from "../../data/dataset.ts";
+import type { ModelFormat } from "../../formats/names.ts";
+import type { Dim, Network } from "../../network/network.ts";
+import { openModel, type Model } from "../run/model.ts";
+
+export interface ExportOptions {
+  /** Default: by the ending of the file's name. */
+  readonly format?: ModelFormat | undefined;
+  /** Leave out who made the model from which data, when and with what options. @defaultValue false */
+  readonly strip?: boolean | undefined;
+}
+
+/** `NAME.json` beside `NAME.onnx`: onnxruntime for browsers does not hand out what the file itself says. */
+export interface ModelDescription {
+  readonly schema: "etl/model/1";
+  readonly file: string;
+  readonly input: { readonly name: string; readonly shape: readonly Dim[]; readonly type: "float32" };
+  /** input = (pixel - mean) * scale, pixels 0 to 255, channels in the order of `color`, [picture, channel, y, x]. */
+  readonly preprocessing: Preprocessing;
+  /** Part of a picture like those of the training that is resized to the input, in fractions. */
+  readonly crop: Crop;
+  /** What each output says; of a backbone only the name. */
+  readonly outputs: readonly ModelOutput[];
+}
+
+/** One output: `task` as it was trained, and how its numbers become an answer. */
+export interface ModelOutput {
+  readonly name: string;
+  readonly task?: Task;
+  readonly answer?: string;
+}
+
+/** Keys of the metadata that say where a model comes from, not how it is used. */
+const origin = ["etl.provenance", "etl.cut"];
+
+/**
+ * Writes a model in another format.
+ *
+ * @param nameOrPath run folder, model file or backbone
+ * @param out file to write; for tfjs `model.json` or a folder
+ * @throws EtlError `usage` where name and format do not go together, or where the description would take the place of
+ *   another file
+ */
+export async function exportModel(
+  nameOrPath: string,
+  out: string,
+  options: ExportOptions = {},
+): Promise<WrittenModel> {
+  refuseUnknown("exportModel", options, { format: true, strip: true });
+  const model = await openModel(nameOrPath);
+  const network = options.strip === true ? stripped(model.network) : model.network;
+  const beside = out.replace(/\.onnx$/i, ".json");
+  if (beside !== out) await refuseOther(beside);
+  const written = await writeModel(network, out, options.format);
+  if (written.format !== "onnx") return written;
+  await writeJson(beside, descriptionOf(model, basename(out)));
+  return { ...written, files: [...written.files, beside] };
+}
+
+function stripped(network: Network): Network {
+  const metadata = Object.entries(network.metadata).filter(([key]) => !origin.includes(key));
+  return { ...network, metadata: Object.fromEntries(metadata) };
+}
+
+/** A description may be written again; a model.json of TensorFlow.js that lies there may not be lost. */
+async function refuseOther(path: string): Promise<void> {
+  if (!existsSync(path)) return;
+  const value: unknown = await readJson(path).catch(() => undefined);
+  const schema = typeof value === "object" && value !== null && "schema" in value ? value.schema : undefined;
+  if (schema === "etl/model/1") return;
+  throw new EtlError("usage", `${path}: another file, the place of the model's description was needed`, {
+    hint: "choose another name for --out",
+  });
+}
+
+function descriptionOf({ network, preprocessing, crop, tasks }: Model, file: string): ModelDescription {
+  const [input] = network.inputs;
+  const known = new Map(tasks.map(({ output, task }) => [output, task]));
+  return {
+    schema: "etl/model/1",
+    file,
+    input: { name: input.name, shape: input.shape, type: "float32" },
+    preprocessing,
+    crop: crop ?? WHOLE,
+    outputs: network.outputs.map(({ name }) => {
+      const task = known.get(name);
+      return { name, ...(task !== undefined && { task, answer: answerOf(task) }) };
+    }),
+  };
+}
+
+/** How an output becomes an answer, in a sentence. */
+function answerOf({ kind, scale, unit }: Task): string {
+  switch (kind) {
+    case "binary":
+      return "1 / (1 + exp(-x)) is the probability of classes[1]";
+    case "categorical":
+      return "the largest output is the class; softmax gives the probabilities";
+    case "multi-label":
+      return "1 / (1 + exp(-x)) of each output is the probability of its class";
+    case "regression":
+      return `the value is x / ${scale}${unit === undefined ? "" : ` ${unit}`}`;
+  }
+}

@@ -87,8 +87,12 @@ export async function predictImages(
       : picturesIn(files, crop, model.preprocessing);
     progress.start("predict", files.length);
     let done = 0;
-    for await (const { shown, x, problems, pictures } of source) {
+    const stop = (): void => {
       stopIfAborted(options.signal, "predict: stopped by the user");
+    };
+    stop();
+    for await (const { shown, x, problems, pictures } of source) {
+      stop();
       for (const { file, problem } of problems) unreadable.push(withFile(file, problem));
       done += pictures;
       progress.update(done);

@@ -6,6 +6,7 @@ import { benchCommand } from "./commands/bench.ts";
 import { compareCommand } from "./commands/compare.ts";
 import { crossvalCommand } from "./commands/crossval.ts";
 import { cutCommand } from "./commands/cut.ts";
+import { drawCommand } from "./commands/draw.ts";
 import { mergeCommand } from "./commands/merge.ts";
 import { planCommand } from "./commands/plan.ts";
 import {
@@ -45,6 +46,7 @@ export const commands: readonly Command[] = [
   predictCommand,
   verifyCommand,
   alignCommand,
+  drawCommand,
   reportCommand,
   compareCommand,
   exportCommand,

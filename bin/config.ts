@@ -60,7 +60,9 @@ export async function withConfig(argv: readonly string[], command: Command): Pro
         },
       );
     }
-    return given.has(name) || value === null ? [] : [written(name, options[name], value, `${file}: ${key}`)];
+    // An empty list is a list that was not given.
+    const nothing = value === null || (Array.isArray(value) && value.length === 0);
+    return given.has(name) || nothing ? [] : [written(name, options[name], value, `${file}: ${key}`)];
   });
   const end = argv.indexOf("--");
   return end < 0 ? [...argv, ...more] : [...argv.slice(0, end), ...more, ...argv.slice(end)];

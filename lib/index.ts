@@ -245,6 +245,11 @@ export { evaluateModel } from "./jobs/use/evaluate.ts";
 export { predictImages } from "./jobs/use/predict.ts";
 export { benchBackbone as bench } from "./jobs/use/bench.ts";
 export type { Bench, BenchOptions } from "./jobs/use/bench.ts";
+export { exportModel } from "./jobs/use/export.ts";
+export type { ExportOptions, ModelDescription, ModelOutput } from "./jobs/use/export.ts";
+export { drawFaces } from "./jobs/use/draw.ts";
+export type { Drawing, DrawOptions } from "./jobs/use/draw.ts";
+export type { FacePlace } from "./jobs/use/faces.ts";
 export { profileFiles } from "./jobs/use/profile.ts";
 export { verifyModel } from "./jobs/use/verify.ts";
 export type { Answer, Prediction, PredictModelOptions } from "./jobs/use/predict.ts";
@@ -262,4 +267,5 @@ export type { Measured } from "./core/artifacts.ts";
 // Report: one self-contained HTML file.
 export { renderReport } from "./report/report.ts";
 export { readReportAssets } from "./report/assets.ts";
-export type { ReportAssets } from "./report/assets.ts";
+export { packReportAssets } from "./report/pack.ts";
+export type { ReportAssets } from "./report/pack.ts";

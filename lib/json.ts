@@ -16,6 +16,7 @@ import type { SweepResult } from "./jobs/many/sweep.ts";
 import type { CrossvalResult } from "./jobs/train/crossval.ts";
 import type { TrainResult } from "./jobs/train/train.ts";
 import type { Bench } from "./jobs/use/bench.ts";
+import type { Drawing } from "./jobs/use/draw.ts";
 import type { Evaluation } from "./jobs/use/evaluate.ts";
 import type { Prediction } from "./jobs/use/predict.ts";
 import type { QuantizeResult } from "./jobs/use/quantize.ts";
@@ -85,6 +86,7 @@ export interface CommandResults {
   readonly predict: { readonly predictions: readonly Prediction[] };
   readonly verify: VerifiedModel;
   readonly align: AlignSummary;
+  readonly draw: Drawing;
   readonly report: { readonly file: string; readonly runs: number };
   readonly compare: { readonly networks: readonly ComparedNetwork[]; readonly file?: string };
   readonly export: WrittenModel | WrittenWeights;

@@ -1,6 +1,6 @@
 /** Many runs from one harvest: tasks, gammas, seeds, controls, variants. */
 import { join } from "node:path";
-import { number, requiredText, text, texts, type Command } from "../command.ts";
+import { number, requiredText, texts, type Command } from "../command.ts";
 import { targetNames } from "../../lib/jobs/prune/config.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { numbersOption, optionsOf, pruneOptions } from "../options.ts";
@@ -39,11 +39,12 @@ export const sweepCommand: Command<"sweep"> = {
     const { taskData } = await import("../../lib/jobs/run/options.ts");
     const { parseVariants } = await import("../../lib/jobs/many/variants.ts");
     const { sweep } = await import("../../lib/jobs/many/sweep.ts");
-    const given = pruneOptions(args, context);
+    // The data are those of the tasks that name none.
+    const { data, ...given } = pruneOptions(args, context);
     const { out } = given;
     const result = await sweep({
       ...given,
-      tasks: taskData(requiredText(args, "tasks"), text(args, "data"), "tasks"),
+      tasks: taskData(requiredText(args, "tasks"), data, "tasks"),
       gammas: numbersOption(args, "gammas") ?? [0, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3],
       seeds: number(args, "seeds") ?? 1,
       variants: parseVariants(texts(args, "ablate")),

@@ -55,11 +55,20 @@ export const predictCommand: Command<"predict"> = {
   options: {
     backbone: namedModel,
     weights: shown(pruneTable.weights),
-    crop: shown(jobTable.crop),
+    crop: {
+      ...shown(jobTable.crop),
+      defaultDescription: "that of the model's own pictures; with --align the whole aligned face",
+    },
+    align: {
+      type: "boolean",
+      default: false,
+      describe: "Find the faces in photographs and align them; an answer for each face",
+    },
     size: sizeOption,
   },
   examples: [
     ["etl predict runs/gender a.jpg b.jpg --json", "What the pruned network says"],
+    ["etl predict runs/gender --align party.jpg", "Whole photographs: every face is found and answered"],
     ["etl predict --backbone face-resnet a.jpg --json", "The 128 numbers that describe a face"],
   ],
   run: async (args, context) => {
@@ -73,12 +82,14 @@ export const predictCommand: Command<"predict"> = {
       crop: cropOption(args),
       weights: text(args, "weights"),
       size: sizePair(args),
+      align: flag(args, "align"),
     });
-    for (const { file, task, others = [], ...answer } of predictions) {
+    for (const { file, face, task, others = [], ...answer } of predictions) {
       const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
         others.length > 0 ? `${one.task} ${sayAnswer(one)}` : sayAnswer(one),
       );
-      context.print(`${file}: ${said.join(", ")}`);
+      const at = face === undefined ? "" : ` (face at ${face.box.map(Math.round).join(",")})`;
+      context.print(`${file}${at}: ${said.join(", ")}`);
     }
     return { predictions };
   },
@@ -281,6 +292,11 @@ export const exportCommand: Command<"export"> = {
       describe: "File format",
       defaultDescription: "by the ending of --out: .onnx, .json for tfjs, .safetensors for the weights alone",
     },
+    strip: {
+      type: "boolean",
+      default: false,
+      describe: "Leave out which data, options and versions the model was made from",
+    },
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
     for: {
       choices: ["portable", "onnxruntime"] as const,
@@ -304,10 +320,10 @@ export const exportCommand: Command<"export"> = {
     const written =
       format === "safetensors" || (format === undefined && out.endsWith(".safetensors"))
         ? await weightsAlone(model, out)
-        : await wholeModel(model, {
+        : await wholeModel(model, out, {
             ...service(context),
-            out,
             format,
+            strip: flag(args, "strip"),
             exportFor: graphOf(args),
             size: sizePair(args),
           });
@@ -320,9 +336,9 @@ function graphOf(args: Arguments): ExportOptions["exportFor"] {
   return text(args, "for") as ExportOptions["exportFor"];
 }
 
-async function wholeModel(model: string, options: ExportOptions): Promise<WrittenModel> {
+async function wholeModel(model: string, out: string, options: ExportOptions): Promise<WrittenModel> {
   const { exportModel } = await import("../../lib/jobs/use/export.ts");
-  return exportModel(model, options);
+  return exportModel(model, out, options);
 }
 
 /** As they are stored, with batch norm: a training can begin with them. */

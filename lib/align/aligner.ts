@@ -53,6 +53,8 @@ export interface Aligner {
   landmarks(picture: Picture, box: Box): Promise<Float64Array>;
   /** The largest face, aligned; undefined where there is none. */
   align(picture: Picture): Promise<AlignedFace | undefined>;
+  /** Every face, aligned, the largest first. */
+  alignAll(picture: Picture): Promise<AlignedFace[]>;
   dispose(): Promise<void>;
 }
 
@@ -88,22 +90,30 @@ export async function openAligner(engine: Engine, options: AlignerOptions): Prom
     );
   };
 
-  const align = async (picture: Picture): Promise<AlignedFace | undefined> => {
-    let faces = await detect(picture);
-    const margin = faces.length === 0;
-    if (margin) faces = await detect(picture, MARGIN);
-    if (faces.length === 0) return undefined;
-    const face = faces.reduce((best, other) => (areaOf(other.box) > areaOf(best.box) ? other : best));
-    const points = await landmarks(picture, face.box);
-    const toPicture = fitSimilarity(template, templateLandmarks(points));
-    const crop = warp(picture, toPicture, size);
-    return { ...face, landmarks: points, toPicture, crop, faces: faces.length, margin };
+  const find = async (picture: Picture): Promise<{ faces: Face[]; margin: boolean }> => {
+    const near = await detect(picture);
+    const margin = near.length === 0;
+    const faces = margin ? await detect(picture, MARGIN) : near;
+    return { faces: faces.toSorted((a, b) => areaOf(b.box) - areaOf(a.box)), margin };
+  };
+
+  const alignFirst = async (picture: Picture, most: number): Promise<AlignedFace[]> => {
+    const { faces, margin } = await find(picture);
+    const aligned: AlignedFace[] = [];
+    for (const face of faces.slice(0, most)) {
+      const points = await landmarks(picture, face.box);
+      const toPicture = fitSimilarity(template, templateLandmarks(points));
+      const crop = warp(picture, toPicture, size);
+      aligned.push({ ...face, landmarks: points, toPicture, crop, faces: faces.length, margin });
+    }
+    return aligned;
   };
 
   return {
     detect,
     landmarks,
-    align,
+    align: async (picture) => (await alignFirst(picture, 1)).at(0),
+    alignAll: (picture) => alignFirst(picture, Infinity),
     dispose: async () => {
       await detector.dispose();
       await pointFinder.dispose();

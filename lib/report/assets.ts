@@ -2,15 +2,17 @@
 import { createRequire } from "node:module";
 import { EtlError } from "../core/errors.ts";
 import { readText } from "../core/files.ts";
+import { packReportAssets, type ReportAssets } from "./pack.ts";
 
-/** What the caller hands to {@link renderReport} beside the records. */
-export interface ReportAssets {
-  /** Source text of plotly.js, minified. */
-  readonly plotly: string;
+let packed: Promise<ReportAssets> | undefined;
+
+/** Plotly.js of the installed package `plotly.js-dist-min`, packed once for all pages. */
+export function readReportAssets(): Promise<ReportAssets> {
+  packed ??= readPlotly().then(packReportAssets);
+  return packed;
 }
 
-/** Reads plotly.js from the installed package `plotly.js-dist-min`. */
-export async function readReportAssets(): Promise<ReportAssets> {
+async function readPlotly(): Promise<string> {
   let path: string;
   try {
     path = createRequire(import.meta.url).resolve("plotly.js-dist-min");
@@ -20,5 +22,5 @@ export async function readReportAssets(): Promise<ReportAssets> {
       cause: error,
     });
   }
-  return { plotly: await readText(path) };
+  return readText(path);
 }

@@ -44,18 +44,27 @@ export function plot(
 ): Markup {
   const id = `${scope.id}-${name}`;
   scope.figures.set(id, figure);
-  return plotPlace(id, Number(figure.layout["height"] ?? 320), words);
+  return plotPlace(scope, id, { height: Number(figure.layout["height"] ?? 320), ...words });
 }
 
-/** The place of a figure that the page's script makes. */
+/** The place of a figure that the page's script makes. Its title is a heading: who listens to the page finds it by that. */
 export function plotPlace(
+  { level }: Pick<Scope, "level">,
   id: string,
-  height: number,
-  words: { readonly title: Insert; readonly text?: Insert; readonly label: string },
+  words: {
+    readonly title: Insert;
+    readonly text?: Insert;
+    readonly label: string;
+    readonly height: number;
+  },
 ): Markup {
-  return html`<figure>
+  const title =
+    level === 2
+      ? html`<h3 id="${id}-title">${words.title}</h3>`
+      : html`<h4 id="${id}-title">${words.title}</h4>`;
+  return html`<figure aria-labelledby="${id}-title">
     <figcaption>
-      <b>${words.title}</b>${words.text === undefined ? undefined : html` <span>${words.text}</span>`}
+      ${title}${words.text === undefined ? undefined : html` <span>${words.text}</span>`}
     </figcaption>
     <div
       class="plot"
@@ -63,7 +72,7 @@ export function plotPlace(
       data-figure="${id}"
       role="img"
       aria-label="${words.label}"
-      style="min-height:${height}px"
+      style="min-height:${words.height}px"
     ></div>
   </figure> `;
 }

@@ -2,15 +2,15 @@
 
 const light = `
   color-scheme: light;
-  --page: #fbfbfa; --card: #ffffff; --ink: #1b1f24; --ink-2: #4a525c; --ink-3: #737c87;
+  --page: #fbfbfa; --card: #ffffff; --ink: #1b1f24; --ink-2: #4a525c; --ink-3: #59626c;
   --line: #c9ced4; --grid: #e8eaed; --rule: #e1e4e8; --soft: #f1f3f5;
   --c1: #0072b2; --c2: #d55e00; --c2-ink: #a84a00; --c3: #009e73; --c4: #b0568f; --c5: #56b4e9; --c6: #b58900;
-  --band: rgba(0, 114, 178, 0.16); --mute: #d5dade; --mute-2: #9aa3ad; --bar: rgba(0, 114, 178, 0.15);
+  --band: rgba(0, 114, 178, 0.16); --mute: #d5dade; --mute-2: #87919b; --bar: rgba(0, 114, 178, 0.15);
   --link: #005a8f; --focus: #d55e00; --clear: rgba(0, 0, 0, 0);`;
 
 const dark = `
   color-scheme: dark;
-  --page: #15181c; --card: #1c2025; --ink: #eceff2; --ink-2: #bac1c9; --ink-3: #8f98a3;
+  --page: #15181c; --card: #1c2025; --ink: #eceff2; --ink-2: #bac1c9; --ink-3: #a3acb6;
   --line: #4a525c; --grid: #2c3138; --rule: #30363d; --soft: #242930;
   --c1: #5ab4ea; --c2: #f39047; --c2-ink: #f6a768; --c3: #2cc69a; --c4: #dd8fc0; --c5: #9fd3f5; --c6: #e0b93f;
   --band: rgba(90, 180, 234, 0.2); --mute: #3c444d; --mute-2: #6d7783; --bar: rgba(90, 180, 234, 0.2);
@@ -67,7 +67,7 @@ ul.findings li { margin-bottom: 0.4rem; overflow-wrap: anywhere; }
 
 figure { margin: 1.25rem 0; background: var(--card); border: 1px solid var(--rule); border-radius: 0.6rem; padding: 1rem 1rem 0.75rem; min-width: 0; break-inside: avoid; }
 figcaption { margin: 0 0 0.6rem; font-size: 0.92rem; max-width: 46rem; }
-figcaption b { display: block; font-weight: 620; font-size: 1rem; }
+figcaption h3, figcaption h4 { margin: 0; font-weight: 620; font-size: 1rem; }
 figcaption span { color: var(--ink-2); }
 .plot { width: 100%; overflow: hidden; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 0 1.25rem; align-items: start; }

@@ -1,6 +1,9 @@
 import { expect } from "chai";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as lasso from "../../lib/browser/lasso.ts";
+import * as network from "../../lib/browser/network.ts";
+import * as report from "../../lib/browser/report.ts";
 import * as surface from "../../lib/index.ts";
 import { root } from "./markdown.ts";
 
@@ -29,8 +32,10 @@ const values = [
   "crossval",
   "cutModel",
   "dealFolds",
+  "drawFaces",
   "evaluateModel",
   "explain",
+  "exportModel",
   "findTaps",
   "finetune",
   "harvest",
@@ -47,6 +52,7 @@ const values = [
   "metricsOf",
   "openDataset",
   "openEngine",
+  "packReportAssets",
   "planModel",
   "planSurgery",
   "predictImages",
@@ -132,6 +138,8 @@ const types = [
   "Device",
   "Dim",
   "DoctorJson",
+  "DrawOptions",
+  "Drawing",
   "ElementArray",
   "ElementType",
   "Engine",
@@ -142,7 +150,9 @@ const types = [
   "ErrorKind",
   "EvaluateOptions",
   "Evaluation",
+  "ExportOptions",
   "FacePicture",
+  "FacePlace",
   "FailureJson",
   "FileCost",
   "FilterFaces",
@@ -187,8 +197,10 @@ const types = [
   "Merged",
   "Metrics",
   "MetricsOptions",
+  "ModelDescription",
   "ModelFormat",
   "ModelLayer",
+  "ModelOutput",
   "ModelPlan",
   "ModelRecord",
   "Moments",
@@ -307,11 +319,17 @@ describe("docs: public surface", () => {
     expect(text).to.not.match(/export \*/);
   });
 
-  it("is the only thing that can be imported", () => {
+  it("is the only thing that can be imported, beside its parts for browsers", () => {
     const { exports: entries } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       exports: Record<string, unknown>;
     };
-    expect(Object.keys(entries)).to.deep.equal([".", "./package.json"]);
+    expect(Object.keys(entries)).to.deep.equal([".", "./lasso", "./network", "./report", "./package.json"]);
     expect(Object.keys(entries["."] as object)[0]).to.equal("types");
+  });
+
+  it("the parts for browsers hold nothing that the whole does not", () => {
+    const whole = surface as Readonly<Record<string, unknown>>;
+    for (const part of [lasso, network, report] as readonly Readonly<Record<string, unknown>>[])
+      for (const [name, value] of Object.entries(part)) expect(whole[name] === value, name).to.equal(true);
   });
 });

@@ -18,6 +18,7 @@ import {
   train,
   verifyModel,
   type PruneOptions,
+  type RunRecord,
 } from "../../lib/index.ts";
 import { writeSmallBackbone } from "../support/small-backbone.ts";
 
@@ -75,7 +76,9 @@ describe("library: options", function () {
     const folder = await mkdtemp(join(tmpdir(), "etl-abort-"));
     try {
       const backbone = await writeSmallBackbone(join(folder, "small.onnx"));
-      const options: PruneOptions = { ...run, backbone, out: join(folder, "run"), cacheDir: folder };
+      const quick = { gamma: 0.3, epochs: 1, baselineEpochs: 1, learningRates: [1e-3], runs: 2 };
+      const out = join(folder, "run");
+      const options: PruneOptions = { ...run, ...quick, backbone, out, cacheDir: join(folder, "cache") };
       const reason = new Error("the window was closed");
       const controller = new AbortController();
       const progress = {
@@ -87,12 +90,16 @@ describe("library: options", function () {
       const stopped = await thrown(prune({ ...options, progress, signal: controller.signal }));
       expect(stopped.kind).to.equal("interrupted");
       expect(stopped.cause).to.equal(reason);
+      // What was stopped goes on with the options it had.
+      const again = await resume(out);
+      expect(again.command).to.equal("prune");
+      expect((again.result as RunRecord).gamma).to.equal(0.3);
       const aborted = AbortSignal.abort(reason);
       expect((await thrown(predictImages(backbone, ["a.jpg"], { signal: aborted }))).cause).to.equal(reason);
       const cut = { model: backbone, out: join(folder, "cut.onnx"), keep: 0.5, signal: aborted };
       expect((await thrown(cutModel(cut))).cause).to.equal(reason);
-      const { out } = await cutModel({ ...cut, signal: undefined, progress: undefined });
-      expect(out).to.equal(join(folder, "cut.onnx"));
+      const written = await cutModel({ ...cut, signal: undefined, progress: undefined });
+      expect(written.out).to.equal(join(folder, "cut.onnx"));
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

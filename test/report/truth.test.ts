@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { ReportAssets } from "../../lib/report/assets.ts";
+import { packReportAssets } from "../../lib/report/pack.ts";
 import { depthFigure } from "../../lib/report/client/figures.ts";
 import { errorRange } from "../../lib/report/client/knee.ts";
 import { lossFigure } from "../../lib/report/plots.ts";
@@ -9,7 +9,7 @@ import type { Latency, RunRecord } from "../../lib/record/record.ts";
 import { changed, plain, said } from "./extras.ts";
 import { sampleRecord, sampleRegression } from "./sample.ts";
 
-const tiny: ReportAssets = { plotly: "var Plotly = {};" };
+const tiny = await packReportAssets("var Plotly = {};");
 const latency = (medianMs: number, more: Partial<Latency> = {}): Latency => ({
   ...{ medianMs, p95Ms: medianMs, runs: 50, threads: 1 },
   ...more,

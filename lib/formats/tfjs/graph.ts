@@ -2,7 +2,7 @@
  * The network itself among the metadata of a tfjs model: names, operators and attributes as they were, and for every
  * parameter the weight it became. With it a model that we wrote is read as exactly the network that was written.
  */
-import { createHash } from "node:crypto";
+import { hex, sha256 } from "../../core/sha256.ts";
 import {
   sizeOf,
   type Attribute,
@@ -24,7 +24,7 @@ const version = 1;
 
 /** Fingerprint of a model's layers: where it has changed, the graph is not theirs any more. */
 export function topologyHash(modelConfig: unknown): string {
-  return createHash("sha256").update(JSON.stringify(modelConfig)).digest("hex").slice(0, 32);
+  return hex(sha256(JSON.stringify(modelConfig))).slice(0, 32);
 }
 
 /** A parameter that is no weight: its numbers, as JSON can hold them. */

@@ -1,75 +1,148 @@
-/** `etl export --for`: the graph that runs fast, with the function unchanged. */
-import { EtlError } from "../../core/errors.ts";
-import { silent } from "../../core/progress.ts";
+/** `etl export`: a model in another format; beside an ONNX file a JSON file that says what its numbers mean. */
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
 import { formatOf, writeModel, type WrittenModel } from "../../backbones/write-model.ts";
+import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
+import { EtlError } from "../../core/errors.ts";
+import { readJson, writeJson } from "../../core/files.ts";
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
+import { WHOLE } from "../../data/dataset.ts";
 import type { ModelFormat } from "../../formats/names.ts";
-import { withEngine, type ServiceOptions } from "../../engine/service.ts";
-import { noiseFor, profileNetworks } from "../../evaluate/profile.ts";
-import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
-import type { Network } from "../../network/network.ts";
-import { splitPRelu } from "../../network/split-prelu.ts";
-import type { Engine } from "../../engine/engine.ts";
+import type { Dim, Network } from "../../network/network.ts";
+import { serviceNames, type ServiceOptions } from "../../engine/service.ts";
 import type { PictureSize } from "../../network/fit.ts";
-import { openNetwork, settled } from "../run/model.ts";
-
-/** `portable`: plain and folded, for any runtime; `onnxruntime`: what is faster there on this machine. */
-export type ExportFor = "portable" | "onnxruntime";
+import { openModel, openNetwork, settled, type Model, type OpenNetwork } from "../run/model.ts";
+import { graphFor, type ExportFor } from "./graph.ts";
 
 export interface ExportOptions extends ServiceOptions {
-  readonly out: string;
+  /** Default: by the ending of the file's name. */
   readonly format?: ModelFormat | undefined;
+  /** Leave out who made the model from which data, when and with what options. @defaultValue false */
+  readonly strip?: boolean | undefined;
+  /** Which graph: for any runtime, or what is faster in onnxruntime on this machine. @defaultValue "portable" */
   readonly exportFor?: ExportFor | undefined;
   /** Height and width of pictures, where the file leaves them open. */
   readonly size?: PictureSize | undefined;
 }
 
-/** Largest difference of an output that is rounding, as a share of its largest number. */
-const TOLERANCE = 1e-5;
+const optionNames: OptionNames<ExportOptions> = {
+  ...serviceNames,
+  ...{ format: true, strip: true, exportFor: true, size: true },
+};
 
-/** Writes a model in another format, its batch normalisation and shape arithmetic folded. */
-export async function exportModel(name: string, options: ExportOptions): Promise<WrittenModel> {
-  const { out, format, exportFor = "portable", progress = silent } = options;
+/** `NAME.json` beside `NAME.onnx`: onnxruntime for browsers does not hand out what the file itself says. */
+export interface ModelDescription {
+  readonly schema: "etl/model/1";
+  readonly file: string;
+  readonly input: { readonly name: string; readonly shape: readonly Dim[]; readonly type: "float32" };
+  /** input = (pixel - mean) * scale, pixels 0 to 255, channels in the order of `color`, [picture, channel, y, x]. */
+  readonly preprocessing: Preprocessing;
+  /** Part of a picture like those of the training that is resized to the input, in fractions. */
+  readonly crop: Crop;
+  /** What each output says; of a backbone only the name. */
+  readonly outputs: readonly ModelOutput[];
+}
+
+/** One output: `task` as it was trained, and how its numbers become an answer. */
+export interface ModelOutput {
+  readonly name: string;
+  readonly task?: Task;
+  readonly answer?: string;
+}
+
+/** Keys of the metadata that say where a model comes from, not how it is used. */
+const origin = ["etl.provenance", "etl.cut"];
+
+/**
+ * Writes a model in another format.
+ *
+ * @param nameOrPath run folder, model file or backbone
+ * @param out file to write; for tfjs `model.json` or a folder
+ * @throws EtlError `usage` where name and format do not go together, or where the description would take the place of
+ *   another file
+ */
+export async function exportModel(
+  nameOrPath: string,
+  out: string,
+  options: ExportOptions = {},
+): Promise<WrittenModel> {
+  refuseUnknown("exportModel", options, optionNames);
+  const { format, exportFor = "portable", size } = options;
   if (exportFor === "onnxruntime" && (format ?? formatOf(out)) !== "onnx")
     throw new EtlError(
       "usage",
       `--for onnxruntime: ${out} is no ONNX file, a name ending in .onnx was needed`,
     );
-  const opened = await openNetwork(name);
-  const folded = foldBatchNorm((options.size === undefined ? opened : settled(opened, options.size)).network);
-  const split = exportFor === "onnxruntime" ? splitPRelu(folded) : folded;
-  if (split.nodes.length === folded.nodes.length) return writeModel(folded, out, format);
-  return withEngine({ ...options, engine: "ort" }, async (engine) => {
-    const [whole, other] = [folded, split].map((network) => settled({ network, notes: [] }).network);
-    await needSame(engine, whole, other);
-    const [plain, fast] = await profileNetworks(engine, [whole, other], {});
-    const pays = fast.medianMs < plain.medianMs;
-    const times = `${fast.medianMs.toFixed(2)} ms, ${plain.medianMs.toFixed(2)} ms as it is`;
-    progress.note(`PRelu as depthwise convolutions: ${pays ? "taken" : "not taken"}, ${times}`);
-    return writeModel(pays ? split : folded, out, format);
+  const opened = await openNetwork(nameOrPath);
+  const graph = await graphFor(
+    (size === undefined ? opened : settled(opened, size)).network,
+    exportFor,
+    options,
+  );
+  const network = options.strip === true ? stripped(graph) : graph;
+  const model = await describable(nameOrPath, opened, size);
+  const beside = out.replace(/\.onnx$/i, ".json");
+  if (model !== undefined && beside !== out) await refuseOther(beside);
+  const written = await writeModel(network, out, format);
+  if (written.format !== "onnx" || model === undefined) return written;
+  await writeJson(beside, descriptionOf({ ...model, network }, basename(out)));
+  return { ...written, files: [...written.files, beside] };
+}
+
+/** The model with what its numbers mean; undefined for a file that says nothing of that. */
+async function describable(
+  nameOrPath: string,
+  opened: OpenNetwork | Model,
+  size: PictureSize | undefined,
+): Promise<Model | undefined> {
+  if ("preprocessing" in opened) return opened;
+  return opened.network.metadata["etl.preprocessing"] === undefined
+    ? undefined
+    : openModel(nameOrPath, { size });
+}
+
+function stripped(network: Network): Network {
+  const metadata = Object.entries(network.metadata).filter(([key]) => !origin.includes(key));
+  return { ...network, metadata: Object.fromEntries(metadata) };
+}
+
+/** A description may be written again; a model.json of TensorFlow.js that lies there may not be lost. */
+async function refuseOther(path: string): Promise<void> {
+  if (!existsSync(path)) return;
+  const value: unknown = await readJson(path).catch(() => undefined);
+  const schema = typeof value === "object" && value !== null && "schema" in value ? value.schema : undefined;
+  if (schema === "etl/model/1") return;
+  throw new EtlError("usage", `${path}: another file, the place of the model's description was needed`, {
+    hint: "choose another name for --out",
   });
 }
 
-/** @throws EtlError `engine` where the two differ by more than rounding */
-async function needSame(engine: Engine, one: Network, other: Network): Promise<void> {
-  const inputs = noiseFor(one, 1);
-  const [expected, found] = await Promise.all(
-    [one, other].map(async (network) => {
-      const program = await engine.compile(network);
-      try {
-        return await program.run(inputs);
-      } finally {
-        await program.dispose();
-      }
+function descriptionOf({ network, preprocessing, crop, tasks }: Model, file: string): ModelDescription {
+  const [input] = network.inputs;
+  const known = new Map(tasks.map(({ output, task }) => [output, task]));
+  return {
+    schema: "etl/model/1",
+    file,
+    input: { name: input.name, shape: input.shape, type: "float32" },
+    preprocessing,
+    crop: crop ?? WHOLE,
+    outputs: network.outputs.map(({ name }) => {
+      const task = known.get(name);
+      return { name, ...(task !== undefined && { task, answer: answerOf(task) }) };
     }),
-  );
-  for (const [name, { data }] of Object.entries(expected)) {
-    const scale = data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1e-20);
-    const far = data.reduce((worst, value, i) => Math.max(worst, Math.abs(value - found[name].data[i])), 0);
-    if (far / scale <= TOLERANCE) continue;
-    throw new EtlError(
-      "engine",
-      `${one.name}: "${name}" differs by ${(far / scale).toExponential(1)} after rewriting, at most ${TOLERANCE} was needed`,
-      { hint: "--for portable writes it without" },
-    );
+  };
+}
+
+/** How an output becomes an answer, in a sentence. */
+function answerOf({ kind, scale, unit }: Task): string {
+  switch (kind) {
+    case "binary":
+      return "1 / (1 + exp(-x)) is the probability of classes[1]";
+    case "categorical":
+      return "the largest output is the class; softmax gives the probabilities";
+    case "multi-label":
+      return "1 / (1 + exp(-x)) of each output is the probability of its class";
+    case "regression":
+      return `the value is x / ${scale}${unit === undefined ? "" : ` ${unit}`}`;
   }
 }

@@ -1,14 +1,18 @@
 /** `etl predict`: what a model says of single pictures. */
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { checkCrop } from "../../core/crop.ts";
-import type { Crop, Task } from "../../core/artifacts.ts";
+import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
+import { WHOLE } from "../../data/dataset.ts";
 import { loadImages } from "../../data/images/decode.ts";
 import { SYNTHETIC_NAME } from "../../data/synthetic/table.ts";
-import type { Tensors } from "../../engine/engine.ts";
+import type { Engine, Tensors } from "../../engine/engine.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import type { PictureSize } from "../../network/fit.ts";
+import { openFaceFinder, type FacePlace } from "./faces.ts";
+import type { Tensor } from "../../network/network.ts";
+import type { DataProblem } from "../../record/record.ts";
 import { openModel, provenanceOf, type Model } from "../run/model.ts";
 
 /** What one output of a model says of a picture. */
@@ -27,6 +31,8 @@ export interface Answer {
 /** The outputs of a model for one picture. */
 export interface Prediction extends Answer {
   readonly file: string;
+  /** With `align`: which face of the picture this is. */
+  readonly face?: FacePlace;
   /** A model of several tasks: the one that is answered here, and the answers to the others. */
   readonly task?: string;
   readonly others?: readonly (Answer & { readonly task: string })[];
@@ -37,6 +43,11 @@ export interface Prediction extends Answer {
 export interface PredictModelOptions extends ServiceOptions {
   /** Face box; default: that of the pictures the model was trained on, else the whole picture. */
   readonly crop?: Crop | undefined;
+  /**
+   * Find the faces in photographs and align them, as `alignFolder` does: one answer for each face, the largest first. The face box
+   * is then a part of the aligned crop; default: all of it. @defaultValue false
+   */
+  readonly align?: boolean | undefined;
   /** Weight file of a backbone that does not bring its own. */
   readonly weights?: string | undefined;
   /** Of pictures, where the file leaves it open. */
@@ -45,7 +56,7 @@ export interface PredictModelOptions extends ServiceOptions {
 
 const optionNames: OptionNames<PredictModelOptions> = {
   ...serviceNames,
-  ...{ crop: true, weights: true, size: true },
+  ...{ crop: true, weights: true, align: true, size: true },
 };
 
 /**
@@ -62,10 +73,11 @@ export async function predictImages(
   if (options.crop !== undefined) checkCrop(options.crop);
   const model = await openModel(nameOrPath, { weights: options.weights, size: options.size });
   const progress = options.progress ?? silent;
-  const crop = options.crop ?? model.crop ?? [0, 0, 1, 1];
-  if (options.crop === undefined && model.crop !== undefined) {
+  const align = options.align === true;
+  const crop = options.crop ?? (align ? undefined : model.crop) ?? WHOLE;
+  if (options.crop === undefined && model.crop !== undefined && !align) {
     progress.note(
-      `face box ${crop.join(",")}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture)`,
+      `face box ${crop.join(",")}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture; --align: look for the faces)`,
     );
   }
   const drawn = madeFromDrawnFaces(model);
@@ -75,31 +87,85 @@ export async function predictImages(
     const input = model.network.inputs[0].name;
     const predictions: Prediction[] = [];
     const unreadable: string[] = [];
+    const source = align
+      ? facesIn(engine, files, { crop, preprocessing: model.preprocessing })
+      : picturesIn(files, crop, model.preprocessing);
     progress.start("predict", files.length);
-    const chunk = 32;
-    for (let at = 0; at < files.length; at += chunk) {
+    let done = 0;
+    const stop = (): void => {
       stopIfAborted(options.signal, "predict: stopped by the user");
-      const images = await loadImages(files.slice(at, at + chunk), crop, model.preprocessing);
-      for (const { file, problem } of images.problems) unreadable.push(withFile(file, problem));
-      if (images.files.length === 0) continue;
-      const result = await program.run({ [input]: images.x });
-      images.files.forEach((file, i) => {
-        const row = { number: i, of: images.files.length };
+    };
+    stop();
+    for await (const { shown, x, problems, pictures } of source) {
+      stop();
+      for (const { file, problem } of problems) unreadable.push(withFile(file, problem));
+      done += pictures;
+      progress.update(done);
+      if (shown.length === 0) continue;
+      const result = await program.run({ [input]: x });
+      shown.forEach((one, i) => {
+        const row = { number: i, of: shown.length };
         predictions.push({
-          file,
+          ...one,
           ...answersOf(model, result, row),
           ...(drawn !== undefined && { warning: drawn }),
         });
       });
-      progress.update(predictions.length);
     }
     await program.dispose();
-    progress.finish(`${predictions.length} pictures`);
+    progress.finish(`${predictions.length} ${align ? "faces" : "pictures"}`);
     if (predictions.length === 0 && unreadable.length > 0)
-      throw new EtlError("data", `${unreadable[0]}, a readable picture was needed`);
+      throw new EtlError(
+        "data",
+        `${unreadable[0]}, ${align ? "a picture with a face" : "a readable picture"} was needed`,
+      );
     for (const sentence of unreadable) progress.warn(`left out: ${sentence}`);
     return predictions;
   });
+}
+
+/** Pictures, or faces of them, for one run of the network. */
+interface Inputs {
+  readonly shown: readonly Pick<Prediction, "file" | "face">[];
+  readonly x: Tensor;
+  readonly problems: readonly DataProblem[];
+  /** Files that were looked at. */
+  readonly pictures: number;
+}
+
+const CHUNK = 32;
+
+async function* picturesIn(
+  files: readonly string[],
+  crop: Crop,
+  preprocessing: Preprocessing,
+): AsyncGenerator<Inputs> {
+  for (let at = 0; at < files.length; at += CHUNK) {
+    const chunk = files.slice(at, at + CHUNK);
+    const { files: good, x, problems } = await loadImages(chunk, crop, preprocessing);
+    yield { shown: good.map((file) => ({ file })), x, problems, pictures: chunk.length };
+  }
+}
+
+async function* facesIn(
+  engine: Engine,
+  files: readonly string[],
+  { crop, preprocessing }: { readonly crop: Crop; readonly preprocessing: Preprocessing },
+): AsyncGenerator<Inputs> {
+  const finder = await openFaceFinder(engine, crop, preprocessing);
+  try {
+    for (const file of files) {
+      const found = await finder.find(file);
+      if (typeof found === "string") {
+        const x = { shape: [0], data: new Float32Array(0) };
+        yield { shown: [], x, problems: [{ file, problem: found }], pictures: 1 };
+      } else {
+        yield { shown: found.faces.map((face) => ({ file, face })), x: found.x, problems: [], pictures: 1 };
+      }
+    }
+  } finally {
+    await finder.dispose();
+  }
 }
 
 /** The sentence about a file that cannot be read, with its name once. */

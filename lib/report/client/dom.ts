@@ -65,10 +65,16 @@ export interface PlotlyLibrary {
 
 export interface PageWindow {
   readonly document: PageDocument;
-  readonly Plotly: PlotlyLibrary;
+  /** Undefined until it is unpacked. */
+  readonly Plotly?: PlotlyLibrary;
+  readonly DecompressionStream: new (format: string) => unknown;
+  readonly Response: new (body: unknown) => { text(): Promise<string> };
   readonly navigator: { readonly clipboard?: { writeText(text: string): Promise<void> } };
   readonly URL: { createObjectURL(blob: unknown): string; revokeObjectURL(url: string): void };
-  readonly Blob: new (parts: readonly string[], options: { type: string }) => unknown;
+  readonly Blob: new (
+    parts: readonly (string | Uint8Array)[],
+    options: { type: string },
+  ) => { stream(): { pipeThrough(through: unknown): unknown } };
   getComputedStyle(element: PageElement): { getPropertyValue(name: string): string };
   matchMedia(query: string): {
     readonly matches: boolean;

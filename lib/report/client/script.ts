@@ -2,7 +2,7 @@
 import { formatBytes, formatCount, formatDigits, formatGamma, formatSi } from "../format.ts";
 import { axisOf, depthFigure, layoutOf, tapFigure } from "./figures.ts";
 import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, shownErrors, smallPoint } from "./knee.ts";
-import { drawFigure, setupCurves, startReport } from "./main.ts";
+import { drawFigure, setupCurves, startReport, unpackPlotly, fromBase85 } from "./main.ts";
 import { setupDetails, setupPrint, setupTables, setupTheme, tableRows, toCsv, csvText } from "./page.ts";
 
 /**
@@ -35,6 +35,8 @@ export function clientScript(): string {
     setupTheme,
     setupDetails,
     setupPrint,
+    fromBase85,
+    unpackPlotly,
     drawFigure,
     setupCurves,
     startReport,

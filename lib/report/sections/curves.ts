@@ -216,17 +216,20 @@ export function curvesSection(scope: Scope): Section | undefined {
         ${set.curves.map((_, i) => smallCurve(set, i))}
       </fieldset>
       ${disagreement(set, record)}
-      ${plotPlace(`${set.id}-tap`, 400, {
-        title: html`<label class="pick"
-          >One tap
-          <select aria-label="Tap to show">
-            ${options}
-          </select></label
-        >`,
-        text: "The dotted line is the limit that gamma allows; the knee is the leftmost point below it.",
+      ${plotPlace(scope, `${set.id}-tap`, {
+        height: 400,
+        title: "One tap",
+        text: html`<label class="pick"
+            >Tap
+            <select>
+              ${options}
+            </select></label
+          >
+          The dotted line is the limit that gamma allows; the knee is the leftmost point below it.`,
         label: `Characteristic curve of the chosen tap: error against number of filters. The table of knees holds the numbers.`,
       })}
-      ${plotPlace(`${set.id}-depth`, 300, {
+      ${plotPlace(scope, `${set.id}-depth`, {
+        height: 300,
         title: "Where the information sits",
         text: html`Share of the label’s variance that a linear readout of each tap explains, at best and at
         the

@@ -1,5 +1,6 @@
 /** What makes a call of the documentation small: a small backbone, one epoch, one thread. What the call says stays. */
 import { commands } from "../../../bin/commands.ts";
+import type { SweepOptions } from "../../../lib/jobs/many/sweep.ts";
 import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
 
 /** Options that are added where a command has them and the call does not give them. */
@@ -44,7 +45,7 @@ export function smallArguments(args: readonly string[], backbone: string): strin
 }
 
 /** The options of a `prune` call in a ts block, with what makes it small. */
-export function smallOptions(options: PruneOptions, backbone: string): PruneOptions {
+export function smallOptions<T extends PruneOptions | SweepOptions>(options: T, backbone: string): T {
   return {
     ...{ backbone, limit: 64, epochs: 1, baselineEpochs: 1, learningRates: [1e-3], batchSize: 16 },
     valFraction: 0.2,

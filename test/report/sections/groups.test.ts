@@ -1,11 +1,12 @@
 import { expect } from "chai";
 import { groupsPart } from "../../../lib/report/sections/groups.ts";
+import { packReportAssets } from "../../../lib/report/pack.ts";
 import { renderReport } from "../../../lib/report/report.ts";
 import type { Scope } from "../../../lib/report/section.ts";
 import { sampleFaces, sampleGroups, withGroups } from "../extras.ts";
 import { hostile, sampleRecord } from "../sample.ts";
 
-const tiny = { plotly: "var Plotly = {};" };
+const tiny = await packReportAssets("var Plotly = {};");
 const models = sampleRecord().models.filter(({ name }) => name === "baseline" || name === "pruned");
 
 function scopeOf(groups: ReturnType<typeof sampleGroups>): Scope {

@@ -1,0 +1,24 @@
+/** `etl-prune/network`: networks as plain data, read, planned, cut and written; runs in a browser. */
+export { EtlError, isEtlError } from "../core/errors.ts";
+export type { Cost, LayerRow } from "../core/artifacts.ts";
+export { readOnnx } from "../formats/onnx/read.ts";
+export type { ReadOnnxOptions } from "../formats/onnx/read.ts";
+export { writeOnnx } from "../formats/onnx/write.ts";
+export { writeTfjs } from "../formats/tfjs/write.ts";
+export { createBuilder } from "../network/builder.ts";
+export type { Builder } from "../network/builder.ts";
+export { costOf } from "../network/cost.ts";
+export type { CostOptions, LayerCost, NetworkCost } from "../network/cost.ts";
+export { analyseCoupling } from "../network/coupling/analyse.ts";
+export { explain } from "../network/coupling/explain.ts";
+export type { CoupledGroup, CoupledLayer, Coupling } from "../network/coupling/types.ts";
+export type { Dim, Network, Node, Parameter, Tensor, ValueInfo } from "../network/network.ts";
+export { inferShapes } from "../network/shapes/infer.ts";
+export { findTaps, withPooledTaps } from "../network/taps.ts";
+export type { Tap } from "../network/taps.ts";
+export { validateNetwork } from "../network/validate.ts";
+export { applySurgery } from "../surgery/apply.ts";
+export { selectByCriterion } from "../surgery/criteria.ts";
+export type { Criterion, CriterionOptions, ScoreOptions } from "../surgery/criteria.ts";
+export { keepAllPlan, planSurgery } from "../surgery/plan.ts";
+export type { LayerPlan, Plan, PlanOptions, Selection } from "../surgery/plan.ts";

@@ -5,7 +5,7 @@ import type { Answer } from "../../lib/jobs/use/predict.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
-import { cropOption, optionsOf, shown } from "../options.ts";
+import { boxOption, cropOption, optionsOf, shown } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
 const modelPositional = {
@@ -138,7 +138,7 @@ export const verifyCommand: Command = {
       requiredText(args, "pairs"),
       {
         ...service(context),
-        crop: cropOption(args),
+        crop: boxOption(args),
         distance: text(args, "distance") as "cosine" | "euclidean" | undefined,
         seed: context.seed,
         cacheDir: text(args, "cache-dir"),

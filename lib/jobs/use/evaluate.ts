@@ -1,6 +1,7 @@
 /** `etl evaluate`: the quality of a model on labelled faces. */
 import { dirname } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
+import type { CropChoice } from "../../core/crop.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
 import type { Metrics } from "../../record/record.ts";
@@ -22,7 +23,7 @@ export interface EvaluateOptions extends ServiceOptions {
   /** Of a model of several tasks: only these, with commas; default: all that the data have labels of. */
   readonly task?: string | undefined;
   readonly label?: string | undefined;
-  readonly crop?: Crop | undefined;
+  readonly crop?: CropChoice | undefined;
   /** Only this part; default: all labelled pictures, of the data that the model itself was made from the test part. */
   readonly split?: Split | "all" | undefined;
   readonly seed?: number | undefined;

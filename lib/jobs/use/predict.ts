@@ -1,6 +1,6 @@
 /** `etl predict`: what a model says of single pictures. */
-import { checkCrop } from "../../core/crop.ts";
-import type { Crop, Task } from "../../core/artifacts.ts";
+import { checkCrop, type CropChoice } from "../../core/crop.ts";
+import type { Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
 import { loadImages } from "../../data/images/decode.ts";
@@ -32,7 +32,7 @@ export interface Prediction extends Answer {
 
 export interface PredictModelOptions extends ServiceOptions {
   /** Face box; default: that of the pictures the model was trained on, else the whole picture. */
-  readonly crop?: Crop | undefined;
+  readonly crop?: CropChoice | undefined;
 }
 
 /**
@@ -51,7 +51,7 @@ export async function predictImages(
   const crop = options.crop ?? model.crop ?? [0, 0, 1, 1];
   if (options.crop === undefined && model.crop !== undefined) {
     progress.note(
-      `face box ${crop.join(",")}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture)`,
+      `face box ${model.crop.join(",")}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture)`,
     );
   }
   const drawn = madeFromDrawnFaces(model);

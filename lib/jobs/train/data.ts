@@ -59,7 +59,12 @@ export async function openTrainData(
     ...(config.threads === undefined ? {} : { threads: config.threads }),
   });
   try {
-    const rows = partRows(store, "check the split column of labels.csv, --split and --limit");
+    const parts = config.valFraction > 0 ? undefined : (["train", "test"] as const);
+    const rows = partRows(store, "check the split column of labels.csv, --split and --limit", parts);
+    if (rows.val === rows.train)
+      progress.warn(
+        "no validation part: the best epoch, thresholds and weights follow the training part (--val-fraction 0)",
+      );
     const others = all.filter(({ task }) => learnt.includes(task.name) || task.unit === "crop");
     const tables = [main, ...others].map((each) => tableOf(each, store));
     return { dataset, store, rows, tables };

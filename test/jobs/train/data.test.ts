@@ -62,6 +62,12 @@ describe("jobs/train: the data of a training", () => {
     );
   });
 
+  it("without a validation part the training part stands for it, and it is said", async () => {
+    const { rows } = await opened(" ", { valFraction: 0 });
+    expect([rows.train.length, rows.val.length, rows.test.length]).to.deep.equal([30, 30, 10]);
+    expect(said.join("\n")).to.contain("no validation part");
+  });
+
   it("says of the parts what is so, and nothing else", async () => {
     await opened(" ");
     expect(said).to.include("split: as given");

@@ -2,6 +2,7 @@
 import type { Argv, Options } from "yargs";
 import type { Progress } from "../lib/core/progress.ts";
 import type { Device } from "../lib/engine/engine.ts";
+import type { CommandName, CommandResults } from "../lib/json.ts";
 
 /** What every command gets beside its own arguments. */
 export interface Context {
@@ -18,7 +19,7 @@ export interface Context {
 /** Parsed arguments, by option name. */
 export type Arguments = Readonly<Record<string, unknown>>;
 
-export interface Command {
+export interface Command<Name extends CommandName = CommandName> {
   /** For example "prune" or "predict <model> [images..]". */
   readonly usage: string;
   readonly describe: string;
@@ -27,7 +28,8 @@ export interface Command {
   readonly positionals?: Readonly<Record<string, { describe: string; type?: "string"; array?: boolean }>>;
   readonly examples: readonly (readonly [command: string, what: string])[];
   readonly check?: (yargs: Argv) => Argv;
-  run(args: Arguments, context: Context): Promise<unknown>;
+  /** The object behind `--json`. */
+  run(args: Arguments, context: Context): Promise<CommandResults[Name]>;
 }
 
 /** A text argument; undefined where it was not given. */

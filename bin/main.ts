@@ -1,9 +1,15 @@
 /** Arguments, exit codes, progress; no logic. */
-import yargs from "yargs";
-import { isEtlError, messageOf, nearest, EtlError, type ErrorKind } from "../lib/core/errors.ts";
+import yargs, { type Argv } from "yargs";
+import { isEtlError, messageOf, EtlError, type ErrorKind } from "../lib/core/errors.ts";
+import { everydayError } from "../lib/core/files.ts";
 import { version } from "../lib/core/version.ts";
+import type { CommandName } from "../lib/json.ts";
+import { checkCall, checkOptions, commandOf, findCommand, isAsked, nameOf, repeated } from "./call.ts";
 import type { Arguments, Command, Context } from "./command.ts";
 import { commands } from "./commands.ts";
+import { withConfig } from "./config.ts";
+import { globalOptions } from "./globals.ts";
+import { failureJson, resultJson } from "./json.ts";
 import { createProgress } from "./progress.ts";
 
 /** 0 done, 1 the job failed, 2 the call is wrong, 130 interrupted with the state kept. */
@@ -18,7 +24,7 @@ const exitCodes: Readonly<Record<ErrorKind, number>> = {
 };
 
 /** Signals that stop a job in good order. */
-const stops = ["SIGINT", "SIGTERM"] as const;
+const stops = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Runs the program and returns its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -48,46 +54,16 @@ export async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function parse(argv: readonly string[], signal: AbortSignal): Promise<void> {
+  const { call, warnings } = await checked(argv);
   let work: (() => Promise<void>) | undefined;
-  const parser = yargs([...argv])
-    .scriptName("etl")
-    .usage(
-      "$0 <command>\n\nFinds the filters a face task needs, cuts the network down to them and fine-tunes it.",
-    )
-    .version(version)
-    .options({
-      json: { type: "boolean", describe: "Print the result as one JSON object, the last line on stdout" },
-      quiet: { type: "boolean", describe: "Warnings only, no progress" },
-      verbose: { type: "boolean", describe: "Show the stack of an error" },
-      seed: { type: "number", default: 0, describe: "Seed of everything random" },
-      threads: { type: "number", describe: "Compute threads (default: all cores)" },
-      engine: { choices: ["auto", "ort", "tfjs"] as const, default: "auto", describe: "What computes" },
-      device: { choices: ["cpu", "cuda"] as const, describe: "On what (default: see etl doctor)" },
-    })
-    .alias("h", "help")
-    .strict()
-    .demandCommand(1, "name a command")
-    .wrap(Math.min(110, process.stdout.columns || 110))
-    .exitProcess(false)
-    .fail((message: string | null, error?: Error) => {
-      if (error !== undefined) throw error;
-      throw new EtlError("usage", `etl: ${plain(message ?? "wrong call", argv)}`, {
-        hint: "see etl --help, or etl <command> --help",
-      });
-    });
+  const parser = parserOf(call);
   for (const command of commands) {
     parser.command(
       command.usage,
       command.describe,
-      (y) => {
-        for (const [name, positional] of Object.entries(command.positionals ?? {}))
-          y.positional(name, positional);
-        y.options(command.options);
-        for (const [example, what] of command.examples) y.example(example, what);
-        return command.check?.(y) ?? y;
-      },
+      (y) => withOptions(y, command),
       (args) => {
-        work = () => execute(command, args, signal);
+        work = () => execute(command, args, { signal, warnings });
       },
     );
   }
@@ -95,18 +71,64 @@ async function parse(argv: readonly string[], signal: AbortSignal): Promise<void
   await work?.();
 }
 
-/** yargs' message, with the nearest command where the command is unknown. */
-function plain(message: string, argv: readonly string[]): string {
-  const first = argv.find((each) => !each.startsWith("-"));
-  const names = commands.map((command) => command.usage.split(" ")[0]);
-  if (first !== undefined && !names.includes(first)) {
-    const near = nearest(first, names);
-    return `unknown command ${JSON.stringify(first)}${near === undefined ? "" : `, did you mean ${near}?`}`;
+/** The call as the parser is to see it: looked over, with what a file of options adds. */
+async function checked(
+  argv: readonly string[],
+): Promise<{ call: readonly string[]; warnings: readonly string[] }> {
+  const plain = (call: readonly string[]) => ({ call, warnings: [] });
+  // A shell that completes a line asks about calls that are not finished.
+  if (isAsked(argv, "get-yargs-completions")) return plain(argv);
+  const [name, target] = commandOf(argv, commands);
+  if (name === undefined) {
+    checkOptions(argv, "etl", globalOptions);
+    if (isAsked(argv, "version")) return plain(argv);
+    if (isAsked(argv, "json")) throw new EtlError("usage", "etl: no command, one was needed with --json");
+    return plain(["--help"]);
   }
-  return message.trim().split("\n").at(-1) ?? message;
+  if (name === "completion") return plain(argv);
+  if (name === "help") {
+    return plain(target === undefined ? ["--help"] : [nameOf(findCommand(target, commands)), "--help"]);
+  }
+  const command = findCommand(name, commands);
+  if (isAsked(argv, "help")) return plain([name, "--help"]);
+  const call = await withConfig(argv, command);
+  return { call, warnings: repeated(checkCall(call, command)) };
 }
 
-async function execute(command: Command, args: Arguments, signal: AbortSignal): Promise<void> {
+function parserOf(argv: readonly string[]): Argv {
+  return yargs([...argv])
+    .scriptName("etl")
+    .usage(
+      "$0 <command>\n\nFinds the filters a face task needs, cuts the network down to them and fine-tunes it.",
+    )
+    .version(version)
+    .options(globalOptions)
+    .alias("h", "help")
+    .completion("completion", "Print what makes bash or zsh complete: etl completion >> ~/.bashrc")
+    .strict()
+    .wrap(Math.min(110, process.stdout.columns || 110))
+    .exitProcess(false)
+    .fail((message: string | null, error?: Error) => {
+      if (error !== undefined) throw error;
+      throw new EtlError("usage", `etl: ${(message ?? "wrong call").trim()}`, {
+        hint: "see etl help, or etl help <command>",
+      });
+    });
+}
+
+function withOptions(parser: Argv, command: Command): Argv {
+  for (const [name, positional] of Object.entries(command.positionals ?? {}))
+    parser.positional(name, positional);
+  parser.options(command.options);
+  for (const [example, what] of command.examples) parser.example(example, what);
+  return command.check?.(parser) ?? parser;
+}
+
+async function execute(
+  command: Command,
+  args: Arguments,
+  { signal, warnings }: { readonly signal: AbortSignal; readonly warnings: readonly string[] },
+): Promise<void> {
   const json = args["json"] === true;
   const quiet = args["quiet"] === true;
   const threads = args["threads"];
@@ -130,12 +152,15 @@ async function execute(command: Command, args: Arguments, signal: AbortSignal): 
       if (!json && !quiet) process.stdout.write(`${line}\n`);
     },
   };
+  for (const warning of warnings) context.progress.warn(warning);
   const result = await command.run(args, context);
-  if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  if (json) process.stdout.write(resultJson(nameOf(command) as CommandName, result));
 }
 
-function fail(error: unknown, argv: readonly string[]): number {
-  const verbose = argv.includes("--verbose");
+function fail(thrown: unknown, argv: readonly string[]): number {
+  const error = isEtlError(thrown) ? thrown : (everydayError(thrown) ?? thrown);
+  const verbose = isAsked(argv, "verbose");
+  if (isAsked(argv, "json")) process.stdout.write(failureJson(error));
   if (isEtlError(error)) {
     process.stderr.write(`${error.kind === "interrupted" ? "stopped" : "error"}: ${error.message}\n`);
     if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`);

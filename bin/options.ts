@@ -4,8 +4,17 @@ import type { CropChoice } from "../lib/core/crop.ts";
 import type { Crop } from "../lib/core/artifacts.ts";
 import { EtlError } from "../lib/core/errors.ts";
 import { pruneTable, type PruneOptions } from "../lib/jobs/prune/options.ts";
+import { trainTable } from "../lib/jobs/train/options.ts";
 import { optionGroups, type Option } from "../lib/jobs/run/option.ts";
 import { flag, number, text, texts, type Arguments, type Context } from "./command.ts";
+
+/** Options that hold lists: given twice, both count. Of every other the last counts. */
+export const listFlags: ReadonlySet<string> = new Set([
+  ...["gammas", "ablate"],
+  ...[...Object.values<Option>(pruneTable), ...Object.values<Option>(trainTable)]
+    .filter(({ kind }) => kind === "names" || kind === "numbers")
+    .map(({ flag: name }) => name),
+]);
 
 type Table = Readonly<Record<string, Option>>;
 type Group = Option["group"];
@@ -99,15 +108,19 @@ export function pruneOptions(args: Arguments, context: Context): PruneOptions {
 
 /** A number of filters, or `auto`. */
 export function blockOption(args: Arguments, name: string): number | "auto" | undefined {
-  return text(args, name) === "auto" ? "auto" : number(args, name);
+  const given = text(args, name);
+  const value = given === "auto" ? given : number(args, name);
+  if (!Number.isNaN(value)) return value;
+  throw new EtlError("usage", `--${name}: ${JSON.stringify(given)}, auto or a number was needed`);
 }
 
-/** --size as height and width. */
+/** --size as height and width; one number is both. */
 export function sizePair(args: Arguments): readonly [number, number] | undefined {
   const given = text(args, "size");
   if (given === undefined) return undefined;
-  const [, height, width] = /^\s*(\d+)\s*[x,]\s*(\d+)\s*$/i.exec(given) ?? [];
-  if (Number(height) > 0 && Number(width) > 0) return [Number(height), Number(width)];
+  const [, height, width] = /^\s*(\d+)(?:\s*[x,]\s*(\d+))?\s*$/i.exec(given) ?? [];
+  const size = [Number(height), Number(width ?? height)] as const;
+  if (size.every((side) => side > 0)) return size;
   throw new EtlError("usage", `--size: ${JSON.stringify(given)}, height and width were needed`, {
     hint: "for example --size 360x640",
   });

@@ -12,25 +12,60 @@ export type { ErrorKind } from "./core/errors.ts";
 // The whole job.
 export { prune } from "./jobs/prune/prune.ts";
 export { metricsOf } from "./jobs/prune/record.ts";
-export type { PruneOptions } from "./jobs/prune/options.ts";
+export type { JobOptions } from "./jobs/run/options.ts";
+export type { Config as RunConfig } from "./jobs/prune/config.ts";
+export type { HarvestInputs } from "./jobs/prune/harvest.ts";
+export { resume } from "./resume.ts";
+export type { Resumed, ResumeOptions } from "./resume.ts";
+export type { Control, PruneOptions, Start } from "./jobs/prune/options.ts";
 export type {
   CurveRecord,
   DataProblem,
+  FacePicture,
+  FilterFaces,
+  GammaCostRecord,
+  GroupRecord,
   Latency,
+  LayerCostRecord,
   Metrics,
   ModelRecord,
+  ResponseRecord,
   RunMetrics,
   RunRecord,
+  TaskRecord,
+  VersusBaseline,
 } from "./record/record.ts";
+
+// Many runs, and one harvest on many machines.
+export { sweep } from "./jobs/many/sweep.ts";
+export type { SweepRow } from "./record/sweep.ts";
+export type { TaskWorth, Worth } from "./record/worth.ts";
+export type { SweepOptions, SweepResult } from "./jobs/many/sweep.ts";
+export type { Shard } from "./jobs/run/shard.ts";
+export { harvestShard, mergeShards } from "./jobs/many/shards.ts";
+export type { Merged, ShardRecord } from "./jobs/many/shards.ts";
 export { silent } from "./core/progress.ts";
 export type { Progress } from "./core/progress.ts";
 export { createRecycler } from "./core/recycler.ts";
 export type { Recycler } from "./core/recycler.ts";
 
+// What the program prints with --json.
+export type {
+  CommandJson,
+  CommandName,
+  CommandResults,
+  DoctorJson,
+  FailureJson,
+  HarvestJson,
+  LayerJson,
+  RunPlanJson,
+} from "./json.ts";
+
 // Networks: read, write, build, measure. Pure data.
 export { readOnnx } from "./formats/onnx/read.ts";
 export { writeOnnx } from "./formats/onnx/write.ts";
 export type { ReadOnnxOptions } from "./formats/onnx/read.ts";
+export type { ReadKerasOptions } from "./formats/keras/h5.ts";
 export { readKerasModel } from "./formats/keras/h5.ts";
 export { readTfjsModel } from "./formats/tfjs/read.ts";
 export { writeTfjs } from "./formats/tfjs/write.ts";
@@ -40,20 +75,47 @@ export type { Backbone, BackboneEntry, LoadOptions } from "./backbones/catalogue
 export { withHead } from "./backbones/head.ts";
 export type { HeadOptions } from "./backbones/head.ts";
 export { createBuilder } from "./network/builder.ts";
-export type { Builder } from "./network/builder.ts";
+export type {
+  BatchNormOptions,
+  Builder,
+  ConvOptions,
+  GemmOptions,
+  Named,
+  NodeOptions,
+  Pads,
+  Pair,
+  PoolOptions,
+  WindowOptions,
+} from "./network/builder.ts";
 export { costOf } from "./network/cost.ts";
 export type { CostOptions, LayerCost, NetworkCost } from "./network/cost.ts";
 export { inferShapes } from "./network/shapes/infer.ts";
+export type { Bindings } from "./network/shapes/infer.ts";
 export { validateNetwork } from "./network/validate.ts";
-export type { Attribute, Dim, Network, Node, Parameter, Tensor, ValueInfo } from "./network/network.ts";
+export type {
+  Attribute,
+  Dim,
+  ElementArray,
+  ElementType,
+  Network,
+  Node,
+  Parameter,
+  Tensor,
+  ValueInfo,
+} from "./network/network.ts";
+export { writeModel } from "./backbones/write-model.ts";
+export type { ModelFormat } from "./formats/names.ts";
+export type { WrittenModel, WrittenWeights } from "./backbones/write-model.ts";
 
 // Engines: what computes.
 export { openEngine, probeCuda, probeEngines } from "./engine/open.ts";
 export { runStream } from "./engine/stream.ts";
 export type { CudaProbe, EngineName, EngineProbe, OpenOptions as OpenEngineOptions } from "./engine/open.ts";
 export type {
+  CompileOptions,
   Device,
   Engine,
+  EngineOptions,
   Program,
   RunOptions,
   StepOptions,
@@ -67,10 +129,11 @@ export type { LossTerm, Optimizer } from "./core/artifacts.ts";
 
 // Data: labelled faces, decoded once, in batches.
 export { openDataset } from "./data/open.ts";
-export type { Dataset, Item, OpenOptions as OpenDatasetOptions, Split } from "./data/dataset.ts";
+export type { Dataset, GroupColumn, Item, OpenOptions as OpenDatasetOptions, Split } from "./data/dataset.ts";
 export { prepareImages, rowsOf } from "./data/images/store.ts";
 export type { ImageStore, PrepareOptions } from "./data/images/store.ts";
 export { batches } from "./data/images/batches.ts";
+export type { Augment } from "./data/images/augment.ts";
 export type { Batch, BatchOptions } from "./data/images/batches.ts";
 export type { Crop, Preprocessing, Task, TaskKind } from "./core/artifacts.ts";
 
@@ -85,7 +148,7 @@ export { harvest } from "./harvest/harvest.ts";
 export type { HarvestBatch, HarvestOptions, HarvestTap } from "./harvest/harvest.ts";
 export { dealFolds } from "./harvest/folds.ts";
 export { createMomentsAccumulator, mergeMoments } from "./math/moments.ts";
-export type { MomentsAccumulator } from "./math/moments.ts";
+export type { MomentsAccumulator, Origin as MomentsOrigin } from "./math/moments.ts";
 export type { Moments, TapMoments } from "./core/artifacts.ts";
 
 // LASSO: paths and characteristic curves.
@@ -109,7 +172,17 @@ export type { Knee, RmseKind } from "./core/artifacts.ts";
 // Coupled groups, plan, surgery: pure functions on networks.
 export { analyseCoupling } from "./network/coupling/analyse.ts";
 export { explain } from "./network/coupling/explain.ts";
-export type { CoupledGroup, CoupledLayer, Coupling } from "./network/coupling/types.ts";
+export type {
+  CoupledGroup,
+  CoupledLayer,
+  Coupling,
+  Layout as CoupledLayout,
+  Origin as ShuffleOrigin,
+  ParameterAxis,
+  ParameterUse,
+  Spread,
+  Tie,
+} from "./network/coupling/types.ts";
 export { keepAllPlan, planSurgery } from "./surgery/plan.ts";
 export type { LayerPlan, Plan, PlanOptions, Selection } from "./surgery/plan.ts";
 export { applySurgery } from "./surgery/apply.ts";
@@ -119,14 +192,16 @@ export type { RefusedScaling, ScaledNetwork } from "./surgery/scaled.ts";
 export { reconstruct, statisticsOf } from "./surgery/reconstruct.ts";
 export type { ReconstructedLayer, ReconstructOptions, TapStatistics } from "./surgery/reconstruct.ts";
 export { selectByCriterion } from "./surgery/criteria.ts";
-export type { Criterion, CriterionOptions } from "./surgery/criteria.ts";
+export type { Criterion, CriterionOptions, ScoreOptions } from "./surgery/criteria.ts";
 export type { Cost, GroupSelect, LayerRow, Scaling } from "./core/artifacts.ts";
 
 // Cut any model file without data.
 export { cutModel } from "./jobs/cut/cut.ts";
-export type { CutOptions, CutResult, CutTarget, FileCost } from "./jobs/cut/cut.ts";
+export type { CutResult, FileCost } from "./jobs/cut/cut.ts";
+export type { CutOptions, CutTarget } from "./jobs/cut/options.ts";
 export { planModel } from "./jobs/cut/plan.ts";
-export type { ModelLayer, ModelPlan } from "./jobs/cut/plan.ts";
+export type { CutLayer, ModelLayer, ModelPlan } from "./jobs/cut/plan.ts";
+export type { PictureSize } from "./network/fit.ts";
 
 // Fine-tune.
 export { finetune } from "./finetune/finetune.ts";
@@ -134,9 +209,11 @@ export type {
   Checkpoint,
   FinetuneOptions,
   FinetuneResult,
+  Judge,
   LearningRateTrial,
   Validation,
 } from "./finetune/finetune.ts";
+export type { RatePosition } from "./finetune/schedule.ts";
 export { taskLoss } from "./finetune/losses.ts";
 export type { EpochRecord } from "./core/artifacts.ts";
 
@@ -154,17 +231,20 @@ export type {
 } from "./jobs/train/crossval.ts";
 export { comparedNetworks } from "./jobs/many/compare.ts";
 export type { ComparedNetwork } from "./jobs/many/compare.ts";
+export type { Spread as ScoreSpread } from "./math/statistics.ts";
 export type { LabelScore, LabelWise } from "./evaluate/label-wise.ts";
 
 // Evaluate, predict, profile.
 export { evaluateModel } from "./jobs/use/evaluate.ts";
 export { predictImages } from "./jobs/use/predict.ts";
+export { benchBackbone as bench } from "./jobs/use/bench.ts";
+export type { Bench, BenchOptions } from "./jobs/use/bench.ts";
 export { profileFiles } from "./jobs/use/profile.ts";
 export { verifyModel } from "./jobs/use/verify.ts";
 export type { Answer, Prediction, PredictModelOptions } from "./jobs/use/predict.ts";
 export type { EvaluateOptions, Evaluation } from "./jobs/use/evaluate.ts";
-export type { Profile } from "./jobs/use/profile.ts";
-export type { VerifyModelOptions } from "./jobs/use/verify.ts";
+export type { Profile, ProfileFilesOptions } from "./jobs/use/profile.ts";
+export type { VerifiedModel, VerifyModelOptions } from "./jobs/use/verify.ts";
 export type { ServiceOptions } from "./engine/service.ts";
 export { computeMetrics } from "./evaluate/metrics.ts";
 export type { MetricsOptions } from "./evaluate/metrics.ts";

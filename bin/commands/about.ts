@@ -9,7 +9,7 @@ import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { shown } from "../options.ts";
 import { table } from "../table.ts";
 
-export const backbonesCommand: Command = {
+export const backbonesCommand: Command<"backbones"> = {
   usage: "backbones",
   describe: "The backbones that can be named",
   options: {},
@@ -30,11 +30,11 @@ export const backbonesCommand: Command = {
         entries.map((e) => [e.name, e.title, e.input, e.weights, e.licence]),
       ),
     );
-    return entries;
+    return { backbones: entries };
   },
 };
 
-export const doctorCommand: Command = {
+export const doctorCommand: Command<"doctor"> = {
   usage: "doctor",
   describe: "Which engines load, why the others do not, and what would be used",
   options: {},
@@ -88,12 +88,16 @@ export const doctorCommand: Command = {
   },
 };
 
-export const reportCommand: Command = {
+export const reportCommand: Command<"report"> = {
   usage: "report <runs..>",
   describe: "Write the report of a run again, or compare several",
   positionals: { runs: { describe: "Run folders, or folders of sweeps", array: true } },
   options: {
-    out: { type: "string", describe: "File to write (default: report.html in the run; needed for several)" },
+    out: {
+      type: "string",
+      describe: "File to write",
+      defaultDescription: "report.html in the run; needed for several",
+    },
     "with-images": shown(pruneTable.withImages),
   },
   examples: [

@@ -4,7 +4,7 @@ import { flag, number, requiredText, type Command } from "../command.ts";
 /** Pictures left out that are printed one by one. */
 const SHOWN = 10;
 
-export const alignCommand: Command = {
+export const alignCommand: Command<"align"> = {
   usage: "align <dir> <out>",
   describe: "Aligned face crops from raw photos, labels carried over",
   positionals: {
@@ -12,10 +12,22 @@ export const alignCommand: Command = {
     out: { describe: "Another folder, for crops, labels.csv, dataset.json, align.json", type: "string" },
   },
   options: {
-    size: { type: "number", describe: "Side of the crops in pixels (150)" },
-    padding: { type: "number", describe: "Room around the face, in its widths (0.25, that of face-resnet)" },
-    "min-score": { type: "number", describe: "How sure the detector must be, in (0, 1) (0.5)" },
-    landmarks: { type: "boolean", describe: "Write the 68 landmarks as labels x0, y0, ... (for dmm-cnn)" },
+    size: { type: "number", describe: "Side of the crops in pixels", defaultDescription: "150" },
+    padding: {
+      type: "number",
+      describe: "Room around the face, in its widths",
+      defaultDescription: "0.25, that of face-resnet",
+    },
+    "min-score": {
+      type: "number",
+      describe: "How sure the detector must be, in (0, 1)",
+      defaultDescription: "0.5",
+    },
+    landmarks: {
+      type: "boolean",
+      describe: "Write the 68 landmarks as labels x0, y0, ... (for dmm-cnn)",
+      defaultDescription: "false",
+    },
   },
   examples: [
     ["etl align ~/photos ~/faces", "Then etl prune --data ~/faces ..."],

@@ -4,14 +4,18 @@ import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { shown } from "../options.ts";
 import { table } from "../table.ts";
 
-export const benchCommand: Command = {
+export const benchCommand: Command<"bench"> = {
   usage: "bench",
   describe: "Time of forward, harvest and training per picture, for planning a run",
   options: {
     backbone: { ...shown(pruneTable.backbone), demandOption: true, defaultDescription: undefined },
-    weights: { type: "string", describe: "Weight file (default: random where the backbone has none)" },
-    batch: { type: "number", describe: "Pictures per run (32)" },
-    rounds: { type: "number", describe: "Timed runs of each kind, alternating (5)" },
+    weights: {
+      type: "string",
+      describe: "Weight file",
+      defaultDescription: "its own, random where it has none",
+    },
+    batch: { type: "number", describe: "Pictures per run", defaultDescription: "32" },
+    rounds: { type: "number", describe: "Timed runs of each kind, alternating", defaultDescription: "5" },
   },
   examples: [
     ["etl bench --backbone face-resnet --batch 32 --json", "The default backbone"],

@@ -6,15 +6,16 @@ import { count, percent, table } from "../table.ts";
 
 const columns = ["accuracy", "balanced", "MACs", "parameters", "bytes", "CPU time", "front"];
 
-export const compareCommand: Command = {
+export const compareCommand: Command<"compare"> = {
   usage: "compare <runs..>",
   describe: "Networks of several runs in one table: pruned ones beside light ones",
   positionals: { runs: { describe: "Run folders of prune and train, or folders of sweeps", array: true } },
   options: {
-    out: { type: "string", describe: "Also write a page with plots (HTML)" },
+    out: { type: "string", describe: "Also write a page with plots (HTML)", defaultDescription: "none" },
     time: {
       type: "boolean",
       describe: "Take all CPU times again, interleaved (those of different runs do not compare)",
+      defaultDescription: "false",
     },
   },
   examples: [

@@ -8,7 +8,7 @@ import { trainTable } from "../../lib/jobs/train/options.ts";
 import { optionsOf } from "../options.ts";
 import { trainingOptions } from "./train.ts";
 
-export const crossvalCommand: Command = {
+export const crossvalCommand: Command<"crossval"> = {
   usage: "crossval",
   describe: "Cross-validate light networks: top-1, top-2, size, time of a frame",
   options: {
@@ -19,11 +19,15 @@ export const crossvalCommand: Command = {
       ],
     }),
     arch: { type: "string", describe: "Architectures with a comma, see etl train", demandOption: true },
-    folds: { type: "number", describe: "Number of folds (5, or one for each list of the data set)" },
+    folds: {
+      type: "number",
+      describe: "Number of folds",
+      defaultDescription: "5, or one for each list of the data set",
+    },
     by: {
       choices: ["lists", "identity", "row"] as const,
-      describe:
-        "What makes the folds: the data set's lists, persons, or single pictures (the first that is known)",
+      describe: "What makes the folds: the data set's lists, persons, or single pictures",
+      defaultDescription: "the first that is known",
     },
   },
   examples: [

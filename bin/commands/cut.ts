@@ -7,30 +7,58 @@ import { count, percent } from "../table.ts";
 
 const criteria = ["l1", "l2", "random"] as const;
 
-export const cutCommand: Command = {
+export const cutCommand: Command<"cut"> = {
   usage: "cut <model>",
   describe: "A smaller network from any model file, without data",
   positionals: { model: { describe: "Model file, run folder or backbone", type: "string" } },
   options: {
     out: { type: "string", describe: "ONNX file to write", demandOption: true },
     criterion: { choices: criteria, default: "l1", describe: "What makes a filter worth keeping" },
-    keep: { type: "number", describe: "Share of every layer's filters that stays, in (0, 1]" },
-    "target-flops": { type: "number", describe: "Share of the MACs that is left at most, in (0, 1]" },
-    "target-size": { type: "string", describe: "Largest size of the file: bytes, or 10MB, 500kB" },
-    "target-ms": { type: "number", describe: "Largest median CPU time of a run in ms, measured" },
+    keep: {
+      type: "number",
+      describe: "Share of every layer's filters that stays, in (0, 1]",
+      defaultDescription: "a target decides",
+    },
+    "target-flops": {
+      type: "number",
+      describe: "Share of the MACs that is left at most, in (0, 1]",
+      defaultDescription: "none",
+    },
+    "target-size": {
+      type: "string",
+      describe: "Largest size of the file: bytes, or 10MB, 500kB",
+      defaultDescription: "none",
+    },
+    "target-ms": {
+      type: "number",
+      describe: "Largest median CPU time of a run in ms, measured",
+      defaultDescription: "none",
+    },
     "round-to": {
       type: "string",
       describe: "Keep multiples of so many filters; auto: as many as the kernels compute at a time",
       defaultDescription: "1 with --keep, auto with a target",
     },
-    size: { type: "string", describe: "HEIGHTxWIDTH where the file leaves them open: 360x640" },
-    "plan-out": { type: "string", describe: "JSON file for the plan: which channels of which layer stay" },
+    size: {
+      type: "string",
+      describe: "HEIGHTxWIDTH (or one side) where the file leaves them open: 360x640",
+      defaultDescription: "as in the file",
+    },
+    "plan-out": {
+      type: "string",
+      describe: "JSON file for the plan: which channels of which layer stay",
+      defaultDescription: "none",
+    },
     check: {
       type: "boolean",
       default: true,
       describe: "Compare with the masked original before writing (--no-check)",
     },
-    runs: { type: "number", describe: "Timed runs of original and result (50 with --target-ms, else none)" },
+    runs: {
+      type: "number",
+      describe: "Timed runs of original and result",
+      defaultDescription: "50 with --target-ms, else none",
+    },
   },
   examples: [
     [
@@ -41,7 +69,8 @@ export const cutCommand: Command = {
     ["etl cut resnet50.onnx --target-size 10MB --round-to 8 --out small.onnx", "A file of at most 10 MB"],
   ],
   run: async (args, context) => {
-    const { cutModel, planRows } = await import("../../lib/jobs/cut/cut.ts");
+    const { cutModel } = await import("../../lib/jobs/cut/cut.ts");
+    const { planRows } = await import("../../lib/jobs/cut/plan.ts");
     const result = await cutModel({
       model: requiredText(args, "model"),
       out: requiredText(args, "out"),

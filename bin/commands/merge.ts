@@ -3,7 +3,7 @@ import { EtlError } from "../../lib/core/errors.ts";
 import { requiredText, texts, type Command } from "../command.ts";
 import { count } from "../table.ts";
 
-export const mergeCommand: Command = {
+export const mergeCommand: Command<"merge"> = {
   usage: "merge <shards..>",
   describe: "Add up the shards of a harvest into one run folder",
   positionals: { shards: { describe: "Run folders with shards, or moments/shard-*.bin files", array: true } },

@@ -1,6 +1,8 @@
 /** `etl plan`: what would stay with data, and without data what is tied together and why. */
 import type { Options } from "yargs";
 import { EtlError } from "../../lib/core/errors.ts";
+import type { ModelPlan } from "../../lib/jobs/cut/plan.ts";
+import type { LayerJson } from "../../lib/json.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { optionsOf } from "../options.ts";
@@ -12,12 +14,19 @@ const options: Readonly<Record<string, Options>> = {
   ...Object.fromEntries(
     Object.entries(
       optionsOf(pruneTable, { groups: ["Data", "Network", "What stays", "Output"], without: ["withImages"] }),
-    ).map(([name, option]) => [name, { ...option, demandOption: false }]),
+    ).map(([name, option]) => [
+      name,
+      { defaultDescription: "needed without a model", ...option, demandOption: false },
+    ]),
   ),
-  explain: { type: "string", describe: "With a model: what this layer is tied to, and why" },
+  explain: {
+    type: "string",
+    describe: "With a model: what this layer is tied to, and why",
+    defaultDescription: "the whole model",
+  },
 };
 
-export const planCommand: Command = {
+export const planCommand: Command<"plan"> = {
   usage: "plan [model]",
   describe:
     "Dry run: which filters would stay and what that would cost; of a model alone: what is tied together",
@@ -63,7 +72,7 @@ function demandRun(args: Arguments): void {
   });
 }
 
-async function showModel(model: string, context: Context): Promise<unknown> {
+async function showModel(model: string, context: Context): Promise<ModelPlan> {
   const { planModel } = await import("../../lib/jobs/cut/plan.ts");
   const plan = await planModel(model);
   for (const note of plan.notes) context.progress.note(note);
@@ -92,7 +101,7 @@ async function showModel(model: string, context: Context): Promise<unknown> {
   return plan;
 }
 
-async function showLayer(model: string, args: Arguments, context: Context): Promise<unknown> {
+async function showLayer(model: string, args: Arguments, context: Context): Promise<LayerJson> {
   const layer = requiredText(args, "explain");
   const { explainLayer } = await import("../../lib/jobs/cut/plan.ts");
   const lines = await explainLayer(model, layer);

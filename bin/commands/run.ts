@@ -1,14 +1,11 @@
 /** Commands that run the pipeline, as far as they are asked to: harvest, curves, plan, finetune, prune, resume. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
 import { recordsByTask } from "../../lib/record/tasks.ts";
-import type { RunRecord } from "../../lib/record/record.ts";
-import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
+import type { RunMetrics, RunRecord } from "../../lib/record/record.ts";
 import type { PipelineResult } from "../../lib/jobs/prune/prune.ts";
-import type { CrossvalOptions } from "../../lib/jobs/train/crossval.ts";
-import type { TrainOptions } from "../../lib/jobs/train/options.ts";
-import { requiredText, text, type Command, type Context } from "../command.ts";
+import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
+import type { RunPlanJson } from "../../lib/json.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { optionsOf, pruneOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
@@ -20,7 +17,7 @@ const harvestOptions = optionsOf(pruneTable, {
   without: ["withImages"],
 });
 
-export const pruneCommand: Command = {
+export const pruneCommand: Command<"prune"> = {
   usage: "prune",
   describe: "The whole job: harvest, LASSO, cut, fine-tune, measure, report",
   options: optionsOf(pruneTable),
@@ -36,7 +33,7 @@ export const pruneCommand: Command = {
   },
 };
 
-export const resumeCommand: Command = {
+export const resumeCommand: Command<"resume"> = {
   usage: "resume <run>",
   describe: "Continue a run that was stopped, with the options it had",
   positionals: { run: { describe: "Run folder", type: "string" } },
@@ -44,42 +41,31 @@ export const resumeCommand: Command = {
   examples: [["etl resume runs/gender", "Go on where it stopped"]],
   run: async (args, context) => {
     const folder = requiredText(args, "run");
-    if (!existsSync(join(folder, "run.json"))) {
-      throw new EtlError("usage", `${folder}: no run.json, a run folder was needed`, {
-        hint: "begin one with: etl prune",
-      });
-    }
-    const { readRunState } = await import("../../lib/jobs/run/state.ts");
-    const state = await readRunState(folder);
-    if (state?.config["command"] === "train") {
-      const again = { ...(state.config as unknown as TrainOptions), out: folder };
-      const { train } = await import("../../lib/jobs/train/train.ts");
-      const result = await train({ ...again, progress: context.progress, signal: context.signal });
+    const { resume } = await import("../../lib/resume.ts");
+    const { command, result } = await resume(folder, { progress: context.progress, signal: context.signal });
+    if (command === "train") {
       showTraining(result, folder, context);
-      return result;
+      return { ...result, schema: "etl/train/1" };
     }
-    if (state?.config["command"] === "crossval") {
-      const again = { ...(state.config as unknown as CrossvalOptions), out: folder };
-      const { crossval } = await import("../../lib/jobs/train/crossval.ts");
-      const result = await crossval({ ...again, progress: context.progress, signal: context.signal });
+    if (command === "crossval") {
       showFolds(result, folder, context);
-      return result;
+      return { ...result, schema: "etl/crossval/1" };
     }
-    const { asGiven } = await import("../../lib/jobs/prune/config.ts");
-    const { prune } = await import("../../lib/jobs/prune/prune.ts");
-    const options = asGiven({ ...state?.config, out: folder } as unknown as PruneOptions);
-    return finish(
-      await prune({ ...options, progress: context.progress, signal: context.signal }),
-      folder,
-      context,
-    );
+    return { ...(await finish(result, folder, context)), schema: "etl/prune/1" };
   },
 };
 
-export const harvestCommand: Command = {
+export const harvestCommand: Command<"harvest"> = {
   usage: "harvest",
   describe: "Pooled responses of every filter, reduced to moments",
-  options: { ...harvestOptions, shard: { type: "string", describe: "Only shard i/n of the training part" } },
+  options: {
+    ...harvestOptions,
+    shard: {
+      type: "string",
+      describe: "Only shard i/n of the training part",
+      defaultDescription: "all of it",
+    },
+  },
   examples: [
     ["etl harvest --task age --data ~/utkface --out runs/age", "The first stage only"],
     ["etl harvest --shard 3/8 --task age --data ~/utkface --out shards/3", "An eighth of it; see etl merge"],
@@ -103,7 +89,7 @@ export const harvestCommand: Command = {
   },
 };
 
-export const curvesCommand: Command = {
+export const curvesCommand: Command<"curves"> = {
   usage: "curves",
   describe: "LASSO path and characteristic curve of every tap",
   options: harvestOptions,
@@ -134,7 +120,7 @@ export const curvesCommand: Command = {
   },
 };
 
-export const finetuneCommand: Command = {
+export const finetuneCommand: Command<"finetune"> = {
   usage: "finetune",
   describe: "Up to the fine-tuned networks, without the final measurements",
   options: optionsOf(pruneTable, { without: ["withImages"] }),
@@ -147,20 +133,20 @@ export const finetuneCommand: Command = {
   run: async (args, context) => {
     const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
     const { folder } = await runPipeline(pruneOptions(args, context), "finetune");
-    const files = ["baseline.onnx", "pruned.onnx", "history.json"].map((name) => join(folder, name));
+    const files = ["baseline.onnx", "pruned.onnx", "history/finetune.json"].map((name) => join(folder, name));
     context.print(files.join("\n"));
     return { folder, files };
   },
 };
 
 /** The plan of a run: what `etl plan --data` prints. */
-export async function planRun(args: Parameters<Command["run"]>[0], context: Context): Promise<unknown> {
+export async function planRun(args: Arguments, context: Context): Promise<RunPlanJson> {
   const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
   const result = await runPipeline(pruneOptions(args, context), "plan");
   return showPlan(result, context);
 }
 
-function showPlan({ folder, planned }: PipelineResult, context: Context): unknown {
+function showPlan({ folder, planned }: PipelineResult, context: Context): RunPlanJson {
   if (planned === undefined) throw new EtlError("engine", "plan: ended without a plan");
   const { rows, before, after } = planned.plan;
   context.print(
@@ -177,7 +163,7 @@ function showPlan({ folder, planned }: PipelineResult, context: Context): unknow
 }
 
 /** The last words of a run, and the object behind --json. */
-async function finish(record: RunRecord, folder: string, context: Context): Promise<unknown> {
+async function finish(record: RunRecord, folder: string, context: Context): Promise<RunMetrics> {
   const { metricsOf } = await import("../../lib/jobs/prune/record.ts");
   const metrics = metricsOf(record);
   const all = recordsByTask(record);

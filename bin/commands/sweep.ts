@@ -6,7 +6,7 @@ import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { numbersOption, optionsOf, pruneOptions } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
-export const sweepCommand: Command = {
+export const sweepCommand: Command<"sweep"> = {
   usage: "sweep",
   describe: "Many runs from one harvest: gammas, tasks, seeds, controls",
   options: {
@@ -15,12 +15,13 @@ export const sweepCommand: Command = {
       describe: "Tasks, each with its data: gender=~/celeba,age=~/utkface (or gender,age with --data)",
       demandOption: true,
     },
-    data: { type: "string", describe: "Data of the tasks that name none" },
-    gammas: { type: "string", describe: "Gammas (0,0.001,0.01,0.03,0.1,0.2,0.3)" },
-    seeds: { type: "number", describe: "Number of seeds, from --seed on (1)" },
+    data: { type: "string", describe: "Data of the tasks that name none", defaultDescription: "none" },
+    gammas: { type: "string", describe: "Gammas", defaultDescription: "0,0.001,0.01,0.03,0.1,0.2,0.3" },
+    seeds: { type: "number", describe: "Number of seeds, from --seed on", defaultDescription: "1" },
     ablate: {
       type: "string",
       describe: "One more run per gamma for each: scaling=paper,reconstruct=false,refit=false,rmse=heldout",
+      defaultDescription: "none",
     },
     ...optionsOf(pruneTable, {
       without: ["task", "data", "gamma", ...targetNames, "withImages", "out"],
@@ -56,9 +57,9 @@ export const sweepCommand: Command = {
           [row.network, row.variant].filter((word) => word !== "").join(", "),
           percent(row.accuracy.mean),
           row.seeds.length < 2 ? "-" : (100 * row.accuracy.sd).toFixed(2),
-          percent(row.kept.mean),
-          `${count(row.macs)} (${percent(row.macsShare)})`,
-          `${count(row.params)} (${percent(row.paramsShare)})`,
+          share(row.kept?.mean),
+          `${count(row.macs)} (${share(row.macsShare)})`,
+          `${count(row.params)} (${share(row.paramsShare)})`,
           row.cpuMs === undefined ? "-" : `${row.cpuMs.toFixed(2)} ms`,
         ]),
       ),
@@ -84,3 +85,8 @@ export const sweepCommand: Command = {
 
 /** A difference of accuracies in percentage points, signed. */
 const points = (difference: number): string => `${difference < 0 ? "" : "+"}${(100 * difference).toFixed(2)}`;
+
+/** A share of the baseline's; "-" where a run has none. */
+function share(value: number | undefined): string {
+  return value === undefined ? "-" : percent(value);
+}

@@ -7,7 +7,7 @@ import { trainTable } from "../../lib/jobs/train/options.ts";
 import { common, givenOf, optionsOf } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
-export const trainCommand: Command = {
+export const trainCommand: Command<"train"> = {
   usage: "train",
   describe: "Train a light network of the literature, measure it, report",
   options: optionsOf(trainTable),

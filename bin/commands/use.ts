@@ -1,5 +1,6 @@
 /** Commands that use a model: predict, evaluate, verify, profile, export. */
 import { EtlError } from "../../lib/core/errors.ts";
+import { isPicture } from "../../lib/data/sources/layout.ts";
 import { exportFormats } from "../../lib/formats/names.ts";
 import type { Answer } from "../../lib/jobs/use/predict.ts";
 import { flag, number, requiredText, text, texts, type Command, type Context } from "../command.ts";
@@ -16,6 +17,7 @@ const modelPositional = {
 const namedModel = {
   type: "string",
   describe: "Backbone by name (see etl backbones), or a model file",
+  defaultDescription: "the first argument",
 } as const;
 
 function service(context: Context) {
@@ -23,7 +25,7 @@ function service(context: Context) {
   return { engine, device, threads, progress, signal };
 }
 
-export const predictCommand: Command = {
+export const predictCommand: Command<"predict"> = {
   usage: "predict [inputs..]",
   describe: "Outputs of a model for pictures",
   positionals: {
@@ -41,26 +43,39 @@ export const predictCommand: Command = {
     const inputs = texts(args, "inputs");
     const backbone = text(args, "backbone");
     const model = backbone ?? inputs.shift();
-    if (model === undefined || inputs.length === 0) {
-      throw new EtlError(
-        "usage",
-        `predict: ${inputs.length} pictures, a model and at least one picture were needed`,
-        {
-          hint: "etl predict RUN IMAGE..., or etl predict --backbone face-resnet IMAGE...",
-        },
-      );
-    }
+    if (model === undefined || inputs.length === 0) throw tooFewInputs(model, backbone !== undefined);
     const { predictImages } = await import("../../lib/jobs/use/predict.ts");
-    const predictions = await predictImages(model, inputs, { ...service(context), crop: cropOption(args) });
+    const predictions = await predictImages(model, inputs, {
+      ...service(context),
+      crop: cropOption(args),
+      weights: text(args, "weights"),
+    });
     for (const { file, task, others = [], ...answer } of predictions) {
       const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
         others.length > 0 ? `${one.task} ${sayAnswer(one)}` : sayAnswer(one),
       );
       context.print(`${file}: ${said.join(", ")}`);
     }
-    return predictions;
+    return { predictions };
   },
 };
+
+/** A picture alone is a model forgotten, a model alone are pictures forgotten. */
+function tooFewInputs(first: string | undefined, named: boolean): EtlError {
+  const alone =
+    first === undefined || named
+      ? undefined
+      : isPicture(first)
+        ? `${first} alone is a picture`
+        : `no picture after ${first}`;
+  return new EtlError(
+    "usage",
+    `etl predict: ${alone ?? "no picture"}, a model and then one or more pictures were needed`,
+    {
+      hint: "etl predict RUN IMAGE..., or etl predict --backbone face-resnet IMAGE...",
+    },
+  );
+}
 
 /** "female (98.2 %)", "31.20 years", or the numbers as they are. */
 function sayAnswer({ label, probability, value, unit, outputs }: Answer): string {
@@ -71,7 +86,7 @@ function sayAnswer({ label, probability, value, unit, outputs }: Answer): string
   return `${label ?? [number, unit ?? ""].join(" ").trim()}${sure}`;
 }
 
-export const evaluateCommand: Command = {
+export const evaluateCommand: Command<"evaluate"> = {
   usage: "evaluate <model>",
   describe: "Quality of a model on a folder of labelled faces",
   positionals: modelPositional,
@@ -79,7 +94,8 @@ export const evaluateCommand: Command = {
     ...optionsOf(jobTable, { groups: ["Data"], without: ["valFraction", "batchSize"] }),
     task: {
       type: "string",
-      describe: "Of a model of several tasks: only these (default: all that the data have labels of)",
+      describe: "Of a model of several tasks: only these",
+      defaultDescription: "all that the data have labels of",
     },
     split: {
       choices: ["train", "val", "test", "all"] as const,
@@ -116,7 +132,7 @@ export const evaluateCommand: Command = {
   },
 };
 
-export const verifyCommand: Command = {
+export const verifyCommand: Command<"verify"> = {
   usage: "verify [model]",
   describe: "Does the backbone see faces? Verification accuracy on pairs",
   positionals: { model: { describe: "Backbone or model file (face-resnet)", type: "string" } },
@@ -127,7 +143,8 @@ export const verifyCommand: Command = {
     "cache-dir": shown(jobTable.cacheDir),
     distance: {
       choices: ["cosine", "euclidean"] as const,
-      describe: "How descriptors are compared (euclidean)",
+      describe: "How descriptors are compared",
+      defaultDescription: "euclidean",
     },
   },
   examples: [["etl verify --pairs ~/celeba/pairs.csv", "A wrong crop, colour order or mean shows here"]],
@@ -151,16 +168,17 @@ export const verifyCommand: Command = {
   },
 };
 
-export const profileCommand: Command = {
+export const profileCommand: Command<"profile"> = {
   usage: "profile <models..>",
   describe: "MACs, parameters and CPU time of models, layer by layer",
   positionals: { models: { describe: "Run folders, model files or backbones", array: true } },
   options: {
-    runs: { type: "number", describe: "Timed runs per model (50)" },
-    batch: { type: "number", describe: "Pictures per run (1)" },
+    runs: { type: "number", describe: "Timed runs per model", defaultDescription: "50" },
+    batch: { type: "number", describe: "Pictures per run", defaultDescription: "1" },
     formulas: {
       type: "boolean",
       describe: "Where the MACs come from: every convolution, and the papers' ways to count",
+      defaultDescription: "false",
     },
   },
   examples: [["etl profile runs/gender runs/gender/baseline.onnx", "Pruned and baseline, interleaved"]],
@@ -188,7 +206,7 @@ export const profileCommand: Command = {
     }
     if (flag(args, "formulas") === true)
       for (const model of texts(args, "models")) await explainCost(model, context);
-    return profiles;
+    return { models: profiles };
   },
 };
 
@@ -224,15 +242,15 @@ async function explainCost(model: string, context: Context): Promise<void> {
   );
 }
 
-export const exportCommand: Command = {
+export const exportCommand: Command<"export"> = {
   usage: "export <model>",
   describe: "Write a model in another format, with labels and preprocessing",
   positionals: modelPositional,
   options: {
     format: {
       choices: exportFormats,
-      describe:
-        "File format (by the ending of --out: .onnx, .json for tfjs, .safetensors for the weights alone)",
+      describe: "File format",
+      defaultDescription: "by the ending of --out: .onnx, .json for tfjs, .safetensors for the weights alone",
     },
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
   },

@@ -1,7 +1,9 @@
 /** Aligned crops of a folder of raw photos, with its labels: a folder that every other command reads. */
+import { interrupted, refuseUnknown, type OptionNames } from "../core/options.ts";
 import { existsSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import { crc32 } from "node:zlib";
 import { openAligner, type Aligner, type AlignedFace } from "./aligner.ts";
 import { cropName, encodeCrop, readPicture } from "./picture.ts";
 import { alignRecord, keptEntries, type AlignEntry, type AlignSettings } from "./record.ts";
@@ -9,12 +11,12 @@ import { applySimilarity, degreesOf, inverseSimilarity } from "./similarity.ts";
 import { DLIB_PADDING } from "./template.ts";
 import { LANDMARKS } from "../backbones/nets/face-landmarks.ts";
 import { EtlError, isEtlError, messageOf } from "../core/errors.ts";
-import { insideOf, readJson, writeJson, writeWhole } from "../core/files.ts";
-import { silent } from "../core/progress.ts";
+import { insideOf, readBytes, readText, unfinishedIn, writeJson, writeWhole } from "../core/files.ts";
+import { silent, type Progress } from "../core/progress.ts";
 import type { DataProblem } from "../record/record.ts";
 import { mapLimit } from "../core/parallel.ts";
 import { carryLabels, readAnyTable } from "./labels.ts";
-import { withEngine, type ServiceOptions } from "../engine/service.ts";
+import { serviceNames, withEngine, type ServiceOptions } from "../engine/service.ts";
 import { version } from "../core/version.ts";
 
 export interface AlignOptions extends ServiceOptions {
@@ -27,6 +29,11 @@ export interface AlignOptions extends ServiceOptions {
   /** Write the 68 landmarks as labels x0, y0, ..., x67, y67, in pixels of the crop (not). */
   readonly landmarks?: boolean | undefined;
 }
+
+const optionNames: OptionNames<AlignOptions> = {
+  ...serviceNames,
+  ...{ size: true, padding: true, minScore: true, landmarks: true },
+};
 
 /** What came out. */
 export interface AlignSummary {
@@ -62,13 +69,14 @@ export async function alignFolder(
   out: string,
   options: AlignOptions = {},
 ): Promise<AlignSummary> {
+  refuseUnknown("alignFolder", options, optionNames);
   const settings = checkSettings(options);
   const progress = options.progress ?? silent;
   const folder = resolve(out);
   const { table, pairs } = await readAnyTable(input);
   for (const assumption of table.assumptions) progress.note(assumption);
   refuseOverlap(table.root, folder);
-  const earlier = await earlierEntries(folder, settings);
+  const earlier = await earlierEntries(folder, settings, progress);
   const files = [...new Set(table.rows.map(({ file }) => file))];
   if (files.length === 0) {
     throw new EtlError("data", `${table.root}: no picture, at least one was needed`);
@@ -79,6 +87,8 @@ export async function alignFolder(
   let [kept, looked] = [0, 0];
   const save = (entries: Iterable<AlignEntry>) =>
     writeJson(join(folder, "align.json"), alignRecord(settings, [...entries], version));
+  // Before the first crop: a run that is killed right after it finds the folder its own.
+  await save(earlier.values());
   await withEngine(options, async (engine) => {
     const aligner = await openAligner(engine, settings);
     progress.start("align", files.length);
@@ -96,7 +106,7 @@ export async function alignFolder(
         });
         for (const entry of entries) if (entry !== undefined) done.set(entry.file, entry);
         await save(new Map([...earlier, ...done]).values());
-        if (options.signal?.aborted === true) throw stopped(folder);
+        if (options.signal?.aborted === true) throw stopped(folder, options.signal);
       }
     } finally {
       await aligner.dispose();
@@ -152,8 +162,8 @@ async function stillGood(place: Place, old: AlignEntry | undefined): Promise<Ali
     if (size !== old.bytes || Math.trunc(mtimeMs) !== old.modifiedMs) return undefined;
     if (old.crop === undefined) return old;
     if (old.crop !== cropName(place.file)) return undefined;
-    const crop = await stat(insideOf(place.folder, old.crop));
-    if (!crop.isFile() || crop.size === 0) return undefined;
+    const crop = await readBytes(insideOf(place.folder, old.crop));
+    if (crop.length === 0 || (old.sum !== undefined && old.sum !== crc32(crop))) return undefined;
     place.taken.set(old.crop, place.file);
     return old;
   } catch {
@@ -182,7 +192,8 @@ async function alignOne(place: Place, aligner: Aligner): Promise<AlignEntry> {
     return { file, ...at, reason: messageOf(error) };
   }
   if (face === undefined) return { file, ...at, reason: "no face was found" };
-  await writeWhole(insideOf(folder, crop), await encodeCrop(face.crop, crop));
+  const encoded = await encodeCrop(face.crop, crop);
+  await writeWhole(insideOf(folder, crop), encoded);
   const { reduction: r, width, height } = picture;
   const { a, b, tx, ty } = face.toPicture;
   const [x0, y0, x1, y1] = face.box.map((value) => rounded(value * r, 2));
@@ -198,6 +209,7 @@ async function alignOne(place: Place, aligner: Aligner): Promise<AlignEntry> {
     ...(place.points && { points: pointsInCrop(face) }),
     transform: [a * r, b * r, tx * r, ty * r],
     degrees: rounded(degreesOf(face.toPicture), 2),
+    sum: crc32(encoded),
     ...(face.margin && { margin: true }),
   };
 }
@@ -239,9 +251,19 @@ function refuseOverlap(input: string, out: string): void {
 }
 
 /** What an earlier run left; a folder that holds other things is refused. */
-async function earlierEntries(folder: string, settings: AlignSettings): Promise<Map<string, AlignEntry>> {
+async function earlierEntries(
+  folder: string,
+  settings: AlignSettings,
+  progress: Pick<Progress, "warn">,
+): Promise<Map<string, AlignEntry>> {
   const path = join(folder, "align.json");
-  if (existsSync(path)) return keptEntries(await readJson(path), settings, path);
+  if (existsSync(path)) {
+    await removeUnfinished(folder);
+    const text = await readText(path);
+    const kept = isJson(text) ? keptEntries(JSON.parse(text), settings, path) : undefined;
+    if (kept === undefined) progress.warn(`${path}: not what was written, all pictures are aligned again`);
+    return kept ?? new Map<string, AlignEntry>();
+  }
   const found = await readdir(folder).catch(() => []);
   if (found.length === 0) return new Map();
   throw new EtlError(
@@ -250,8 +272,23 @@ async function earlierEntries(folder: string, settings: AlignSettings): Promise<
   );
 }
 
-function stopped(folder: string): EtlError {
-  return new EtlError("interrupted", `${folder}: stopped by the user, what was done is kept`, {
-    hint: "run the same command again to go on",
-  });
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes what writes that were killed half way have left, at any depth. */
+async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await unfinishedIn(folder)) await rm(join(folder, name), { force: true });
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) await removeUnfinished(join(folder, entry.name));
+}
+
+function stopped(folder: string, signal: AbortSignal): EtlError {
+  const message = `${folder}: stopped by the user, what was done is kept`;
+  return interrupted(signal, message, "run the same command again to go on");
 }

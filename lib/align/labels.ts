@@ -10,6 +10,7 @@ import { formatCsv } from "../core/csv.ts";
 import { WHOLE, type RawRow, type RawTable, type TaskDeclaration } from "../data/dataset.ts";
 import { readTable } from "../data/open.ts";
 import { readPairs, type Pair } from "../data/pairs.ts";
+import { classFolders, OUTSIDE } from "../data/sources/class-folders.ts";
 import { listFolder } from "../data/sources/layout.ts";
 import { version } from "../core/version.ts";
 
@@ -21,16 +22,29 @@ export interface AnyTable {
 
 /** Reads a folder of pictures in any layout; one without labels is a list of its pictures. */
 export async function readAnyTable(input: string): Promise<AnyTable> {
-  const table = await readLabelled(input);
+  const table = withUnlabelled(await readLabelled(input));
   if (table.root === "") {
     throw new EtlError("usage", `align: ${input} draws its pictures, a folder of photos was needed`);
   }
-  const one = table.layout === "image folder" && new Set(table.rows.map(({ labels }) => labels[0])).size < 2;
+  const one =
+    table.layout === classFolders.name &&
+    new Set(table.rows.flatMap(({ labels }) => labels[0] || [])).size < 2;
   const plain = one
     ? { ...table, columns: [], rows: table.rows.map((row) => ({ ...row, labels: [] })) }
     : table;
   const pairs = table.pairs === undefined ? [] : (await readPairs(table.pairs, table.root)).pairs;
   return { table: plain, pairs };
+}
+
+/** Pictures beside the class folders are photos, too: they come without a label. */
+function withUnlabelled(table: RawTable): RawTable {
+  const outside = table.problems.filter(({ problem }) => problem === OUTSIDE);
+  const missing = table.columns.map(() => "");
+  return {
+    ...table,
+    rows: [...table.rows, ...outside.map(({ file }) => ({ file, labels: missing }))],
+    problems: table.problems.filter(({ problem }) => problem !== OUTSIDE),
+  };
 }
 
 async function readLabelled(input: string): Promise<RawTable> {

@@ -1,5 +1,6 @@
 /** `align.json`: what became of every picture, and what a second run may keep. */
 import { EtlError } from "../core/errors.ts";
+import { fingerprint } from "../core/fingerprint.ts";
 import type { Box } from "./detections.ts";
 
 /** Raised whenever the same picture would give another crop. */
@@ -43,6 +44,8 @@ export interface AlignEntry {
   readonly transform?: readonly [number, number, number, number];
   /** How far the face was turned, in degrees. */
   readonly degrees?: number;
+  /** CRC-32 of the crop's file: another one is made again. */
+  readonly sum?: number;
   /** Found only with black around the picture: the face fills it. */
   readonly margin?: boolean;
 }
@@ -52,6 +55,8 @@ export interface AlignRecord {
   readonly etlVersion: string;
   readonly settings: AlignSettings;
   readonly pictures: readonly AlignEntry[];
+  /** Fingerprint of the settings and the pictures. */
+  readonly check?: string;
 }
 
 /** The record of a run, finished or not. */
@@ -60,22 +65,28 @@ export function alignRecord(
   pictures: readonly AlignEntry[],
   etlVersion: string,
 ): AlignRecord {
-  return { schema: SCHEMA, etlVersion, settings, pictures };
+  return { schema: SCHEMA, etlVersion, settings, pictures, check: fingerprint([settings, pictures]) };
 }
 
 /**
- * What an earlier run left, by file; nothing where its settings were others.
+ * What an earlier run left, by file; nothing where its settings were others, and undefined where it is not what was written.
  *
- * @throws EtlError kind `format` where the file is not such a record
+ * @throws EtlError kind `format` where the file is no such record
  */
-export function keptEntries(json: unknown, settings: AlignSettings, where: string): Map<string, AlignEntry> {
+export function keptEntries(
+  json: unknown,
+  settings: AlignSettings,
+  where: string,
+): Map<string, AlignEntry> | undefined {
   const record = json as Partial<AlignRecord> | null;
   const entries: unknown = record?.pictures;
   if (typeof record?.schema !== "number" || !Array.isArray(entries) || !entries.every(isEntry)) {
     throw new EtlError("format", `${where}: damaged, a record of etl align was needed`, {
-      hint: "remove it, or choose another output folder: the pictures are aligned again",
+      hint: "choose another output folder: the pictures are aligned again",
     });
   }
+  if (record.check !== undefined && record.check !== fingerprint([record.settings, entries]))
+    return undefined;
   const { size, padding, minScore, landmarks } = record.settings ?? {};
   const same =
     record.schema === SCHEMA &&

@@ -9,7 +9,8 @@ import {
   type Network,
   type Node,
 } from "../network/network.ts";
-import { inferShapes, symbolicShapes } from "../network/shapes/infer.ts";
+import { symbolicShapes } from "../network/open/symbolic.ts";
+import { inferShapes } from "../network/shapes/infer.ts";
 import { dropDead } from "../network/simplify.ts";
 import { describe, forget, textOf } from "./metadata.ts";
 

@@ -2,12 +2,15 @@
 import type { ModelFormat } from "../formats/names.ts";
 import { basename, dirname, extname, join } from "node:path";
 import { EtlError } from "../core/errors.ts";
-import { writeWhole } from "../core/files.ts";
+import { writeTogether, writeWhole } from "../core/files.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { writeTfjs } from "../formats/tfjs/write.ts";
 import type { Network } from "../network/network.ts";
 import { torchWeights } from "./weights.ts";
+
+/** A safetensors file: weights without a network. */
+export type WrittenWeights = Omit<WrittenModel, "format"> & { readonly format: "safetensors" };
 
 /** What was written. */
 export interface WrittenModel {
@@ -59,8 +62,7 @@ export async function writeModel(
     format === "onnx"
       ? new Map([[path, writeOnnx(network)]])
       : tfjsFiles(writeTfjs(network), named === undefined ? join(path, "model.json") : path);
-  // The file to open is written last: until then a reader finds the old model or none.
-  for (const [name, bytes] of [...files].toReversed()) await writeWhole(name, bytes);
+  await writeTogether(files);
   const names = [...files.keys()];
   const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
   return { format, file: names[0], files: names, bytes };
@@ -71,10 +73,7 @@ export async function writeModel(
  *
  * @throws EtlError `usage` for a name that does not end in .safetensors
  */
-export async function writeWeights(
-  network: Network,
-  path: string,
-): Promise<Omit<WrittenModel, "format"> & { readonly format: "safetensors" }> {
+export async function writeWeights(network: Network, path: string): Promise<WrittenWeights> {
   if (extname(path).toLowerCase() !== ".safetensors")
     throw new EtlError(
       "usage",

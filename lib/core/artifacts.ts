@@ -167,7 +167,8 @@ export interface Measured {
 export interface EpochRecord {
   readonly epoch: number;
   readonly trainLoss?: number;
-  readonly valLoss: number;
+  /** null: no number, the training had diverged. Such an epoch is never the one that is kept. */
+  readonly valLoss: number | null;
   readonly valAccuracy: number;
   /** The mean of the last epochs' weights was better than the epoch's own: validation is that of the mean. */
   readonly averaged?: boolean;

@@ -1,7 +1,7 @@
 /** Files are written whole or not at all. */
 import { randomUUID } from "node:crypto";
 import { readFileSync, realpathSync, statSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { EtlError, messageOf } from "./errors.ts";
 
@@ -29,23 +29,72 @@ async function isFolder(path: string): Promise<boolean> {
 /**
  * Writes a file to a temporary name beside it, flushes it and renames it. On any failure the old file stays and the
  * temporary one is removed.
+ *
+ * @param content several parts are written one behind the other
  */
-export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+export async function writeWhole(
+  path: string,
+  content: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
+  const temporary = temporaryName(path);
   try {
     await makeFolder(dirname(path));
-    const handle = await open(temporary, "wx");
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await writeFlushed(temporary, content);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw ioError("cannot write", path, error);
   }
+}
+
+/**
+ * Writes files that make sense together only. A reader finds the old ones, none, or the new ones, never a mixture: all are written
+ * beside their places first, and the first one, which names the others, is away while these change.
+ *
+ * @param files path -> content; the first is the one that is opened
+ */
+export async function writeTogether(files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const places = [...files].map(([path, content]) => ({ path, content, temporary: temporaryName(path) }));
+  let at = places[0]?.path ?? "";
+  try {
+    for (const { path, content, temporary } of places) {
+      at = path;
+      await makeFolder(dirname(path));
+      await writeFlushed(temporary, content);
+    }
+    if (places.length > 1) await rm(places[0].path, { force: true });
+    for (const { path, temporary } of places.toReversed()) {
+      at = path;
+      await rename(temporary, path);
+    }
+  } catch (error) {
+    for (const { temporary } of places) await rm(temporary, { force: true }).catch(() => undefined);
+    throw ioError("cannot write", at, error);
+  }
+}
+
+function temporaryName(path: string): string {
+  return `${path}.${randomUUID().slice(0, 8)}.tmp`;
+}
+
+async function writeFlushed(
+  path: string,
+  content: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
+  const handle = await open(path, "wx");
+  try {
+    const parts = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
+    for (const part of parts) await handle.writeFile(part);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Names of files in a folder that writes which were killed half way have left. */
+export async function unfinishedIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => /\.[0-9a-f]{8}\.tmp$/.test(name));
 }
 
 /** {@link writeWhole}, but a file that holds just this already is left alone. @returns whether it was written */
@@ -168,6 +217,20 @@ export function insideOf(root: string, name: string): string {
   return path;
 }
 
+/** What somebody who is no programmer is told of an error of the system or of its memory; undefined for any other error. */
+export function everydayError(error: unknown): EtlError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  if (typeof code === "string" && typeof syscall === "string" && /^E[A-Z]+$/.test(code))
+    return ioError(`${syscall} failed`, path ?? "the system", error);
+  if (!/could not allocate|allocation failed|out of memory|Cannot allocate memory/i.test(error.message))
+    return undefined;
+  return new EtlError("io", `memory: ${error.message}, more of it was needed`, {
+    hint: "close other programs, take fewer --threads or smaller batches, or raise the limit (ulimit -v unlimited)",
+    cause: error,
+  });
+}
+
 /** Turns a file system error into one sentence with what to do. */
 export function ioError(what: string, path: string, error: unknown): EtlError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
@@ -182,6 +245,16 @@ export function ioError(what: string, path: string, error: unknown): EtlError {
       "free some space and run the same command again: what was done is kept",
     ],
     EISDIR: ["it is a folder", "name a file"],
+    EIO: ["the disk or the network drive failed", "look after the disk, then run the same command again"],
+    EMFILE: ["too many files are open", "raise the limit (ulimit -n 4096) and run the same command again"],
+    ENFILE: ["too many files are open on this machine", "wait, then run the same command again"],
+    ENOMEM: ["there is not enough memory", "close other programs, or raise the limit (ulimit -v)"],
+    EBUSY: ["another program uses it", "close that program and run the same command again"],
+    ETXTBSY: ["another program uses it", "close that program and run the same command again"],
+    ELOOP: ["links that lead in a circle", "check the links"],
+    ENAMETOOLONG: ["the name is too long for this disk", "choose a shorter name"],
+    ESTALE: ["the network drive lost it", "run the same command again"],
+    ETIMEDOUT: ["the network drive did not answer", "run the same command again"],
     EEXIST: ["a part of the path is a file, not a folder", "check the path"],
     ENOTDIR: ["a part of the path is a file, not a folder", "check the path"],
   };

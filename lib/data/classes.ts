@@ -83,6 +83,16 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
     };
   }
   const named = plan.spec.name === "gender" || plan.spec.name === "emotion";
+  const yesNo = plan.spec.kind !== "categorical" && !named ? yesNoCodes(present) : undefined;
+  if (yesNo !== undefined) {
+    return {
+      classes: ["no", "yes"],
+      nameOf: (code) => yesNo.get(plainCode(code)),
+      assumptions: [
+        `classes: 1 is taken for yes, ${yesNo.has("0") ? "0" : "-1"} for no, in column "${column}"`,
+      ],
+    };
+  }
   // "Yes" and "yes" are one class: the spelling that comes most often, or first, stands for all.
   const spelling = new Map<string, string>();
   for (const code of present) spelling.set(code.toLowerCase(), spelling.get(code.toLowerCase()) ?? code);
@@ -99,6 +109,18 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
           ]
         : [],
   };
+}
+
+/** What the codes of a column that says yes or no mean; undefined where it says anything else. */
+function yesNoCodes(present: readonly string[]): ReadonlyMap<string, string> | undefined {
+  const codes = new Set(present.map(plainCode));
+  const no = codes.has("-1") ? "-1" : "0";
+  return codes.size === 2 && codes.has("1") && codes.has(no)
+    ? new Map([
+        ["1", "yes"],
+        [no, "no"],
+      ])
+    : undefined;
 }
 
 function canonicalName(code: string): string {

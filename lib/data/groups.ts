@@ -23,7 +23,7 @@ const coordinate = /^[xy]\d+$/;
 export function groupRows(
   table: Pick<RawTable, "columns" | "tasks">,
   task: Pick<Task, "kind" | "columns" | "outputs">,
-  rows: readonly Pick<RawRow, "labels">[],
+  rows: readonly Pick<RawRow, "labels" | "identity">[],
 ): { readonly columns: readonly GroupColumn[]; readonly codes: readonly Uint8Array[] } {
   const learnt = new Set(task.kind === "regression" && task.outputs === 1 ? [] : task.columns);
   const found =
@@ -32,6 +32,8 @@ export function groupRows(
       : table.columns.flatMap((column, at) => {
           if (learnt.has(column) || coordinate.test(column)) return [];
           const texts = rows.map(({ labels }) => (labels[at] ?? "").trim());
+          // Who is on a picture is no quantity, even where persons have numbers.
+          if (rows.every(({ identity }, i) => identity !== undefined && identity === texts[i])) return [];
           const grouped = groupTexts(texts, namesOf(table.tasks, column));
           return grouped === undefined ? [] : [{ column, ...grouped }];
         });

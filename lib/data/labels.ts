@@ -107,7 +107,11 @@ function readClasses(
     if (isMissing(value)) return { problem: `no label in column "${column}"` };
     const given = order.nameOf(value);
     const name = ages === undefined || given === undefined ? given : ages.groupOf(given);
-    const index = name === undefined ? undefined : position.get(canonicalClass(name));
+    // A model that was made elsewhere may call its classes by their codes.
+    const index =
+      name === undefined
+        ? undefined
+        : (position.get(canonicalClass(name)) ?? (forced && position.get(plainCode(value))));
     if (index === undefined) {
       unknown.set(value, (unknown.get(value) ?? 0) + 1);
       return { problem: `label "${value}" in column "${column}", one of ${classes.join(", ")} was needed` };
@@ -209,6 +213,7 @@ function readNumbers(table: RawTable, plan: TaskPlan): Labels {
   for (const target of targets) for (let j = 0; j < q; j++) target[j] *= factor;
 
   const unit = spec.unit ?? declared.unit;
+  const plausible = spec.range === undefined ? labels : withinRange(labels, plan, spec.range);
   const tolerance = declared.tolerance ?? spec.tolerance ?? tenth(targets, plan.columns[0], assumptions);
   return {
     task: taskOf(plan, "regression", {
@@ -219,9 +224,28 @@ function readNumbers(table: RawTable, plan: TaskPlan): Labels {
       ...(unit !== undefined && { unit }),
       ...(spec.unit === CROP_UNIT && !MIRRORED_POINTS.has(q / 2) && { mirror: "forbid" as const }),
     }),
-    labels,
+    labels: plausible,
     assumptions,
   };
+}
+
+/** Labels that nothing can have (an age of 999, 400 degrees) become problems. */
+function withinRange(
+  labels: readonly Label[],
+  { spec, columns }: TaskPlan,
+  [low, high]: readonly [number, number],
+): readonly Label[] {
+  const scale = spec.unit === "degrees" ? (spec.scale ?? 1) : 1;
+  return labels.map((label) => {
+    if (!("target" in label)) return label;
+    const value = label.target[0] / scale;
+    // Room for the rounding of single precision.
+    if (value >= low - 1e-4 && value <= high + 1e-4) return label;
+    const shown = Number(value.toPrecision(5));
+    return {
+      problem: `label ${shown} in column "${columns[0]}", ${low} to ${high} ${spec.unit ?? ""} was needed`,
+    };
+  });
 }
 
 /** Numbers of landmarks whose left-right partners are known. */

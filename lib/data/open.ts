@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Crop, Task } from "../core/artifacts.ts";
 import { checkCrop } from "../core/crop.ts";
-import { EtlError, messageOf, shellWord } from "../core/errors.ts";
+import { EtlError, messageOf, shellWord, nearest } from "../core/errors.ts";
 import { insideOf, ioError } from "../core/files.ts";
 import { createRandom, type Random } from "../core/random.ts";
 import type { DataProblem } from "../record/record.ts";
@@ -31,7 +31,9 @@ export async function readTable(data: string): Promise<RawTable> {
   try {
     info = await stat(path);
   } catch (error) {
-    throw ioError("--data: cannot open", path, error);
+    const failed = ioError("--data: cannot open", path, error);
+    if (nearest(basename(path), ["synthetic"]) === undefined) throw failed;
+    throw new EtlError(failed.kind, failed.message, { hint: "did you mean synthetic?", cause: error });
   }
   const root = info.isDirectory() ? path : dirname(path);
   if (!info.isDirectory() && basename(path) !== "labels.csv") {

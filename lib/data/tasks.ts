@@ -18,6 +18,8 @@ export interface TaskSpec {
   /** In `unit`. */
   readonly tolerance?: number;
   readonly mirror: Task["mirror"];
+  /** Smallest and largest value that can be meant, in `unit`; others are left out. */
+  readonly range?: readonly [number, number];
 }
 
 /** Columns that do not say what they label. */
@@ -27,6 +29,25 @@ const DEGREE = Math.PI / 180;
 
 /** Unit of landmark targets: fractions of the crop's width and height. */
 export const CROP_UNIT = "crop";
+
+/** What numbers in a column of this name mean, whatever task they are read for. */
+type Meaning = Pick<TaskSpec, "unit" | "scale" | "tolerance" | "mirror" | "range">;
+
+const angle = (mirror: Task["mirror"]): Meaning => ({
+  unit: "degrees",
+  scale: DEGREE,
+  tolerance: 15,
+  mirror,
+  range: [-180, 180],
+});
+const YEARS: Meaning = { unit: "years", tolerance: 5, mirror: "keep", range: [0, 122] };
+/** A mirrored head turns and leans the other way; it nods as before. */
+const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
+  ...["yaw", "pan", "pose_yaw", "roll", "pose_roll"].map((name) => [name, angle("negate")] as const),
+  ...["pitch", "tilt", "pose_pitch"].map((name) => [name, angle("keep")] as const),
+  ["age", YEARS],
+  ...["valence", "arousal"].map((name) => [name, { mirror: "keep" }] as const),
+]);
 
 const SPECS: readonly TaskSpec[] = [
   {
@@ -48,19 +69,14 @@ const SPECS: readonly TaskSpec[] = [
     title: "head pose (yaw)",
     kind: "regression",
     columns: ["yaw", "pan", "pose_yaw"],
-    unit: "degrees",
-    scale: DEGREE,
-    tolerance: 15,
-    mirror: "negate",
+    ...angle("negate"),
   },
   {
     name: "age",
     title: "age in years",
     kind: "regression",
     columns: ["age"],
-    unit: "years",
-    tolerance: 5,
-    mirror: "keep",
+    ...YEARS,
   },
   {
     name: "age-group",
@@ -159,7 +175,9 @@ function plan(
       { hint: "--task multi-label takes several" },
     );
   }
-  return { spec, at, columns: at.map((i) => table.columns[i]), declared };
+  const found = at.map((i) => table.columns[i]);
+  const meaning = kind === "regression" && at.length === 1 ? MEANINGS.get(found[0].toLowerCase()) : undefined;
+  return { spec: { ...spec, ...meaning }, at, columns: found, declared };
 }
 
 /** What an undeclared, unknown task of a data set is taken for. */

@@ -1,7 +1,6 @@
-/** The same picture twice: equal bytes under an equal name or in an equal number, never divided over training and test. */
+/** The same picture twice: equal bytes, whatever their names, are never divided over training and test. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { baseName } from "./sources/layout.ts";
+import { open, readFile } from "node:fs/promises";
 import { insideOf } from "../core/files.ts";
 import { mapLimit } from "../core/parallel.ts";
 import type { DataProblem } from "../record/record.ts";
@@ -16,9 +15,12 @@ interface Twins {
   readonly assumptions: readonly string[];
 }
 
+/** Bytes from the middle of a file that are looked at before all of it is. */
+const SAMPLE = 512;
+
 /**
- * Finds pictures that are listed under several paths. Looked at are files of the same name and size; their bytes decide. Where
- * the parts are given, a picture of the test part leaves training (and validation), never the other way round.
+ * Finds pictures that are there several times. Files of the same size are compared by some bytes of their middle, those that
+ * agree by all of their bytes. Where the parts are given, a picture of the test part leaves training (and validation), never the other way round.
  */
 export async function findTwins(
   table: RawTable,
@@ -27,20 +29,19 @@ export async function findTwins(
 ): Promise<Twins> {
   const nothing = { items, groups: new Map<number, { identity: string }>(), assumptions: [] };
   if (table.root === "") return nothing;
-  const alike = new Map<string, number[]>();
-  for (const [i, { row, bytes }] of items.entries()) {
-    const key = `${bytes} ${baseName(row.file).toLowerCase()}`;
-    alike.set(key, [...(alike.get(key) ?? []), i]);
-  }
-  const candidates = [...alike.values()].filter((group) => group.length > 1).flat();
+  const path = (i: number): string => insideOf(table.root, items[i].row.file);
+  const sized = sharing(
+    [...items.keys()],
+    items.map(({ bytes }) => bytes),
+  );
+  const candidates = sharing(sized, await mapLimit(sized, 16, (i) => sampleOf(path(i), items[i].bytes)));
   if (candidates.length === 0) return nothing;
   const hashes = await mapLimit(candidates, 16, async (i) =>
     createHash("sha256")
-      .update(await readFile(insideOf(table.root, items[i].row.file)))
+      .update(await readFile(path(i)))
       .digest("hex"),
   );
-  const equal = new Map<string, number[]>();
-  candidates.forEach((i, k) => equal.set(hashes[k], [...(equal.get(hashes[k]) ?? []), i]));
+  const equal = byKey(candidates, hashes);
   const groups = [...equal].filter(([, members]) => members.length > 1);
   const gone = new Map<number, string>();
   for (const [, members] of groups) {
@@ -78,4 +79,32 @@ export async function findTwins(
               (gone.size > 0 ? `, ${gone.size} of them left training because the test part has them` : ""),
           ],
   };
+}
+
+/** Members by key; `keys` beside `members`. */
+function byKey<K>(members: readonly number[], keys: readonly K[]): Map<K, number[]> {
+  const groups = new Map<K, number[]>();
+  members.forEach((member, k) => {
+    const group = groups.get(keys[k]);
+    if (group === undefined) groups.set(keys[k], [member]);
+    else group.push(member);
+  });
+  return groups;
+}
+
+/** The members that are not alone with their key. */
+function sharing(members: readonly number[], keys: readonly unknown[]): number[] {
+  return [...byKey(members, keys).values()].filter((group) => group.length > 1).flat();
+}
+
+/** The size of a file and bytes from its middle: headers of pictures are alike. */
+async function sampleOf(path: string, bytes: number): Promise<string> {
+  const handle = await open(path, "r");
+  try {
+    const start = Math.max(0, (bytes >> 1) - (SAMPLE >> 1));
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(SAMPLE), 0, SAMPLE, start);
+    return `${bytes} ${buffer.toString("latin1", 0, bytesRead)}`;
+  } finally {
+    await handle.close();
+  }
 }

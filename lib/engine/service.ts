@@ -1,4 +1,5 @@
 /** One engine for one piece of work: opened, used, disposed. */
+import type { OptionNames } from "../core/options.ts";
 import { type Progress } from "../core/progress.ts";
 import type { Device, Engine } from "./engine.ts";
 import { openEngine, type EngineName } from "./open.ts";
@@ -7,9 +8,13 @@ export interface ServiceOptions {
   readonly engine?: "auto" | EngineName | undefined;
   readonly device?: Device | undefined;
   readonly threads?: number | undefined;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
+
+export const serviceNames: OptionNames<ServiceOptions> = {
+  ...{ engine: true, device: true, threads: true, progress: true, signal: true },
+};
 
 /** Opens an engine for `work` and disposes it after. */
 export async function withEngine<T>(

@@ -1,4 +1,5 @@
 /** Runs a compiled network over batches. */
+import { stopIfAborted } from "../core/options.ts";
 import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Program, RunOptions, Tensors } from "../engine/engine.ts";
@@ -10,7 +11,7 @@ export interface PredictOptions {
   readonly outputs?: readonly string[];
   /** The arrays of the batches are the engine's, as in `RunOptions`. */
   readonly give?: RunOptions["give"];
-  readonly progress?: Progress;
+  readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,7 +39,7 @@ export async function predict(
   const parts = new Map<string, { width: number; chunks: Float32Array[]; rows: number }>();
   let done = 0;
   for await (const { item, outputs } of runStream(program, batches, (inputs) => inputs, { give })) {
-    if (signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped by the user");
+    stopIfAborted(signal, "predict: stopped by the user");
     for (const name of options.outputs ?? Object.keys(outputs)) {
       if (!(name in outputs)) {
         const given = Object.keys(outputs).join(", ");

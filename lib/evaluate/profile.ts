@@ -1,8 +1,10 @@
 /** CPU time for one picture, several networks interleaved in one process so that drift of the machine hits all alike. */
+import { loadavg } from "node:os";
+import { stopIfAborted } from "../core/options.ts";
 import { EtlError } from "../core/errors.ts";
 import { createRandom } from "../core/random.ts";
-import type { Latency } from "../record/record.ts";
-import { quantile } from "../math/statistics.ts";
+import type { Latency, ShareRange } from "../record/record.ts";
+import { median, medianRange, quantile } from "../math/statistics.ts";
 import type { Engine, Program, Tensors } from "../engine/engine.ts";
 import { sizeOf, type Network } from "../network/network.ts";
 
@@ -20,10 +22,14 @@ export interface ProfileOptions {
   /** Pictures per run; default 1. Times are given per picture. */
   readonly batch?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Name of the network that the others are compared with, round by round; an identical copy of it is timed as well. */
+  readonly baseline?: string;
 }
 
-/** Runs of one network before the next one has its turn. */
-const sliceRuns = 5;
+/** Runs of one network before the next one has its turn, at most, and how long they may take: a stop is heard in between. */
+const [longestSlice, sliceMs] = [5, 500];
+/** Turns of each network, where there are runs enough. */
+const leastRounds = 6;
 const defaultRuns = 50;
 
 /**
@@ -37,26 +43,59 @@ export async function profileModels(
   options: ProfileOptions = {},
 ): Promise<Map<string, Latency>> {
   const { runs = defaultRuns, warmup = 10, batch = 1, signal } = options;
+  const at = models.findIndex(({ name }) => name === options.baseline);
+  const load = loadavg()[0];
+  const compared = at < 0 ? models : [...models, { ...models[at], name: "copy" }];
   if (!Number.isSafeInteger(runs) || runs < 1) {
     throw new EtlError("usage", `--runs: found ${runs}, a whole number of at least 1 was needed`);
   }
   const programs: Program[] = [];
   try {
-    for (const { network } of models) programs.push(await engine.compile(network, { alone: true }));
-    const inputs = models.map(({ network }) => noiseFor(network, batch));
-    const times: number[][] = models.map(() => []);
-    for (const [i, program] of programs.entries()) await program.time(inputs[i], { warmup, runs: 0 });
+    for (const { network } of compared) programs.push(await engine.compile(network, { alone: true }));
+    const sliceRuns = Math.max(1, Math.min(longestSlice, Math.floor(runs / leastRounds)));
+    const inputs = compared.map(({ network }) => noiseFor(network, batch));
+    const times: number[][] = compared.map(() => []);
+    const rounds: number[][] = compared.map(() => []);
+    /** Runs of one network one after the other: in one go where they are short, else each by itself. */
+    const timed = async (i: number, count: number, ms: number): Promise<number[]> => {
+      const most = Math.max(1, Math.floor(sliceMs / ms));
+      const measured: number[] = [];
+      while (measured.length < count) {
+        stopIfAborted(signal, "profile: stopped, nothing was kept");
+        const left = Math.min(most, count - measured.length);
+        // One run that does not count: another network, or another thread, has just emptied the caches.
+        const unseen = measured.length === 0 || most > 1 ? 1 : 0;
+        measured.push(...(await programs[i].time(inputs[i], { warmup: unseen, runs: left })));
+      }
+      return measured;
+    };
+    const typical: number[] = [];
+    for (const i of compared.keys()) {
+      const [first] = await timed(i, 1, Infinity);
+      const rest = warmup > 2 ? await timed(i, warmup - 2, first) : [first];
+      typical.push(median(rest) ?? first);
+    }
     for (let round = 0; round * sliceRuns < runs; round++) {
-      for (let turn = 0; turn < models.length; turn++) {
-        if (signal?.aborted === true) throw new EtlError("interrupted", "profile: stopped, nothing was kept");
-        const i = (turn + round) % models.length;
+      for (let turn = 0; turn < compared.length; turn++) {
+        const i = (turn + round) % compared.length;
         const count = Math.min(sliceRuns, runs - round * sliceRuns);
-        // One run that does not count: another network has just emptied the caches.
-        const slice = await programs[i].time(inputs[i], { warmup: 1, runs: count });
+        const slice = await timed(i, count, typical[i]);
         times[i].push(...slice.map((ms) => ms / batch));
+        rounds[i].push(median(slice) ?? Number.NaN);
       }
     }
-    return new Map(models.map(({ name }, i) => [name, summarise(times[i], engine.threads)]));
+    const share = (i: number): ShareRange =>
+      medianRange(rounds[i].map((ms, round) => ms / rounds[at][round]));
+    return new Map(
+      models.map(({ name }, i): [string, Latency] => {
+        const own = summarise(times[i], engine.threads);
+        if (at < 0) return [name, own];
+        return [
+          name,
+          i === at ? { ...own, copy: share(models.length), load } : { ...own, ofBaseline: share(i) },
+        ];
+      }),
+    );
   } finally {
     await Promise.all(programs.map((program) => program.dispose()));
   }

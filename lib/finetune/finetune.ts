@@ -3,6 +3,7 @@
  * validation split. Epoch 0, the closed-form head on the network's own features, competes: fine-tuning must not lose
  * against it.
  */
+import { stopIfAborted } from "../core/options.ts";
 import type { EpochRecord } from "../core/artifacts.ts";
 import { nowMs } from "../core/clock.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
@@ -76,7 +77,7 @@ export interface FinetuneOptions {
     readonly save: (checkpoint: Checkpoint) => Promise<void>;
   };
   readonly label?: string;
-  readonly progress?: Progress;
+  readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -154,13 +155,18 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     history.push({
       epoch,
       trainLoss,
-      valLoss: kept.loss,
+      valLoss: finite(kept.loss),
       valAccuracy: kept.accuracy,
       ...(kept.averaged === true ? { averaged: true } : {}),
       learningRate: rate,
       seconds: (nowMs() - start) / 1000,
     });
     if (bestOf(history, options.validationSize, options.judge) === epoch) best = kept.parameters;
+    if (finite(kept.loss) === null) {
+      progress.warn(
+        `epoch ${epoch}: the validation loss is ${kept.loss}, the training diverges; the best epoch before it is kept, try a smaller learning rate than ${learningRate}`,
+      );
+    }
     progress.finish(
       `loss ${trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}, ${(100 * kept.accuracy).toFixed(2)} %`,
     );
@@ -209,6 +215,14 @@ async function begin(
       await trainer.restore(initial);
     }
   }
+  if (trials.length > 0 && trials.every(({ valLoss }) => valLoss === Infinity)) {
+    const smallest = Math.min(...candidates);
+    throw new EtlError(
+      "engine",
+      `training: diverged with every learning rate of ${candidates.join(", ")}, one with which the loss stays finite was needed`,
+      { hint: `try a smaller learning rate than ${smallest}` },
+    );
+  }
   const chosen = [...trials].sort((a, b) => a.valLoss - b.valLoss)[0]?.learningRate ?? candidates[0];
   if (chosen === undefined) {
     throw new EtlError("usage", "finetune: no learning rate, a number or a list of candidates was needed");
@@ -232,7 +246,7 @@ async function tryLearningRate(
   let done = 0;
   for (let epoch = 1; done < steps; epoch++) {
     for await (const inputs of options.batches(epoch)) {
-      if (options.signal?.aborted) throw interrupted();
+      stopIfAborted(options.signal, stopped);
       await trainer.step(inputs, {
         learningRate: learningRateAt(schedule, done),
         give: options.give,
@@ -259,7 +273,7 @@ async function trainEpoch(
   let sum = 0;
   let done = 0;
   for await (const inputs of options.batches(epoch)) {
-    if (options.signal?.aborted) throw interrupted();
+    stopIfAborted(options.signal, stopped);
     const step = (epoch - 1) * options.stepsPerEpoch + done;
     const learningRate = rateAt(step);
     const { loss } = await trainer.step(inputs, { learningRate, give: options.give });
@@ -279,12 +293,21 @@ async function trainEpoch(
   return sum / Math.max(1, done);
 }
 
-function interrupted(): EtlError {
-  return new EtlError("interrupted", "training: stopped by the user, run the same command again to go on");
+/** A loss as histories keep it: null where it is no number. */
+function finite(loss: number): number | null {
+  return Number.isFinite(loss) ? loss : null;
 }
 
+const stopped = "training: stopped by the user, run the same command again to go on";
+
 function epochZero(validation: Validation, seconds: number): EpochRecord {
-  return { epoch: 0, valLoss: validation.loss, valAccuracy: validation.accuracy, learningRate: 0, seconds };
+  return {
+    epoch: 0,
+    valLoss: finite(validation.loss),
+    valAccuracy: validation.accuracy,
+    learningRate: 0,
+    seconds,
+  };
 }
 
 /** How far below that of epoch 0 a validation loss must be to count without a gain in accuracy. */
@@ -302,25 +325,25 @@ const clearlyLower = 0.8;
 export function bestOf(history: readonly EpochRecord[], n: number, judge: Judge = "accuracy"): number {
   const [zero, ...trained] = history;
   if (zero === undefined) return 0;
+  const lossOf = ({ valLoss }: EpochRecord): number =>
+    valLoss !== null && Number.isFinite(valLoss) ? valLoss : Infinity;
   if (judge === "highest") {
-    const finite = trained.filter(({ valLoss }) => Number.isFinite(valLoss));
+    const finite = trained.filter((one) => lossOf(one) < Infinity);
     const first = finite[0] ?? zero;
     return finite.reduce((best, one) => (one.valAccuracy > best.valAccuracy ? one : best), first).epoch;
   }
-  if (judge === "loss") {
-    const finite = history.filter(({ valLoss }) => Number.isFinite(valLoss));
-    return finite.reduce((best, one) => (one.valLoss < best.valLoss ? one : best), finite[0] ?? zero).epoch;
-  }
+  if (judge === "loss")
+    return history.reduce((best, one) => (lossOf(one) < lossOf(best) ? one : best), zero).epoch;
   const margin = halfError(zero.valAccuracy, n);
   let best = zero;
   let highest = zero.valAccuracy;
   for (const record of trained) {
-    if (!Number.isFinite(record.valLoss)) continue;
+    if (lossOf(record) === Infinity) continue;
     highest = Math.max(highest, record.valAccuracy);
     const moreAccurate = record.valAccuracy > best.valAccuracy + margin;
     const asAccurate = record.valAccuracy >= highest - margin;
-    const lower = record.valLoss < best.valLoss * (best === zero ? clearlyLower : 1);
-    if (moreAccurate || (asAccurate && lower)) best = record;
+    const lower = lossOf(record) < lossOf(best) * (best === zero ? clearlyLower : 1);
+    if (moreAccurate || (asAccurate && lower) || lossOf(best) === Infinity) best = record;
   }
   return best.epoch;
 }
@@ -336,8 +359,9 @@ function isBetter(
   other: Validation,
   { judge, validationSize: n }: Pick<FinetuneOptions, "judge" | "validationSize">,
 ): boolean {
-  if (judge === "loss") return one.loss < other.loss;
+  if (!Number.isFinite(one.loss)) return false;
   if (judge === "highest") return one.accuracy > other.accuracy;
+  if (judge === "loss" || !Number.isFinite(other.loss)) return !(one.loss >= other.loss);
   const ahead = one.accuracy - other.accuracy;
   return Math.abs(ahead) > halfError(other.accuracy, n) ? ahead > 0 : one.loss < other.loss;
 }

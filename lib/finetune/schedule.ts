@@ -34,7 +34,7 @@ export interface RatePosition {
 export function plateauRate({ peak, history }: RatePosition): number {
   let [best, waited, drops] = [Infinity, 0, 0];
   for (const { valLoss } of history) {
-    if (valLoss < best) [best, waited] = [valLoss, 0];
+    if (valLoss !== null && valLoss < best) [best, waited] = [valLoss, 0];
     else waited += 1;
     if (waited < 2) continue;
     drops += 1;

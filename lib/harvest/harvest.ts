@@ -1,4 +1,5 @@
 /** Harvest (ETL, eq. 1): globally average-pooled filter responses, reduced at once to moments per tap and fold. */
+import { stopIfAborted } from "../core/options.ts";
 import type { TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { createMomentsAccumulator, type MomentsAccumulator } from "../math/moments.ts";
@@ -40,8 +41,8 @@ export interface HarvestOptions {
   readonly total: number;
   /** Where the images' arrays come from. */
   readonly recycler?: Recycler;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -61,7 +62,7 @@ export async function harvest(
   const inputsOf = ({ x }: HarvestBatch): Tensors => ({ [options.input]: x });
   const stream = runStream(program, batches, inputsOf, { give: options.recycler ?? true });
   for await (const { item, outputs } of stream) {
-    if (options.signal?.aborted) throw interrupted();
+    stopIfAborted(options.signal, stopped);
     addBatch(accumulators, item, outputs, options);
     done += item.rows.length;
     progress.update(done);
@@ -78,9 +79,7 @@ export async function harvest(
   }));
 }
 
-function interrupted(): EtlError {
-  return new EtlError("interrupted", "harvest: stopped by the user, run the same command again to go on");
-}
+const stopped = "harvest: stopped by the user, run the same command again to go on";
 
 function addBatch(
   accumulators: readonly (readonly MomentsAccumulator[])[],

@@ -75,3 +75,30 @@ export function shareDifference(
     high: difference + Math.hypot(a.high - one.share, other.share - b.low),
   };
 }
+
+/**
+ * Median of some values with the order statistics that hold the true median with at least 95 %: counts of values on either
+ * side of it are binomial with one half. With fewer than six values, all of them.
+ */
+export function medianRange(values: readonly number[]): { median: number; low: number; high: number } {
+  const sorted = values.toSorted((a, b) => a - b);
+  const n = sorted.length;
+  let below = 0;
+  for (let tail = 0.5 ** n, term = tail; tail <= 0.025; tail += term) {
+    below++;
+    term *= (n - below + 1) / below;
+  }
+  const rank = Math.max(0, below - 1);
+  return { median: quantile(sorted, 0.5), low: sorted[rank], high: sorted[n - 1 - rank] };
+}
+
+/** Two-sided 5 % bounds of Student's t with 1 to 30 degrees of freedom. */
+const STUDENT = [
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131,
+  2.12, 2.11, 2.101, 2.093, 2.086, 2.08, 2.074, 2.069, 2.064, 2.06, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+/** How many standard errors a mean may be off by chance, in 95 of 100 cases. @param freedom at least 1 */
+export function studentBound(freedom: number): number {
+  return STUDENT[freedom - 1] ?? 1.96 + 2.5 / freedom;
+}

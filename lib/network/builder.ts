@@ -14,7 +14,7 @@ import {
   type Tensor,
   type ValueInfo,
 } from "./network.ts";
-import { symbolicShapes } from "./shapes/infer.ts";
+import { symbolicShapes } from "./open/symbolic.ts";
 import { validateNetwork } from "./validate.ts";
 
 /** One number for both axes, or one for each. */

@@ -106,7 +106,7 @@ function storageOf(network: Network, node: Node, counted: Set<string>): { params
     const size = sizeOf(parameter.shape);
     if (size <= 1 && learned !== true) return;
     counted.add(name);
-    bytes += size * parameter.data.BYTES_PER_ELEMENT;
+    bytes += size * (parameter.stored === undefined ? parameter.data.BYTES_PER_ELEMENT : 2);
     if (!statistics.includes(index)) params += size;
   });
   return { params, bytes };

@@ -2,7 +2,8 @@
 import { EtlError } from "../core/errors.ts";
 import { int64, integersOf, type Network, type Node, type Parameter } from "./network.ts";
 import { nodeError, show } from "./shapes/context.ts";
-import { inferShapes, symbolicShapes } from "./shapes/infer.ts";
+import { symbolicShapes } from "./open/symbolic.ts";
+import { inferShapes } from "./shapes/infer.ts";
 
 /**
  * The same network for any batch size: the leading dimension of inputs and outputs becomes `batch`, and Reshape

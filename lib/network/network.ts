@@ -6,7 +6,7 @@
 /** A dimension: a number, or a name for one known only at run time (the batch). */
 export type Dim = number | string;
 
-/** Element types that networks carry. float16 and bfloat16 files are read as float32. */
+/** Element types that networks carry. float16 and bfloat16 are computed as float32, see {@link Half}. */
 export type ElementType = "float32" | "float64" | "int64" | "int32" | "int8" | "uint8" | "bool";
 
 /** The array that holds each element type (`bool` as 0 and 1). */
@@ -23,11 +23,16 @@ export const elementArrays = {
   bool: Uint8Array,
 } as const;
 
+/** How a file stores what is float32 here. */
+export type Half = "float16" | "bfloat16";
+
 /** A constant tensor: a weight, or an index table such as the target shape of a Reshape. Row-major. */
 export interface Parameter {
   readonly type: ElementType;
   readonly shape: readonly number[];
   readonly data: ElementArray;
+  /** How the file stores it, where that is not its type. */
+  readonly stored?: Half;
 }
 
 /** An input or output of the network. */
@@ -35,11 +40,14 @@ export interface ValueInfo {
   readonly name: string;
   readonly type: ElementType;
   readonly shape: readonly Dim[];
+  /** What the file says, where that is not its type. */
+  readonly stored?: Half;
 }
 
 /** An ONNX attribute with its type, so that files round-trip. */
 export type Attribute =
-  | { readonly type: "int"; readonly value: number }
+  /** `stored`: the element type that the file names, where `value` names float32. */
+  | { readonly type: "int"; readonly value: number; readonly stored?: Half }
   | { readonly type: "float"; readonly value: number }
   | { readonly type: "string"; readonly value: string }
   | { readonly type: "ints"; readonly value: readonly number[] }
@@ -59,6 +67,20 @@ export interface Node {
   readonly attributes: Readonly<Partial<Record<string, Attribute>>>;
 }
 
+/** What an ONNX file says of itself beside its graph, so that a changed network can be written as its like. */
+export interface FileFacts {
+  /** Version of ai.onnx in the file: `opset` of the network is the one its nodes were brought to. */
+  readonly opset: number;
+  readonly irVersion: number;
+  /** Versions of the other operator sets. */
+  readonly domains: Readonly<Record<string, number>>;
+  readonly producer: readonly [name: string, version: string];
+  readonly domain: string;
+  readonly modelVersion: number;
+  /** Of the model, and of its graph. */
+  readonly docs: readonly [model: string, graph: string];
+}
+
 /** The graph. `nodes` are in topological order. Values are named by strings; each is produced once. */
 export interface Network {
   readonly name: string;
@@ -70,6 +92,8 @@ export interface Network {
   readonly parameters: ReadonlyMap<string, Parameter>;
   /** Free text: labels, preprocessing, provenance. Goes into ONNX metadata_props. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Of the ONNX file that it was read from. */
+  readonly file?: FileFacts;
 }
 
 /** A dense float32 tensor at run time, row-major. */

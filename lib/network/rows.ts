@@ -1,7 +1,7 @@
 /** Whether a network treats the pictures of a batch apart. */
 import type { Network } from "./network.ts";
 import { factsOf } from "./operators/facts.ts";
-import { symbolicShapes } from "./shapes/infer.ts";
+import { symbolicShapes } from "./open/symbolic.ts";
 
 /**
  * Whether every value of the network has the batch as its first dimension and no row of it depends on another row,

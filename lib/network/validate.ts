@@ -1,5 +1,6 @@
 /** What every network must be before anything is computed from it. */
 import { EtlError } from "../core/errors.ts";
+import { fit } from "./fit.ts";
 import { elementArrays, sizeOf, type Network } from "./network.ts";
 import { nodeError, show } from "./shapes/context.ts";
 import { inferShapes } from "./shapes/infer.ts";
@@ -16,7 +17,7 @@ import { inferShapes } from "./shapes/infer.ts";
 export function validateNetwork(network: Network): void {
   checkParameters(network);
   checkOrder(network);
-  const shapes = inferShapes(network);
+  const shapes = inferShapes(network, { ...fit(network).sizes, batch: 1 });
   for (const output of network.outputs) {
     const shape = shapes.get(output.name) ?? [];
     const fits = output.shape.every((dim, i) => typeof dim === "string" || dim === shape[i]);

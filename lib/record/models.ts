@@ -34,3 +34,13 @@ export function controlsOf(record: RunRecord): readonly ModelRecord[] {
 export function orderedModels(record: RunRecord): readonly ModelRecord[] {
   return record.models.toSorted((a, b) => placeOf(a.name) - placeOf(b.name));
 }
+
+/** Whether the run trained a network as it is: no filter was harvested, nothing was cut, and no gamma was chosen. */
+export function isTraining(record: RunRecord): boolean {
+  return record.curves.length === 0 && record.layers.length === 0 && baselineOf(record) === undefined;
+}
+
+/** Which pictures the networks of a run were tested on, as a key; older records know their data set and how many. */
+export function testedOn({ dataset, models }: RunRecord): string {
+  return `${dataset.testFingerprint ?? dataset.fingerprint} ${models[0]?.test.n ?? 0}`;
+}

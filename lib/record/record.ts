@@ -53,6 +53,22 @@ export interface Latency {
   readonly p95Ms: number;
   readonly runs: number;
   readonly threads: number;
+  /** Time over the baseline's, from rounds in turns: the median, and the range that holds it with 95 %. */
+  readonly ofBaseline?: ShareRange;
+  /**
+   * Baseline only: an identical copy that was timed beside it. Where the two differ by more than a twentieth, the machine
+   * was not quiet enough for the times of this run.
+   */
+  readonly copy?: ShareRange;
+  /** Baseline only: mean number of waiting processes of the machine, of the last minute, before timing. */
+  readonly load?: number;
+}
+
+/** A share with the range that holds its median with 95 %. */
+export interface ShareRange {
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
 }
 
 /** One network of the comparison. */
@@ -218,6 +234,8 @@ export interface RunRecord {
   readonly dataset: {
     readonly name: string;
     readonly fingerprint: string;
+    /** Hash of which pictures are in the test part: networks are ranked only where it is the same. */
+    readonly testFingerprint?: string;
     readonly train: number;
     readonly val: number;
     readonly test: number;
@@ -225,6 +243,8 @@ export interface RunRecord {
     readonly labels: readonly { readonly label: string; readonly train: number; readonly test: number }[];
     readonly problems: readonly DataProblem[];
     readonly problemCount: number;
+    /** How the data set was read: layout, face box, parts, units. */
+    readonly read?: readonly string[];
   };
   readonly gamma: number;
   readonly curves: readonly CurveRecord[];

@@ -1,11 +1,12 @@
 /** Many runs as rows: one for each task, backbone, variant, gamma and network, mean and standard deviation over seeds. */
 import { csvLine, plainCell } from "../core/csv.ts";
-import { baselineOf, placeOf, seedOf } from "./models.ts";
+import { groupBy } from "../core/group-by.ts";
+import { baselineOf, isTraining, placeOf, seedOf } from "./models.ts";
 import { recordsByTask } from "./tasks.ts";
 import type { ModelRecord, RunRecord } from "./record.ts";
 import { median, spread, type Spread } from "../math/statistics.ts";
 
-/** One line of a sweep. Shares are over the baseline of the same run, then averaged. */
+/** One line of a sweep. Shares are over the baseline of the same run, then averaged; absent where a run has none. */
 export interface SweepRow {
   readonly task: string;
   readonly backbone: string;
@@ -19,8 +20,8 @@ export interface SweepRow {
   readonly seeds: readonly number[];
   /** Test accuracy, in 0..1. */
   readonly accuracy: Spread;
-  /** Test accuracy over that of the baseline. */
-  readonly kept: Spread;
+  /** Test accuracy over that of the baseline of the same run; absent where a run has none. */
+  readonly kept?: Spread;
   /** Regression: mean absolute error, in the unit of the label. */
   readonly mae?: Spread;
   /** Validation accuracy before training, after one epoch, and of the kept epoch. */
@@ -29,9 +30,12 @@ export interface SweepRow {
   readonly params: number;
   readonly bytes: number;
   readonly cpuMs?: number;
-  readonly macsShare: number;
-  readonly paramsShare: number;
-  readonly bytesShare: number;
+  /** CPU time of the baselines of the same runs: `cpuMs` is compared with no other. */
+  readonly cpuBaselineMs?: number;
+  readonly macsShare?: number;
+  readonly paramsShare?: number;
+  readonly bytesShare?: number;
+  /** Mean over the runs of the time over the baseline's, round by round where that was measured. */
   readonly cpuShare?: number;
   /** Median seconds of one epoch of training. */
   readonly epochSeconds?: number;
@@ -59,17 +63,54 @@ export const plainKeys: ReadonlySet<string> = new Set([
   ...["threads", "engine", "device", "runs", "withImages"],
 ]);
 
-/** What the options of each record do otherwise than those of most records: "scaling paper, refit false". */
+/**
+ * What the options of each record do otherwise than those of most records: "scaling paper, refit false". Options that a kind
+ * of run does not have (those of pruning, for a network that was trained as it is) are not compared.
+ */
 export function variantsOf(records: readonly RunRecord[]): string[] {
-  const keys = [...new Set(records.flatMap(({ config }) => Object.keys(config)))].filter(
-    (key) => !plainKeys.has(key),
-  );
-  const usual = new Map(keys.map((key) => [key, mostCommon(records.map(({ config }) => said(config[key])))]));
-  return records.map(({ config }) =>
+  const found: string[] = new Array<string>(records.length).fill("");
+  for (const own of groupBy(records.keys(), (i) => isTraining(records[i])).values()) {
+    differencesOf(own.map((i) => records[i].config)).forEach((differing, k) => {
+      found[own[k]] = variantOf(differing);
+    });
+  }
+  return found;
+}
+
+function variantOf(differing: readonly (readonly [string, string])[]): string {
+  return differing
+    .filter(([key]) => !plainKeys.has(key))
+    .map(([key, value]) => `${key} ${value}`)
+    .join(", ");
+}
+
+/** What tells the data of each record from those of most records of its task: "data set other, limit 500". */
+function dataOf(records: readonly RunRecord[]): string[] {
+  const found: string[] = new Array<string>(records.length).fill("");
+  const tasks = groupBy(records.keys(), (i) => records[i].task.name);
+  for (const own of tasks.values()) {
+    const options = own.map((i) => {
+      const { config, dataset } = records[i];
+      const { label = "", crop = "", limit = "" } = config;
+      return { "data set": dataset.name, label, crop, limit };
+    });
+    differencesOf(options).forEach((differing, k) => {
+      found[own[k]] = differing.map(([key, value]) => `${key} ${value}`).join(", ");
+    });
+  }
+  return found;
+}
+
+/** The entries of each record that differ from the most common value of that key. */
+function differencesOf(
+  records: readonly Readonly<Record<string, unknown>>[],
+): (readonly (readonly [string, string])[])[] {
+  const keys = [...new Set(records.flatMap((record) => Object.keys(record)))];
+  const usual = new Map(keys.map((key) => [key, mostCommon(records.map((record) => said(record[key])))]));
+  return records.map((record) =>
     keys
-      .filter((key) => said(config[key]) !== usual.get(key))
-      .map((key) => `${key} ${said(config[key])}`)
-      .join(", "),
+      .filter((key) => key in record && said(record[key]) !== usual.get(key))
+      .map((key) => [key, said(record[key])] as const),
   );
 }
 
@@ -84,31 +125,61 @@ function mostCommon(values: readonly string[]): string | undefined {
   return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0];
 }
 
-/** One network of one run, with the baseline of that run (itself, where there is none). */
+/** One network of one run, with the baseline of that run, where there is one. */
 interface Member {
   readonly record: RunRecord;
   readonly model: ModelRecord;
-  readonly baseline: ModelRecord;
+  readonly baseline: ModelRecord | undefined;
   readonly variant: string;
 }
 
-/** Rows of many runs, in the order: task, backbone, gamma, variant, network. */
+/**
+ * Rows of many runs, in the order: task, backbone, gamma, variant, network. Runs are averaged that differ in nothing but their
+ * seed; a run that was put in twice counts once. Two runs of one seed that differ all the same are rows of their own.
+ */
 export function sweepRows(runs: readonly RunRecord[]): SweepRow[] {
   const records = runs.flatMap(recordsByTask);
   const groups = new Map<string, Member[]>();
-  const variants = variantsOf(records);
+  const [variants, data] = [variantsOf(records), dataOf(records)];
   for (const [i, record] of records.entries()) {
     const baseline = baselineOf(record);
+    const gamma = isTraining(record) ? "" : String(record.gamma);
     for (const model of record.models) {
-      const [variant, gamma] = isUntouched(model) ? ["", ""] : [variants[i], String(record.gamma)];
-      const key = JSON.stringify([record.task.name, record.backbone.name, variant, gamma, model.name]);
-      const group = groups.get(key) ?? [];
-      const known = group.some((other) => seedOf(other.record) === seedOf(record));
-      if (!known) group.push({ record, model, baseline: baseline ?? model, variant });
-      groups.set(key, group);
+      const how = isUntouched(model) ? "" : variants[i];
+      const options = [data[i], how].filter((each) => each !== "").join(", ");
+      const place = [record.task.name, record.backbone.name, isUntouched(model) ? "" : gamma, model.name];
+      for (let copy = 0; ; copy++) {
+        const again = copy === 0 ? "" : copyName(record, copy);
+        const variant = [options, again].filter((each) => each !== "").join(", ");
+        const key = JSON.stringify([...place, variant]);
+        const group = groups.get(key) ?? [];
+        const known = group.find((other) => seedOf(other.record) === seedOf(record));
+        if (known === undefined) group.push({ record, model, baseline, variant });
+        groups.set(key, group);
+        if (known === undefined || isSame(known, { record, model })) break;
+      }
     }
   }
   return [...groups.values()].map(rowOf).sort(byPlace);
+}
+
+/** What to call a run beside another one of the same options and seed. */
+function copyName({ title }: RunRecord, copy: number): string {
+  return title === undefined ? `run ${copy + 1}` : `run ${title}`;
+}
+
+/** Whether two networks are one: the same pictures, cost, answers and training. Times differ whenever they are measured. */
+function isSame(one: Pick<Member, "record" | "model">, other: Pick<Member, "record" | "model">): boolean {
+  const [a, b] = [one, other].map(({ record, model: { cost, test, history } }) =>
+    JSON.stringify([
+      record.dataset.fingerprint,
+      cost,
+      test.accuracy,
+      test.mae,
+      history.map(({ valLoss }) => valLoss),
+    ]),
+  );
+  return a === b;
 }
 
 /** Whether a network is the same at every gamma. */
@@ -130,8 +201,12 @@ function rowOf(group: readonly Member[]): SweepRow {
   const [{ record, model, variant }] = group;
   const mean = (read: (model: ModelRecord) => number): number =>
     spread(group.map((one) => read(one.model))).mean;
-  const over = (read: (model: ModelRecord) => number): Spread =>
-    spread(group.map((one) => read(one.model) / read(one.baseline)));
+  const over = (read: (model: ModelRecord, baseline: ModelRecord) => number): Spread | undefined => {
+    const shares = group.flatMap(({ model: own, baseline }) => (baseline ? [read(own, baseline)] : []));
+    return shares.length === group.length ? spread(shares) : undefined;
+  };
+  const costs = (key: "macs" | "params" | "bytes"): number | undefined =>
+    over((own, baseline) => own.cost.total[key] / baseline.cost.total[key])?.mean;
   /** Undefined where a run has no such number. */
   const each = (read: (model: ModelRecord) => number | undefined): Spread | undefined => {
     const values = group.flatMap((one) => read(one.model) ?? []);
@@ -139,6 +214,14 @@ function rowOf(group: readonly Member[]): SweepRow {
   };
   const mae = each(({ test }) => test.mae);
   const cpu = each(({ latency }) => latency?.medianMs);
+  const ofBaseline = over(
+    ({ latency }, baseline) =>
+      latency?.ofBaseline?.median ?? (latency?.medianMs ?? NaN) / (baseline.latency?.medianMs ?? NaN),
+  )?.mean;
+  const baselines = over((_, baseline) => baseline.latency?.medianMs ?? NaN)?.mean;
+  const kept = over((own, baseline) => own.test.accuracy / baseline.test.accuracy);
+  const [macsShare, paramsShare, bytesShare] = (["macs", "params", "bytes"] as const).map(costs);
+  const isTimed = cpu !== undefined && ofBaseline !== undefined && Number.isFinite(ofBaseline);
   const epoch = each(({ history }) =>
     median(history.filter(({ epoch: at }) => at > 0).map(({ seconds }) => seconds)),
   );
@@ -146,12 +229,12 @@ function rowOf(group: readonly Member[]): SweepRow {
     task: record.task.name,
     backbone: record.backbone.name,
     variant,
-    ...(isUntouched(model) ? {} : { gamma: record.gamma }),
+    ...(isUntouched(model) || isTraining(record) ? {} : { gamma: record.gamma }),
     network: model.name,
     title: model.title,
     seeds: group.map((one) => seedOf(one.record)),
     accuracy: spread(group.map((one) => one.model.test.accuracy)),
-    kept: over(({ test }) => test.accuracy),
+    ...(kept && { kept }),
     ...(mae && { mae }),
     validation: [
       each(({ history }) => history[0]?.valAccuracy),
@@ -162,10 +245,11 @@ function rowOf(group: readonly Member[]): SweepRow {
     params: mean(({ cost }) => cost.total.params),
     bytes: mean(({ cost }) => cost.total.bytes),
     ...(cpu && { cpuMs: cpu.mean }),
-    macsShare: over(({ cost }) => cost.total.macs).mean,
-    paramsShare: over(({ cost }) => cost.total.params).mean,
-    bytesShare: over(({ cost }) => cost.total.bytes).mean,
-    ...(cpu && { cpuShare: over(({ latency }) => latency?.medianMs ?? Number.NaN).mean }),
+    ...(isTimed && baselines !== undefined && { cpuBaselineMs: baselines }),
+    ...(macsShare !== undefined && { macsShare }),
+    ...(paramsShare !== undefined && { paramsShare }),
+    ...(bytesShare !== undefined && { bytesShare }),
+    ...(isTimed && { cpuShare: ofBaseline }),
     ...(epoch && { epochSeconds: epoch.mean }),
   };
 }
@@ -179,8 +263,8 @@ const columns: readonly (readonly [string, (row: SweepRow) => number | string | 
   ["seeds", (row) => row.seeds.length],
   ["accuracy", (row) => row.accuracy.mean],
   ["accuracy_sd", (row) => row.accuracy.sd],
-  ["kept", (row) => row.kept.mean],
-  ["kept_sd", (row) => row.kept.sd],
+  ["kept", (row) => row.kept?.mean],
+  ["kept_sd", (row) => row.kept?.sd],
   ["mae", (row) => row.mae?.mean],
   ["mae_sd", (row) => row.mae?.sd],
   ["validation_start", (row) => row.validation[0]?.mean],
@@ -194,6 +278,7 @@ const columns: readonly (readonly [string, (row: SweepRow) => number | string | 
   ["bytes_share", (row) => row.bytesShare],
   ["cpu_ms", (row) => row.cpuMs],
   ["cpu_share", (row) => row.cpuShare],
+  ["cpu_baseline_ms", (row) => row.cpuBaselineMs],
   ["epoch_seconds", (row) => row.epochSeconds],
 ];
 

@@ -3,7 +3,7 @@ import { groupBy } from "../core/group-by.ts";
 import type { RunRecord } from "./record.ts";
 import { controlsOf, prunedOf, seedOf } from "./models.ts";
 import { recordsByTask } from "./tasks.ts";
-import { spread } from "../math/statistics.ts";
+import { spread, studentBound } from "../math/statistics.ts";
 import { variantsOf } from "./sweep.ts";
 
 /** ETL minus one control, in accuracy on the test part. */
@@ -18,12 +18,16 @@ export interface Worth {
    * has two seeds.
    */
   readonly error?: number;
+  /** Whether chance is an unlikely explanation (5 %, Student's t over the seeds); absent with `error`. */
+  readonly sure?: boolean;
   readonly tasks: readonly TaskWorth[];
 }
 
 export interface TaskWorth {
   readonly task: string;
   readonly backbone: string;
+  /** Name of the data set. */
+  readonly dataset: string;
   /** Mean over the seeds. */
   readonly difference: number;
   readonly seeds: number;
@@ -41,7 +45,8 @@ export function worthOfSelection(runs: readonly RunRecord[]): Worth[] {
   for (const [i, record] of records.entries()) {
     const pruned = prunedOf(record);
     if (variants[i] !== "" || pruned === undefined) continue;
-    const place = { task: record.task.name, backbone: record.backbone.name, seed: seedOf(record) };
+    const { task, backbone, dataset } = record;
+    const place = { task: task.name, backbone: backbone.name, dataset: dataset.name, seed: seedOf(record) };
     for (const { name, title, test } of controlsOf(record)) {
       const difference = pruned.test.accuracy - test.accuracy;
       pairs.set(JSON.stringify([name, place, record.gamma]), { control: name, title, ...place, difference });
@@ -58,10 +63,10 @@ interface Pair extends Omit<TaskWorth, "seeds"> {
 
 function worthOf(pairs: readonly [Pair, ...Pair[]]): Worth {
   const [{ control, title }] = pairs;
-  const byTask = groupBy(pairs, ({ task, backbone }) => JSON.stringify([task, backbone]));
+  const byTask = groupBy(pairs, ({ task, backbone, dataset }) => JSON.stringify([task, backbone, dataset]));
   const each = Array.from(byTask.values(), (own) => ({ ...own[0], differences: overGammas(own) }));
-  const tasks = each.map(({ task, backbone, differences }): TaskWorth => {
-    return { task, backbone, difference: spread(differences).mean, seeds: differences.length };
+  const tasks = each.map(({ task, backbone, dataset, differences }): TaskWorth => {
+    return { task, backbone, dataset, difference: spread(differences).mean, seeds: differences.length };
   });
   const difference = spread(tasks.map((one) => one.difference)).mean;
   const freedom = tasks.reduce((sum, { seeds }) => sum + seeds - 1, 0);
@@ -72,7 +77,8 @@ function worthOf(pairs: readonly [Pair, ...Pair[]]): Worth {
   );
   const inverse = tasks.reduce((sum, { seeds }) => sum + 1 / seeds, 0);
   const error = Math.sqrt((squares / freedom) * inverse) / tasks.length;
-  return { control, title, difference, error, tasks };
+  const sure = error > 0 && Math.abs(difference) > studentBound(freedom) * error;
+  return { control, title, difference, error, sure, tasks };
 }
 
 /** The difference of every seed, mean over its gammas. */

@@ -8,12 +8,13 @@ export function formatCount(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** `value` with `digits` significant digits, never in exponential form; trailing zeros stay, they are information. */
+/** `value` with `digits` significant digits; trailing zeros stay, they are information. Tiny ones alone in exponential form. */
 export function formatDigits(value: number, digits: number): string {
   if (value === 0) return "0";
   if (!Number.isFinite(value)) return "–";
   const rounded = Number(value.toPrecision(digits));
   const magnitude = Math.floor(Math.log10(Math.abs(rounded)));
+  if (magnitude < -9) return String(rounded).replaceAll("-", "\u2212");
   const text = Math.abs(rounded).toFixed(Math.max(0, digits - 1 - magnitude));
   return (rounded < 0 ? "\u2212" : "") + text.replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, ",");
 }

@@ -7,6 +7,7 @@ import type { Figure } from "./client/dom.ts";
 import { axisOf, layoutOf } from "./client/figures.ts";
 import { plotLabel, plotText } from "./escape.ts";
 import { formatCount, formatPercent, formatSi } from "./format.ts";
+import { distils } from "./sections/facts.ts";
 
 /** Colour, dash and marker of a network: never by colour alone. */
 interface Look {
@@ -39,8 +40,10 @@ export function looksOf(names: readonly string[]): ReadonlyMap<string, Look> {
 }
 
 /** Rounds for the page: five significant digits are more than a plot can show. */
-export function short(value: number): number {
-  return Number(value.toPrecision(5));
+export function short(value: number): number;
+export function short(value: number | null): number | null;
+export function short(value: number | null): number | null {
+  return value === null ? null : Number(value.toPrecision(5));
 }
 
 function rowsHeight(rows: number): number {
@@ -177,6 +180,7 @@ export function lossFigure(record: RunRecord): Figure {
         showlegend: false,
         x: trained.map((epoch) => epoch.epoch),
         y: trained.map((epoch) => short(epoch.trainLoss ?? 0)),
+        ...(distils(record, model) && { yaxis: "y2" }),
         line: { color: look?.color, width: 1.5, dash: "dot" },
         hovertemplate: "epoch %{x}: training loss %{y:.4g}<extra></extra>",
       },
@@ -187,6 +191,14 @@ export function lossFigure(record: RunRecord): Figure {
     layout: layoutOf(320, {
       xaxis: axisOf("epoch", { dtick: epochStep(models) }),
       yaxis: axisOf("loss", { rangemode: "tozero" }),
+      ...(models.some((model) => distils(record, model)) && {
+        yaxis2: axisOf("training loss with distillation", {
+          rangemode: "tozero",
+          overlaying: "y",
+          side: "right",
+          gridcolor: "--clear",
+        }),
+      }),
     }),
   };
 }

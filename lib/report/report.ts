@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { EtlError } from "../core/errors.ts";
 import { recordsByTask } from "../record/tasks.ts";
+import { isTraining } from "../record/models.ts";
 import type { RunRecord } from "../record/record.ts";
 import type { ReportAssets } from "./assets.ts";
 import type { PageData } from "./client/data.ts";
@@ -10,7 +11,7 @@ import { comparison, comparisonSentence, runTitle } from "./sections/compare.ts"
 import { curvesSection } from "./sections/curves.ts";
 import { html, raw, scriptJson, scriptSource, type Markup } from "./escape.ts";
 import { formatCount, formatGamma } from "./format.ts";
-import { isTraining, sentenceCase } from "./sections/facts.ts";
+import { sentenceCase, taskName, taskTitle } from "./sections/facts.ts";
 import { layersSection } from "./sections/layers.ts";
 import { overlapSection } from "./sections/overlap.ts";
 import { dataSection, provenanceSection, timeSection } from "./sections/provenance.ts";
@@ -86,7 +87,7 @@ function byline(record: RunRecord): Markup {
 
 function onePage(scope: Scope): Page {
   const { record } = scope;
-  const task = sentenceCase(record.task.name);
+  const task = taskTitle(record.task);
   const plain = isTraining(record) ? `${task}: a network trained` : `${task}: what pruning cost and saved`;
   const title = record.title ?? plain;
   const sections = sectionsOf(scope);
@@ -116,7 +117,7 @@ function manyPage(
   // `joint`: the records are the tasks of one run.
   { room, joint }: { readonly room: number; readonly joint: boolean },
 ): Page {
-  const tasks = sentenceCase(records.map(({ task }) => task.name).join(", "));
+  const tasks = sentenceCase([...new Set(records.map(({ task }) => taskName(task)))].join(", "));
   const trained = isTraining(records[0]);
   const title = joint
     ? `${tasks}: ${trained ? "one network trained" : "what one trunk cost and saved"}`
@@ -165,9 +166,7 @@ function manyPage(
     header: html`${heading(title)}
     ${
       joint
-        ? records.map(
-            (one) => html`<p class="lead">${sentenceCase(one.task.name)}: ${storySentence(one)}</p>`,
-          )
+        ? records.map((one) => html`<p class="lead">${taskTitle(one.task)}: ${storySentence(one)}</p>`)
         : html`<p class="lead">${comparisonSentence(records)}</p>`
     }`,
     contents: [

@@ -195,6 +195,20 @@ describe("align/folder", function () {
     expect(await readFile(join(other, "labels.csv"), "utf8")).to.equal("file\na.jpg\nb.gif.png\n");
   });
 
+  it("takes every photo of a folder with sub-folders; those beside the classes have none", async () => {
+    const photos = { "top.jpg": await sample(1), "2021/b.jpg": await sample(2) };
+    const other = join(newFolder(), "aligned");
+    expect(await alignFolder(await tree(photos), other)).to.include({ pictures: 2, aligned: 2 });
+    const classes = await tree({ ...photos, "2022/c.jpg": await sample(1) });
+    const labelled = join(newFolder(), "aligned");
+    expect((await alignFolder(classes, labelled)).leftOut).to.deep.equal([]);
+    expect((await readFile(join(labelled, "labels.csv"), "utf8")).split("\n")).to.include.members([
+      "2021/b.jpg,2021",
+      "2022/c.jpg,2022",
+      "top.jpg,",
+    ]);
+  });
+
   it("refuses folders that lie in one another, that hold other things, and settings out of range", async () => {
     const usage = async (work: () => unknown): Promise<string> => {
       const error = await failure(work);

@@ -1,11 +1,18 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isEtlError } from "../../lib/core/errors.ts";
-import { insideOf, makeFolder, readBeside, readBytes, writeWhole } from "../../lib/core/files.ts";
+import {
+  everydayError,
+  insideOf,
+  makeFolder,
+  readBeside,
+  readBytes,
+  writeWhole,
+} from "../../lib/core/files.ts";
 
 describe("files", () => {
   let root: string;
@@ -78,5 +85,20 @@ describe("files", () => {
       const outcome: unknown = await readBytes(path).catch((error: unknown) => error);
       expect(isEtlError(outcome, "data") && outcome.message, path).to.contain("a plain file was needed");
     }
+  });
+
+  it("everyday errors of the system are sentences with what to do", async () => {
+    for (const code of ["EIO", "EMFILE", "ENOMEM", "EBUSY", "ELOOP", "ENAMETOOLONG", "ESTALE"]) {
+      const error = everydayError(Object.assign(new Error("x"), { code, syscall: "read", path: "/a" }));
+      expect(error?.message, code).to.match(/^\/a: read failed, [a-z]/);
+      expect(error?.hint, code).to.match(/^[a-z]/);
+    }
+    expect(everydayError(new RangeError("WebAssembly.Memory(): could not allocate memory"))?.hint).to.contain(
+      "ulimit -v",
+    );
+    expect(everydayError(new RangeError("Array buffer allocation failed"))?.kind).to.equal("io");
+    expect(everydayError(new TypeError("x is not a function"))).to.equal(undefined);
+    const folder: unknown = await readFile("/").catch((error: unknown) => everydayError(error)?.message);
+    expect(folder).to.contain("it is a folder");
   });
 });

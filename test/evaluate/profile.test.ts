@@ -41,6 +41,22 @@ describe("evaluate/profile", () => {
     expect(wide.p95Ms).to.be.at.least(wide.medianMs);
   });
 
+  it("compares with the baseline round by round, and times a copy of it to tell whether the machine was quiet", async () => {
+    const models = [
+      { name: "narrow", network: tower(4, 2) },
+      { name: "baseline", network: tower(64, 6) },
+    ];
+    const measured = await profileModels(engine, models, { runs: 12, baseline: "baseline" });
+    expect([...measured.keys()]).to.deep.equal(["narrow", "baseline"]);
+    const [narrow, baseline] = models.map(({ name }) => measured.get(name)!);
+    expect(narrow).to.not.have.any.keys("copy", "load");
+    expect(narrow.ofBaseline?.median).to.be.within(0, 0.5);
+    expect(baseline).to.not.have.property("ofBaseline");
+    const { low = NaN, median = NaN, high = NaN } = baseline.copy ?? {};
+    expect(low <= median && median <= high && low > 0).to.equal(true);
+    expect(baseline.load).to.be.at.least(0);
+  });
+
   it("refuses a number of runs that is none", async () => {
     const error: unknown = await profileModels(engine, [], { runs: 0 }).catch((e: unknown) => e);
     expect(error).to.have.property("message", "--runs: found 0, a whole number of at least 1 was needed");

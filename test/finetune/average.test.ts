@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import { isEtlError } from "../../lib/core/errors.ts";
+import { silent } from "../../lib/core/progress.ts";
 import { createRandom } from "../../lib/core/random.ts";
 import type { Engine, Tensors } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
@@ -101,6 +103,32 @@ describe("weight averaging", () => {
       );
       expect(weightsOf(result.network)).to.deep.equal(seen[4]);
       expect(result.history.some(({ averaged }) => averaged === true)).to.equal(false);
+    });
+
+    it("keeps the best epoch where a later one diverges, and says at the epoch what to do", async () => {
+      const seen: number[][] = [];
+      const warnings: string[] = [];
+      const result = await finetune(linear(), {
+        ...options((network) => {
+          seen.push(weightsOf(network));
+          return { accuracy: 0.9, loss: seen.length > 3 ? Number.NaN : calls.falling(seen.length) };
+        }),
+        progress: { ...silent, warn: (text) => void warnings.push(text) },
+      });
+      expect(weightsOf(result.network)).to.deep.equal(seen[2]);
+      expect(result.bestEpoch).to.equal(2);
+      expect(result.history.map(({ valLoss }) => valLoss)).to.deep.equal([9, 8, 7, null, null]);
+      expect(warnings[0]).to.match(/epoch 3: .*is NaN.*best epoch before it is kept, try a smaller learning/);
+    });
+
+    it("says which rates were tried where all of them diverge", async () => {
+      const nothing = { accuracy: 0.9, loss: Number.NaN };
+      const refused: unknown = await finetune(linear(), {
+        ...options(() => nothing),
+        learningRate: [0.1, 0.05],
+      }).catch((error: unknown) => error);
+      expect(isEtlError(refused, "engine") && refused.message).to.contain("every learning rate of 0.1, 0.05");
+      expect(isEtlError(refused) && refused.hint).to.equal("try a smaller learning rate than 0.05");
     });
 
     it("goes on with the mean after a stop", async () => {

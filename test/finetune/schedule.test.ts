@@ -33,6 +33,8 @@ describe("bestOf", () => {
     ];
     expect(bestOf(numbers, 100, "loss")).to.equal(2);
     expect(bestOf([epoch(0, 0.9, 0.3), epoch(1, 0.99, Number.NaN)], 500)).to.equal(0);
+    expect(bestOf([epoch(0, 0.9, Number.NaN), epoch(1, 0.5, 7)], 500)).to.equal(1);
+    expect(bestOf([epoch(0, 0.9, Number.NaN), epoch(1, 0.5, 7)], 500, "loss")).to.equal(1);
   });
 
   it("keeps the highest accuracy to the letter where a paper says so: of the trained epochs, the first that has it", () => {

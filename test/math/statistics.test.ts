@@ -1,6 +1,13 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { evenSplitProbability, shareDifference, wilson } from "../../lib/math/statistics.ts";
+import { createRandom } from "../../lib/core/random.ts";
+import {
+  evenSplitProbability,
+  medianRange,
+  shareDifference,
+  studentBound,
+  wilson,
+} from "../../lib/math/statistics.ts";
 
 describe("Wilson's interval", () => {
   it("is the published one", () => {
@@ -43,5 +50,32 @@ describe("Wilson's interval", () => {
     const same = shareDifference({ share: 1, n: 40 }, { share: 1, n: 40 });
     expect(same.low).to.be.lessThan(-0.05);
     expect(same.high).to.be.greaterThan(0.05);
+  });
+});
+
+describe("the range of a median", () => {
+  it("takes the order statistics of the sign test", () => {
+    // Of 10 values the second and the ninth: 1 - 2 * P(Bin(10, 1/2) <= 1) = 0.979; with the third, 0.891.
+    const ten = [7, 1, 4, 10, 3, 6, 2, 9, 5, 8];
+    expect(medianRange(ten)).to.deep.equal({ median: 5.5, low: 2, high: 9 });
+    expect(medianRange([3, 1, 2, 5, 4, 6])).to.deep.equal({ median: 3.5, low: 1, high: 6 });
+    expect(medianRange([2, 1, 3])).to.deep.equal({ median: 2, low: 1, high: 3 });
+  });
+
+  it("holds the median of most samples", () => {
+    const random = createRandom(3);
+    let held = 0;
+    for (let i = 0; i < 2000; i++) {
+      const { low, high } = medianRange(Array.from({ length: 15 }, () => random.normal()));
+      if (low <= 0 && high >= 0) held++;
+    }
+    expect(held / 2000).to.be.within(0.95, 0.985);
+  });
+});
+
+describe("Student's bound", () => {
+  it("is the tabled one, and near it beyond the table", () => {
+    expect([1, 4, 30].map(studentBound)).to.deep.equal([12.706, 2.776, 2.042]);
+    expect(studentBound(60)).to.be.closeTo(2.0003, 0.002);
   });
 });

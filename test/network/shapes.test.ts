@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { createBuilder, float, int, ints, text } from "../../lib/network/builder.ts";
 import { float32, int64, type Attribute, type Network, type Parameter } from "../../lib/network/network.ts";
-import { inferShapes, propagate, shapedOperators, symbolicShapes } from "../../lib/network/shapes/infer.ts";
+import { symbolicShapes } from "../../lib/network/open/symbolic.ts";
+import { inferShapes, propagate, shapedOperators } from "../../lib/network/shapes/infer.ts";
 
 type Input = readonly number[] | Parameter;
 

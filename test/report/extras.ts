@@ -1,5 +1,13 @@
 /** Parts of a record that `sample.ts` leaves out: groups of test faces, and faces of filters (drawn ones). */
-import type { FilterFaces, GroupRecord, ResponseRecord, RunRecord } from "../../lib/record/record.ts";
+import type {
+  FilterFaces,
+  GroupRecord,
+  ModelRecord,
+  ResponseRecord,
+  RunRecord,
+} from "../../lib/record/record.ts";
+import { findings } from "../../lib/report/sections/story.ts";
+import { sampleRecord } from "./sample.ts";
 import { thumbnail } from "../../lib/data/images/decode.ts";
 import { drawNamed } from "../../lib/data/synthetic/table.ts";
 
@@ -58,3 +66,28 @@ export const sampleResponse: ResponseRecord = {
     { label: "male", mean: 4, error: 0.4, n: 100 },
   ],
 };
+
+/** The sample with other numbers in its pruned network and its baseline. */
+export function changed(
+  pruned: Partial<ModelRecord>,
+  baseline: Partial<ModelRecord> = {},
+  record = sampleRecord(),
+): RunRecord {
+  const others: Partial<Record<string, Partial<ModelRecord>>> = { pruned, baseline };
+  return { ...record, models: record.models.map((model) => ({ ...model, ...others[model.name] })) };
+}
+
+/** Everything that the findings of a record say, as text. */
+export function said(record: RunRecord): string {
+  return findings(record)
+    .map(({ text }) => plain(text))
+    .join(" | ");
+}
+
+/** What a reader sees of a page. */
+export function plain(page: string): string {
+  return page
+    .replace(/<[^>]*>/g, "")
+    .replace(/[\u202f\u00a0]/g, " ")
+    .replace(/\s+/g, " ");
+}

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { isEtlError } from "../../lib/core/errors.ts";
-import type { ModelRecord, RunRecord } from "../../lib/record/record.ts";
+import type { RunRecord } from "../../lib/record/record.ts";
 import { readReportAssets, type ReportAssets } from "../../lib/report/assets.ts";
 import { csvText, toCsv } from "../../lib/report/client/page.ts";
 import { clientScript, unqualified } from "../../lib/report/client/script.ts";
@@ -8,14 +8,8 @@ import { calibrationError } from "../../lib/report/sections/calibration.ts";
 import { formatCount } from "../../lib/report/format.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { findings, storySentence } from "../../lib/report/sections/story.ts";
-import { sampleFaces, sampleResponse, withGroups } from "./extras.ts";
+import { changed, plain, said, sampleFaces, sampleResponse, withGroups } from "./extras.ts";
 import { hostile, hostileRecord, sampleRecord, sampleRegression } from "./sample.ts";
-
-const plain = (text: string): string =>
-  text
-    .replace(/<[^>]*>/g, "")
-    .replace(/[\u202f\u00a0]/g, " ")
-    .replace(/\s+/g, " ");
 
 describe("report: one HTML file from run records", () => {
   let assets: ReportAssets;
@@ -141,22 +135,6 @@ describe("report: one HTML file from run records", () => {
     );
     expect(page).to.match(/The mean absolute error changed by \+0\.25\d? ± [\d.]+ years \(\+4\.\d %\)/);
   });
-
-  /** The sample with other numbers in its pruned network and its baseline. */
-  function changed(
-    pruned: Partial<ModelRecord>,
-    baseline: Partial<ModelRecord> = {},
-    record = sampleRecord(),
-  ): RunRecord {
-    const others: Partial<Record<string, Partial<ModelRecord>>> = { pruned, baseline };
-    return { ...record, models: record.models.map((model) => ({ ...model, ...others[model.name] })) };
-  }
-  const said = (record: RunRecord): string =>
-    plain(
-      findings(record)
-        .map(({ text }) => text)
-        .join(" | "),
-    );
 
   it("does not call equal answers a gain, and prints no error of nothing", () => {
     const perfect = { ...sampleRecord().models[0].test, n: 40, accuracy: 1, accuracyError: 0 };

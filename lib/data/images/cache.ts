@@ -1,24 +1,28 @@
 /**
  * Decoded pictures on disk: one file of uint8 crops per (pictures, crop, size), read by position, so that memory does
- * not grow with the data set. The file is renamed into place when it is whole; a killed build leaves nothing that
- * counts. Changed pictures (size or time of change) give another key.
+ * not grow with the data set. Behind the crops lie their check sums (CRC-32, uint32), so that a damaged crop is noticed when
+ * it is read. The file is renamed into place when it is whole; a killed build leaves nothing that counts. Changed pictures (size
+ * or time of change) give another key.
  */
 import { createHash, randomUUID } from "node:crypto";
 import { open, readdir, rename, rm, stat, statfs, type FileHandle } from "node:fs/promises";
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { messageOf } from "../../core/errors.ts";
 import { makeFolder, readJson, writeJson } from "../../core/files.ts";
 
 /** Raised whenever the same picture would give other pixels. */
-const VERSION = 4;
+const VERSION = 5;
 
 /** Where decoded pictures are kept: `ETL_CACHE`, else the user's cache folder. */
 export function defaultCacheDir(): string {
   const chosen = process.env["ETL_CACHE"];
   if (chosen !== undefined && chosen !== "") return chosen;
   const base = process.env["XDG_CACHE_HOME"];
-  return join(base !== undefined && base !== "" ? base : join(homedir(), ".cache"), "etl-prune");
+  if (base !== undefined && base !== "") return join(base, "etl-prune");
+  const home = homedir(); // empty where HOME is
+  return home === "" ? join(tmpdir(), "etl-prune-cache") : join(home, ".cache", "etl-prune");
 }
 
 /** What the content of a cache file depends on. */
@@ -46,6 +50,10 @@ export interface CacheFile {
   readonly handle: FileHandle;
   /** slot -> why its picture could not be decoded */
   readonly broken: ReadonlyMap<number, string>;
+  /** Whether the pixels of a slot are those that were written. */
+  isWhole(slot: number, pixels: Uint8Array): boolean;
+  /** The cache is damaged: the next one to open it builds it anew. */
+  giveUp(): Promise<void>;
 }
 
 /** Opens the cache file of `key`, or gives undefined where there is none that is whole. */
@@ -57,17 +65,58 @@ export async function openCache(
   const path = join(dir, `${key}.rgb`);
   const index = join(dir, `${key}.json`);
   try {
-    if ((await stat(path)).size !== expected.slots * expected.slotBytes) return undefined;
+    if ((await stat(path)).size !== fileBytes(expected)) return undefined;
     const broken = parseIndex(await readJson(index), expected.slots);
-    return broken && { handle: await open(path, "r"), broken };
+    if (broken === undefined) return undefined;
+    const handle = await open(path, "r");
+    const sums = await readSums(handle, expected).catch(() => undefined);
+    if (sums === undefined) {
+      await handle.close();
+      return undefined;
+    }
+    return {
+      handle,
+      broken,
+      isWhole: (slot, pixels) => sums[slot] === crc32(pixels),
+      giveUp: () => rm(index, { force: true }),
+    };
   } catch {
     return undefined; // not there, or not readable: it is built anew
   }
 }
 
+/** Bytes of a cache file: the crops, a sum of each, the sum of the sums. */
+function fileBytes({ slots, slotBytes }: { readonly slots: number; readonly slotBytes: number }): number {
+  return slots * slotBytes + 4 * (slots + 1);
+}
+
+/** The sums behind the crops; undefined where they are damaged themselves. */
+async function readSums(
+  handle: FileHandle,
+  { slots, slotBytes }: { readonly slots: number; readonly slotBytes: number },
+): Promise<Uint32Array | undefined> {
+  const bytes = new Uint8Array(4 * (slots + 1));
+  const { bytesRead } = await handle.read(bytes, 0, bytes.length, slots * slotBytes);
+  const view = new DataView(bytes.buffer);
+  if (bytesRead !== bytes.length || view.getUint32(4 * slots, true) !== crc32(bytes.subarray(0, 4 * slots)))
+    return undefined;
+  return Uint32Array.from({ length: slots }, (_, i) => view.getUint32(4 * i, true));
+}
+
+function sumBytes(sums: Uint32Array): Uint8Array {
+  const bytes = new Uint8Array(4 * (sums.length + 1));
+  const view = new DataView(bytes.buffer);
+  sums.forEach((sum, i) => {
+    view.setUint32(4 * i, sum, true);
+  });
+  view.setUint32(4 * sums.length, crc32(bytes.subarray(0, 4 * sums.length)), true);
+  return bytes;
+}
+
 function parseIndex(json: unknown, slots: number): Map<number, string> | undefined {
   if (typeof json !== "object" || json === null) return undefined;
-  const { version, count, broken } = json as Record<string, unknown>;
+  const { version, count, broken, check } = json as Record<string, unknown>;
+  if (check !== crc32(JSON.stringify(broken ?? null))) return undefined;
   if (version !== VERSION || count !== slots || !Array.isArray(broken)) return undefined;
   const result = new Map<number, string>();
   for (const entry of broken as unknown[]) {
@@ -97,7 +146,8 @@ export async function createCache(
   key: string,
   size: { readonly slots: number; readonly slotBytes: number },
 ): Promise<CacheWriter | string> {
-  const total = size.slots * size.slotBytes;
+  const total = fileBytes(size);
+  const sums = new Uint32Array(size.slots);
   const temporary = join(dir, `${key}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`);
   let handle: FileHandle;
   try {
@@ -117,15 +167,21 @@ export async function createCache(
   };
   return {
     write: async (slot, pixels) => {
+      sums[slot] = crc32(pixels);
       await handle.write(pixels, 0, size.slotBytes, slot * size.slotBytes);
     },
     commit: async (broken) => {
-      await handle.truncate(total);
+      const tail = sumBytes(sums);
+      await handle.write(tail, 0, tail.length, size.slots * size.slotBytes);
       await handle.datasync();
       await handle.close();
       // The pictures first, the index last: without an index of the right length the file does not count.
       await rename(temporary, join(dir, `${key}.rgb`));
-      await writeJson(join(dir, `${key}.json`), { version: VERSION, count: size.slots, broken: [...broken] });
+      const listed = [...broken];
+      const check = crc32(JSON.stringify(listed));
+      await writeJson(join(dir, `${key}.json`), {
+        ...{ version: VERSION, count: size.slots, broken: listed, check },
+      });
     },
     abandon,
   };

@@ -6,8 +6,8 @@
  * Grey becomes three equal channels, CMYK and 16-bit become 8-bit sRGB, alpha is laid over mid-grey.
  */
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import sharp from "sharp";
+import { extname, resolve } from "node:path";
+import sharp, { type Sharp } from "sharp";
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { centreOf, type CropChoice } from "../../core/crop.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
@@ -15,6 +15,7 @@ import { ioError } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import type { Tensor } from "../../network/network.ts";
 import { mapLimit } from "../../core/parallel.ts";
+import { BITMAP_ENDINGS, readBitmap } from "./bitmap.ts";
 import { samePixels, writePixels } from "./pixels.ts";
 import { resampleBox } from "./resample.ts";
 
@@ -41,6 +42,10 @@ export interface PictureSize {
 /** Reads the size from a picture's header. @throws EtlError kind `data` where it cannot be read */
 export async function pictureSize(path: string): Promise<PictureSize> {
   try {
+    if (hasBitmapEnding(path)) {
+      const bitmap = readBitmap(await readFile(path));
+      if (bitmap !== undefined) return { width: bitmap.width, height: bitmap.height };
+    }
     const { autoOrient } = await sharp(path).metadata();
     return autoOrient;
   } catch (error) {
@@ -67,11 +72,12 @@ export async function decodeImage(
     throw ioError("cannot read", path, error);
   }
   try {
-    const { autoOrient } = await sharp(bytes).metadata();
+    const source = sourceOf(bytes);
+    const { autoOrient } = await source().metadata();
     const crop = choice === "center" ? centreOf(autoOrient) : choice;
     const x = regionOf(crop[0], crop[2], autoOrient.width, size.width);
     const y = regionOf(crop[1], crop[3], autoOrient.height, size.height);
-    let image = sharp(bytes, { failOn: "error" }).autoOrient();
+    let image = source().autoOrient();
     if (x.length !== autoOrient.width || y.length !== autoOrient.height) {
       image = image.extract({ left: x.start, top: y.start, width: x.length, height: y.length });
     }
@@ -86,6 +92,18 @@ export async function decodeImage(
   } catch (error) {
     throw undecodable(path, error);
   }
+}
+
+/** What libvips reads of a file: its bytes, or the pixels of a format that libvips does not know. */
+function sourceOf(bytes: Uint8Array): () => Sharp {
+  const bitmap = readBitmap(bytes);
+  if (bitmap === undefined) return () => sharp(bytes, { failOn: "error" });
+  const { width, height, channels, pixels } = bitmap;
+  return () => sharp(pixels, { raw: { width, height, channels } });
+}
+
+function hasBitmapEnding(path: string): boolean {
+  return BITMAP_ENDINGS.includes(extname(path).toLowerCase());
 }
 
 /** One axis of a face box: which pixels are decoded, and where the box lies in them. */
@@ -124,7 +142,7 @@ function toRgb(data: Buffer, channels: number): Uint8Array {
 function undecodable(path: string, error: unknown): EtlError {
   const reason = messageOf(error).split("\n")[0];
   return new EtlError("data", `${path}: cannot be decoded (${reason}), a picture was needed`, {
-    hint: "JPEG, PNG, WebP, TIFF, GIF and AVIF are read",
+    hint: "JPEG, PNG, WebP, TIFF, GIF, AVIF, BMP, PGM and PPM are read",
     cause: error,
   });
 }

@@ -35,11 +35,12 @@ export interface ImageStore {
 export interface PrepareOptions {
   /** Default: `ETL_CACHE`, else `~/.cache/etl-prune`. */
   readonly cacheDir?: string;
-  readonly progress?: Progress;
+  readonly progress?: Progress | undefined;
   /** Pictures decoded at once; default: one more than the cores. */
   readonly threads?: number;
   /** A broken picture is an error. */
   readonly strict?: boolean;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Broken pictures named one by one in warnings; the others are counted. */
@@ -75,7 +76,8 @@ export async function prepareImages(
   let file = await openCache(cacheDir, key, shape);
   let broken = file?.broken;
   if (broken === undefined) {
-    const built = await build(entries, { key, cacheDir, progress, lanes, decode, shape });
+    const { signal } = options;
+    const built = await build(entries, { key, cacheDir, progress, lanes, decode, shape, signal });
     file = built.file;
     broken = built.broken;
   }
@@ -99,7 +101,24 @@ export async function prepareImages(
     };
     return { ...common, source: "files", read, close: () => Promise.resolve() };
   }
-  const { handle } = file;
+  const [cache, { handle }] = [file, file];
+  let isTold = false;
+  /** Pictures whose kept pixels are damaged are decoded once more. */
+  const mend = async (rows: ArrayLike<number>, out: Uint8Array): Promise<void> => {
+    for (let i = 0; i < rows.length; i++) {
+      const pixels = out.subarray(i * shape.slotBytes, (i + 1) * shape.slotBytes);
+      if (cache.isWhole(slots[rows[i]], pixels)) continue;
+      const item = items[rows[i]];
+      if (!isTold) {
+        progress.warn(
+          `${cacheDir}: decoded pictures are damaged (${item.file}), they are decoded again now, and the cache is built anew next time`,
+        );
+      }
+      isTold = true;
+      await cache.giveUp();
+      pixels.set(await decode(item));
+    }
+  };
   return {
     ...common,
     source: "cache",
@@ -107,6 +126,7 @@ export async function prepareImages(
       const out = sized(into, rows.length * shape.slotBytes);
       const wanted = Array.from(rows, (row) => slots[row]);
       await readSlots(handle, wanted, { slotBytes: shape.slotBytes, out });
+      await mend(rows, out);
       return out;
     },
     close: () => handle.close(),
@@ -140,12 +160,13 @@ interface Build {
   readonly lanes: number;
   readonly decode: (item: Item) => Promise<Uint8Array>;
   readonly shape: { readonly slots: number; readonly slotBytes: number };
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Decodes everything once; into the cache where there can be one. */
 async function build(
   entries: readonly Item[],
-  { key, cacheDir, progress, lanes, decode, shape }: Build,
+  { key, cacheDir, progress, lanes, decode, shape, signal }: Build,
 ): Promise<{ broken: Map<number, string>; file: CacheFile | undefined }> {
   const announce = (reason: string): void => {
     progress.warn(`decoded pictures are not kept, each is decoded whenever it is needed: ${reason}`);
@@ -162,6 +183,7 @@ async function build(
   try {
     await mapLimit(entries, lanes, async (item, slot) => {
       let pixels: Uint8Array | undefined;
+      if (signal?.aborted === true) throw stopped(done, entries.length);
       try {
         pixels = await decode(item);
       } catch (error) {
@@ -179,14 +201,22 @@ async function build(
     });
     await writer?.commit(new Map([...broken].sort(([a], [b]) => a - b)));
   } catch (error) {
-    announce(messageOf(error));
     await writer?.abandon();
+    if (signal?.aborted === true) throw error;
+    announce(messageOf(error));
     writer = undefined;
   }
   progress.finish(
     `${entries.length - broken.size} pictures${broken.size > 0 ? `, ${broken.size} broken` : ""}`,
   );
   return { broken, file: writer && (await openCache(cacheDir, key, shape)) };
+}
+
+function stopped(done: number, of: number): EtlError {
+  return new EtlError(
+    "interrupted",
+    `decode pictures: stopped after ${done} of ${of}, these are decoded again next time`,
+  );
 }
 
 function report(

@@ -1,5 +1,5 @@
 /**
- * AFLW2000-3D: `image00002.jpg` with `image00002.mat` beside it: `Pose_Para` (pitch, yaw, roll, ... in radians) and the
+ * AFLW2000-3D and 300W-LP: `image00002.jpg` with `image00002.mat` beside it: `Pose_Para` (pitch, yaw, roll, ... in radians) and the
  * 68 points `pt3d_68` in pixels, around which the crop is laid.
  */
 import { join } from "node:path";
@@ -33,22 +33,34 @@ export const aflw2000: Layout = {
       if (pose === undefined || pose.data.length < 3) return `${mat} has no Pose_Para`;
       const box = boxOf(variables.get("pt3d_68") ?? variables.get("pt2d"));
       const [pitch, yaw, roll] = pose.data;
-      return { file, labels: [String(yaw), String(pitch), String(roll)], ...(box && { box }) };
+      const photograph = photographOf(file);
+      const labels = [String(yaw), String(pitch), String(roll)];
+      return { file, labels, ...(photograph && { identity: photograph }), ...(box && { box }) };
     });
+    const rendered = folder.pictures.some((file) => photographOf(file) !== undefined);
     return {
-      name: "AFLW2000-3D",
+      name: rendered ? "300W-LP" : "AFLW2000-3D",
       root: folder.root,
       layout: aflw2000.name,
       columns: ["yaw", "pitch", "roll"],
       rows: found.filter((row) => typeof row !== "string"),
       tasks: { "head-pose": { column: "yaw", unit: "radians", mirror: "negate" as const } },
-      assumptions: ["crop: a square around the 68 points of each .mat file"],
+      assumptions: [
+        "crop: a square around the 68 points of each .mat file",
+        ...(rendered ? ["identity: renderings and flips of one photograph stay in one part"] : []),
+      ],
       problems: found.flatMap((row, i) =>
         typeof row === "string" ? [{ file: folder.pictures[i], problem: row }] : [],
       ),
     };
   },
 };
+
+/** 300W-LP turns and flips each photograph many times: `AFW_Flip/AFW_134212_1_3.jpg` is one of them. */
+function photographOf(file: string): string | undefined {
+  const match = /(?:^|\/)(AFW|HELEN|IBUG|LFPW)(?:_Flip)?\/([^/]+)_\d+\.\w+$/i.exec(file);
+  return match === null ? undefined : `${match[1].toUpperCase()}/${match[2]}`;
+}
 
 /** A square of 1.4 times the larger side of the points' box. @param points [2 or 3, n], column-major */
 function boxOf(points: MatMatrix | undefined): Crop | undefined {

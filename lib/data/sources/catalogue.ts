@@ -1,14 +1,21 @@
 /** The layouts, in the order in which they are tried: the surest signs first. */
 import { adience } from "./adience.ts";
 import { afewVa } from "./afew-va.ts";
+import { affectnet } from "./affectnet.ts";
 import { aflw2000 } from "./aflw2000.ts";
 import { agedb } from "./agedb.ts";
 import { celeba } from "./celeba.ts";
 import { classFolders } from "./class-folders.ts";
+import { fairface } from "./fairface.ts";
+import { imdbWiki } from "./imdb-wiki.ts";
+import { kdef } from "./kdef.ts";
 import { labelsCsv } from "./labels-csv.ts";
 import type { Layout } from "./layout.ts";
+import { lfwa } from "./lfwa.ts";
+import { maadFace } from "./maad-face.ts";
 import { pointing04 } from "./pointing04.ts";
 import { rafDb } from "./raf-db.ts";
+import { refusedLayouts } from "./refused.ts";
 import { utkface } from "./utkface.ts";
 
 export const LAYOUTS: readonly Layout[] = [
@@ -16,10 +23,17 @@ export const LAYOUTS: readonly Layout[] = [
   celeba,
   adience,
   rafDb,
+  fairface,
+  affectnet,
+  maadFace,
+  lfwa,
+  ...refusedLayouts,
   afewVa,
   aflw2000,
   pointing04,
   utkface,
   agedb,
+  imdbWiki,
+  kdef,
   classFolders,
 ];

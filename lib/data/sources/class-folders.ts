@@ -5,6 +5,9 @@ import { readDescription } from "./description.ts";
 import { partOf } from "./names.ts";
 import type { Folder, Layout } from "./layout.ts";
 
+/** Why a picture has no class. */
+export const OUTSIDE = "lies outside the class folders";
+
 export const classFolders: Layout = {
   name: "image folder",
   looks: "one sub-folder of pictures per class, perhaps inside train/ and test/",
@@ -20,7 +23,7 @@ export const classFolders: Layout = {
       const split = inParts ? partOf(parts[0]) : undefined;
       const depth = inParts ? 2 : 1;
       if (parts.length <= depth || (inParts && split === undefined)) {
-        problems.push({ file, problem: "lies outside the class folders" });
+        problems.push({ file, problem: OUTSIDE });
         return [];
       }
       return [{ file, labels: [parts[depth - 1]], ...(split !== undefined && { split }) }];

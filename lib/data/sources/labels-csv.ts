@@ -1,5 +1,6 @@
 /** A folder with `labels.csv` (file, split, label columns) and, where it describes itself, `dataset.json`. */
 import { basename, isAbsolute, join, relative, sep } from "node:path";
+import type { Crop } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { insideOf, readText } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
@@ -32,7 +33,8 @@ async function read(folder: Folder): Promise<RawTable> {
   const assumptions: string[] = [];
   const splitAt = partColumn(csv, assumptions);
   const identityAt = identityColumn(csv, description, path, assumptions);
-  const kept = csv.header.map((_, i) => i).filter((i) => i !== fileAt && i !== splitAt);
+  const boxAt = find(csv, ["box"]);
+  const kept = csv.header.map((_, i) => i).filter((i) => i !== fileAt && i !== splitAt && i !== boxAt);
   const problems: DataProblem[] = [];
   const rows: RawRow[] = [];
   for (const cells of csv.rows) {
@@ -43,14 +45,24 @@ async function read(folder: Folder): Promise<RawTable> {
       problems.push({ file, problem: `split "${splitText}", train, val or test was needed` });
       continue;
     }
+    const box = boxAt < 0 || cells[boxAt].trim() === "" ? undefined : boxOf(cells[boxAt]);
+    if (box === null) {
+      problems.push({
+        file,
+        problem: `box "${cells[boxAt]}", four pixels x0,y0,x1,y1 with x0 < x1 and y0 < y1 were needed`,
+      });
+      continue;
+    }
     const identity = identityAt < 0 ? "" : cells[identityAt].trim();
     rows.push({
       file,
       labels: kept.map((i) => cells[i].trim()),
       ...(split !== undefined && { split }),
       ...(identity !== "" && { identity }),
+      ...(box && { box }),
     });
   }
+  if (boxAt >= 0) assumptions.push('crop: the column "box", in pixels, where a row has one');
   return {
     name: description?.name ?? basename(folder.root),
     root: folder.root,
@@ -63,6 +75,17 @@ async function read(folder: Folder): Promise<RawTable> {
     assumptions,
     problems,
   };
+}
+
+/** A face box in pixels, `x0,y0,x1,y1`, blanks or semicolons between them as well; null where it is none. */
+function boxOf(cell: string): Crop | null {
+  const [x0, y0, x1, y1, ...more] = cell
+    .trim()
+    .split(/[\s,;]+/)
+    .map(Number);
+  return more.length === 0 && x1 > x0 && y1 > y0 && [x0, y0, x1, y1].every(Number.isFinite)
+    ? [x0, y0, x1, y1]
+    : null;
 }
 
 /** A picture's name as it lies below the folder: blanks at the ends, backslashes and the folder's own path go. */

@@ -4,6 +4,7 @@ import { extname, join } from "node:path";
 import { messageOf } from "../../core/errors.ts";
 import { ioError } from "../../core/files.ts";
 import type { RawTable } from "../dataset.ts";
+import { BITMAP_ENDINGS } from "../images/bitmap.ts";
 
 export interface Layout {
   /** As printed: "CelebA". */
@@ -38,20 +39,10 @@ const PICTURES = new Set([
   ".tif",
   ".tiff",
   ".avif",
+  ...BITMAP_ENDINGS,
 ]);
 /** Formats of pictures that the decoder does not know. */
-const OTHER_PICTURES = new Set([
-  ".heic",
-  ".heif",
-  ".jxl",
-  ".bmp",
-  ".pgm",
-  ".ppm",
-  ".raw",
-  ".cr2",
-  ".nef",
-  ".dng",
-]);
+const OTHER_PICTURES = new Set([".heic", ".heif", ".jxl", ".raw", ".cr2", ".nef", ".dng"]);
 const DEPTH = 3;
 
 /** Whether a file name ends like a picture's. */

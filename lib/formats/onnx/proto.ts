@@ -58,6 +58,7 @@ export interface RawGraph {
   inputs: RawValue[];
   outputs: RawValue[];
   sparse: number;
+  doc: string;
 }
 
 export interface RawModel {
@@ -65,6 +66,10 @@ export interface RawModel {
   opsets: Map<string, number>;
   graph: RawGraph | undefined;
   metadata: [string, string][];
+  producer: [name: string, version: string];
+  domain: string;
+  version: number;
+  doc: string;
   /** `domain:name` of model-local functions. */
   functions: string[];
 }
@@ -301,11 +306,20 @@ function readValue(data: Uint8Array): RawValue {
 }
 
 function readGraph(data: Uint8Array): RawGraph {
-  const graph: RawGraph = { name: "", nodes: [], initializers: [], inputs: [], outputs: [], sparse: 0 };
+  const graph: RawGraph = {
+    name: "",
+    nodes: [],
+    initializers: [],
+    inputs: [],
+    outputs: [],
+    sparse: 0,
+    doc: "",
+  };
   message(data, "GraphProto", {
     1: bytes((value) => graph.nodes.push(readNode(value))),
     2: text((value) => (graph.name = value)),
     5: bytes((value) => graph.initializers.push(readTensorProto(value))),
+    10: text((value) => (graph.doc = value)),
     11: bytes((value) => graph.inputs.push(readValue(value))),
     12: bytes((value) => graph.outputs.push(readValue(value))),
     15: bytes(() => graph.sparse++),
@@ -320,10 +334,19 @@ export function readModelProto(data: Uint8Array): RawModel {
     opsets: new Map(),
     graph: undefined,
     metadata: [],
+    producer: ["", ""],
+    domain: "",
+    version: 0,
+    doc: "",
     functions: [],
   };
   message(data, "ModelProto", {
     1: int((value) => (model.irVersion = Number(value))),
+    2: text((value) => (model.producer[0] = value)),
+    3: text((value) => (model.producer[1] = value)),
+    4: text((value) => (model.domain = value)),
+    5: int((value) => (model.version = Number(value))),
+    6: text((value) => (model.doc = value)),
     7: bytes((value) => (model.graph = readGraph(value))),
     8: bytes((value) => {
       let domain = "";

@@ -1,11 +1,12 @@
 /** ONNX bytes -> network: every claim of the file is checked before it is believed. */
 import { EtlError, messageOf } from "../../core/errors.ts";
 import type { Attribute, Dim, Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
+import { follow } from "../../network/open/follow.ts";
 import { propagate } from "../../network/shapes/infer.ts";
 import { sortNodes } from "./graph.ts";
 import { needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./opset.ts";
 import { readModelProto, type RawAttribute, type RawGraph, type RawNode, type RawValue } from "./proto.ts";
-import { dataTypeName, elementTypeOf, toParameter, type TensorContext } from "./tensor.ts";
+import { dataTypeName, elementTypeOf, halfOf, toParameter, type TensorContext } from "./tensor.ts";
 
 /** The newest operator set whose operators are known to mean what this program thinks they mean. */
 const NEWEST_OPSET = 26;
@@ -70,6 +71,15 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
     nodes: sortNodes(nodes, context),
     parameters: reading.parameters,
     metadata: Object.fromEntries(model.metadata),
+    file: {
+      opset,
+      irVersion: model.irVersion,
+      domains: Object.fromEntries([...model.opsets].filter(([domain]) => domain !== "")),
+      producer: model.producer,
+      domain: model.domain,
+      modelVersion: model.version,
+      docs: [model.doc, graph.doc],
+    },
   };
   const upgraded =
     opset < TARGET_OPSET ? { ...network, nodes: upgradeAll(network, opset, reading) } : network;
@@ -112,7 +122,13 @@ function readValueInfo(value: RawValue, kind: "input" | "output", reading: Readi
     });
   }
   reading.values.add(value.name);
-  return { name: value.name, type, shape: value.shape.map((dim, axis) => dimension(dim, value.name, axis)) };
+  const half = halfOf(value.elementType);
+  return {
+    name: value.name,
+    type,
+    shape: value.shape.map((dim, axis) => dimension(dim, value.name, axis)),
+    ...(half !== undefined && { stored: half }),
+  };
 }
 
 /** An unknown dimension gets a name: `batch` in front, after its value and axis elsewhere. */
@@ -208,11 +224,11 @@ function readNode(raw: RawNode, name: string, place: string, reading: Reading): 
   };
 }
 
-/** Weights of half precision are read as float32, so a cast to half precision becomes a cast to float32. */
+/** Weights of half precision are read as float32, so a cast to half precision becomes a cast to float32 that remembers it. */
 function narrowed(name: string, attribute: Attribute): Attribute {
   const isType = name === "to" || name === "dtype";
-  const isHalf = attribute.type === "int" && (attribute.value === 10 || attribute.value === 16);
-  return isType && isHalf ? { type: "int", value: 1 } : attribute;
+  const half = isType && attribute.type === "int" ? halfOf(attribute.value) : undefined;
+  return half === undefined ? attribute : { type: "int", value: 1, stored: half };
 }
 
 /** The shortest decimal that is the same float32: 0.2, not 0.20000000298. */
@@ -304,7 +320,7 @@ function upgradeAll(network: Network, opset: number, reading: Reading): Node[] {
   return nodes.flatMap((node) => (needsRank.has(node.op) ? upgradeNode(node, { ...upgrade, rank }) : [node]));
 }
 
-/** One size for every named dimension: enough to learn ranks, and at two sizes which dimensions are fixed. */
+/** One size for every named dimension: enough to learn ranks. */
 const anySize = (network: Network, size = 64): Record<string, number> =>
   Object.fromEntries(
     network.inputs.flatMap(({ shape }) =>
@@ -312,15 +328,23 @@ const anySize = (network: Network, size = 64): Record<string, number> =>
     ),
   );
 
-/** Declared outputs; where the file gives no shape, the inferred one. */
+/** Declared outputs; where the file gives no shape, the inferred one, open where it depends on what the inputs leave open. */
 function readOutputs(graph: RawGraph, network: Network, reading: Reading): ValueInfo[] {
-  const open = graph.outputs.some(({ shape }) => shape === undefined);
-  const [small, large] = (open ? [64, 96] : []).map(
-    (size) => propagate(network, { onError: "skip", bindings: anySize(network, size) }).shapes,
-  );
+  const isOpen = graph.outputs.some(({ shape }) => shape === undefined);
+  const sized = isOpen
+    ? propagate(network, { onError: "skip", bindings: anySize(network) }).shapes
+    : undefined;
+  const followed = isOpen ? follow(network, { largest: 1024 }).shapes : undefined;
   return graph.outputs.map((value) => {
-    const other = large?.get(value.name);
-    const inferred = small?.get(value.name)?.map((dim, axis) => (dim === other?.[axis] ? dim : undefined));
+    const known = followed?.get(value.name);
+    const rank = (known ?? sized?.get(value.name))?.length;
+    const inferred =
+      rank === undefined
+        ? undefined
+        : Array.from({ length: rank }, (_, axis) => {
+            const dim = known?.[axis];
+            return typeof dim === "number" ? dim : undefined;
+          });
     return readValueInfo({ ...value, shape: value.shape ?? inferred }, "output", reading);
   });
 }

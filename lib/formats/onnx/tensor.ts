@@ -5,6 +5,7 @@ import {
   sizeOf,
   type ElementArray,
   type ElementType,
+  type Half,
   type Parameter,
 } from "../../network/network.ts";
 import type { RawTensor } from "./proto.ts";
@@ -20,8 +21,18 @@ export const dataTypes: Readonly<Record<ElementType, number>> = {
   float64: 11,
 };
 
-const FLOAT16 = 10;
-const BFLOAT16 = 16;
+/** TensorProto.DataType of what is float32 in a network. */
+export const halfTypes: Readonly<Record<Half, number>> = { float16: 10, bfloat16: 16 };
+
+/** The half-precision type of a TensorProto.DataType. */
+export function halfOf(dataType: number): Half | undefined {
+  return dataType === halfTypes.float16
+    ? "float16"
+    : dataType === halfTypes.bfloat16
+      ? "bfloat16"
+      : undefined;
+}
+
 const names = [
   "undefined",
   "float32",
@@ -38,7 +49,7 @@ names.push("float16", "float64", "uint32", "uint64", "complex64", "complex128", 
 
 /** The element type of a TensorProto.DataType; float16 and bfloat16 become float32. Undefined = not carried. */
 export function elementTypeOf(dataType: number): ElementType | undefined {
-  if (dataType === FLOAT16 || dataType === BFLOAT16) return "float32";
+  if (halfOf(dataType) !== undefined) return "float32";
   return (Object.keys(dataTypes) as ElementType[]).find((type) => dataTypes[type] === dataType);
 }
 
@@ -71,20 +82,19 @@ export function toParameter(tensor: RawTensor, context: TensorContext): Paramete
     throw new EtlError("format", `${where}: a dimension of ${wrong}, none below zero was needed`);
   }
   const size = sizeOf(tensor.dims);
-  const half = tensor.dataType === FLOAT16 || tensor.dataType === BFLOAT16;
+  const half = halfOf(tensor.dataType);
+  const stored = half === undefined ? {} : { stored: half };
   const raw = tensor.isExternal ? externalBytes(tensor, context) : tensor.raw;
   if (raw !== undefined) {
-    const width = half ? 2 : elementArrays[type].BYTES_PER_ELEMENT;
+    const width = half !== undefined ? 2 : elementArrays[type].BYTES_PER_ELEMENT;
     expectCount(where, tensor.dims, size * width, raw.byteLength, "bytes");
-    return { type, shape: tensor.dims, data: half ? widenRaw(raw, tensor.dataType) : copyRaw(raw, type) };
+    const data = half !== undefined ? widenRaw(raw, half) : copyRaw(raw, type);
+    return { type, shape: tensor.dims, data, ...stored };
   }
   const values = typedValues(tensor, type);
   expectCount(where, tensor.dims, size, values.length, "values");
-  return {
-    type,
-    shape: tensor.dims,
-    data: half ? widen(values as number[], tensor.dataType) : fill(type, values),
-  };
+  const data = half !== undefined ? widen(values as number[], half) : fill(type, values);
+  return { type, shape: tensor.dims, data, ...stored };
 }
 
 function expectCount(
@@ -120,15 +130,15 @@ function copyRaw(raw: Uint8Array, type: ElementType): ElementArray {
   return new elementArrays[type](own.buffer);
 }
 
-function widenRaw(raw: Uint8Array, dataType: number): Float32Array {
+function widenRaw(raw: Uint8Array, half: Half): Float32Array {
   const own = new Uint8Array(raw.byteLength);
   own.set(raw);
-  return widen(new Uint16Array(own.buffer), dataType);
+  return widen(new Uint16Array(own.buffer), half);
 }
 
-function widen(bits: ArrayLike<number>, dataType: number): Float32Array {
+function widen(bits: ArrayLike<number>, half: Half): Float32Array {
   const result = new Float32Array(bits.length);
-  if (dataType === BFLOAT16) {
+  if (half === "bfloat16") {
     const words = new Uint32Array(result.buffer);
     for (let i = 0; i < bits.length; i++) words[i] = ((bits[i] ?? 0) & 0xffff) << 16;
   } else {
@@ -176,8 +186,39 @@ function externalBytes(tensor: RawTensor, context: TensorContext): Uint8Array {
   return file.subarray(offset, offset + length);
 }
 
-/** The bytes of a parameter, little-endian, row-major: a view, no copy. */
-export function rawBytes(parameter: Parameter): Uint8Array {
-  const { data } = parameter;
+/** The bytes of a parameter, little-endian, row-major: a view, no copy, unless they are stored as `half`. */
+export function rawBytes(parameter: Parameter, half?: Half): Uint8Array {
+  const { data } = half === undefined ? parameter : { data: narrow(parameter.data as Float32Array, half) };
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** float32 to half precision, to the nearest, ties to even. What was read from half precision comes back bit for bit. */
+function narrow(values: Float32Array, half: Half): Uint16Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return Uint16Array.from(bits, half === "float16" ? floatToHalf : floatToBrain);
+}
+
+function floatToBrain(bits: number): number {
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40; // not a number
+  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+function floatToHalf(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const rest = bits & 0x7fffffff;
+  if (rest >= 0x7f800000) return sign | 0x7c00 | (rest > 0x7f800000 ? 0x200 | ((rest >>> 13) & 0x3ff) : 0);
+  if (rest >= 0x477ff000) return sign | 0x7c00; // too large
+  if (rest >= 0x38800000) {
+    const rounded = rest + 0xfff + ((rest >>> 13) & 1);
+    return sign | ((rounded - 0x38000000) >>> 13);
+  }
+  // Below the smallest normal number: whole multiples of 2^-24.
+  const exponent = rest >>> 23;
+  if (exponent < 102) return sign;
+  const fraction = (rest & 0x7fffff) | 0x800000;
+  const shift = 126 - exponent;
+  const floor = fraction >>> shift;
+  const left = fraction & ((1 << shift) - 1);
+  const middle = 1 << (shift - 1);
+  return sign | (floor + (left > middle || (left === middle && (floor & 1) === 1) ? 1 : 0));
 }

@@ -1,8 +1,8 @@
 /** Network -> ONNX bytes. */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { EtlError } from "../../core/errors.ts";
-import type { Attribute, Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
-import { dataTypes, rawBytes } from "./tensor.ts";
+import type { Attribute, FileFacts, Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
+import { dataTypes, halfTypes, rawBytes } from "./tensor.ts";
 
 const MAX_PROTOBUF_BYTES = 2 ** 31 - 1;
 const MAX_INT64 = 2n ** 63n - 1n;
@@ -34,11 +34,14 @@ function toInt64(value: number): bigint {
   return integer > MAX_INT64 ? MAX_INT64 : integer < MIN_INT64 ? MIN_INT64 : integer;
 }
 
+const texts = (field: number, value: string): Pieces =>
+  value === "" ? [] : [written((writer) => text(writer, field, value))];
+
 const int = (writer: BinaryWriter, field: number, value: number): BinaryWriter =>
   writer.tag(field, WireType.Varint).int64(toInt64(value));
 
 /** IR version in which an operator set came out; readers refuse a version newer than they know. */
-function irVersion(opset: number): number {
+export function irVersion(opset: number): number {
   return opset <= 18 ? 8 : opset <= 20 ? 9 : opset <= 22 ? 10 : 11;
 }
 
@@ -46,29 +49,57 @@ function irVersion(opset: number): number {
 const domainVersions: Readonly<Partial<Record<string, number>>> = { "ai.onnx.ml": 3 };
 
 /**
- * The network as an ONNX file.
+ * The network as an ONNX file; weights that a file stored in half precision as float32, as they are computed.
  *
  * @returns the bytes of a ModelProto; weights as raw_data, metadata as metadata_props
  * @throws EtlError kind `unsupported` where the file would pass protobuf's limit of 2 GB
  */
 export function writeOnnx(network: Network): Uint8Array {
+  return bytesOf(network, {
+    opset: network.opset,
+    irVersion: irVersion(network.opset),
+    domains: {},
+    producer: ["etl-prune", ""],
+    domain: "",
+    modelVersion: 0,
+    docs: ["", ""],
+  });
+}
+
+/**
+ * The network as a file like the one it was read from: in its element types, of its IR version, with its producer and
+ * documentation. Nodes must have the form of `facts.opset`.
+ */
+export function writeOnnxLike(network: Network, facts: FileFacts): Uint8Array {
+  return bytesOf(network, facts, { half: true });
+}
+
+/** Before this IR version every weight is an input of the graph, too. */
+const WEIGHTS_APART = 4;
+
+function bytesOf(network: Network, facts: FileFacts, { half = false } = {}): Uint8Array {
+  const weights = facts.irVersion < WEIGHTS_APART ? [...network.parameters] : [];
   const graph: Pieces = [
-    ...network.nodes.flatMap((node) => nested(1, nodePieces(node))),
+    ...network.nodes.flatMap((node) => nested(1, nodePieces(node, half))),
     written((writer) => text(writer, 2, network.name)),
-    ...[...network.parameters].flatMap(([name, parameter]) => nested(5, tensorPieces(name, parameter))),
-    ...network.inputs.flatMap((value) => nested(11, [valueBytes(value)])),
-    ...network.outputs.flatMap((value) => nested(12, [valueBytes(value)])),
+    ...[...network.parameters].flatMap(([name, parameter]) => nested(5, tensorPieces(name, parameter, half))),
+    ...texts(10, facts.docs[1]),
+    ...network.inputs.flatMap((value) => nested(11, [valueBytes(value, half)])),
+    ...weights.flatMap(([name, parameter]) => nested(11, [valueBytes({ ...parameter, name }, half)])),
+    ...network.outputs.flatMap((value) => nested(12, [valueBytes(value, half)])),
   ];
   const domains = [...new Set(network.nodes.map((node) => node.domain))].filter((domain) => domain !== "");
   const opsets = [
-    ["", network.opset] as const,
-    ...domains.map((domain) => [domain, domainVersions[domain] ?? 1] as const),
+    ["", facts.opset] as const,
+    ...domains.map((domain) => [domain, facts.domains[domain] ?? domainVersions[domain] ?? 1] as const),
   ];
   const pieces: Pieces = [
-    written((writer) => {
-      int(writer, 1, irVersion(network.opset));
-      text(writer, 2, "etl-prune");
-    }),
+    written((writer) => int(writer, 1, facts.irVersion)),
+    ...texts(2, facts.producer[0]),
+    ...texts(3, facts.producer[1]),
+    ...texts(4, facts.domain),
+    ...(facts.modelVersion === 0 ? [] : [written((writer) => int(writer, 5, facts.modelVersion))]),
+    ...texts(6, facts.docs[0]),
     ...nested(7, graph),
     ...opsets.flatMap(([domain, version]) =>
       nested(8, [
@@ -95,7 +126,7 @@ export function writeOnnx(network: Network): Uint8Array {
   return bytes;
 }
 
-function nodePieces(node: Node): Pieces {
+function nodePieces(node: Node, half: boolean): Pieces {
   return [
     written((writer) => {
       for (const input of node.inputs) text(writer, 1, input);
@@ -104,13 +135,13 @@ function nodePieces(node: Node): Pieces {
       text(writer, 4, node.op);
     }),
     ...Object.entries(node.attributes).flatMap(([name, attribute]) =>
-      attribute === undefined ? [] : nested(5, attributePieces(name, attribute)),
+      attribute === undefined ? [] : nested(5, attributePieces(name, attribute, half)),
     ),
     ...(node.domain === "" ? [] : [written((writer) => text(writer, 7, node.domain))]),
   ];
 }
 
-function attributePieces(name: string, attribute: Attribute): Pieces {
+function attributePieces(name: string, attribute: Attribute, half: boolean): Pieces {
   const head = written((writer) => text(writer, 1, name));
   const typed = (type: number, write: (writer: BinaryWriter) => void): Pieces => [
     head,
@@ -123,11 +154,21 @@ function attributePieces(name: string, attribute: Attribute): Pieces {
     case "float":
       return typed(1, (writer) => writer.tag(2, WireType.Bit32).float(attribute.value));
     case "int":
-      return typed(2, (writer) => int(writer, 3, attribute.value));
+      return typed(2, (writer) =>
+        int(
+          writer,
+          3,
+          half && attribute.stored !== undefined ? halfTypes[attribute.stored] : attribute.value,
+        ),
+      );
     case "string":
       return typed(3, (writer) => text(writer, 4, attribute.value));
     case "tensor":
-      return [head, ...nested(5, tensorPieces("", attribute.value)), written((writer) => int(writer, 20, 4))];
+      return [
+        head,
+        ...nested(5, tensorPieces("", attribute.value, half)),
+        written((writer) => int(writer, 20, 4)),
+      ];
     case "floats":
       return typed(6, (writer) => {
         for (const value of attribute.value) writer.tag(7, WireType.Bit32).float(value);
@@ -143,12 +184,13 @@ function attributePieces(name: string, attribute: Attribute): Pieces {
   }
 }
 
-function tensorPieces(name: string, parameter: Parameter): Pieces {
-  const raw = rawBytes(parameter);
+function tensorPieces(name: string, parameter: Parameter, half: boolean): Pieces {
+  const stored = half ? parameter.stored : undefined;
+  const raw = rawBytes(parameter, stored);
   return [
     written((writer) => {
       for (const dim of parameter.shape) int(writer, 1, dim);
-      int(writer, 2, dataTypes[parameter.type]);
+      int(writer, 2, stored === undefined ? dataTypes[parameter.type] : halfTypes[stored]);
       if (name !== "") text(writer, 8, name);
     }),
     header(9, raw.byteLength),
@@ -156,12 +198,12 @@ function tensorPieces(name: string, parameter: Parameter): Pieces {
   ];
 }
 
-function valueBytes(value: ValueInfo): Uint8Array {
+function valueBytes(value: ValueInfo, half: boolean): Uint8Array {
   return written((writer) => {
     text(writer, 1, value.name);
     writer.tag(2, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).fork();
-    int(writer, 1, dataTypes[value.type]);
+    int(writer, 1, half && value.stored !== undefined ? halfTypes[value.stored] : dataTypes[value.type]);
     writer.tag(2, WireType.LengthDelimited).fork();
     for (const dim of value.shape) {
       writer.tag(1, WireType.LengthDelimited).fork();

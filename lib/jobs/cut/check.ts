@@ -11,9 +11,11 @@ import {
   type Parameter,
   type Tensor,
 } from "../../network/network.ts";
+import { asSingle } from "../../network/single.ts";
 import { operatorsWhere } from "../../network/operators/facts.ts";
 import type { LayerPlan } from "../../surgery/plan.ts";
-import { layersOf, type Assumed } from "./model.ts";
+import type { Assumed } from "../../network/fit.ts";
+import { layersOf } from "./model.ts";
 
 /** Largest difference that is taken for rounding, as a share of the largest output. */
 export const tolerance = 1e-4;
@@ -99,9 +101,10 @@ interface Comparing {
  */
 export async function compareWithMasked(
   engine: Engine,
-  original: Network,
-  { cut, layers, assumed, seed }: Comparing,
+  file: Network,
+  { cut: cutFile, layers, assumed, seed }: Comparing,
 ): Promise<Comparison | undefined> {
+  const [original, cut] = [asSingle(file), asSingle(cutFile)];
   const outputs = comparable(original, cut);
   const masked = maskedNetwork(original, layers);
   const at = async (where: Assumed): Promise<Comparison | undefined> => {

@@ -2,60 +2,20 @@
 import type { Cost } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
-import { silent, type Progress } from "../../core/progress.ts";
+import { stopIfAborted } from "../../core/options.ts";
+import { silent } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
-import type { Device, Engine } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
-import { profileModels } from "../../evaluate/profile.ts";
-import { writeOnnx } from "../../formats/onnx/write.ts";
-import type { Network } from "../../network/network.ts";
-import { applySurgery } from "../../surgery/apply.ts";
-import { criterionScores, selectByCriterion, type Criterion } from "../../surgery/criteria.ts";
-import { fillBlocks } from "../../surgery/fill.ts";
-import { planSurgery, type LayerPlan, type Plan } from "../../surgery/plan.ts";
+import { writeLike } from "../../formats/onnx/like.ts";
+import type { LayerPlan, Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
-import { largestKeep, reached } from "./search.ts";
-import { fileLayers, openCuttable, withFileShapes, type CuttableModel, type Size } from "./model.ts";
-
-/** How much is to be left: exactly one of these. */
-export interface CutTarget {
-  /** Share of the channels of every block that stays, in (0, 1]. */
-  readonly keep?: number;
-  /** Share of the MACs that is left at most, in (0, 1]. */
-  readonly targetFlops?: number;
-  /** Largest size of the written file, in bytes. */
-  readonly targetSize?: number;
-  /** Largest median CPU time for one input, in milliseconds, measured. */
-  readonly targetMs?: number;
-}
-
-export interface CutOptions extends CutTarget {
-  /** Model file, run folder, or backbone by name. */
-  readonly model: string;
-  /** The `.onnx` file to write. */
-  readonly out: string;
-  /** Where to write the plan. */
-  readonly planOut?: string;
-  /** Default `l1`. */
-  readonly criterion?: Criterion;
-  /**
-   * Every layer keeps a multiple of so many outputs (the nearest), or all. `auto`: what the engine's kernels compute at a time
-   * on this machine. Default 1 with `keep`, `auto` with a target.
-   */
-  readonly roundTo?: number | "auto";
-  readonly seed?: number;
-  /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
-  readonly size?: Size;
-  /** Compare the result with the masked original before it is written. Default true. */
-  readonly check?: boolean;
-  /** Timed runs of original and result; default: 50 with `targetMs`, else none. */
-  readonly runs?: number;
-  readonly engine?: "auto" | "ort" | "tfjs";
-  readonly device?: Device;
-  readonly threads?: number;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
-}
+import { fileLayers, openCuttable } from "./model.ts";
+import { planRows } from "./plan.ts";
+import { checkOptions, type CutOptions } from "./options.ts";
+import { blocksToTry } from "./search.ts";
+import { createCutter, fileBytes, reachInBlocks, reachTarget, stopped } from "./target.ts";
+import { measure } from "./time.ts";
 
 /** Cost of a network and the size of its file. */
 export interface FileCost extends Cost {
@@ -83,11 +43,6 @@ export interface CutResult {
   readonly notes: readonly string[];
 }
 
-/** Steps between nothing and all that a share of channels is searched in. */
-const fineSteps = 4096;
-/** The same where every step has to be measured. */
-const coarseSteps = 64;
-
 /**
  * Cuts a model without data and writes it. The result computes what the original computes with the inputs of every
  * layer multiplied by the 0/1 mask of its `keptInputs`; unless `check` is off this is verified before anything is
@@ -109,12 +64,15 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }));
   try {
     const asked = options.roundTo ?? (options.keep === undefined ? "auto" : 1);
-    const roundTo = asked === "auto" ? (await withEngine()).channelBlock : asked;
-    const cutter = createCutter(model, { ...options, roundTo });
-    const { keep, plan, network } = await reachTarget(cutter, options, withEngine);
-    stopIfAborted(signal);
-    const layers = fileLayers(model, plan);
+    const block = asked === "auto" ? (await withEngine()).channelBlock : asked;
     const notes = [...model.notes];
+    const { keep, plan, network } = await reachInBlocks(
+      asked === "auto" ? blocksToTry(block) : [block],
+      (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, withEngine),
+      notes,
+    );
+    stopIfAborted(signal, stopped);
+    const layers = fileLayers(model, plan);
     const isCut = plan.keep.includes(0);
     let comparison: Comparison | undefined;
     if (options.check !== false && isCut) {
@@ -128,7 +86,9 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }
     if (!isCut) notes.push(nothingCut(options.model, layers));
     const whole = isCut ? undefined : await originalBytes(options.model);
-    const bytes = whole ?? writeOnnx(network);
+    const written = whole === undefined ? writeLike(network) : { bytes: whole, notes: [] };
+    const { bytes } = written;
+    notes.push(...written.notes);
     await writeWhole(options.out, bytes);
     if (options.planOut !== undefined)
       await writeJson(options.planOut, cutPlanFile({ ...plan, layers }, { keep, ...options }));
@@ -175,161 +135,6 @@ export function cutPlanFile(
   };
 }
 
-/** Layers with plain lists of numbers. */
-export function planRows(layers: readonly LayerPlan[]): readonly Readonly<Record<string, unknown>>[] {
-  return layers.map(({ name, op, keptInputs, totalInputs, keptOutputs, totalOutputs, reason }) => ({
-    name,
-    op,
-    keptInputs: Array.from(keptInputs),
-    totalInputs,
-    keptOutputs: Array.from(keptOutputs),
-    totalOutputs,
-    ...(reason === undefined ? {} : { reason }),
-  }));
-}
-
-/** Size of a network as an ONNX file. */
-function fileBytes(network: Network): number {
-  return writeOnnx(network).length;
-}
-
-function stopIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new EtlError("interrupted", "cut: stopped, nothing was written");
-}
-
-interface Cut {
-  readonly keep: number;
-  readonly plan: Plan;
-  readonly network: Network;
-}
-
-interface Cutter {
-  readonly model: CuttableModel;
-  planAt(keep: number): Plan;
-  cutAt(keep: number): Cut;
-  /** The cut at `keep`, with blocks put back as long as the plan fits. */
-  filledAt(keep: number, fits: (plan: Plan) => boolean): Cut;
-}
-
-function createCutter(model: CuttableModel, options: CutOptions & { readonly roundTo: number }): Cutter {
-  const { criterion = "l1", seed = 0, roundTo } = options;
-  const { network, coupling, original } = model;
-  const plans = new Map<number, Plan>();
-  const classScores = criterionScores(network, coupling, { criterion, seed });
-  const planAt = (keep: number): Plan => {
-    let plan = plans.get(keep);
-    if (plan === undefined) {
-      const selection = selectByCriterion(network, coupling, { criterion, keep, seed });
-      plan = planSurgery(network, selection, { coupling, roundTo, rounding: "nearest", classScores });
-      plans.set(keep, plan);
-    }
-    return plan;
-  };
-  const cutOf = (keep: number, plan: Plan): Cut => {
-    const cut = withFileShapes(applySurgery(network, plan), original);
-    const provenance = JSON.stringify({ criterion, keep, seed });
-    return { keep, plan, network: { ...cut, metadata: { ...cut.metadata, "etl.cut": provenance } } };
-  };
-  return {
-    model,
-    planAt,
-    cutAt: (keep) => cutOf(keep, planAt(keep)),
-    filledAt: (keep, fits) => {
-      const plan = planAt(keep);
-      if (roundTo === 1) return cutOf(keep, plan);
-      return cutOf(keep, fillBlocks(network, plan, { coupling, roundTo, scores: classScores, fits }));
-    },
-  };
-}
-
-async function reachTarget(
-  cutter: Cutter,
-  options: CutOptions,
-  withEngine: () => Promise<Engine>,
-): Promise<Cut> {
-  const { keep, targetFlops, targetSize, targetMs, progress = silent, signal } = options;
-  if (keep !== undefined) return cutter.cutAt(keep);
-  if (targetFlops !== undefined) {
-    const limit = targetFlops * cutter.planAt(1).before.macs;
-    const found = await largestKeep(fineSteps, (share) => cutter.planAt(share).after.macs, limit);
-    return cutter.filledAt(reached(found, limit, "MACs"), ({ after }) => after.macs <= limit);
-  }
-  if (targetSize !== undefined) return cutForSize(cutter, targetSize);
-  if (targetMs === undefined) throw new EtlError("usage", "cut: no target, one was needed");
-  const engine = await withEngine();
-  progress.start("latency", Math.log2(coarseSteps) + 2);
-  let done = 0;
-  const milliseconds = async (share: number): Promise<number> => {
-    stopIfAborted(signal);
-    const ms = await timed(engine, boundAs(cutter, cutter.cutAt(share).network), 10);
-    progress.update(++done, `keep ${share.toFixed(3)}: ${ms.toFixed(2)} ms`);
-    return ms;
-  };
-  const found = await largestKeep(coarseSteps, milliseconds, targetMs);
-  progress.finish(`keep ${found.keep.toFixed(3)}`);
-  return cutter.cutAt(reached(found, targetMs, "ms"));
-}
-
-/** The file holds more than weights (names, index tables), so the first guess is corrected by the real size. */
-async function cutForSize(cutter: Cutter, target: number): Promise<Cut> {
-  const { original } = cutter.model;
-  let extra = fileBytes(original) - cutter.planAt(1).before.bytes;
-  for (let round = 0; ; round++) {
-    const estimate = (share: number): number => cutter.planAt(share).after.bytes + extra;
-    const keep = reached(await largestKeep(fineSteps, estimate, target), target, "bytes");
-    const room = target - extra;
-    const cut = cutter.filledAt(keep, ({ after }) => after.bytes <= room);
-    const size = fileBytes(cut.network);
-    if (size <= target) return cut;
-    extra += size - target + round * 1024;
-  }
-}
-
-/** The network with the sizes that were assumed for open dimensions, so that it can be timed. */
-function boundAs({ model }: Pick<Cutter, "model">, network: Network): Network {
-  return { ...network, inputs: model.network.inputs, outputs: model.network.outputs };
-}
-
-/** The lowest of three medians: what else the machine does makes a network slower, never faster. */
-async function timed(engine: Engine, network: Network, runs: number): Promise<number> {
-  const batch = fixedBatch(network);
-  let best = Infinity;
-  for (let round = 0; round < 3; round++) {
-    const measured = await profileModels(engine, [{ name: "cut", network }], { runs, batch });
-    best = Math.min(best, (measured.get("cut")?.medianMs ?? Infinity) * batch);
-  }
-  return best;
-}
-
-/** A file for a fixed batch is timed with it; the time is that of one run. */
-function fixedBatch(network: Network): number {
-  const first = network.inputs[0]?.shape[0];
-  return typeof first === "number" ? first : 1;
-}
-
-function scaled(latency: Latency, batch: number): Latency {
-  return { ...latency, medianMs: latency.medianMs * batch, p95Ms: latency.p95Ms * batch };
-}
-
-async function measure(
-  engine: Engine,
-  model: CuttableModel,
-  options: { readonly network: Network; readonly runs: number; readonly signal: AbortSignal | undefined },
-): Promise<{ before: Latency; after: Latency }> {
-  const batch = fixedBatch(model.network);
-  const measured = await profileModels(
-    engine,
-    [
-      { name: "before", network: boundAs({ model }, model.original) },
-      { name: "after", network: boundAs({ model }, options.network) },
-    ],
-    { runs: options.runs, batch, signal: options.signal },
-  );
-  const [before, after] = ["before", "after"].map((name) => measured.get(name));
-  if (before === undefined || after === undefined) throw new Error("a latency is missing");
-  return { before: scaled(before, batch), after: scaled(after, batch) };
-}
-
 /** The bytes of an ONNX file as they are; undefined for what only becomes one. */
 async function originalBytes(model: string): Promise<Uint8Array | undefined> {
   return model.toLowerCase().endsWith(".onnx") ? readBytes(model) : undefined;
@@ -353,41 +158,5 @@ function judge(comparison: Comparison | undefined, model: string, notes: string[
       `${model}: the cut network differs from the masked original by ${difference.toExponential(1)} of the output, at most ${tolerance} was needed`,
       { hint: "nothing was written; please report the model. --no-check writes it all the same" },
     );
-  }
-}
-
-const targets = {
-  keep: "--keep",
-  targetFlops: "--target-flops",
-  targetSize: "--target-size",
-  targetMs: "--target-ms",
-} as const;
-
-function checkOptions(options: CutOptions): void {
-  const keys = Object.keys(targets) as (keyof typeof targets)[];
-  const given = keys.filter((key) => options[key] !== undefined);
-  if (given.length !== 1) {
-    const found = given.length === 0 ? "no target" : given.map((key) => targets[key]).join(" and ");
-    throw new EtlError(
-      "usage",
-      `cut: ${found}, exactly one of ${Object.values(targets).join(", ")} was needed`,
-    );
-  }
-  for (const key of given) {
-    const value = options[key] ?? NaN;
-    const share = key === "keep" || key === "targetFlops";
-    if (value > 0 && Number.isFinite(value) && (!share || value <= 1)) continue;
-    const needed = share ? "a share in (0, 1]" : "a positive number";
-    throw new EtlError("usage", `${targets[key]}: ${value}, ${needed} was needed`);
-  }
-  if (!options.out.toLowerCase().endsWith(".onnx"))
-    throw new EtlError("usage", `--out: ${options.out}, a name ending in .onnx was needed`);
-  const { roundTo = 1, runs = 1 } = options;
-  const counts = [["round-to", roundTo === "auto" ? 1 : roundTo] as const, ["runs", runs] as const];
-  for (const [name, value] of counts) {
-    if (!Number.isInteger(value) || value < 1) {
-      const needed = `${name === "round-to" ? "auto or " : ""}a whole number of at least 1`;
-      throw new EtlError("usage", `--${name}: ${value}, ${needed} was needed`);
-    }
   }
 }

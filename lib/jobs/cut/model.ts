@@ -1,16 +1,21 @@
 /** A model file made ready to be cut: its layers as the file names them, and the plain network that surgery works on. */
-import { EtlError, isEtlError } from "../../core/errors.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
-import { intAttribute, type Dim, type Network, type Node, type ValueInfo } from "../../network/network.ts";
+import {
+  assumptions,
+  boundTo,
+  fit,
+  openSizes,
+  sides,
+  type Assumed,
+  type PictureSize,
+} from "../../network/fit.ts";
+import { intAttribute, type Network, type Node } from "../../network/network.ts";
 import { propagate } from "../../network/shapes/infer.ts";
 import { simplify } from "../../network/simplify.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
 import { openModel } from "../run/model.ts";
-
-/** Sides that are tried for an open height or width while a network is analysed and counted, the usual ones first. */
-const sides = [224, 256, 128, 192, 112, 160, 96, 64, 150, 48, 32, 320, 512, 640, 24, 28];
 
 /** A model that can be planned on and cut. */
 export interface CuttableModel {
@@ -25,17 +30,8 @@ export interface CuttableModel {
   readonly notes: readonly string[];
 }
 
-/** Numbers for what a file leaves open. */
-export interface Assumed {
-  readonly batch: 1 | 2;
-  readonly sizes: Readonly<Record<string, number>>;
-}
-
-/** Height and width that the user says. */
-export type Size = readonly [height: number, width: number];
-
 /** Opens a model file (or a run folder, or a backbone by name) for data-free planning. */
-export async function openCuttable(nameOrPath: string, size?: Size): Promise<CuttableModel> {
+export async function openCuttable(nameOrPath: string, size?: PictureSize): Promise<CuttableModel> {
   const original = isModelFile(nameOrPath)
     ? await readModel(nameOrPath)
     : (await openModel(nameOrPath)).network;
@@ -43,65 +39,17 @@ export async function openCuttable(nameOrPath: string, size?: Size): Promise<Cut
 }
 
 /** The network of a file, ready to be planned on. @throws EtlError `usage` where it fits together at none of the usual sizes */
-export function toCuttable(original: Network, size?: Size): CuttableModel {
+export function toCuttable(original: Network, size?: PictureSize): CuttableModel {
   const plain = simplify(original);
-  const assumed = assume(plain, size);
-  const { batch, sizes } = assumed;
-  const bind = (value: ValueInfo): ValueInfo => ({
-    ...value,
-    shape: value.shape.map((dim, i) =>
-      typeof dim === "number" || (i === 0 && batch > 1) ? dim : i === 0 ? 1 : (sizes[dim] ?? sides[0]),
-    ),
-  });
-  const network = { ...plain, inputs: plain.inputs.map(bind), outputs: plain.outputs.map(bind) };
-  const open = Object.keys(sizes);
-  const values = Object.values(sizes);
-  const notes = [
-    ...(open.length === 0
-      ? []
-      : [
-          `${open.join(", ")}: open in the file, ${[...new Set(values)].join(" x ")} is assumed where costs are counted`,
-        ]),
-    ...(batch === 1 && typeof plain.inputs[0]?.shape[0] === "string"
-      ? [`${plain.name}: the batch is declared open, but inside it is fixed to one picture: cut for one`]
-      : []),
-  ];
-  return { original, network, coupling: analyseCoupling(network), assumed, notes };
-}
-
-/** Numbers at which the network fits together. */
-function assume(network: Network, size: Size | undefined): Assumed {
-  const open = [...new Set(network.inputs.flatMap(({ shape }) => openSizes(shape)))];
-  const choices: readonly Size[] = size === undefined ? sides.map((side) => [side, side]) : [size];
-  let first: unknown;
-  for (const choice of open.length === 0 ? choices.slice(0, 1) : choices) {
-    const sizes = Object.fromEntries(open.map((name, i) => [name, choice[i % 2]]));
-    for (const batch of [2, 1] as const) {
-      try {
-        propagate(network, { bindings: bindings(network, { batch, sizes }), onError: "unknown" });
-        return { batch, sizes };
-      } catch (error) {
-        first ??= error;
-      }
-    }
-  }
-  if (open.length === 0 || !isEtlError(first)) throw first;
-  throw new EtlError(
-    "usage",
-    `${first.message}: ${open.join(", ")} are open in the file, sizes at which it fits together were needed`,
-    { hint: "say them with --size HEIGHTxWIDTH", cause: first },
-  );
-}
-
-/** {@link Assumed} as sizes of named dimensions. */
-export function bindings(network: Network, { batch, sizes }: Assumed): Record<string, number> {
-  const first = network.inputs[0]?.shape[0];
-  return { ...sizes, ...(typeof first === "string" ? { [first]: batch } : {}), batch };
-}
-
-/** Names of open dimensions other than the first, which is the batch. */
-function openSizes(shape: readonly Dim[]): string[] {
-  return shape.slice(1).filter((dim) => typeof dim === "string");
+  const assumed = fit(plain, size);
+  const network = boundTo(plain, assumed);
+  return {
+    original,
+    network,
+    coupling: analyseCoupling(network),
+    assumed,
+    notes: assumptions(plain, assumed),
+  };
 }
 
 /** The cut network with the inputs and outputs that the file had: same names, same types, same open dimensions. */

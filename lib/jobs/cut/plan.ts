@@ -2,8 +2,19 @@
 import type { Cost } from "../../core/artifacts.ts";
 import { explain } from "../../network/coupling/explain.ts";
 import { costOf } from "../../network/cost.ts";
-import { keepAllPlan } from "../../surgery/plan.ts";
+import { keepAllPlan, type LayerPlan } from "../../surgery/plan.ts";
 import { fileLayers, openCuttable } from "./model.ts";
+
+/** A layer of a cut, its channels as lists. */
+export interface CutLayer {
+  readonly name: string;
+  readonly op: string;
+  readonly keptInputs: readonly number[];
+  readonly totalInputs: number;
+  readonly keptOutputs: readonly number[];
+  readonly totalOutputs: number;
+  readonly reason?: string;
+}
 
 /** One layer: how wide it is, and how many of its outputs can be removed. */
 export interface ModelLayer {
@@ -84,4 +95,17 @@ export async function explainLayer(nameOrPath: string, layer: string): Promise<s
   const followed = model.coupling.layers.some(({ name }) => name === layer);
   if (whole !== undefined && !followed) return [`${layer} (${whole.op}): stays whole, ${whole.reason ?? ""}`];
   return explain(model.coupling, layer);
+}
+
+/** Layers with plain lists of numbers. */
+export function planRows(layers: readonly LayerPlan[]): readonly CutLayer[] {
+  return layers.map(({ name, op, keptInputs, totalInputs, keptOutputs, totalOutputs, reason }) => ({
+    name,
+    op,
+    keptInputs: Array.from(keptInputs),
+    totalInputs,
+    keptOutputs: Array.from(keptOutputs),
+    totalOutputs,
+    ...(reason === undefined ? {} : { reason }),
+  }));
 }

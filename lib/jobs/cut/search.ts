@@ -28,14 +28,27 @@ export async function largestKeep(
   return { keep: low / steps, cost: best, reached: true };
 }
 
-/** @throws EtlError `unsupported` where even the smallest share costs too much */
-export function reached({ keep, cost, reached: yes }: Found, limit: number, unit: string): number {
-  if (yes) return keep;
-  throw new EtlError(
+/** What is left where every layer keeps as little as it can, when that is more than a target allows. */
+export interface Missed {
+  readonly cost: number;
+  readonly limit: number;
+  readonly unit: string;
+}
+
+/** The error for a target that nothing reaches. */
+export function missedError({ cost, limit, unit }: Missed): EtlError {
+  return new EtlError(
     "unsupported",
     `cut: ${format(cost)} ${unit} are left where every layer keeps as little as it can, at most ${format(limit)} were needed`,
     { hint: "etl plan MODEL lists the layers that must stay whole, and why" },
   );
+}
+
+/** Blocks to try in turn for a target: the engine's own, then half of it, down to single channels. */
+export function blocksToTry(block: number): readonly number[] {
+  const blocks = [block];
+  for (let next = block >> 1; next >= 1; next >>= 1) blocks.push(next);
+  return blocks;
 }
 
 function format(value: number): string {

@@ -1,6 +1,7 @@
 /** Networks of several runs in one list: pruned ones, their baselines and controls, and light networks beside them. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { testedOn } from "../../record/models.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import type { Latency, ModelRecord, RunRecord } from "../../record/record.ts";
 import { openEngine } from "../../engine/open.ts";
@@ -22,7 +23,7 @@ export interface ComparedNetwork {
   readonly params: number;
   readonly bytes: number;
   readonly cpuMs?: number;
-  /** No other network on the same task is as accurate with as few MACs. */
+  /** No other network that answered the same test pictures is as accurate with as few MACs. */
   readonly front: boolean;
 }
 
@@ -32,7 +33,7 @@ export function comparedNetworks(records: readonly RunRecord[]): ComparedNetwork
     record.models.map((model) => ({
       run: record.title ?? record.backbone.name,
       task: record.task.name,
-      dataset: record.dataset.fingerprint,
+      dataset: testedOn(record),
       name: model.name,
       title: model.title,
       accuracy: model.test.accuracy,
@@ -47,6 +48,7 @@ export function comparedNetworks(records: readonly RunRecord[]): ComparedNetwork
     front: !rows.some(
       (other) =>
         other.task === row.task &&
+        other.dataset === row.dataset &&
         other.accuracy >= row.accuracy &&
         other.macs <= row.macs &&
         (other.accuracy > row.accuracy || other.macs < row.macs),

@@ -5,6 +5,7 @@ import { join, resolve, sep } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
 import { SCHEMA, type RunRecord } from "../../record/record.ts";
+import { needWhole } from "../run/state.ts";
 
 /** The record in a run folder. @param title where it has none of its own */
 export async function readRecord(run: string, title?: string): Promise<RunRecord> {
@@ -18,6 +19,7 @@ export async function readRecord(run: string, title?: string): Promise<RunRecord
           : `check the name; a run that was stopped goes on with: etl resume ${shellWord(run)}`,
     });
   }
+  await needWhole(path);
   const record = (await readJson(path)) as Partial<RunRecord> | null;
   if (record?.schema !== SCHEMA || !Array.isArray(record.models) || !Array.isArray(record.curves)) {
     throw new EtlError("format", `${path}: not a run record of schema ${SCHEMA}, one was needed`);

@@ -6,7 +6,9 @@ import type { TapMoments } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { decodeMoments, encodeMoments } from "../../math/moments-file.ts";
+import { fingerprint } from "../../core/fingerprint.ts";
 import { silent, type Progress } from "../../core/progress.ts";
+import { damageOf, isSeal, sealOf, type Seal } from "../../core/seal.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { closeContext, openContext } from "../prune/context.ts";
 import {
@@ -38,6 +40,8 @@ export interface ShardRecord {
   readonly inputs: HarvestInputs;
   /** The options of the run, without `out`: a merged run continues with them. */
   readonly config: Omit<Config, "out">;
+  /** What the moments beside it were when they were written. */
+  readonly seal: Seal;
 }
 
 /** Harvests one shard of the training part into `options.out`; returns its record. Done before: kept. */
@@ -64,8 +68,9 @@ export async function harvestShard(
           const record: ShardRecord = {
             ...{ schema: SCHEMA, etlVersion: version, shard: shard.index, of: shard.of },
             ...{ rows: context.rows.train.length, broken, inputs, config: withoutOut(config) },
+            seal: await sealOf(folder.file(files[0])),
           };
-          await writeJson(folder.file(files[1]), record);
+          await writeJson(folder.file(files[1]), { ...record, check: fingerprint(record) });
         },
       });
       if (!ran) context.progress.note(`${name}: done before, kept`);
@@ -175,11 +180,23 @@ async function readShard(path: string): Promise<ShardRecord> {
       { hint: "harvest and merge with one version of etl" },
     );
   }
-  return value as ShardRecord;
+  const { check, ...record } = value as ShardRecord & { readonly check?: unknown };
+  if (check !== fingerprint(record) || !isSeal(record.seal)) {
+    throw new EtlError("format", `${path}: not what was written, the whole record of a shard was needed`, {
+      hint: "copy the shard again, or remove its folder and make it again",
+    });
+  }
+  return record;
 }
 
-async function readMoments(path: string, { rows }: ShardRecord): Promise<TapMoments[]> {
+async function readMoments(path: string, { rows, seal }: ShardRecord): Promise<TapMoments[]> {
   const file = path.replace(/\.json$/, ".bin");
+  const damage = await damageOf(file, seal);
+  if (damage !== undefined) {
+    throw new EtlError("format", `${file}: ${damage}, the moments of ${path} were needed`, {
+      hint: "copy .bin and .json of a shard together, or remove its folder and make it again",
+    });
+  }
   const moments = decodeMoments(await readBytes(file), file);
   const found = moments[0]?.folds.reduce((sum, { n }) => sum + n, 0);
   if (found === rows) return moments;

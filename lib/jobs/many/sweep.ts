@@ -1,8 +1,11 @@
 /** Many runs from one harvest per task and seed: gammas, controls, variants; resumable, point by point. */
+import { refuseUnknown } from "../../core/options.ts";
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import { writeJson, writeWhole } from "../../core/files.ts";
+import { fingerprint } from "../../core/fingerprint.ts";
+import { damageOf } from "../../core/seal.ts";
 import { silent } from "../../core/progress.ts";
 import { openTasks, type TaskData } from "../../data/open-tasks.ts";
 import { sweepCsv, sweepRows, type SweepRow } from "../../record/sweep.ts";
@@ -10,11 +13,12 @@ import { worthOfSelection, type Worth } from "../../record/worth.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
 import { resolveOptions } from "../prune/config.ts";
-import { type PruneOptions } from "../prune/options.ts";
+import { pruneTable, type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages } from "../run/folder.ts";
-import { fingerprint, readRunState } from "../run/state.ts";
+import { absoluteData, aimNames, asOptions, commonNames, givenOptions } from "../run/options.ts";
+import { readRunState } from "../run/state.ts";
 
 /** Options of every run of a sweep. */
 type Shared = Omit<
@@ -48,6 +52,14 @@ interface Point {
   readonly options: PruneOptions;
 }
 
+/** A sweep gives its runs their gamma, task and data. */
+const ofPoints = new Set<string>(["task", "data", "gamma", ...aimNames]);
+const names = {
+  ...Object.fromEntries(Object.entries(pruneTable).filter(([name]) => !ofPoints.has(name))),
+  ...commonNames,
+  ...{ tasks: true, gammas: true, seeds: true, variants: true },
+};
+
 /**
  * Runs every point. The harvest, the curves and the baseline of a task and seed are made once, in `base/`, and adopted by its
  * points; every point is a run folder of its own. A run that fails is left out, and named at the end. Leaves `sweep.json`, `sweep.csv` and `report.html`, after every point.
@@ -55,10 +67,15 @@ interface Point {
  * @throws EtlError `usage` for an empty or repeated list; what a run throws
  */
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
+  refuseUnknown("sweep", options, names);
   const progress = options.progress ?? silent;
   const points = pointsOf(options);
   for (const point of points) resolveOptions(point.options);
   for (const task of options.tasks) await lookAt(options, task);
+  const { variants = [], tasks, ...rest } = options;
+  const absolute = tasks.map(({ task, data }) => ({ task, data: absoluteData(data) }));
+  const given = givenOptions({ ...rest, tasks: absolute, ...(variants.length > 0 && { variants }) });
+  await writeJson(join(options.out, "config.json"), asOptions(given));
   const failed: string[] = [];
   const ready = new Set<string>();
   for (const [i, { base, options: point }] of points.entries()) {
@@ -142,9 +159,12 @@ function pointsOf(options: SweepOptions): Point[] {
 
 /** Whether a run folder holds the finished run of exactly these options. */
 async function isFinished(options: PruneOptions): Promise<boolean> {
-  if (!existsSync(join(options.out, "record.json"))) return false;
+  const path = join(options.out, "record.json");
+  if (!existsSync(path)) return false;
   const state = await readRunState(options.out);
-  return state?.status === "finished" && fingerprint(state.config) === fingerprint(resolveOptions(options));
+  if (state?.status !== "finished") return false;
+  if (fingerprint(state.config) !== fingerprint(resolveOptions(options))) return false;
+  return (await damageOf(path, state.results?.["record.json"])) === undefined;
 }
 
 /** Reads all runs below a folder; writes rows, and where asked the report. */

@@ -1,8 +1,19 @@
 /** The options of a run with their defaults, checked; and what stands in place of gamma. */
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
+import { refuseUnknown } from "../../core/options.ts";
 import { checkOptions, defaultsOf } from "../run/option.ts";
-import { absoluteData, absoluteTask, commonDefaults, givenOptions, need, taskData } from "../run/options.ts";
+import {
+  absoluteData,
+  absoluteTask,
+  aimNames,
+  asOptions,
+  commonDefaults,
+  commonNames,
+  givenOptions,
+  need,
+  taskData,
+} from "../run/options.ts";
 import { pruneTable, type PruneOptions } from "./options.ts";
 
 /** Options with every default filled in; what `run.json` keeps. */
@@ -32,7 +43,7 @@ const targetKinds = {
   targetMs: "ms",
   minAccuracy: "accuracy",
 } as const;
-export const targetNames: readonly TargetKey[] = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
+export const targetNames: readonly TargetKey[] = aimNames;
 
 /** What a gamma is looked for. */
 export interface Target {
@@ -50,9 +61,7 @@ export function targetsOf(options: Pick<PruneOptions, TargetKey>): Target[] {
 
 /** Options of a finished or stopped run, as they were given: without the gamma that a target has chosen. */
 export function asGiven(options: PruneOptions): PruneOptions {
-  if (targetsOf(options).length === 0) return options;
-  const rest = Object.entries(options).filter(([name]) => name !== "gamma");
-  return Object.fromEntries(rest) as unknown as PruneOptions;
+  return { ...(asOptions({ ...options }) as unknown as PruneOptions), out: options.out };
 }
 
 /**
@@ -61,6 +70,7 @@ export function asGiven(options: PruneOptions): PruneOptions {
  * @throws EtlError `usage` that names the option, what was found and what was needed
  */
 export function resolveOptions(options: PruneOptions): Config {
+  refuseUnknown("prune", options, { ...pruneTable, ...commonNames });
   const given = givenOptions(options);
   checkTarget(given);
   checkOptions(pruneTable, given);

@@ -16,9 +16,9 @@ import { openEngine } from "../../engine/open.ts";
 import { taskData } from "../run/options.ts";
 import { mayMirror } from "../run/changes.ts";
 import type { Config } from "./config.ts";
-import { allPartRows, checkParts, partRows, type PartRows } from "../run/parts.ts";
+import { allPartRows, checkParts, checkVaries, partRows, type PartRows } from "../run/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
-import { labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
+import { labelsOf, labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
 import { shardOf, type Shard } from "../run/shard.ts";
 
 export interface RunContext extends Labelling {
@@ -101,6 +101,7 @@ export async function openParts(
   const wanted = shard === undefined ? dataset : { ...dataset, items: shardOf(dataset, shard) };
   const store = await prepareImages(wanted, backbone.preprocessing, {
     progress,
+    signal: options.signal,
     strict: config.strict,
     ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
     ...(config.threads === undefined ? {} : { threads: config.threads }),
@@ -112,7 +113,10 @@ export async function openParts(
         : "check the split column of labels.csv, --val-fraction and --limit";
     const rows = shard === undefined ? partRows(store, hint) : allPartRows(store);
     const tasks = runTasks(dataset);
-    if (shard === undefined) checkParts(store, rows, tasks);
+    if (shard === undefined) {
+      checkParts(store, rows, tasks);
+      for (const each of tasks) checkVaries(dataset.name, each.task, labelsOf(store, each, rows.train));
+    }
     const training = dataset.items.filter(({ split }) => split === "train");
     const engine = await openEngine({
       engine: config.engine,

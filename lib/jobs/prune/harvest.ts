@@ -1,11 +1,12 @@
 /** Stage harvest: moments of every tap and of the pooled features, part by part, so that a killed harvest goes on. */
-import { existsSync } from "node:fs";
 import type { Preprocessing, TapMoments } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeWhole } from "../../core/files.ts";
 import { decodeMoments, encodeMoments } from "../../math/moments-file.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import { createRandom } from "../../core/random.ts";
+import { writeSealed } from "../../core/seal.ts";
+import { readCheckpoint } from "../run/checkpoint.ts";
 import { dealFolds } from "../../harvest/folds.ts";
 import { widthOf } from "../../data/joint.ts";
 import { harvest, type HarvestTap } from "../../harvest/harvest.ts";
@@ -111,17 +112,29 @@ export async function harvestAll(context: RunContext, prefix: string): Promise<T
   const { folder, backbone } = context;
   const { network, features } = backbone;
   const files = partFiles(context, prefix).map((name) => folder.file(name));
-  const pending = rowsToHarvest(context, files.length, (i) => existsSync(files[i]));
+  const done = new Set<number>();
+  for (const [i, path] of files.entries())
+    if ((await readCheckpoint(path, context.progress)) !== undefined) done.add(i);
+  const pending = rowsToHarvest(context, files.length, (i) => done.has(i));
   if (pending.length < files.length) {
     context.progress.note(`harvest: goes on after ${files.length - pending.length} of ${files.length} parts`);
   }
   await harvestRows(
     context,
     { network, features, taps: tapsOf(backbone) },
-    { parts: pending, done: (i, moments) => writeWhole(files[i], encodeMoments(moments)) },
+    { parts: pending, done: (i, moments) => writeSealed(files[i], encodeMoments(moments)) },
   );
   let sum: TapMoments[] | undefined;
-  for (const path of files) sum = addTaps(sum, decodeMoments(await readBytes(path), path));
+  for (const path of files) {
+    const bytes = await readCheckpoint(path, context.progress);
+    if (bytes === undefined) {
+      throw new EtlError(
+        "io",
+        `${path}: damaged or gone a moment after it was written, a disk that keeps files was needed`,
+      );
+    }
+    sum = addTaps(sum, decodeMoments(bytes, path));
+  }
   const taps = sum ?? [];
   const plain = taps.pop();
   if (plain === undefined)

@@ -176,7 +176,11 @@ export async function profileStage(
     files: [file],
     produce: async () => {
       progress.start("profile");
-      const measured = await profileModels(engine, candidates, { runs: config.runs });
+      const measured = await profileModels(engine, candidates, {
+        runs: config.runs,
+        baseline: "baseline",
+        signal: context.signal,
+      });
       await writeJson(folder.file(file), Object.fromEntries(measured));
       progress.finish(
         [...measured].map(([name, { medianMs }]) => `${name} ${medianMs.toFixed(2)} ms`).join(", "),

@@ -90,7 +90,13 @@ const { data, ...shared } = jobTable;
 
 /** Every option of `prune` with its flag, help, default and check: the one place that says them. */
 export const pruneTable = {
-  data: { flag: "data", kind: "text", group: "Data", describe: data.describe },
+  data: {
+    flag: "data",
+    kind: "text",
+    group: "Data",
+    describe: data.describe,
+    otherwise: "what --task names: gender=DIR",
+  },
   task: {
     flag: "task",
     kind: "text",
@@ -116,7 +122,13 @@ export const pruneTable = {
     describe: "Backbone by name (see etl backbones), or a model file",
     default: "face-resnet",
   },
-  weights: { flag: "weights", kind: "text", group: "Network", describe: "Weight file of the backbone" },
+  weights: {
+    flag: "weights",
+    kind: "text",
+    group: "Network",
+    describe: "Weight file of the backbone",
+    otherwise: "its own",
+  },
   head: {
     flag: "head",
     kind: "text",
@@ -138,6 +150,7 @@ export const pruneTable = {
     kind: "number",
     group: "What stays",
     describe: "Instead of gamma: share of the MACs that is left at most",
+    otherwise: "none",
     need: share,
   },
   targetSize: {
@@ -145,6 +158,7 @@ export const pruneTable = {
     kind: "size",
     group: "What stays",
     describe: "Instead of gamma: largest file, in bytes, or 10MB, 500kB, or 12% of the unpruned one's",
+    otherwise: "none",
     need: positive,
   },
   targetMs: {
@@ -152,6 +166,7 @@ export const pruneTable = {
     kind: "number",
     group: "What stays",
     describe: "Instead of gamma: largest CPU time of a picture in ms, measured",
+    otherwise: "none",
     need: positive,
   },
   minAccuracy: {
@@ -159,6 +174,7 @@ export const pruneTable = {
     kind: "number",
     group: "What stays",
     describe: "Instead of gamma: least validation accuracy before fine-tuning, in (0, 1]",
+    otherwise: "none",
     need: share,
   },
   rmse: {

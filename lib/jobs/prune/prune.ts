@@ -87,7 +87,7 @@ async function runStages(opened: RunContext, until: Until): Promise<PipelineResu
   const planned = await planStage(context, curves);
   if (until === "plan") return { ...base, curves, planned };
   const record = await trainAndMeasure(context, { harvest, curves, planned, aim }, until);
-  if (record !== undefined) await folder.finish();
+  if (record !== undefined) await folder.finish(["record.json"]);
   return { ...base, curves, planned, ...(record === undefined ? {} : { record }) };
 }
 
@@ -214,8 +214,8 @@ function keyOf({ folder }: RunContext, model: string, key: unknown): unknown {
 }
 
 function notesOf(context: RunContext, more: readonly string[]): string[] {
-  const { dataset, store, backbone, rows } = context;
-  const notes = [...dataset.assumptions, ...backbone.notes, ...more];
+  const { store, backbone, rows } = context;
+  const notes = [...backbone.notes, ...more];
   if (store.source === "files")
     notes.push("Pictures were decoded each time: the decoded cache could not be written.");
   if (rows.test.length < 200)

@@ -18,7 +18,7 @@ import { paperCost } from "../../network/formulas.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { recordFrame } from "../run/frame.ts";
+import { asWritten, recordFrame } from "../run/frame.ts";
 import type { Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { filterFaces, imagesWarning } from "./faces.ts";
@@ -250,7 +250,7 @@ async function withFaces(context: RunContext, record: RunRecord): Promise<RunRec
 /** Writes `record.json`, `metrics.json` and `report.html`. */
 export async function reportStage(context: RunContext, results: Results): Promise<RunRecord> {
   const { config, folder, progress } = context;
-  const record = await makeRecord(context, results);
+  const record = asWritten(await makeRecord(context, results), progress);
   await writeChanged(folder.file("record.json"), jsonText(record));
   await writeChanged(folder.file("metrics.json"), jsonText({ ...metricsOf(record), models: record.models }));
   const page = config.withImages ? await withFaces(context, record) : record;

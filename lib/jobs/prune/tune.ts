@@ -1,5 +1,4 @@
 /** Stages baseline and finetune: trains a network with its head on the task and keeps the best epoch. */
-import { existsSync } from "node:fs";
 import type { EpochRecord } from "../../core/artifacts.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Metrics } from "../../record/record.ts";
@@ -50,14 +49,13 @@ export interface Trained {
   readonly trials: readonly LearningRateTrial[];
 }
 
-type History = Record<string, Omit<Trained, "network">>;
-
-/** Trains (or reads back) one network. Leaves `plan.file` and an entry in `history.json`. */
+/** Trains (or reads back) one network. Leaves `plan.file` and `history/STAGE.json`. */
 export async function trainingStage(context: RunContext, plan: TrainingPlan): Promise<Trained> {
   const { folder, config, progress } = context;
   const { batchSize, seed, distill, distillOutputs } = config;
   const learningRates = plan.learningRates ?? config.learningRates;
   const checkpoint = `checkpoints/${plan.stage}.safetensors`;
+  const history = `history/${plan.stage.replace(":", "-")}.json`;
   const ran = await folder.stage(plan.stage, {
     inputs: {
       key: plan.key,
@@ -69,18 +67,17 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
       best: "lowest loss within half an error, or the mean of the second half's weights",
       ...(plan.lesson ? { distill, distillOutputs, teacher: "sees the unchanged picture" } : {}),
     },
-    files: [plan.file],
+    files: [plan.file, history],
     scratch: [checkpoint],
     produce: async () => {
       const result = await train(context, plan, folder.file(checkpoint));
-      const history = await readHistory(folder.file("history.json"));
       const { network, ...record } = result;
       await writeWhole(folder.file(plan.file), writeOnnx(withProvenance(context, network, plan.title)));
-      await writeJson(folder.file("history.json"), { ...history, [plan.stage]: record });
+      await writeJson(folder.file(history), record);
     },
   });
   if (!ran) progress.note(`${plan.title}: done before, kept`);
-  const record = (await readHistory(folder.file("history.json")))[plan.stage];
+  const record = (await readJson(folder.file(history))) as Omit<Trained, "network">;
   const network = readOnnx(await readBytes(folder.file(plan.file)), { name: folder.file(plan.file) });
   return { network, ...record };
 }
@@ -99,10 +96,6 @@ function withProvenance(context: RunContext, network: Network, title: string): N
   };
   const boxed = withCrop(network, dataset.crop);
   return { ...boxed, metadata: { ...boxed.metadata, "etl.provenance": JSON.stringify(made) } };
-}
-
-async function readHistory(path: string): Promise<History> {
-  return existsSync(path) ? ((await readJson(path)) as History) : {};
 }
 
 async function train(context: RunContext, plan: TrainingPlan, checkpoint: string): Promise<Trained> {
@@ -126,7 +119,7 @@ async function train(context: RunContext, plan: TrainingPlan, checkpoint: string
       average: true,
       give: context.recycler,
       seed: config.seed,
-      checkpoint: checkpointFile(checkpoint),
+      checkpoint: checkpointFile(checkpoint, progress),
       label: plan.title,
       progress,
       signal,

@@ -1,20 +1,38 @@
 /** A training run's checkpoint as one file: parameters, optimiser state, history. */
 import { existsSync } from "node:fs";
 import { EtlError } from "../../core/errors.ts";
-import { readBytes, writeWhole } from "../../core/files.ts";
+import type { Progress } from "../../core/progress.ts";
+import { readSealed, writeSealed } from "../../core/seal.ts";
 import type { Checkpoint } from "../../finetune/finetune.ts";
 import { readSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { float32, type Parameter, type Tensor } from "../../network/network.ts";
 
-/** Loads and saves the checkpoint at `path`. */
-export function checkpointFile(path: string): {
+/** Loads and saves the checkpoint at `path`. A damaged one is none: what it was for starts over, and `progress` is told. */
+export function checkpointFile(
+  path: string,
+  progress: Pick<Progress, "warn">,
+): {
   load: () => Promise<Checkpoint | undefined>;
   save: (checkpoint: Checkpoint) => Promise<void>;
 } {
   return {
-    load: async () => (existsSync(path) ? decode(await readBytes(path), path) : undefined),
-    save: (checkpoint) => writeWhole(path, encode(checkpoint)),
+    load: async () => {
+      const bytes = await readCheckpoint(path, progress);
+      return bytes && decode(bytes, path);
+    },
+    save: (checkpoint) => writeSealed(path, encode(checkpoint)),
   };
+}
+
+/** What a stopped stage has left at `path`; undefined, with a warning, where it is damaged. */
+export async function readCheckpoint(
+  path: string,
+  progress: Pick<Progress, "warn">,
+): Promise<Uint8Array | undefined> {
+  if (!existsSync(path)) return undefined;
+  const bytes = await readSealed(path);
+  if (bytes === undefined) progress.warn(`${path}: not what was written, it is not used and made again`);
+  return bytes;
 }
 
 function encode({ learningRate, trials, history, state, best, average }: Checkpoint): Uint8Array {

@@ -3,18 +3,22 @@
  * key has not changed is not run again; where one changed, everything after it no longer counts, but its files stay until
  * the run is finished again. Files are written whole or not at all, so a killed run continues where it was.
  */
+import { interrupted } from "../../core/options.ts";
 import { existsSync } from "node:fs";
 import { copyFile, link, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { nowMs, timestamp } from "../../core/clock.ts";
 import { EtlError, isEtlError, shellWord } from "../../core/errors.ts";
+import { canonical, fingerprint } from "../../core/fingerprint.ts";
 import { silent, type Progress } from "../../core/progress.ts";
-import { ioError, makeFolder, writeJson } from "../../core/files.ts";
+import { ioError, makeFolder, unfinishedIn, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
 import { lock } from "./lock.ts";
-import { canonical, fingerprint, readRunState, type RunState } from "./state.ts";
+import { aimNames, asOptions } from "./options.ts";
+import { baseOf, damageAmong, filesOf, laterStages, sealsOf, staleFiles } from "./stages.ts";
+import { readRunState, writeRunState, type RunState } from "./state.ts";
 
 /** An open run folder; holds a lock until it is closed. */
 export interface RunFolder {
@@ -29,7 +33,8 @@ export interface RunFolder {
   stage(name: string, options: StageOptions): Promise<boolean>;
   /** Writes another configuration into `run.json`: the one given, with what was chosen on the way. */
   remember(config: Readonly<Record<string, unknown>>): Promise<void>;
-  finish(): Promise<void>;
+  /** The run is done. @param results what the run leaves beside its stages and reads back later */
+  finish(results?: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,28 +69,13 @@ export async function adoptStages(from: string, to: string, names: readonly stri
   const [source, target] = [await readRunState(from), await readRunState(to)];
   if (source === undefined || target !== undefined) return;
   const stages = Object.fromEntries(Object.entries(source.stages).filter(([name]) => names.includes(name)));
-  const extra = existsSync(join(from, "history.json")) ? ["history.json"] : [];
-  for (const file of [...Object.values(stages).flatMap(({ files }) => files), ...extra]) {
+  for (const file of filesOf(stages)) {
     await makeFolder(dirname(join(to, file)));
     await rm(join(to, file), { force: true });
     await link(join(from, file), join(to, file)).catch(() => copyFile(join(from, file), join(to, file)));
   }
-  await writeJson(join(to, "run.json"), { ...source, stages, status: "running" });
+  await writeRunState(to, { ...source, stages, status: "running" });
 }
-
-/** What goes with a stage whose inputs changed. `surgery:l1` stands where `surgery` does. */
-const measured = ["evaluate", "profile", "report"];
-const followers: Readonly<Partial<Record<string, readonly string[]>>> = {
-  harvest: ["curves", "responses", "target", "plan", "surgery", "baseline", "finetune", ...measured],
-  curves: ["target", "plan", "surgery", "finetune", ...measured],
-  target: ["plan", "surgery", "finetune", ...measured],
-  plan: ["surgery", "finetune", ...measured],
-  surgery: ["finetune", ...measured],
-  baseline: measured,
-  finetune: measured,
-  evaluate: ["report"],
-  profile: ["report"],
-};
 
 /** Options that say where and how a run computes and what it shows, not what comes out. */
 const placeOptions = new Set([
@@ -103,12 +93,11 @@ function differences(
   now: Readonly<Record<string, unknown>>,
 ): string[] {
   // A target has chosen a gamma, which was written into the configuration.
-  const aims = ["targetFlops", "targetSize", "targetMs", "minAccuracy"];
-  const aimed = aims.some((name) => now[name] !== undefined);
+  const aimed = aimNames.some((name) => now[name] !== undefined);
   const said = (value: unknown): string => (value === undefined ? "none" : canonical(value));
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
     .filter((name) => !placeOptions.has(name) && !(aimed && name === "gamma"))
-    .filter((name) => name in before || aims.includes(name)) // an option that the older run did not have yet
+    .filter((name) => name in before || aimNames.some((aim) => aim === name)) // an option that the older run did not have yet
     .filter((name) => canonical(before[name]) !== canonical(now[name]))
     .map((name) => `${name} ${said(now[name])} (it has ${said(before[name])})`);
 }
@@ -160,14 +149,30 @@ export async function openRunFolder(
   } catch (error) {
     throw ioError("cannot make the run folder", root, error);
   }
-  const previous = await readRunState(root, (stage, why) => {
-    progress.warn(
-      `${join(root, "run.json")}: the entry of stage ${stage} is damaged (${why}), it is made again`,
-    );
-  });
-  if (!previous) await refuseForeign(root);
-  else if (purpose !== "look" && !replace) refuseReplacing(root, previous, { config, etlVersion, purpose });
-  const release = await lock(root);
+  const readState = (): Promise<RunState | undefined> =>
+    readRunState(root, {
+      anew: replace,
+      damaged: (stage, why) => {
+        progress.warn(
+          `${join(root, "run.json")}: the entry of stage ${stage} is damaged (${why}), it is made again`,
+        );
+      },
+    });
+  if (!existsSync(join(root, "run.json"))) await refuseForeign(root);
+  const held = await lock(root);
+  let previous: RunState | undefined; // read under the lock: another run may just have ended
+  try {
+    previous = await readState();
+    if (previous !== undefined && purpose !== "look" && !replace)
+      refuseReplacing(root, previous, { config, etlVersion, purpose });
+  } catch (error) {
+    await held.release();
+    throw error;
+  }
+  await removeUnfinished(root);
+  /** Whether `run.json` is there: a folder that lost it was removed. */
+  let isListed = previous !== undefined;
+  const ensureOurs = (): Promise<void> => held.check(isListed ? join(root, "run.json") : undefined);
   const kept = previous?.etlVersion === etlVersion ? previous.stages : {};
   const lost = previous === undefined || kept === previous.stages ? [] : filesOf(previous.stages);
   let state: RunState = {
@@ -178,7 +183,10 @@ export async function openRunFolder(
     stages: kept,
     status: previous?.status ?? "running",
     ...staleFiles(previous?.stale ?? [], lost, kept),
+    ...(previous?.results && { results: previous.results }),
   };
+  /** Stages whose files were looked at, or written, since the folder was opened. */
+  const looked = new Set<string>();
   /** Where answers of a mere look lie, which files these are, and whether a stage is at work there. */
   let aside: { readonly folder: string; readonly files: Set<string>; atWork: boolean } | undefined;
   const file = (name: string): string => {
@@ -186,16 +194,16 @@ export async function openRunFolder(
     return join(aside?.files.has(name) ? aside.folder : root, name);
   };
   const save = async (): Promise<void> => {
-    if (aside === undefined) await writeJson(join(root, "run.json"), state);
+    if (aside !== undefined) return;
+    await ensureOurs();
+    await writeRunState(root, state);
+    await writeJson(join(root, "config.json"), asOptions(state.config));
+    isListed = true;
   };
 
-  /** Stages that count no longer once `name` is made anew. */
-  const followersOf = (name: string): string[] => {
-    const later = followers[baseOf(name)] ?? [];
-    return Object.keys(state.stages).filter((stage) => later.includes(baseOf(stage)));
-  };
-  const forget = (name: string): void => {
-    const gone = new Set([name, ...followersOf(name)]);
+  const followersOf = (name: string): string[] => laterStages(state.stages, name);
+  const forget = (names: readonly string[]): void => {
+    const gone = new Set(names);
     const entries = Object.entries(state.stages);
     const stages = Object.fromEntries(entries.filter(([stage]) => !gone.has(stage)));
     const old = filesOf(Object.fromEntries(entries.filter(([stage]) => gone.has(stage))));
@@ -208,7 +216,14 @@ export async function openRunFolder(
     async stage(name, { inputs, files, scratch = [], produce }) {
       const key = fingerprint(inputs);
       const known = state.stages[name];
-      if (known?.key === key && files.every((each) => existsSync(file(each)))) return false;
+      const isSame = known?.key === key;
+      if (isSame && known.again !== true) {
+        const damage = await damageAmong(files, looked.has(name) ? {} : known, file);
+        looked.add(name);
+        if (damage === undefined) return false;
+        progress.warn(`${damage}: stage ${name} is made again`);
+        looked.delete(name);
+      }
       const isOther = known !== undefined && known.key !== key && !measuring.has(baseOf(name));
       if (isOther && previous?.status === "finished" && purpose !== "look" && !replace)
         throw wouldReplace(root, `whose stage ${name} had other inputs`);
@@ -219,7 +234,11 @@ export async function openRunFolder(
         progress.note(`${name}: only looked at, what is in ${root} stays as it is`);
       }
       const marker = `checkpoints/${name}.key`;
-      if (known !== undefined) forget(name);
+      // What follows a damaged stage still counts where the same comes out again.
+      const before = isSame ? known.seals : undefined;
+      if (known !== undefined && before === undefined) forget([name, ...followersOf(name)]);
+      else if (known !== undefined)
+        state = { ...state, stages: { ...state.stages, [name]: { ...known, again: true } } };
       state = { ...state, status: "running" };
       await save();
       if (aside !== undefined) {
@@ -233,8 +252,15 @@ export async function openRunFolder(
       const start = nowMs();
       await produce();
       const seconds = (nowMs() - start) / 1000;
-      const stages = { ...state.stages, [name]: { key, seconds, files } };
+      const seals = await sealsOf(files, file);
+      if (before !== undefined && canonical(before) !== canonical(seals)) {
+        const later = followersOf(name);
+        if (later.length > 0) progress.note(`${name}: came out otherwise, what follows is made again`);
+        forget(later);
+      }
+      const stages = { ...state.stages, [name]: { key, seconds, files, seals } };
       if (aside !== undefined) aside.atWork = false;
+      looked.add(name);
       state = { ...state, stages, ...staleFiles(state.stale ?? [], [], stages) };
       await save();
       for (const old of [...scratch, ...(scratch.length > 0 ? [marker] : [])])
@@ -246,9 +272,11 @@ export async function openRunFolder(
       state = { ...state, config: chosen };
       await save();
     },
-    async finish() {
+    async finish(results = []) {
       const { stale = [], ...rest } = state;
-      const done: RunState = { ...rest, config: state.config, status: "finished" };
+      const sealed = results.length > 0 && { results: await sealsOf(results, file) };
+      await ensureOurs();
+      const done: RunState = { ...rest, config: state.config, status: "finished", ...sealed };
       if (aside !== undefined || (previous !== undefined && isSameRun(previous, done))) return;
       state = done;
       await save();
@@ -257,7 +285,7 @@ export async function openRunFolder(
     },
     async close() {
       if (aside !== undefined) await rm(aside.folder, { recursive: true, force: true });
-      await release();
+      await held.release();
     },
   };
 }
@@ -267,8 +295,16 @@ function isSameRun(previous: RunState, done: RunState): boolean {
   return (
     previous.status === "finished" &&
     canonical(previous.stages) === canonical(done.stages) &&
+    (previous.results === undefined || canonical(previous.results) === canonical(done.results)) &&
     differences(previous.config, done.config).length === 0
   );
+}
+
+/** Removes what writes that were killed half way have left, in the folder and those of its stages. */
+async function removeUnfinished(root: string): Promise<void> {
+  for (const folder of ["", "moments", "checkpoints", "evaluation", "history", "folds"]) {
+    for (const name of await unfinishedIn(join(root, folder))) await removeInside(root, join(folder, name));
+  }
 }
 
 /** Removes a file of the folder; nothing where a link leads out of it. */
@@ -280,26 +316,6 @@ async function removeInside(root: string, name: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
   }
-}
-
-function filesOf(stages: RunState["stages"]): string[] {
-  return Object.values(stages).flatMap(({ files }) => files);
-}
-
-/** Files of earlier stages that no stage of now has written again. */
-function staleFiles(
-  before: readonly string[],
-  more: readonly string[],
-  stages: RunState["stages"],
-): { readonly stale?: readonly string[] } {
-  const current = new Set(filesOf(stages));
-  const stale = [...new Set([...before, ...more])].filter((name) => !current.has(name));
-  return { stale };
-}
-
-/** `surgery:l1` -> `surgery`. */
-function baseOf(stage: string): string {
-  return stage.split(":")[0] ?? stage;
 }
 
 async function readOptional(path: string): Promise<string | undefined> {
@@ -328,18 +344,20 @@ export async function inRunFolder<T>(
   try {
     return await work(folder);
   } catch (error) {
-    if (signal?.aborted !== true || isEtlError(error, "interrupted")) throw error;
-    throw new EtlError("interrupted", `${folder.path}: stopped by the user, ${kept}`, {
-      hint: hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
-      cause: error,
-    });
+    if (signal?.aborted !== true || (isEtlError(error, "interrupted") && error.hint !== undefined))
+      throw error;
+    throw interrupted(
+      signal,
+      `${folder.path}: stopped by the user, ${kept}`,
+      hint ?? `go on with the same command, or with: etl resume ${shellWord(folder.path)}`,
+    );
   } finally {
     await folder.close();
   }
 }
 
 async function refuseForeign(root: string): Promise<void> {
-  const names = (await readdir(root)).filter((name) => name !== "lock.json" && !name.endsWith(".tmp"));
+  const names = (await readdir(root)).filter((name) => !/^lock\.json$|^\.lock-|\.tmp$/.test(name));
   if (names.length === 0) return;
   throw new EtlError(
     "usage",

@@ -1,8 +1,11 @@
 /** What the record of every run says, whatever was done in it. */
+import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { arch, cpus, platform, release } from "node:os";
 import { formatCsv, plainCell } from "../../core/csv.ts";
-import { writeChanged } from "../../core/files.ts";
+import { jsonText, writeChanged } from "../../core/files.ts";
+import { notFinite } from "../../core/finite.ts";
+import type { Progress } from "../../core/progress.ts";
 import { SCHEMA, type RunRecord } from "../../record/record.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import type { ImageStore } from "../../data/images/store.ts";
@@ -27,6 +30,16 @@ export async function writeLeftOut({
   }
   const rows = problems.map(({ file, problem }) => [plainCell(file), plainCell(problem)]);
   await writeChanged(path, formatCsv({ header: ["file", "reason"], rows }));
+}
+
+/**
+ * A record as its file will give it back. Numbers that are not finite become null there: that is said, and the report is made from
+ * what the file holds.
+ */
+export function asWritten<T>(record: T, progress: Pick<Progress, "warn">): T {
+  const odd = notFinite(record);
+  if (odd.length > 0) progress.warn(`record.json: ${odd.join(", ")}: written as null, shown as –`);
+  return JSON.parse(jsonText(record)) as T;
 }
 
 interface Framed {
@@ -64,7 +77,9 @@ export function recordFrame(
     },
     dataset: {
       name: dataset.name,
+      read: dataset.assumptions,
       fingerprint: dataset.fingerprint,
+      testFingerprint: testFingerprint(dataset),
       train: rows.train.length,
       val: rows.val.length,
       test: rows.test.length,
@@ -74,4 +89,11 @@ export function recordFrame(
     },
     seconds: Object.fromEntries(Object.entries(state.stages).map(([name, { seconds }]) => [name, seconds])),
   };
+}
+
+/** Hash of names and sizes of the test pictures; labels and face boxes do not count. */
+function testFingerprint({ items }: Dataset): string {
+  const hash = createHash("sha256");
+  for (const { file, split, bytes } of items) if (split === "test") hash.update(`${file}\0${bytes}\n`);
+  return hash.digest("hex").slice(0, 16);
 }

@@ -1,11 +1,12 @@
 /** A trained model as users name it: a run folder, a model file, or a backbone. */
-import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
-import { EtlError, shellWord } from "../../core/errors.ts";
+import { EtlError, nearest, shellWord } from "../../core/errors.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
 import { tasksOf, type OutputTask } from "../../backbones/metadata.ts";
 import type { Network } from "../../network/network.ts";
+import { needWhole } from "./state.ts";
 
 export interface Model {
   readonly name: string;
@@ -41,19 +42,25 @@ export function provenanceOf({ metadata }: Network): Readonly<Record<string, unk
   }
 }
 
-/** Opens a run folder (its pruned network), a model file, or a backbone by name. */
-export async function openModel(name: string): Promise<Model> {
+/**
+ * Opens a run folder (its pruned network), a model file, or a backbone by name.
+ *
+ * @param weights weight file of a backbone that does not bring its own
+ */
+export async function openModel(
+  name: string,
+  { weights }: { readonly weights?: string | undefined } = {},
+): Promise<Model> {
   if (!existsSync(name) && (name.includes("/") || name.includes("\\"))) {
     throw new EtlError(
       "usage",
       `${name}: nothing is there, a run folder, a model file or a backbone was needed`,
-      {
-        hint: "etl backbones lists the backbones",
-      },
+      { hint: siblingHint(name) },
     );
   }
   const path = existsSync(name) && statSync(name).isDirectory() ? modelFileIn(name) : name;
-  const backbone = await loadBackbone(path);
+  if (existsSync(path)) await needWhole(path);
+  const backbone = await loadBackbone(path, weights === undefined ? {} : { weights });
   const tasks = tasksOf(backbone.network);
   const task = tasks[0]?.task as Task | undefined;
   const crop = cropOf(backbone.network);
@@ -68,6 +75,14 @@ export async function openModel(name: string): Promise<Model> {
     ...(crop === undefined ? {} : { crop }),
     ...(backbone.embedding === undefined ? {} : { embedding: backbone.embedding }),
   };
+}
+
+/** What lies beside the place where nothing is, and has a name like it. */
+function siblingHint(name: string): string {
+  const folder = dirname(name);
+  const near = existsSync(folder) ? nearest(basename(name), readdirSync(folder)) : undefined;
+  if (near !== undefined) return `did you mean ${join(folder, near)}?`;
+  return "check the path; etl backbones lists the backbones that have a name";
 }
 
 /** The file of the pruned (or trained) network in a run folder. */

@@ -99,13 +99,33 @@ export function checkOptions(table: Readonly<Record<string, Option>>, values: ob
   }
 }
 
-/** @throws EtlError `usage` where the value is none of the choices, or not what is needed */
-export function checkOption({ flag, choices, need }: Option, value: unknown): void {
+const isNumber = (value: unknown): boolean => typeof value === "number";
+const isText = (value: unknown): boolean => typeof value === "string";
+const isList = (value: unknown, holds: (one: unknown) => boolean): boolean =>
+  (Array.isArray(value) || ArrayBuffer.isView(value)) &&
+  Array.from(value as unknown as unknown[]).every(holds);
+
+/** What plain JavaScript may hand over instead: "0.1" for 0.1, "false" for false. */
+const kinds: Readonly<Record<OptionKind, Need>> = {
+  text: { needed: "a text", holds: isText },
+  number: { needed: "a number", holds: isNumber },
+  switch: { needed: "true or false", holds: (value: unknown) => typeof value === "boolean" },
+  numbers: { needed: "a list of numbers", holds: (value: unknown) => isList(value, isNumber) },
+  names: { needed: "a list of names", holds: (value: unknown) => isList(value, isText) },
+  bytes: { needed: "a number of bytes", holds: isNumber },
+  size: { needed: "a number of bytes or a share", holds: isNumber },
+  crop: { needed: "a list of four numbers", holds: (value: unknown) => isList(value, isNumber) },
+  block: { needed: "auto or a number", holds: (value: unknown) => isNumber(value) || value === "auto" },
+};
+
+/** @throws EtlError `usage` where the value is of another kind, none of the choices, or not what is needed */
+export function checkOption({ flag, kind, choices, need }: Option, value: unknown): void {
   const bad = (found: unknown, needed: string, near?: string): never => {
     throw new EtlError("usage", `--${flag}: ${String(found)}, ${needed} was needed`, {
       ...(near !== undefined && { hint: `Did you mean ${near}?` }),
     });
   };
+  if (!kinds[kind].holds(value as never)) bad(JSON.stringify(value), kinds[kind].needed);
   if (choices !== undefined) {
     for (const one of [value].flat() as string[])
       if (!choices.includes(one)) bad(one, `one of ${choices.join(", ")}`, nearest(one, choices));

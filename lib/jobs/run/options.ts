@@ -3,11 +3,13 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
+import type { OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
 import { isSynthetic } from "../../data/synthetic/table.ts";
 import type { TaskData } from "../../data/open-tasks.ts";
 import type { Device } from "../../engine/engine.ts";
 import type { EngineName } from "../../engine/open.ts";
+import { serviceNames } from "../../engine/service.ts";
 import { belowOne, count, type Option } from "./option.ts";
 
 /** Options that `prune` and `train` share. All but `data` and `out` have defaults. */
@@ -52,8 +54,8 @@ export interface JobOptions {
   readonly cacheDir?: string;
   /** Make a finished run in `out` anew where it has other options; without it that is refused. */
   readonly replace?: boolean;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Said once for `prune`, `train` and what they consist of. */
@@ -69,7 +71,8 @@ export const jobTable = {
     flag: "label",
     kind: "text",
     group: "Data",
-    describe: "Label column, where it is not the task's usual one",
+    describe: "Label column",
+    otherwise: "the task's usual one",
   },
   crop: {
     flag: "crop",
@@ -83,6 +86,7 @@ export const jobTable = {
     kind: "number",
     group: "Data",
     describe: "Use at most so many pictures (drawn by seed)",
+    otherwise: "all",
     need: count(1),
   },
   strict: {
@@ -178,6 +182,9 @@ export const jobTable = {
 /** Options of every command, which the program's parser reads by itself, and handles that no file can keep. */
 export type CommonKey = "seed" | "threads" | "engine" | "device" | "progress" | "signal";
 
+/** Their names. */
+export const commonNames: OptionNames<Pick<JobOptions, CommonKey>> = { seed: true, ...serviceNames };
+
 /** Options of every command, where they are not given. */
 export const commonDefaults = { seed: 0, engine: "auto" } as const;
 
@@ -233,6 +240,22 @@ export function givenOptions<T extends Partial<JobOptions>>(options: T): T {
       ([key, value]) => value !== undefined && !["progress", "signal", "replace"].includes(key),
     ),
   ) as unknown as T;
+}
+
+/** Options that stand instead of gamma, which they choose. */
+export const aimNames = ["targetFlops", "targetSize", "targetMs", "minAccuracy"] as const;
+
+/**
+ * A configuration as options to begin the same run with, in another folder: without the folder, and without what was not given
+ * but found on the way.
+ */
+export function asOptions(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const aimed = aimNames.some((name) => config[name] !== undefined);
+  return Object.fromEntries(
+    Object.entries(config).filter(
+      ([name]) => !["out", "command"].includes(name) && !(aimed && name === "gamma"),
+    ),
+  );
 }
 
 /** @throws EtlError `usage` that names the option, what was found and what was needed */

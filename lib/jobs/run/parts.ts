@@ -1,4 +1,5 @@
 /** The rows of training, validation and test part. */
+import type { Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { rowsOf, type ImageStore } from "../../data/images/store.ts";
 import { isLabelled, type RunTask } from "./tasks.ts";
@@ -42,6 +43,34 @@ function needRows(store: ImageStore, part: keyof PartRows, count: number, hint: 
   if (count >= fewest[part]) return;
   const found = `${store.dataset.name}: ${count} usable ${part} pictures`;
   throw new EtlError("data", `${found}, at least ${fewest[part]} were needed`, { hint });
+}
+
+/**
+ * Labels that are all the same teach nothing, and whoever always gives that answer is right on all of them.
+ *
+ * @param labels of the training part
+ * @throws EtlError `data`
+ */
+export function checkVaries(
+  name: string,
+  task: Task,
+  { targets, mask }: { readonly targets: Float32Array; readonly mask?: Float32Array | undefined },
+): void {
+  const q = task.outputs;
+  const first = new Array<number | undefined>(q).fill(undefined);
+  for (let i = 0; i < targets.length; i++) {
+    if (mask !== undefined && !(mask[i] > 0)) continue;
+    const known = (first[i % q] ??= targets[i]);
+    if (known !== targets[i]) return;
+  }
+  const value = first[0] ?? 0;
+  const classes = task.kind === "binary" ? task.classes[value > 0.5 ? 1 : 0] : task.classes[first.indexOf(1)];
+  const found = task.kind === "regression" ? String(Number((value / task.scale).toPrecision(6))) : classes;
+  throw new EtlError(
+    "data",
+    `${name}: every training picture has the same label of ${task.name} (${found ?? "none"}), at least two different ones were needed`,
+    { hint: "check the labels, their split column, and --limit" },
+  );
 }
 
 /** However few they are. */

@@ -1,9 +1,10 @@
 /** What a run folder remembers of itself: `run.json`, read with suspicion. */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { isAbsolute, join, normalize, sep } from "node:path";
-import { EtlError } from "../../core/errors.ts";
-import { readJson } from "../../core/files.ts";
+import { basename, dirname, isAbsolute, join, normalize, sep } from "node:path";
+import { EtlError, shellWord } from "../../core/errors.ts";
+import { fingerprint } from "../../core/fingerprint.ts";
+import { readJson, writeJson } from "../../core/files.ts";
+import { damageOf, isSeal, type Seal } from "../../core/seal.ts";
 import { SCHEMA } from "../../record/record.ts";
 
 /** What `run.json` remembers of one finished stage. */
@@ -11,6 +12,10 @@ export interface StageState {
   readonly key: string;
   readonly seconds: number;
   readonly files: readonly string[];
+  /** What the files were when the stage had written them; absent in runs of earlier versions. */
+  readonly seals?: Readonly<Record<string, Seal>>;
+  /** The files are damaged and about to be made again; the seals say what they were. */
+  readonly again?: true;
 }
 
 /** `run.json`. */
@@ -24,66 +29,111 @@ export interface RunState {
   readonly status: "running" | "finished";
   /** Files of stages that no longer count: kept until the run that replaces them is finished. */
   readonly stale?: readonly string[];
+  /** What the record of a finished run was, `record.json`. */
+  readonly results?: Readonly<Record<string, Seal>>;
 }
 
-/** Fingerprint of any JSON value, independent of the order of keys. */
-export function fingerprint(value: unknown): string {
-  return createHash("sha256").update(canonical(value)).digest("hex").slice(0, 16);
+/** Writes `run.json`: every stage, and all that is no stage, with a sum that tells whether it is what was written. */
+export async function writeRunState(root: string, { stages, ...rest }: RunState): Promise<void> {
+  const entries = Object.entries(stages).map(([name, stage]) => [
+    name,
+    { ...stage, check: checkOf(name, stage) },
+  ]);
+  const value = { ...rest, stages: Object.fromEntries(entries) as unknown, check: checkOf("run", rest) };
+  await writeJson(join(root, "run.json"), value);
 }
 
-/** JSON with sorted keys: equal texts for equal values. */
-export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value === "object" && value !== null) {
-    const entries = Object.entries(value).filter(([, v]) => v !== undefined);
-    entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonical(v)}`).join(",")}}`;
-  }
-  return JSON.stringify(value ?? null);
+function checkOf(name: string, value: object): string {
+  return fingerprint([name, value]);
+}
+
+/** How `run.json` is read. */
+interface ReadOptions {
+  /** Told which stages are left out, and why. */
+  readonly damaged?: (stage: string, why: string) => void;
+  /** Whether options and status are taken as they are, for a run that is made anew whatever it was. */
+  readonly anew?: boolean;
 }
 
 /**
  * Reads `run.json`, undefined where there is none. A stage of which an entry makes no sense, or whose files are not names
  * inside the folder, counts as not done: it is made again. Folders come from strangers, too: no name is trusted.
  *
- * @param damaged told which stages are left out, and why
- * @throws EtlError `format` for a file that is no run record, or one of a newer schema
+ * @throws EtlError `format` for a file that is no run record, a damaged one, or one of a newer schema
  */
 export async function readRunState(
   root: string,
-  damaged?: (stage: string, why: string) => void,
+  { damaged, anew = false }: ReadOptions = {},
 ): Promise<RunState | undefined> {
   const path = join(root, "run.json");
   if (!existsSync(path)) return undefined;
   const value: unknown = await readJson(path);
-  if (!isObject(value) || typeof value["schema"] !== "number" || !isObject(value["config"])) {
+  if (!isRunRecord(value)) {
     throw new EtlError(
       "format",
       `${path}: not a run record, an object with schema, config and stages was needed`,
+      { hint: "the first command again with another --out makes the run anew" },
     );
   }
+  const { stages: listed, check, ...rest } = value;
   const { schema } = value;
   if (schema > SCHEMA) {
     throw new EtlError("format", `${path}: schema ${schema}, at most ${SCHEMA} was needed`, {
       hint: "this run was made by a newer version of etl: update, or choose another --out",
     });
   }
+  if (!anew && check !== undefined && check !== checkOf("run", rest)) {
+    throw new EtlError(
+      "format",
+      `${path}: its options are not those that were written, a whole file was needed`,
+      {
+        hint: "run the first command again with --replace: what is whole of its results is kept",
+      },
+    );
+  }
   const stages = new Map<string, StageState>();
-  for (const [name, stage] of Object.entries(isObject(value["stages"]) ? value["stages"] : {})) {
-    const why = faultOf(stage);
-    if (why === undefined) stages.set(name, stage as StageState);
-    else damaged?.(name, why);
+  for (const [name, stage] of Object.entries(isObject(listed) ? listed : {})) {
+    const read = stageOf(name, stage);
+    if (typeof read === "string") damaged?.(name, read);
+    else stages.set(name, read);
   }
   const stale = Array.isArray(value["stale"]) ? value["stale"].filter(isInside) : undefined;
+  const { results } = value;
   return {
     schema,
     etlVersion: text(value["etlVersion"]),
     createdAt: text(value["createdAt"]),
-    config: value["config"],
+    config: value.config,
     stages: Object.fromEntries(stages),
     status: value["status"] === "finished" ? "finished" : "running",
     ...(stale !== undefined && { stale }),
+    ...(areSeals(results) && { results }),
   };
+}
+
+/**
+ * Looks whether a file of a run folder is what the run has written; a file that no run has written passes.
+ *
+ * @throws EtlError `format` for a damaged one
+ */
+export async function needWhole(path: string): Promise<void> {
+  const [root, file] = [dirname(path), basename(path)];
+  const listing = join(root, "run.json");
+  if (!existsSync(listing) || !isRunRecord(await readJson(listing).catch(() => undefined))) return;
+  const state = await readRunState(root);
+  if (state === undefined) return;
+  const stage = Object.values(state.stages).find(({ files }) => files.includes(file));
+  const seals = new Map(Object.entries({ ...state.results, ...stage?.seals }));
+  const seal = seals.get(file);
+  const damage = seal && (await damageOf(path, seal));
+  if (damage === undefined) return;
+  throw new EtlError("format", `${path}: ${damage}, the file as the run left it was needed`, {
+    hint: `make it again: etl resume ${shellWord(root)}`,
+  });
+}
+
+function isRunRecord(value: unknown): value is Record<string, unknown> & Pick<RunState, "schema" | "config"> {
+  return isObject(value) && typeof value["schema"] === "number" && isObject(value["config"]);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -94,14 +144,21 @@ function text(value: unknown): string {
   return typeof value === "string" ? value : "unknown";
 }
 
-/** What is wrong with an entry; undefined for a good one. */
-function faultOf(stage: unknown): string | undefined {
+/** An entry of a stage, or what is wrong with it. */
+function stageOf(name: string, stage: unknown): StageState | string {
   if (!isObject(stage)) return "no object";
-  const { key, seconds, files } = stage;
+  const { check, ...rest } = stage;
+  const { key, seconds, files, seals, again } = rest;
   if (typeof key !== "string" || typeof seconds !== "number") return "no key or time";
   if (!Array.isArray(files)) return "no list of files";
-  const outside = files.find((name) => !isInside(name)) as unknown;
-  return outside === undefined ? undefined : "a file that is not in the folder";
+  if (!files.every(isInside)) return "a file that is not in the folder";
+  if (seals !== undefined && !areSeals(seals)) return "sums of files that make no sense";
+  if (check !== undefined && check !== checkOf(name, rest)) return "not what was written";
+  return { key, seconds, files, ...(seals && { seals }), ...(again === true && { again }) };
+}
+
+function areSeals(value: unknown): value is Readonly<Record<string, Seal>> {
+  return isObject(value) && Object.values(value).every(isSeal);
 }
 
 /** Whether a name stays inside the folder it is joined to. */

@@ -1,4 +1,5 @@
 /** `etl crossval`: every part of the data is the test part once; quality, size and speed of architectures in one table. */
+import { refuseUnknown } from "../../core/options.ts";
 import { join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
 import { readJson, writeJson } from "../../core/files.ts";
@@ -17,7 +18,7 @@ import { inRunFolder, type RunFolder } from "../run/folder.ts";
 import type { PartRows } from "../run/parts.ts";
 import { trainNetwork } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
-import { tasksOf, type TrainOptions } from "./options.ts";
+import { tasksOf, trainNames, type TrainOptions } from "./options.ts";
 import { openSetup, settingsOf, type TrainSetup } from "./setup.ts";
 import type { StartingNetwork } from "./network.ts";
 
@@ -74,12 +75,18 @@ export interface CrossvalResult {
 /** Share of the rows outside a fold that is used for validation: a tenth, as in the LMTCNN paper's Table 2. */
 const validationFolds = 10;
 
+const crossvalNames = {
+  ...Object.fromEntries(Object.entries(trainNames).filter(([name]) => name !== "arch")),
+  ...{ archs: true, folds: true, by: true },
+};
+
 /**
  * Cross-validates architectures. Finished folds are kept in `options.out` and not trained again; leaves `crossval.json`.
  *
  * @throws EtlError; `usage` where persons are asked for and none is known
  */
 export async function crossval(options: CrossvalOptions): Promise<CrossvalResult> {
+  refuseUnknown("crossval", options, crossvalNames);
   const { archs, folds, by, ...shared } = options;
   if (folds !== undefined && !(Number.isInteger(folds) && folds >= 2)) {
     throw new EtlError("usage", `--folds: ${folds}, a whole number of at least 2 was needed`);
@@ -148,7 +155,7 @@ async function crossvalArchitecture(
     macs: sum("macs"),
     params: sum("params"),
     bytes: sum("bytes"),
-    frameMs: await frameTime(networks, shared.runs),
+    frameMs: await frameTime(networks, shared),
   };
   return { row, dealt };
 }
@@ -156,12 +163,12 @@ async function crossvalArchitecture(
 /** Time of one picture through all networks of an architecture, on one thread. */
 async function frameTime(
   networks: readonly StartingNetwork["network"][],
-  runs: number | undefined,
+  { runs, signal }: Pick<CrossvalOptions, "runs" | "signal">,
 ): Promise<number> {
   const engine = await openEngine({ engine: "auto", threads: 1 });
   try {
     const models = networks.map((network, i) => ({ name: String(i), network }));
-    const times = await profileModels(engine, models, runs === undefined ? {} : { runs });
+    const times = await profileModels(engine, models, { ...(runs !== undefined && { runs }), signal });
     return [...times.values()].reduce((sum, { medianMs }) => sum + medianMs, 0);
   } finally {
     await engine.dispose();

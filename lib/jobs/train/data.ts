@@ -9,7 +9,8 @@ import { drawnItems } from "../../data/open-tasks.ts";
 import { openDataset, readTable } from "../../data/open.ts";
 import { splitItems } from "../../data/splits.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
-import { partRows, type PartRows } from "../run/parts.ts";
+import { checkVaries, partRows, type PartRows } from "../run/parts.ts";
+import { gather } from "../run/units.ts";
 import { partsOf, tasksOf, type TrainConfig } from "./options.ts";
 
 /** Labels of one task by row of the store. */
@@ -46,7 +47,10 @@ interface OpenData {
 export async function openTrainData(
   config: TrainConfig,
   preprocessing: Preprocessing,
-  options: OpenData & { readonly progress?: Progress | undefined },
+  options: OpenData & {
+    readonly progress?: Progress | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<TrainData> {
   const progress = options.progress ?? silent;
   const learnt = tasksOf(config);
@@ -55,6 +59,7 @@ export async function openTrainData(
   for (const assumption of dataset.assumptions) progress.note(assumption);
   const store = await prepareImages(dataset, preprocessing, {
     progress,
+    signal: options.signal,
     strict: config.strict,
     ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
     ...(config.threads === undefined ? {} : { threads: config.threads }),
@@ -68,6 +73,10 @@ export async function openTrainData(
       );
     const others = all.filter(({ task }) => learnt.includes(task.name) || task.unit === "crop");
     const tables = [main, ...others].map((each) => tableOf(each, store));
+    for (const { task, targets, mask } of tables) {
+      const of = (values: Float32Array): Float32Array => gather(values, rows.train, task.outputs);
+      checkVaries(dataset.name, task, { targets: of(targets), mask: mask && of(mask) });
+    }
     return { dataset, store, rows, tables };
   } catch (error) {
     await store.close();

@@ -1,8 +1,8 @@
 /** Training one network from a fresh or loaded state: batches, what changes from epoch to epoch, the best epoch. */
-import { existsSync } from "node:fs";
 import type { EpochRecord } from "../../core/artifacts.ts";
-import { readJson, writeJson } from "../../core/files.ts";
+import { jsonText } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
+import { writeSealed } from "../../core/seal.ts";
 import type { Architecture } from "../../backbones/nets/light.ts";
 import { batches, type Batch } from "../../data/images/batches.ts";
 import { cutParts, randomPart } from "../../data/images/parts.ts";
@@ -21,7 +21,7 @@ import {
 } from "../../finetune/weights.ts";
 import type { Network, Tensor } from "../../network/network.ts";
 import { changesOf, mayMirror } from "../run/changes.ts";
-import { checkpointFile } from "../run/checkpoint.ts";
+import { checkpointFile, readCheckpoint } from "../run/checkpoint.ts";
 import { unstandardise } from "../run/units.ts";
 import type { PartRows } from "../run/parts.ts";
 import { gather } from "../run/units.ts";
@@ -68,7 +68,7 @@ export async function trainNetwork(
   const { rows, files } = what;
   const heads = trainedHeads(data.tables, architecture, rows.train);
   const states: EpochState[] = [];
-  const checkpoint = checkpointFile(files.checkpoint);
+  const checkpoint = checkpointFile(files.checkpoint, setup.progress);
   const { epochs, learningRate, batchSize, seed } = config;
   const stepsPerEpoch = Math.max(1, Math.floor(rows.train.length / batchSize));
   const [main] = heads;
@@ -105,12 +105,14 @@ export async function trainNetwork(
     checkpoint: {
       load: async () => {
         const point = await checkpoint.load();
-        const kept = existsSync(files.states) ? ((await readJson(files.states)) as EpochState[]) : [];
-        if (point !== undefined) states.splice(0, states.length, ...kept.slice(0, point.history.length));
+        const bytes = point && (await readCheckpoint(files.states, setup.progress));
+        if (bytes === undefined) return undefined;
+        const kept = JSON.parse(new TextDecoder().decode(bytes)) as EpochState[];
+        states.splice(0, states.length, ...kept.slice(0, point?.history.length));
         return point;
       },
       save: async (point: Checkpoint) => {
-        await writeJson(files.states, states);
+        await writeSealed(files.states, new TextEncoder().encode(jsonText(states)));
         await checkpoint.save(point);
       },
     },

@@ -14,6 +14,7 @@ import {
 import {
   absoluteData,
   commonDefaults,
+  commonNames,
   givenOptions,
   jobTable,
   need,
@@ -201,6 +202,9 @@ export function tasksOf({ task }: Pick<TrainOptions, "task">): string[] {
     .map((name) => name.trim())
     .filter((name) => name !== "");
 }
+
+/** Its options and those of every command. */
+export const trainNames = { ...trainTable, ...commonNames };
 
 /**
  * Fills in the architecture's settings and the other defaults, and checks ranges.

@@ -1,4 +1,5 @@
 /** Predictions of a network in training: all its outputs at once, from whole pictures, their middle or ten parts of them. */
+import { stopIfAborted } from "../../core/options.ts";
 import type { Task } from "../../core/artifacts.ts";
 import { batches } from "../../data/images/batches.ts";
 import { centrePart, cutParts, tenParts, type Part } from "../../data/images/parts.ts";
@@ -7,7 +8,6 @@ import type { Network, Tensor } from "../../network/network.ts";
 import { mayMirror } from "../run/changes.ts";
 import type { TrainedHead } from "./heads.ts";
 import type { TrainSetup } from "./setup.ts";
-import { EtlError } from "../../core/errors.ts";
 
 /**
  * Outputs of every head, beside `heads`, [rows, q] in the network's units.
@@ -51,7 +51,7 @@ export async function predictHeads(
   try {
     const give = parts[0] === undefined ? setup.recycler : true;
     for await (const { item, outputs } of runStream(program, images(), (image) => ({ image }), { give })) {
-      if (setup.signal?.aborted === true) throw new EtlError("interrupted", "predict: stopped by the user");
+      stopIfAborted(setup.signal, "predict: stopped by the user");
       scores.push(heads.map(({ output }) => outputs[output].data));
       if (scores.length < parts.length) continue;
       const mean = meanScores(heads, scores.splice(0));

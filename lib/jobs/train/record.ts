@@ -75,7 +75,7 @@ export async function recordOf(
       },
     ],
     ...(others.length > 0 ? { others } : {}),
-    notes: [...dataset.assumptions, ...start.notes],
+    notes: start.notes,
   };
 }
 

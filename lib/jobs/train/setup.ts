@@ -45,6 +45,7 @@ export async function openSetup(
     softmax: architecture.softmax === true,
     among,
     progress,
+    signal: options.signal,
   });
   try {
     const [main] = data.tables;

@@ -1,4 +1,5 @@
 /** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
+import { refuseUnknown } from "../../core/options.ts";
 import type { EpochRecord, Measured } from "../../core/artifacts.ts";
 import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { SCHEMA, type Latency, type Metrics } from "../../record/record.ts";
@@ -11,14 +12,14 @@ import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { writeLeftOut } from "../run/frame.ts";
+import { asWritten, writeLeftOut } from "../run/frame.ts";
 import { writeParts } from "../run/used.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { finishedNetwork } from "./network.ts";
-import { resolveTrainOptions, type TrainOptions } from "./options.ts";
+import { resolveTrainOptions, trainNames, type TrainOptions } from "./options.ts";
 import { recordOf, type TrainRun } from "./record.ts";
 import { openSetup, settingsOf } from "./setup.ts";
 
@@ -72,6 +73,7 @@ interface Evaluation {
  * @throws EtlError; `interrupted` where `options.signal` was aborted: the state is kept, run again to go on
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
+  refuseUnknown("train", options, trainNames);
   const { config, architecture } = resolveTrainOptions(options, "train");
   const { signal, progress, replace } = options;
   return inRunFolder(config.out, { config: { ...config }, signal, progress, replace }, async (folder) => {
@@ -98,7 +100,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   const trained = await trainStage(run, key);
   const evaluation = await evaluateStage(run, trained, key);
   const latency = await profileStage(run, trained.network, key);
-  const record = await recordOf(run, trained, { ...evaluation, latency });
+  const record = asWritten(await recordOf(run, trained, { ...evaluation, latency }), run.progress);
   const { total } = costOf(trained.network);
   const { macs, params, bytes } = total;
   const { test, labels, atZero, others } = evaluation;
@@ -124,7 +126,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   await writeJson(folder.file("metrics.json"), plain);
   await writeWhole(folder.file("report.html"), renderReport(record, await readReportAssets()));
   run.progress.note(`report: ${folder.file("report.html")}`);
-  await folder.finish();
+  await folder.finish(["record.json"]);
   return plain;
 }
 

@@ -1,4 +1,5 @@
 /** What a network costs on this machine, for planning a run: forward, forward with pooled taps, training step. */
+import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { backboneEntries, loadBackbone, type Backbone } from "../../backbones/catalogue.ts";
 import { predictionName, withHead } from "../../backbones/head.ts";
 import { nowMs } from "../../core/clock.ts";
@@ -10,7 +11,7 @@ import { openEngine } from "../../engine/open.ts";
 import { noiseFor } from "../../evaluate/profile.ts";
 import type { Network } from "../../network/network.ts";
 import { findTaps, withPooledTaps } from "../../network/taps.ts";
-import type { ServiceOptions } from "../../engine/service.ts";
+import { serviceNames, type ServiceOptions } from "../../engine/service.ts";
 
 export interface BenchOptions extends ServiceOptions {
   /** Weight file; default: the backbone's own, or random ones where it has none: time does not depend on them. */
@@ -20,6 +21,11 @@ export interface BenchOptions extends ServiceOptions {
   /** Timed runs of each kind; default 5. */
   readonly rounds?: number | undefined;
 }
+
+const optionNames: OptionNames<BenchOptions> = {
+  ...serviceNames,
+  ...{ weights: true, batch: true, rounds: true },
+};
 
 /** Milliseconds per picture, medians of `rounds` runs that alternate. */
 export interface Bench {
@@ -44,6 +50,7 @@ const target = "target";
  * @throws EtlError `unsupported` where an operator of the network has no gradient
  */
 export async function benchBackbone(nameOrPath: string, options: BenchOptions = {}): Promise<Bench> {
+  refuseUnknown("bench", options, optionNames);
   const { batch = 32, rounds = 5, progress = silent } = options;
   checkCount("batch", batch);
   checkCount("rounds", rounds);
@@ -127,7 +134,7 @@ async function alternate(
   progress.start("bench", (rounds + 1) * runs.length);
   for (let round = 0; round <= rounds; round++) {
     for (const [i, run] of runs.entries()) {
-      if (signal?.aborted === true) throw new EtlError("interrupted", "bench: stopped, nothing was kept");
+      stopIfAborted(signal, "bench: stopped, nothing was kept");
       const ms = await run.once();
       if (round > 0) times[i].push(ms);
       progress.update(round * runs.length + i + 1);

@@ -1,4 +1,5 @@
 /** `etl evaluate`: the quality of a model on labelled faces. */
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { dirname } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
 import type { CropChoice } from "../../core/crop.ts";
@@ -11,7 +12,7 @@ import type { Dataset, Item, OpenOptions, Split } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
 import { asSoftmax } from "../../data/softmax.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
-import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import { openModel, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
@@ -34,6 +35,21 @@ export interface EvaluateOptions extends ServiceOptions {
   readonly cacheDir?: string | undefined;
 }
 
+const optionNames: OptionNames<EvaluateOptions> = {
+  ...serviceNames,
+  ...{
+    data: true,
+    task: true,
+    label: true,
+    crop: true,
+    split: true,
+    seed: true,
+    limit: true,
+    strict: true,
+    cacheDir: true,
+  },
+};
+
 /** Quality of a model on a folder of labelled faces. */
 export interface Evaluation extends Metrics {
   readonly model: string;
@@ -51,6 +67,7 @@ export interface Evaluation extends Metrics {
  * of several tasks every task is evaluated that the data have labels of.
  */
 export async function evaluateModel(nameOrPath: string, options: EvaluateOptions): Promise<Evaluation> {
+  refuseUnknown("evaluateModel", options, optionNames);
   const model = await openModel(nameOrPath);
   const asked = tasksToEvaluate(model, nameOrPath, options.task);
   const evaluations: Evaluation[] = [];
@@ -116,6 +133,7 @@ async function evaluateTask(
   for (const warning of dataset.warnings ?? []) progress.warn(warning);
   const store = await prepareImages(dataset, model.preprocessing, {
     progress,
+    signal: options.signal,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads, strict: options.strict }),
   });
   if (known !== undefined) {

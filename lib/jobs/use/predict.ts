@@ -1,4 +1,5 @@
 /** `etl predict`: what a model says of single pictures. */
+import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { checkCrop, type CropChoice } from "../../core/crop.ts";
 import type { Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
@@ -6,7 +7,7 @@ import { silent } from "../../core/progress.ts";
 import { loadImages } from "../../data/images/decode.ts";
 import { SYNTHETIC_NAME } from "../../data/synthetic/table.ts";
 import type { Tensors } from "../../engine/engine.ts";
-import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { openModel, provenanceOf, type Model } from "../run/model.ts";
 
 /** What one output of a model says of a picture. */
@@ -33,7 +34,14 @@ export interface Prediction extends Answer {
 export interface PredictModelOptions extends ServiceOptions {
   /** Face box; default: that of the pictures the model was trained on, else the whole picture. */
   readonly crop?: CropChoice | undefined;
+  /** Weight file of a backbone that does not bring its own. */
+  readonly weights?: string | undefined;
 }
+
+const optionNames: OptionNames<PredictModelOptions> = {
+  ...serviceNames,
+  ...{ crop: true, weights: true },
+};
 
 /**
  * Predicts single pictures. Unreadable ones are left out, each with a warning.
@@ -45,8 +53,9 @@ export async function predictImages(
   files: readonly string[],
   options: PredictModelOptions = {},
 ): Promise<Prediction[]> {
+  refuseUnknown("predictImages", options, optionNames);
   if (options.crop !== undefined) checkCrop(options.crop);
-  const model = await openModel(nameOrPath);
+  const model = await openModel(nameOrPath, { weights: options.weights });
   const progress = options.progress ?? silent;
   const crop = options.crop ?? model.crop ?? [0, 0, 1, 1];
   if (options.crop === undefined && model.crop !== undefined) {
@@ -64,6 +73,7 @@ export async function predictImages(
     progress.start("predict", files.length);
     const chunk = 32;
     for (let at = 0; at < files.length; at += chunk) {
+      stopIfAborted(options.signal, "predict: stopped by the user");
       const images = await loadImages(files.slice(at, at + chunk), crop, model.preprocessing);
       for (const { file, problem } of images.problems) unreadable.push(withFile(file, problem));
       if (images.files.length === 0) continue;

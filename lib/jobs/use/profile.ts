@@ -1,7 +1,8 @@
 /** `etl profile`: cost and time of models. */
+import { refuseUnknown } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
-import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import { costOf } from "../../network/cost.ts";
 import { openModel } from "../run/model.ts";
@@ -15,12 +16,20 @@ export interface Profile {
   readonly cost: ReturnType<typeof costOf>;
 }
 
+export interface ProfileFilesOptions extends ServiceOptions {
+  /** Timed runs per model. @defaultValue 50 */
+  readonly runs?: number | undefined;
+  /** Pictures per run. @defaultValue 1 */
+  readonly batch?: number | undefined;
+}
+
 /** Cost and CPU time of models, interleaved. */
 export async function profileFiles(
   names: readonly string[],
-  options: ServiceOptions & { readonly runs?: number | undefined; readonly batch?: number | undefined } = {},
+  options: ProfileFilesOptions = {},
 ): Promise<Profile[]> {
-  const models = await Promise.all(names.map(openModel));
+  refuseUnknown("profileFiles", options, { ...serviceNames, runs: true, batch: true });
+  const models = await Promise.all(names.map((name) => openModel(name)));
   const progress = options.progress ?? silent;
   return withEngine(options, async (engine) => {
     progress.start("profile");

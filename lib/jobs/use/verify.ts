@@ -1,9 +1,10 @@
 /** `etl verify`: whether a backbone sees faces. */
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import type { Crop } from "../../core/artifacts.ts";
 import { silent } from "../../core/progress.ts";
 import { prepareImages } from "../../data/images/store.ts";
 import { openPairs } from "../../data/pairs.ts";
-import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { verify, type Verification } from "../../evaluate/verify.ts";
 import { openModel } from "../run/model.ts";
 import { collect, defined } from "./rows.ts";
@@ -15,18 +16,31 @@ export interface VerifyModelOptions extends ServiceOptions {
   readonly seed?: number | undefined;
 }
 
+const optionNames: OptionNames<VerifyModelOptions> = {
+  ...serviceNames,
+  ...{ crop: true, distance: true, cacheDir: true, seed: true },
+};
+
+/** A verification, with the face box used and how many pairs could not be. */
+export interface VerifiedModel extends Verification {
+  readonly crop: Crop;
+  readonly problems: number;
+}
+
 /** Verification accuracy of a backbone on pairs of pictures: shows a wrong crop, colour order or mean. */
 export async function verifyModel(
   nameOrPath: string,
   pairsFile: string,
   options: VerifyModelOptions = {},
-): Promise<Verification & { readonly crop: Crop; readonly problems: number }> {
+): Promise<VerifiedModel> {
+  refuseUnknown("verifyModel", options, optionNames);
   const model = await openModel(nameOrPath);
   const progress = options.progress ?? silent;
   const { pairs, problems, dataset } = await openPairs(pairsFile, defined({ crop: options.crop }));
   for (const assumption of dataset.assumptions) progress.note(assumption);
   const store = await prepareImages(dataset, model.preprocessing, {
     progress,
+    signal: options.signal,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads }),
   });
   try {

@@ -209,16 +209,6 @@ function carrierOf(atoms: Int32Array, to: readonly number[], outAxes: readonly n
   );
 }
 
-/** Resize: channels pass where their number does not change. */
-export const sameWidth: Rule = (coupler, node) => {
-  const [input] = node.inputs;
-  const layout = layoutOf(coupler, node, input);
-  if (!layout) return;
-  const size = shapeOf(coupler, node.outputs[0])?.[layout.axis];
-  if (size === layout.atoms.length) coupler.layouts.set(node.outputs[0], layout);
-  else freeze(coupler, input, `${label(node)} changes the number of channels`);
-};
-
 /** Expand: the channel axis counts from the back, and may not grow. */
 export const expand: Rule = (coupler, node) => {
   const [input, target] = node.inputs;
@@ -268,9 +258,4 @@ export const squeeze: Rule = (coupler, node) => {
   const come = given.map((axis) => fromFront(axis, outRank));
   const kept = Array.from({ length: outRank }, (_, axis) => axis).filter((axis) => !come.includes(axis));
   coupler.layouts.set(node.outputs[0], { axis: kept[layout.axis], atoms: layout.atoms });
-};
-
-/** Shape, Size: what they return must not change, so the channels stay. */
-export const shapeReader: Rule = (coupler, node) => {
-  freezeInputs(coupler, node, "reads the number of channels");
 };

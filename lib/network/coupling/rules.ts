@@ -13,8 +13,9 @@ import {
   reduce,
   softmax,
 } from "./normalize.ts";
-import { expand, reshape, sameWidth, shapeReader, squeeze, tile, transpose } from "./reshape.ts";
+import { expand, reshape, squeeze, tile, transpose } from "./reshape.ts";
 import { concat, gather, pad, slice, split } from "./select.ts";
+import { sameWidth, shapeReader } from "./sizes.ts";
 
 /** Kind of operator -> rule. */
 const kinds: Readonly<Record<Exclude<ChannelKind, "own">, Rule>> = {

@@ -71,12 +71,7 @@ export function propagate(network: Network, options: PropagateOptions = {}): Pro
         const shape = found[i];
         if (output !== "" && shape !== undefined) shapes.set(output, shape);
       });
-      const rule = node.domain === "" && Object.hasOwn(folding, node.op) ? folding[node.op] : undefined;
-      if (rule === undefined || found.some((shape) => sizeOf(shape) > largest)) continue;
-      const needs =
-        node.op === "Shape" || node.op === "Size" ? [] : node.inputs.filter((name) => name !== "");
-      const values = needs.every(isKnown) ? rule(op, found) : undefined;
-      values?.forEach((value, i) => {
+      valuesOf(op, found, { isKnown, largest })?.forEach((value, i) => {
         const output = node.outputs[i];
         if (value !== undefined && output !== undefined && output !== "") constants.set(output, value);
       });
@@ -87,6 +82,19 @@ export function propagate(network: Network, options: PropagateOptions = {}): Pro
   return { shapes, constants };
 }
 
+/** What a node's outputs hold, where that is known before the run. */
+export function valuesOf(
+  op: OpContext,
+  shapes: readonly Shape[],
+  { isKnown, largest }: { readonly isKnown: (name: string) => boolean; readonly largest: number },
+): readonly (Constant | undefined)[] | undefined {
+  const { node } = op;
+  const rule = node.domain === "" && Object.hasOwn(folding, node.op) ? folding[node.op] : undefined;
+  if (rule === undefined || shapes.some((shape) => sizeOf(shape) > largest)) return undefined;
+  const needs = node.op === "Shape" || node.op === "Size" ? [] : node.inputs.filter((name) => name !== "");
+  return needs.every(isKnown) ? rule(op, shapes) : undefined;
+}
+
 /** A node without a shape rule, or one that reads what such a node makes. */
 function isUnknown(node: Node, shapes: ReadonlyMap<string, Shape>): boolean {
   return !Object.hasOwn(rules, keyOf(node)) || node.inputs.some((name) => name !== "" && !shapes.has(name));
@@ -95,7 +103,8 @@ function isUnknown(node: Node, shapes: ReadonlyMap<string, Shape>): boolean {
 /** Name of an operator in the table of rules. */
 const keyOf = ({ domain, op }: Node): string => (domain === "" ? op : `${domain}:${op}`);
 
-function shapesOf(op: OpContext): readonly Shape[] {
+/** @throws EtlError that names the node */
+export function shapesOf(op: OpContext): readonly Shape[] {
   const { node } = op;
   const key = keyOf(node);
   const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
@@ -108,8 +117,9 @@ function shapesOf(op: OpContext): readonly Shape[] {
   return shapes;
 }
 
-function contextOf(
-  network: Network,
+/** What the rules see of a node. */
+export function contextOf(
+  network: Pick<Network, "name" | "opset">,
   node: Node,
   shapes: ReadonlyMap<string, Shape>,
   constantOf: (name: string) => Constant | undefined,
@@ -154,24 +164,4 @@ function sizeOfDim(dim: Dim, axis: number, bindings: Bindings): number | undefin
 export function toConstant(parameter: Parameter): Constant {
   const values = Array.from(parameter.data as ArrayLike<number | bigint>, Number);
   return { type: parameter.type, shape: parameter.shape, values };
-}
-
-/**
- * The shape of every value with the batch left open: a dimension that is the batch gets its name (the name of the
- * first input's first dimension), one that depends on it in another way a name of its own. Found by inferring twice.
- */
-export function symbolicShapes(network: Network, bindings: Bindings = {}): Map<string, readonly Dim[]> {
-  const first = network.inputs[0]?.shape[0];
-  const batch = typeof first === "string" ? first : "batch";
-  const [small, large] = [3, 5];
-  const bound = (size: number): Bindings => ({ ...bindings, [batch]: size, batch: size });
-  const a = inferShapes(network, bound(small));
-  const b = inferShapes(network, bound(large));
-  const named = (value: string, shape: Shape): Dim[] =>
-    shape.map((dim, axis) => {
-      const other = b.get(value)?.[axis];
-      if (dim === other) return dim;
-      return dim === small && other === large ? batch : `${value}.${axis}`;
-    });
-  return new Map([...a].map(([value, shape]) => [value, named(value, shape)]));
 }

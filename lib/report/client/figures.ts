@@ -2,7 +2,7 @@
 import { formatDigits, formatGamma } from "../format.ts";
 import type { PageCurve, PageCurves } from "./data.ts";
 import type { Figure } from "./dom.ts";
-import { chosenAt, errorAt, errorsOf } from "./knee.ts";
+import { chosenAt, errorAt, errorsOf, shownErrors } from "./knee.ts";
 
 /** An axis in the page's style. Colours are names of CSS properties. */
 export function axisOf(
@@ -135,15 +135,15 @@ export function tapFigure(set: PageCurves, curve: PageCurve, gamma: number): Fig
 
 /**
  * Where the information sits: per tap, in order of depth, the share of the label's variance that a linear readout
- * of all path points at best explains (1 - (RMSE / largest RMSE)^2), and the share at the knee.
+ * of all path points at best explains (1 - (RMSE / RMSE without filters)^2), and the share at the knee. On held-out folds wherever
+ * there are some: a readout of many filters explains its own training rows whatever they hold.
  */
 export function depthFigure(set: PageCurves, gamma: number, names: readonly string[]): Figure {
-  const explained = (curve: PageCurve, error: number): number =>
-    1 - (error / Math.max(...errorsOf(curve, set.rmse))) ** 2;
+  const explained = (curve: PageCurve, error: number): number => 1 - (error / shownErrors(curve)[0]) ** 2;
   const order = set.curves.map((_, i) => i + 1);
-  const best = set.curves.map((curve) => explained(curve, Math.min(...errorsOf(curve, set.rmse))));
+  const best = set.curves.map((curve) => explained(curve, Math.min(...shownErrors(curve))));
   const chosen = set.curves.map((curve) => chosenAt(set, curve, gamma));
-  const knee = set.curves.map((curve, i) => explained(curve, errorAt(set, curve, chosen[i].index)));
+  const knee = set.curves.map((curve, i) => explained(curve, shownErrors(curve).at(chosen[i].index) ?? 0));
   const label = set.curves.map((curve, i) => `${names[i]}<br>${chosen[i].filters} of ${curve.total} filters`);
   const lines = { x: order, type: "scatter", mode: "lines+markers", text: label };
   return {

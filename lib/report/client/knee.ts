@@ -6,6 +6,11 @@ export function errorsOf(curve: PageCurve, rmse: PageCurves["rmse"]): readonly n
   return rmse === "heldout" && curve.held ? curve.held : curve.train;
 }
 
+/** The error that says what a tap holds: on held-out folds where there are some. */
+export function shownErrors(curve: PageCurve): readonly number[] {
+  return curve.held ?? curve.train;
+}
+
 /**
  * The path point that gamma chooses (ETL, eq. 4): the fewest filters with RMSE(i) - min r < gamma (max r - min r).
  * Among equals the smaller error. At least `minFilters` stay, where the path has that many.
@@ -59,16 +64,23 @@ export function bestTap(set: PageCurves): number {
   return Math.max(0, lowest.indexOf(Math.min(...lowest)));
 }
 
-/** Smallest and largest error over all curves of a harvest: the shared vertical axis. */
+/**
+ * The shared vertical axis: smallest and largest error over all curves of a harvest, held-out where there is such. A tap whose
+ * readout interpolates its own training rows does not set the scale, nor does one that is far worse than no filter at all: their
+ * curves leave the drawing.
+ */
 export function errorRange(set: PageCurves): [number, number] {
-  let low = Infinity;
-  let high = -Infinity;
+  let [largest, start] = [-Infinity, -Infinity];
+  const lows: number[] = [];
   for (const curve of set.curves) {
-    for (const error of errorsOf(curve, set.rmse)) {
-      low = Math.min(low, error);
-      high = Math.max(high, error);
-    }
+    const errors = shownErrors(curve);
+    lows.push(Math.min(...errors));
+    largest = Math.max(largest, ...errors);
+    start = Math.max(start, errors[0]);
   }
+  const high = Math.min(largest, 1.2 * start);
+  lows.sort((a, b) => a - b);
+  const low = lows.length > 1 && lows[0] < 0.5 * lows[1] ? 0.9 * lows[1] : (lows[0] ?? Infinity);
   return high > low ? [low, high] : [low - 0.5, low + 0.5];
 }
 

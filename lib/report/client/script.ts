@@ -1,7 +1,7 @@
 /** Puts the page's functions together as one script text. */
 import { formatBytes, formatCount, formatDigits, formatGamma, formatSi } from "../format.ts";
 import { axisOf, depthFigure, layoutOf, tapFigure } from "./figures.ts";
-import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, smallPoint } from "./knee.ts";
+import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, shownErrors, smallPoint } from "./knee.ts";
 import { drawFigure, setupCurves, startReport } from "./main.ts";
 import { setupDetails, setupPrint, setupTables, setupTheme, tableRows, toCsv, csvText } from "./page.ts";
 
@@ -17,6 +17,7 @@ export function clientScript(): string {
     formatSi,
     formatBytes,
     errorsOf,
+    shownErrors,
     kneeAt,
     chosenAt,
     errorAt,

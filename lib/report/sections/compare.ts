@@ -1,5 +1,7 @@
 /** Several runs side by side: one table, one plot, every point with its uncertainty. */
-import { baselineOf, orderedModels, prunedOf } from "../../record/models.ts";
+import { baselineOf, orderedModels, testedOn } from "../../record/models.ts";
+import { sweepRows, type SweepRow } from "../../record/sweep.ts";
+import type { Spread } from "../../math/statistics.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import type { Figure } from "../client/dom.ts";
 import { axisOf, layoutOf } from "../client/figures.ts";
@@ -9,6 +11,7 @@ import {
   formatBytes,
   formatChange,
   formatCount,
+  formatDigits,
   formatGamma,
   formatMs,
   formatPercent,
@@ -209,46 +212,61 @@ function comparisonRow(
   };
 }
 
-/** The sentence over a comparison. */
+/** The sentences over a comparison: one for each pruned network of the table of means, with its deviation over seeds. */
 export function comparisonSentence(records: readonly RunRecord[]): Markup {
-  const rated = records.flatMap((record) => {
-    const baseline = baselineOf(record);
-    const pruned = prunedOf(record);
-    if (!baseline || !pruned) return [];
-    const kept = accuracyKept(pruned, baseline);
-    return [{ record, kept, macs: pruned.cost.total.macs / baseline.cost.total.macs }];
-  });
   const tasks = taskNames(records);
   const head = html`${records.length} runs on ${tasks.length === 1 ? "one task" : `${tasks.length} tasks`}
   (${tasks.join(", ")}).`;
-  if (rated.length === 0) return head;
-  const best = rated.reduce((a, b) => (b.kept.value > a.kept.value ? b : a));
-  const least = rated.reduce((a, b) => (b.macs < a.macs ? b : a));
-  const one = (entry: (typeof rated)[number]): Markup =>
-    html`“${runTitle(entry.record)}” (<strong
-        >${formatPercentError(entry.kept.value, entry.kept.error)}</strong
-      >
-      at <strong>${formatShare(entry.macs)}</strong> of the MACs)`;
-  if (best === least)
-    return html`${head} The pruned network that keeps most of its baseline’s accuracy also computes least:
-    ${one(best)}.`;
-  return html`${head} The pruned network that keeps most of its baseline’s accuracy is ${one(best)}; the one
-  that computes least is ${one(least)}.`;
+  const rows = sweepRows(records);
+  const pruned = rows.filter(({ network, kept }) => network === "pruned" && kept !== undefined);
+  if (pruned.length === 0) return head;
+  return html`${head}
+    <ul class="findings">
+      ${pruned.map((row) => html`<li>${prunedSentence(row, rows)}</li>`)}
+    </ul>`;
 }
 
-/** What to say where networks of one task were tested on other pictures: their numbers of test pictures give them away. */
+function prunedSentence(row: SweepRow, rows: readonly SweepRow[]): Markup {
+  const n = row.seeds.length;
+  const [several, within] = [
+    new Set(rows.map(({ task }) => task)).size > 1,
+    row.gamma === undefined ? "" : `gamma ${formatGamma(row.gamma)}`,
+  ];
+  const name = [several ? row.task : "", within, row.variant].filter((word) => word !== "").join(", ");
+  const over = n > 1 ? `, mean and standard deviation over ${n} seeds` : ", one seed";
+  const macs = row.macsShare === undefined ? "" : ` at ${formatShare(row.macsShare)} of the MACs`;
+  if (row.mae !== undefined) {
+    const baseline = rows.find(
+      (other) => other.network === "baseline" && other.task === row.task && other.backbone === row.backbone,
+    );
+    const error = (spread: Spread): string =>
+      n > 1
+        ? `${formatDigits(spread.mean, 3)} ± ${formatDigits(spread.sd, 2)}`
+        : formatDigits(spread.mean, 3);
+    const reference = baseline?.mae ? ` (the baseline by ${formatDigits(baseline.mae.mean, 3)})` : "";
+    return html`${name}: off by <strong>${error(row.mae)}</strong> on average${reference}${macs}${over}.`;
+  }
+  const { mean, sd } = row.kept ?? { mean: NaN, sd: 0 };
+  const kept = n > 1 ? `${(100 * mean).toFixed(1)} % ± ${(100 * sd).toFixed(1)}` : formatPercent(mean);
+  return html`${name}: keeps <strong>${kept}</strong> of its baseline’s accuracy${macs}${over}.`;
+}
+
+/** What to say where networks of one task were tested on other pictures. */
 function differingTests(records: readonly RunRecord[]): Markup | undefined {
   const differing = taskNames(records).flatMap((task) => {
     const of = records.filter((record) => record.task.name === task);
+    const parts = new Set(of.map(testedOn)).size;
+    if (parts < 2) return [];
     const sizes = [...new Set(of.flatMap(({ models }) => models.map(({ test }) => test.n)))];
     const counts = sizes.sort((a, b) => a - b).map(formatCount);
-    return counts.length < 2 ? [] : [`${task}: ${counts.slice(0, -1).join(", ")} and ${counts.at(-1) ?? ""}`];
+    if (counts.length < 2) return [`${task}: ${parts} test parts of ${counts[0] ?? "0"}`];
+    return [`${task}: ${counts.slice(0, -1).join(", ")} and ${counts.at(-1) ?? ""} of them`];
   });
   if (differing.length === 0) return undefined;
   return html`<p>
-    <strong>Not all runs were tested on the same pictures</strong> (${differing.join("; ")} of them). Part of
-    the difference between their accuracies is a difference between test parts: use the same data, limit and
-    seed for a comparison that counts.
+    <strong>Not all runs were tested on the same pictures</strong> (${differing.join("; ")}). Part of the
+    difference between their accuracies is a difference between test parts: use the same data, limit and seed
+    for a comparison that counts.
   </p>`;
 }
 

@@ -229,7 +229,9 @@ export function curvesSection(scope: Scope): Section | undefined {
       ${plotPlace(`${set.id}-depth`, 300, {
         title: "Where the information sits",
         text: html`Share of the label’s variance that a linear readout of each tap explains, at best and at
-        the knee (${source}). Moves with the slider.`,
+        the
+        knee${hasHeld ? " (held-out folds)" : ", on the training rows themselves, which a readout of many filters explains whatever they hold"}.
+        Moves with the slider.`,
         label: `Variance explained per tap, at best and at the knee, over ${set.curves.length} taps. The table of knees holds the numbers.`,
       })}
       <details class="fold">

@@ -1,14 +1,8 @@
 /** Numbers that several sections tell: read once, here. */
 import type { RmseKind } from "../../core/artifacts.ts";
-import { baselineOf } from "../../record/models.ts";
-import { evenSplitProbability, shareDifference, wilson } from "../../math/statistics.ts";
+import { evenSplitProbability, shareDifference, wilson, type Interval } from "../../math/statistics.ts";
 import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
-import { formatPercentError, formatRange } from "../format.ts";
-
-/** Whether the run trained a network as it is: no filter was harvested, nothing was cut. */
-export function isTraining(record: RunRecord): boolean {
-  return record.curves.length === 0 && record.layers.length === 0 && baselineOf(record) === undefined;
-}
+import { formatChange, formatPercentError, formatRange } from "../format.ts";
 
 /** A difference of accuracies with its standard error; `paired` where both were measured on the same rows. */
 export interface Difference {
@@ -61,9 +55,52 @@ export function accuracyText({ accuracy, accuracyError, n }: Metrics): string {
     : formatRange(accuracy, wilson(accuracy, n));
 }
 
+/** Whether the training loss of a network holds terms of the full network's features or answers (distillation). */
+export function distils({ config }: RunRecord, { name }: ModelRecord): boolean {
+  if (name === "baseline" || name === "probe") return false;
+  return ["distill", "distillOutputs"].some((key) => Number(config[key] ?? 0) > 0);
+}
+
 /** Whether a network was to be trained, and is what it was before: no epoch was better. */
 export function isNotTrained({ history, bestEpoch }: ModelRecord): boolean {
   return history.length > 1 && bestEpoch === 0;
+}
+
+/** CPU time of `model` over the baseline's, of the same run: round by round where that was measured. */
+export interface TimeShare {
+  readonly value: number;
+  /** The range that holds it with 95 %; undefined where rounds were too few, or not kept. */
+  readonly range?: Interval;
+  /** Why the times of this run are not to be relied on. */
+  readonly doubt?: string;
+}
+
+/** Two copies of one network that differ by more than this say that the machine was not quiet. */
+const COPY_TOLERANCE = 0.05;
+
+export function timeShare(model: ModelRecord, baseline: ModelRecord): TimeShare | undefined {
+  if (!model.latency || !baseline.latency) return undefined;
+  const { ofBaseline, medianMs } = model.latency;
+  const doubt = timeDoubt(baseline);
+  return {
+    value: ofBaseline?.median ?? medianMs / baseline.latency.medianMs,
+    ...(ofBaseline && ofBaseline.high > ofBaseline.low && { range: ofBaseline }),
+    ...(doubt !== undefined && { doubt }),
+  };
+}
+
+/** "−94 %, −95 to −92": a share of time as a change, with its range. */
+export function formatTimeChange({ value, range }: TimeShare): string {
+  if (range === undefined) return formatChange(value);
+  return `${formatChange(value)}, ${formatChange(range.low).replace(/[\s\u00a0\u202f]*%$/, "")} to ${formatChange(range.high)}`;
+}
+
+/** Why times beside this baseline are not to be relied on; undefined where its copy took as long. */
+export function timeDoubt({ latency }: ModelRecord): string | undefined {
+  const copy = latency?.copy;
+  if (copy === undefined || Math.abs(copy.median - 1) <= COPY_TOLERANCE) return undefined;
+  const load = latency?.load === undefined ? "" : `, at a load of ${latency.load.toFixed(1)}`;
+  return `times of this run are not reliable: an identical copy of the baseline took ${(100 * copy.median).toFixed(0)} % of its time${load}`;
 }
 
 /** Share of the reference's accuracy that is left, with its standard error (first-order propagation). */
@@ -98,6 +135,19 @@ export function accuracyMeaning(record: RunRecord): string {
   return "share of test faces classified correctly";
 }
 
+/** Tasks that say how a label is learnt, not which: their column does. */
+const GENERIC = new Set(["binary", "categorical", "regression", "multi-label"]);
+
+/** What a task is about: its label, where its name does not say it. */
+export function taskName({ name, columns }: RunRecord["task"]): string {
+  return GENERIC.has(name) && columns.length === 1 ? columns[0] : name;
+}
+
+/** The same for a title. */
+export function taskTitle(task: RunRecord["task"]): string {
+  return sentenceCase(taskName(task));
+}
+
 /** The text with a capital first letter. */
 export function sentenceCase(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
@@ -106,4 +156,18 @@ export function sentenceCase(text: string): string {
 /** "4 threads" or "1 thread". */
 export function plural(count: number, word: string): string {
   return `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${word}${count === 1 ? "" : "s"}`;
+}
+
+/** How a data set was read, as the log says it: "layout: CelebA". Records of 0.1.0 have such lines among their notes. */
+const READING =
+  /^(layout|crop|split|labels|label|identity|unit|tolerance|pictures|tasks|validation|groups|classes|landmarks|values|positive class): /;
+
+/** Notes that a reader of the result must know. */
+export function toldNotes({ notes }: RunRecord): readonly string[] {
+  return notes.filter((note) => !READING.test(note));
+}
+
+/** How the data set was read. */
+export function readingOf({ dataset, notes }: RunRecord): readonly string[] {
+  return dataset.read ?? notes.filter((note) => READING.test(note));
 }

@@ -1,6 +1,6 @@
 /** Where the numbers come from: data, time, configuration, versions, fingerprints. */
 import { html, type Markup } from "../escape.ts";
-import { plural } from "./facts.ts";
+import { plural, readingOf } from "./facts.ts";
 import { facesOf, labelsFigure } from "../plots.ts";
 import { formatCount, formatPercent, formatSeconds } from "../format.ts";
 import { plot, type Scope, type Section } from "../section.ts";
@@ -10,6 +10,7 @@ import { renderTable, text } from "../tables.ts";
 export function dataSection(scope: Scope): Section {
   const { dataset, task } = scope.record;
   const labels = dataset.labels;
+  const reading = readingOf(scope.record);
   const [trainSum, testSum] = [facesOf(scope.record, "train"), facesOf(scope.record, "test")];
   const bars =
     labels.length > 0
@@ -49,6 +50,16 @@ export function dataSection(scope: Scope): Section {
         ${dataset.name}: ${formatCount(dataset.train)} faces to train on, ${formatCount(dataset.val)} to
         choose the epoch with, ${formatCount(dataset.test)} to test on.
       </p>
+      ${
+        reading.length > 0
+          ? html`<details class="fold">
+              <summary>How they were read</summary>
+              <ul>
+                ${reading.map((line) => html`<li>${line}</li>`)}
+              </ul>
+            </details>`
+          : undefined
+      }
       ${bars} ${problems(scope)}`,
   };
 }

@@ -1,8 +1,16 @@
 /** Before and after, in the shape of the paper's Table 1, and the cost of trunk and head apart. */
-import { baselineOf, orderedModels } from "../../record/models.ts";
+import { baselineOf, isTraining, orderedModels } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
-import { accuracyMeaning, accuracyText, isNotTrained, isTraining, plural, sentenceCase } from "./facts.ts";
+import {
+  accuracyMeaning,
+  accuracyText,
+  isNotTrained,
+  plural,
+  taskTitle,
+  timeShare,
+  formatTimeChange,
+} from "./facts.ts";
 import {
   formatBytes,
   formatChange,
@@ -36,11 +44,19 @@ function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord 
     measured(formatSi(2 * macs), 2 * macs, reference && 2 * reference.cost.total.macs),
     measured(formatSi(params), params, reference?.cost.total.params),
     measured(formatBytes(bytes), bytes, reference?.cost.total.bytes),
-    model.latency
-      ? measured(formatMs(model.latency.medianMs), model.latency.medianMs, reference?.latency?.medianMs)
-      : text("–", ""),
+    timeCell(model, reference),
   );
   return { cells, strong: model.name === "pruned" };
+}
+
+/** Median time, with the change that rounds in turns say, and its range. */
+function timeCell(model: ModelRecord, reference: ModelRecord | undefined): Cell {
+  if (!model.latency) return text("–", "");
+  const { medianMs } = model.latency;
+  const share = reference && timeShare(model, reference);
+  if (share === undefined || share.doubt !== undefined) return text(formatMs(medianMs), medianMs);
+  const change = formatTimeChange(share);
+  return text(html`${formatMs(medianMs)} <small class="change">(${change})</small>`, medianMs);
 }
 
 function testCounts(models: readonly ModelRecord[]): string {
@@ -53,7 +69,7 @@ export function timingNote(record: RunRecord): string {
   const latency = record.models.find((model) => model.latency)?.latency;
   const { engine, cpu } = record.environment;
   if (!latency) return "CPU time was not measured.";
-  return `CPU time: median of ${plural(latency.runs, "run")} after warm-up, one image at a time, ${plural(latency.threads, "thread")}, engine ${engine}, ${cpu}; all networks interleaved in one process.`;
+  return `CPU time: median of ${plural(latency.runs, "run")} after warm-up, one image at a time, ${plural(latency.threads, "thread")}, engine ${engine}, ${cpu}; all networks interleaved in one process. In brackets: the change, median and 95 % range of the rounds in turns.`;
 }
 
 /** The table that the story sums up. */
@@ -77,8 +93,8 @@ export function resultsSection(scope: Scope): Section {
   const table = renderTable({
     id: `${scope.id}-results`,
     caption: isTraining(record)
-      ? html`${sentenceCase(record.task.name)} with ${record.backbone.title}`
-      : html`${sentenceCase(record.task.name)} with ${record.backbone.title} at gamma ${record.gamma}
+      ? html`${taskTitle(record.task)} with ${record.backbone.title}`
+      : html`${taskTitle(record.task)} with ${record.backbone.title} at gamma ${record.gamma}
           <span>In brackets: the change against the baseline.</span>`,
     columns,
     rows: models.map((model) => resultRow(record, model, baseline)),

@@ -1,17 +1,23 @@
 /** The story first: one sentence with numbers and their uncertainty, four tiles, and what follows from them. */
-import { baselineOf, controlsOf, prunedOf } from "../../record/models.ts";
+import { baselineOf, controlsOf, isTraining, prunedOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
+import { kneeAt } from "../client/knee.ts";
 import { html, type Markup } from "../escape.ts";
+import { pageCurves } from "./curves.ts";
 import { wilson } from "../../math/statistics.ts";
 import {
   accuracyDifference,
   accuracyKept,
   accuracyMeaning,
   accuracyText,
+  distils,
   errorDifference,
   isNotTrained,
-  isTraining,
   plural,
+  rmseKindOf,
+  sentenceCase,
+  timeShare,
+  toldNotes,
   type Difference,
 } from "./facts.ts";
 import {
@@ -40,11 +46,11 @@ export function storySentence(record: RunRecord): Markup {
       ${formatSi(pruned.cost.total.macs)} MACs and ${formatSi(pruned.cost.total.params)} parameters. No
       baseline was trained, so nothing can be said about what pruning cost.`;
   }
+  const share = timeShare(pruned, baseline);
   const time =
-    pruned.latency && baseline.latency
-      ? html` and <strong>${formatShare(pruned.latency.medianMs / baseline.latency.medianMs)}</strong> of the
-          CPU time`
-      : undefined;
+    share === undefined || share.doubt !== undefined
+      ? undefined
+      : html` and <strong>${formatShare(share.value)}</strong> of the CPU time`;
   const params = formatShare(pruned.cost.total.params / baseline.cost.total.params);
   const cost = html`with <strong>${formatShare(pruned.cost.total.macs / baseline.cost.total.macs)}</strong> of
     the MACs${time ? "," : " and"} <strong>${params}</strong> of the parameters${time}.`;
@@ -56,8 +62,8 @@ export function storySentence(record: RunRecord): Markup {
       baseline by ${formatDigits(baseline.test.mae ?? 0, 3)} ${unit}, on ${faces}), ${cost}`;
   }
   const kept = accuracyKept(pruned, baseline);
-  const share = kept.error > 0 ? formatPercentError(kept.value, kept.error) : formatPercent(kept.value);
-  return html`The pruned network keeps <strong>${share}</strong> of the baseline’s accuracy
+  const left = kept.error > 0 ? formatPercentError(kept.value, kept.error) : formatPercent(kept.value);
+  return html`The pruned network keeps <strong>${left}</strong> of the baseline’s accuracy
     (${formatPercent(pruned.test.accuracy, pruned.test.accuracyError)} against
     ${formatPercent(baseline.test.accuracy, baseline.test.accuracyError)} on ${faces}) ${cost}`;
 }
@@ -101,6 +107,10 @@ export function findings(record: RunRecord): readonly Markup[] {
   if (pruned) {
     for (const control of controlsOf(record)) list.push(controlFinding(pruned, control));
   }
+  const unequal = pruned && baseline && unequalTraining(record, pruned, baseline);
+  if (unequal) list.push(unequal);
+  const heldOut = heldOutFinding(record);
+  if (heldOut) list.push(heldOut);
   const losing = record.curves.filter((curve) => curve.gap > 1e-6).length;
   if (losing > 0) {
     list.push(
@@ -109,6 +119,43 @@ export function findings(record: RunRecord): readonly Markup[] {
     );
   }
   return list;
+}
+
+/** A difference between two networks is also one of their training, where that was not the same. */
+function unequalTraining(record: RunRecord, pruned: ModelRecord, baseline: ModelRecord): Markup | undefined {
+  const epochs = ({ history }: ModelRecord): number => history.filter(({ epoch }) => epoch > 0).length;
+  const [own, others] = [epochs(pruned), epochs(baseline)];
+  const parts = [
+    ...(own !== others
+      ? [html`${plural(own, "epoch")} against ${plural(others, "epoch")} of the baseline`]
+      : []),
+    ...(distils(record, pruned) && own > 0
+      ? [html`it also learnt from the full network’s answers or features`]
+      : []),
+  ];
+  if (parts.length === 0 || (isNotTrained(pruned) && isNotTrained(baseline))) return undefined;
+  const [first, second] = parts;
+  return html`The pruned network was not trained as the baseline was:
+  ${second === undefined ? first : html`${first}, and ${second}`}. Part of the difference between them may
+  come from that.`;
+}
+
+/** How many filters held-out error would keep where the knees were found on the training rows. */
+function heldOutFinding(record: RunRecord): Markup | undefined {
+  if (rmseKindOf(record) !== "train" || record.gamma <= 0) return undefined;
+  const set = pageCurves(record, "");
+  if (set.curves.length === 0 || set.curves.some(({ held }) => held === undefined)) return undefined;
+  const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+  const total = sum(set.curves.map((curve) => curve.total));
+  const own = sum(set.curves.map((curve) => curve.chosen));
+  const held = sum(
+    set.curves.map((curve) => {
+      const index = kneeAt(curve, "heldout", set.gamma, set.minFilters);
+      return index < 0 ? curve.total : curve.filters[index];
+    }),
+  );
+  return html`On held-out folds the knees would keep ${formatCount(held)} of ${formatCount(total)} filters;
+    found on the training rows they keep ${formatCount(own)}. <code>--rmse heldout</code> takes the former.`;
 }
 
 /** What pruning did to the quality of the answers. */
@@ -153,16 +200,22 @@ function verdictOf({ value, sure }: Difference): string {
     : ", more than chance explains: the pruned network is the better one here";
 }
 
-/** A pruned network that is not faster is said to be so, with the reason and the way out. */
+/** A pruned network that is not faster is said to be so, with the reason and the way out; so are times of a busy machine. */
 function timeFinding(pruned: ModelRecord, baseline: ModelRecord): Markup | undefined {
-  if (!pruned.latency || !baseline.latency) return undefined;
-  const share = pruned.latency.medianMs / baseline.latency.medianMs;
-  if (share < 0.97) return undefined;
+  const share = timeShare(pruned, baseline);
+  if (share === undefined) return undefined;
+  if (share.doubt !== undefined)
+    return html`The ${share.doubt}. <code>etl profile RUN RUN/baseline.onnx</code> measures again on a quiet
+      machine.`;
+  const { value, range = { low: value, high: value } } = share;
+  if (range.high < 1 && value < 0.97) return undefined;
   const macs = formatShare(pruned.cost.total.macs / baseline.cost.total.macs);
-  return html`The pruned network is <strong>not faster</strong> here: ${formatShare(share)} of the CPU time
-    with ${macs} of the MACs. Kernels compute channels in blocks, so time follows widths in multiples of a
-    block (<code>--round-to auto</code>) and networks that are small already gain little; a larger gamma, or
-    <code>--target-ms</code>, asks for the time itself.`;
+  return html`The pruned network is <strong>not faster</strong> here: ${formatShare(value)} of the CPU time
+    ${range.high > range.low ? `(${formatShare(range.low)} to ${formatShare(range.high)}) ` : ""}with ${macs}
+    of the MACs. Kernels compute channels in blocks, so time follows widths in multiples of a block (<code
+      >--round-to auto</code
+    >) and networks that are small already gain little; a larger gamma, or <code>--target-ms</code>, asks for
+    the time itself.`;
 }
 
 function probeText(probe: ModelRecord, baseline: ModelRecord): string {
@@ -234,11 +287,13 @@ export function tiles(record: RunRecord): Markup | undefined {
       from: `${formatBytes(pruned.cost.total.bytes)} of ${formatBytes(baseline.cost.total.bytes)}`,
     },
   ];
-  if (pruned.latency && baseline.latency) {
+  const share = timeShare(pruned, baseline);
+  if (share !== undefined && pruned.latency && baseline.latency) {
+    const instead = `${formatMs(pruned.latency.medianMs)} instead of ${formatMs(baseline.latency.medianMs)}`;
     list.push({
       name: "CPU time per image",
-      value: html`${formatChange(pruned.latency.medianMs / baseline.latency.medianMs)}`,
-      from: `${formatMs(pruned.latency.medianMs)} instead of ${formatMs(baseline.latency.medianMs)}`,
+      value: html`${share.doubt === undefined ? formatChange(share.value) : "–"}`,
+      from: share.doubt === undefined ? instead : `not reliable: ${instead}`,
     });
   }
   return html`<ul class="tiles">
@@ -260,7 +315,7 @@ export function storyBlock(record: RunRecord): Markup {
 
 /** What follows from the numbers, and what the run has to say. */
 export function findingsBlock(record: RunRecord): Markup {
-  const list = [...findings(record), ...record.notes.map((note) => html`${note}`)];
+  const list = [...findings(record), ...toldNotes(record).map((note) => html`${sentenceCase(note)}`)];
   return html`${
       list.length > 0
         ? html`<ul class="findings">

@@ -42,7 +42,7 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
       { label: "CPU inference", numeric: true, csv: "cpu median (ms)" },
     ],
     rows: rows.map((row) => tableRow(row, withError)),
-    note: "Accuracy on the test part. Regression: share within the task's tolerance, and mean absolute error in the label's unit. FLOPs are twice the MACs.",
+    note: "CPU time: the mean of the runs, and its change against the baselines that were timed in turns in the same runs. Accuracy on the test part. Regression: share within the task's tolerance, and mean absolute error in the label's unit. FLOPs are twice the MACs.",
   })}
   ${worthList(records)} ${figures(scope, rows)}`;
 }
@@ -61,18 +61,18 @@ export function worthList(records: readonly RunRecord[]): Markup {
     </ul>`;
 }
 
-function worthSentence({ title, difference, error, tasks }: Worth): Markup {
+function worthSentence({ title, difference, error, sure, tasks }: Worth): Markup {
   const each = tasks
     .map((one) => `${one.task} ${formatPoints(one.difference)}, ${plural(one.seeds, "seed")}`)
     .join("; ");
   const verdict =
     error === undefined
       ? "one seed of each task does not tell what chance does"
-      : Math.abs(difference) < 2 * error
-        ? "less than twice its standard error: these runs do not show that the choice of filters matters"
+      : sure !== true
+        ? "within what chance does over so few seeds: these runs do not show that the choice of filters matters"
         : difference > 0
-          ? "ETL is ahead by more than twice the standard error"
-          : "the control is ahead by more than twice the standard error";
+          ? "ETL is ahead by more than chance explains"
+          : "the control is ahead by more than chance explains";
   return html`${title}: <strong>${formatPoints(difference, error)}</strong> on the mean over
     ${plural(tasks.length, "task")} (${each}): ${verdict}.`;
 }
@@ -91,6 +91,11 @@ function tableRow(row: SweepRow, withError: boolean): Row {
     share === undefined || share === 1
       ? html`${shown}`
       : html`${shown} <small class="change">(${formatChange(share)})</small>`;
+  const time =
+    row.cpuShare === undefined || row.cpuBaselineMs === undefined || row.network === "baseline"
+      ? formatMs(row.cpuMs ?? 0)
+      : html`${formatMs(row.cpuMs ?? 0)}
+          <small class="change">(${formatChange(row.cpuShare)} of ${formatMs(row.cpuBaselineMs)})</small>`;
   const digits = row.mae !== undefined && row.mae.mean >= 10 ? 1 : 2;
   const error =
     row.mae === undefined ? text("–", "") : spreadCell(row.mae, n, (value) => value.toFixed(digits));
@@ -103,10 +108,10 @@ function tableRow(row: SweepRow, withError: boolean): Row {
       text(n),
       spreadCell(row.accuracy, n, percentOf),
       ...(withError ? [error] : []),
-      row.network === "baseline" ? text("–", "") : spreadCell(row.kept, n, percentOf),
+      row.network === "baseline" || !row.kept ? text("–", "") : spreadCell(row.kept, n, percentOf),
       text(changed(formatSi(2 * row.macs), row.macsShare), 2 * row.macs),
       text(changed(formatBytes(row.bytes), row.bytesShare), row.bytes),
-      row.cpuMs === undefined ? text("–", "") : text(changed(formatMs(row.cpuMs), row.cpuShare), row.cpuMs),
+      row.cpuMs === undefined ? text("–", "") : text(time, row.cpuMs),
     ],
   };
 }
@@ -172,6 +177,8 @@ function lines(rows: readonly SweepRow[], axes: Axes): Figure {
 
 const only = (value: number | undefined): Spread | undefined =>
   value === undefined ? undefined : { mean: value, sd: 0 };
+const smaller = ({ bytesShare }: SweepRow): number | undefined =>
+  bytesShare === undefined ? undefined : 1 - bytesShare;
 const gammaAxis = axisOf("gamma");
 
 function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
@@ -190,14 +197,14 @@ function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
       "kept-size",
       "Accuracy kept against size reduction (the paper’s figure 6)",
       "How much smaller the stored parameters became.",
-      { x: (row) => 1 - row.bytesShare, y: (row) => row.kept, xaxis: share("size reduction"), yaxis: kept },
+      { x: smaller, y: (row) => row.kept, xaxis: share("size reduction"), yaxis: kept },
     ],
     [
       "macs-size",
       "MACs against size reduction (the paper’s figure 6)",
       "Size and computation do not shrink together: early layers compute much and store little.",
       {
-        x: (row) => 1 - row.bytesShare,
+        x: smaller,
         y: (row) => only(row.macsShare),
         xaxis: share("size reduction"),
         yaxis: share("MACs left"),

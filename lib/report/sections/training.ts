@@ -1,9 +1,9 @@
 /** How the networks were trained: loss and validation accuracy per epoch, and what an epoch took. */
-import { orderedModels } from "../../record/models.ts";
+import { isTraining, orderedModels } from "../../record/models.ts";
 import type { ModelRecord } from "../../record/record.ts";
 import { median } from "../../math/statistics.ts";
 import { html } from "../escape.ts";
-import { isTraining } from "./facts.ts";
+import { distils } from "./facts.ts";
 import { formatCount, formatDigits, formatPercent, formatSeconds } from "../format.ts";
 import { accuracyFigure, lossFigure, trainedModels } from "../plots.ts";
 import { plot, type Scope, type Section } from "../section.ts";
@@ -37,6 +37,7 @@ export function trainingSection(scope: Scope): Section | undefined {
   const models = trainedModels(record);
   if (models.length === 0) return undefined;
   const names = models.map((model) => model.title).join(", ");
+  const isRegression = record.task.kind === "regression" && record.others === undefined;
   const averaged = models.some((model) =>
     model.history.some(({ epoch, averaged = false }) => averaged && epoch === model.bestEpoch),
   );
@@ -46,8 +47,8 @@ export function trainingSection(scope: Scope): Section | undefined {
     body: html`<p class="plain">
         Epoch 0 is the state before the first training
         step${isTraining(record) ? "." : ": the head is already solved in closed form there."} The epoch with
-        the best validation accuracy is kept (ringed), epoch 0 included; the test part is used once, at the
-        end.
+        the ${isRegression ? "smallest validation loss" : "best validation accuracy"} is kept (ringed), epoch
+        0 included; the test part is used once, at the end.
       </p>
       <div class="pair">
         ${plot(scope, "accuracy", accuracyFigure(record), {
@@ -56,7 +57,11 @@ export function trainingSection(scope: Scope): Section | undefined {
           label: `Validation accuracy per epoch of ${names}. The table of the training holds the main numbers.`,
         })}${plot(scope, "loss", lossFigure(record), {
           title: "Loss",
-          text: "Solid: validation. Dotted, same colour: training.",
+          text: `Solid: validation. Dotted, same colour: training.${
+            models.some((model) => distils(record, model))
+              ? " The training loss of networks that also learn from the full network holds those terms: it has the axis on the right, and is not to be compared with the others."
+              : ""
+          }`,
           label: `Validation and training loss per epoch of ${names}.`,
         })}
       </div>

@@ -46,7 +46,9 @@ describe("public layouts, on tiny trees of the same structure", () => {
       (name, i) => `${name}  ${Array.from({ length: 10 }, (_, k) => k + i).join("  ")}`,
     );
     await writeFile(join(root, "list_landmarks_align_celeba.txt"), `4\n${points}\n${places.join("\n")}\n`);
-    expect((await readTable(root)).rows[2].labels.slice(-10)).to.deep.equal("2 3 4 5 6 7 8 9 10 11".split(" "));
+    expect((await readTable(root)).rows[2].labels.slice(-10)).to.deep.equal(
+      "2 3 4 5 6 7 8 9 10 11".split(" "),
+    );
     const landmarks = await openAll(root, "landmarks");
     expect(landmarks.task.outputs).to.equal(10);
     expect((await openAll(root, "attributes")).task.outputs).to.equal(40);

@@ -102,7 +102,7 @@ describe("formats/tfjs-weights", () => {
       "a missing file",
       { weights: [weight({})], paths: ["none.bin"] },
       "io",
-      /none\.bin: cannot read, there is no such file/,
+      /none\.bin: cannot read what \S+ names, there is no such file/,
     ],
   ];
   for (const [title, group, kind, message] of failures) {

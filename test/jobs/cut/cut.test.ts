@@ -11,7 +11,8 @@ import { costOf } from "../../../lib/network/cost.ts";
 import { int64, type Network } from "../../../lib/network/network.ts";
 import { explainLayer, planModel } from "../../../lib/jobs/cut/plan.ts";
 import { compareWithMasked } from "../../../lib/jobs/cut/check.ts";
-import { cutModel, type CutOptions } from "../../../lib/jobs/cut/cut.ts";
+import { cutModel } from "../../../lib/jobs/cut/cut.ts";
+import type { CutOptions } from "../../../lib/jobs/cut/options.ts";
 import { openEngine } from "../../../lib/engine/open.ts";
 import { main } from "../../../bin/main.ts";
 import { maskByPlan, type PlanEntry } from "../../support/file-mask.ts";
@@ -156,6 +157,19 @@ describe("cut: a model file, without data", function () {
         expect(whole || keptOutputs.length % block === 0, `${name} ${keptOutputs.length}`).to.equal(true);
       }
     }
+  });
+
+  it("takes narrower blocks, and says so, where the kernels' own are too wide for the target", async () => {
+    const s = sketch("narrow chain");
+    const a = s.relu(s.layer(s.input("input", ["n", 3, 16, 16]), "a", [3, 12]));
+    const b = s.relu(s.layer(a, "b", [12, 8]));
+    const model = await put("narrow.onnx", s.build([s.layer(b, "c", [8, 4])]));
+    const { result } = await call({ model, targetFlops: 0.5, roundTo: "auto" });
+    expect(result.after.macs / result.before.macs).to.be.within(0.3, 0.5);
+    expect(result.notes.join()).to.match(
+      /multiples of \d+ channels, .* too wide for the target: .* were kept/,
+    );
+    expect(await refused({ model, targetFlops: 0.01 })).to.match(/as little as it can/);
   });
 
   it("reaches a file size in bytes, of the file itself", async () => {

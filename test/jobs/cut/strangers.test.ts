@@ -3,74 +3,13 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readModel } from "../../../lib/backbones/read-model.ts";
 import { isEtlError } from "../../../lib/core/errors.ts";
-import { silent } from "../../../lib/core/progress.ts";
-import { createRandom } from "../../../lib/core/random.ts";
-import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
-import { maskedNetwork } from "../../../lib/jobs/cut/check.ts";
-import { cutModel, type CutOptions, type CutResult } from "../../../lib/jobs/cut/cut.ts";
-import {
-  float32,
-  int64,
-  type Attribute,
-  type Dim,
-  type Network,
-  type Node,
-  type Parameter,
-} from "../../../lib/network/network.ts";
-import { randomInputs, relativeDifference, run } from "../../support/run.ts";
+import { cutModel } from "../../../lib/jobs/cut/cut.ts";
+import type { CutOptions } from "../../../lib/jobs/cut/options.ts";
+import { float32, int64, type Network } from "../../../lib/network/network.ts";
+import { cutNetwork, differenceAt, removed, type CutOfNetwork } from "../../support/cutting.ts";
+import { conv, int, ints, networkOf, string, two, weights, type Given } from "../../support/strange.ts";
 
-type Given = readonly [op: string, inputs: string, output: string, attributes?: Record<string, Attribute>];
-
-const ints = (...value: number[]): Attribute => ({ type: "ints", value });
-const int = (value: number): Attribute => ({ type: "int", value });
-const string = (value: string): Attribute => ({ type: "string", value });
-const conv = (stride = 1): Record<string, Attribute> => ({
-  pads: ints(1, 1, 1, 1),
-  strides: ints(stride, stride),
-});
-
-const random = createRandom(5);
-const weights = (...shape: number[]): Parameter => {
-  const size = shape.reduce((a, b) => a * b, 1);
-  return float32(
-    shape,
-    Float32Array.from({ length: size }, () => 0.2 * random.normal()),
-  );
-};
-
-/** A network from lines "op, inputs with blanks, output". */
-function networkOf(
-  lines: readonly Given[],
-  parameters: Record<string, Parameter>,
-  ends: { readonly x: readonly Dim[]; readonly y: readonly Dim[]; readonly type?: "float32" | "int64" },
-): Network {
-  const nodes = lines.map(([op, inputs, output, attributes = {}]): Node => ({
-    name: `${op}_${output}`,
-    op,
-    domain: "",
-    inputs: inputs.split(" ").map((name) => (name === "-" ? "" : name)),
-    outputs: [output],
-    attributes,
-  }));
-  return {
-    name: "strange",
-    opset: 17,
-    inputs: [{ name: "x", type: "float32", shape: ends.x }],
-    outputs: [{ name: "y", type: ends.type ?? "float32", shape: ends.y }],
-    nodes,
-    parameters: new Map(Object.entries(parameters)),
-    metadata: {},
-  };
-}
-
-const two: readonly Given[] = [
-  ["Conv", "x w1 b1", "c1", conv(2)],
-  ["Relu", "c1", "r1"],
-  ["Conv", "r1 w2 b2", "c2", conv(2)],
-  ["Relu", "c2", "r2"],
-];
 const first = { w1: weights(16, 3, 3, 3), b1: weights(16) };
 const both = { ...first, w2: weights(24, 16, 3, 3), b2: weights(24) };
 const pooled: readonly Given[] = [...two, ["GlobalAveragePool", "r2", "g"]];
@@ -145,36 +84,14 @@ describe("cut: strangers' models", function () {
   });
   after(() => rm(root, { recursive: true, force: true }));
 
-  async function put(network: Network, name = "model.onnx"): Promise<string> {
-    const path = join(root, name);
-    await writeFile(path, writeOnnx(network));
-    return path;
-  }
-
-  async function cut(
-    network: Network,
-    options: Partial<CutOptions> = {},
-  ): Promise<{ result: CutResult; original: Network; small: Network; said: string }> {
-    const model = await put(network);
-    const out = join(root, "out.onnx");
-    const said: string[] = [];
-    const progress = {
-      ...silent,
-      note: (text: string) => void said.push(text),
-      warn: (text: string) => void said.push(text),
-    };
-    const result = await cutModel({ model, out, keep: 0.5, threads: 1, progress, ...options });
-    return { result, original: await readModel(model), small: await readModel(out), said: said.join("\n") };
-  }
+  const cut = (network: Network, options: Partial<CutOptions> = {}): Promise<CutOfNetwork> =>
+    cutNetwork(root, network, options);
 
   const refusal = async (work: Promise<unknown>): Promise<string> => {
     const error: unknown = await work.catch((e: unknown) => e);
     if (isEtlError(error)) return `${error.message}; ${error.hint ?? ""}`;
     throw new Error(`not refused: ${String(error)}`);
   };
-
-  const removed = ({ layers }: CutResult): number =>
-    layers.reduce((sum, { keptOutputs, totalOutputs }) => sum + totalOutputs - keptOutputs.length, 0);
 
   for (const [what, network] of [
     ["a pyramid that resizes to another map's size", pyramid],
@@ -198,16 +115,13 @@ describe("cut: strangers' models", function () {
       const { result, original, small } = await cut(network);
       expect(removed(result)).to.be.at.least(12);
       expect(result.comparedAt).to.deep.equal(["2x3x224x224", "1x3x157x211"]);
-      const masked = maskedNetwork(original, result.layers);
       for (const [batch, height, width] of [
         [1, 50, 70],
         [2, 97, 61],
         [1, 36, 64],
         [3, 31, 33],
       ]) {
-        const sized = { ...original, inputs: [{ ...original.inputs[0], shape: [batch, 3, height, width] }] };
-        const inputs = randomInputs(sized, { batch, seed: 1 });
-        const difference = relativeDifference(await run(small, inputs), await run(masked, inputs));
+        const difference = await differenceAt({ result, original, small }, [batch, 3, height, width]);
         expect(difference, `${batch}x${height}x${width}`).to.be.at.most(1e-6);
       }
     });

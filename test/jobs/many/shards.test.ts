@@ -8,6 +8,7 @@ import { decodeMoments } from "../../../lib/math/moments-file.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
 import { runPipeline } from "../../../lib/jobs/prune/prune.ts";
+import { fingerprint } from "../../../lib/core/fingerprint.ts";
 import { parseShard, shardOf } from "../../../lib/jobs/run/shard.ts";
 import { harvestShard, mergeShards, type ShardRecord } from "../../../lib/jobs/many/shards.ts";
 
@@ -83,8 +84,12 @@ describe("harvest in shards", function () {
       await rm(other, { recursive: true, force: true });
       await cp(folders[7], other, { recursive: true });
       const path = join(other, "moments/shard-8-of-8.json");
-      const record = JSON.parse(await readFile(path, "utf8")) as ShardRecord;
-      await writeFile(path, JSON.stringify(edit(record)));
+      const { check, ...record } = JSON.parse(await readFile(path, "utf8")) as ShardRecord & {
+        check: string;
+      };
+      expect(check).to.equal(fingerprint(record));
+      const edited = edit(record) as object;
+      await writeFile(path, JSON.stringify({ ...edited, check: fingerprint(edited) }));
       return refusal(mergeShards([...folders.slice(0, 7), other], join(root, "refused")));
     };
     const inputs = (more: object) => (record: ShardRecord) => ({
@@ -99,6 +104,16 @@ describe("harvest in shards", function () {
     expect(await change((record) => ({ ...record, of: 9 }))).to.match(/number of shards 9, 8 as in/);
     expect(await change((record) => ({ ...record, etlVersion: "0.0.1" }))).to.match(/made by etl 0\.0\.1/);
     expect(await change((record) => ({ ...record, rows: 5 }))).to.match(/pictures, the 5 of its record/);
+    const bin = join(other, "moments/shard-8-of-8.bin");
+    await rm(other, { recursive: true, force: true });
+    await cp(folders[7], other, { recursive: true });
+    await writeFile(bin, (await readFile(bin)).fill(1, 900, 901));
+    expect(await refusal(mergeShards([...folders.slice(0, 7), other], join(root, "refused")))).to.match(
+      /shard-8-of-8\.bin: holds other bytes than were written/,
+    );
+    const json = bin.replace(".bin", ".json");
+    await writeFile(json, (await readFile(json, "utf8")).replace('"rows"', '"rowz"'));
+    expect(await refusal(mergeShards([other], join(root, "refused")))).to.match(/shard-8-of-8\.json: not/);
     const foreign = join(root, "foreign");
     await harvestShard({ ...options, out: foreign, seed: 4 }, { index: 8, of: shards });
     expect(await refusal(mergeShards([...folders.slice(0, 7), foreign], join(root, "refused")))).to.match(

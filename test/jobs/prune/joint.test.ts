@@ -40,7 +40,15 @@ describe("prune: one trunk for several tasks", function () {
   let root: string;
   let options: PruneOptions;
   let record: RunRecord;
-  const common = { gamma: 0.2, epochs: 2, baselineEpochs: 1, learningRates: [1e-3], runs: 2, seed: 3 };
+  const common = {
+    gamma: 0.2,
+    epochs: 2,
+    baselineEpochs: 1,
+    learningRates: [1e-3],
+    runs: 2,
+    roundTo: 1,
+    seed: 3,
+  };
 
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "etl-joint-"));

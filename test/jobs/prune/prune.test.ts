@@ -63,7 +63,7 @@ describe("prune, end to end on drawn faces", function () {
       "plan.json",
       "pruned.onnx",
       "baseline.onnx",
-      "history.json",
+      "history/finetune.json",
       "report.html",
     ]) {
       expect(existsSync(join(options.out, file)), file).to.equal(true);

@@ -7,7 +7,7 @@ import { isEtlError } from "../../../lib/core/errors.ts";
 import { silent } from "../../../lib/core/progress.ts";
 import { writeWhole } from "../../../lib/core/files.ts";
 import { openRunFolder, type RunFolder } from "../../../lib/jobs/run/folder.ts";
-import { fingerprint } from "../../../lib/jobs/run/state.ts";
+import { fingerprint } from "../../../lib/core/fingerprint.ts";
 
 describe("run folder", () => {
   let root: string;
@@ -32,6 +32,55 @@ describe("run folder", () => {
     expect(await folder.stage("harvest", options)).to.equal(true);
     expect(await folder.stage("harvest", { ...options, inputs: { a: 2 } })).to.equal(true);
     await folder.close();
+  });
+
+  it("makes a damaged stage again, and what follows only where it comes out otherwise", async () => {
+    const warnings: string[] = [];
+    const progress = { ...silent, warn: (text: string) => void warnings.push(text) };
+    const outcome = async (texts: Record<string, string>): Promise<string[]> => {
+      const folder = await openRunFolder(root, {}, "1.0.0", { progress });
+      const ran: string[] = [];
+      for (const [stage, text] of Object.entries(texts)) {
+        const files = [`${stage}.json`];
+        if (await folder.stage(stage, { inputs: 1, files, produce: produce(folder, files[0], text) }))
+          ran.push(stage);
+      }
+      await folder.close();
+      return ran;
+    };
+    const texts = { harvest: "moments", curves: "curves", plan: "plan" };
+    expect(await outcome(texts)).to.deep.equal(["harvest", "curves", "plan"]);
+    expect(await outcome(texts)).to.deep.equal([]);
+    await writeFile(join(root, "harvest.json"), "momentz");
+    expect(await outcome(texts)).to.deep.equal(["harvest"]);
+    expect(warnings.join()).to.match(
+      /harvest.json holds other bytes than were written: stage harvest is made/,
+    );
+    await writeFile(join(root, "harvest.json"), "momen");
+    expect(await outcome({ ...texts, harvest: "other moments" })).to.deep.equal([
+      "harvest",
+      "curves",
+      "plan",
+    ]);
+    expect(warnings.at(-1)).to.contain("has 5 bytes, 7 were written");
+  });
+
+  it("makes a damaged stage again also where the first attempt was killed", async () => {
+    const run = async (text: string | undefined): Promise<boolean> => {
+      const folder = await openRunFolder(root, {}, "1.0.0");
+      const fail = () => Promise.reject(new Error("killed"));
+      const write = text === undefined ? fail : produce(folder, "a.json", text);
+      try {
+        return await folder.stage("harvest", { inputs: 1, files: ["a.json"], produce: write });
+      } finally {
+        await folder.close();
+      }
+    };
+    expect(await run("a")).to.equal(true);
+    await writeFile(join(root, "a.json"), "b");
+    expect(await run(undefined).catch(() => "killed")).to.equal("killed");
+    expect(await run("a")).to.equal(true);
+    expect(await run("a")).to.equal(false);
   });
 
   it("takes later stages along when an earlier one changes, and keeps the earlier ones", async () => {

@@ -1,0 +1,100 @@
+/** What `etl cut` is asked for. */
+import { EtlError } from "../../core/errors.ts";
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
+import type { Progress } from "../../core/progress.ts";
+import type { Device } from "../../engine/engine.ts";
+import { serviceNames } from "../../engine/service.ts";
+import type { Criterion } from "../../surgery/criteria.ts";
+import type { PictureSize } from "../../network/fit.ts";
+
+/** How much is to be left: exactly one of these. */
+export interface CutTarget {
+  /** Share of the channels of every block that stays, in (0, 1]. */
+  readonly keep?: number;
+  /** Share of the MACs that is left at most, in (0, 1]. */
+  readonly targetFlops?: number;
+  /** Largest size of the written file, in bytes. */
+  readonly targetSize?: number;
+  /** Largest median CPU time for one input, in milliseconds, measured. */
+  readonly targetMs?: number;
+}
+
+export interface CutOptions extends CutTarget {
+  /** Model file, run folder, or backbone by name. */
+  readonly model: string;
+  /** The `.onnx` file to write. */
+  readonly out: string;
+  /** Where to write the plan. */
+  readonly planOut?: string;
+  /** Default `l1`. */
+  readonly criterion?: Criterion;
+  /**
+   * Every layer keeps a multiple of so many outputs (the nearest), or all. `auto`: what the engine's kernels compute at a time
+   * on this machine. Default 1 with `keep`, `auto` with a target.
+   */
+  readonly roundTo?: number | "auto";
+  readonly seed?: number;
+  /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
+  readonly size?: PictureSize;
+  /** Compare the result with the masked original before it is written. Default true. */
+  readonly check?: boolean;
+  /** Timed runs of original and result; default: 50 with `targetMs`, else none. */
+  readonly runs?: number;
+  readonly engine?: "auto" | "ort" | "tfjs";
+  readonly device?: Device;
+  readonly threads?: number;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const optionNames: OptionNames<CutOptions> = {
+  ...{
+    model: true,
+    out: true,
+    planOut: true,
+    criterion: true,
+    roundTo: true,
+    size: true,
+    check: true,
+    runs: true,
+  },
+  ...{ keep: true, targetFlops: true, targetSize: true, targetMs: true, seed: true, ...serviceNames },
+};
+
+const targets = {
+  keep: "--keep",
+  targetFlops: "--target-flops",
+  targetSize: "--target-size",
+  targetMs: "--target-ms",
+} as const;
+
+/** @throws EtlError `usage` for no target or several, and for what is no number */
+export function checkOptions(options: CutOptions): void {
+  refuseUnknown("cutModel", options, optionNames);
+  const keys = Object.keys(targets) as (keyof typeof targets)[];
+  const given = keys.filter((key) => options[key] !== undefined);
+  if (given.length !== 1) {
+    const found = given.length === 0 ? "no target" : given.map((key) => targets[key]).join(" and ");
+    throw new EtlError(
+      "usage",
+      `cut: ${found}, exactly one of ${Object.values(targets).join(", ")} was needed`,
+    );
+  }
+  for (const key of given) {
+    const value = options[key] ?? NaN;
+    const share = key === "keep" || key === "targetFlops";
+    if (value > 0 && Number.isFinite(value) && (!share || value <= 1)) continue;
+    const needed = share ? "a share in (0, 1]" : "a positive number";
+    throw new EtlError("usage", `${targets[key]}: ${value}, ${needed} was needed`);
+  }
+  if (!options.out.toLowerCase().endsWith(".onnx"))
+    throw new EtlError("usage", `--out: ${options.out}, a name ending in .onnx was needed`);
+  const { roundTo = 1, runs = 1 } = options;
+  const counts = [["round-to", roundTo === "auto" ? 1 : roundTo] as const, ["runs", runs] as const];
+  for (const [name, value] of counts) {
+    if (!Number.isInteger(value) || value < 1) {
+      const needed = `${name === "round-to" ? "auto or " : ""}a whole number of at least 1`;
+      throw new EtlError("usage", `--${name}: ${value}, ${needed} was needed`);
+    }
+  }
+}

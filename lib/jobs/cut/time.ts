@@ -1,0 +1,57 @@
+/** How long a cut network takes, beside the original. */
+import type { Engine } from "../../engine/engine.ts";
+import { profileModels } from "../../evaluate/profile.ts";
+import type { Network } from "../../network/network.ts";
+import { asSingle } from "../../network/single.ts";
+import type { Latency } from "../../record/record.ts";
+import type { CuttableModel } from "./model.ts";
+
+/** The network with the sizes that were assumed for open dimensions, so that it can be timed. */
+export function boundAs(model: CuttableModel, network: Network): Network {
+  return asSingle({ ...network, inputs: model.network.inputs, outputs: model.network.outputs });
+}
+
+/** The lowest of three medians: what else the machine does makes a network slower, never faster. */
+export async function timed(
+  engine: Engine,
+  network: Network,
+  how: { readonly runs: number; readonly signal: AbortSignal | undefined },
+): Promise<number> {
+  const batch = fixedBatch(network);
+  let best = Infinity;
+  for (let round = 0; round < 3; round++) {
+    const measured = await profileModels(engine, [{ name: "cut", network }], { ...how, batch });
+    best = Math.min(best, (measured.get("cut")?.medianMs ?? Infinity) * batch);
+  }
+  return best;
+}
+
+/** A file for a fixed batch is timed with it; the time is that of one run. */
+function fixedBatch(network: Network): number {
+  const first = network.inputs[0]?.shape[0];
+  return typeof first === "number" ? first : 1;
+}
+
+function scaled(latency: Latency, batch: number): Latency {
+  return { ...latency, medianMs: latency.medianMs * batch, p95Ms: latency.p95Ms * batch };
+}
+
+/** Both networks, timed in turns. */
+export async function measure(
+  engine: Engine,
+  model: CuttableModel,
+  options: { readonly network: Network; readonly runs: number; readonly signal: AbortSignal | undefined },
+): Promise<{ before: Latency; after: Latency }> {
+  const batch = fixedBatch(model.network);
+  const measured = await profileModels(
+    engine,
+    [
+      { name: "before", network: boundAs(model, model.original) },
+      { name: "after", network: boundAs(model, options.network) },
+    ],
+    { runs: options.runs, batch, signal: options.signal },
+  );
+  const [before, after] = ["before", "after"].map((name) => measured.get(name));
+  if (before === undefined || after === undefined) throw new Error("a latency is missing");
+  return { before: scaled(before, batch), after: scaled(after, batch) };
+}

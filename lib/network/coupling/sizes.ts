@@ -1,0 +1,138 @@
+/** Shapes that are read while the network runs: where the number of channels goes from there. */
+import { consumersOf, intAttribute, integersOf, type Node } from "../network.ts";
+import {
+  freeze,
+  freezeInputs,
+  fromFront,
+  isParameter,
+  label,
+  layoutOf,
+  shapeOf,
+  type Coupler,
+  type Rule,
+} from "./coupler.ts";
+
+/** Resize: channels pass where their number does not change, and where computed sizes read it from the input itself. */
+export const sameWidth: Rule = (coupler, node) => {
+  const [input, , , sizes = ""] = node.inputs;
+  const layout = layoutOf(coupler, node, input);
+  if (!layout) return;
+  const size = shapeOf(coupler, node.outputs[0])?.[layout.axis];
+  const isComputed = sizes !== "" && !isParameter(coupler, sizes);
+  if (size !== layout.atoms.length) freeze(coupler, input, `${label(node)} changes the number of channels`);
+  else if (isComputed && !readsOwn(coupler, sizes, { input, axis: layout.axis }))
+    freeze(coupler, input, `${label(node)} computes the number of channels`);
+  else coupler.layouts.set(node.outputs[0], layout);
+};
+
+/** Shape, Size: what they return must not change, so the channels stay, unless only sides and the batch are read. */
+export const shapeReader: Rule = (coupler, node) => {
+  const [input] = node.inputs;
+  const layout = node.op === "Shape" ? layoutOf(coupler, node, input) : undefined;
+  if (layout && isUnread(coupler, node, { input, axis: layout.axis })) return;
+  freezeInputs(coupler, node, "reads the number of channels");
+};
+
+interface Entry {
+  readonly input: string;
+  readonly axis: number;
+}
+
+const handsOn = new Set(["Cast", "Identity", "Unsqueeze", "Squeeze"]);
+
+/** Follows the entry of a shape that is the number of channels: does it end nowhere but in a Resize of the same value? */
+function isUnread(coupler: Coupler, shape: Node, entry: Entry): boolean {
+  if (shape.attributes["start"] !== undefined || shape.attributes["end"] !== undefined) return false;
+  const outputs = new Set(coupler.network.outputs.map(({ name }) => name));
+  const consumers = consumersOf(coupler.network);
+  const pending: { value: string; at: number }[] = [{ value: shape.outputs[0], at: entry.axis }];
+  for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
+    const { value, at } = place;
+    if (outputs.has(value)) return false;
+    for (const reader of consumers.get(value) ?? []) {
+      if (reader.op === "Resize" && reader.inputs[3] === value && reader.inputs[0] === entry.input) {
+        if (at !== entry.axis) return false;
+        continue;
+      }
+      const places = placesIn(coupler, reader, { value, at });
+      if (places === undefined) return false;
+      pending.push(...places.map((next) => ({ value: reader.outputs[0], at: next })));
+    }
+  }
+  return true;
+}
+
+/** Where an entry of a list stands in what a node makes of the list; undefined where that is not followed. */
+function placesIn(
+  coupler: Coupler,
+  node: Node,
+  { value, at }: { readonly value: string; readonly at: number },
+): readonly number[] | undefined {
+  if (node.domain !== "") return undefined;
+  if (handsOn.has(node.op)) return [at];
+  if (node.op === "Concat") {
+    let start = 0;
+    const places: number[] = [];
+    for (const name of node.inputs) {
+      if (name === value) places.push(start + at);
+      const length = shapeOf(coupler, name);
+      if (length?.length !== 1) return undefined;
+      start += length[0];
+    }
+    return places;
+  }
+  const taken = takenBy(coupler, node, value);
+  return taken?.flatMap((from, i) => (from === at ? [i] : []));
+}
+
+/** The positions that a Slice or Gather takes from a list, where they are constants. */
+function takenBy(coupler: Coupler, node: Node, value: string): readonly number[] | undefined {
+  const { network } = coupler;
+  const length = shapeOf(coupler, value);
+  if (node.inputs[0] !== value || length?.length !== 1) return undefined;
+  if (node.op === "Gather" && intAttribute(node, "axis", 0) === 0)
+    return integersOf(network, node.inputs[1])?.map((i) => fromFront(i, length[0]));
+  if (node.op !== "Slice") return undefined;
+  const [start, end, axes, steps] = [1, 2, 3, 4].map((i) =>
+    (node.inputs[i] ?? "") === "" ? [] : integersOf(network, node.inputs[i]),
+  );
+  if (start === undefined || end === undefined || axes === undefined || steps === undefined) return undefined;
+  if (start.length !== 1 || (steps[0] ?? 1) !== 1) return undefined;
+  return Array.from({ length: length[0] }, (_, i) => i).slice(start[0], end[0]);
+}
+
+/** Whether the entry of computed sizes that is the number of channels is read from the value that is resized. */
+function readsOwn(coupler: Coupler, sizes: string, entry: Entry): boolean {
+  const producers = new Map(
+    coupler.network.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)),
+  );
+  let [value, at] = [sizes, entry.axis];
+  for (let maker = producers.get(value); maker !== undefined; maker = producers.get(value)) {
+    if (maker.op === "Shape") return maker.inputs[0] === entry.input && at === entry.axis;
+    if (maker.op === "Concat") {
+      const found = partAt(coupler, maker, at);
+      if (found === undefined) return false;
+      [value, at] = found;
+      continue;
+    }
+    const [from] = maker.inputs;
+    if (!handsOn.has(maker.op)) {
+      const taken = takenBy(coupler, maker, from)?.[at];
+      if (taken === undefined) return false;
+      at = taken;
+    }
+    value = from;
+  }
+  return false;
+}
+
+function partAt(coupler: Coupler, node: Node, at: number): [value: string, at: number] | undefined {
+  let start = 0;
+  for (const name of node.inputs) {
+    const length = shapeOf(coupler, name);
+    if (length?.length !== 1) return undefined;
+    if (at < start + length[0]) return [name, at - start];
+    start += length[0];
+  }
+  return undefined;
+}

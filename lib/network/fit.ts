@@ -1,0 +1,82 @@
+/** Numbers for what a network leaves open, at which it fits together. */
+import { EtlError, isEtlError } from "../core/errors.ts";
+import type { Dim, Network } from "./network.ts";
+import { propagate, type Bindings } from "./shapes/infer.ts";
+
+/** Sides that are tried for an open height or width, the usual ones first. */
+export const sides = [224, 256, 128, 192, 112, 160, 96, 64, 150, 48, 32, 320, 512, 640, 24, 28];
+
+/** Height and width that the user says. */
+export type PictureSize = readonly [height: number, width: number];
+
+/** Numbers for what a file leaves open. */
+export interface Assumed {
+  readonly batch: 1 | 2;
+  readonly sizes: Readonly<Record<string, number>>;
+}
+
+/**
+ * Numbers at which the network fits together.
+ *
+ * @throws EtlError `usage` where it does at none of the usual sizes, or not at the one that was said
+ */
+export function fit(network: Network, size?: PictureSize): Assumed {
+  const open = [...new Set(network.inputs.flatMap(({ shape }) => openSizes(shape)))];
+  const choices: readonly PictureSize[] =
+    size === undefined ? sides.map((side): PictureSize => [side, side]) : [size];
+  let first: unknown;
+  for (const choice of open.length === 0 ? choices.slice(0, 1) : choices) {
+    const sizes = Object.fromEntries(open.map((name, i) => [name, choice[i % 2]]));
+    for (const batch of [2, 1] as const) {
+      try {
+        propagate(network, { bindings: bindingsOf(network, { batch, sizes }), onError: "unknown" });
+        return { batch, sizes };
+      } catch (error) {
+        first ??= error;
+      }
+    }
+  }
+  if (open.length === 0 || !isEtlError(first)) throw first;
+  throw new EtlError(
+    "usage",
+    `${first.message}: ${open.join(", ")} are open in the file, sizes at which it fits together were needed`,
+    { hint: "say them with --size HEIGHTxWIDTH", cause: first },
+  );
+}
+
+/** {@link Assumed} as sizes of named dimensions. */
+export function bindingsOf(network: Network, { batch, sizes }: Assumed): Bindings {
+  const first = network.inputs[0]?.shape[0];
+  return { ...sizes, ...(typeof first === "string" ? { [first]: batch } : {}), batch };
+}
+
+/** The network with its open sizes, and its batch, bound to numbers; a batch that is no number stays open unless it has to be 1. */
+export function boundTo(network: Network, { batch, sizes }: Assumed): Network {
+  const bind = <T extends { readonly shape: readonly Dim[] }>(value: T): T => ({
+    ...value,
+    shape: value.shape.map((dim, i) =>
+      typeof dim === "number" || (i === 0 && batch > 1) ? dim : i === 0 ? 1 : (sizes[dim] ?? sides[0]),
+    ),
+  });
+  return { ...network, inputs: network.inputs.map(bind), outputs: network.outputs.map(bind) };
+}
+
+/** What {@link fit} had to assume, a sentence each. */
+export function assumptions(network: Network, { batch, sizes }: Assumed): string[] {
+  const values = [...new Set(Object.values(sizes))];
+  return [
+    ...(values.length === 0
+      ? []
+      : [
+          `${Object.keys(sizes).join(", ")}: open in the file, ${values.join(" x ")} is assumed where costs are counted`,
+        ]),
+    ...(batch === 1 && typeof network.inputs[0]?.shape[0] === "string"
+      ? [`${network.name}: the batch is declared open, but inside it is fixed to one picture: taken for one`]
+      : []),
+  ];
+}
+
+/** Names of open dimensions other than the first, which is the batch. */
+export function openSizes(shape: readonly Dim[]): string[] {
+  return shape.slice(1).filter((dim) => typeof dim === "string");
+}

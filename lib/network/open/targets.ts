@@ -1,0 +1,121 @@
+/** Shapes that are computed from open sizes, written so that they hold for all of them and leave channels free to go. */
+import { consumersOf, int64, type Network, type Node, type Parameter } from "../network.ts";
+import { factsOf } from "../operators/facts.ts";
+import type { Followed } from "./follow.ts";
+import { isSame } from "./size.ts";
+
+export interface Rewriting {
+  readonly followed: Followed;
+  /** Adds a parameter under a new name derived from the label and returns the name. */
+  readonly add: (label: string, parameter: Parameter) => string;
+  /** A new name for a value. */
+  readonly fresh: (label: string) => string;
+  readonly producers: ReadonlyMap<string, Node>;
+}
+
+/** A Reshape or Resize whose target is computed from open sizes, with a target that holds for all of them. */
+export function withOpenTargets(node: Node, rewriting: Rewriting): readonly Node[] {
+  const { followed, add } = rewriting;
+  if (node.domain !== "") return [node];
+  if (node.op === "Reshape") {
+    const target = openTarget(node, followed);
+    if (target === undefined) return [node];
+    const name = add(`${node.name}.target`, int64(target));
+    return [{ ...node, inputs: [node.inputs[0] ?? "", name] }];
+  }
+  if (node.op === "Resize" && (node.inputs[3] ?? "") !== "") {
+    const scales = scalesOf(node, followed);
+    if (scales === undefined) return ownFront(node, rewriting);
+    const data = Float32Array.from(scales);
+    const name = add(`${node.name}.scales`, { type: "float32", shape: [scales.length], data });
+    return [{ ...node, inputs: [node.inputs[0] ?? "", "", name] }];
+  }
+  return [node];
+}
+
+/** Entries that follow an open dimension become 0 (the input's dimension at the same place) or the one -1. */
+function openTarget(node: Node, { tables, shapes }: Followed): number[] | undefined {
+  const [from = "", target = ""] = node.inputs;
+  const sizes = tables.get(target)?.values;
+  const input = shapes.get(from);
+  if (sizes === undefined) return undefined;
+  if (node.attributes["allowzero"] !== undefined && sizes.includes(0)) return undefined;
+  const open = sizes.map((size, i) => (typeof size === "number" ? size : isSame(size, input?.[i]) ? 0 : -1));
+  return open.filter((dim) => dim === -1).length > 1 ? undefined : open;
+}
+
+/** Scales that give exactly the sizes that were computed, where there are such. */
+function scalesOf(node: Node, { tables, shapes, sizes }: Followed): number[] | undefined {
+  const [from = "", , , target = ""] = node.inputs;
+  if (node.attributes["axes"] !== undefined || node.attributes["keep_aspect_ratio_policy"] !== undefined)
+    return undefined;
+  const [input, output] = [shapes.get(from), tables.get(target)?.values];
+  if (input === undefined || output?.length !== input.length) return undefined;
+  const scales = input.map((size, i) => {
+    const to = output[i];
+    if (typeof size !== "number" || typeof to !== "number") return sizes.exact(to, size);
+    const ratio = Math.fround(to / size);
+    return Math.floor(Math.fround(size * ratio)) === to ? ratio : undefined;
+  });
+  return scales.every((scale) => typeof scale === "number" && scale > 0) ? (scales as number[]) : undefined;
+}
+
+/**
+ * A Resize whose computed sizes begin with the batch and the channels of its own input reads these from there, when it
+ * runs: then they follow a cut.
+ */
+function ownFront(node: Node, { followed, add, fresh, producers }: Rewriting): readonly Node[] {
+  const [from = "", roi = "", scales = "", target = ""] = node.inputs;
+  const [input, output] = [followed.shapes.get(from), followed.tables.get(target)?.values];
+  const isOwn = input !== undefined && [0, 1].every((i) => isSame(input[i], output?.[i]));
+  if (!isOwn || output?.length !== input.length || node.attributes["axes"] !== undefined) return [node];
+  if (output.every((size) => typeof size === "number")) return [node];
+  const front = producers.get(producers.get(target)?.inputs[0] ?? "");
+  if (front?.op === "Slice" && producers.get(front.inputs[0])?.inputs[0] === from) return [node];
+  const plain = (op: string, inputs: readonly string[], label: string): Node => {
+    const output = fresh(`${node.name}.${label}`);
+    return { name: output, op, domain: "", inputs, outputs: [output], attributes: {} };
+  };
+  const [start, middle, end] = [0, 2, output.length].map((at) => add(`${node.name}.at`, int64([at])));
+  const shape = plain("Shape", [from], "shape");
+  const own = plain("Slice", [shape.outputs[0], start, middle], "front");
+  const rest = plain("Slice", [target, middle, end], "sides");
+  const sizes = {
+    ...plain("Concat", [own.outputs[0], rest.outputs[0]], "sizes"),
+    attributes: { axis: { type: "int", value: 0 } as const },
+  };
+  return [shape, own, rest, sizes, { ...node, inputs: [from, roi, scales, sizes.outputs[0]] }];
+}
+
+/** Drops every Expand whose result only meets values that are as large already: what it is added to spreads it as well. */
+export function withoutSpreads(network: Network, { shapes }: Followed): readonly Node[] {
+  const spreads = network.nodes.filter(({ op, domain }) => op === "Expand" && domain === "");
+  if (spreads.length === 0) return network.nodes;
+  const consumers = consumersOf(network);
+  const outputs = new Set(network.outputs.map(({ name }) => name));
+  const alias = new Map<string, string>();
+  for (const { inputs, outputs: made } of spreads) {
+    const [spread] = made;
+    const shape = shapes.get(spread);
+    const isPartner = (name: string): boolean => {
+      const other = shapes.get(name);
+      const isEqual = other?.length === shape?.length && other?.every((size, i) => isSame(size, shape?.[i]));
+      return name !== spread && isEqual === true;
+    };
+    const meets = ({ op, domain, inputs: all }: Node): boolean =>
+      domain === "" && factsOf(op).shape === "broadcast" && all.some(isPartner);
+    const readers = consumers.get(spread) ?? [];
+    const isLoose = shape !== undefined && !outputs.has(spread) && readers.length > 0 && readers.every(meets);
+    // What it meets must not be a spread that is dropped itself.
+    const isAlone = readers.every(
+      ({ inputs: all }) => all.filter((name) => spreadNames(spreads).has(name)).length === 1,
+    );
+    if (isLoose && isAlone) alias.set(spread, inputs[0]);
+  }
+  return network.nodes
+    .filter(({ outputs: [first] }) => !alias.has(first))
+    .map((node) => ({ ...node, inputs: node.inputs.map((name) => alias.get(name) ?? name) }));
+}
+
+const spreadNames = (spreads: readonly Node[]): ReadonlySet<string> =>
+  new Set(spreads.flatMap(({ outputs }) => outputs));

@@ -1,0 +1,197 @@
+import { expect } from "chai";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { commands } from "../../bin/commands.ts";
+import { isSwitch } from "../../bin/call.ts";
+import { capture } from "../support/program.ts";
+
+/** A call that goes wrong, a part of what it says, a part of the hint. */
+type Case = readonly [call: string, message: string, hint?: string];
+
+const run = "--task gender --data synthetic --out x";
+
+const cases: readonly Case[] = [
+  // Commands.
+  ["prnue", 'unknown command "prnue"', "etl prune?"],
+  ["prun --task gender", 'unknown command "prun"', "etl prune?"],
+  ["--seed 3 prnue", 'unknown command "prnue"', "etl prune?"],
+  ["exprot runs/a", 'unknown command "exprot"', "etl export?"],
+  ["help prnue", 'unknown command "prnue"', "etl prune?"],
+  ["hlep", 'unknown command "hlep"', "etl help?"],
+  ["xyzzyxyzzy", "unknown command", "etl --help lists"],
+  ["--hlep", "unknown option --hlep", "--help?"],
+  ["-v", "unknown option -v", "etl help"],
+  ["--json", "no command"],
+  // Unknown options, named before what is missing.
+  ["prune --taks gender --data synthetic --out x", "etl prune: unknown option --taks", "--task?"],
+  ["prune --gama 0.1", "etl prune: unknown option --gama", "--gamma?"],
+  [`prune ${run} --gama=0.1`, "etl prune: unknown option --gama", "--gamma?"],
+  [`prune ${run} --Gamma 0.1`, "unknown option --Gamma", "--gamma?"],
+  [`prune ${run} --no-refti`, "unknown option --no-refti", "--no-refit?"],
+  [`prune ${run} --target-flop 0.3`, "unknown option --target-flop", "--target-flops?"],
+  [`prune ${run} --jsno`, "unknown option --jsno", "--json?"],
+  ["prune -task gender", "unknown option -task", "--task?"],
+  ["prune --zzzzzzzzzzzzzzzz", "unknown option --zzzzzzzzzzzzzzzz", "etl help prune lists them"],
+  ["sweep --task gender --data synthetic --out x", "unknown option --task", "--tasks?"],
+  ["sweep --tasks gender --data synthetic --out x --gamma 0.1", "unknown option --gamma", "--gammas?"],
+  ["predict --backbon face-resnet nope.jpg", "unknown option --backbon", "--backbone?"],
+  ["verify face-resnet --pair nope.csv", "unknown option --pair", "--pairs?"],
+  ["profile face-resnet --run 5", "unknown option --run", "--runs?"],
+  ["cut face-resnet --keeep 0.5", "unknown option --keeep", "--keep?"],
+  ["align a b --siez 150", "unknown option --siez", "--size?"],
+  ["train --arhc resnet18", "unknown option --arhc", "--arch?"],
+  [`harvest ${run} --gamma 0.1`, "etl harvest: unknown option --gamma"],
+  // Values.
+  [`prune ${run} --gamma`, "--gamma: nothing after it, a number was needed"],
+  [`prune ${run} --gamma --seed 1`, "--gamma: nothing after it, a number was needed"],
+  ["prune --task --data synthetic --out x", "--task: nothing after it, a value was needed"],
+  ["prune --task= --data synthetic --out x", "--task: nothing after it"],
+  [`prune ${run} --gamma abc`, '--gamma: "abc", a number was needed'],
+  [`prune ${run} --gamma 0,1`, '--gamma: "0,1", a number was needed'],
+  [`prune ${run} --gamma 1.5`, "--gamma: 1.5, a number in [0, 1)"],
+  [`prune ${run} --epochs -1`, "--epochs: -1, a whole number"],
+  [`prune ${run} --no-gamma`, "--no-gamma: it is no switch"],
+  [`prune ${run} --strict=maybe`, '--strict: "maybe", a switch'],
+  [`prune ${run} --group-select unoin`, '--group-select: "unoin", one of union', "union?"],
+  [`prune ${run} --control l1,randm`, "--control: randm, one of", "random?"],
+  [`prune ${run} --engine tfj`, '--engine: "tfj", one of', "tfjs?"],
+  [`prune ${run} --device gpu`, '--device: "gpu", one of', "cpu?"],
+  [`prune ${run} --threads 0`, "--threads: 0, a whole number"],
+  [`prune ${run} --threads two`, '--threads: "two", a number'],
+  [`prune ${run} --seed 1.5`, "--seed: 1.5, a whole number"],
+  [`prune ${run} --crop 1,2,3`, "--crop: 3 numbers, four"],
+  [`prune ${run} --target-size 10QB`, '--target-size: "10QB", a number of bytes'],
+  [`prune ${run} --round-to eight`, '--round-to: "eight", auto or a number'],
+  [`prune ${run} --backbone face-resnt`, "face-resnt", "face-resnet"],
+  ["prune --task gendr --data synthetic --out x", "gendr", "gender"],
+  ["prune --task gender --data synthetc --out x", "no such file", "synthetic?"],
+  ["export face-resnet --out x.onnx --format onxn", '--format: "onxn", one of onnx', "onnx?"],
+  ["evaluate face-resnet --data synthetic --split tset", '--split: "tset"', "test?"],
+  ["cut face-resnet --out x.onnx --keep 0.5 --size 360", '--size: "360"', "360x640"],
+  ["train --arch mobilenet-v9 --task gender --data synthetic --out x", '"mobilenet-v9"', "mobilenet-v1?"],
+  [`crossval --arch lmtcnn-1-1 ${run} --by persn`, '--by: "persn", one of identity, row'],
+  ["sweep --tasks gender --data synthetic --out x --gammas 0,a", '--gammas: "a", a number'],
+  ["sweep --tasks gender --data synthetic --out x --ablate scalng=paper", '"scalng"', "scaling?"],
+  ["align . out --min-score 5", "--min-score: 5"],
+  // Words without an option.
+  ["prune gender", '"gender" without an option', "--task gender?"],
+  ["prune gender,age", '"gender,age" without an option', "--task gender,age?"],
+  ["prune synthetic --task gender", '"synthetic" without an option', "--data synthetic?"],
+  ["prune --task gender ~/celeba", '"~/celeba" without an option', "--data ~/celeba?"],
+  [`prune ${run} extra`, '"extra" without an option', "etl help prune"],
+  ["train resnet18 --task gender", '"resnet18" without an option', "--arch resnet18?"],
+  ["bench face-resnet", '"face-resnet" without an option', "--backbone face-resnet?"],
+  ["export face-resnet x.onnx", '"x.onnx" without an option', "--out x.onnx?"],
+  ["evaluate runs/a ~/faces", '"~/faces" without an option', "--data ~/faces?"],
+  ["doctor now", '"now" without an option'],
+  // What is missing.
+  ["prune", "no --task and --out", "for example: etl prune"],
+  ["train", "no --data, --task, --arch and --out", "etl help train"],
+  ["predict", "no picture", "etl predict RUN IMAGE"],
+  ["predict runs/gender", "no picture after runs/gender"],
+  ["predict x.jpg", "x.jpg alone is a picture"],
+  ["evaluate", "no <model> and --data", "etl evaluate"],
+  ["profile", "no <models>", "etl profile"],
+  ["resume", "no <run>", "etl resume runs/gender"],
+  ["merge a b", "no --out", "etl merge"],
+  ["align photos", "no <out>", "etl align"],
+  ["verify", "no --pairs", "etl verify"],
+  // What is not there.
+  ["predict runs/nope x.jpg", "runs/nope: nothing is there"],
+  ["evaluate runs/nope --data synthetic", "runs/nope: nothing is there"],
+  ["profile runs/nope", "runs/nope: nothing is there"],
+  ["export runs/nope --out x.onnx", "runs/nope: nothing is there"],
+  ["report runs/nope", "runs/nope: nothing is there"],
+  ["compare runs/nope", "runs/nope: nothing is there"],
+  ["resume runs/nope", "runs/nope: no run.json"],
+  ["merge shards/nope --out x", "shards/nope: there is no such file"],
+  ["align nope out", "nope: --data: cannot open"],
+  ["prune --task gender --data nope --out x", "nope: --data: cannot open", "check the path"],
+  ["cut nope.onnx --out x.onnx --keep 0.5", "nope.onnx"],
+  ["verify --pairs nope.csv", "nope.csv: cannot read"],
+];
+
+describe("calls that go wrong", function () {
+  this.timeout(60_000);
+  let folder: string;
+  const home = process.cwd();
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "etl-calls-"));
+    process.chdir(folder);
+  });
+  after(async () => {
+    process.chdir(home);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  for (const [call, message, hint] of cases) {
+    it(`etl ${call}`, async () => {
+      const { code, stdout, stderr } = await capture(call.split(" "));
+      expect(code).to.be.oneOf([1, 2]);
+      expect(stdout).to.equal(call === "--json" ? stdout : "");
+      expect(stderr).to.contain(message);
+      if (hint !== undefined) expect(/hint: (.*)/.exec(stderr)?.[1]).to.contain(hint);
+    });
+  }
+
+  it("every command names an unknown option first, whatever else is missing", async () => {
+    for (const { usage } of commands) {
+      const name = usage.split(" ")[0];
+      const { code, stderr } = await capture([name, "--engin", "ort"]);
+      expect(code, name).to.equal(2);
+      expect(stderr).to.contain(`etl ${name}: unknown option --engin`).and.contain("did you mean --engine?");
+    }
+  });
+
+  it("an option given twice: the last counts, and that is said; lists add up", async () => {
+    const twice = await capture(`predict --backbone a --backbone runs/nope x.jpg`.split(" "));
+    expect(twice.stderr).to.contain("--backbone is given 2 times: the last, runs/nope, counts");
+    const list = await capture(
+      "sweep --tasks gender --data nope --gammas 0.1 --gammas 0.2 --out x".split(" "),
+    );
+    expect(list.stderr).to.not.contain("given 2 times");
+  });
+
+  it("what lies beside the place where nothing is", async () => {
+    await writeFile(join(folder, "gender.onnx"), "");
+    const { stderr } = await capture(["profile", "./gendr.onnx"]);
+    expect(stderr).to.contain("did you mean gender.onnx?");
+  });
+});
+
+describe("help", () => {
+  it("etl alone, etl help and etl help COMMAND end well and print to stdout", async () => {
+    const whole = await capture([]);
+    expect(whole.code).to.equal(0);
+    expect(whole.stdout).to.contain("etl prune").and.contain("etl completion");
+    expect(await capture(["help"])).to.deep.equal(whole);
+    expect(await capture(["--help"])).to.deep.equal(whole);
+    const prune = await capture(["help", "prune"]);
+    expect(prune.code).to.equal(0);
+    expect(prune.stdout).to.contain("--gamma");
+    expect(await capture(["prune", "--help"])).to.deep.equal(prune);
+    // Help is what was asked for, whatever else is wrong.
+    expect(await capture(["prune", "--gama", "--help"])).to.deep.equal(prune);
+  });
+
+  it("says the default of every option that need not be given", () => {
+    for (const { usage, options } of commands) {
+      for (const [name, option] of Object.entries(options)) {
+        if (option.demandOption === true) continue;
+        const said: unknown = option.default ?? option.defaultDescription;
+        expect(said, `etl ${usage} --${name}`).to.not.equal(undefined);
+        if (!isSwitch(option)) expect(option.describe, name).to.not.match(/\([\d.,]+\)|\(default/);
+      }
+    }
+  });
+
+  it("completes commands, options and choices", async () => {
+    expect((await capture(["completion"])).stdout).to.contain("--get-yargs-completions");
+    const words = async (...line: string[]) =>
+      (await capture(["--get-yargs-completions", "etl", ...line])).stdout.split("\n");
+    expect(await words("pr")).to.include("prune");
+    expect(await words("prune", "--ga")).to.include("--gamma");
+    expect(await words("prune", "--rmse", "")).to.include.members(["heldout", "train"]);
+  });
+});

@@ -1,0 +1,51 @@
+/** A file system that fails at one call: the calls of this process below one folder are counted, and one of them does not happen. */
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+
+type Call = (...args: unknown[]) => Promise<unknown>;
+
+/** Calls that change what lies on the disk. */
+const changing = ["rename", "open", "link", "rm", "mkdir"] as const;
+type Changing = (typeof changing)[number];
+
+/**
+ * Watches the changes of files below `root` from now on.
+ *
+ * @param act done in place of a call, told which; undefined lets it pass
+ * @returns what ends the watch, and how many calls there were
+ */
+export function watchDisk(
+  root: string,
+  act: (n: number, call: string, path: string) => Error | undefined,
+): { readonly end: () => number } {
+  const promises = fs.promises as unknown as Record<Changing | "sync", Call>;
+  const original = Object.fromEntries(changing.map((name) => [name, promises[name]])) as Record<
+    Changing,
+    Call
+  >;
+  let count = 0;
+  for (const name of changing) {
+    promises[name] = async (...args) => {
+      const path = String(args[name === "rename" || name === "link" ? 1 : 0]);
+      const reads = name === "open" && (args[1] === undefined || args[1] === "r");
+      if (path.startsWith(root) && !reads) {
+        const error = act(count++, name, path);
+        if (error !== undefined) throw error;
+      }
+      return original[name](...args);
+    };
+  }
+  syncBuiltinESMExports();
+  return {
+    end: () => {
+      Object.assign(promises, original);
+      syncBuiltinESMExports();
+      return count;
+    },
+  };
+}
+
+/** An error as the system gives it. */
+export function systemError(code: string, call: string, path: string): Error {
+  return Object.assign(new Error(`${code}: told to fail, ${call} '${path}'`), { code, syscall: call, path });
+}

@@ -1,0 +1,100 @@
+import { expect } from "chai";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EtlError } from "../../lib/index.ts";
+import {
+  alignFolder,
+  bench,
+  crossval,
+  cutModel,
+  evaluateModel,
+  isEtlError,
+  predictImages,
+  profileFiles,
+  prune,
+  resume,
+  sweep,
+  train,
+  verifyModel,
+  type PruneOptions,
+} from "../../lib/index.ts";
+import { writeSmallBackbone } from "../support/small-backbone.ts";
+
+/** What a program in plain JavaScript hands over. */
+const loose = (value: object): never => value as never;
+
+async function thrown(work: Promise<unknown>): Promise<EtlError> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return isEtlError(error) ? error : expect.fail(`no EtlError: ${String(error)}`);
+}
+
+describe("library: options", function () {
+  this.timeout(120_000);
+  const run = { task: "gender", data: "synthetic:120", out: join(tmpdir(), "etl-never-made") };
+
+  it("an unknown option is refused with the nearest that exists, by every job", async () => {
+    const calls: Readonly<Record<string, () => Promise<unknown>>> = {
+      gama: () => prune(loose({ ...run, gama: 0.1 })),
+      gammmas: () => sweep(loose({ tasks: [], gammas: [], out: run.out, gammmas: [0.1] })),
+      epoch: () => train(loose({ ...run, arch: "resnet18", epoch: 1 })),
+      fold: () => crossval(loose({ ...run, archs: ["resnet18"], fold: 3 })),
+      labl: () => evaluateModel("face-resnet", loose({ data: run.data, labl: "x" })),
+      corp: () => predictImages("face-resnet", [], loose({ corp: [0, 0, 1, 1] })),
+      run: () => profileFiles(["face-resnet"], loose({ run: 3 })),
+      distanse: () => verifyModel("face-resnet", "pairs.csv", loose({ distanse: "cosine" })),
+      bach: () => bench("face-resnet", loose({ bach: 8 })),
+      kep: () => cutModel(loose({ model: "face-resnet", out: "x.onnx", kep: 0.5 })),
+      minscore: () => alignFolder("a", "b", loose({ minscore: 0.4 })),
+      signl: () => resume("runs/none", loose({ signl: undefined })),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const error = await thrown(call());
+      expect(error.kind, name).to.equal("usage");
+      expect(error.message).to.contain(`unknown option "${name}"`);
+      expect(error.hint, name).to.match(/^did you mean \w+\?$/);
+    }
+    expect((await thrown(prune(loose({ ...run, gama: 0.1 })))).hint).to.equal("did you mean gamma?");
+    // What the points of a sweep are given by the sweep itself.
+    const gamma = await thrown(sweep(loose({ tasks: [], gammas: [0.1], out: run.out, gamma: 0.1 })));
+    expect(gamma.hint).to.equal("did you mean gammas?");
+  });
+
+  it("a value of another kind is refused", async () => {
+    const message = async (options: object) => (await thrown(prune(loose({ ...run, ...options })))).message;
+    expect(await message({ gamma: "0.1" })).to.contain('"0.1", a number was needed');
+    expect(await message({ refit: "false" })).to.contain('"false", true or false was needed');
+    expect(await message({ learningRates: 0.1 })).to.contain("0.1, a list of numbers was needed");
+    expect(await message({ controls: "l1" })).to.contain('"l1", a list of names was needed');
+  });
+
+  it("the reason of a signal is the cause of what is thrown; undefined is no signal", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "etl-abort-"));
+    try {
+      const backbone = await writeSmallBackbone(join(folder, "small.onnx"));
+      const options: PruneOptions = { ...run, backbone, out: join(folder, "run"), cacheDir: folder };
+      const reason = new Error("the window was closed");
+      const controller = new AbortController();
+      const progress = {
+        ...{ start: () => undefined, update: () => undefined, note: () => undefined, warn: () => undefined },
+        finish: () => {
+          controller.abort(reason);
+        },
+      };
+      const stopped = await thrown(prune({ ...options, progress, signal: controller.signal }));
+      expect(stopped.kind).to.equal("interrupted");
+      expect(stopped.cause).to.equal(reason);
+      const aborted = AbortSignal.abort(reason);
+      expect((await thrown(predictImages(backbone, ["a.jpg"], { signal: aborted }))).cause).to.equal(reason);
+      const cut = { model: backbone, out: join(folder, "cut.onnx"), keep: 0.5, signal: aborted };
+      expect((await thrown(cutModel(cut))).cause).to.equal(reason);
+      const { out } = await cutModel({ ...cut, signal: undefined, progress: undefined });
+      expect(out).to.equal(join(folder, "cut.onnx"));
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});

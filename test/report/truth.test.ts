@@ -1,0 +1,140 @@
+import { expect } from "chai";
+import type { ReportAssets } from "../../lib/report/assets.ts";
+import { depthFigure } from "../../lib/report/client/figures.ts";
+import { errorRange } from "../../lib/report/client/knee.ts";
+import { lossFigure } from "../../lib/report/plots.ts";
+import { renderReport } from "../../lib/report/report.ts";
+import { pageCurves } from "../../lib/report/sections/curves.ts";
+import type { Latency, RunRecord } from "../../lib/record/record.ts";
+import { changed, plain, said } from "./extras.ts";
+import { sampleRecord, sampleRegression } from "./sample.ts";
+
+const tiny: ReportAssets = { plotly: "var Plotly = {};" };
+const latency = (medianMs: number, more: Partial<Latency> = {}): Latency => ({
+  ...{ medianMs, p95Ms: medianMs, runs: 50, threads: 1 },
+  ...more,
+});
+const range = (median: number, spread = 0.01) => ({ median, low: median - spread, high: median + spread });
+
+describe("report: what is said of times", () => {
+  it("takes the share from rounds in turns, not from two medians", () => {
+    const record = changed(
+      { latency: latency(5.2, { ofBaseline: range(0.4) }) },
+      { latency: latency(10, { copy: range(1.01), load: 0.2 }) },
+    );
+    const page = plain(renderReport(record, tiny));
+    expect(page).to.match(/and 0\.400? of the CPU time\./);
+    expect(said(record)).not.to.match(/not faster|not reliable/);
+  });
+
+  it("says that a network is not faster where the range holds one", () => {
+    const record = changed(
+      { latency: latency(9, { ofBaseline: range(0.95, 0.08) }) },
+      { latency: latency(10, { copy: range(1) }) },
+    );
+    expect(said(record)).to.match(/not faster here: 0\.950? of the CPU time \(0\.870? to 1\.03\)/);
+  });
+
+  it("claims nothing of times where two copies of one network differ by more than a twentieth", () => {
+    const record = changed(
+      { latency: latency(5, { ofBaseline: range(0.4) }) },
+      { latency: latency(10, { copy: range(1.23), load: 7.4 }) },
+    );
+    expect(said(record)).to.match(
+      /times of this run are not reliable: an identical copy of the baseline took 123 % of its time, at a load of 7\.4/,
+    );
+    const page = plain(renderReport(record, tiny));
+    expect(page).to.match(/not reliable: 5\.00? ms instead of 10\.0 ms/);
+    expect(page).not.to.match(/0\.400? of the CPU time/);
+  });
+});
+
+describe("report: what is said of the training", () => {
+  it("says where baseline and pruned network were not trained alike", () => {
+    const epochs = (n: number) =>
+      Array.from({ length: n + 1 }, (_, epoch) => ({
+        ...{
+          epoch,
+          valLoss: 1 / (epoch + 1),
+          valAccuracy: 0.9,
+          learningRate: 1e-4,
+          seconds: 1,
+          trainLoss: 1,
+        },
+      }));
+    const alike = changed({ history: epochs(4), bestEpoch: 4 }, { history: epochs(4), bestEpoch: 4 });
+    const plainly = { ...alike, config: { ...alike.config, distill: 0, distillOutputs: 0 } };
+    expect(said(plainly)).not.to.contain("was not trained as the baseline was");
+    const longer = changed({ history: epochs(8), bestEpoch: 8 }, { history: epochs(2), bestEpoch: 2 });
+    const record: RunRecord = { ...longer, config: { ...longer.config, distill: 1 } };
+    expect(said(record)).to.match(
+      /not trained as the baseline was: 8 epochs against 2 epochs of the baseline, and it also learnt from the full network/,
+    );
+    const axes = lossFigure(record).data.map(({ name, yaxis }) => [name, yaxis]);
+    expect(axes.filter(([, axis]) => axis === "y2").map(([name]) => name)).to.include(
+      "Pruned (ETL), training",
+    );
+    expect(axes.filter(([name]) => String(name).startsWith("Baseline"))).to.not.deep.include([
+      "Baseline, training",
+      "y2",
+    ]);
+    expect(lossFigure(record).layout).to.have.property("yaxis2");
+    expect(lossFigure(plainly).layout).not.to.have.property("yaxis2");
+  });
+
+  it("says by what the epoch of a regression was chosen", () => {
+    const page = plain(renderReport(sampleRegression(), tiny));
+    expect(page).to.contain("The epoch with the smallest validation loss is kept");
+    expect(plain(renderReport(sampleRecord(), tiny))).to.contain(
+      "The epoch with the best validation accuracy",
+    );
+  });
+});
+
+describe("report: what is said of curves and data", () => {
+  it("says what held-out error would keep where the knees were found on training rows", () => {
+    const record = sampleRecord();
+    expect(said(record)).not.to.contain("On held-out folds the knees would keep");
+    const trained = { ...record, config: { ...record.config, rmse: "train" } };
+    expect(said(trained)).to.match(
+      /On held-out folds the knees would keep [\d,]+ of [\d,]+ filters; found on the training rows they keep [\d,]+\./,
+    );
+  });
+
+  it("draws where the information sits from held-out error, and no tap that interpolates sets the scale", () => {
+    const record = sampleRecord();
+    const [first, ...rest] = record.curves;
+    const interpolating = { ...first, trainRmse: first.trainRmse.map((rmse, i) => rmse * (1 - i / 100)) };
+    const set = pageCurves(
+      { ...record, curves: [interpolating, ...rest], config: { ...record.config, rmse: "train" } },
+      "x",
+    );
+    const [best] = depthFigure(
+      set,
+      record.gamma,
+      set.curves.map(({ tap }) => tap),
+    ).data;
+    const held = first.heldOutRmse ?? [];
+    const explained = 1 - (Math.min(...held) / Math.max(...held)) ** 2;
+    expect((best["y"] as number[])[0]).to.be.closeTo(explained, 1e-3);
+    expect(errorRange(set)).to.deep.equal(errorRange(pageCurves(record, "x")));
+  });
+
+  it("keeps lines of the log out of the findings, and shows them with the data", () => {
+    const record = {
+      ...sampleRecord(),
+      notes: ["layout: CelebA", "split: as given", "Only 40 test pictures."],
+    };
+    const page = plain(renderReport(record, tiny));
+    const [before, behind] = [page.indexOf("How they were read"), page.indexOf("layout: CelebA")];
+    expect(behind).to.be.greaterThan(before);
+    expect(page.split("layout: CelebA")).to.have.length(2);
+    expect(page.indexOf("Only 40 test pictures.")).to.be.lessThan(before);
+  });
+
+  it("names a label by its column where the task's name does not say it", () => {
+    const record = sampleRecord();
+    const task = { ...record.task, name: "binary", columns: ["Smiling"], classes: ["no", "yes"] };
+    expect(renderReport({ ...record, task }, tiny)).to.match(/<title>Smiling: what pruning cost and saved/);
+  });
+});

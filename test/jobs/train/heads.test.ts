@@ -1,7 +1,12 @@
 import { expect } from "chai";
 import type { Task } from "../../../lib/core/artifacts.ts";
+import { tasksOf } from "../../../lib/backbones/metadata.ts";
+import { buildDmmCnn } from "../../../lib/backbones/nets/dmm-cnn.ts";
 import { architectureOf } from "../../../lib/backbones/nets/light.ts";
 import { lossValue } from "../../../lib/finetune/losses.ts";
+import { readOnnx } from "../../../lib/formats/onnx/read.ts";
+import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
+import { finishedNetwork } from "../../../lib/jobs/train/network.ts";
 import { inTraining, landmarkWeight, outputLosses, trainedHeads } from "../../../lib/jobs/train/heads.ts";
 
 const attributes: Task = {
@@ -47,5 +52,21 @@ describe("jobs/train: the losses of DMM-CNN", () => {
     const losses = outputLosses(fac, said, yes);
     const distance = found.reduce((sum, value, i) => sum + (value - points[i]) ** 2, 0) / 3;
     expect(joint).to.be.closeTo(losses[0] + losses[1] + 0.5 * distance, 1e-6);
+  });
+
+  it("the finished network answers by the names of its tasks, whatever its values inside are called", () => {
+    const network = buildDmmCnn({ classes: 2, subjective: [0], points: 2, depth: 18, side: 72 });
+    expect(network.nodes.some(({ outputs }) => outputs.includes("attributes"))).to.equal(true);
+    const facts = { crop: [0, 0, 1, 1] as const, thresholds: [0.5, 0], provenance: {} };
+    const finished = finishedNetwork(network, [fac, fld], facts);
+    const again = readOnnx(writeOnnx(finished), { name: "again" });
+    expect(again.outputs.map(({ name, shape }) => [name, shape[1]])).to.deep.equal([
+      ["attributes", 2],
+      ["landmarks", 4],
+    ]);
+    expect(tasksOf(again).map(({ output, task }) => [output, task.name])).to.deep.equal([
+      ["attributes", "attributes"],
+      ["landmarks", "landmarks"],
+    ]);
   });
 });

@@ -1,5 +1,16 @@
 // Dependencies point one way: core <- math, network <- record, formats, gradients, engine, data <- backbones, stages <- jobs <- bin.
-const stages = ["align", "harvest", "lasso", "knee", "surgery", "finetune", "evaluate", "report"];
+const stages = [
+  "align",
+  "harvest",
+  "lasso",
+  "knee",
+  "surgery",
+  "finetune",
+  "quantize",
+  "latency",
+  "evaluate",
+  "report",
+];
 const ground = ["core", "math", "record", "network"];
 const only = (from, allowed) => ({
   name: `${from}-imports-only-${allowed.join("-") || "itself"}`,

@@ -15,6 +15,7 @@ import {
   pruneCommand,
   resumeCommand,
 } from "./commands/run.ts";
+import { quantizeCommand } from "./commands/quantize.ts";
 import { sweepCommand } from "./commands/sweep.ts";
 import { trainCommand } from "./commands/train.ts";
 import {
@@ -34,6 +35,7 @@ export const commands: readonly Command[] = [
   curvesCommand,
   planCommand,
   cutCommand,
+  quantizeCommand,
   finetuneCommand,
   trainCommand,
   crossvalCommand,

@@ -203,6 +203,12 @@ export { planModel } from "./jobs/cut/plan.ts";
 export type { CutLayer, ModelLayer, ModelPlan } from "./jobs/cut/plan.ts";
 export type { PictureSize } from "./network/fit.ts";
 
+// In bytes (int8).
+export { quantizeModel } from "./jobs/use/quantize.ts";
+export type { QuantizeModelOptions, QuantizeResult } from "./jobs/use/quantize.ts";
+export type { Int8For, Quantized } from "./quantize/quantize.ts";
+export type { Quality } from "./quantize/quality.ts";
+
 // Fine-tune.
 export { finetune } from "./finetune/finetune.ts";
 export type {

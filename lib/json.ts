@@ -18,6 +18,8 @@ import type { TrainResult } from "./jobs/train/train.ts";
 import type { Bench } from "./jobs/use/bench.ts";
 import type { Evaluation } from "./jobs/use/evaluate.ts";
 import type { Prediction } from "./jobs/use/predict.ts";
+import type { QuantizeResult } from "./jobs/use/quantize.ts";
+import type { LatencyTable } from "./latency/table.ts";
 import type { Profile } from "./jobs/use/profile.ts";
 import type { VerifiedModel } from "./jobs/use/verify.ts";
 import type { CurveRecord, RunMetrics } from "./record/record.ts";
@@ -78,7 +80,8 @@ export interface CommandResults {
   readonly crossval: CrossvalResult;
   readonly evaluate: Evaluation;
   readonly profile: { readonly models: readonly Profile[] };
-  readonly bench: Bench;
+  readonly bench: Bench | LatencyTable;
+  readonly quantize: QuantizeResult;
   readonly predict: { readonly predictions: readonly Prediction[] };
   readonly verify: VerifiedModel;
   readonly align: AlignSummary;

@@ -1,8 +1,11 @@
 /** Command bench: what a network costs on this machine. */
-import { number, requiredText, text, type Command } from "../command.ts";
+import { EtlError } from "../../lib/core/errors.ts";
+import { writeJson } from "../../lib/core/files.ts";
+import { flag, number, requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
+import type { LatencyTable } from "../../lib/latency/table.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { shown } from "../options.ts";
-import { table } from "../table.ts";
+import { percent, table } from "../table.ts";
 
 export const benchCommand: Command<"bench"> = {
   usage: "bench",
@@ -14,14 +17,22 @@ export const benchCommand: Command<"bench"> = {
       describe: "Weight file",
       defaultDescription: "its own, random where it has none",
     },
-    batch: { type: "number", describe: "Pictures per run", defaultDescription: "32" },
+    batch: { type: "number", describe: "Pictures per run", defaultDescription: "32; with --table 1" },
     rounds: { type: "number", describe: "Timed runs of each kind, alternating", defaultDescription: "5" },
+    table: {
+      type: "boolean",
+      describe: "Instead: a latency table for etl prune and etl cut on another machine; with --out",
+      defaultDescription: "false",
+    },
+    out: { type: "string", describe: "With --table: JSON file to write", defaultDescription: "none" },
   },
   examples: [
     ["etl bench --backbone face-resnet --batch 32 --json", "The default backbone"],
     ["etl bench --backbone model.onnx --threads 1", "A model file, on one thread"],
+    ["etl bench --table --backbone face-resnet --out phone.json", "For --target-ms and --table elsewhere"],
   ],
   run: async (args, context) => {
+    if (flag(args, "table") === true) return writeTable(args, context);
     const { benchBackbone } = await import("../../lib/jobs/use/bench.ts");
     const { engine, device, threads, progress, signal } = context;
     const result = await benchBackbone(requiredText(args, "backbone"), {
@@ -47,3 +58,32 @@ export const benchCommand: Command<"bench"> = {
     return result;
   },
 };
+
+async function writeTable(args: Arguments, context: Context): Promise<LatencyTable> {
+  const out = text(args, "out");
+  if (out === undefined) throw new EtlError("usage", "bench --table: no --out, a file to write was needed");
+  const { benchTable } = await import("../../lib/jobs/use/bench.ts");
+  const { engine, device, threads, progress, signal, seed } = context;
+  const result = await benchTable(requiredText(args, "backbone"), {
+    ...{ engine, device, threads, progress, signal, seed },
+    weights: text(args, "weights"),
+    batch: number(args, "batch"),
+  });
+  await writeJson(out, result);
+  const off = (share: number): string => percent(share);
+  context.print(`${result.network} on ${result.cpu}, ${result.engine}, blocks of ${result.block} channels`);
+  context.print(
+    table(
+      ["threads", "numbers", "whole network", "error, median", "largest"],
+      result.entries.map(({ threads: count, int8, wholeMs, error }) => [
+        String(count),
+        int8 ? "int8" : "float",
+        `${wholeMs.toFixed(3)} ms`,
+        off(error.median),
+        off(error.largest),
+      ]),
+    ),
+  );
+  context.print(out);
+  return result;
+}

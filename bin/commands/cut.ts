@@ -1,7 +1,8 @@
 /** `etl cut`: data-free surgery on any model file. */
 import { EtlError } from "../../lib/core/errors.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
-import { sizePair, blockOption, bytesOption, present } from "../options.ts";
+import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { sizePair, blockOption, bytesOption, present, shown } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
 import { count, percent } from "../table.ts";
 
@@ -31,9 +32,15 @@ export const cutCommand: Command<"cut"> = {
     },
     "target-ms": {
       type: "number",
-      describe: "Largest median CPU time of a run in ms, measured",
+      describe: "Largest CPU time of a run in ms",
       defaultDescription: "none",
     },
+    "target-time": {
+      type: "number",
+      describe: "Largest share of the model's own CPU time, in (0, 1]",
+      defaultDescription: "none",
+    },
+    table: shown(pruneTable.table),
     "round-to": {
       type: "string",
       describe: "Keep multiples of so many filters; auto: as many as the kernels compute at a time",
@@ -57,7 +64,7 @@ export const cutCommand: Command<"cut"> = {
     runs: {
       type: "number",
       describe: "Timed runs of original and result",
-      defaultDescription: "50 with --target-ms, else none",
+      defaultDescription: "50 with a target of time, else none",
     },
   },
   examples: [
@@ -85,6 +92,8 @@ export const cutCommand: Command<"cut"> = {
         targetFlops: number(args, "target-flops"),
         targetSize: bytesOption(args, "target-size"),
         targetMs: number(args, "target-ms"),
+        targetTime: number(args, "target-time"),
+        table: text(args, "table"),
         roundTo: blockOption(args, "round-to"),
         planOut: text(args, "plan-out"),
         size: sizePair(args),
@@ -104,6 +113,13 @@ export const cutCommand: Command<"cut"> = {
       const [a, b] = [latency.before.medianMs, latency.after.medianMs];
       context.print(
         `CPU time ${a.toFixed(3)} -> ${b.toFixed(3)} ms (${percent(b / a)}), median of ${latency.after.runs} runs, ${latency.after.threads} threads`,
+      );
+    }
+    if (result.time) {
+      const { predictedMs, measuredMs, wholeMs } = result.time;
+      const here = measuredMs === undefined ? "" : `, measured ${measuredMs.toFixed(3)} ms`;
+      context.print(
+        `predicted ${predictedMs.toFixed(3)} ms${here}, the whole model ${wholeMs.toFixed(3)} ms`,
       );
     }
     const whole = result.layers.filter(

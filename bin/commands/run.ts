@@ -175,9 +175,10 @@ async function finish(record: RunRecord, folder: string, context: Context): Prom
     `${percent(model.test.accuracy)} ± ${(100 * model.test.accuracyError).toFixed(2)}`,
     count(model.cost.total.macs),
     count(model.cost.total.params),
+    count(model.fileBytes),
     model.latency === undefined ? "-" : `${model.latency.medianMs.toFixed(2)} ms`,
   ]);
-  const columns = ["network", "accuracy", "MACs", "parameters", "CPU time"];
+  const columns = ["network", "accuracy", "MACs", "parameters", "bytes", "CPU time"];
   context.print(table([...(named ? ["task"] : []), ...columns], rows));
   context.print(`n = ${metrics.dataset.test} test pictures; report: ${join(folder, "report.html")}`);
   return metrics;

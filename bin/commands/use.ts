@@ -77,13 +77,14 @@ function tooFewInputs(first: string | undefined, named: boolean): EtlError {
   );
 }
 
-/** "female (98.2 %)", "31.20 years", or the numbers as they are. */
-function sayAnswer({ label, probability, value, unit, outputs }: Answer): string {
+/** "female (98.2 %)", "Smiling: yes (88.7 %)", "31.20 years", or the numbers as they are. */
+function sayAnswer({ label, column, probability, value, unit, outputs }: Answer): string {
   // Landmarks are fractions of the face box, x and y in turn.
   if (unit === "crop") return `${outputs.length / 2} points`;
   const sure = probability === undefined ? "" : ` (${percent(probability)})`;
   const number = value === undefined ? outputs.map((x) => x.toPrecision(6)).join(" ") : value.toFixed(2);
-  return `${label ?? [number, unit ?? ""].join(" ").trim()}${sure}`;
+  const of = column === undefined ? "" : `${column}: `;
+  return `${of}${label ?? [number, unit ?? ""].join(" ").trim()}${sure}`;
 }
 
 export const evaluateCommand: Command<"evaluate"> = {

@@ -326,8 +326,3 @@ function fingerprintOf(task: Task, crop: Crop, items: readonly Item[]): string {
   }
   return hash.digest("hex").slice(0, 16);
 }
-
-/** The absolute path of an item. */
-export function pathOf(dataset: Pick<Dataset, "root">, item: Pick<Item, "file">): string {
-  return join(dataset.root, item.file);
-}

@@ -101,6 +101,16 @@ export async function profileModels(
   }
 }
 
+/** {@link profileModels} of networks that need no names: latencies beside them. */
+export async function profileNetworks(
+  engine: Engine,
+  networks: readonly Network[],
+  options: ProfileOptions = {},
+): Promise<Latency[]> {
+  const models = networks.map((network, i) => ({ name: String(i), network }));
+  return [...(await profileModels(engine, models, options)).values()];
+}
+
 /** Median and 95th percentile of times in milliseconds. */
 export function summarise(times: readonly number[], threads: number): Latency {
   const sorted = times.toSorted((a, b) => a - b);

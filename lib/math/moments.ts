@@ -177,14 +177,6 @@ export function mergeMoments(list: readonly Moments[]): Moments {
   return list.reduce((sum, part) => combine(sum, part, 1));
 }
 
-/** a - b: all minus one fold = the training part of that fold. Prefer merging the other folds where they are at hand. */
-export function subtractMoments(a: Moments, b: Moments): Moments {
-  if (b.n > a.n) {
-    throw new EtlError("usage", `moments: ${b.n} rows to subtract from ${a.n}, at most ${a.n} were needed`);
-  }
-  return combine(a, b, -1);
-}
-
 /** The moments of some of the outputs alone: columns `start` to `start + count` of y. */
 export function selectOutputs(moments: Moments, start: number, count: number): Moments {
   const { n, p, q, sumX, sumY, xx, xy, yy } = moments;

@@ -3,7 +3,7 @@
  * multiplications, here called MACs; FLOPs = 2 x MACs.
  */
 import type { Cost } from "../core/artifacts.ts";
-import { sizeOf, type Network, type Node } from "./network.ts";
+import { producersOf, sizeOf, type Network, type Node } from "./network.ts";
 import { factsOf } from "./operators/facts.ts";
 import { inferShapes, propagate, type Bindings } from "./shapes/infer.ts";
 
@@ -46,7 +46,8 @@ type Shapes = ReadonlyMap<string, readonly number[]>;
  *   normalisation, not index tables and scalar constants (Clip bounds, Resize scales)
  * - bytes: what the file stores for them, running statistics included
  *
- * A parameter that several nodes share is counted once, at the first.
+ * A parameter that several nodes share is counted once, at the first. Weights that are stored as bytes count at the layer that
+ * reads them through DequantizeLinear, their scales in its bytes.
  */
 export function costOf(network: Network, options: CostOptions = {}): NetworkCost {
   const { shapes } = propagate(network, {
@@ -55,12 +56,13 @@ export function costOf(network: Network, options: CostOptions = {}): NetworkCost
   });
   const head = headNodes(network, shapes);
   const counted = new Set<string>();
+  const producers = producersOf(network);
   const layers = network.nodes
     .map((node): LayerCost => ({
       name: node.name,
       op: node.op,
       macs: macsOf(node, shapes),
-      ...storageOf(network, node, counted),
+      ...storageOf(network, node, { counted, producers }),
       output: shapes.get(node.outputs[0] ?? "") ?? [],
       part: head.has(node) ? "head" : "trunk",
     }))
@@ -96,17 +98,36 @@ function macsOf(node: Node, shapes: Shapes): number {
   }
 }
 
-function storageOf(network: Network, node: Node, counted: Set<string>): { params: number; bytes: number } {
+interface Storage {
+  readonly counted: Set<string>;
+  readonly producers: ReadonlyMap<string, Node>;
+}
+
+const readsBytes = (node: Node | undefined): boolean =>
+  node !== undefined && node.domain === "" && factsOf(node.op).bytes === "read";
+
+function storageOf(
+  network: Network,
+  node: Node,
+  { counted, producers }: Storage,
+): { params: number; bytes: number } {
   let [params, bytes] = [0, 0];
+  if (readsBytes(node) && network.parameters.has(node.inputs[0])) return { params, bytes };
   const { settings = [], statistics = [], learned } = factsOf(node.op);
   node.inputs.forEach((name, index) => {
-    const parameter = network.parameters.get(name);
-    if (parameter === undefined || counted.has(name) || settings.includes(index)) return;
-    if (parameter.type !== "float32" && parameter.type !== "float64") return;
+    if (counted.has(name) || settings.includes(index)) return;
+    const reader = producers.get(name);
+    const stored = readsBytes(reader) ? (reader?.inputs ?? []) : [name];
+    const [parameter, ...scales] = stored.map((each) => network.parameters.get(each));
+    if (parameter === undefined) return;
+    const isFloat = parameter.type === "float32" || parameter.type === "float64";
+    if (!isFloat && stored.length === 1) return;
     const size = sizeOf(parameter.shape);
     if (size <= 1 && learned !== true) return;
     counted.add(name);
-    bytes += size * (parameter.stored === undefined ? parameter.data.BYTES_PER_ELEMENT : 2);
+    for (const each of [parameter, ...scales])
+      if (each !== undefined)
+        bytes += sizeOf(each.shape) * (each.stored === undefined ? each.data.BYTES_PER_ELEMENT : 2);
     if (!statistics.includes(index)) params += size;
   });
   return { params, bytes };

@@ -2,9 +2,9 @@
 import type { ModelRecord, RunRecord } from "./record.ts";
 
 /** Networks that are not controls, in the order of every table. */
-const places = ["baseline", "probe", "pruned"];
+const places = ["baseline", "probe", "pruned", "baseline-int8", "pruned-int8"];
 
-/** Where a network of that name stands in a table: baseline, probe, pruned, then all controls. */
+/** Where a network of that name stands in a table: baseline, probe, pruned, the same in int8, then all controls. */
 export function placeOf(name: string): number {
   const place = places.indexOf(name);
   return place < 0 ? places.length : place;
@@ -25,12 +25,12 @@ export function prunedOf(record: RunRecord): ModelRecord | undefined {
   return record.models.find((model) => model.name === "pruned");
 }
 
-/** The networks beside baseline, probe and pruned: controls on the same axes. */
+/** The networks beside baseline, probe and pruned, and those in int8: controls on the same axes. */
 export function controlsOf(record: RunRecord): readonly ModelRecord[] {
   return record.models.filter((model) => !places.includes(model.name));
 }
 
-/** Baseline, probe, pruned, controls: the order of every table. */
+/** Baseline, probe, pruned, the same in int8, controls: the order of every table. */
 export function orderedModels(record: RunRecord): readonly ModelRecord[] {
   return record.models.toSorted((a, b) => placeOf(a.name) - placeOf(b.name));
 }

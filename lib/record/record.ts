@@ -71,9 +71,22 @@ export interface ShareRange {
   readonly high: number;
 }
 
+/** CPU time that a network was chosen for, milliseconds a picture. */
+export interface TimeRecord {
+  /** The unpruned float network. */
+  readonly wholeMs: number;
+  /** The chosen network by the latency table. */
+  readonly predictedMs: number;
+  /** The chosen network before training; absent where the table is another machine's. */
+  readonly measuredMs?: number;
+}
+
 /** One network of the comparison. */
 export interface ModelRecord {
-  /** "baseline" (unpruned, fine-tuned), "probe" (frozen features, closed-form head), "pruned", or a control. */
+  /**
+   * "baseline" (unpruned, fine-tuned), "probe" (frozen features, closed-form head), "pruned", "baseline-int8", "pruned-int8", or a
+   * control.
+   */
   readonly name: string;
   readonly title: string;
   readonly cost: { readonly total: Cost; readonly trunk: Cost; readonly head: Cost };
@@ -266,6 +279,8 @@ export interface RunRecord {
   readonly models: readonly ModelRecord[];
   /** The tasks beside `task` that the same networks answer. `dataset` counts the pictures with a label of `task`. */
   readonly others?: readonly TaskRecord[];
+  /** Where a target of time chose the widths. */
+  readonly time?: TimeRecord;
   readonly seconds: Readonly<Record<string, number>>;
   /** Things the reader should know: fallbacks, slow convergence, few images. */
   readonly notes: readonly string[];
@@ -301,6 +316,8 @@ export interface RunMetrics {
     readonly cpuMs: number;
   };
   readonly layers: readonly LayerRow[];
+  /** Where a target of time chose the widths. */
+  readonly time?: TimeRecord;
   readonly seconds: {
     readonly harvest: number;
     readonly path: number;

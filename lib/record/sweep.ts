@@ -184,7 +184,7 @@ function isSame(one: Pick<Member, "record" | "model">, other: Pick<Member, "reco
 
 /** Whether a network is the same at every gamma. */
 function isUntouched({ name }: ModelRecord): boolean {
-  return name === "baseline" || name === "probe";
+  return name === "baseline" || name === "probe" || name === "baseline-int8";
 }
 
 function byPlace(a: SweepRow, b: SweepRow): number {

@@ -8,7 +8,6 @@ import {
   emptyMoments,
   mergeMoments,
   moveOrigin,
-  subtractMoments,
 } from "../../lib/math/moments.ts";
 import { decodeMoments, encodeMoments } from "../../lib/math/moments-file.ts";
 import { makeResponses, type Responses } from "../support/responses.ts";
@@ -97,12 +96,6 @@ describe("moments", () => {
     );
   });
 
-  it("of a part subtract to those of the rest", () => {
-    const data = makeResponses({ n: 150, p: 9, q: 2 }, { seed: 1 });
-    const rest = subtractMoments(accumulate(data), accumulate(data, { to: 40 }));
-    expectClose(rest, accumulate(data, { from: 40 }), 1e-12);
-  });
-
   it("may be read while rows still come", () => {
     const data = makeResponses({ n: 100, p: 5 }, { seed: 2 });
     const accumulator = createMomentsAccumulator(5, 1);
@@ -148,9 +141,6 @@ describe("moments", () => {
       .that.satisfies(usage);
     expect(() => mergeMoments([])).to.throw(/at least one shard/);
     expect(() => mergeMoments([emptyMoments(3, 1), emptyMoments(4, 1)])).to.throw(/4 filters .* beside 3/);
-    expect(() => subtractMoments(emptyMoments(3, 1), { ...emptyMoments(3, 1), n: 1 })).to.throw(
-      /1 rows to subtract/,
-    );
     expect(() => createMomentsAccumulator(0, 1)).to.throw(/0 filters/);
     expect(() => centre(emptyMoments(3, 1))).to.throw(/no rows/);
   });

@@ -32,15 +32,6 @@ export const imageNetPreprocessing: Preprocessing = {
   scale: [1 / 58.395, 1 / 57.12, 1 / 57.375],
 };
 
-/** BGR, VGGFace2's mean, no scaling. */
-export const vggface2Preprocessing: Preprocessing = {
-  width: 224,
-  height: 224,
-  color: "BGR",
-  mean: [91.4953, 103.8827, 131.0912],
-  scale: [1, 1, 1],
-};
-
 /** Names of the values that others hold on to. */
 export const resnetValues = { input: "image", features: "avgpool", embedding: "avgpool/flat" } as const;
 

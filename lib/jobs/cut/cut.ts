@@ -4,18 +4,21 @@ import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
 import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
-import type { Latency } from "../../record/record.ts";
+import type { Latency, TimeRecord } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { writeLike } from "../../formats/onnx/like.ts";
+import { readTable } from "../../latency/table.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
+import { openClock, type CutClock } from "./clock.ts";
+import { createCutter } from "./cutter.ts";
 import { fileLayers, openCuttable } from "./model.ts";
 import { planRows } from "./plan.ts";
 import { checkOptions, type CutOptions } from "./options.ts";
 import { blocksToTry } from "./search.ts";
-import { createCutter, fileBytes, reachInBlocks, reachTarget, stopped } from "./target.ts";
-import { measure } from "./time.ts";
+import { fileBytes, reachInBlocks, reachTarget } from "./target.ts";
+import { measure, missed, stopped } from "./time.ts";
 
 /** Cost of a network and the size of its file. */
 export interface FileCost extends Cost {
@@ -39,6 +42,8 @@ export interface CutResult {
   /** Largest difference between the result and the masked original, relative to the largest output. */
   readonly difference?: number;
   readonly latency?: { readonly before: Latency; readonly after: Latency };
+  /** Where a target of time chose it: predicted by the latency table, and measured. */
+  readonly time?: TimeRecord;
   /** What was assumed, or did not come out as asked. */
   readonly notes: readonly string[];
 }
@@ -64,11 +69,16 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }));
   try {
     const asked = options.roundTo ?? (options.keep === undefined ? "auto" : 1);
-    const block = asked === "auto" ? (await withEngine()).channelBlock : asked;
+    let made: Promise<CutClock> | undefined;
+    const clock = (): Promise<CutClock> => (made ??= openClock(model, options, withEngine));
+    const { table } = options;
+    const own = async (): Promise<number> =>
+      table === undefined ? (await withEngine()).channelBlock : (await readTable(table)).block;
+    const block = asked === "auto" ? await own() : asked;
     const notes = [...model.notes];
-    const { keep, plan, network } = await reachInBlocks(
+    const { keep, plan, network, time } = await reachInBlocks(
       asked === "auto" ? blocksToTry(block) : [block],
-      (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, withEngine),
+      (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, clock),
       notes,
     );
     stopIfAborted(signal, stopped);
@@ -92,14 +102,10 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     await writeWhole(options.out, bytes);
     if (options.planOut !== undefined)
       await writeJson(options.planOut, cutPlanFile({ ...plan, layers }, { keep, ...options }));
-    const runs = options.runs ?? (options.targetMs === undefined ? 0 : 50);
+    const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
     const latency =
       runs > 0 ? await measure(await withEngine(), model, { network, runs, signal }) : undefined;
-    if (latency && options.targetMs !== undefined && latency.after.medianMs > options.targetMs) {
-      notes.push(
-        `measured again at the end: ${latency.after.medianMs.toFixed(3)} ms, ${options.targetMs} ms were asked for`,
-      );
-    }
+    if (latency) notes.push(...missed(latency, options));
     for (const note of notes.slice(model.notes.length)) progress.warn(note);
     return {
       out: options.out,
@@ -111,6 +117,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       cut: isCut,
       ...(comparison && { difference: comparison.difference, comparedAt: comparison.shapes }),
       ...(latency === undefined ? {} : { latency }),
+      ...(time && { time }),
       notes,
     };
   } finally {

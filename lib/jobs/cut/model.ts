@@ -2,6 +2,7 @@
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
+import { needFloats } from "../../network/bytes.ts";
 import {
   assumptions,
   boundTo,
@@ -35,6 +36,7 @@ export async function openCuttable(nameOrPath: string, size?: PictureSize): Prom
   const original = isModelFile(nameOrPath)
     ? await readModel(nameOrPath)
     : (await openModel(nameOrPath)).network;
+  needFloats(original, nameOrPath);
   return toCuttable(original, size);
 }
 

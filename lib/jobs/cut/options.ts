@@ -15,8 +15,10 @@ export interface CutTarget {
   readonly targetFlops?: number;
   /** Largest size of the written file, in bytes. */
   readonly targetSize?: number;
-  /** Largest median CPU time for one input, in milliseconds, measured. */
+  /** Largest CPU time of a run, in milliseconds. */
   readonly targetMs?: number;
+  /** Largest share of the model's own CPU time, in (0, 1]. */
+  readonly targetTime?: number;
 }
 
 export interface CutOptions extends CutTarget {
@@ -33,12 +35,14 @@ export interface CutOptions extends CutTarget {
    * on this machine. Default 1 with `keep`, `auto` with a target.
    */
   readonly roundTo?: number | "auto";
+  /** Latency table of the machine that it is made for, with a target of time. Default: this machine, measured. */
+  readonly table?: string;
   readonly seed?: number;
   /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
   readonly size?: PictureSize;
   /** Compare the result with the masked original before it is written. Default true. */
   readonly check?: boolean;
-  /** Timed runs of original and result; default: 50 with `targetMs`, else none. */
+  /** Timed runs of original and result; default: 50 with a target of time measured here, else none. */
   readonly runs?: number;
   readonly engine?: "auto" | "ort" | "tfjs";
   readonly device?: Device;
@@ -58,7 +62,16 @@ const optionNames: OptionNames<CutOptions> = {
     check: true,
     runs: true,
   },
-  ...{ keep: true, targetFlops: true, targetSize: true, targetMs: true, seed: true, ...serviceNames },
+  ...{
+    keep: true,
+    targetFlops: true,
+    targetSize: true,
+    targetMs: true,
+    targetTime: true,
+    table: true,
+    seed: true,
+    ...serviceNames,
+  },
 };
 
 const targets = {
@@ -66,6 +79,7 @@ const targets = {
   targetFlops: "--target-flops",
   targetSize: "--target-size",
   targetMs: "--target-ms",
+  targetTime: "--target-time",
 } as const;
 
 /** @throws EtlError `usage` for no target or several, and for what is no number */
@@ -82,7 +96,7 @@ export function checkOptions(options: CutOptions): void {
   }
   for (const key of given) {
     const value = options[key] ?? NaN;
-    const share = key === "keep" || key === "targetFlops";
+    const share = key === "keep" || key === "targetFlops" || key === "targetTime";
     if (value > 0 && Number.isFinite(value) && (!share || value <= 1)) continue;
     const needed = share ? "a share in (0, 1]" : "a positive number";
     throw new EtlError("usage", `${targets[key]}: ${value}, ${needed} was needed`);

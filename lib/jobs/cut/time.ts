@@ -1,33 +1,19 @@
-/** How long a cut network takes, beside the original. */
+/** Time of a network that was cut, beside the original. */
 import type { Engine } from "../../engine/engine.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import type { Network } from "../../network/network.ts";
 import { asSingle } from "../../network/single.ts";
 import type { Latency } from "../../record/record.ts";
 import type { CuttableModel } from "./model.ts";
+import type { CutOptions } from "./options.ts";
 
 /** The network with the sizes that were assumed for open dimensions, so that it can be timed. */
 export function boundAs(model: CuttableModel, network: Network): Network {
   return asSingle({ ...network, inputs: model.network.inputs, outputs: model.network.outputs });
 }
 
-/** The lowest of three medians: what else the machine does makes a network slower, never faster. */
-export async function timed(
-  engine: Engine,
-  network: Network,
-  how: { readonly runs: number; readonly signal: AbortSignal | undefined },
-): Promise<number> {
-  const batch = fixedBatch(network);
-  let best = Infinity;
-  for (let round = 0; round < 3; round++) {
-    const measured = await profileModels(engine, [{ name: "cut", network }], { ...how, batch });
-    best = Math.min(best, (measured.get("cut")?.medianMs ?? Infinity) * batch);
-  }
-  return best;
-}
-
 /** A file for a fixed batch is timed with it; the time is that of one run. */
-function fixedBatch(network: Network): number {
+export function fixedBatch(network: Network): number {
   const first = network.inputs[0]?.shape[0];
   return typeof first === "number" ? first : 1;
 }
@@ -55,3 +41,18 @@ export async function measure(
   if (before === undefined || after === undefined) throw new Error("a latency is missing");
   return { before: scaled(before, batch), after: scaled(after, batch) };
 }
+
+/** A target of time that the last measurement does not confirm. */
+export function missed(
+  { before, after }: { readonly before: Latency; readonly after: Latency },
+  { targetMs, targetTime, table }: CutOptions,
+): string[] {
+  const limit = targetTime === undefined ? targetMs : targetTime * before.medianMs;
+  if (limit === undefined || table !== undefined || after.medianMs <= 1.05 * limit) return [];
+  return [
+    `measured again at the end: ${after.medianMs.toFixed(3)} ms, ${limit.toPrecision(4)} ms were asked for`,
+  ];
+}
+
+/** What an interrupted cut says. */
+export const stopped = "cut: stopped, nothing was written";

@@ -1,4 +1,5 @@
 /** The options of a run with their defaults, checked; and what stands in place of gamma. */
+import { resolve } from "node:path";
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/options.ts";
@@ -32,6 +33,8 @@ type Optional =
   | "device"
   | "threads"
   | "cacheDir"
+  | "int8Tolerance"
+  | "table"
   | "baselineLearningRates";
 
 type TargetKey = keyof typeof targetKinds;
@@ -41,6 +44,7 @@ const targetKinds = {
   targetFlops: "flops",
   targetSize: "size",
   targetMs: "ms",
+  targetTime: "time",
   minAccuracy: "accuracy",
 } as const;
 export const targetNames: readonly TargetKey[] = aimNames;
@@ -86,8 +90,13 @@ export function resolveOptions(options: PruneOptions): Config {
     need(config.label === undefined, "label", config.label, "one task beside it");
     need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
   }
-  const { task, data } = config;
-  return { ...config, task: absoluteTask(task), ...(data !== undefined && { data: absoluteData(data) }) };
+  const { task, data, table } = config;
+  return {
+    ...config,
+    task: absoluteTask(task),
+    ...(data !== undefined && { data: absoluteData(data) }),
+    ...(table !== undefined && { table: resolve(table) }),
+  };
 }
 
 function checkTarget(given: PruneOptions): void {
@@ -100,7 +109,7 @@ function checkTarget(given: PruneOptions): void {
       "usage",
       `${found}: given together, --${flagOf(alone)} alone or none of it was needed`,
       {
-        hint: "--target-flops, --target-size and --target-ms may be given together: gamma then reaches all of them",
+        hint: "--target-flops, --target-size, --target-ms and --target-time may be given together: gamma then reaches all of them",
       },
     );
   }

@@ -13,6 +13,8 @@ import { openTasks } from "../../data/open-tasks.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
+import { readTable } from "../../latency/table.ts";
+import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
 import { mayMirror } from "../run/changes.ts";
 import type { Config } from "./config.ts";
@@ -50,7 +52,7 @@ export async function openContext(
 ): Promise<RunContext> {
   const parts = await openParts(config, options);
   try {
-    return { folder, block: await decidedBlock(config.roundTo, folder, parts.engine), ...parts };
+    return { folder, block: await decidedBlock(config, folder, parts.engine), ...parts };
   } catch (error) {
     await closeContext(parts);
     throw error;
@@ -58,8 +60,13 @@ export async function openContext(
 }
 
 /** What `--round-to auto` means in this run: measured once, `block.json`. */
-async function decidedBlock(roundTo: Config["roundTo"], folder: RunFolder, engine: Engine): Promise<number> {
+async function decidedBlock(
+  { roundTo, table }: Pick<Config, "roundTo" | "table">,
+  folder: RunFolder,
+  engine: Engine,
+): Promise<number> {
   if (roundTo !== "auto") return roundTo;
+  if (table !== undefined) return (await readTable(table)).block;
   const path = "block.json";
   await folder.stage("block", {
     inputs: "auto",
@@ -86,6 +93,7 @@ export async function openParts(
   const progress = options.progress ?? silent;
   const { weights, head } = config;
   const loaded = await loadBackbone(config.backbone, weights === undefined ? {} : { weights });
+  needFloats(loaded.network, config.backbone);
   const dataset = await openTasks(taskData(config.task, config.data), {
     seed: config.seed,
     valFraction: config.valFraction,

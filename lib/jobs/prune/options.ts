@@ -11,6 +11,7 @@ import {
   share,
   type OptionTable,
 } from "../run/option.ts";
+import { int8Table, type Int8For } from "../run/int8.ts";
 import { jobTable, type CommonKey, type JobOptions } from "../run/options.ts";
 
 /** Networks of the pruned network's shape that are trained beside it, on the same axes. */
@@ -40,8 +41,12 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly targetFlops?: number;
   /** Instead of gamma: largest size of the pruned network's file, in bytes; up to 1: as a share of the unpruned one's. */
   readonly targetSize?: number;
-  /** Instead of gamma: largest median CPU time for one picture, in milliseconds. */
+  /** Instead of gamma: largest CPU time for one picture, in milliseconds; with `int8` that of the network in bytes. */
   readonly targetMs?: number;
+  /** Instead of gamma: largest share of the unpruned float network's CPU time; with `int8` that of the network in bytes. */
+  readonly targetTime?: number;
+  /** Latency table of the machine that the network is made for. Default: this machine, measured. */
+  readonly table?: string;
   /** Instead of gamma: least accuracy on the validation part, before fine-tuning, in (0, 1]. */
   readonly minAccuracy?: number;
   /**
@@ -68,6 +73,12 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly roundTo?: number | "auto";
   /** Controls to be cut and trained beside the pruned network. @defaultValue [] */
   readonly controls?: readonly Control[];
+  /** Make baseline and pruned network in int8, too, where that is faster and as good. @defaultValue false */
+  readonly int8?: boolean;
+  /** For which CPUs; `portable` has weights of 7 bits, `auto` is that where it is as good. @defaultValue "auto" */
+  readonly int8For?: Int8For;
+  /** How much worse int8 may be on validation: points of a hundred, or the label's unit. */
+  readonly int8Tolerance?: number;
   /** Epochs of the pruned network's fine-tuning. @defaultValue 5 */
   readonly epochs?: number;
   /** Epochs of the baseline's fine-tuning. @defaultValue 2 */
@@ -165,9 +176,24 @@ export const pruneTable = {
     flag: "target-ms",
     kind: "number",
     group: "What stays",
-    describe: "Instead of gamma: largest CPU time of a picture in ms, measured",
+    describe: "Instead of gamma: largest CPU time of a picture in ms (with --int8: of the int8 network)",
     otherwise: "none",
     need: positive,
+  },
+  targetTime: {
+    flag: "target-time",
+    kind: "number",
+    group: "What stays",
+    describe: "Instead of gamma: largest share of the unpruned float network's CPU time",
+    otherwise: "none",
+    need: share,
+  },
+  table: {
+    flag: "table",
+    kind: "text",
+    group: "What stays",
+    describe: "Latency table of the machine that it is made for (etl bench --table)",
+    otherwise: "this machine, measured",
   },
   minAccuracy: {
     flag: "min-accuracy",
@@ -257,6 +283,14 @@ export const pruneTable = {
     default: [],
     otherwise: "none",
   },
+  int8: {
+    flag: "int8",
+    kind: "switch",
+    group: "Measuring",
+    describe: "Baseline and pruned network in int8 beside them, where that is faster and as good",
+    default: false,
+  },
+  ...int8Table,
   epochs: {
     flag: "epochs",
     kind: "number",

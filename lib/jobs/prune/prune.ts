@@ -12,6 +12,7 @@ import { headed, solveHeads } from "./head.ts";
 import { evaluateStage, profileStage, type Evaluated } from "./measure.ts";
 import { resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
+import { checkInt8, int8Stage, type Int8 } from "./int8.ts";
 import { originOf } from "./origin.ts";
 import { curvesStage, planStage, roundingSentence, type Curves, type Planned } from "./plan.ts";
 import { reportStage, type Model } from "./record.ts";
@@ -69,6 +70,7 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
 
 async function runStages(opened: RunContext, until: Until): Promise<PipelineResult> {
   const { folder } = opened;
+  checkInt8(opened);
   if (until !== "curves" && until !== "plan") {
     await writeLeftOut(opened);
     await writeParts(folder, opened.store, opened.rows);
@@ -151,6 +153,10 @@ async function trainAndMeasure(
     { name: "pruned", title: `ETL, gamma ${config.gamma}`, file: "pruned.onnx", ...pruned },
     ...controls,
   ];
+  const int8: Int8[] = [];
+  for (const name of config.int8 ? ["baseline", "pruned"] : [])
+    int8.push(await int8Stage(context, modelOf(models, name), keyOf(context, name, key)));
+  models.push(...int8.flatMap(({ model }) => model ?? []));
   const resultKey = { baseline: key, cut: cut.key, stages: stageKeys(context) };
   const evaluated: Evaluated[] = [];
   for (const model of models)
@@ -168,8 +174,10 @@ async function trainAndMeasure(
     models,
     evaluated,
     latency,
+    time: aim?.targets.find(({ time }) => time !== undefined)?.time,
     notes: notesOf(context, [
       ...(planned.plan.rounding === undefined ? [] : [roundingSentence(planned.plan.rounding)]),
+      ...int8.map(({ note }) => note),
       ...aimNotes(context, aim, { evaluated, latency }),
     ]),
   });
@@ -185,11 +193,13 @@ function aimNotes(
   },
 ): string[] {
   if (aim === undefined) return [];
+  const delivered = measured.latency["pruned-int8"] === undefined ? "pruned" : "pruned-int8";
   const pruned = {
-    medianMs: measured.latency["pruned"]?.medianMs,
-    fileBytes: statSync(folder.file("pruned.onnx")).size,
+    medianMs: measured.latency[delivered]?.medianMs,
+    wholeMs: measured.latency["baseline"]?.medianMs,
+    fileBytes: statSync(folder.file(`${delivered}.onnx`)).size,
     accuracy: meanOver(
-      measured.evaluated.find(({ name }) => name === "pruned")?.tasks ?? [],
+      measured.evaluated.find(({ name }) => name === delivered)?.tasks ?? [],
       ({ validation }) => validation.accuracy,
     ),
   };
@@ -200,9 +210,16 @@ function aimNotes(
   });
 }
 
+function modelOf(models: readonly Model[], name: string): Model {
+  const model = models.find((one) => one.name === name);
+  if (model === undefined) throw new Error(`there is no ${name}`);
+  return model;
+}
+
 function stageKeys({ folder, config }: RunContext): unknown {
   const { stages } = folder.state();
   const names = ["baseline", "finetune", ...config.controls.map((control) => `finetune:${control}`)];
+  if (config.int8) names.push("int8:baseline", "int8:pruned");
   return names.map((name) => stages[name]?.key);
 }
 
@@ -210,7 +227,10 @@ function stageKeys({ folder, config }: RunContext): unknown {
 function keyOf({ folder }: RunContext, model: string, key: unknown): unknown {
   const { stages } = folder.state();
   const names: Readonly<Partial<Record<string, string>>> = { baseline: "baseline", pruned: "finetune" };
-  return model === "probe" ? { probe: key } : stages[names[model] ?? `finetune:${model}`]?.key;
+  if (model === "probe") return { probe: key };
+  const [, base] = /^(.+)-int8$/.exec(model) ?? [];
+  const stage = base === undefined ? (names[model] ?? `finetune:${model}`) : `int8:${base}`;
+  return stages[stage]?.key;
 }
 
 function notesOf(context: RunContext, more: readonly string[]): string[] {

@@ -11,6 +11,7 @@ import {
   type RunMetrics,
   type RunRecord,
   type TaskRecord,
+  type TimeRecord,
 } from "../../record/record.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import { costOf } from "../../network/cost.ts";
@@ -47,6 +48,7 @@ export interface Results {
   readonly models: readonly Model[];
   readonly evaluated: readonly Evaluated[];
   readonly latency: Readonly<Record<string, Latency>>;
+  readonly time?: TimeRecord | undefined;
   readonly notes: readonly string[];
 }
 
@@ -89,6 +91,7 @@ export async function makeRecord(context: RunContext, results: Results): Promise
     gammaCosts: gammaCosts(context, results.curves),
     ...(groups.length > 0 ? { groups } : {}),
     ...(others.length > 0 ? { others: others.map(answersOnly) } : {}),
+    ...(results.time && { time: results.time }),
     notes: results.notes,
   };
 }
@@ -226,6 +229,7 @@ export function metricsOf(record: RunRecord): RunMetrics {
     ...(tasks.length > 1 ? { tasks } : {}),
     reduction: { macs: saved("macs"), params: saved("params"), bytes: saved("bytes"), cpuMs: saved("cpuMs") },
     layers: record.layers,
+    ...(record.time && { time: record.time }),
     seconds: {
       harvest: took("harvest"),
       path: took("curves"),

@@ -1,11 +1,13 @@
 /** Targets instead of a guessed gamma: the gamma that reaches a cost, a latency or an accuracy, by bisection. */
 import { readJson, writeJson } from "../../core/files.ts";
-import { profileModels } from "../../evaluate/profile.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { bisectGamma, breakpoints, type GammaChoice } from "../../knee/targets.ts";
+import type { TimeRecord } from "../../record/record.ts";
 import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
+import { aimAtTime, asBytes, type Candidate } from "../run/latency.ts";
+import { clockStage, type RunClock } from "./clock.ts";
 import type { RunContext } from "./context.ts";
 import { cutWithHead, withEmptyHeads } from "./surgery.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
@@ -27,20 +29,21 @@ export interface Aim {
 export interface Hit {
   readonly target: Target;
   readonly gamma: number;
-  /** What is left at this gamma, in the target's unit: share of the MACs, bytes, ms, or accuracy. */
+  /** What is left at this gamma, in the target's unit: share of the MACs, bytes, ms, share of the time, or accuracy. */
   readonly value: number;
+  /** Of a time: what the latency table said, what was measured, and what the unpruned float network takes. */
+  readonly time?: TimeRecord;
   readonly reached: boolean;
   /** Networks that were looked at. */
   readonly evaluations: number;
 }
 
-/** Gammas that are measured or run on pictures at most: 2^6 take seven evaluations, 2^5 six. */
-const timedGammas = 64;
+/** Gammas that are run on pictures at most: 2^5 take six evaluations. */
 const judgedGammas = 32;
 
 /**
  * The context with the gamma that reaches the targets in its configuration; the same context where gamma was given.
- * Costs come from the plans alone; latency is measured on cut networks; accuracy is that of the cut network with its
+ * Costs come from the plans alone, times from a latency table and from measuring what it chose; accuracy is that of the cut network with its
  * closed-form head on the validation part, before any fine-tuning.
  */
 export async function targetStage(
@@ -53,7 +56,9 @@ export async function targetStage(
   const has = (kind: Target["kind"]): boolean => targets.some((target) => target.kind === kind);
   const { rmse, groupSelect, minFilters, scaling, reconstruct, refit } = config;
   const surgery = has("accuracy") ? { scaling, reconstruct, refit } : {};
-  const measured = has("ms") ? { engine: context.engine.description, threads: context.engine.threads } : {};
+  const clock = has("ms") || has("time") ? await clockStage(context) : undefined;
+  const { int8 } = config;
+  const measured = clock === undefined ? {} : { table: folder.state().stages["table"]?.key };
   await folder.stage("target", {
     inputs: {
       harvest: harvestKey(context),
@@ -64,11 +69,12 @@ export async function targetStage(
       ...widthKey(context),
       surgery,
       measured,
+      ...(int8 && has("size") && { int8 }),
     },
     files: ["target.json"],
     produce: async () => {
       const hits: Hit[] = [];
-      for (const target of targets) hits.push(await takeAim(context, target, made));
+      for (const target of targets) hits.push(await takeAim(context, target, { ...made, clock }));
       const aim: Aim = {
         gamma: Math.max(...hits.map(({ gamma }) => gamma)),
         reached: hits.every(({ reached }) => reached),
@@ -85,11 +91,13 @@ export async function targetStage(
   return { context: aimed, aim };
 }
 
-async function takeAim(
-  context: RunContext,
-  given: Target,
-  made: { readonly harvest: Harvest; readonly curves: Curves },
-): Promise<Hit> {
+interface Made {
+  readonly harvest: Harvest;
+  readonly curves: Curves;
+  readonly clock: RunClock | undefined;
+}
+
+async function takeAim(context: RunContext, given: Target, made: Made): Promise<Hit> {
   const { progress, signal } = context;
   const target = inBytes(context, given);
   const gammas = breakpoints(made.curves.curves, { rmse: context.config.rmse });
@@ -105,7 +113,8 @@ async function takeAim(
     };
   const choice = await choose(context, target, { ...made, gammas, counted });
   progress.finish(`gamma ${choice.gamma}`);
-  return { target, gamma: choice.gamma, value: choice.cost, reached: choice.reached, evaluations };
+  const { gamma, cost: value, reached, time } = choice;
+  return { target, gamma, value, reached, evaluations, ...(time && { time }) };
 }
 
 /** A size given as a share of the unpruned network's file, in bytes. */
@@ -115,17 +124,18 @@ function inBytes(context: RunContext, target: Target): Target {
   return { ...target, value: Math.floor(target.value * whole) };
 }
 
+interface Search {
+  readonly gammas: Float64Array;
+  readonly counted: (
+    value: (planned: Planned) => number | Promise<number>,
+  ) => (gamma: number) => Promise<number>;
+}
+
 async function choose(
   context: RunContext,
   target: Target,
-  search: {
-    readonly harvest: Harvest;
-    readonly gammas: Float64Array;
-    readonly counted: (
-      value: (planned: Planned) => number | Promise<number>,
-    ) => (gamma: number) => Promise<number>;
-  },
-): Promise<GammaChoice> {
+  search: Made & Search,
+): Promise<GammaChoice & Pick<Hit, "time">> {
   const { gammas, counted } = search;
   switch (target.kind) {
     case "flops": {
@@ -134,22 +144,39 @@ async function choose(
       return bisectGamma(share, target.value, { gammas });
     }
     case "size": {
-      const bytes = counted((planned) => writeOnnx(bareCut(context, planned)).length);
+      const delivered = context.config.int8 ? asBytes : (cut: Network): Network => cut;
+      const bytes = counted((planned) => writeOnnx(delivered(bareCut(context, planned))).length);
       return bisectGamma(bytes, target.value, { gammas });
     }
-    case "ms": {
-      const time = counted(async (planned) => {
-        const models = [{ name: "cut", network: bareCut(context, planned) }];
-        const measured = await profileModels(context.engine, models, { runs: 20, signal: context.signal });
-        return measured.get("cut")?.medianMs ?? Infinity;
-      });
-      return bisectGamma(time, target.value, { gammas: thin(gammas, timedGammas) });
-    }
+    case "ms":
+    case "time":
+      return chooseByTime(context, target, search);
     case "accuracy": {
       const judge = counted((planned) => validationAccuracy(context, search.harvest, planned));
       return largestGamma(judge, target.value, thin(gammas, judgedGammas));
     }
   }
+}
+
+/** By the table's prediction, corrected by what the chosen network takes where it can be measured. */
+async function chooseByTime(
+  context: RunContext,
+  target: Target,
+  { gammas, counted, clock, curves }: Made & Search,
+): Promise<GammaChoice & Pick<Hit, "time">> {
+  if (clock === undefined) throw new Error("a target of time without a clock");
+  const { wholeMs, predict, measure } = clock;
+  const unit = target.kind === "time" ? wholeMs : 1;
+  const predicted = counted((planned) => predict(bareCut(context, planned)));
+  const search = async (limit: number): Promise<Candidate<number>> => {
+    const { gamma, cost, reached } = await bisectGamma(predicted, limit, { gammas });
+    return { item: gamma, predictedMs: cost, reached };
+  };
+  const measured =
+    measure && ((gamma: number) => measure(bareCut(context, plannedAt(context, curves, gamma))));
+  const { item, reached, predictedMs, measuredMs } = await aimAtTime(target.value * unit, search, measured);
+  const time = { wholeMs, predictedMs, ...(measuredMs !== undefined && { measuredMs }) };
+  return { gamma: item, cost: (measuredMs ?? predictedMs) / unit, reached, time };
 }
 
 function plannedAt(context: RunContext, { curves }: Curves, gamma: number): Planned {
@@ -201,12 +228,16 @@ export async function largestGamma(
 }
 
 /** What was asked for, and what gamma gives it, as one sentence. */
-export function aimSentence({ target, gamma, value, reached, evaluations }: Hit): string {
+export function aimSentence({ target, gamma, value, reached, evaluations, time }: Hit): string {
   const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
   const [found, wanted] = {
     flops: [`${percent(value)} of the MACs`, `at most ${percent(target.value)}`],
     size: [`${value} bytes`, `at most ${target.value}`],
-    ms: [`${value.toFixed(3)} ms, measured`, `at most ${target.value} ms`],
+    ms: [timeSentence(time), `at most ${target.value} ms`],
+    time: [
+      `${percent(value)} of the unpruned network's time (${timeSentence(time)})`,
+      `at most ${percent(target.value)} of the time`,
+    ],
     accuracy: [
       `${percent(value)} validation accuracy before fine-tuning`,
       `at least ${percent(target.value)}`,
@@ -216,12 +247,34 @@ export function aimSentence({ target, gamma, value, reached, evaluations }: Hit)
   return `target ${wanted}: ${verdict} at gamma ${gamma} with ${found} (${evaluations} networks looked at)`;
 }
 
+/** "predicted 1.52 ms, measured 1.49 ms, the unpruned network takes 6.01 ms". */
+function timeSentence(time: TimeRecord | undefined): string {
+  if (time === undefined) return "";
+  const { predictedMs, measuredMs, wholeMs } = time;
+  const here = measuredMs === undefined ? "" : `, measured ${measuredMs.toFixed(3)} ms`;
+  return `predicted ${predictedMs.toFixed(3)} ms${here}, the unpruned float network takes ${wholeMs.toFixed(3)} ms`;
+}
+
+/** A time that is so little above the target is the machine's mood. */
+const TIME_TOLERANCE = 0.05;
+
 /** How the finished network stands to the target; undefined where the plan has said it exactly already. */
 export function outcomeSentence(
   { target }: Hit,
-  pruned: { readonly medianMs: number | undefined; readonly fileBytes: number; readonly accuracy: number },
+  pruned: {
+    /** Of what is delivered: with int8 the network in bytes. */
+    readonly medianMs: number | undefined;
+    /** Of the unpruned float network. */
+    readonly wholeMs: number | undefined;
+    readonly fileBytes: number;
+    readonly accuracy: number;
+  },
 ): string | undefined {
   const verdict = (ok: boolean): string => (ok ? "reached" : "not reached");
+  const ofTime = (found: number): string =>
+    found <= (1 + TIME_TOLERANCE) * target.value && found > target.value
+      ? `reached within ${100 * TIME_TOLERANCE} %`
+      : verdict(found <= target.value);
   switch (target.kind) {
     case "flops":
       return undefined;
@@ -230,7 +283,13 @@ export function outcomeSentence(
     case "ms": {
       if (pruned.medianMs === undefined) return undefined;
       const found = `${pruned.medianMs.toFixed(3)} ms measured at the end`;
-      return `target at most ${target.value} ms: ${verdict(pruned.medianMs <= target.value)}, ${found}`;
+      return `target at most ${target.value} ms: ${ofTime(pruned.medianMs)}, ${found}`;
+    }
+    case "time": {
+      if (pruned.medianMs === undefined || pruned.wholeMs === undefined) return undefined;
+      const share = pruned.medianMs / pruned.wholeMs;
+      const found = `${(100 * share).toFixed(2)} % measured at the end`;
+      return `target at most ${(100 * target.value).toFixed(2)} % of the time: ${ofTime(share)}, ${found}`;
     }
     case "accuracy": {
       const found = `${(100 * pruned.accuracy).toFixed(2)} % on validation after fine-tuning`;

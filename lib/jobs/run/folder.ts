@@ -81,11 +81,11 @@ export async function adoptStages(from: string, to: string, names: readonly stri
 const placeOptions = new Set([
   ...["out", "cacheDir", "threads", "engine", "device", "strict", "withImages", "runs"],
   // More of these stand beside what is there.
-  ...["controls", "archs"],
+  ...["controls", "archs", "int8", "int8For", "int8Tolerance"],
 ]);
 
 /** Stages that only measure what is there: made again without further ado. */
-const measuring = new Set(["evaluate", "profile", "responses", "report"]);
+const measuring = new Set(["int8", "evaluate", "profile", "responses", "report"]);
 
 /** What a configuration asks for otherwise than the one before, "gamma 0.2 (it has 0.1)". */
 function differences(

@@ -243,7 +243,7 @@ export function givenOptions<T extends Partial<JobOptions>>(options: T): T {
 }
 
 /** Options that stand instead of gamma, which they choose. */
-export const aimNames = ["targetFlops", "targetSize", "targetMs", "minAccuracy"] as const;
+export const aimNames = ["targetFlops", "targetSize", "targetMs", "targetTime", "minAccuracy"] as const;
 
 /**
  * A configuration as options to begin the same run with, in another folder: without the folder, and without what was not given

@@ -3,16 +3,18 @@ import { damageOf, sealOf, type Seal } from "../../core/seal.ts";
 import type { RunState, StageState } from "./state.ts";
 
 /** What goes with a stage whose inputs changed. `surgery:l1` stands where `surgery` does. */
-const measured = ["evaluate", "profile", "report"];
+const measured = ["int8", "evaluate", "profile", "report"];
 const followers = new Map<string, readonly string[]>(
   Object.entries({
     harvest: ["curves", "responses", "target", "plan", "surgery", "baseline", "finetune", ...measured],
     curves: ["target", "plan", "surgery", "finetune", ...measured],
+    table: ["target", "plan", "surgery", "finetune", ...measured],
     target: ["plan", "surgery", "finetune", ...measured],
     plan: ["surgery", "finetune", ...measured],
     surgery: ["finetune", ...measured],
     baseline: measured,
     finetune: measured,
+    int8: ["evaluate", "profile", "report"],
     evaluate: ["report"],
     profile: ["report"],
   }),

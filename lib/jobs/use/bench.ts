@@ -1,4 +1,5 @@
 /** What a network costs on this machine, for planning a run: forward, forward with pooled taps, training step. */
+import { availableParallelism } from "node:os";
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { backboneEntries, loadBackbone, type Backbone } from "../../backbones/catalogue.ts";
 import { predictionName, withHead } from "../../backbones/head.ts";
@@ -9,9 +10,12 @@ import { median } from "../../math/statistics.ts";
 import type { Engine, Program, Trainer } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { noiseFor } from "../../evaluate/profile.ts";
+import type { LatencyTable, TableEntry } from "../../latency/table.ts";
+import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Network } from "../../network/network.ts";
 import { findTaps, withPooledTaps } from "../../network/taps.ts";
 import { serviceNames, type ServiceOptions } from "../../engine/service.ts";
+import { measureEntries, tableOf } from "../run/latency.ts";
 
 export interface BenchOptions extends ServiceOptions {
   /** Weight file; default: the backbone's own, or random ones where it has none: time does not depend on them. */
@@ -77,6 +81,39 @@ export async function benchBackbone(nameOrPath: string, options: BenchOptions = 
   } finally {
     await engine.dispose();
   }
+}
+
+/**
+ * Measures a latency table of a backbone or model file: in floats and in bytes, with one thread and with all.
+ *
+ * @returns the table that `--table` reads
+ */
+export async function benchTable(
+  nameOrPath: string,
+  options: BenchOptions & { readonly seed?: number | undefined } = {},
+): Promise<LatencyTable> {
+  const { batch = 1, progress = silent, threads, signal, seed = 0 } = options;
+  checkCount("batch", batch);
+  const { name, network, features } = await loadForTiming(nameOrPath, options.weights, progress);
+  const coupling = analyseCoupling(network);
+  const finish = (cut: Network): Network => withHead(cut, features, { outputs: 1 });
+  const all = threads ?? availableParallelism();
+  const entries: TableEntry[] = [];
+  let table: LatencyTable | undefined;
+  for (const count of all > 1 && threads === undefined ? [1, all] : [all]) {
+    const service = { engine: options.engine, device: options.device, threads: count };
+    const engine = await openEngine(service);
+    try {
+      const int8 = engine.name === "ort";
+      const how = { int8, batch, seed, progress, signal };
+      entries.push(...(await measureEntries(engine, { network, coupling, finish }, how)));
+      table = tableOf(engine, name, entries, batch);
+    } finally {
+      await engine.dispose();
+    }
+  }
+  if (table === undefined) throw new Error("no table was made");
+  return table;
 }
 
 /** Forward, forward with taps, training step. */

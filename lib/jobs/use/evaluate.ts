@@ -177,7 +177,7 @@ async function evaluateTask(
  * How the data were opened when the model was made from them, so that its parts are cut in the same way; undefined for
  * other data.
  */
-async function ownData(
+export async function ownData(
   { path }: Model,
   task: string,
   data: string,

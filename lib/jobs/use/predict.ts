@@ -16,6 +16,8 @@ export interface Answer {
   readonly outputs: readonly number[];
   /** What they mean, where the model says: a class, or the value in the label's unit. */
   readonly label?: string;
+  /** The label column that a label of yes or no answers. */
+  readonly column?: string;
   readonly probability?: number;
   readonly value?: number;
   readonly unit?: string;
@@ -129,9 +131,10 @@ function meaning(outputs: readonly number[], task: Task | undefined): Partial<An
   if (task === undefined || outputs.length !== task.outputs) return {};
   if (task.kind === "binary") {
     const probability = 1 / (1 + Math.exp(-outputs[0]));
+    const column = task.classes[1] === "yes" ? { column: task.columns[0] } : {};
     return probability >= 0.5
-      ? { label: task.classes[1], probability }
-      : { label: task.classes[0], probability: 1 - probability };
+      ? { label: task.classes[1], ...column, probability }
+      : { label: task.classes[0], ...column, probability: 1 - probability };
   }
   if (task.kind === "categorical") {
     const best = outputs.indexOf(Math.max(...outputs));

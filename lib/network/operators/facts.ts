@@ -22,6 +22,12 @@ export type ChannelKind =
   | "shape-reader"
   | "own";
 
+/**
+ * How an operator computes on bytes between DequantizeLinear and QuantizeLinear: a `layer` with weights; a `sum` of two maps; one
+ * that hands numbers on, with its input's scale (`same`) or with one of its own (`own`); or `fused` into what stands before it. `write` and `read` are the two operators themselves.
+ */
+export type ByteKind = "layer" | "sum" | "same" | "own" | "fused" | "write" | "read";
+
 export interface OperatorFacts {
   /** How channels pass through; `own` has a rule of its own name. Absent: what it touches is frozen. */
   readonly channels?: ChannelKind;
@@ -39,6 +45,8 @@ export interface OperatorFacts {
   readonly rows?: true;
   /** Its parameters are learned, even one that is a single number. */
   readonly learned?: true;
+  /** How it computes on bytes. Absent: in floats only. */
+  readonly bytes?: ByteKind;
   /** Inputs that are settings, not weights. */
   readonly settings?: readonly number[];
   /** Inputs that hold running statistics: stored, but not learned by the gradient. */
@@ -64,19 +72,20 @@ const moved = { homogeneous: true, rows: true } as const satisfies OperatorFacts
 const bitwise = { shape: "broadcast" } as const satisfies OperatorFacts;
 const softmax = { channels: "softmax" } as const satisfies OperatorFacts;
 const layer = { channels: "own", learned: true, rows: true } as const satisfies OperatorFacts;
+const byteLayer = { ...layer, bytes: "layer" } as const satisfies OperatorFacts;
 
 const table: Readonly<Record<string, OperatorFacts>> = {
   // Layers with weights.
-  Conv: layer,
+  Conv: byteLayer,
   ConvTranspose: layer,
-  Gemm: layer,
+  Gemm: byteLayer,
   MatMul: layer,
 
   // Every number by itself.
   Abs: { ...activation, homogeneous: true },
   Cast: activation,
   Celu: activation,
-  Clip: { ...activation, settings: [1, 2] },
+  Clip: { ...activation, settings: [1, 2], bytes: "fused" },
   Dropout: { ...drawn, homogeneous: true, linear: true, settings: [1, 2] },
   Elu: activation,
   Erf: activation,
@@ -89,7 +98,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Mish: activation,
   Neg: { ...activation, homogeneous: true },
   Reciprocal: activation,
-  Relu: { ...activation, homogeneous: true },
+  Relu: { ...activation, homogeneous: true, bytes: "fused" },
   Selu: activation,
   Sigmoid: { ...activation, squashes: true },
   Softplus: activation,
@@ -122,12 +131,12 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Bernoulli: { shape: "same" },
   CastLike: { shape: "same" },
   CumSum: { shape: "same" },
-  DequantizeLinear: { shape: "same" },
-  QuantizeLinear: { shape: "same" },
+  DequantizeLinear: { shape: "same", bytes: "read" },
+  QuantizeLinear: { shape: "same", bytes: "write" },
   Trilu: { shape: "same" },
 
   // Operands that broadcast.
-  Add: sum,
+  Add: { ...sum, bytes: "sum" },
   Max: sum,
   Mean: sum,
   Min: sum,
@@ -153,10 +162,10 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   BitwiseXor: bitwise,
 
   // Windows and means over places.
-  AveragePool: pool,
-  GlobalAveragePool: pool,
+  AveragePool: { ...pool, bytes: "own" },
+  GlobalAveragePool: { ...pool, bytes: "own" },
   GlobalMaxPool: pool,
-  MaxPool: pool,
+  MaxPool: { ...pool, bytes: "same" },
   GlobalLpPool: powerPool,
   LpPool: powerPool,
   ReduceL1: { ...reduce, homogeneous: true },
@@ -184,19 +193,19 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Softmax: { ...softmax, squashes: true },
 
   // Numbers that move.
-  Concat: { channels: "own", ...moved },
+  Concat: { channels: "own", ...moved, bytes: "own" },
   Expand: { channels: "own", homogeneous: true },
-  Flatten: { channels: "reshape", ...moved, linear: true },
+  Flatten: { channels: "reshape", ...moved, linear: true, bytes: "same" },
   Gather: { channels: "own", homogeneous: true },
-  Pad: { channels: "own", ...moved, linear: true, settings: [1, 2, 3] },
-  Reshape: { channels: "reshape", ...moved, linear: true },
+  Pad: { channels: "own", ...moved, linear: true, settings: [1, 2, 3], bytes: "same" },
+  Reshape: { channels: "reshape", ...moved, linear: true, bytes: "same" },
   Resize: { channels: "same-width", homogeneous: true, linear: true, settings: [1, 2, 3] },
-  Slice: { channels: "own", homogeneous: true },
-  Split: { channels: "own", homogeneous: true },
-  Squeeze: { channels: "squeeze", ...moved, linear: true },
+  Slice: { channels: "own", homogeneous: true, bytes: "same" },
+  Split: { channels: "own", homogeneous: true, bytes: "same" },
+  Squeeze: { channels: "squeeze", ...moved, linear: true, bytes: "same" },
   Tile: { channels: "own", homogeneous: true },
-  Transpose: { channels: "own", ...moved, linear: true },
-  Unsqueeze: { channels: "squeeze", ...moved, linear: true },
+  Transpose: { channels: "own", ...moved, linear: true, bytes: "same" },
+  Unsqueeze: { channels: "squeeze", ...moved, linear: true, bytes: "same" },
   Range: { settings: [0, 1, 2] },
   Shape: { channels: "shape-reader" },
   Size: { channels: "shape-reader" },

@@ -107,7 +107,8 @@ export function resultsSection(scope: Scope): Section {
       <p class="plain">
         <dfn>MACs</dfn> are the multiply-and-add steps that one image costs; they do not depend on the
         machine. <dfn>FLOPs</dfn> count multiplication and addition apart, so they are twice the MACs; what
-        the ETL paper calls FLOPS are MACs. <dfn>Size</dfn> is that of the stored parameters, four bytes each.
+        the ETL paper calls FLOPS are MACs. <dfn>Size</dfn> is that of the stored parameters, four bytes each,
+        in int8 one.
       </p>
       ${costTable(scope, models)} ${paperTable(scope, models)}`,
   };

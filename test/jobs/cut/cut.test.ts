@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readModel } from "../../../lib/backbones/read-model.ts";
@@ -12,7 +12,9 @@ import { int64, type Network } from "../../../lib/network/network.ts";
 import { explainLayer, planModel } from "../../../lib/jobs/cut/plan.ts";
 import { compareWithMasked } from "../../../lib/jobs/cut/check.ts";
 import { cutModel } from "../../../lib/jobs/cut/cut.ts";
+import { openCuttable } from "../../../lib/jobs/cut/model.ts";
 import type { CutOptions } from "../../../lib/jobs/cut/options.ts";
+import { workOf } from "../../../lib/latency/features.ts";
 import { openEngine } from "../../../lib/engine/open.ts";
 import { main } from "../../../bin/main.ts";
 import { maskByPlan, type PlanEntry } from "../../support/file-mask.ts";
@@ -188,6 +190,26 @@ describe("cut: a model file, without data", function () {
     expect(result.latency?.before.medianMs).to.be.greaterThan(0);
   });
 
+  it("reaches a share of the time by another machine's table, in its blocks, without measuring here", async () => {
+    const { network } = await openCuttable(chain);
+    const work = [...workOf(network, 4)];
+    const macs = work.reduce((sum, [kind, amount]) => sum + (kind.includes("Conv") ? amount : 0), 0);
+    const rates = Object.fromEntries(work.map(([kind]) => [kind, kind.includes("Conv") ? 8 / macs : 0]));
+    const error = { median: 0, largest: 0 };
+    const entries = [{ threads: 2, int8: false, wholeMs: 8, rates, error, networks: 24 }];
+    const made = { schema: 1, network: "chain", cpu: "", engine: "", block: 4, batch: 1, entries };
+    const table = path("table.json");
+    await writeFile(table, JSON.stringify(made));
+    for (const target of [{ targetTime: 0.5 }, { targetMs: 4 }]) {
+      const { result } = await call({ model: chain, ...target, table });
+      expect(result.time?.wholeMs).to.equal(8);
+      expect(result.time?.predictedMs).to.be.within(2.5, 4);
+      expect(result.time).to.not.have.property("measuredMs");
+      expect(result.latency).to.equal(undefined);
+      expect(result.rounding?.multiple).to.equal(4);
+    }
+  });
+
   it("--round-to keeps the nearest multiples", async () => {
     const { layers } = await call({ model: chain, keep: 0.4, roundTo: 8 });
     expect(layers.map(({ keptOutputs }) => keptOutputs.length)).to.deep.equal([16, 24, 24, 5]);
@@ -241,7 +263,9 @@ describe("cut: a model file, without data", function () {
 
   it("a wrong call says what was found and what was needed", async () => {
     const model = chain;
-    expect(await refused({ model })).to.match(/no target, exactly one of --keep, .*--target-ms was needed/);
+    expect(await refused({ model })).to.match(
+      /no target, exactly one of --keep, .*--target-ms, --target-time was needed/,
+    );
     expect(await refused({ model, keep: 0.5, targetMs: 3 })).to.match(/--keep and --target-ms/);
     expect(await refused({ model, keep: 1.5 })).to.match(/--keep: 1.5, a share in \(0, 1\]/);
     expect(await refused({ model, targetFlops: 0 })).to.match(/--target-flops: 0/);

@@ -1,13 +1,17 @@
 import { expect } from "chai";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { loadBackbone } from "../../../lib/backbones/catalogue.ts";
+import { withHead } from "../../../lib/backbones/head.ts";
 import { messageOf } from "../../../lib/core/errors.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import { asGiven, resolveOptions, targetsOf } from "../../../lib/jobs/prune/config.ts";
 import { type PruneOptions } from "../../../lib/jobs/prune/options.ts";
 import { runPipeline } from "../../../lib/jobs/prune/prune.ts";
 import { aimSentence, largestGamma, outcomeSentence, thin } from "../../../lib/jobs/prune/target.ts";
+import { shared, workOf } from "../../../lib/latency/features.ts";
+import type { LatencyTable, TableEntry } from "../../../lib/latency/table.ts";
 import type { RunState } from "../../../lib/jobs/run/state.ts";
 
 const base: PruneOptions = { task: "gender", data: "synthetic:60", out: "nowhere" };
@@ -70,15 +74,29 @@ describe("targets instead of gamma", () => {
 
   it("says in the end whether measured numbers meet the target", () => {
     const aim = { gamma: 0.2, value: 4.9, reached: true, evaluations: 7 };
-    const pruned = { medianMs: 5.25, fileBytes: 1200, accuracy: 0.93 };
-    const say = (kind: "flops" | "size" | "ms" | "accuracy", value: number): string | undefined =>
+    const pruned = { medianMs: 5.25, wholeMs: 21, fileBytes: 1200, accuracy: 0.93 };
+    const say = (kind: "flops" | "size" | "ms" | "time" | "accuracy", value: number): string | undefined =>
       outcomeSentence({ ...aim, target: { kind, value } }, pruned);
-    expect(say("ms", 5)).to.equal("target at most 5 ms: not reached, 5.250 ms measured at the end");
+    expect(say("ms", 4.9)).to.equal("target at most 4.9 ms: not reached, 5.250 ms measured at the end");
+    expect(say("ms", 5.2)).to.match(/^target at most 5.2 ms: reached within 5 %, /);
+    expect(say("time", 0.25)).to.equal(
+      "target at most 25.00 % of the time: reached, 25.00 % measured at the end",
+    );
     expect(say("size", 1200)).to.equal("target at most 1200 bytes: reached, the file has 1200");
     expect(say("accuracy", 0.9)).to.match(/^target at least 90.00 %: reached, 93.00 %/);
     expect(say("flops", 0.3)).to.equal(undefined);
   });
 });
+
+/** All kinds of work of the backbone with a head, at rates that add up to `ms`, layers alone. */
+async function ratesOf(ms: number, block: number): Promise<Record<string, number>> {
+  const backbone = await loadBackbone("face-resnet");
+  const network = withHead(backbone.network, backbone.features, { outputs: 1 });
+  const work = [...workOf(network, block)];
+  const macs = work.reduce((sum, [kind, amount]) => sum + (isLayer(kind) ? amount : 0), 0);
+  return Object.fromEntries(work.map(([kind]) => [kind, isLayer(kind) ? ms / macs : 0]));
+}
+const isLayer = (kind: string): boolean => !Object.values<string>(shared).includes(kind);
 
 describe("a run with a target", function () {
   this.timeout(120_000);
@@ -120,6 +138,29 @@ describe("a run with a target", function () {
     expect(size.value / size.target.value).to.be.within(0.8, 1);
     const costs = both.planned?.plan;
     expect((costs?.after.macs ?? 1) / (costs?.before.macs ?? 1)).to.be.at.most(0.3);
+
+    // Another machine's table decides without a measurement, and so does its block.
+    const entry = async (int8: boolean, wholeMs: number): Promise<TableEntry> => ({
+      ...{ threads: 2, int8, wholeMs, networks: 24, error: { median: 0, largest: 0 } },
+      rates: await ratesOf(wholeMs, 4),
+    });
+    const table: LatencyTable = {
+      ...{ schema: 1, network: "elsewhere", cpu: "", engine: "", block: 4, batch: 1 },
+      entries: [await entry(false, 8), await entry(true, 2)],
+    };
+    await writeFile(join(root, "table.json"), JSON.stringify(table));
+    const timed = { ...options, out: join(root, "timed"), table: join(root, "table.json") };
+    for (const int8 of [false, true]) {
+      const share = int8 ? 0.12 : 0.45;
+      const asked = { ...timed, int8, targetTime: share };
+      const { aim: time, planned: widths } = await runPipeline(asked, "plan");
+      expect(widths?.plan.rounding?.multiple).to.equal(4);
+      const [found] = time?.targets ?? [];
+      expect(found.time?.wholeMs).to.equal(8);
+      expect(found.value).to.be.within(0.7 * share, share);
+      expect(found.time?.predictedMs).to.be.closeTo(8 * found.value, 1e-9);
+      expect(found.time).to.not.have.property("measuredMs");
+    }
     const none = await runPipeline({ ...options, targetFlops: 1e-5 }, "plan");
     expect(none.aim?.reached).to.equal(false);
   });

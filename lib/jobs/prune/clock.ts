@@ -1,0 +1,43 @@
+/** Stage table: what networks of other widths would take, measured once in a run or read from another machine's table. */
+import { readJson, writeJson } from "../../core/files.ts";
+import { clockOf, readTable, type Clock, type LatencyTable } from "../../latency/table.ts";
+import { analyseCoupling } from "../../network/coupling/analyse.ts";
+import type { Network } from "../../network/network.ts";
+import { asBytes, measureEntries, measureTogether, tableOf } from "../run/latency.ts";
+import type { RunContext } from "./context.ts";
+import { withEmptyHeads } from "./surgery.ts";
+
+export interface RunClock extends Clock {
+  /** Milliseconds here, in units of the table's whole network; absent where the table is another machine's. */
+  readonly measure?: (cut: Network) => Promise<number>;
+}
+
+/** `latency-table.json`: what the clock said is kept, so that the same run stays the same. */
+export async function clockStage(context: RunContext): Promise<RunClock> {
+  const { folder, backbone, config, engine, progress, signal } = context;
+  const { int8, table: given } = config;
+  const file = "latency-table.json";
+  const known = given === undefined ? undefined : await readTable(given);
+  const finish = (cut: Network): Network => withEmptyHeads(context, cut);
+  await folder.stage("table", {
+    inputs: known === undefined ? { measured: backbone.fingerprint, int8 } : { given: known },
+    files: [file],
+    produce: async () => {
+      const { network } = backbone;
+      const sizable = { network, coupling: analyseCoupling(network), finish };
+      const measured = async (): Promise<LatencyTable> =>
+        tableOf(engine, backbone.name, await measureEntries(engine, sizable, { int8, progress, signal }));
+      await writeJson(folder.file(file), known ?? (await measured()));
+    },
+  });
+  const table = (await readJson(folder.file(file))) as LatencyTable;
+  // A table of this run has one choice of threads, and a run may go on with others.
+  const clock = clockOf(table, { int8, threads: given === undefined ? undefined : config.threads });
+  if (given !== undefined) return clock;
+  const whole = finish(backbone.network);
+  const measure = async (cut: Network): Promise<number> => {
+    const [before, after] = await measureTogether(engine, [whole, int8 ? asBytes(cut) : cut]);
+    return (after / before) * clock.wholeMs;
+  };
+  return { ...clock, measure };
+}

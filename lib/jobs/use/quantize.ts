@@ -1,0 +1,104 @@
+/** `etl quantize`: a float model in bytes (int8), as ONNX that runtimes fuse. */
+import { extname } from "node:path";
+import type { CropChoice } from "../../core/crop.ts";
+import { EtlError } from "../../core/errors.ts";
+import { readBytes, writeWhole } from "../../core/files.ts";
+import { silent } from "../../core/progress.ts";
+import { createRandom } from "../../core/random.ts";
+import type { Engine } from "../../engine/engine.ts";
+import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { needFloats } from "../../network/bytes.ts";
+import { writeOnnx } from "../../formats/onnx/write.ts";
+import { profileNetworks } from "../../evaluate/profile.ts";
+import { quantize, type Int8For, type Quantized } from "../../quantize/quantize.ts";
+import { openModel } from "../run/model.ts";
+import { openPictures } from "./pictures.ts";
+import { defined } from "./rows.ts";
+
+export interface QuantizeModelOptions extends ServiceOptions {
+  /** Pictures the ranges come from: a data set of the model's task, or any folder of pictures. */
+  readonly data: string;
+  /** The `.onnx` file to write. */
+  readonly out: string;
+  /** Face box; default: that of the model's training pictures, else of the data set, else the whole picture. */
+  readonly crop?: CropChoice | undefined;
+  /** Pictures for the ranges; default 128. */
+  readonly calibrate?: number | undefined;
+  /** Pictures of the data that are used at most; default 2,000. */
+  readonly limit?: number | undefined;
+  /** For which CPUs. Default `auto`. */
+  readonly int8For?: Int8For | undefined;
+  /** How much worse it may be: points of a hundred, or the label's unit. */
+  readonly int8Tolerance?: number | undefined;
+  /** Keep floats where bytes are slower or cost quality. Default true. */
+  readonly check?: boolean | undefined;
+  readonly runs?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly cacheDir?: string | undefined;
+}
+
+/** What was written. */
+export interface QuantizeResult extends Omit<Quantized, "network"> {
+  readonly out: string;
+  /** Whether `out` computes on bytes; if not, it holds the float model. */
+  readonly quantized: boolean;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Writes a float model in bytes. Where that is slower or costs more quality than is allowed, `out` holds the float model, and
+ * `reason` says why.
+ */
+export async function quantizeModel(
+  nameOrPath: string,
+  options: QuantizeModelOptions,
+): Promise<QuantizeResult> {
+  const { out, calibrate = 128, progress = silent } = options;
+  if (!out.toLowerCase().endsWith(".onnx"))
+    throw new EtlError("usage", `--out: ${out}, a name ending in .onnx was needed`);
+  if (!Number.isInteger(calibrate) || calibrate < 1)
+    throw new EtlError("usage", `--calibrate: ${calibrate}, a whole number of at least 1 was needed`);
+  const tolerance = options.int8Tolerance;
+  if (tolerance !== undefined && !(tolerance >= 0))
+    throw new EtlError("usage", `--int8-tolerance: ${tolerance}, a number of at least 0 was needed`);
+  const model = await openModel(nameOrPath);
+  needFloats(model.network, nameOrPath);
+  for (const note of model.notes) progress.note(note);
+  const random = createRandom(options.seed ?? 0).fork("calibrate");
+  return withEngine(options, async (engine: Engine) => {
+    const pictures = await openPictures(model, { ...options, calibrate, random, engine });
+    try {
+      for (const note of pictures.notes) progress.note(note);
+      const { network, ...made } = await quantize(engine, model.network, {
+        batches: pictures.batches,
+        judge: pictures.judge,
+        time: (networks) =>
+          profileNetworks(engine, networks, defined({ runs: options.runs, signal: options.signal })),
+        progress,
+        signal: options.signal,
+        ...defined({ int8For: options.int8For, check: options.check }),
+      });
+      const float = await floatBytes(model.path, () => writeOnnx(model.network));
+      const bytes = network === undefined ? float : writeOnnx(network);
+      await writeWhole(out, bytes);
+      if (made.reason !== undefined) progress.warn(`${nameOrPath} stays in floats: ${made.reason}`);
+      return {
+        ...made,
+        out,
+        quantized: network !== undefined,
+        bytesBefore: float.length,
+        bytesAfter: bytes.length,
+        notes: pictures.notes,
+      };
+    } finally {
+      await pictures.close();
+    }
+  });
+}
+
+/** The model's own file where it is ONNX, so that what stays in floats is not changed. */
+async function floatBytes(path: string | undefined, write: () => Uint8Array): Promise<Uint8Array> {
+  return path !== undefined && extname(path).toLowerCase() === ".onnx" ? readBytes(path) : write();
+}

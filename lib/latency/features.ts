@@ -1,0 +1,78 @@
+/** What of a network costs time: multiplications by kind of layer, maps that are written, weights that are read, nodes. Pure. */
+import { intAttribute, intsAttribute, sizeOf, type Network, type Node } from "../network/network.ts";
+import { factsOf } from "../network/operators/facts.ts";
+import { propagate } from "../network/shapes/infer.ts";
+
+/** Kind of work -> how much of it. Layers by {@link kindOf}; the others are these three. */
+export type Work = ReadonlyMap<string, number>;
+
+export const shared = { maps: "maps", weights: "weights", nodes: "nodes" } as const;
+
+/**
+ * The work of one picture.
+ *
+ * Kernels compute a block of channels at a time, so widths count as the next multiple of it: between two multiples a filter is
+ * free. Channels fewer than a block (a picture's colours) are read as they are.
+ */
+export function workOf(network: Network, block: number): Work {
+  // what is behind an operator that is not known counts as its nodes alone
+  const { shapes } = propagate(network, { bindings: { batch: 1 }, onError: "unknown" });
+  const work = new Map<string, number>();
+  const read = new Set(network.inputs.map(({ name }) => name));
+  const add = (kind: string, amount: number): void => {
+    work.set(kind, (work.get(kind) ?? 0) + amount);
+  };
+  for (const node of network.nodes) {
+    const [output = ""] = node.outputs;
+    const y = shapes.get(output);
+    add(shared.nodes, 1);
+    if (y === undefined) continue;
+    add(shared.maps, sizeOf([y[0] ?? 1, padded(y[1] ?? 1, block), ...y.slice(2)]));
+    const weight =
+      network.parameters.get(node.inputs[1] ?? "") ?? network.parameters.get(node.inputs[0] ?? "");
+    if (!isLayer(node) || weight === undefined) continue;
+    const layer = layerOf(node, { weight: weight.shape, output: y, block, first: read.has(node.inputs[0]) });
+    add(layer.kind, layer.macs);
+    add(shared.weights, layer.weights);
+  }
+  return work;
+}
+
+/** Weights of a matrix that no cache holds. */
+const LARGE = 2 ** 20;
+
+const isLayer = ({ op, domain }: Node): boolean =>
+  domain === "" && factsOf(op).channels === "own" && factsOf(op).learned === true;
+
+/** The next multiple; channels fewer than a block are read as they are. */
+function padded(channels: number, block: number): number {
+  return channels < block ? channels : Math.ceil(channels / block) * block;
+}
+
+function layerOf(
+  node: Node,
+  at: {
+    readonly weight: readonly number[];
+    readonly output: readonly number[];
+    readonly block: number;
+    /** Reads the network's input. */
+    readonly first: boolean;
+  },
+): { readonly kind: string; readonly macs: number; readonly weights: number } {
+  const { weight, output, block, first } = at;
+  const map = output.slice(2);
+  if (map.length === 0) {
+    const weights = sizeOf(weight);
+    return { kind: `product, ${weights > LARGE ? "large" : "small"}`, macs: weights, weights };
+  }
+  const group = intAttribute(node, "group", 1);
+  const [outer = 1, inner = 1, ...kernel] = weight;
+  const isDepthwise = group > 1 && inner === 1;
+  const wide = padded(outer, block);
+  const reads = isDepthwise ? 1 : inner * group < block ? inner : padded(inner, block);
+  const weights = wide * reads * sizeOf(kernel);
+  const strides = intsAttribute(node, "strides", [1, 1]).join("x");
+  const form = isDepthwise ? "depthwise" : first ? "first" : group > 1 ? "grouped" : "dense";
+  const kind = `${form}: ${node.op} ${kernel.join("x")}/${strides} to ${map.join("x")}`;
+  return { kind, macs: weights * sizeOf(map), weights };
+}

@@ -1,0 +1,99 @@
+/** A latency table: what a machine needs for every kind of work of one network, as a file that another machine can read. */
+import { EtlError } from "../core/errors.ts";
+import { readJson } from "../core/files.ts";
+import type { Network } from "../network/network.ts";
+import { workOf } from "./features.ts";
+import { predictMs, type Rates } from "./fit.ts";
+
+/** Times with so many threads, in floats or in bytes. */
+export interface TableEntry {
+  readonly threads: number;
+  readonly int8: boolean;
+  /** The unpruned network, milliseconds a picture. */
+  readonly wholeMs: number;
+  /** Milliseconds of a unit of every kind of work. */
+  readonly rates: Rates;
+  /** Shares by which networks that were not fitted to were mispredicted. */
+  readonly error: { readonly median: number; readonly largest: number };
+  /** Networks that were timed. */
+  readonly networks: number;
+}
+
+export interface LatencyTable {
+  readonly schema: 1;
+  readonly network: string;
+  readonly cpu: string;
+  readonly engine: string;
+  /** Channels that the kernels compute at a time. */
+  readonly block: number;
+  /** Pictures in a run. */
+  readonly batch: number;
+  readonly entries: readonly TableEntry[];
+}
+
+/** The times of a table for one choice of threads and numbers. */
+export interface Clock {
+  readonly block: number;
+  readonly wholeMs: number;
+  /** Milliseconds a picture of a float network, or of the same in bytes. */
+  readonly predict: (network: Network) => number;
+}
+
+/**
+ * @param threads default: the most that the table has
+ * @throws EtlError `usage` where the table has no such times; when predicting, where it does not know a layer
+ */
+export function clockOf(
+  table: LatencyTable,
+  { int8, threads }: { readonly int8: boolean; readonly threads?: number | undefined },
+): Clock {
+  const own = table.entries.filter((entry) => entry.int8 === int8);
+  const most = Math.max(...own.map((entry) => entry.threads));
+  const entry = own.find((one) => one.threads === (threads ?? most));
+  // Shares are of the float network's time.
+  const float = table.entries.find((one) => !one.int8 && one.threads === entry?.threads);
+  if (entry === undefined || float === undefined) {
+    const found = table.entries
+      .map((one) => `${one.threads} threads ${one.int8 ? "int8" : "float"}`)
+      .join(", ");
+    const needed = `${threads === undefined ? "" : `${threads} threads `}${int8 ? "int8" : "float"}`;
+    throw new EtlError("usage", `--table: has ${found}, ${needed} was needed`, {
+      hint: "--threads chooses one; etl bench --table makes a table",
+    });
+  }
+  return {
+    block: table.block,
+    wholeMs: float.wholeMs,
+    predict: (network) => {
+      const ms = predictMs(workOf(network, table.block), entry.rates);
+      if (ms !== undefined) return ms;
+      throw new EtlError(
+        "usage",
+        `--table: made for ${table.network}, which has other layers; one of this network was needed`,
+        {
+          hint: "make one with: etl bench --table --backbone MODEL --out FILE",
+        },
+      );
+    },
+  };
+}
+
+/** @throws EtlError `format` where the file is no latency table */
+export async function readTable(path: string): Promise<LatencyTable> {
+  const value = (await readJson(path)) as Partial<LatencyTable> | null;
+  const isEntry = (entry: Partial<TableEntry> | null): boolean =>
+    Number.isInteger(entry?.threads) &&
+    typeof entry?.int8 === "boolean" &&
+    Number(entry.wholeMs) > 0 &&
+    typeof entry.rates === "object" &&
+    Object.values(entry.rates).every((rate) => Number.isFinite(rate) && rate >= 0);
+  const valid =
+    value?.schema === 1 &&
+    Number.isInteger(value.block) &&
+    Number(value.block) >= 1 &&
+    Array.isArray(value.entries) &&
+    value.entries.length > 0 &&
+    value.entries.every(isEntry);
+  if (valid) return value as LatencyTable;
+  throw new EtlError("format", `${path}: no latency table, one that etl bench --table wrote was needed`);
+}

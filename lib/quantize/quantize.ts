@@ -1,0 +1,152 @@
+/** A float network in bytes, where that is faster and costs no quality; else the reason why it stays in floats. */
+import { silent, type Progress } from "../core/progress.ts";
+import type { Engine, Tensors } from "../engine/engine.ts";
+import { needFloats } from "../network/bytes.ts";
+import { foldBatchNorm } from "../network/fold-batch-norm.ts";
+import type { Network } from "../network/network.ts";
+import type { Latency } from "../record/record.ts";
+import { calibrate, type Seen } from "./calibrate.ts";
+import { placesOf } from "./places.ts";
+import { holds, qualitySentence, type Quality } from "./quality.ts";
+import { quantized } from "./rewrite.ts";
+import type { WeightBits } from "./scales.ts";
+import { worstLayers } from "./sensitivity.ts";
+
+/**
+ * For which CPUs: `portable` weights have 7 bits, as products of 8 bits saturate without VNNI; `this` has 8 and asks nothing of
+ * others; `auto` is portable where that costs no quality.
+ */
+export type Int8For = "auto" | "portable" | "this";
+
+export interface QuantizeOptions {
+  /** Pictures for the ranges, from the start each time. */
+  readonly batches: () => AsyncIterable<Tensors> | Iterable<Tensors>;
+  /** How good a network is; beside each other for every network. */
+  readonly judge: (network: Network) => Promise<readonly Quality[]>;
+  /** Times networks in turns, beside them. */
+  readonly time: (networks: readonly Network[]) => Promise<readonly Latency[]>;
+  /** Default `auto`. */
+  readonly int8For?: Int8For;
+  /** Whether quality and time decide. Default true; if not, the network in bytes is given whatever they are. */
+  readonly check?: boolean;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came out. */
+export interface Quantized {
+  /** Absent: the network stays in floats. */
+  readonly network?: Network;
+  /** Why. */
+  readonly reason?: string;
+  readonly bits?: WeightBits;
+  /** Layers in bytes, and those that stay in floats: a last one, and those that cost too much quality. */
+  readonly layers: number;
+  readonly inFloat: readonly string[];
+  readonly before: readonly Quality[];
+  readonly after?: readonly Quality[];
+  readonly latency?: { readonly before: Latency; readonly after: Latency };
+  /** Pictures the ranges come from. */
+  readonly pictures: number;
+}
+
+const metadataKey = "etl.int8";
+
+/**
+ * Calibrates, writes the network in bytes, and looks whether it is as good and faster. Where whole int8 costs too much quality, the
+ * layers that cost most stay in floats.
+ */
+export async function quantize(engine: Engine, given: Network, options: QuantizeOptions): Promise<Quantized> {
+  const { batches, judge, int8For = "auto", check = true, progress = silent, signal } = options;
+  needFloats(given, given.name);
+  const network = foldBatchNorm(given);
+  const places = placesOf(network);
+  if (places.layers.length === 0) {
+    const reason = "it has no layer between its input and its last one that computes on bytes";
+    return { reason, layers: 0, inFloat: [], before: [], pictures: 0 };
+  }
+  progress.start("int8");
+  const seen = await calibrate(engine, network, places, batches());
+  progress.update(1, `ranges of ${seen.pictures} pictures`);
+  const before = await judge(network);
+  const found = await search(engine, network, {
+    seen,
+    before,
+    judge,
+    check,
+    int8For,
+    progress,
+    batches,
+    signal,
+  });
+  const common = { layers: found.layers, inFloat: found.inFloat, before, pictures: seen.pictures };
+  progress.finish(found.after === undefined ? "" : qualitySentence(before, found.after));
+  if (found.network === undefined) {
+    const reason = `int8 costs too much quality (${qualitySentence(before, found.after)})`;
+    return { ...common, reason, after: found.after };
+  }
+  const { bits, after } = found;
+  const made = { ...common, bits, after };
+  if (!check) return { ...made, network: found.network };
+  const [float, int8] = await options.time([network, found.network]);
+  const latency = { before: float, after: int8 };
+  if (int8.medianMs < float.medianMs) return { ...made, network: found.network, latency };
+  const reason = `int8 is not faster here: ${int8.medianMs.toFixed(3)} ms, ${float.medianMs.toFixed(3)} ms in floats`;
+  return { ...made, latency, reason };
+}
+
+interface Found {
+  /** Undefined where none holds. */
+  readonly network: Network | undefined;
+  readonly bits: WeightBits;
+  readonly layers: number;
+  readonly inFloat: readonly string[];
+  readonly after: readonly Quality[];
+}
+
+interface Search extends Pick<QuantizeOptions, "judge" | "batches" | "signal"> {
+  readonly seen: Seen;
+  readonly before: readonly Quality[];
+  readonly check: boolean;
+  readonly int8For: Int8For;
+  readonly progress: Progress;
+}
+
+const bitsFor = { auto: [7, 8], portable: [7], this: [8] } as const;
+
+/** The first that holds: all layers, with few bits and with many; then with ever more of the worst layers in floats. */
+async function search(engine: Engine, network: Network, how: Search): Promise<Found> {
+  const { seen, before, judge, check, int8For, progress, signal } = how;
+  const attempt = async (bits: WeightBits, inFloat: readonly string[]): Promise<Found> => {
+    signal?.throwIfAborted();
+    const places = placesOf(network, new Set(inFloat));
+    const bytes = described(quantized(network, places, { ...seen, bits }), { bits, inFloat, seen });
+    const found = { bits, layers: places.layers.length, inFloat, network: bytes, after: await judge(bytes) };
+    progress.update(2, `${bits} bits: ${qualitySentence(before, found.after)}`);
+    return found;
+  };
+  const choices = bitsFor[int8For];
+  let best: Found | undefined;
+  for (const bits of choices) {
+    best = await attempt(bits, []);
+    if (!check || holds(before, best.after)) return best;
+  }
+  const bits = choices[choices.length - 1];
+  const worst = await worstLayers(engine, network, { seen, bits, batches: how.batches });
+  for (let count = 1; count <= worst.length / 2; count *= 2) {
+    best = await attempt(bits, worst.slice(0, count));
+    if (holds(before, best.after)) return best;
+  }
+  if (best === undefined) throw new Error("nothing was tried");
+  return { ...best, network: undefined };
+}
+
+/** What the file says about itself. */
+function described(
+  network: Network,
+  made: { readonly bits: WeightBits; readonly inFloat: readonly string[]; readonly seen: Seen },
+): Network {
+  const { bits, inFloat, seen } = made;
+  const value = JSON.stringify({ weightBits: bits, inFloat, pictures: seen.pictures });
+  return { ...network, metadata: { ...network.metadata, [metadataKey]: value } };
+}

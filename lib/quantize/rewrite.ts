@@ -1,0 +1,151 @@
+/**
+ * A float network as one that computes on bytes, in plain ONNX: QuantizeLinear and DequantizeLinear around every value that is
+ * stored as bytes, int8 weights with one scale for each output, int32 biases. Runtimes fuse what stands between the two.
+ */
+import { factsOf } from "../network/operators/facts.ts";
+import {
+  float32,
+  intAttribute,
+  sizeOf,
+  type Attribute,
+  type Network,
+  type Node,
+  type Parameter,
+} from "../network/network.ts";
+import { freshMark } from "./names.ts";
+import type { Places } from "./places.ts";
+import {
+  biasShift,
+  quantizerOf,
+  quantizeWeights,
+  type Quantizer,
+  type Range,
+  type WeightBits,
+} from "./scales.ts";
+
+export interface RewriteOptions {
+  /** Value -> its range; for every range that `places.values` names. */
+  readonly ranges: ReadonlyMap<string, Range>;
+  readonly bits: WeightBits;
+  /** Value -> means of its channels, where what rounding the weights moves is to be taken back. */
+  readonly means?: ReadonlyMap<string, Float64Array>;
+}
+
+/** The network in bytes. What is not in `places` stays as it is. */
+export function quantized(network: Network, places: Places, options: RewriteOptions): Network {
+  const { values, made, nodes: onBytes } = places;
+  const parameters = new Map(network.parameters);
+  const mark = freshMark(network, "/int8");
+  const bytesName = (value: string): string => `${value}${mark}`;
+  const readName = (value: string): string => `${value}${mark}.read`;
+  const rangeOf = (value: string): Range => {
+    const range = options.ranges.get(values.get(value) ?? value);
+    if (range === undefined) throw new Error(`no range of ${value}`);
+    return range;
+  };
+  const scaleOf = (value: string): Quantizer => quantizerOf(rangeOf(value));
+  /** The two nodes that store a value, behind the one that makes it. */
+  const stored = (value: string): Node[] => {
+    const { scale, zero } = scaleOf(value);
+    const [scaleName, zeroName] = [`${value}${mark}.scale`, `${value}${mark}.zero`];
+    parameters.set(scaleName, { type: "float32", shape: [], data: Float32Array.of(scale) });
+    parameters.set(zeroName, { type: "uint8", shape: [], data: Uint8Array.of(zero) });
+    return [
+      linear("QuantizeLinear", value, bytesName(value), [scaleName, zeroName]),
+      linear("DequantizeLinear", bytesName(value), readName(value), [scaleName, zeroName]),
+    ];
+  };
+  const nodes: Node[] = network.inputs.flatMap(({ name }) => (values.has(name) ? stored(name) : []));
+  for (const node of network.nodes) {
+    const isLayer = places.layers.includes(node);
+    const inputScale = isLayer ? scaleOf(node.inputs[0]).scale : 1;
+    const weights = isLayer ? byteWeights(network, node, { ...options, inputScale, mark }) : undefined;
+    const inputs = node.inputs.map((name) =>
+      values.has(name) && (onBytes.has(node) || made.has(name)) ? readName(name) : name,
+    );
+    const readsBytes = inputs[0] !== node.inputs[0];
+    if (weights === undefined && readsBytes && learnsWeights(node)) {
+      const [bounded, own] = boundedRead(`${node.name}${mark}`, inputs[0], rangeOf(node.inputs[0]));
+      for (const [name, parameter] of own) parameters.set(name, parameter);
+      nodes.push(bounded, { ...node, inputs: [bounded.outputs[0], ...inputs.slice(1)] });
+    } else if (weights === undefined) nodes.push({ ...node, inputs });
+    else {
+      for (const [name, parameter] of weights.parameters) parameters.set(name, parameter);
+      nodes.push(...weights.nodes, { ...node, inputs: [inputs[0], ...weights.inputs] });
+    }
+    for (const value of node.outputs) if (values.has(value)) nodes.push(...stored(value));
+  }
+  const used = new Set(nodes.flatMap(({ inputs }) => inputs).concat(network.outputs.map(({ name }) => name)));
+  return { ...network, nodes, parameters: new Map([...parameters].filter(([name]) => used.has(name))) };
+}
+
+function linear(
+  op: string,
+  from: string,
+  to: string,
+  [scale, zero]: readonly string[],
+  attributes: Readonly<Record<string, Attribute>> = {},
+): Node {
+  return { name: to, op, domain: "", inputs: [from, scale, zero], outputs: [to], attributes };
+}
+
+const learnsWeights = ({ op, domain }: Node): boolean =>
+  domain === "" && factsOf(op).channels === "own" && factsOf(op).learned === true;
+
+/**
+ * What a layer in floats reads of bytes, cut off at the range that bytes have: nothing changes, but onnxruntime does not see the layer
+ * between DequantizeLinear and QuantizeLinear, where it would store its weights as bytes after all.
+ */
+function boundedRead(label: string, from: string, { low, high }: Range): [Node, Map<string, Parameter>] {
+  const [name, least, most] = ["inside", "least", "most"].map((part) => `${label}.${part}`);
+  const step = (high - low) / 255;
+  const scalar = (value: number): Parameter => float32([], Float32Array.of(value));
+  const inputs = [from, least, most];
+  return [
+    { name, op: "Clip", domain: "", inputs, outputs: [name], attributes: {} },
+    new Map([
+      [least, scalar(Math.min(0, low) - step)],
+      [most, scalar(Math.max(0, high) + step)],
+    ]),
+  ];
+}
+
+/** The weights of a layer as nodes and parameters. */
+function byteWeights(
+  { parameters }: Network,
+  node: Node,
+  { bits, means, inputScale, mark }: RewriteOptions & { readonly inputScale: number; readonly mark: string },
+): { readonly nodes: Node[]; readonly inputs: string[]; readonly parameters: Map<string, Parameter> } {
+  const [x, weightName, biasName = ""] = node.inputs;
+  const weight = parameters.get(weightName);
+  if (!(weight?.data instanceof Float32Array)) throw new Error(`${node.name} has no float weights`);
+  const outputs = weight.shape[0];
+  const given = parameters.get(biasName)?.data as Float32Array | undefined;
+  const bias = Float64Array.from(given ?? new Float32Array(outputs));
+  const mean = means?.get(x);
+  if (mean !== undefined) {
+    const rough = quantizeWeights(weight.data, bias, { inputScale, bits });
+    const group = intAttribute(node, "group", 1);
+    const kernel = sizeOf(weight.shape.slice(2));
+    const shift = biasShift(weight.data, rough, { means: mean, group, kernel });
+    for (let o = 0; o < outputs; o++) bias[o] += shift[o];
+  }
+  const bytes = quantizeWeights(weight.data, bias, { inputScale, bits });
+  const [w, b] = ["weight", "bias"].map((part) => `${node.name}${mark}.${part}`);
+  const own = new Map<string, Parameter>([
+    [w, { type: "int8", shape: weight.shape, data: bytes.data }],
+    [`${w}.scale`, { type: "float32", shape: [outputs], data: bytes.scales }],
+    [`${w}.zero`, { type: "int8", shape: [outputs], data: new Int8Array(outputs) }],
+    [b, { type: "int32", shape: [outputs], data: bytes.bias }],
+    [`${b}.scale`, { type: "float32", shape: [outputs], data: bytes.scales.map((s) => s * inputScale) }],
+    [`${b}.zero`, { type: "int32", shape: [outputs], data: new Int32Array(outputs) }],
+  ]);
+  const axis = { axis: { type: "int", value: 0 } } as const;
+  return {
+    nodes: [w, b].map((name) =>
+      linear("DequantizeLinear", name, `${name}.read`, [`${name}.scale`, `${name}.zero`], axis),
+    ),
+    inputs: [`${w}.read`, `${b}.read`],
+    parameters: own,
+  };
+}

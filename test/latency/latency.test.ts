@@ -1,0 +1,174 @@
+import { expect } from "chai";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createRandom } from "../../lib/core/random.ts";
+import { openEngine } from "../../lib/engine/open.ts";
+import { aimAtTime, measureEntries, tableOf, type Candidate } from "../../lib/jobs/run/latency.ts";
+import { shared, workOf } from "../../lib/latency/features.ts";
+import { fitRates, heldOutErrors, predictMs, type Timed } from "../../lib/latency/fit.ts";
+import { clockOf, readTable, type LatencyTable, type TableEntry } from "../../lib/latency/table.ts";
+import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
+import { createBuilder } from "../../lib/network/builder.ts";
+import type { Network } from "../../lib/network/network.ts";
+import { smallBackbone } from "../support/small-backbone.ts";
+
+/** Three convolutions of chosen widths on maps of 16 x 16. */
+function network(a: number, b: number, depthwise = false): Network {
+  const net = createBuilder("sized");
+  const zeros = (...shape: number[]) => ({ shape, data: new Float32Array(shape.reduce((x, y) => x * y, 1)) });
+  let x = net.input("image", ["batch", 3, 16, 16]);
+  x = net.relu(net.conv(x, { name: "one", weights: zeros(a, 3, 3, 3), pads: 1 }));
+  if (depthwise) x = net.conv(x, { name: "each", weights: zeros(a, 1, 3, 3), pads: 1, group: a });
+  x = net.relu(net.conv(x, { name: "two", weights: zeros(b, a, 3, 3), pads: 1 }));
+  return net.build([net.conv(x, { name: "three", weights: zeros(b, b, 1, 1) })]);
+}
+
+const kindsOf = (one: Network, block: number): Record<string, number> =>
+  Object.fromEntries(workOf(one, block));
+
+describe("latency: work", () => {
+  it("counts widths as the next multiple of a block, and fewer inputs than a block as they are", () => {
+    const [even, odd] = [kindsOf(network(32, 32), 16), kindsOf(network(17, 31), 16)];
+    expect(odd).to.deep.equal(even);
+    expect(even["first: Conv 3x3/1x1 to 16x16"]).to.equal(32 * 27 * 256);
+    expect(even["dense: Conv 3x3/1x1 to 16x16"]).to.equal(32 * 32 * 9 * 256);
+    expect(kindsOf(network(17, 31), 1)["dense: Conv 3x3/1x1 to 16x16"]).to.equal(17 * 31 * 9 * 256);
+    expect(kindsOf(network(32, 32, true), 16)["depthwise: Conv 3x3/1x1 to 16x16"]).to.equal(32 * 9 * 256);
+  });
+});
+
+describe("latency: rates", () => {
+  const random = createRandom(4).fork("latency");
+  const truth = (work: ReadonlyMap<string, number>): number =>
+    [...work].reduce((ms, [kind, amount]) => ms + amount * rateOf(kind), 0);
+  const rateOf = (kind: string): number =>
+    kind === shared.nodes ? 0.004 : kind === shared.maps ? 2e-7 : kind.includes("1x1/") ? 3e-8 : 1e-8;
+  const widths = [64, ...Array.from({ length: 19 }, () => 16 * (1 + random.integer(4)))];
+  const samples = (noise: number): Timed[] =>
+    widths.map((width, i) => {
+      const work = workOf(network(width, i === 0 ? 64 : widths[(3 * i) % 20]), 16);
+      return { work, ms: truth(work) * (1 + noise * random.normal()) };
+    });
+
+  it("are found again from whole networks, and predict others", () => {
+    const rates = fitRates(samples(0));
+    for (const [a, b] of [
+      [16, 64],
+      [48, 16],
+      [32, 48],
+    ]) {
+      const work = workOf(network(a, b), 16);
+      expect((predictMs(work, rates) ?? 0) / truth(work)).to.be.closeTo(1, 0.03);
+    }
+    expect(heldOutErrors(samples(0)).at(-1)).to.be.below(0.05);
+  });
+
+  it("are never negative, and errors say how disturbed the times were", () => {
+    const disturbed = samples(0.03);
+    expect(Object.values(fitRates(disturbed)).every((rate) => rate >= 0)).to.equal(true);
+    const errors = heldOutErrors(disturbed);
+    expect(errors.length).to.equal(19);
+    expect(errors[9]).to.be.within(0.002, 0.08);
+    const elsewhere = new Map([["dense: Conv 5x5/1x1 to 16x16", 1]]);
+    expect(predictMs(elsewhere, fitRates(disturbed))).to.equal(undefined);
+    const other = new Map([["depthwise: Conv 1x1/1x1 to 16x16", 1]]);
+    expect(predictMs(other, fitRates(disturbed))).to.be.above(0);
+  });
+});
+
+describe("latency: tables", function () {
+  this.timeout(120_000);
+  const entry = (threads: number, int8: boolean, wholeMs: number): TableEntry => ({
+    ...{ threads, int8, wholeMs, error: { median: 0, largest: 0 }, networks: 24 },
+    rates: Object.fromEntries([...workOf(network(16, 16), 16)].map(([kind]) => [kind, threads * 1e-6])),
+  });
+  const table: LatencyTable = {
+    ...{ schema: 1, network: "sized", cpu: "a phone", engine: "ort", block: 16, batch: 1 },
+    entries: [entry(1, false, 8), entry(4, false, 3), entry(4, true, 1)],
+  };
+  const message = (call: () => unknown): string => {
+    try {
+      call();
+      return "";
+    } catch (error) {
+      return String(error);
+    }
+  };
+
+  it("the most threads count unless others are asked for; shares are of the float network", () => {
+    expect(clockOf(table, { int8: false }).wholeMs).to.equal(3);
+    expect(clockOf(table, { int8: true }).wholeMs).to.equal(3);
+    const [four, one] = [undefined, 1].map((threads) => clockOf(table, { int8: false, threads }));
+    expect(one.wholeMs).to.equal(8);
+    expect(four.predict(network(32, 32)) / one.predict(network(32, 32))).to.be.closeTo(4, 1e-9);
+    expect(message(() => clockOf(table, { int8: true, threads: 1 }))).to.contain("1 threads int8 was needed");
+    expect(message(() => clockOf(table, { int8: false }).predict(smallBackbone()))).to.contain(
+      "has other layers",
+    );
+  });
+
+  it("a file that is none is refused", async () => {
+    const root = await mkdtemp(join(tmpdir(), "etl-table-"));
+    try {
+      for (const [i, bad] of [{}, null, { ...table, entries: [] }, { ...table, block: 0 }].entries()) {
+        const path = join(root, `${i}.json`);
+        await writeFile(path, JSON.stringify(bad));
+        expect(String(await readTable(path).catch((error: unknown) => error))).to.contain("no latency table");
+      }
+      await writeFile(join(root, "good.json"), JSON.stringify(table));
+      expect(await readTable(join(root, "good.json"))).to.deep.equal(table);
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  });
+
+  it("is measured on networks of other widths, in floats and in bytes", async () => {
+    const engine = await openEngine({ engine: "ort", threads: 1 });
+    try {
+      const small = smallBackbone();
+      const sizable = { network: small, coupling: analyseCoupling(small) };
+      const entries = await measureEntries(engine, sizable, { int8: true });
+      expect(entries.map(({ int8, threads, networks }) => [int8, threads, networks])).to.deep.equal([
+        [false, 1, 24],
+        [true, 1, 24],
+      ]);
+      const made = tableOf(engine, "small", entries);
+      expect(made.block).to.equal(engine.channelBlock);
+      const { predict, wholeMs } = clockOf(made, { int8: false });
+      expect(predict(small) / wholeMs).to.be.within(0.2, 5); // the machine may be busy
+    } finally {
+      await engine.dispose();
+    }
+  });
+});
+
+describe("latency: aiming", () => {
+  /** Networks 1..100; what is predicted is off by a factor that the search does not know. */
+  const search =
+    (searched: number[]) =>
+    (limit: number): Promise<Candidate<number>> => {
+      searched.push(limit);
+      const item = Math.max(1, Math.min(100, Math.floor(limit * 10)));
+      return Promise.resolve({ item, predictedMs: item / 10, reached: item / 10 <= limit });
+    };
+
+  it("corrects the prediction by what is measured, until it is within 5 % below the target", async () => {
+    for (const factor of [0.8, 0.97, 1, 1.2, 1.4]) {
+      const searched: number[] = [];
+      const { measuredMs = 0, reached } = await aimAtTime(5, search(searched), (item) =>
+        Promise.resolve((factor * item) / 10),
+      );
+      expect(reached, String(factor)).to.equal(true);
+      expect(measuredMs, String(factor)).to.be.within(4.75, 5);
+      expect(searched.length).to.be.at.most(4);
+    }
+  });
+
+  it("another machine's table decides alone; what cannot be reached is the smallest, and says so", async () => {
+    const there = await aimAtTime(5, search([]));
+    expect(there).to.deep.equal({ item: 50, predictedMs: 5, reached: true });
+    const least = await aimAtTime(0.05, search([]), (item) => Promise.resolve(item / 10));
+    expect(least).to.deep.include({ item: 1, reached: false, measuredMs: 0.1 });
+  });
+});

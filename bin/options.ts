@@ -1,5 +1,6 @@
 /** From the tables of options to the command line, and from its arguments back to options. */
 import type { Options } from "yargs";
+import type { CropChoice } from "../lib/core/crop.ts";
 import type { Crop } from "../lib/core/artifacts.ts";
 import { EtlError } from "../lib/core/errors.ts";
 import { pruneTable, type PruneOptions } from "../lib/jobs/prune/options.ts";
@@ -127,8 +128,15 @@ export function sizePair(args: Arguments): readonly [number, number] | undefined
   });
 }
 
-/** --crop as four numbers. */
-export function cropOption(args: Arguments): Crop | undefined {
+/** --crop as four numbers, `whole` or `center`. */
+export function cropOption(args: Arguments): CropChoice | undefined {
+  const given = text(args, "crop");
+  return given === "center" ? given : boxOption(args);
+}
+
+/** --crop where it has to be one box for all pictures: four numbers, or `whole`. */
+export function boxOption(args: Arguments): Crop | undefined {
+  if (text(args, "crop") === "whole") return [0, 0, 1, 1];
   const values = numbersOption(args, "crop");
   if (values === undefined) return undefined;
   if (values.length !== 4) {

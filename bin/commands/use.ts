@@ -17,7 +17,7 @@ import {
 } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
-import { cropOption, optionsOf, shown, sizePair } from "../options.ts";
+import { boxOption, cropOption, optionsOf, shown, sizePair } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
 const modelPositional = {
@@ -193,7 +193,7 @@ export const verifyCommand: Command<"verify"> = {
       requiredText(args, "pairs"),
       {
         ...service(context),
-        crop: cropOption(args),
+        crop: boxOption(args),
         distance: text(args, "distance") as "cosine" | "euclidean" | undefined,
         seed: context.seed,
         cacheDir: text(args, "cache-dir"),

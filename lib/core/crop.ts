@@ -2,6 +2,16 @@
 import type { Crop } from "./artifacts.ts";
 import { EtlError } from "./errors.ts";
 
+/** A box in fractions of the picture, or the largest square in the middle of each. */
+export type CropChoice = Crop | "center";
+
+/** The largest square in the middle of a picture, in fractions of it. */
+export function centreOf({ width, height }: { readonly width: number; readonly height: number }): Crop {
+  const side = Math.min(width, height);
+  const [x, y] = [(width - side) / 2 / width, (height - side) / 2 / height];
+  return [x, y, 1 - x, 1 - y];
+}
+
 /** What a box has to be, in words. */
 export const CROP_NEEDED =
   "x0,y0,x1,y1 in fractions of the picture was needed (x0 < x1, y0 < y1, between -1 and 2)";
@@ -19,8 +29,8 @@ function isNear(value: unknown): boolean {
 
 /** @throws EtlError `usage` for a box that is none */
 export function checkCrop(crop: unknown): void {
-  if (isCrop(crop)) return;
+  if (crop === "center" || isCrop(crop)) return;
   throw new EtlError("usage", `--crop: ${String(crop)}, ${CROP_NEEDED}`, {
-    hint: "for example --crop 0.18,0.35,0.82,0.87",
+    hint: "for example --crop 0.18,0.35,0.82,0.87; whole: all of it; center: the largest square in the middle",
   });
 }

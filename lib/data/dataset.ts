@@ -1,5 +1,6 @@
 /** What the data part hands on: a labelled set of pictures as plain data. */
 import type { Crop, Task } from "../core/artifacts.ts";
+import type { CropChoice } from "../core/crop.ts";
 import type { DataProblem } from "../record/record.ts";
 
 export type Split = "train" | "val" | "test";
@@ -69,7 +70,7 @@ export interface OpenOptions {
   /** Label column (or several, comma-separated) in place of the task's own. */
   readonly label?: string;
   /** Face box in place of the layout's preset. */
-  readonly crop?: Crop;
+  readonly crop?: CropChoice;
   /** Keep only this part. */
   readonly split?: Split;
   readonly seed: number;

@@ -38,9 +38,13 @@ async function openTogether(
     return openDataset({ ...options, ...tasks[0], ...(limit !== undefined && { limit }) });
   const sets: Dataset[] = [];
   for (const own of tasks) sets.push(await openDataset({ ...options, ...own }));
-  const whole = joinTasks(sets);
+  return drawnItems(joinTasks(sets), limit, options.seed);
+}
+
+/** At most so many pictures of a data set, drawn by seed. */
+export function drawnItems(whole: Dataset, limit: number | undefined, seed: number): Dataset {
   if (limit === undefined || whole.items.length <= limit) return whole;
-  const chosen = createRandom(options.seed)
+  const chosen = createRandom(seed)
     .fork("limit")
     .shuffle(whole.items.map((_, i) => i))
     .slice(0, limit)

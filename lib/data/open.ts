@@ -110,7 +110,9 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     };
     return { file: row.file, split: splits[i], target, ...extra, bytes, modifiedMs };
   });
-  const items = options.split === undefined ? all : all.filter((item) => item.split === options.split);
+  const centre = options.crop === "center" ? sharedCrop(all) : undefined;
+  const boxed = centre === undefined ? all : all.map(withoutCrop);
+  const items = options.split === undefined ? boxed : boxed.filter((item) => item.split === options.split);
   if (options.strict === true) refuseProblems(table.name, problems);
   checkItems(table, { task, items, problems, options, fixed });
   const warnings = [
@@ -118,7 +120,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     ...(options.classes === undefined ? missingClasses(task, items) : []),
   ];
 
-  const crop = options.crop ?? table.crop ?? WHOLE;
+  const crop = options.crop === "center" ? (centre ?? WHOLE) : (options.crop ?? table.crop ?? WHOLE);
   return {
     name: table.name,
     root: table.root,
@@ -270,6 +272,17 @@ function unknownLabels(task: Task, unknown: ReadonlyMap<string, number> = new Ma
   );
 }
 
+function withoutCrop(item: Item): Item {
+  const rest = Object.entries(item).filter(([name]) => name !== "crop");
+  return Object.fromEntries(rest) as unknown as Item;
+}
+
+/** The box of all pictures, where it is one: of pictures of one shape the square in the middle is. */
+function sharedCrop(items: readonly Item[]): Crop | undefined {
+  const [first] = items;
+  return items.every(({ crop }) => crop?.join() === first.crop?.join()) ? first.crop : undefined;
+}
+
 /** Classes without a picture to choose the epoch with, or to test on: said before anything is trained. */
 function missingClasses(task: Task, items: readonly Item[]): string[] {
   if (!isClassTask(task)) return [];
@@ -286,6 +299,7 @@ function missingClasses(task: Task, items: readonly Item[]): string[] {
 
 function cropSentence(crop: Crop, options: OpenOptions, table: RawTable, ownCrops: number): string {
   const box = crop.map((value) => Number(value.toFixed(3))).join(", ");
+  if (options.crop === "center") return "the largest square in the middle of each picture (--crop center)";
   if (options.crop !== undefined) return `${box} (--crop)`;
   if (ownCrops > 0) return `${ownCrops} pictures by their own annotated face box`;
   if (table.crop !== undefined) return `${box} (the data set's own)`;

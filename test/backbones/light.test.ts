@@ -5,6 +5,7 @@ import { loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { buildDmmCnn, subjectiveAmong, subjectiveAttributes } from "../../lib/backbones/nets/dmm-cnn.ts";
 import { buildEfficientnetB0 } from "../../lib/backbones/nets/efficientnet.ts";
 import { buildLeviHassner } from "../../lib/backbones/nets/levi-hassner.ts";
+import { architectureOf } from "../../lib/backbones/nets/light.ts";
 import { lightFamilies } from "../../lib/backbones/nets/light-families.ts";
 import { buildLmtcnn } from "../../lib/backbones/nets/lmtcnn.ts";
 import { buildMobilenetV1 } from "../../lib/backbones/nets/mobilenet-v1.ts";
@@ -113,6 +114,21 @@ describe("backbones: light networks", function () {
         }
       });
     }
+  });
+
+  it("forty heads: a dropout of 0.2 and one neuron each in place of one layer, the same counts", () => {
+    const { build, recipe } = architectureOf("mobilenet-v2");
+    const options = { heads: [{ name: "prediction", outputs: 40 }], side: 32, dropout: recipe.dropout };
+    const [one, each] = (["one", "each"] as const).map((headKind) => build({ ...options, headKind }));
+    expect(macsAndParams(each)).to.deep.equal(macsAndParams(one));
+    const count = (network: Network, op: string): number =>
+      network.nodes.filter((node) => node.op === op).length;
+    expect([one, each].map((network) => [count(network, "Dropout"), count(network, "Gemm")])).to.deep.equal([
+      [1, 1],
+      [40, 40],
+    ]);
+    const shares = [...each.parameters].filter(([name]) => name.endsWith("dropout.ratio"));
+    expect(shares.map(([, { data }]) => Number(data[0]).toFixed(2))).to.deep.equal(Array(40).fill("0.20"));
   });
 
   it("every one is a backbone that can start from nothing", async () => {

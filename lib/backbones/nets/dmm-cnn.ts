@@ -11,8 +11,8 @@ import { finished, linear } from "./blocks.ts";
 import { resnetShapes, resnetTrunk } from "./resnet.ts";
 
 /**
- * The 18 subjective of CelebA's 40 attributes: matters of degree, on which people disagree. The paper lists them only
- * in a figure; those that its text names (Smiling, Young, Big Lips, Pointy Nose, Narrow Eyes, the eyebrows) are here.
+ * The 18 subjective of CelebA's 40 attributes: matters of degree, on which people disagree. A guess: the paper lists them in
+ * a figure only, and its text contradicts itself (docs/light-networks.md).
  */
 export const subjectiveAttributes: readonly string[] = [
   "Arched_Eyebrows",

@@ -8,7 +8,8 @@
 import { readFile } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import sharp, { type Sharp } from "sharp";
-import type { Crop, Preprocessing } from "../../core/artifacts.ts";
+import type { Preprocessing } from "../../core/artifacts.ts";
+import { centreOf, type CropChoice } from "../../core/crop.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import { ioError } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
@@ -55,13 +56,13 @@ export async function pictureSize(path: string): Promise<PictureSize> {
 /**
  * Decodes one picture and cuts its face box.
  *
- * @param crop box in fractions of the picture after EXIF rotation; outside 0..1 the edge is repeated
+ * @param choice box in fractions of the picture after EXIF rotation, or `center`; outside 0..1 the edge is repeated
  * @returns RGB, uint8 [height, width, 3]
  * @throws EtlError kind `io` where the file cannot be read, `data` where it cannot be decoded
  */
 export async function decodeImage(
   path: string,
-  crop: Crop,
+  choice: CropChoice,
   size: { readonly width: number; readonly height: number },
 ): Promise<Uint8Array> {
   let bytes: Buffer;
@@ -73,6 +74,7 @@ export async function decodeImage(
   try {
     const source = sourceOf(bytes);
     const { autoOrient } = await source().metadata();
+    const crop = choice === "center" ? centreOf(autoOrient) : choice;
     const x = regionOf(crop[0], crop[2], autoOrient.width, size.width);
     const y = regionOf(crop[1], crop[3], autoOrient.height, size.height);
     let image = source().autoOrient();
@@ -210,7 +212,7 @@ export interface LoadedImages {
  */
 export async function loadImages(
   files: readonly string[],
-  crop: Crop,
+  crop: CropChoice,
   preprocessing: Preprocessing,
 ): Promise<LoadedImages> {
   const { width, height } = preprocessing;

@@ -1,5 +1,6 @@
 /** Boxes and landmarks given in pixels become fractions: of the picture, and of the crop. */
 import type { Crop, Task } from "../../core/artifacts.ts";
+import { centreOf, type CropChoice } from "../../core/crop.ts";
 import { messageOf } from "../../core/errors.ts";
 import { insideOf } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
@@ -44,15 +45,16 @@ const MARGIN = 0.2;
  */
 export async function placeItems(
   rows: readonly LabelledRow[],
-  options: { readonly table: RawTable; readonly task: Task; readonly crop?: Crop },
+  options: { readonly table: RawTable; readonly task: Task; readonly crop?: CropChoice },
 ): Promise<Placed> {
   const { table, task } = options;
   const landmarks = task.unit === CROP_UNIT;
-  const common = options.crop ?? table.crop;
-  const boxes = common === undefined && rows.some(({ row }) => row.box !== undefined);
+  const centred = options.crop === "center";
+  const common = options.crop === "center" ? undefined : (options.crop ?? table.crop);
+  const boxes = !centred && common === undefined && rows.some(({ row }) => row.box !== undefined);
   const pixels = landmarks && table.tasks[task.name]?.unit !== "fraction";
-  const byPoints = landmarks && common === undefined && !boxes;
-  if (!landmarks && !boxes)
+  const byPoints = landmarks && common === undefined && !boxes && !centred;
+  if (!landmarks && !boxes && !centred)
     return { items: rows.map((row) => place(row)), problems: [], assumptions: [], ownCrops: 0 };
 
   const problems: DataProblem[] = [];
@@ -75,7 +77,8 @@ export async function placeItems(
     const unit = pixels ? size : { width: 1, height: 1 };
     const points = landmarks ? scaled(label.target, 1 / unit.width, 1 / unit.height) : undefined;
     let own: Crop | undefined;
-    if (boxes && row.box !== undefined) own = fractions(row.box, size);
+    if (centred) own = centreOf(size);
+    else if (boxes && row.box !== undefined) own = fractions(row.box, size);
     else if (byPoints && points !== undefined) own = squareAround(points, size);
     if (own !== undefined) ownCrops++;
     items.push(place(labelled, own, points && relativeTo(points, own ?? common ?? WHOLE)));

@@ -18,6 +18,7 @@ import { curvesStage, planStage, roundingSentence, type Curves, type Planned } f
 import { reportStage, type Model } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { writeLeftOut } from "../run/frame.ts";
+import { writeParts } from "../run/used.ts";
 import { meanOver, momentsByTask } from "../run/tasks.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./target.ts";
 import { responsesStage } from "./respond.ts";
@@ -70,7 +71,10 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
 async function runStages(opened: RunContext, until: Until): Promise<PipelineResult> {
   const { folder } = opened;
   checkInt8(opened);
-  if (until !== "curves" && until !== "plan") await writeLeftOut(opened);
+  if (until !== "curves" && until !== "plan") {
+    await writeLeftOut(opened);
+    await writeParts(folder, opened.store, opened.rows);
+  }
   const harvest = await harvestStage(opened);
   const start = { folder: folder.path, harvest, context: opened };
   if (until === "harvest") return start;

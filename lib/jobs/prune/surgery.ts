@@ -122,10 +122,13 @@ export async function cutWithHead(
   const statistics = new Map(
     harvest.moments.map(({ tap, folds }) => [tap, statisticsOf(mergeMoments(folds))]),
   );
+  // Minutes for wide layers, and nothing in between to count.
+  if (config.reconstruct) progress.start("reconstruction");
   const { network: whole, layers } = config.reconstruct
     ? reconstruct(backbone.network, planned.plan, statistics, { coupling })
     : { network: backbone.network, layers: [] };
-  progress.note(`reconstruction: ${config.reconstruct ? explained(layers) : "switched off"}`);
+  if (config.reconstruct) progress.finish(explained(layers));
+  else progress.note("reconstruction: switched off");
   const scaled = scaleFilters(whole, planned.knees, { scaling: config.scaling, coupling });
   for (const { tap, reason } of scaled.refused) progress.note(`scaling: ${tap} left as it is, ${reason}`);
   for (const note of scaled.notes) progress.note(`scaling: ${note}`);

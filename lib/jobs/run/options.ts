@@ -1,7 +1,7 @@
 /** What every job on labelled faces takes, and how its options are checked. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Crop } from "../../core/artifacts.ts";
+import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import type { OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
@@ -20,8 +20,8 @@ export interface JobOptions {
   readonly out: string;
   /** Label column, where it is not the task's usual one. */
   readonly label?: string;
-  /** Face box x0, y0, x1, y1 in fractions of the picture; default: that of the data set. */
-  readonly crop?: Crop;
+  /** Face box x0, y0, x1, y1 in fractions of the picture, or `center`; default: that of the data set. */
+  readonly crop?: CropChoice;
   /** Pictures in a batch. */
   readonly batchSize?: number;
   /** Change training pictures a little; `false`: none of the changes below. @defaultValue true */
@@ -78,7 +78,7 @@ export const jobTable = {
     flag: "crop",
     kind: "crop",
     group: "Data",
-    describe: "Face box x0,y0,x1,y1 in fractions of the picture",
+    describe: "Face box x0,y0,x1,y1 in fractions of the picture, whole, or center (the largest square)",
     otherwise: "that of the data set",
   },
   limit: {

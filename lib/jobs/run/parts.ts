@@ -14,11 +14,18 @@ export interface PartRows {
 /** Fewest pictures of each part without which nothing can be learned or measured. */
 const fewest = { train: 20, val: 5, test: 5 } as const;
 
-/** @throws EtlError `data` where a part has too few usable pictures */
-export function partRows(store: ImageStore, hint: string): PartRows {
+/**
+ * @param parts what is needed; without `val` the training part stands for a validation part that is not there
+ * @throws EtlError `data` where a part has too few usable pictures
+ */
+export function partRows(
+  store: ImageStore,
+  hint: string,
+  parts: readonly (keyof PartRows)[] = ["train", "val", "test"],
+): PartRows {
   const rows = allPartRows(store);
-  for (const part of ["train", "val", "test"] as const) needRows(store, part, rows[part].length, hint);
-  return rows;
+  for (const part of parts) needRows(store, part, rows[part].length, hint);
+  return rows.val.length === 0 ? { ...rows, val: rows.train } : rows;
 }
 
 /** @throws EtlError `data` where a part has too few pictures with a label of one of several tasks */

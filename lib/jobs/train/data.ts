@@ -5,6 +5,7 @@ import { createRandom } from "../../core/random.ts";
 import type { Dataset, Item } from "../../data/dataset.ts";
 import { commonItems } from "../../data/joint.ts";
 import { asSoftmax } from "../../data/softmax.ts";
+import { drawnItems } from "../../data/open-tasks.ts";
 import { openDataset, readTable } from "../../data/open.ts";
 import { splitItems } from "../../data/splits.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
@@ -54,7 +55,7 @@ export async function openTrainData(
   const progress = options.progress ?? silent;
   const learnt = tasksOf(config);
   const [main, ...all] = await openTasks(config, options, progress);
-  const dataset = resplit(together(main, all), config);
+  const dataset = resplit(drawnItems(together(main, all), config.limit, config.seed), config);
   for (const assumption of dataset.assumptions) progress.note(assumption);
   const store = await prepareImages(dataset, preprocessing, {
     progress,
@@ -64,7 +65,12 @@ export async function openTrainData(
     ...(config.threads === undefined ? {} : { threads: config.threads }),
   });
   try {
-    const rows = partRows(store, "check the split column of labels.csv, --split and --limit");
+    const parts = config.valFraction > 0 ? undefined : (["train", "test"] as const);
+    const rows = partRows(store, "check the split column of labels.csv, --split and --limit", parts);
+    if (rows.val === rows.train)
+      progress.warn(
+        "no validation part: the best epoch, thresholds and weights follow the training part (--val-fraction 0)",
+      );
     const others = all.filter(({ task }) => learnt.includes(task.name) || task.unit === "crop");
     const tables = [main, ...others].map((each) => tableOf(each, store));
     for (const { task, targets, mask } of tables) {
@@ -86,6 +92,10 @@ async function openTasks(
 ): Promise<[Dataset, ...Dataset[]]> {
   const table = await readTable(config.data);
   const has = (name: string): boolean => table.columns.some((column) => column.toLowerCase() === name);
+  const [first, ...more] = tasksOf(config);
+  const also = among.filter((task) => task !== first && !more.includes(task));
+  // Of several tasks a limit is drawn once, from the pictures that all of them can use.
+  const several = more.length + also.length > 0 || (landmarks && has("x0"));
   const open = async (task: string, label?: string, crop = config.crop): Promise<Dataset> => {
     const dataset = await openDataset({
       data: config.data,
@@ -95,14 +105,12 @@ async function openTasks(
       strict: config.strict,
       ...(label === undefined ? {} : { label }),
       ...(crop === undefined ? {} : { crop }),
-      ...(config.limit === undefined ? {} : { limit: config.limit }),
+      ...(config.limit === undefined || several ? {} : { limit: config.limit }),
     });
     for (const warning of dataset.warnings ?? []) progress.warn(warning);
     return softmax ? asSoftmax(dataset) : dataset;
   };
-  const [first, ...more] = tasksOf(config);
   const opened: [Dataset, ...Dataset[]] = [await open(first, config.label)];
-  const also = among.filter((task) => task !== first && !more.includes(task));
   for (const task of [...more, ...also]) opened.push(await open(task));
   if (!landmarks) return opened;
   if (has("x0") && has("y0")) {

@@ -111,9 +111,10 @@ export function finishedNetwork(
   return { ...named, metadata };
 }
 
-/** The network with another name for an output. */
+/** The network with another name for an output; a value inside that has this name gets another one. */
 function renamedOutput(network: Network, from: string, to: string): Network {
-  const rename = (name: string): string => (name === from ? to : name);
+  const inside = `${to}/inside`;
+  const rename = (name: string): string => (name === from ? to : name === to ? inside : name);
   return {
     ...network,
     outputs: network.outputs.map((output) => ({ ...output, name: rename(output.name) })),

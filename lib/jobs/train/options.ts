@@ -72,6 +72,11 @@ export const trainTable = {
   },
   ...shared,
   batchSize: { ...shared.batchSize, otherwise: "the paper's" },
+  valFraction: {
+    ...shared.valFraction,
+    describe: "Share of the training part kept for validation; 0: the training part validates",
+    need: { needed: "a number in [0, 0.9)", holds: (value: number) => value >= 0 && value < 0.9 },
+  },
   split: {
     flag: "split",
     kind: "text",

@@ -41,10 +41,12 @@ export async function recordOf(
   const { total, trunk, head } = costOf(trained.network);
   const { bestEpoch, learningRate, history } = trained;
   const title = titleOf(run);
+  // Where the training part stands for the validation part, no picture was kept for validation.
+  const counted = rows.val === rows.train ? { ...rows, val: new Uint32Array() } : rows;
   const others = measured.others.flatMap((other): TaskRecord[] => {
     const table = tables.find(({ task }) => task.name === other.task);
     if (table === undefined) return [];
-    const { train, val, test: tested } = rows;
+    const { train, val, test: tested } = counted;
     const counts = { train: train.length, val: val.length, test: tested.length };
     const dataset = { ...counts, labels: labelCounts(table, rows) };
     return [
@@ -52,7 +54,7 @@ export async function recordOf(
     ];
   });
   return {
-    ...recordFrame({ config, folder, engine, dataset, store, rows }, labelCounts(tables[0], rows)),
+    ...recordFrame({ config, folder, engine, dataset, store, rows: counted }, labelCounts(tables[0], rows)),
     task: tables[0].task,
     backbone: { name: architecture.name, title, fingerprint: networkFingerprint(start.network) },
     gamma: 0,

@@ -13,6 +13,7 @@ import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
 import { asWritten, writeLeftOut } from "../run/frame.ts";
+import { writeParts } from "../run/used.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
@@ -89,6 +90,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 async function runStages(run: TrainRun): Promise<TrainResult> {
   const { folder } = run;
   await writeLeftOut({ folder, dataset: run.data.dataset, store: run.data.store });
+  await writeParts(folder, run.data.store, run.data.rows);
   const key = {
     network: networkFingerprint(run.start.network),
     data: run.data.dataset.fingerprint,

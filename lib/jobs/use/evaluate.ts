@@ -2,11 +2,13 @@
 import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { dirname } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
+import type { CropChoice } from "../../core/crop.ts";
+import { plainCell } from "../../core/csv.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
 import type { Metrics } from "../../record/record.ts";
 import type { OutputTask } from "../../backbones/metadata.ts";
-import type { OpenOptions, Split } from "../../data/dataset.ts";
+import type { Dataset, Item, OpenOptions, Split } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
 import { asSoftmax } from "../../data/softmax.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
@@ -15,6 +17,7 @@ import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { PictureSize } from "../../network/fit.ts";
 import { openModel, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
+import { readParts } from "../run/used.ts";
 import { readRunState } from "../run/state.ts";
 import { labelsOf } from "../run/tasks.ts";
 import { collect, defined } from "./rows.ts";
@@ -24,7 +27,7 @@ export interface EvaluateOptions extends ServiceOptions {
   /** Of a model of several tasks: only these, with commas; default: all that the data have labels of. */
   readonly task?: string | undefined;
   readonly label?: string | undefined;
-  readonly crop?: Crop | undefined;
+  readonly crop?: CropChoice | undefined;
   /** Of pictures, where the file leaves it open. */
   readonly size?: PictureSize | undefined;
   /** Only this part; default: all labelled pictures, of the data that the model itself was made from the test part. */
@@ -110,8 +113,9 @@ async function evaluateTask(
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   const progress = options.progress ?? silent;
-  const own = await ownData(model, task.name, options.data);
-  const split = options.split ?? (own === undefined ? "all" : "test");
+  const known = await ownData(model, task.name, options.data);
+  const { parts, ...own } = known ?? {};
+  const split = options.split ?? (known === undefined ? "all" : "test");
   const opened = await openDataset({
     data: options.data,
     task: task.name,
@@ -121,13 +125,14 @@ async function evaluateTask(
     ...defined({
       label: options.label,
       crop: options.crop,
-      split: split === "all" ? undefined : split,
-      limit: options.limit,
+      split: split === "all" || parts !== undefined ? undefined : split,
+      limit: parts === undefined ? options.limit : undefined,
       strict: options.strict,
     }),
     ...(task.classes.length > 0 ? { classes: task.classes } : {}),
   });
-  const dataset = task.kind === "categorical" && task.outputs === 2 ? asSoftmax(opened) : opened;
+  const labelled = task.kind === "categorical" && task.outputs === 2 ? asSoftmax(opened) : opened;
+  const dataset = parts === undefined ? labelled : inParts(labelled, { parts, split, limit: options.limit });
   for (const assumption of dataset.assumptions) progress.note(assumption);
   for (const warning of dataset.warnings ?? []) progress.warn(warning);
   const store = await prepareImages(dataset, model.preprocessing, {
@@ -135,7 +140,7 @@ async function evaluateTask(
     signal: options.signal,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads, strict: options.strict }),
   });
-  if (own !== undefined) {
+  if (known !== undefined) {
     const trained = dataset.items.filter((item) => item.split === "train").length;
     if (split === "all")
       progress.warn(
@@ -180,7 +185,7 @@ export async function ownData(
   { path }: Model,
   task: string,
   data: string,
-): Promise<Partial<OpenOptions> | undefined> {
+): Promise<(Partial<OpenOptions> & { readonly parts?: ReadonlyMap<string, Split> }) | undefined> {
   if (path === undefined) return undefined;
   const config = (await readRunState(dirname(path)))?.config;
   if (config === undefined) return undefined;
@@ -188,5 +193,37 @@ export async function ownData(
   const listed = typeof config["task"] === "string" ? config["task"].split(",") : [];
   const named = listed.find((entry) => entry.startsWith(`${task}=`))?.slice(task.length + 1);
   if ((named ?? config["data"]) !== absoluteData(data)) return undefined;
-  return defined({ seed, valFraction, limit, label, crop });
+  // The parts as they were: a run of several tasks, or of parts cut anew, has others than each of its tasks alone.
+  const parts = named === undefined ? await readParts(path) : undefined;
+  const opened = { seed, valFraction, label, crop };
+  return defined(parts === undefined ? { ...opened, limit } : { ...opened, parts });
+}
+
+/** The pictures of a run's data in the parts that the run had them in; pictures it did not use are in none. */
+function inParts(
+  dataset: Dataset,
+  what: {
+    readonly parts: ReadonlyMap<string, Split>;
+    readonly split: Split | "all";
+    readonly limit: number | undefined;
+  },
+): Dataset {
+  const { parts, split, limit } = what;
+  const items = dataset.items.flatMap((item): Item[] => {
+    const part = parts.get(plainCell(item.file));
+    return part === undefined || (split !== "all" && part !== split) ? [] : [{ ...item, split: part }];
+  });
+  if (items.length === 0)
+    throw new EtlError(
+      "data",
+      `${dataset.name}: no picture of the run's ${split} part is left, at least one was needed`,
+      { hint: "parts.csv in the run folder names them" },
+    );
+  const assumptions = dataset.assumptions.filter((text) => !text.startsWith("split:"));
+  return {
+    ...dataset,
+    items: limit === undefined ? items : items.slice(0, limit),
+    assumptions: [...assumptions, "split: as the run had it (parts.csv)"],
+    fingerprint: `${dataset.fingerprint}-${split}-${items.length}`,
+  };
 }

@@ -1,6 +1,7 @@
 /** Pictures to quantise a model with: some for its ranges, others to judge it by, with labels where there are some. */
 import { join } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
+import type { CropChoice } from "../../core/crop.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import { batches } from "../../data/images/batches.ts";
@@ -22,7 +23,7 @@ import { collect, defined } from "./rows.ts";
 
 export interface PicturesOptions extends ServiceOptions {
   readonly data: string;
-  readonly crop?: Crop | undefined;
+  readonly crop?: CropChoice | undefined;
   /** How many for the ranges. */
   readonly calibrate: number;
   readonly limit?: number | undefined;
@@ -150,7 +151,7 @@ async function unlabelled(model: Model, options: Options, notes: readonly string
     },
     notes: [
       ...notes,
-      `ranges of ${half} pictures, face box ${box.join(",")}; judged by the outputs on ${others.length} others, as there are no labels of a task`,
+      `ranges of ${half} pictures, face box ${String(box)}; judged by the outputs on ${others.length} others, as there are no labels of a task`,
     ],
     close: () => Promise.resolve(),
   };

@@ -1,6 +1,6 @@
 /** `etl predict`: what a model says of single pictures. */
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
-import { checkCrop } from "../../core/crop.ts";
+import { checkCrop, type CropChoice } from "../../core/crop.ts";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
@@ -42,7 +42,7 @@ export interface Prediction extends Answer {
 
 export interface PredictModelOptions extends ServiceOptions {
   /** Face box; default: that of the pictures the model was trained on, else the whole picture. */
-  readonly crop?: Crop | undefined;
+  readonly crop?: CropChoice | undefined;
   /**
    * Find the faces in photographs and align them, as `alignFolder` does: one answer for each face, the largest first. The face box
    * is then a part of the aligned crop; default: all of it. @defaultValue false
@@ -77,7 +77,7 @@ export async function predictImages(
   const crop = options.crop ?? (align ? undefined : model.crop) ?? WHOLE;
   if (options.crop === undefined && model.crop !== undefined && !align) {
     progress.note(
-      `face box ${crop.join(",")}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture; --align: look for the faces)`,
+      `face box ${model.crop.join(",")}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture; --align: look for the faces)`,
     );
   }
   const drawn = madeFromDrawnFaces(model);
@@ -88,7 +88,11 @@ export async function predictImages(
     const predictions: Prediction[] = [];
     const unreadable: string[] = [];
     const source = align
-      ? facesIn(engine, files, { crop, preprocessing: model.preprocessing })
+      ? // An aligned crop is a square: all of it is its middle.
+        facesIn(engine, files, {
+          crop: crop === "center" ? WHOLE : crop,
+          preprocessing: model.preprocessing,
+        })
       : picturesIn(files, crop, model.preprocessing);
     progress.start("predict", files.length);
     let done = 0;
@@ -137,7 +141,7 @@ const CHUNK = 32;
 
 async function* picturesIn(
   files: readonly string[],
-  crop: Crop,
+  crop: CropChoice,
   preprocessing: Preprocessing,
 ): AsyncGenerator<Inputs> {
   for (let at = 0; at < files.length; at += CHUNK) {

@@ -1,6 +1,6 @@
 /** `etl quantize`: a float model in bytes (int8), as ONNX that runtimes fuse. */
 import { extname } from "node:path";
-import type { Crop } from "../../core/artifacts.ts";
+import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeWhole } from "../../core/files.ts";
 import { silent } from "../../core/progress.ts";
@@ -21,7 +21,7 @@ export interface QuantizeModelOptions extends ServiceOptions {
   /** The `.onnx` file to write. */
   readonly out: string;
   /** Face box; default: that of the model's training pictures, else of the data set, else the whole picture. */
-  readonly crop?: Crop | undefined;
+  readonly crop?: CropChoice | undefined;
   /** Pictures for the ranges; default 128. */
   readonly calibrate?: number | undefined;
   /** Pictures of the data that are used at most; default 2,000. */

@@ -26,7 +26,11 @@ describe("jobs/train: the data of a training", () => {
     );
     await writeFile(
       join(root, "labels.csv"),
-      [`file,gender,split${names}`, ...lines.map((line) => line + values), ""].join("\n"),
+      [
+        `file,gender,split${names}`,
+        ...lines.map((line, i) => line + values.replace("N", String(15 + (i % 3)))),
+        "",
+      ].join("\n"),
     );
     for (const i of lines.keys()) {
       const background = { r: 6 * i, g: 255 - 5 * i, b: (40 * i) % 256 };
@@ -45,7 +49,7 @@ describe("jobs/train: the data of a training", () => {
   afterEach(() => rm(root, { recursive: true, force: true }));
 
   it("landmarks are in fractions of the boxes that the network sees", async () => {
-    const columns = ",x0,y0,x1,y1 ,5,10,15,30";
+    const columns = ",x0,y0,x1,y1 ,5,10,N,30";
     const whole = await opened(columns);
     expect(whole.tables.map(({ task }) => task.name)).to.deep.equal(["gender", "landmarks"]);
     expect(Array.from(whole.tables[1].targets.slice(0, 4))).to.deep.equal([0.25, 0.25, 0.75, 0.75]);
@@ -60,6 +64,12 @@ describe("jobs/train: the data of a training", () => {
     expect(said.join("\n")).to.match(
       /landmarks: .* has no columns x0, y0, \.\.\.: the branch .* is left out/,
     );
+  });
+
+  it("without a validation part the training part stands for it, and it is said", async () => {
+    const { rows } = await opened(" ", { valFraction: 0 });
+    expect([rows.train.length, rows.val.length, rows.test.length]).to.deep.equal([30, 30, 10]);
+    expect(said.join("\n")).to.contain("no validation part");
   });
 
   it("says of the parts what is so, and nothing else", async () => {

@@ -104,6 +104,18 @@ describe("train, on drawn faces", function () {
     expect(Buffer.compare(again, once)).to.equal(0);
   });
 
+  it("its own data are judged in the parts that it had, also where they were cut anew", async () => {
+    const out = join(root, "anew");
+    const result = await train({ ...options, out, split: "5:2:3", epochs: 1 });
+    const own = { data: options.data, cacheDir: join(root, "cache") };
+    const evaluation = await evaluateModel(out, own);
+    expect(evaluation).to.include({ split: "test", n: result.dataset.test });
+    expect(evaluation.accuracy).to.equal(result.trained.accuracy);
+    const all = await evaluateModel(out, { ...own, split: "all" });
+    const { train: trained, val, test } = result.dataset;
+    expect(all.n).to.equal(trained + val + test);
+  });
+
   it("numbers are learned in units of their spread and come out in years", async () => {
     const out = join(root, "age");
     const wide = { ...options, out, arch: "shufflenet-v2", width: 0.5, task: "age" } as const;

@@ -1,0 +1,39 @@
+import { expect } from "chai";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "./markdown.ts";
+
+/** Rows of the tables in docs/papers.md, as cells. */
+const rows = readFileSync(join(root, "docs/papers.md"), "utf8")
+  .split("\n")
+  .filter((line) => line.startsWith("| ") && !line.startsWith("| in the paper") && !line.startsWith("| ---"))
+  .map((line) =>
+    line
+      .slice(1, -1)
+      .split("|")
+      .map((cell) => cell.trim()),
+  );
+
+describe("docs: the papers, line by line", () => {
+  it("has a table for each of the five, with a place, a verdict and a test in every row", () => {
+    expect(rows.length).to.be.greaterThan(50);
+    for (const row of rows) {
+      expect(row, row.join(" | ")).to.have.length(5);
+      expect(
+        row.every((cell) => cell !== ""),
+        row.join(" | "),
+      ).to.equal(true);
+    }
+  });
+
+  it("every test that is named exists, under the words given", () => {
+    for (const [what, , , , held] of rows) {
+      if (held.startsWith("none: ")) continue;
+      const [, file, words] = /^\[[^\]]+\]\(\.\.\/([^)]+)\): (.+)$/.exec(held) ?? [];
+      expect(words, `${what}: ${held}`).to.be.a("string");
+      const path = join(root, file);
+      expect(existsSync(path), path).to.equal(true);
+      expect(readFileSync(path, "utf8"), `${what}: ${file}`).to.contain(words);
+    }
+  });
+});

@@ -61,6 +61,16 @@ export type {
   RunPlanJson,
 } from "./json.ts";
 
+export type { CropChoice } from "./core/crop.ts";
+export type { ExportFor } from "./jobs/use/graph.ts";
+export type { FoldsBy } from "./jobs/train/crossval.ts";
+export type { HeadPlace } from "./backbones/backbone.ts";
+export type { Rates } from "./latency/fit.ts";
+export type { LatencyTable, TableEntry } from "./latency/table.ts";
+export type { Seal } from "./core/seal.ts";
+export type { ShareRange, TimeRecord } from "./record/record.ts";
+export type { WeightBits } from "./quantize/scales.ts";
+
 // Networks: read, write, build, measure. Pure data.
 export { readOnnx } from "./formats/onnx/read.ts";
 export { writeOnnx } from "./formats/onnx/write.ts";
@@ -97,6 +107,8 @@ export type {
   Dim,
   ElementArray,
   ElementType,
+  FileFacts,
+  Half,
   Network,
   Node,
   Parameter,

@@ -3,6 +3,7 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isEtlError } from "../../lib/core/errors.ts";
+import { readParts } from "../../lib/jobs/run/used.ts";
 import { readRecord } from "../../lib/jobs/many/records.ts";
 import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
 import { prune } from "../../lib/jobs/prune/prune.ts";
@@ -78,10 +79,14 @@ describe("a damaged file of a run", function () {
 
   it("is not used by what reads a finished run: the record, the networks", async () => {
     const copy = await copied("read");
-    for (const name of ["record.json", "pruned.onnx", "baseline.onnx"]) {
+    for (const name of ["record.json", "pruned.onnx", "baseline.onnx", "parts.csv"]) {
       const path = join(copy.out, name);
       await damage(path, "a flipped bit near the end");
-      const work = name === "record.json" ? readRecord(copy.out) : openModel(path);
+      const reads: Readonly<Record<string, () => Promise<unknown>>> = {
+        "record.json": () => readRecord(copy.out),
+        "parts.csv": () => readParts(join(copy.out, "pruned.onnx")),
+      };
+      const work = (reads[name] ?? (() => openModel(path)))();
       const error: unknown = await work.catch((e: unknown) => e);
       expect(isEtlError(error, "format") && error.message, name).to.contain(path);
       expect(isEtlError(error) && error.hint).to.contain("etl resume");
@@ -104,8 +109,10 @@ describe("a damaged file of a run", function () {
     await resumeDamaged(stopped, [["checkpoints/moments-0.bin", "one flipped bit"]]);
   });
 
+  /** Options and parts are written again at every start, from what was given and read. */
+  const anew = new Set(["run.json", "config.json", "parts.csv"]);
   const workIn = async (folder: string): Promise<string[]> =>
-    (await filesBelow(folder)).filter((name) => name !== "run.json" && !name.endsWith(".key"));
+    (await filesBelow(folder)).filter((name) => !anew.has(name) && !name.endsWith(".key"));
 
   async function resumeDamaged(stopped: PruneOptions, round: readonly [string, string][]): Promise<void> {
     const out = join(root, "stopped-copy");

@@ -140,7 +140,7 @@ describe("the lock of a run", function () {
     await writeFile(join(root, "mine.tmp"), "of the user");
     await (await openRunFolder(root, {}, "1.0.0")).close();
     expect((await readdir(root, { recursive: true })).sort()).to.deep.equal(
-      ["checkpoints", "mine.tmp", "moments", "run.json"].sort(),
+      ["checkpoints", "config.json", "mine.tmp", "moments", "run.json"].sort(),
     );
   });
 });

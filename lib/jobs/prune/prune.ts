@@ -18,7 +18,7 @@ import { curvesStage, planStage, roundingSentence, type Curves, type Planned } f
 import { reportStage, type Model } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { writeLeftOut } from "../run/frame.ts";
-import { writeParts } from "../run/used.ts";
+import { partsFile, writeParts } from "../run/used.ts";
 import { meanOver, momentsByTask } from "../run/tasks.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./target.ts";
 import { responsesStage } from "./respond.ts";
@@ -89,7 +89,7 @@ async function runStages(opened: RunContext, until: Until): Promise<PipelineResu
   const planned = await planStage(context, curves);
   if (until === "plan") return { ...base, curves, planned };
   const record = await trainAndMeasure(context, { harvest, curves, planned, aim }, until);
-  if (record !== undefined) await folder.finish(["record.json"]);
+  if (record !== undefined) await folder.finish(["record.json", partsFile]);
   return { ...base, curves, planned, ...(record === undefined ? {} : { record }) };
 }
 

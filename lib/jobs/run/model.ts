@@ -57,8 +57,8 @@ export interface OpenNetwork {
 
 /** Opens a run folder, a backbone by name, or any model file that can be read, whatever its inputs are. */
 export async function openNetwork(name: string): Promise<OpenNetwork> {
-  if (!isModelFile(name) || (existsSync(name) && statSync(name).isDirectory())) return openModel(name);
-  if (existsSync(name)) await needWhole(name);
+  if (!isModelFile(name) || !existsSync(name) || statSync(name).isDirectory()) return openModel(name);
+  await needWhole(name);
   const file = await readModel(name);
   return { network: foldBatchNorm(simplify(channelsFirst(file))), notes: [] };
 }

@@ -7,8 +7,10 @@ import type { Split } from "../../data/dataset.ts";
 import type { ImageStore } from "../../data/images/store.ts";
 import type { PartRows } from "./parts.ts";
 import type { RunFolder } from "./folder.ts";
+import { needWhole } from "./state.ts";
 
-const partsFile = "parts.csv";
+/** Name of the file in the run folder. */
+export const partsFile = "parts.csv";
 
 /** Writes the part of every picture of a run. */
 export async function writeParts(
@@ -29,6 +31,7 @@ export async function writeParts(
 export async function readParts(model: string): Promise<Map<string, Split> | undefined> {
   const path = join(dirname(model), partsFile);
   if (!existsSync(path)) return undefined;
+  await needWhole(path);
   const { rows } = parseCsv(await readText(path), path);
   return new Map(rows.map(([file, part]) => [file, part as Split]));
 }

@@ -13,7 +13,7 @@ import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
 import { asWritten, writeLeftOut } from "../run/frame.ts";
-import { writeParts } from "../run/used.ts";
+import { partsFile, writeParts } from "../run/used.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
@@ -126,7 +126,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   await writeJson(folder.file("metrics.json"), plain);
   await writeWhole(folder.file("report.html"), renderReport(record, await readReportAssets()));
   run.progress.note(`report: ${folder.file("report.html")}`);
-  await folder.finish(["record.json"]);
+  await folder.finish(["record.json", partsFile]);
   return plain;
 }
 

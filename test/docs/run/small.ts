@@ -3,6 +3,9 @@ import { commands } from "../../../bin/commands.ts";
 import type { SweepOptions } from "../../../lib/jobs/many/sweep.ts";
 import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
 
+/** Sides of pictures are for networks that are built: the small backbone has its own. */
+const built = new Set(["train", "crossval"]);
+
 /** Options that are added where a command has them and the call does not give them. */
 function additions(backbone: string): Readonly<Record<string, string>> {
   return {
@@ -22,8 +25,6 @@ function additions(backbone: string): Readonly<Record<string, string>> {
 
 /** Commands that take no addition of a name, though they have the option. */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
-  // Crops are made for the backbone that verifies them.
-  align: ["size"],
   verify: ["backbone"],
   predict: ["backbone"],
   // Two timed runs of a model that is cut are two more than the command makes.
@@ -38,6 +39,7 @@ export function smallArguments(args: readonly string[], backbone: string): strin
   const added = Object.entries(additions(backbone)).filter(
     ([name]) =>
       (name === "threads" || name in command.options) &&
+      (name !== "size" || built.has(args[0])) &&
       !given.has(name) &&
       !(exceptions[args[0]] ?? []).includes(name),
   );

@@ -14,6 +14,7 @@ import { readLabels, type Label } from "./labels.ts";
 import { placeItems, type LabelledRow } from "./images/place.ts";
 import { mapLimit } from "../core/parallel.ts";
 import { LAYOUTS } from "./sources/catalogue.ts";
+import { readDescription } from "./sources/description.ts";
 import { listFolder, type Folder } from "./sources/layout.ts";
 import { findTwins } from "./twins.ts";
 import { splitItems } from "./splits.ts";
@@ -41,12 +42,29 @@ export async function readTable(data: string): Promise<RawTable> {
   }
   const folder = await listFolder(root);
   const layout = LAYOUTS.find((candidate) => candidate.detect(folder));
-  if (layout !== undefined) return layout.read(folder);
+  if (layout !== undefined) return described(await layout.read(folder), folder);
   throw new EtlError(
     "data",
     `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures${unreadSentence(folder)}), a known layout was needed`,
     { hint: `known layouts: ${LAYOUTS.map(({ name, looks }) => `${name} (${looks})`).join("; ")}` },
   );
+}
+
+/** The table with what a `dataset.json` beside the layout's own files says of it. */
+async function described(table: RawTable, folder: Folder): Promise<RawTable> {
+  if (!folder.files.includes("dataset.json")) return table;
+  const { name, crop, pairs, tasks } = await readDescription(join(folder.root, "dataset.json"));
+  const own = Object.entries(tasks).map(
+    ([task, said]) =>
+      [task, { ...(Object.hasOwn(table.tasks, task) && table.tasks[task]), ...said }] as const,
+  );
+  return {
+    ...table,
+    ...(name !== undefined && { name }),
+    ...(crop && { crop }),
+    ...(pairs !== undefined && { pairs: insideOf(folder.root, pairs) }),
+    tasks: { ...table.tasks, ...Object.fromEntries(own) },
+  };
 }
 
 /** ", and 20 that cannot be read: a.pgm: pictures of the format ..."; empty where there are none. */

@@ -1,7 +1,6 @@
 /** An image folder: one sub-folder per class, or `train/`, `val/` and `test/` with one sub-folder per class each. */
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { RawRow } from "../dataset.ts";
-import { readDescription } from "./description.ts";
 import { partOf } from "./names.ts";
 import type { Folder, Layout } from "./layout.ts";
 
@@ -12,10 +11,7 @@ export const classFolders: Layout = {
   name: "image folder",
   looks: "one sub-folder of pictures per class, perhaps inside train/ and test/",
   detect: (folder) => depthOf(folder) !== undefined,
-  read: async (folder) => {
-    const description = folder.files.includes("dataset.json")
-      ? await readDescription(join(folder.root, "dataset.json"))
-      : undefined;
+  read: (folder) => {
     const inParts = depthOf(folder) === 2;
     const problems: { file: string; problem: string }[] = [];
     const rows = folder.pictures.flatMap((file): RawRow[] => {
@@ -29,17 +25,16 @@ export const classFolders: Layout = {
       return [{ file, labels: [parts[depth - 1]], ...(split !== undefined && { split }) }];
     });
     for (const { file, problem } of folder.unread) problems.push({ file, problem });
-    return {
-      name: description?.name ?? basename(folder.root),
+    return Promise.resolve({
+      name: basename(folder.root),
       root: folder.root,
       layout: classFolders.name,
       columns: ["class"],
       rows,
-      ...(description?.crop && { crop: description.crop }),
-      tasks: description?.tasks ?? {},
+      tasks: {},
       assumptions: ["labels: the names of the sub-folders"],
       problems,
-    };
+    });
   },
 };
 

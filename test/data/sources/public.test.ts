@@ -185,6 +185,28 @@ describe("data/sources: public sets", () => {
     expect(table.problems[0].problem).to.match(/box "9;9;1;1", four pixels/);
   });
 
+  it("a dataset.json is read beside any layout: names of codes, the box, tasks of one's own", async () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 12 }, (_, i) => [`${20 + i}_${i % 2}_0_2017${i}.jpg`, i]),
+    );
+    const folder = await tree({
+      ...files,
+      "dataset.json": JSON.stringify({
+        name: "mine",
+        crop: [0.1, 0.1, 0.9, 0.9],
+        tasks: {
+          gender: { values: { "0": "man", "1": "woman" } },
+          years: { column: "age", kind: "regression" },
+        },
+      }),
+    });
+    const table = await readTable(folder);
+    expect([table.layout, table.name, table.crop]).to.deep.equal(["UTKFace", "mine", [0.1, 0.1, 0.9, 0.9]]);
+    expect(table.tasks.gender).to.deep.equal({ column: "gender", values: { "0": "man", "1": "woman" } });
+    const { task } = await openDataset({ data: folder, task: "years", seed: 0 });
+    expect([task.kind, task.unit]).to.deep.equal(["regression", "years"]);
+  });
+
   it("numbers mean what their column means, whatever the task is called", async () => {
     const rows = Array.from({ length: 24 }, (_, i) => `p${i}.png,${i * 5 - 60},${i + 20}`);
     const files = Object.fromEntries(rows.map((_, i) => [`p${i}.png`, i]));

@@ -15,6 +15,7 @@ import { insideOf, readBytes, readText, unfinishedIn, writeJson, writeWhole } fr
 import { silent, type Progress } from "../core/progress.ts";
 import type { DataProblem } from "../record/record.ts";
 import { mapLimit } from "../core/parallel.ts";
+import { pictureStat } from "../data/images/pixel-rows.ts";
 import { carryLabels, readAnyTable } from "./labels.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../engine/service.ts";
 import { version } from "../core/version.ts";
@@ -158,7 +159,7 @@ interface Place {
 async function stillGood(place: Place, old: AlignEntry | undefined): Promise<AlignEntry | undefined> {
   if (old === undefined) return undefined;
   try {
-    const { size, mtimeMs } = await stat(insideOf(place.root, place.file));
+    const { size, mtimeMs } = await pictureStat(insideOf(place.root, place.file));
     if (size !== old.bytes || Math.trunc(mtimeMs) !== old.modifiedMs) return undefined;
     if (old.crop === undefined) return old;
     if (old.crop !== cropName(place.file)) return undefined;

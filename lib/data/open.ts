@@ -11,6 +11,7 @@ import type { DataProblem } from "../record/record.ts";
 import { WHOLE, type Dataset, type Item, type OpenOptions, type RawTable } from "./dataset.ts";
 import { groupRows } from "./groups.ts";
 import { readLabels, type Label } from "./labels.ts";
+import { pictureStat } from "./images/pixel-rows.ts";
 import { placeItems, type LabelledRow } from "./images/place.ts";
 import { mapLimit } from "../core/parallel.ts";
 import { LAYOUTS } from "./sources/catalogue.ts";
@@ -190,8 +191,8 @@ async function usableRows(
     if ("problem" in label) return label.problem;
     if (drawn) return { row, label, bytes: 0, modifiedMs: 0 };
     try {
-      const info = await stat(insideOf(table.root, row.file));
-      if (!info.isFile()) return "is not a file";
+      const info = await pictureStat(insideOf(table.root, row.file));
+      if (!info.isFile) return "is not a file";
       if (info.size === 0) return "is empty (0 bytes)";
       return { row, label, bytes: info.size, modifiedMs: Math.trunc(info.mtimeMs) };
     } catch (error) {

@@ -1,6 +1,7 @@
 /** The same picture twice: equal bytes, whatever their names, are never divided over training and test. */
 import { createHash } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
+import { isRow, pictureBytes } from "./images/pixel-rows.ts";
 import { insideOf } from "../core/files.ts";
 import { mapLimit } from "../core/parallel.ts";
 import type { DataProblem } from "../record/record.ts";
@@ -38,7 +39,7 @@ export async function findTwins(
   if (candidates.length === 0) return nothing;
   const hashes = await mapLimit(candidates, 16, async (i) =>
     createHash("sha256")
-      .update(await readFile(path(i)))
+      .update(await pictureBytes(path(i)))
       .digest("hex"),
   );
   const equal = byKey(candidates, hashes);
@@ -99,6 +100,7 @@ function sharing(members: readonly number[], keys: readonly unknown[]): number[]
 
 /** The size of a file and bytes from its middle: headers of pictures are alike. */
 async function sampleOf(path: string, bytes: number): Promise<string> {
+  if (isRow(path)) return (await pictureBytes(path)).toString("latin1");
   const handle = await open(path, "r");
   try {
     const start = Math.max(0, (bytes >> 1) - (SAMPLE >> 1));

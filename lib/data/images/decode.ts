@@ -5,7 +5,6 @@
  * bilinear, widened when reducing (see resample.ts). Large pictures are first reduced to about twice the wanted size.
  * Grey becomes three equal channels, CMYK and 16-bit become 8-bit sRGB, alpha is laid over mid-grey.
  */
-import { readFile } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import type { Preprocessing } from "../../core/artifacts.ts";
@@ -16,6 +15,7 @@ import type { DataProblem } from "../../record/record.ts";
 import type { Tensor } from "../../network/network.ts";
 import { mapLimit } from "../../core/parallel.ts";
 import { BITMAP_ENDINGS, readBitmap } from "./bitmap.ts";
+import { isRow, pictureBytes } from "./pixel-rows.ts";
 import { samePixels, writePixels } from "./pixels.ts";
 import { resampleBox } from "./resample.ts";
 
@@ -42,8 +42,8 @@ export interface PictureSize {
 /** Reads the size from a picture's header. @throws EtlError kind `data` where it cannot be read */
 export async function pictureSize(path: string): Promise<PictureSize> {
   try {
-    if (hasBitmapEnding(path)) {
-      const bitmap = readBitmap(await readFile(path));
+    if (isRow(path) || hasBitmapEnding(path)) {
+      const bitmap = readBitmap(await pictureBytes(path));
       if (bitmap !== undefined) return { width: bitmap.width, height: bitmap.height };
     }
     const { autoOrient } = await sharp(path).metadata();
@@ -67,8 +67,9 @@ export async function decodeImage(
 ): Promise<Uint8Array> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    bytes = await pictureBytes(path);
   } catch (error) {
+    if (isRow(path)) throw undecodable(path, error);
     throw ioError("cannot read", path, error);
   }
   try {

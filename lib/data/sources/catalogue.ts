@@ -7,6 +7,7 @@ import { agedb } from "./agedb.ts";
 import { celeba } from "./celeba.ts";
 import { classFolders } from "./class-folders.ts";
 import { fairface } from "./fairface.ts";
+import { fer2013 } from "./fer2013.ts";
 import { imdbWiki } from "./imdb-wiki.ts";
 import { kdef } from "./kdef.ts";
 import { labelsCsv } from "./labels-csv.ts";
@@ -27,6 +28,7 @@ export const LAYOUTS: readonly Layout[] = [
   affectnet,
   maadFace,
   lfwa,
+  fer2013,
   ...refusedLayouts,
   afewVa,
   aflw2000,

@@ -13,14 +13,6 @@ interface Refused {
 
 const SETS: readonly Refused[] = [
   {
-    name: "FER2013 (csv)",
-    looks: "fer2013.csv or icml_face_data.csv",
-    why: "the pictures are rows of a .csv file",
-    hint: "docs/howto-data.md has ten lines that write them into train/, val/ and test/ folders of classes",
-    detect: (folder) =>
-      folder.pictures.length === 0 && listFiles(folder, /^(fer2013|icml_face_data)\.csv$/).length > 0,
-  },
-  {
     name: "FER+ (csv)",
     looks: "fer2013new.csv",
     why: "its rows are votes of ten annotators",

@@ -1,8 +1,11 @@
 import { expect } from "chai";
+import { join } from "node:path";
+import { decodeImage } from "../../../lib/data/images/decode.ts";
+import { prepareImages } from "../../../lib/data/images/store.ts";
 import type { RawTable } from "../../../lib/data/dataset.ts";
 import { openDataset, readTable } from "../../../lib/data/open.ts";
 import { matOfPose } from "../../support/mat.ts";
-import { failure, removeFolders, tree } from "../support.ts";
+import { failure, newFolder, removeFolders, small, tree } from "../support.ts";
 
 /** Rows as "file split identity labels box". */
 const shown = ({ rows }: RawTable): string[] =>
@@ -123,11 +126,6 @@ describe("data/sources: public sets", () => {
   });
 
   const refused: [string, Record<string, string | number>, RegExp][] = [
-    [
-      "FER2013 as csv",
-      { "fer2013.csv": "emotion,pixels,Usage\n0,1 2 3,Training\n" },
-      /FER2013.*rows of a \.csv/,
-    ],
     ["FER+ as csv", { "fer2013new.csv": "Usage,Image name\n", "FER2013Train/fer0.png": 1 }, /FER\+.*votes/],
     [
       "AffectNet as npy",
@@ -165,6 +163,34 @@ describe("data/sources: public sets", () => {
       "AFW/AFW_1_1",
       "HELEN/HELEN_2_1",
     ]);
+  });
+
+  it("FER2013 as a table: the pictures are rows, equal ones are found, what is no square is left out", async () => {
+    const picture = (level: number): string => Array.from({ length: 16 }, (_, i) => level + i).join(" ");
+    const lines = ["emotion, Usage, pixels"];
+    for (let i = 0; i < 28; i++)
+      lines.push(
+        `${i % 7},${["Training", "Training", "PublicTest", "PrivateTest"][i >> 3 > 2 ? 3 : i >> 3]},${picture(5 * i)}`,
+      );
+    lines.push(`3,PrivateTest,${picture(0)}`, `3,Training,"1 2 3"`, "");
+    const folder = await tree({ "fer2013.csv": lines.join("\r\n") });
+    const data = await openDataset({ data: folder, task: "emotion", seed: 0 });
+    expect(data.layout).to.equal("FER2013");
+    expect(data.task.classes.slice(0, 2)).to.deep.equal(["neutral", "happiness"]);
+    expect(data.items.filter(({ split }) => split === "test")).to.have.length(5);
+    expect(data.problems.map(({ file, problem }) => `${file}: ${problem}`)).to.deep.equal([
+      "fer2013.csv#1: the same picture as fer2013.csv#29 of the test part: not trained on",
+    ]);
+    const store = await prepareImages(data, { ...small, width: 4, height: 4 }, { cacheDir: newFolder() });
+    try {
+      expect(store.problems.map(({ file }) => file)).to.deep.equal(["fer2013.csv#30"]);
+      const levels = Array.from(
+        await decodeImage(join(folder, "fer2013.csv#2"), [0, 0, 1, 1], { width: 4, height: 4 }),
+      );
+      expect(levels.filter((_, i) => i % 3 === 0)).to.deep.equal(Array.from({ length: 16 }, (_, i) => 5 + i));
+    } finally {
+      await store.close();
+    }
   });
 
   it("labels.csv: a box in each row, in pixels; what is no box is left out", async () => {

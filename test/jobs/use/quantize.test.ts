@@ -162,11 +162,11 @@ describe("int8 from the outside", function () {
     const said = async (work: Promise<unknown>): Promise<string> =>
       String(await work.catch((error: unknown) => error));
     for (const work of [
-      cutModel({ model: out, out: path("cut.onnx"), keep: 0.5 }),
-      quantizeModel(out, { data: photos, out: path("twice.onnx") }),
-      prune({ backbone: out, task: "gender", data: "synthetic:60", out: path("no") }),
+      () => cutModel({ model: out, out: path("cut.onnx"), keep: 0.5 }),
+      () => quantizeModel(out, { data: photos, out: path("twice.onnx") }),
+      () => prune({ backbone: out, task: "gender", data: "synthetic:60", out: path("no") }),
     ])
-      expect(await said(work)).to.contain("computes on bytes (int8) already, a float network was needed");
+      expect(await said(work())).to.contain("computes on bytes (int8) already, a float network was needed");
     const int8 = {
       task: "gender",
       data: "synthetic:60",

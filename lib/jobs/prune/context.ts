@@ -16,11 +16,11 @@ import { openEngine } from "../../engine/open.ts";
 import { readTable } from "../../latency/table.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
-import { mayMirror } from "../run/changes.ts";
+import { mayMirror } from "../world/changes.ts";
 import type { Config } from "./config.ts";
-import { allPartRows, checkParts, checkVaries, partRows, type PartRows } from "../run/parts.ts";
+import { allPartRows, checkParts, checkVaries, partRows, type PartRows } from "../world/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
-import { labelsOf, labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
+import { labelsOf, labelGroups, runTasks, type Labelling } from "../world/tasks.ts";
 import { shardOf, type Shard } from "../run/shard.ts";
 
 export interface RunContext extends Labelling {

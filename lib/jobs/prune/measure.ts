@@ -5,7 +5,7 @@ import { computeMetrics } from "../../evaluate/metrics.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import type { Network } from "../../network/network.ts";
 import type { RunContext } from "./context.ts";
-import { labelsOf } from "../run/tasks.ts";
+import { labelsOf } from "../world/tasks.ts";
 import { predictParts, qualityOf, type TaskAnswers } from "./tune.ts";
 
 /** A network to be measured, in target units. */

@@ -17,12 +17,12 @@ import { originOf } from "./origin.ts";
 import { curvesStage, planStage, roundingSentence, type Curves, type Planned } from "./plan.ts";
 import { reportStage, type Model } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
-import { writeLeftOut } from "../run/frame.ts";
-import { partsFile, writeParts } from "../run/used.ts";
-import { meanOver, momentsByTask } from "../run/tasks.ts";
+import { writeLeftOut } from "../world/frame.ts";
+import { partsFile, writeParts } from "../world/used.ts";
+import { meanOver, momentsByTask } from "../world/tasks.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./target.ts";
 import { responsesStage } from "./respond.ts";
-import { unitsOf, type Units } from "../run/units.ts";
+import { unitsOf, type Units } from "../world/units.ts";
 import { calibrated, trainingStage, type Trained } from "./tune.ts";
 
 /** The last stage to run. */

@@ -19,13 +19,13 @@ import { paperCost } from "../../network/formulas.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { asWritten, recordFrame } from "../run/frame.ts";
+import { asWritten, recordFrame } from "../world/frame.ts";
 import type { Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { filterFaces, imagesWarning } from "./faces.ts";
 import { groupAccuracies, type Evaluated } from "./measure.ts";
 import { curveRecords, gammaCosts, type Curves } from "./plan.ts";
-import { labelsOf, meanOver, type RunTask } from "../run/tasks.ts";
+import { labelsOf, meanOver, type RunTask } from "../world/tasks.ts";
 
 /** One network of the comparison, before it becomes a record. */
 export interface Model {

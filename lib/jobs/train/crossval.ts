@@ -15,7 +15,7 @@ import { dealFolds } from "../../harvest/folds.ts";
 import { costOf } from "../../network/cost.ts";
 import { givenOptions } from "../run/options.ts";
 import { inRunFolder, type RunFolder } from "../run/folder.ts";
-import type { PartRows } from "../run/parts.ts";
+import type { PartRows } from "../world/parts.ts";
 import { trainNetwork } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { tasksOf, trainNames, type TrainOptions } from "./options.ts";

@@ -9,8 +9,8 @@ import { drawnItems } from "../../data/open-tasks.ts";
 import { openDataset, readTable } from "../../data/open.ts";
 import { splitItems } from "../../data/splits.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
-import { checkVaries, partRows, type PartRows } from "../run/parts.ts";
-import { gather } from "../run/units.ts";
+import { checkVaries, partRows, type PartRows } from "../world/parts.ts";
+import { gather } from "../world/units.ts";
 import { partsOf, tasksOf, type TrainConfig } from "./options.ts";
 
 /** Labels of one task by row of the store. */

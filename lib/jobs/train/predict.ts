@@ -5,7 +5,7 @@ import { batches } from "../../data/images/batches.ts";
 import { centrePart, cutParts, tenParts, type Part } from "../../data/images/parts.ts";
 import { runStream } from "../../engine/stream.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import { mayMirror } from "../run/changes.ts";
+import { mayMirror } from "../world/changes.ts";
 import type { TrainedHead } from "./heads.ts";
 import type { TrainSetup } from "./setup.ts";
 

@@ -5,9 +5,9 @@ import { type Latency, type Metrics, type RunRecord, type TaskRecord } from "../
 import { networkFingerprint } from "../../backbones/backbone.ts";
 import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
-import { recordFrame } from "../run/frame.ts";
+import { recordFrame } from "../world/frame.ts";
 import type { RunFolder } from "../run/folder.ts";
-import type { PartRows } from "../run/parts.ts";
+import type { PartRows } from "../world/parts.ts";
 import type { TargetTable } from "./data.ts";
 import type { StartingNetwork } from "./network.ts";
 import type { TrainSetup } from "./setup.ts";

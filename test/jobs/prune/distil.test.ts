@@ -10,7 +10,7 @@ import { closeContext, openParts, pictures, type RunParts } from "../../../lib/j
 import { distillation } from "../../../lib/jobs/prune/distil.ts";
 import { headed } from "../../../lib/jobs/prune/head.ts";
 import { resolveOptions } from "../../../lib/jobs/prune/config.ts";
-import type { Units } from "../../../lib/jobs/run/units.ts";
+import type { Units } from "../../../lib/jobs/world/units.ts";
 
 describe("jobs/prune/distil", function () {
   this.timeout(120_000);

@@ -57,6 +57,13 @@ module.exports = {
       from: { path: "^lib/jobs/run/" },
       to: { path: "^lib/jobs/", pathNot: "^lib/jobs/run/" },
     },
+    {
+      name: "one-coupling-in-a-run",
+      comment: "The context of a run has the analysis of its backbone; every stage is handed that one.",
+      severity: "error",
+      from: { path: "^lib/jobs/prune/", pathNot: "^lib/jobs/prune/context" },
+      to: { path: "^lib/network/coupling/analyse" },
+    },
     { name: "lib-does-not-import-bin", severity: "error", from: { path: "^lib/" }, to: { path: "^bin/" } },
     {
       name: "pure-stages-touch-no-engine-or-disk",

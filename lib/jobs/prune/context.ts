@@ -14,6 +14,8 @@ import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { readTable } from "../../latency/table.ts";
+import { analyseCoupling } from "../../network/coupling/analyse.ts";
+import type { Coupling } from "../../network/coupling/types.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
 import { mayMirror } from "../world/changes.ts";
@@ -28,6 +30,8 @@ export interface RunContext extends Labelling {
   readonly folder: RunFolder;
   /** Layers keep multiples of so many filters. Decided once in a run: another machine goes on with the same. */
   readonly block: number;
+  /** Which channels of the backbone go together: analysed once, whatever weights it takes. */
+  readonly coupling: Coupling;
   readonly engine: Engine;
   readonly backbone: Backbone;
   readonly dataset: Dataset;
@@ -42,7 +46,7 @@ export interface RunContext extends Labelling {
 }
 
 /** A run without its folder: enough to look at pictures and networks. */
-export type RunParts = Omit<RunContext, "folder" | "block">;
+export type RunParts = Omit<RunContext, "folder" | "block" | "coupling">;
 
 /** Opens data, backbone and engine for a run folder. The caller closes with {@link closeContext}, also after a failure. */
 export async function openContext(
@@ -52,7 +56,8 @@ export async function openContext(
 ): Promise<RunContext> {
   const parts = await openParts(config, options);
   try {
-    return { folder, block: await decidedBlock(config, folder, parts.engine), ...parts };
+    const coupling = analyseCoupling(parts.backbone.network);
+    return { folder, coupling, block: await decidedBlock(config, folder, parts.engine), ...parts };
   } catch (error) {
     await closeContext(parts);
     throw error;

@@ -35,20 +35,26 @@ export function checkInt8({ config, engine }: Pick<RunContext, "config" | "engin
 
 /**
  * One network in bytes, `NAME-int8.onnx`, with what was measured beside it in `NAME-int8.json`.
- *
- * @param key of the stage that made the network
  */
 export async function int8Stage(
   context: RunContext,
-  { name, title, network }: Pick<Model, "name" | "title" | "network">,
-  key: unknown,
+  { name, title, network, stage = name }: Model,
 ): Promise<Int8> {
   const { folder, config, progress } = context;
   const own = `${name}-int8`;
   const [file, record] = [`${own}.onnx`, `${own}.json`];
   const { int8For, int8Tolerance, seed } = config;
-  await folder.stage(`int8:${name}`, {
-    inputs: { key, int8For, int8Tolerance, seed, pictures: CALIBRATION_PICTURES },
+  const quantizing = `int8:${name}`;
+  await folder.stage(quantizing, {
+    from: [stage],
+    measures: true,
+    inputs: {
+      key: folder.state().stages[stage]?.key,
+      int8For,
+      int8Tolerance,
+      seed,
+      pictures: CALIBRATION_PICTURES,
+    },
     files: [record],
     produce: async () => {
       const { network: bytes, ...made } = await inBytes(context, network);
@@ -64,7 +70,7 @@ export async function int8Stage(
   }
   const made = readOnnx(await readBytes(folder.file(file)), { name: folder.file(file) });
   return {
-    model: { name: own, title: `${title}, int8`, file, network: made, history: [] },
+    model: { name: own, stage: quantizing, title: `${title}, int8`, file, network: made, history: [] },
     note: int8Sentence(name, decision),
   };
 }

@@ -14,6 +14,12 @@ export interface Candidate {
   readonly network: Network;
 }
 
+/** What something is measured of: the stages that made it, and all that it depends on. */
+export interface Lineage {
+  readonly from: readonly string[];
+  readonly key: unknown;
+}
+
 /** Quality of one network on one task, and how it compares with the baseline on the same rows. */
 export interface TaskQuality {
   readonly task: string;
@@ -42,11 +48,13 @@ interface EvaluationFile {
 export async function evaluateStage(
   context: RunContext,
   { name, network }: Candidate,
-  key: unknown,
+  { from, key }: Lineage,
 ): Promise<Evaluated> {
   const { folder, progress } = context;
   const fileOf = (model: string): string => `evaluation/${model}.json`;
   await folder.stage(`evaluate:${name}`, {
+    from,
+    measures: true,
     inputs: { key, file: "by task, with errors" },
     files: [fileOf(name)],
     produce: async () => {
@@ -167,11 +175,13 @@ export function groupAccuracies(
 export async function profileStage(
   context: RunContext,
   candidates: readonly Candidate[],
-  key: unknown,
+  { from, key }: Lineage,
 ): Promise<Readonly<Record<string, Latency>>> {
   const { folder, config, engine, progress } = context;
   const file = "latency.json";
   await folder.stage("profile", {
+    from,
+    measures: true,
     inputs: { key, runs: config.runs, threads: engine.threads, engine: engine.description },
     files: [file],
     produce: async () => {

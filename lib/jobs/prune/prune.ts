@@ -9,7 +9,7 @@ import { controlStage } from "./controls.ts";
 import { cutStage, learning } from "./surgery.ts";
 import { harvestStage, type Harvest } from "./harvest.ts";
 import { headed, solveHeads } from "./head.ts";
-import { evaluateStage, profileStage, type Evaluated } from "./measure.ts";
+import { evaluateStage, profileStage, type Evaluated, type Lineage } from "./measure.ts";
 import { resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
 import { checkInt8, int8Stage, type Int8 } from "./int8.ts";
@@ -110,6 +110,7 @@ async function trainBaseline(
     file: "baseline.onnx",
     title: "baseline",
     network: probe,
+    from: ["harvest"],
     key,
     epochs: config.baselineEpochs,
     learningRates: config.baselineLearningRates ?? config.learningRates,
@@ -131,7 +132,7 @@ async function trainAndMeasure(
   const { config } = context;
   const { probe, baseline, units, key } = await trainBaseline(context, harvest);
   const origin = originOf(context, baseline);
-  const answers = { network: baseline.network, units, key: context.folder.state().stages["baseline"]?.key };
+  const answers = { network: baseline.network, units, key: keyOf(context, "baseline") };
   const cut = await cutStage(origin, { harvest, planned });
   const pruned = await trainingStage(context, {
     stage: "finetune",
@@ -155,17 +156,21 @@ async function trainAndMeasure(
   ];
   const int8: Int8[] = [];
   for (const name of config.int8 ? ["baseline", "pruned"] : [])
-    int8.push(await int8Stage(context, modelOf(models, name), keyOf(context, name, key)));
+    int8.push(await int8Stage(context, modelOf(models, name)));
   models.push(...int8.flatMap(({ model }) => model ?? []));
-  const resultKey = { baseline: key, cut: cut.key, stages: stageKeys(context) };
   const evaluated: Evaluated[] = [];
-  for (const model of models)
-    evaluated.push(await evaluateStage(context, model, keyOf(context, model.name, key)));
-  const latency = await profileStage(
-    context,
-    models.filter(({ name }) => name !== "probe"),
-    resultKey,
-  );
+  for (const model of models) {
+    const { stage } = model;
+    const lineage: Lineage =
+      stage === undefined
+        ? { from: ["harvest"], key: { probe: key } }
+        : { from: [stage], key: keyOf(context, stage) };
+    evaluated.push(await evaluateStage(context, model, lineage));
+  }
+  const timed = models.filter(({ name }) => name !== "probe");
+  const from = timed.flatMap(({ stage }) => stage ?? []);
+  const stages = from.map((stage) => keyOf(context, stage));
+  const latency = await profileStage(context, timed, { from, key: { baseline: key, cut: cut.key, stages } });
   return reportStage(context, {
     curves,
     knees: planned.knees,
@@ -216,21 +221,8 @@ function modelOf(models: readonly Model[], name: string): Model {
   return model;
 }
 
-function stageKeys({ folder, config }: RunContext): unknown {
-  const { stages } = folder.state();
-  const names = ["baseline", "finetune", ...config.controls.map((control) => `finetune:${control}`)];
-  if (config.int8) names.push("int8:baseline", "int8:pruned");
-  return names.map((name) => stages[name]?.key);
-}
-
-/** What the predictions of a network depend on. */
-function keyOf({ folder }: RunContext, model: string, key: unknown): unknown {
-  const { stages } = folder.state();
-  const names: Readonly<Partial<Record<string, string>>> = { baseline: "baseline", pruned: "finetune" };
-  if (model === "probe") return { probe: key };
-  const [, base] = /^(.+)-int8$/.exec(model) ?? [];
-  const stage = base === undefined ? (names[model] ?? `finetune:${model}`) : `int8:${base}`;
-  return stages[stage]?.key;
+function keyOf({ folder }: RunContext, stage: string): string | undefined {
+  return folder.state().stages[stage]?.key;
 }
 
 function notesOf(context: RunContext, more: readonly string[]): string[] {

@@ -32,6 +32,8 @@ export interface Model {
   readonly name: string;
   readonly title: string;
   readonly network: Network;
+  /** The stage that made it; absent for the probe, which none keeps. */
+  readonly stage?: string;
   /** File in the run folder, where the network was written. */
   readonly file?: string;
   readonly history: readonly EpochRecord[];

@@ -56,6 +56,8 @@ async function responsesTo(
   const alone = tasks.length === 1;
   const file = alone ? "responses.json" : `responses-${name}.json`;
   await folder.stage(alone ? "responses" : `responses:${name}`, {
+    from: ["harvest"],
+    measures: true,
     inputs: { harvest: harvestKey(context), sampleSize, shownTaps, groupCount, schema: 3 },
     files: [file],
     produce: async () =>

@@ -30,6 +30,8 @@ export interface TrainingPlan {
   readonly title: string;
   /** Network with its head, in target units. */
   readonly network: Network;
+  /** The stages that made it, {@link StageOptions.from}. */
+  readonly from: readonly string[];
   /** Everything the network depends on. */
   readonly key: unknown;
   readonly epochs: number;
@@ -43,6 +45,7 @@ export interface TrainingPlan {
 
 export interface Trained {
   readonly network: Network;
+  readonly stage: string;
   readonly history: readonly EpochRecord[];
   readonly bestEpoch: number;
   readonly learningRate: number;
@@ -57,6 +60,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
   const checkpoint = `checkpoints/${plan.stage}.safetensors`;
   const history = `history/${plan.stage.replace(":", "-")}.json`;
   const ran = await folder.stage(plan.stage, {
+    from: plan.from,
     inputs: {
       key: plan.key,
       epochs: plan.epochs,
@@ -77,9 +81,9 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
     },
   });
   if (!ran) progress.note(`${plan.title}: done before, kept`);
-  const record = (await readJson(folder.file(history))) as Omit<Trained, "network">;
+  const record = (await readJson(folder.file(history))) as Omit<Trained, "network" | "stage">;
   const network = readOnnx(await readBytes(folder.file(plan.file)), { name: folder.file(plan.file) });
-  return { network, ...record };
+  return { network, stage: plan.stage, ...record };
 }
 
 /** The network with what a user of the file needs to know: the face box of its pictures, and where it comes from. */
@@ -98,7 +102,11 @@ function withProvenance(context: RunContext, network: Network, title: string): N
   return { ...boxed, metadata: { ...boxed.metadata, "etl.provenance": JSON.stringify(made) } };
 }
 
-async function train(context: RunContext, plan: TrainingPlan, checkpoint: string): Promise<Trained> {
+async function train(
+  context: RunContext,
+  plan: TrainingPlan,
+  checkpoint: string,
+): Promise<Omit<Trained, "stage">> {
   const { engine, config, rows, progress, signal } = context;
   const network = rescaled(context, plan.network, plan.units, "training");
   const input = network.inputs[0].name;

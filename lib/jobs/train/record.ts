@@ -36,7 +36,7 @@ export async function recordOf(
   },
 ): Promise<RunRecord> {
   const { test, validation, latency } = measured;
-  const { config, folder, data, engine, architecture, start } = run;
+  const { folder, data, engine, architecture, start } = run;
   const { dataset, store, rows, tables } = data;
   const { total, trunk, head } = costOf(trained.network);
   const { bestEpoch, learningRate, history } = trained;
@@ -54,7 +54,7 @@ export async function recordOf(
     ];
   });
   return {
-    ...recordFrame({ config, folder, engine, dataset, store, rows: counted }, labelCounts(tables[0], rows)),
+    ...recordFrame({ folder, engine, dataset, store, rows: counted }, labelCounts(tables[0], rows)),
     task: tables[0].task,
     backbone: { name: architecture.name, title, fingerprint: networkFingerprint(start.network) },
     gamma: 0,

@@ -1,7 +1,7 @@
 /** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
 import { refuseUnknown } from "../../core/options.ts";
 import type { EpochRecord, Measured } from "../../core/artifacts.ts";
-import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { jsonText, readBytes, readJson, writeChanged, writeJson, writeWhole } from "../../core/files.ts";
 import { SCHEMA, type Latency, type Metrics } from "../../record/record.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
 import type { LabelWise } from "../../evaluate/label-wise.ts";
@@ -122,9 +122,9 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   };
   const { train: n, val, test: tested } = record.dataset;
   const plain = { ...result, dataset: { train: n, val, test: tested } };
-  await writeJson(folder.file("record.json"), record);
-  await writeJson(folder.file("metrics.json"), plain);
-  await writeWhole(folder.file("report.html"), renderReport(record, await readReportAssets()));
+  await writeChanged(folder.file("record.json"), jsonText(record));
+  await writeChanged(folder.file("metrics.json"), jsonText(plain));
+  await writeChanged(folder.file("report.html"), renderReport(record, await readReportAssets()));
   run.progress.note(`report: ${folder.file("report.html")}`);
   await folder.finish(["record.json", partsFile]);
   return plain;
@@ -183,6 +183,8 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
   const { folder, data, progress } = run;
   const file = "evaluation.json";
   await folder.stage("evaluate", {
+    from: ["finetune"],
+    measures: true,
     inputs: { key },
     files: [file],
     produce: async () => {
@@ -220,6 +222,8 @@ async function profileStage(run: TrainRun, network: Network, key: unknown): Prom
   const { folder, config, engine, architecture, progress } = run;
   const file = "latency.json";
   await folder.stage("profile", {
+    from: ["finetune"],
+    measures: true,
     inputs: { key, runs: config.runs, threads: engine.threads, engine: engine.description },
     files: [file],
     produce: async () => {

@@ -42,7 +42,8 @@ describe("run folder", () => {
       const ran: string[] = [];
       for (const [stage, text] of Object.entries(texts)) {
         const files = [`${stage}.json`];
-        if (await folder.stage(stage, { inputs: 1, files, produce: produce(folder, files[0], text) }))
+        const from = stage === "harvest" ? [] : ["harvest"];
+        if (await folder.stage(stage, { inputs: 1, from, files, produce: produce(folder, files[0], text) }))
           ran.push(stage);
       }
       await folder.close();
@@ -85,20 +86,26 @@ describe("run folder", () => {
 
   it("takes later stages along when an earlier one changes, and keeps the earlier ones", async () => {
     const folder = await openRunFolder(root, {}, "1.0.0");
-    const run = (stage: string, inputs: unknown) =>
+    const run = (stage: string, inputs: unknown, ...from: string[]) =>
       folder.stage(stage, {
         inputs,
+        from,
         files: [`${stage}.json`],
         produce: produce(folder, `${stage}.json`, "{}"),
       });
     await run("harvest", 1);
-    await run("curves", 1);
-    await run("plan", 1);
-    expect(await run("curves", 2)).to.equal(true);
+    await run("curves", 1, "harvest");
+    await run("plan", 1, "curves");
+    await run("cut", 1, "plan");
+    await run("words", 1, "harvest");
+    expect(await run("curves", 2, "harvest")).to.equal(true);
     expect(existsSync(folder.file("harvest.json"))).to.equal(true);
-    expect(Object.keys(folder.state().stages)).to.deep.equal(["harvest", "curves"]);
+    expect(Object.keys(folder.state().stages)).to.deep.equal(["harvest", "words", "curves"]);
     expect(existsSync(folder.file("plan.json")), "stays until its successor is there").to.equal(true);
-    expect(await run("plan", 2)).to.equal(true);
+    expect(await run("plan", 2, "curves")).to.equal(true);
+    expect(await run("harvest", 2), "all that is made from it").to.equal(true);
+    expect(Object.keys(folder.state().stages)).to.deep.equal(["harvest"]);
+    await run("plan", 3);
     await folder.finish();
     await folder.close();
     expect(existsSync(join(root, "plan.json"))).to.equal(true);
@@ -129,12 +136,12 @@ describe("run folder", () => {
   /** A finished run with a trained network. */
   async function finished(config: Record<string, unknown> = { gamma: 0.1 }): Promise<void> {
     const folder = await openRunFolder(root, config, "1.0.0");
-    for (const [stage, name] of Object.entries({
-      harvest: "moments.bin",
-      plan: "plan.json",
-      finetune: "pruned.onnx",
-    })) {
-      await folder.stage(stage, { inputs: 1, files: [name], produce: produce(folder, name, stage) });
+    for (const [stage, name, ...from] of [
+      ["harvest", "moments.bin"],
+      ["plan", "plan.json", "harvest"],
+      ["finetune", "pruned.onnx", "plan"],
+    ]) {
+      await folder.stage(stage, { inputs: 1, from, files: [name], produce: produce(folder, name, stage) });
     }
     await folder.finish();
     await folder.close();

@@ -1,14 +1,14 @@
 /** Stage int8: a finished network in bytes, where that is faster and as good; else the reason why not. */
 import { EtlError } from "../../core/errors.ts";
-import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { profileNetworks } from "../../evaluate/profile.ts";
-import { readOnnx } from "../../formats/onnx/read.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
 import { quantize, type Quantized } from "../../quantize/quantize.ts";
 import { taskQuality } from "../../quantize/quality.ts";
+import { networkIn } from "../run/model.ts";
 import { pictures, type RunContext } from "./context.ts";
 import type { Model } from "./record.ts";
 import { predictRows, qualityOf } from "./tune.ts";
@@ -68,7 +68,7 @@ export async function int8Stage(
     progress.warn(note);
     return { note };
   }
-  const made = readOnnx(await readBytes(folder.file(file)), { name: folder.file(file) });
+  const made = await networkIn(folder, file);
   return {
     model: { name: own, stage: quantizing, title: `${title}, int8`, file, network: made, history: [] },
     note: int8Sentence(name, decision),

@@ -1,10 +1,10 @@
-/** Stages evaluate and profile: quality on the test part (touched once), and CPU time. */
+/** Stage evaluate: quality on the test part (touched once). */
 import { readJson, writeJson } from "../../core/files.ts";
-import type { GroupRecord, Latency, Metrics, VersusBaseline } from "../../record/record.ts";
+import type { GroupRecord, Metrics, VersusBaseline } from "../../record/record.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
-import { profileModels } from "../../evaluate/profile.ts";
 import type { Network } from "../../network/network.ts";
 import type { RunContext } from "./context.ts";
+import type { Lineage } from "../world/profile.ts";
 import { labelsOf } from "../world/tasks.ts";
 import { predictParts, qualityOf, type TaskAnswers } from "./tune.ts";
 
@@ -12,12 +12,6 @@ import { predictParts, qualityOf, type TaskAnswers } from "./tune.ts";
 export interface Candidate {
   readonly name: string;
   readonly network: Network;
-}
-
-/** What something is measured of: the stages that made it, and all that it depends on. */
-export interface Lineage {
-  readonly from: readonly string[];
-  readonly key: unknown;
 }
 
 /** Quality of one network on one task, and how it compares with the baseline on the same rows. */
@@ -169,33 +163,4 @@ export function groupAccuracies(
       return [{ column, label, n: own.length, accuracy }];
     }),
   );
-}
-
-/** CPU time of all networks, interleaved; leaves `latency.json`. */
-export async function profileStage(
-  context: RunContext,
-  candidates: readonly Candidate[],
-  { from, key }: Lineage,
-): Promise<Readonly<Record<string, Latency>>> {
-  const { folder, config, engine, progress } = context;
-  const file = "latency.json";
-  await folder.stage("profile", {
-    from,
-    measures: true,
-    inputs: { key, runs: config.runs, threads: engine.threads, engine: engine.description },
-    files: [file],
-    produce: async () => {
-      progress.start("profile");
-      const measured = await profileModels(engine, candidates, {
-        runs: config.runs,
-        baseline: "baseline",
-        signal: context.signal,
-      });
-      await writeJson(folder.file(file), Object.fromEntries(measured));
-      progress.finish(
-        [...measured].map(([name, { medianMs }]) => `${name} ${medianMs.toFixed(2)} ms`).join(", "),
-      );
-    },
-  });
-  return (await readJson(folder.file(file))) as Record<string, Latency>;
 }

@@ -4,12 +4,13 @@ import { EtlError } from "../../core/errors.ts";
 import type { Latency, RunRecord } from "../../record/record.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import type { Network } from "../../network/network.ts";
-import { closeContext, openContext, type RunContext } from "./context.ts";
+import { openContext, type RunContext } from "./context.ts";
 import { controlStage } from "./controls.ts";
 import { cutStage, learning } from "./surgery.ts";
 import { harvestStage, type Harvest } from "./harvest.ts";
 import { headed, solveHeads } from "./head.ts";
-import { evaluateStage, profileStage, type Evaluated, type Lineage } from "./measure.ts";
+import { evaluateStage, type Evaluated } from "./measure.ts";
+import { profileStage, type Lineage } from "../world/profile.ts";
 import { resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
 import { checkInt8, int8Stage, type Int8 } from "./int8.ts";
@@ -17,6 +18,7 @@ import { originOf } from "./origin.ts";
 import { curvesStage, planStage, roundingSentence, type Curves, type Planned } from "./plan.ts";
 import { reportStage, type Model } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
+import { closeWorld } from "../world/world.ts";
 import { writeLeftOut } from "../world/frame.ts";
 import { partsFile, writeParts } from "../world/used.ts";
 import { meanOver, momentsByTask } from "../world/tasks.ts";
@@ -63,7 +65,7 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
     try {
       return await runStages(context, until);
     } finally {
-      await closeContext(context);
+      await closeWorld(context);
     }
   });
 }
@@ -170,7 +172,11 @@ async function trainAndMeasure(
   const timed = models.filter(({ name }) => name !== "probe");
   const from = timed.flatMap(({ stage }) => stage ?? []);
   const stages = from.map((stage) => keyOf(context, stage));
-  const latency = await profileStage(context, timed, { from, key: { baseline: key, cut: cut.key, stages } });
+  const latency = await profileStage(context, timed, {
+    from,
+    key: { baseline: key, cut: cut.key, stages },
+    baseline: "baseline",
+  });
   return reportStage(context, {
     curves,
     knees: planned.knees,

@@ -1,8 +1,7 @@
 /** Stage surgery: scaling, reconstruction, the cut, and a closed-form head on the cut network's own features. */
 import { mergeMoments } from "../../math/moments.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
-import { readBytes, writeWhole } from "../../core/files.ts";
-import { readOnnx } from "../../formats/onnx/read.ts";
+import { writeWhole } from "../../core/files.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { initialise } from "../../backbones/initialise.ts";
 import type { Network } from "../../network/network.ts";
@@ -18,6 +17,7 @@ import { startsFrom } from "./origin.ts";
 import { planKey, type Planned } from "./plan.ts";
 import { calibrated, type TrainingPlan } from "./tune.ts";
 import { refit } from "./refit.ts";
+import { networkIn } from "../run/model.ts";
 
 /** The cut network with its head, before fine-tuning, in target units. */
 export interface Cut {
@@ -86,8 +86,7 @@ export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut>
     },
   });
   if (!ran) progress.note(`${stage}: done before, kept`);
-  const file = folder.file(name);
-  const network = readOnnx(await readBytes(file), { name: file });
+  const network = await networkIn(folder, name);
   return { network, stage, key, ...(control !== undefined && { control }) };
 }
 

@@ -2,7 +2,7 @@
 import type { EpochRecord } from "../../core/artifacts.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Metrics } from "../../record/record.ts";
-import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { headOf } from "../../backbones/head.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
@@ -10,7 +10,6 @@ import { predict } from "../../evaluate/predict.ts";
 import { calibrateLogits } from "../../finetune/calibrate.ts";
 import { finetune, type LearningRateTrial, type Validation } from "../../finetune/finetune.ts";
 import { lossValue } from "../../finetune/losses.ts";
-import { readOnnx } from "../../formats/onnx/read.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
 import { changesOf } from "../world/changes.ts";
@@ -18,7 +17,7 @@ import { checkpointFile } from "../world/checkpoint.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 import { distillation, type Distillation, type Lesson } from "./distil.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feed.ts";
-import { withCrop } from "../run/model.ts";
+import { networkIn, withOrigin } from "../run/model.ts";
 import { gather } from "../world/units.ts";
 import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../world/tasks.ts";
 import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../world/units.ts";
@@ -82,7 +81,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
   });
   if (!ran) progress.note(`${plan.title}: done before, kept`);
   const record = (await readJson(folder.file(history))) as Omit<Trained, "network" | "stage">;
-  const network = readOnnx(await readBytes(folder.file(plan.file)), { name: folder.file(plan.file) });
+  const network = await networkIn(folder, plan.file);
   return { network, stage: plan.stage, ...record };
 }
 
@@ -98,8 +97,7 @@ function withProvenance(context: RunContext, network: Network, title: string): N
     gamma: config.gamma,
     seed: config.seed,
   };
-  const boxed = withCrop(network, dataset.crop);
-  return { ...boxed, metadata: { ...boxed.metadata, "etl.provenance": JSON.stringify(made) } };
+  return withOrigin(network, dataset.crop, made);
 }
 
 async function train(

@@ -230,7 +230,8 @@ async function open(
     const entries = Object.entries(state.stages);
     const stages = Object.fromEntries(entries.filter(([stage]) => !gone.has(stage)));
     const old = filesOf(Object.fromEntries(entries.filter(([stage]) => gone.has(stage))));
-    state = { ...state, status: "running", stages, ...staleFiles(state.stale ?? [], old, stages) };
+    const { stale: before = [], ...rest } = state;
+    state = { ...rest, status: "running", stages, ...staleFiles(before, old, stages) };
   };
   return {
     path: root,
@@ -287,7 +288,8 @@ async function open(
       };
       if (aside !== undefined) aside.atWork = false;
       looked.add(name);
-      state = { ...state, stages, ...staleFiles(state.stale ?? [], [], stages) };
+      const { stale = [], ...rest } = state;
+      state = { ...rest, stages, ...staleFiles(stale, [], stages) };
       await save();
       for (const old of [...scratch, ...(scratch.length > 0 ? [marker] : [])])
         await rm(file(old), { force: true });

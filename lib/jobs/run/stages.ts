@@ -50,5 +50,5 @@ export function staleFiles(
 ): { readonly stale?: readonly string[] } {
   const current = new Set(filesOf(stages));
   const stale = [...new Set([...before, ...more])].filter((name) => !current.has(name));
-  return { stale };
+  return stale.length > 0 ? { stale } : {};
 }

@@ -15,6 +15,7 @@ import { dealFolds } from "../../harvest/folds.ts";
 import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { givenOptions } from "../run/options.ts";
+import { closeWorld } from "../world/world.ts";
 import { inRunFolder, type RunFolder } from "../run/folder.ts";
 import type { PartRows } from "../world/parts.ts";
 import { trainNetwork } from "./loop.ts";
@@ -141,8 +142,7 @@ async function crossvalArchitecture(
       networks.push(setup.start.network);
       tasks.push(...(await crossvalTasks(folder, setup, { dealt, task })));
     } finally {
-      await setup.engine.dispose();
-      await setup.data.store.close();
+      await closeWorld(setup.data);
     }
   }
   if (dealt === undefined) throw new EtlError("usage", "--task: nothing, at least one task was needed");

@@ -6,6 +6,7 @@ import type { Tensors } from "../../engine/engine.ts";
 import { profileNetworks } from "../../evaluate/profile.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
+import { rangesOf } from "../../quantize/prepare.ts";
 import { quantize, type Quantized } from "../../quantize/quantize.ts";
 import { taskQuality } from "../../quantize/quality.ts";
 import { networkIn } from "../run/model.ts";
@@ -75,10 +76,11 @@ export async function int8Stage(
   };
 }
 
-function int8Sentence(name: string, { layers, inFloat, bits = 8, pictures: n }: Decision): string {
+function int8Sentence(name: string, decision: Decision): string {
+  const { layers, inFloat, bits = 8, pictures, ranges = "extremes", equalised = false } = decision;
   const floats = inFloat.length === 0 ? "" : `, ${inFloat.join(", ")} in floats as they cost most quality`;
   const whom = bits === 7 ? "for any CPU" : "for CPUs with int8 instructions (VNNI)";
-  return `${name} in int8: ${layers} layers, weights of ${bits} bits ${whom}, ranges of ${n} training pictures${floats}`;
+  return `${name} in int8: ${layers} layers, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${floats}`;
 }
 
 function inBytes(context: RunContext, network: Network): Promise<Quantized> {

@@ -1,4 +1,5 @@
 /** `--config FILE`: options from a JSON file, by their names in the library. The command line stands above it. */
+import { isRecord } from "../lib/core/is-record.ts";
 import type { Options } from "yargs";
 import { EtlError, nearest } from "../lib/core/errors.ts";
 import { readJson } from "../lib/core/files.ts";
@@ -39,7 +40,7 @@ export async function withConfig(argv: readonly string[], command: Command): Pro
   const file = given.get("config")?.at(-1);
   if (file === undefined || file === "") return argv;
   const found: unknown = await readJson(file);
-  if (typeof found !== "object" || found === null || Array.isArray(found)) {
+  if (!isRecord(found)) {
     throw new EtlError("format", `${file}: no object, an object of options was needed`, {
       hint: 'for example { "task": "gender", "gamma": 0.1 }',
     });

@@ -46,7 +46,7 @@ const faceResnet: BackboneEntry = {
   },
 };
 
-export interface Family {
+interface Family {
   readonly build: (options: { classes?: number }) => Network;
   /** Name of the last layer's weight, [classes, inputs]: it says how many classes the file has. */
   readonly last?: string;

@@ -70,7 +70,7 @@ export function outputQuality(
 }
 
 /** By how much `after` is worse; negative where it is better. */
-export function loss(before: Quality, after: Quality): number {
+function loss(before: Quality, after: Quality): number {
   return before.better === "higher" ? before.value - after.value : after.value - before.value;
 }
 

@@ -15,7 +15,7 @@ import { buildShufflenetV2 } from "./shufflenet-v2.ts";
 import { withTaskHeads } from "./task-heads.ts";
 
 /** How an architecture is trained where nobody says otherwise: its paper's settings. */
-export interface Recipe {
+interface Recipe {
   readonly epochs: number;
   readonly learningRate: number;
   readonly batchSize: number;
@@ -30,7 +30,7 @@ export interface Recipe {
 }
 
 /** What is built for a task. */
-export interface ArchitectureOptions {
+interface ArchitectureOptions {
   /** One answer for every task, in order; the first is the main one. */
   readonly heads: readonly TaskHead[];
   /** Side of the picture. */
@@ -45,7 +45,7 @@ export interface ArchitectureOptions {
 }
 
 /** Settings of heads that some architectures have and others do not. */
-export type HeadSetting = "heads" | "dropout" | "groups" | "landmarks";
+type HeadSetting = "heads" | "dropout" | "groups" | "landmarks";
 
 /** A network that `etl train` can build. */
 export interface Architecture {

@@ -106,7 +106,7 @@ function takenBack<T>({ result, returned }: Returning<T>, owner: Recycler): T {
 }
 
 /** Inputs must be there and as long as their shape says. */
-export function checkInputs(network: Network, inputs: Tensors): void {
+function checkInputs(network: Network, inputs: Tensors): void {
   for (const { name } of network.inputs) {
     if (!(name in inputs)) {
       throw new EtlError(

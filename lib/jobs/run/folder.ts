@@ -38,7 +38,7 @@ export interface RunFolder {
   close(): Promise<void>;
 }
 
-export interface StageOptions {
+interface StageOptions {
   /** Everything the result depends on; any JSON value. */
   readonly inputs: unknown;
   /** Files (relative) the stage leaves. */

@@ -1,4 +1,5 @@
 /** A trained model as users name it: a run folder, a model file, or a backbone. */
+import { isRecord } from "../../core/is-record.ts";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
@@ -42,7 +43,7 @@ export function withCrop(network: Network, crop: Crop): Network {
 export function provenanceOf({ metadata }: Network): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(metadata["etl.provenance"] ?? "{}");
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+    return isRecord(value) ? value : {};
   } catch {
     return {};
   }

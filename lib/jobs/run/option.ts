@@ -8,7 +8,7 @@ import { EtlError, nearest } from "../../core/errors.ts";
  * What is read from the command line. `numbers` and `names` are comma lists; `bytes` is 2.5MB, `size` that or a share
  * (12%); `sides` is HEIGHTxWIDTH; `crop` is four numbers; `switch` is yes or no; `block` is a whole number or `auto`.
  */
-export type OptionKind =
+type OptionKind =
   "text" | "number" | "switch" | "numbers" | "names" | "bytes" | "size" | "sides" | "crop" | "block";
 
 /** Headings of `--help`, in this order. */

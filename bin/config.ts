@@ -16,16 +16,18 @@ const otherWords: ReadonlyMap<string, string> = new Map([
     .flatMap((table) => Object.entries<Option>(table))
     .map(([name, { flag }]) => [name, flag] as const)
     .filter(([name, flag]) => kebab(name) !== flag),
-  ["archs", "arch"],
+  ["archs", "backbone"],
+  ["backbones", "backbone"],
   ["variants", "ablate"],
 ]);
 
 /** What a file may name: the words of the library first. */
-function keysOf(names: readonly string[]): string[] {
+function keysOf(names: readonly string[], options: OptionMap): string[] {
   const others = [...otherWords].filter(([, flag]) => names.includes(flag)).map(([key]) => key);
   return [
     ...others,
     ...names.map((name) => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())),
+    ...names.flatMap((name) => options[name].alias ?? []),
   ];
 }
 
@@ -47,9 +49,10 @@ export async function withConfig(argv: readonly string[], command: Command): Pro
   }
   const names = Object.keys(options).filter((name) => name !== "config");
   const more = Object.entries(found).flatMap(([key, value]) => {
-    const name = names.find((each) => kebab(key) === each) ?? otherWords.get(key);
+    const name =
+      names.find((each) => kebab(key) === each || options[each].alias === key) ?? otherWords.get(key);
     if (name === undefined || !names.includes(name)) {
-      const near = nearest(key, keysOf(names));
+      const near = nearest(key, keysOf(names, options));
       throw new EtlError(
         "usage",
         `${file}: unknown option ${JSON.stringify(key)}, options of etl ${nameOf(command)} were needed`,

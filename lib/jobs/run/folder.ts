@@ -81,7 +81,7 @@ export async function adoptStages(from: string, to: string, names: readonly stri
 const placeOptions = new Set([
   ...["out", "cacheDir", "threads", "engine", "device", "strict", "withImages", "runs"],
   // More of these stand beside what is there.
-  ...["controls", "archs", "int8", "int8For", "int8Tolerance"],
+  ...["controls", "backbones", "int8", "int8For", "int8Tolerance"],
 ]);
 
 /** Stages that only measure what is there: made again without further ado. */

@@ -31,6 +31,8 @@ export interface Need {
 export interface Option {
   /** As on the command line, without the dashes. */
   readonly flag: string;
+  /** An older name that stays, on the command line and in the library. */
+  readonly alias?: string;
   readonly kind: OptionKind;
   readonly group: (typeof optionGroups)[number];
   /** What it does, in a line of help; the default is added to it. */

@@ -104,12 +104,24 @@ export async function readRunState(
     schema,
     etlVersion: text(value["etlVersion"]),
     createdAt: text(value["createdAt"]),
-    config: value.config,
+    config: renamed(value.config),
     stages: Object.fromEntries(stages),
     status: value["status"] === "finished" ? "finished" : "running",
     ...(stale !== undefined && { stale }),
     ...(areSeals(results) && { results }),
   };
+}
+
+/** Options that had another name when a run was made. */
+const formerNames: ReadonlyMap<string, string> = new Map([
+  ["arch", "backbone"],
+  ["archs", "backbones"],
+]);
+
+function renamed(config: RunState["config"]): RunState["config"] {
+  return Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [formerNames.get(name) ?? name, value]),
+  );
 }
 
 /**

@@ -11,7 +11,8 @@ import { splitItems } from "../../data/splits.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import { checkVaries, partRows, type PartRows } from "../run/parts.ts";
 import { gather } from "../run/units.ts";
-import { partsOf, tasksOf, type TrainConfig } from "./options.ts";
+import { partsOf, type TrainConfig } from "./config.ts";
+import { tasksOf } from "./options.ts";
 
 /** Labels of one task by row of the store. */
 export interface TargetTable {

@@ -46,7 +46,7 @@ export interface RunFolder {
   close(): Promise<void>;
 }
 
-export interface StageOptions {
+interface StageOptions {
   /** Everything the result depends on; any JSON value. */
   readonly inputs: unknown;
   /** Stages of which it takes results: where one of them comes out otherwise, this one no longer counts. */
@@ -93,7 +93,7 @@ export async function adoptStages(from: string, to: string, names: readonly stri
 const placeOptions = new Set([
   ...["out", "cacheDir", "threads", "engine", "device", "strict", "withImages", "runs"],
   // More of these stand beside what is there.
-  ...["controls", "archs", "int8", "int8For", "int8Tolerance"],
+  ...["controls", "backbones", "int8", "int8For", "int8Tolerance"],
 ]);
 
 /** What a configuration asks for otherwise than the one before, "gamma 0.2 (it has 0.1)". */

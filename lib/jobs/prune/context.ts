@@ -13,7 +13,7 @@ import { openTasks } from "../../data/open-tasks.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
-import { readTable } from "../../latency/table.ts";
+import { readLatencyTable } from "../../latency/table.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
 import { mayMirror } from "../run/changes.ts";
@@ -66,7 +66,7 @@ async function decidedBlock(
   engine: Engine,
 ): Promise<number> {
   if (roundTo !== "auto") return roundTo;
-  if (table !== undefined) return (await readTable(table)).block;
+  if (table !== undefined) return (await readLatencyTable(table)).block;
   const path = "block.json";
   await folder.stage("block", {
     inputs: "auto",

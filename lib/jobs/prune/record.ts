@@ -28,7 +28,7 @@ import { curveRecords, gammaCosts, type Curves } from "./plan.ts";
 import { labelsOf, meanOver, type RunTask } from "../run/tasks.ts";
 
 /** One network of the comparison, before it becomes a record. */
-export interface Model {
+export interface MeasuredModel {
   readonly name: string;
   readonly title: string;
   readonly network: Network;
@@ -45,7 +45,7 @@ export interface Results {
   readonly plan: Plan;
   /** Beside the run's tasks. */
   readonly responses: readonly (readonly ResponseRecord[])[];
-  readonly models: readonly Model[];
+  readonly models: readonly MeasuredModel[];
   readonly evaluated: readonly Evaluated[];
   readonly latency: Readonly<Record<string, Latency>>;
   readonly time?: TimeRecord | undefined;
@@ -108,7 +108,7 @@ function answersOnly(record: TaskRecord): TaskRecord {
 
 async function modelRecord(
   context: RunContext,
-  model: Model,
+  model: MeasuredModel,
   results: Results,
   t: number,
 ): Promise<ModelRecord> {

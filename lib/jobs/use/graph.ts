@@ -1,7 +1,7 @@
 /** `etl export --for`: the graph that runs fast, with the function unchanged. */
 import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
-import type { Engine } from "../../engine/engine.ts";
+import { onnxruntime, type Engine } from "../../engine/engine.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { noiseFor, profileNetworks } from "../../evaluate/profile.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
@@ -24,7 +24,7 @@ export async function graphFor(
   const folded = foldBatchNorm(network);
   const split = exportFor === "onnxruntime" ? splitPRelu(folded) : folded;
   if (split.nodes.length === folded.nodes.length) return folded;
-  return withEngine({ ...options, engine: "ort" }, async (engine) => {
+  return withEngine({ ...options, engine: onnxruntime }, async (engine) => {
     const [whole, other] = [folded, split].map((each) => settled({ network: each, notes: [] }).network);
     await needSame(engine, whole, other);
     const [plain, fast] = await profileNetworks(engine, [whole, other], {});

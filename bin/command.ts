@@ -1,7 +1,8 @@
 /** What a command of the program is: arguments, examples, a run that returns the object behind `--json`. */
 import type { Argv, Options } from "yargs";
 import type { Progress } from "../lib/core/progress.ts";
-import type { Device } from "../lib/engine/engine.ts";
+import type { Device, EngineName } from "../lib/engine/engine.ts";
+import type { ServiceOptions } from "../lib/engine/service.ts";
 import type { CommandName, CommandResults } from "../lib/json.ts";
 
 /** What every command gets beside its own arguments. */
@@ -10,7 +11,7 @@ export interface Context {
   readonly signal: AbortSignal;
   readonly seed: number;
   readonly threads: number | undefined;
-  readonly engine: "auto" | "ort" | "tfjs";
+  readonly engine: "auto" | EngineName;
   readonly device: Device | undefined;
   /** Prints a line for people on stdout; silent with --json and --quiet. */
   print(text: string): void;
@@ -30,6 +31,11 @@ export interface Command<Name extends CommandName = CommandName> {
   readonly check?: (yargs: Argv) => Argv;
   /** The object behind `--json`. */
   run(args: Arguments, context: Context): Promise<CommandResults[Name]>;
+}
+
+/** What a service of the library takes of it. */
+export function serviceOf({ engine, device, threads, progress, signal }: Context): ServiceOptions {
+  return { engine, device, threads, progress, signal };
 }
 
 /** A text argument; undefined where it was not given. */

@@ -1,5 +1,6 @@
 /** Options of every command. */
 import type { Options } from "yargs";
+import { engineNames } from "../lib/engine/engine.ts";
 
 export const globalOptions = {
   json: { type: "boolean", default: false, describe: "Print one JSON object on stdout, and nothing else" },
@@ -12,7 +13,7 @@ export const globalOptions = {
   verbose: { type: "boolean", default: false, describe: "Show the stack of an error" },
   seed: { type: "number", default: 0, describe: "Seed of everything random" },
   threads: { type: "number", describe: "Compute threads", defaultDescription: "all cores" },
-  engine: { choices: ["auto", "ort", "tfjs"], default: "auto", describe: "What computes" },
+  engine: { choices: ["auto", ...engineNames], default: "auto", describe: "What computes" },
   device: { choices: ["cpu", "cuda"], describe: "On what", defaultDescription: "see etl doctor" },
 } as const satisfies Readonly<Record<string, Options>>;
 

@@ -54,7 +54,6 @@ export type {
   CommandJson,
   CommandName,
   CommandResults,
-  DoctorJson,
   FailureJson,
   HarvestJson,
   LayerJson,
@@ -122,11 +121,12 @@ export type { WrittenModel, WrittenWeights } from "./backbones/write-model.ts";
 // Engines: what computes.
 export { openEngine, probeCuda, probeEngines } from "./engine/open.ts";
 export { runStream } from "./engine/stream.ts";
-export type { CudaProbe, EngineName, EngineProbe, OpenOptions as OpenEngineOptions } from "./engine/open.ts";
+export type { CudaProbe, EngineProbe, OpenEngineOptions } from "./engine/open.ts";
 export type {
   CompileOptions,
   Device,
   Engine,
+  EngineName,
   EngineOptions,
   KernelTime,
   Program,
@@ -142,7 +142,7 @@ export type { LossTerm, Optimizer } from "./core/artifacts.ts";
 
 // Data: labelled faces, decoded once, in batches.
 export { openDataset } from "./data/open.ts";
-export type { Dataset, GroupColumn, Item, OpenOptions as OpenDatasetOptions, Split } from "./data/dataset.ts";
+export type { Dataset, GroupColumn, Item, OpenDatasetOptions, Split } from "./data/dataset.ts";
 export { prepareImages, rowsOf } from "./data/images/store.ts";
 export type { ImageStore, PrepareOptions } from "./data/images/store.ts";
 export { batches } from "./data/images/batches.ts";
@@ -161,7 +161,7 @@ export { harvest } from "./harvest/harvest.ts";
 export type { HarvestBatch, HarvestOptions, HarvestTap } from "./harvest/harvest.ts";
 export { dealFolds } from "./harvest/folds.ts";
 export { createMomentsAccumulator, mergeMoments } from "./math/moments.ts";
-export type { MomentsAccumulator, Origin as MomentsOrigin } from "./math/moments.ts";
+export type { MomentsAccumulator, MomentsOrigin } from "./math/moments.ts";
 export type { Moments, TapMoments } from "./core/artifacts.ts";
 
 // LASSO: paths and characteristic curves.
@@ -251,7 +251,7 @@ export type {
 } from "./jobs/train/crossval.ts";
 export { comparedNetworks } from "./jobs/many/compare.ts";
 export type { ComparedNetwork } from "./jobs/many/compare.ts";
-export type { Spread as ScoreSpread } from "./math/statistics.ts";
+export type { ScoreSpread } from "./math/statistics.ts";
 export type { LabelScore, LabelWise } from "./evaluate/label-wise.ts";
 
 // Evaluate, predict, profile.
@@ -266,6 +266,7 @@ export type { Drawing, DrawOptions } from "./jobs/use/draw.ts";
 export type { FacePlace } from "./jobs/use/faces.ts";
 export { profileFiles } from "./jobs/use/profile.ts";
 export { verifyModel } from "./jobs/use/verify.ts";
+export type { DoctorJson } from "./jobs/use/doctor.ts";
 export type { Answer, Prediction, PredictModelOptions } from "./jobs/use/predict.ts";
 export type { EvaluateOptions, Evaluation } from "./jobs/use/evaluate.ts";
 export type { Profile, ProfileFilesOptions } from "./jobs/use/profile.ts";

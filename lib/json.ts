@@ -7,7 +7,7 @@ import type { BackboneEntry } from "./backbones/catalogue.ts";
 import type { WrittenModel, WrittenWeights } from "./backbones/write-model.ts";
 import type { Cost, LayerRow } from "./core/artifacts.ts";
 import type { ErrorKind } from "./core/errors.ts";
-import type { CudaProbe, EngineName, EngineProbe } from "./engine/open.ts";
+import type { DoctorJson } from "./jobs/use/doctor.ts";
 import type { CutResult } from "./jobs/cut/cut.ts";
 import type { CutLayer, ModelPlan } from "./jobs/cut/plan.ts";
 import type { ComparedNetwork } from "./jobs/many/compare.ts";
@@ -45,24 +45,6 @@ export interface LayerJson {
   readonly model: string;
   readonly layer: string;
   readonly lines: readonly string[];
-}
-
-/** What this machine offers. */
-export interface DoctorJson {
-  readonly etl: string;
-  readonly node: string;
-  readonly cpu: string;
-  readonly cores: number;
-  readonly threads: number;
-  readonly cacheDir: string;
-  /** What decodes pictures. */
-  readonly pictures: string;
-  readonly engines: readonly EngineProbe[];
-  readonly cuda: CudaProbe;
-  /** The engine that would be used; null where none loads. */
-  readonly uses: EngineName | null;
-  /** Channels that the kernels compute at a time. */
-  readonly block?: number;
 }
 
 /** The result of each command, by its name. */

@@ -1,5 +1,5 @@
 /** Command align: raw photos become aligned crops. */
-import { flag, number, requiredText, type Command } from "../command.ts";
+import { flag, number, requiredText, serviceOf, type Command } from "../command.ts";
 
 /** Pictures left out that are printed one by one. */
 const SHOWN = 10;
@@ -35,9 +35,8 @@ export const alignCommand: Command<"align"> = {
   ],
   run: async (args, context) => {
     const { alignFolder } = await import("../../lib/align/folder.ts");
-    const { engine, device, threads, progress, signal } = context;
     const result = await alignFolder(requiredText(args, "dir"), requiredText(args, "out"), {
-      ...{ engine, device, threads, progress, signal },
+      ...serviceOf(context),
       size: number(args, "size"),
       padding: number(args, "padding"),
       minScore: number(args, "min-score"),

@@ -1,7 +1,16 @@
 /** Command bench: what a network costs on this machine. */
 import { EtlError } from "../../lib/core/errors.ts";
 import { writeJson } from "../../lib/core/files.ts";
-import { flag, number, requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
+import {
+  flag,
+  number,
+  requiredText,
+  serviceOf,
+  text,
+  type Arguments,
+  type Command,
+  type Context,
+} from "../command.ts";
 import type { LatencyTable } from "../../lib/latency/table.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { shown } from "../options.ts";
@@ -34,9 +43,8 @@ export const benchCommand: Command<"bench"> = {
   run: async (args, context) => {
     if (flag(args, "table") === true) return writeTable(args, context);
     const { benchBackbone } = await import("../../lib/jobs/use/bench.ts");
-    const { engine, device, threads, progress, signal } = context;
     const result = await benchBackbone(requiredText(args, "backbone"), {
-      ...{ engine, device, threads, progress, signal },
+      ...serviceOf(context),
       weights: text(args, "weights"),
       batch: number(args, "batch"),
       rounds: number(args, "rounds"),
@@ -63,9 +71,9 @@ async function writeTable(args: Arguments, context: Context): Promise<LatencyTab
   const out = text(args, "out");
   if (out === undefined) throw new EtlError("usage", "bench --table: no --out, a file to write was needed");
   const { benchTable } = await import("../../lib/jobs/use/bench.ts");
-  const { engine, device, threads, progress, signal, seed } = context;
   const result = await benchTable(requiredText(args, "backbone"), {
-    ...{ engine, device, threads, progress, signal, seed },
+    ...serviceOf(context),
+    seed: context.seed,
     weights: text(args, "weights"),
     batch: number(args, "batch"),
   });

@@ -1,7 +1,5 @@
 /** Many runs, pruned and trained, in one table and one page. */
-import { EtlError } from "../../lib/core/errors.ts";
-import { writeWhole } from "../../lib/core/files.ts";
-import { flag, text, texts, type Command } from "../command.ts";
+import { flag, serviceOf, text, texts, type Command } from "../command.ts";
 import { count, percent, table } from "../table.ts";
 
 const columns = ["accuracy", "balanced", "MACs", "parameters", "bytes", "CPU time", "front"];
@@ -25,24 +23,14 @@ export const compareCommand: Command<"compare"> = {
     ],
   ],
   run: async (args, context) => {
-    const { comparedNetworks, timedTogether } = await import("../../lib/jobs/many/compare.ts");
-    const { readRecords, runsOf } = await import("../../lib/jobs/many/records.ts");
-    const given = texts(args, "runs");
-    const folders = (await Promise.all(given.map(runsOf))).flat();
-    const read = await readRecords(folders);
-    const service = {
-      engine: context.engine,
-      device: context.device,
-      threads: context.threads,
-      progress: context.progress,
-      signal: context.signal,
-    };
-    const records = flag(args, "time") === true ? await timedTogether(folders, read, service) : read;
-    const networks = comparedNetworks(records);
+    const { compareRuns } = await import("../../lib/jobs/many/pages.ts");
+    const compared = await compareRuns(texts(args, "runs"), {
+      ...serviceOf(context),
+      out: text(args, "out"),
+      time: flag(args, "time"),
+    });
+    const { networks, file } = compared;
     const tasks = new Set(networks.map(({ task }) => task));
-    if (networks.length === 0) {
-      throw new EtlError("usage", "compare: runs without networks, at least one network was needed");
-    }
     context.print(
       table(
         ["run", ...(tasks.size > 1 ? ["task"] : []), "network", ...columns],
@@ -61,13 +49,7 @@ export const compareCommand: Command<"compare"> = {
       ),
     );
     context.print("* no other network is as accurate with as few MACs");
-    const out = text(args, "out");
-    if (out !== undefined) {
-      const { readReportAssets } = await import("../../lib/report/assets.ts");
-      const { renderReport } = await import("../../lib/report/report.ts");
-      await writeWhole(out, renderReport(records, await readReportAssets()));
-      context.print(out);
-    }
-    return { networks, ...(out === undefined ? {} : { file: out }) };
+    if (file !== undefined) context.print(file);
+    return compared;
   },
 };

@@ -2,7 +2,7 @@
 import { jobTable } from "../../lib/jobs/run/options.ts";
 import { int8Table } from "../../lib/jobs/run/int8.ts";
 import type { QuantizeResult } from "../../lib/jobs/use/quantize.ts";
-import { flag, number, requiredText, text, type Command, type Context } from "../command.ts";
+import { flag, number, requiredText, serviceOf, text, type Command, type Context } from "../command.ts";
 import { cropOption, shown } from "../options.ts";
 import { count, percent, table } from "../table.ts";
 
@@ -39,9 +39,9 @@ export const quantizeCommand: Command<"quantize"> = {
   ],
   run: async (args, context) => {
     const { quantizeModel } = await import("../../lib/jobs/use/quantize.ts");
-    const { engine, device, threads, progress, signal, seed } = context;
     const result = await quantizeModel(requiredText(args, "model"), {
-      ...{ engine, device, threads, progress, signal, seed },
+      ...serviceOf(context),
+      seed: context.seed,
       data: requiredText(args, "data"),
       out: requiredText(args, "out"),
       crop: cropOption(args),

@@ -11,6 +11,7 @@ import {
   flag,
   number,
   requiredText,
+  serviceOf,
   text,
   texts,
   type Arguments,
@@ -39,11 +40,6 @@ const namedModel = {
   describe: "Backbone by name (see etl backbones), or a model file",
   defaultDescription: "the first argument",
 } as const;
-
-function service(context: Context) {
-  const { engine, device, threads, progress, signal } = context;
-  return { engine, device, threads, progress, signal };
-}
 
 export const predictCommand: Command<"predict"> = {
   usage: "predict [inputs..]",
@@ -80,7 +76,7 @@ export const predictCommand: Command<"predict"> = {
     if (model === undefined || inputs.length === 0) throw tooFewInputs(model, backbone !== undefined);
     const { predictImages } = await import("../../lib/jobs/use/predict.ts");
     const predictions = await predictImages(model, inputs, {
-      ...service(context),
+      ...serviceOf(context),
       crop: cropOption(args),
       weights: text(args, "weights"),
       size: sizePair(args),
@@ -149,7 +145,7 @@ export const evaluateCommand: Command<"evaluate"> = {
     const split = text(args, "split") as "train" | "val" | "test" | "all" | undefined;
     const { evaluateModel } = await import("../../lib/jobs/use/evaluate.ts");
     const result = await evaluateModel(requiredText(args, "model"), {
-      ...service(context),
+      ...serviceOf(context),
       data: requiredText(args, "data"),
       task: text(args, "task"),
       label: text(args, "label"),
@@ -194,7 +190,7 @@ export const verifyCommand: Command<"verify"> = {
       text(args, "model") ?? text(args, "backbone") ?? "face-resnet",
       requiredText(args, "pairs"),
       {
-        ...service(context),
+        ...serviceOf(context),
         crop: boxOption(args),
         distance: text(args, "distance") as "cosine" | "euclidean" | undefined,
         seed: context.seed,
@@ -231,7 +227,7 @@ export const profileCommand: Command<"profile"> = {
   run: async (args, context) => {
     const { profileFiles } = await import("../../lib/jobs/use/profile.ts");
     const profiles = await profileFiles(texts(args, "models"), {
-      ...service(context),
+      ...serviceOf(context),
       runs: number(args, "runs"),
       batch: number(args, "batch"),
       size: sizePair(args),
@@ -347,7 +343,7 @@ export const exportCommand: Command<"export"> = {
       format === "safetensors" || (format === undefined && out.endsWith(".safetensors"))
         ? await weightsAlone(model, out)
         : await wholeModel(model, out, {
-            ...service(context),
+            ...serviceOf(context),
             format,
             strip: flag(args, "strip"),
             exportFor: graphOf(args),

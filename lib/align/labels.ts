@@ -9,7 +9,7 @@ import { LANDMARKS } from "../backbones/nets/face-landmarks.ts";
 import { formatCsv } from "../core/csv.ts";
 import { WHOLE, type RawRow, type RawTable, type TaskDeclaration } from "../data/dataset.ts";
 import { readTable } from "../data/open.ts";
-import { readPairs, type Pair } from "../data/pairs.ts";
+import { readPairs, type PicturePair } from "../data/pairs.ts";
 import { classFolders, OUTSIDE } from "../data/sources/class-folders.ts";
 import { listFolder } from "../data/sources/layout.ts";
 import { version } from "../core/version.ts";
@@ -17,7 +17,7 @@ import { version } from "../core/version.ts";
 /** Labels of a folder, and the pairs beside them. */
 export interface AnyTable {
   readonly table: RawTable;
-  readonly pairs: readonly Pair[];
+  readonly pairs: readonly PicturePair[];
 }
 
 /** Reads a folder of pictures in any layout; one without labels is a list of its pictures. */
@@ -70,7 +70,7 @@ async function readLabelled(input: string): Promise<RawTable> {
 
 export interface CarryOptions {
   readonly table: RawTable;
-  readonly pairs: readonly Pair[];
+  readonly pairs: readonly PicturePair[];
   /** By file of the input. */
   readonly entries: ReadonlyMap<string, AlignEntry>;
   readonly folder: string;

@@ -88,7 +88,7 @@ export interface Family {
 }
 
 /** What the catalogue says of a network whose weights the user brings. */
-export type FileFacts = Pick<BackboneEntry, "name" | "title" | "use" | "preprocessing" | "source"> & {
+export type WeightFacts = Pick<BackboneEntry, "name" | "title" | "use" | "preprocessing" | "source"> & {
   /** Default: that of the file. */
   readonly licence?: string;
 };

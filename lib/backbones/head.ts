@@ -1,4 +1,5 @@
 /** Putting a task's head on a backbone, and finding it again. Pure. */
+import { factsOf } from "../network/operators/facts.ts";
 import type { Task } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import {
@@ -123,7 +124,7 @@ export function cutAt(network: Network, value: string): Network {
 }
 
 /** The linear layer that makes a network's output. */
-export interface Head {
+export interface HeadOfOutput {
   /** Output of the network. */
   readonly output: string;
   /** Value that the head reads, [n, channels]. */
@@ -142,7 +143,7 @@ export interface Head {
  *
  * @param output name of an output; default: the first
  */
-export function headOf(network: Network, output: string = network.outputs[0].name): Head | undefined {
+export function headOf(network: Network, output: string = network.outputs[0].name): HeadOfOutput | undefined {
   const producers = producersOf(network);
   const maker = producers.get(output);
   if (maker === undefined) return undefined;
@@ -172,9 +173,8 @@ export function featuresOf(network: Network): string {
   const named = textOf(network, "features");
   if (named !== undefined && producers.has(named)) return named;
   let value = network.outputs[0].name;
-  const skip = new Set(["Softmax", "Sigmoid", "LogSoftmax", "Identity"]);
   let maker = producers.get(value);
-  while (maker !== undefined && skip.has(maker.op)) {
+  while (maker !== undefined && factsOf(maker.op).answer === true) {
     value = maker.inputs[0];
     maker = producers.get(value);
   }
@@ -182,7 +182,7 @@ export function featuresOf(network: Network): string {
   if (head === undefined) return value;
   value = head.input;
   maker = producers.get(value);
-  while (maker !== undefined && ["Flatten", "Dropout", "Identity", "Squeeze"].includes(maker.op)) {
+  while (maker !== undefined && factsOf(maker.op).features === true) {
     value = maker.inputs[0];
     maker = producers.get(value);
   }

@@ -1,4 +1,5 @@
 /** Fresh weights: the control that is trained from scratch, and networks that nobody has trained yet. */
+import { factsOf } from "../network/operators/facts.ts";
 import { createRandom } from "../core/random.ts";
 import { intAttribute, producersOf, type Network, type Node, type Parameter } from "../network/network.ts";
 
@@ -53,7 +54,7 @@ export function initialise(network: Network, seed: number): Network {
 }
 
 function isLayer(node: Node): boolean {
-  return ["Conv", "ConvTranspose", "Gemm", "MatMul"].includes(node.op);
+  return factsOf(node.op).layer === true;
 }
 
 /** Number of inputs that one output element sums over. */

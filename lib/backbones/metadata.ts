@@ -28,7 +28,7 @@ export interface OutputTask {
 }
 
 /** What {@link describe} can write. */
-export interface Description {
+export interface NetworkDescription {
   readonly preprocessing?: Preprocessing;
   readonly features?: string;
   readonly embedding?: string;
@@ -40,7 +40,7 @@ export interface Description {
 }
 
 /** The network with facts about it added to its metadata. */
-export function describe(network: Network, facts: Description): Network {
+export function describe(network: Network, facts: NetworkDescription): Network {
   const metadata: Record<string, string> = { ...network.metadata };
   for (const [key, value] of Object.entries(facts)) {
     if (value === undefined) continue;
@@ -67,7 +67,7 @@ export function preprocessingOf(network: Network): Preprocessing | undefined {
 }
 
 /** What every head of the network was trained for, or none where the file does not say. */
-export function tasksOf(network: Network): OutputTask[] {
+export function outputTasksOf(network: Network): OutputTask[] {
   const one = factOf(network, "task");
   if (one !== undefined) return [{ output: network.outputs[0].name, task: checkTask(network, one) }];
   const several = factOf(network, "tasks");

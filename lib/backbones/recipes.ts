@@ -25,7 +25,7 @@ export const efficientRecipe: Recipe = {
   dropout: 0.2,
 };
 /** Levi and Hassner: SGD, 1e-3, batches of 50, dropout 0.5. */
-export const ageGenderRecipe: Recipe = {
+const ageGenderRecipe: Recipe = {
   ...bce,
   optimizer: sgd,
   epochs: 50,

@@ -15,4 +15,4 @@ export type { LassoOptions } from "../lasso/path.ts";
 export { correlationRanking } from "../lasso/ranking.ts";
 export type { Ranking } from "../lasso/ranking.ts";
 export { createMomentsAccumulator, mergeMoments } from "../math/moments.ts";
-export type { MomentsAccumulator, Origin as MomentsOrigin } from "../math/moments.ts";
+export type { MomentsAccumulator, MomentsOrigin } from "../math/moments.ts";

@@ -63,7 +63,7 @@ export interface Dataset {
 }
 
 /** What to read, and how. */
-export interface OpenOptions {
+export interface OpenDatasetOptions {
   /** A folder, its labels.csv, or `synthetic`, `synthetic:600`. */
   readonly data: string;
   readonly task: string;

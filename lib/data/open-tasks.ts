@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { createRandom } from "../core/random.ts";
-import type { Dataset, OpenOptions } from "./dataset.ts";
+import type { Dataset, OpenDatasetOptions } from "./dataset.ts";
 import { joinFolders, joinTasks } from "./joint.ts";
 import { openDataset } from "./open.ts";
 import { isSynthetic } from "./synthetic/table.ts";
@@ -10,14 +10,14 @@ import { isSynthetic } from "./synthetic/table.ts";
 /** A task, and the folder with its labels. */
 export interface TaskData {
   readonly task: string;
-  /** As {@link OpenOptions.data}. */
+  /** As {@link OpenDatasetOptions.data}. */
   readonly data: string;
 }
 
 /** Tasks of one folder share its pictures; each folder's pictures know the tasks of their own folder only. */
 export async function openTasks(
   tasks: readonly TaskData[],
-  options: Omit<OpenOptions, "task" | "data">,
+  options: Omit<OpenDatasetOptions, "task" | "data">,
 ): Promise<Dataset> {
   const folders = new Map<string, TaskData[]>();
   for (const { task, data } of tasks) {
@@ -32,7 +32,7 @@ export async function openTasks(
 /** The tasks of one folder. A limit is drawn once, from the pictures that all of them can use. */
 async function openTogether(
   tasks: readonly TaskData[],
-  { limit, ...options }: Omit<OpenOptions, "task" | "data">,
+  { limit, ...options }: Omit<OpenDatasetOptions, "task" | "data">,
 ): Promise<Dataset> {
   if (tasks.length === 1)
     return openDataset({ ...options, ...tasks[0], ...(limit !== undefined && { limit }) });

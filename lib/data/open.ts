@@ -8,7 +8,7 @@ import { EtlError, messageOf, shellWord, nearest } from "../core/errors.ts";
 import { insideOf, ioError } from "../core/files.ts";
 import { createRandom, type Random } from "../core/random.ts";
 import type { DataProblem } from "../record/record.ts";
-import { WHOLE, type Dataset, type Item, type OpenOptions, type RawTable } from "./dataset.ts";
+import { WHOLE, type Dataset, type Item, type OpenDatasetOptions, type RawTable } from "./dataset.ts";
 import { groupRows } from "./groups.ts";
 import { readLabels, type Label } from "./labels.ts";
 import { pictureStat } from "./images/pixel-rows.ts";
@@ -25,7 +25,7 @@ import { planTask } from "./tasks.ts";
 const TEST_FRACTION = 0.25;
 const VAL_FRACTION = 0.15;
 
-/** Reads all labels of a folder, before a task is chosen. @param data as {@link OpenOptions.data} */
+/** Reads all labels of a folder, before a task is chosen. @param data as {@link OpenDatasetOptions.data} */
 export async function readTable(data: string): Promise<RawTable> {
   if (isSynthetic(data)) return syntheticTable(data);
   const path = resolve(data);
@@ -77,7 +77,7 @@ function unreadSentence({ unread }: Folder): string {
 }
 
 /** Opens a data set for one task. Pixels are not touched (headers are, where a box or landmarks are in pixels). */
-export async function openDataset(options: OpenOptions): Promise<Dataset> {
+export async function openDataset(options: OpenDatasetOptions): Promise<Dataset> {
   checkOptions(options);
   const table = await readTable(options.data);
   const {
@@ -165,7 +165,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
   };
 }
 
-function checkOptions(options: OpenOptions): void {
+function checkOptions(options: OpenDatasetOptions): void {
   const { limit, crop, valFraction = VAL_FRACTION } = options;
   if (crop !== undefined) checkCrop(crop);
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
@@ -240,7 +240,7 @@ function checkItems(
     readonly task: Task;
     readonly items: readonly Item[];
     readonly problems: readonly DataProblem[];
-    readonly options: OpenOptions;
+    readonly options: OpenDatasetOptions;
     readonly fixed: boolean;
   },
 ): void {
@@ -316,7 +316,7 @@ function missingClasses(task: Task, items: readonly Item[]): string[] {
   });
 }
 
-function cropSentence(crop: Crop, options: OpenOptions, table: RawTable, ownCrops: number): string {
+function cropSentence(crop: Crop, options: OpenDatasetOptions, table: RawTable, ownCrops: number): string {
   const box = crop.map((value) => Number(value.toFixed(3))).join(", ");
   if (options.crop === "center") return "the largest square in the middle of each picture (--crop center)";
   if (options.crop !== undefined) return `${box} (--crop)`;

@@ -11,14 +11,14 @@ import { WHOLE, type Dataset, type Item } from "./dataset.ts";
 import { openDataset, readTable } from "./open.ts";
 
 /** Two pictures and whether they show one person. */
-export interface Pair {
+export interface PicturePair {
   readonly file1: string;
   readonly file2: string;
   readonly same: boolean;
 }
 
 export interface Pairs {
-  readonly pairs: readonly Pair[];
+  readonly pairs: readonly PicturePair[];
   readonly problems: readonly DataProblem[];
 }
 
@@ -34,7 +34,7 @@ export async function readPairs(path: string, root = dirname(resolve(path))): Pr
   if (a < 0 || b < 0 || label < 0) {
     throw new EtlError("data", `${path}: columns ${csv.header.join(", ")}, file1,file2,same were needed`);
   }
-  const pairs: Pair[] = [];
+  const pairs: PicturePair[] = [];
   const problems: DataProblem[] = [];
   const present = new Map<string, boolean>();
   const exists = async (file: string): Promise<boolean> => {

@@ -39,8 +39,18 @@ export interface CompileOptions {
   readonly runs?: number;
 }
 
+/** The engines, in order of preference. Nobody else calls them by name. */
+export const engineNames = ["ort", "tfjs"] as const;
+
+export type EngineName = (typeof engineNames)[number];
+
+/** The one that is onnxruntime. */
+export const onnxruntime: EngineName = engineNames[0];
+
 export interface Engine {
-  readonly name: "ort" | "tfjs";
+  readonly name: EngineName;
+  /** Whether it computes on bytes. */
+  readonly int8: boolean;
   /** For example "onnxruntime-node 1.30.0, CPU" - printed with every measurement. */
   readonly description: string;
   readonly threads: number;

@@ -1,8 +1,6 @@
 /** Which engines there are. Nothing native loads before it is asked for. */
 import { EtlError, isEtlError, messageOf } from "../core/errors.ts";
-import type { Engine, EngineOptions } from "./engine.ts";
-
-export type EngineName = "ort" | "tfjs";
+import type { Engine, EngineName, EngineOptions } from "./engine.ts";
 
 interface Entry {
   readonly name: EngineName;
@@ -38,7 +36,7 @@ async function openGpu(options: EngineOptions): Promise<Engine | undefined> {
   return undefined;
 }
 
-export interface OpenOptions extends EngineOptions {
+export interface OpenEngineOptions extends EngineOptions {
   /**
    * `auto` (default) takes a GPU that can be used (tfjs), else the first engine that loads; with a device, the first
    * engine that computes on it.
@@ -51,7 +49,7 @@ export interface OpenOptions extends EngineOptions {
  *
  * @throws EtlError kind `engine` where the engine asked for does not load, or none does
  */
-export async function openEngine({ engine = "auto", ...options }: OpenOptions = {}): Promise<Engine> {
+export async function openEngine({ engine = "auto", ...options }: OpenEngineOptions = {}): Promise<Engine> {
   const gpu = engine === "auto" && options.device === undefined ? await openGpu(options) : undefined;
   if (gpu !== undefined) return gpu;
   const reasons: string[] = [];

@@ -1,8 +1,8 @@
 /** One engine for one piece of work: opened, used, disposed. */
 import type { OptionNames } from "../core/options.ts";
 import { type Progress } from "../core/progress.ts";
-import type { Device, Engine } from "./engine.ts";
-import { openEngine, type EngineName } from "./open.ts";
+import type { Device, Engine, EngineName } from "./engine.ts";
+import { openEngine } from "./open.ts";
 
 export interface ServiceOptions {
   readonly engine?: "auto" | EngineName | undefined;

@@ -1,9 +1,10 @@
 /** Gradients of activations. At a kink the derivative is that of PyTorch: 0 for ReLU and at both ends of a clip. */
 import { floatAttribute, stringAttribute } from "../network/network.ts";
 import { add, mul, scale, shift, square, sub, unbroadcast, where } from "./arithmetic.ts";
-import { unary } from "./elementwise.ts";
-import { float, type Graph, type Value } from "./graph.ts";
-import { copyNode, input, type Rule, type Rules, type Site } from "./site.ts";
+import { unaryGradient } from "./elementwise.ts";
+import { float } from "../network/builder.ts";
+import type { Graph, Value } from "./graph.ts";
+import { copyNode, input, type GradientRule, type Rules, type Site } from "./site.ts";
 
 const above = (g: Graph, a: string, limit: number): string => g.op("Greater", [a, g.scalar(limit)]);
 const below = (g: Graph, a: string, limit: number): string => g.op("Less", [a, g.scalar(limit)]);
@@ -44,7 +45,7 @@ function alike(g: Graph, like: Value, make: (name: (value: Value) => string) => 
 }
 
 /** max(x, 0), in the layout its input has. */
-const relu: Rule = {
+const relu: GradientRule = {
   forward: (site) => {
     const x = input(site, 0);
     return [alike(site.graph, x, (name) => site.graph.op("Relu", [name(x)]))];
@@ -56,12 +57,12 @@ const relu: Rule = {
   },
 };
 
-const leakyRelu = unary((g, { x, dy }, { node }) =>
+const leakyRelu = unaryGradient((g, { x, dy }, { node }) =>
   g.op("Where", [above(g, x, 0), dy, scale(g, dy, floatAttribute(node, "alpha", 0.01))]),
 );
 
 /** x where x > 0, slope * x elsewhere; the slope is broadcast. */
-const prelu: Rule = {
+const prelu: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g } = site;
@@ -93,7 +94,7 @@ function boundsOf(site: Site): readonly [number, number] {
 }
 
 /** min(max(x, low), high), in the layout its input has; channels that pad a block must stay zero. */
-const clip: Rule = {
+const clip: GradientRule = {
   forward: (site) => {
     const { graph: g } = site;
     const x = input(site, 0);
@@ -109,32 +110,32 @@ const clip: Rule = {
   },
 };
 
-const sigmoid = unary((g, { y, dy }) => mul(g, dy, mul(g, y, sub(g, g.scalar(1), y))));
+const sigmoid = unaryGradient((g, { y, dy }) => mul(g, dy, mul(g, y, sub(g, g.scalar(1), y))));
 
-const tanh = unary((g, { y, dy }) => mul(g, dy, sub(g, g.scalar(1), square(g, y))));
+const tanh = unaryGradient((g, { y, dy }) => mul(g, dy, sub(g, g.scalar(1), square(g, y))));
 
-const softplus = unary((g, { x, dy }) => mul(g, dy, g.op("Sigmoid", [x])));
+const softplus = unaryGradient((g, { x, dy }) => mul(g, dy, g.op("Sigmoid", [x])));
 
 /** max(0, min(1, alpha x + beta)) */
-const hardSigmoid = unary((g, { y, dy }, { node }) =>
+const hardSigmoid = unaryGradient((g, { y, dy }, { node }) =>
   scale(g, between(g, dy, y, [0, 1]), floatAttribute(node, "alpha", 0.2)),
 );
 
 /** x hardSigmoid(x) with slope 1/6: derivative 0, x / 3 + 1 / 2 or 1. */
-const hardSwish = unary((g, { x, dy }) => {
+const hardSwish = unaryGradient((g, { x, dy }) => {
   const middle = shift(g, scale(g, x, 1 / 3), 0.5);
   const slope = g.op("Where", [below(g, x, 3), middle, g.scalar(1)]);
   return mul(g, dy, where(g, above(g, x, -3), slope));
 });
 
 /** alpha (exp(x) - 1) below zero */
-const elu = unary((g, { x, y, dy }, { node }) => {
+const elu = unaryGradient((g, { x, y, dy }, { node }) => {
   const alpha = floatAttribute(node, "alpha", 1);
   return g.op("Where", [above(g, x, 0), dy, mul(g, dy, shift(g, y, alpha))]);
 });
 
 /** x Phi(x): exact, or with tanh (Gelu's `approximate`). */
-const gelu = unary((g, { x, dy }, { node }) => {
+const gelu = unaryGradient((g, { x, dy }, { node }) => {
   if (stringAttribute(node, "approximate", "none") === "tanh") return mul(g, dy, tanhGeluSlope(g, x));
   const cdf = shift(g, scale(g, g.op("Erf", [scale(g, x, Math.SQRT1_2)]), 0.5), 0.5);
   const density = scale(g, g.op("Exp", [scale(g, square(g, x), -0.5)]), 1 / Math.sqrt(2 * Math.PI));
@@ -152,21 +153,21 @@ function tanhGeluSlope(g: Graph, x: string): string {
 }
 
 /** exp(x - logsumexp): dx = y (dy - sum(dy y)) along the axis. */
-const softmax = unary((g, { y, dy }, { node }) => {
+const softmax = unaryGradient((g, { y, dy }, { node }) => {
   const axis = node.attributes.axis?.type === "int" ? node.attributes.axis.value : -1;
   const total = g.op("ReduceSum", [mul(g, dy, y), g.ints([axis])], { keepdims: 1 });
   return mul(g, y, sub(g, dy, total));
 });
 
 /** dx = dy - exp(y) sum(dy) along the axis. */
-const logSoftmax = unary((g, { y, dy }, { node }) => {
+const logSoftmax = unaryGradient((g, { y, dy }, { node }) => {
   const axis = node.attributes.axis?.type === "int" ? node.attributes.axis.value : -1;
   const total = g.op("ReduceSum", [dy, g.ints([axis])], { keepdims: 1 });
   return sub(g, dy, mul(g, g.op("Exp", [y]), total));
 });
 
 /** The gradient masks or scales: 0 or 1 / (1 - ratio), drawn anew in each step. */
-const dropout: Rule = {
+const dropout: GradientRule = {
   forward: (site) => {
     const { graph: g, node } = site;
     const x = input(site, 0);

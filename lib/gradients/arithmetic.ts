@@ -14,10 +14,10 @@ export const scale = (g: Graph, a: string, factor: number): string =>
   factor === 1 ? a : g.op("Mul", [a, g.scalar(factor)]);
 export const shift = (g: Graph, a: string, offset: number): string =>
   offset === 0 ? a : g.op("Add", [a, g.scalar(offset)]);
-export const transpose = (g: Graph, a: string, perm: readonly number[]): string =>
+export const transposed = (g: Graph, a: string, perm: readonly number[]): string =>
   perm.every((axis, i) => axis === i) ? a : g.op("Transpose", [a], { perm });
-export const reshape = (g: Graph, a: string, shape: Shape): string => g.op("Reshape", [a, g.ints(shape)]);
-export const expand = (g: Graph, a: string, shape: Shape): string => g.op("Expand", [a, g.ints(shape)]);
+export const reshaped = (g: Graph, a: string, shape: Shape): string => g.op("Reshape", [a, g.ints(shape)]);
+export const expanded = (g: Graph, a: string, shape: Shape): string => g.op("Expand", [a, g.ints(shape)]);
 export const sum = (g: Graph, a: string, axes: readonly number[], keep = 1): string =>
   axes.length === 0 ? a : g.op("ReduceSum", [a, g.ints(axes)], { keepdims: keep });
 
@@ -36,7 +36,7 @@ export function unbroadcast(g: Graph, gradient: string, from: Shape, to: Shape):
   const lead = from.length - to.length;
   const axes = from.flatMap((dim, i) => (i < lead || (dim !== 1 && to[i - lead] === 1) ? [i] : []));
   const summed = sum(g, gradient, axes);
-  return lead === 0 ? summed : reshape(g, summed, to);
+  return lead === 0 ? summed : reshaped(g, summed, to);
 }
 
 /** Positive axes of a tensor of rank `rank`. */

@@ -1,12 +1,12 @@
 /** Batch normalisation and its gradient, in the layout its input has. */
 import { floatAttribute, intAttribute, sizeOf } from "../network/network.ts";
 import type { Shape } from "../network/shapes/context.ts";
-import { add, mul, neg, reshape, scale, shift, sqrt, sub, sum } from "./arithmetic.ts";
+import { add, mul, neg, reshaped, scale, shift, sqrt, sub, sum } from "./arithmetic.ts";
 import { channelSums, cutVector, nchwcConv, padVector, paddedChannels } from "./blocked.ts";
 import { filled, type Graph, type Value } from "./graph.ts";
-import { normalise, type Normalised, throughStatistics } from "./normalise.ts";
+import { standardised, type Normalised, throughStatistics } from "./normalise.ts";
 import { CENTRED } from "./simplify.ts";
-import { input, type InputGradients, plainInput, type Rule, type Site } from "./site.ts";
+import { input, type InputGradients, plainInput, type GradientRule, type Site } from "./site.ts";
 
 /** What the forward pass keeps for the gradient. */
 type Kept =
@@ -60,16 +60,16 @@ function forwardPlain(site: Site): Value {
   const channel = perChannel(shape);
   let state: Normalised;
   if (usesBatch(site)) {
-    const { mean, variance, ...rest } = normalise(g, x, { shape, axes: allButChannels(shape), epsilon });
+    const { mean, variance, ...rest } = standardised(g, x, { shape, axes: allButChannels(shape), epsilon });
     const vector = input(site, 3).shape;
-    updateStatistics(site, reshape(g, mean, vector), reshape(g, variance, vector));
+    updateStatistics(site, reshaped(g, mean, vector), reshaped(g, variance, vector));
     state = rest;
   } else {
-    const [average, variance] = [3, 4].map((index) => reshape(g, plainInput(site, index), channel));
+    const [average, variance] = [3, 4].map((index) => reshaped(g, plainInput(site, index), channel));
     const inverse = g.op("Reciprocal", [sqrt(g, shift(g, variance, epsilon))]);
     state = { xhat: mul(g, sub(g, x, average), inverse), inverse };
   }
-  const y = add(g, mul(g, state.xhat, reshape(g, gamma, channel)), reshape(g, beta, channel));
+  const y = add(g, mul(g, state.xhat, reshaped(g, gamma, channel)), reshaped(g, beta, channel));
   const value = g.value(shape, y);
   kept.set(value, { layout: "plain", state });
   return value;
@@ -79,7 +79,7 @@ function backwardPlain(site: Site, shape: Shape, state: Normalised, dOutput: Val
   const { graph: g } = site;
   const axes = allButChannels(shape);
   const dy = g.plain(dOutput);
-  const d = mul(g, dy, reshape(g, plainInput(site, 1), perChannel(shape)));
+  const d = mul(g, dy, reshaped(g, plainInput(site, 1), perChannel(shape)));
   const channels = input(site, 1).shape;
   return [
     site.wants(0)
@@ -95,7 +95,7 @@ function backwardPlain(site: Site, shape: Shape, state: Normalised, dOutput: Val
 
 /** x factor + offset, one of each for each of the `width` channels: a depthwise convolution with one weight a channel. */
 function affine(g: Graph, width: number, x: string, factor: string, offset?: string): string {
-  const weights = reshape(g, factor, [width, 1, 1, 1]);
+  const weights = reshaped(g, factor, [width, 1, 1, 1]);
   return nchwcConv(g, offset === undefined ? [x, weights] : [x, weights, offset], {
     kernel: [1, 1],
     strides: [1, 1],
@@ -111,7 +111,7 @@ function productSums(g: Graph, a: string, b: string, shape: Shape): string {
   const width = paddedChannels(channels, g.block);
   const products = nchwcConv(
     g,
-    [reshape(g, a, [1, n * width, ...area]), reshape(g, b, [n * width, 1, ...area])],
+    [reshaped(g, a, [1, n * width, ...area]), reshaped(g, b, [n * width, 1, ...area])],
     {
       kernel: area,
       strides: [1, 1],
@@ -120,7 +120,7 @@ function productSums(g: Graph, a: string, b: string, shape: Shape): string {
       group: n * width,
     },
   );
-  return sum(g, reshape(g, products, [n, width]), [0], 0);
+  return sum(g, reshaped(g, products, [n, width]), [0], 0);
 }
 
 /**
@@ -182,7 +182,7 @@ function backwardBlocked(site: Site, shape: Shape, state: BlockedState, dOutput:
   ];
 }
 
-export const batchNorm: Rule = {
+export const batchNorm: GradientRule = {
   forward: (site) => [input(site, 0).blockedName === undefined ? forwardPlain(site) : forwardBlocked(site)],
   backward: (site, [output], [dOutput]): InputGradients => {
     const found = kept.get(output);

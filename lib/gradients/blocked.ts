@@ -7,7 +7,7 @@
  */
 import { sizeOf } from "../network/network.ts";
 import type { Shape } from "../network/shapes/context.ts";
-import { reshape, sum } from "./arithmetic.ts";
+import { reshaped, sum } from "./arithmetic.ts";
 import type { Graph, Value } from "./value.ts";
 
 /** Domain of onnxruntime's NCHWc operators. */
@@ -60,8 +60,8 @@ export function nchwcConv(g: Graph, inputs: readonly string[], settings: ConvSet
 export function channelSums(g: Graph, name: string, shape: Shape): string {
   const [n, channels, ...spatial] = shape;
   const width = paddedChannels(channels, g.block);
-  const maps = reshape(g, name, [(n * width) / g.block, sizeOf(spatial), g.block]);
-  return sum(g, reshape(g, sum(g, maps, [1], 0), [n, width]), [0], 0);
+  const maps = reshaped(g, name, [(n * width) / g.block, sizeOf(spatial), g.block]);
+  return sum(g, reshaped(g, sum(g, maps, [1], 0), [n, width]), [0], 0);
 }
 
 /** A vector with one number a channel, padded with zeros to whole blocks. */

@@ -6,7 +6,7 @@
  *   elements of dY first
  */
 import type { Shape } from "../network/shapes/context.ts";
-import { reshape, transpose } from "./arithmetic.ts";
+import { reshaped, transposed } from "./arithmetic.ts";
 import { NCHWC, nchwcConv, paddedChannels, padVector } from "./blocked.ts";
 import type { Graph, Value } from "./graph.ts";
 import { pack, type WeightForm } from "./packing.ts";
@@ -53,8 +53,8 @@ export function unpackedWeights(site: Site, form: WeightForm): string {
   const { kind, block, shape, packedShape } = form;
   const [outputs, inputs, h, w] = packedShape;
   const step = kind === "blocks" ? block : 1;
-  const cells = reshape(g, packedWeights(site, form), [outputs / block, inputs / step, h * w, step, block]);
-  const whole = reshape(g, transpose(g, cells, [0, 4, 1, 3, 2]), packedShape);
+  const cells = reshaped(g, packedWeights(site, form), [outputs / block, inputs / step, h * w, step, block]);
+  const whole = reshaped(g, transposed(g, cells, [0, 4, 1, 3, 2]), packedShape);
   return shape.every((size, i) => size === packedShape[i])
     ? whole
     : g.op("Slice", [whole, g.ints([0, 0]), g.ints(shape.slice(0, 2)), g.ints([0, 1])]);
@@ -85,9 +85,9 @@ export function inputGradientBlocked(site: Site, w: Windows, form: WeightForm, d
   // the zeros behind the last element of dY reach further than X
   const made = w.input.map((size, i) => size + Math.max(0, -after[i]));
   const [n, channels] = [shape[0], paddedChannels(shape[1], form.block)];
-  const cells = reshape(g, full, [(n * channels) / form.block, ...made, form.block]);
+  const cells = reshaped(g, full, [(n * channels) / form.block, ...made, form.block]);
   const cut = g.op("Slice", [cells, g.ints([0, 0]), g.ints(w.input), g.ints([1, 2])]);
-  return g.blockedValue(shape, reshape(g, cut, [n, channels, ...w.input]));
+  return g.blockedValue(shape, reshaped(g, cut, [n, channels, ...w.input]));
 }
 
 /** Puts stride - 1 zeros behind every element of a blocked tensor [n, C, h, w]; at stride 1 nothing. */
@@ -99,10 +99,10 @@ function spaced(
   block: number,
 ): { name: string; sizes: Shape } {
   if (down === 1 && across === 1) return { name, sizes: [h, w] };
-  const cells = reshape(g, name, [(n * channels) / block, h, 1, w, 1, block]);
+  const cells = reshaped(g, name, [(n * channels) / block, h, 1, w, 1, block]);
   const pads = [0, 0, 0, 0, 0, 0, 0, 0, down - 1, 0, across - 1, 0];
   const wide = g.op("Pad", [cells, g.ints(pads)]);
-  return { name: reshape(g, wide, [n, channels, h * down, w * across]), sizes: [h * down, w * across] };
+  return { name: reshaped(g, wide, [n, channels, h * down, w * across]), sizes: [h * down, w * across] };
 }
 
 /** [o / B, i / B, h, w, Bi, Bo] -> [i / B, o / B, h, w mirrored, Bo, Bi]; depthwise: mirrored alone. */
@@ -111,19 +111,19 @@ function mirroredWeights(site: Site, form: WeightForm): string {
   const { block, packedShape } = form;
   const [outputs, inputs, h, w] = packedShape;
   if (form.kind === "channels") {
-    const cells = reshape(g, packedWeights(site, form), [outputs / block, h * w, block]);
+    const cells = reshaped(g, packedWeights(site, form), [outputs / block, h * w, block]);
     const reversed = g.ints(Array.from({ length: h * w }, (_, k) => h * w - 1 - k));
-    return reshape(g, g.op("Gather", [cells, reversed], { axis: 1 }), packedShape);
+    return reshaped(g, g.op("Gather", [cells, reversed], { axis: 1 }), packedShape);
   }
   const [ob, ib, area] = [outputs / block, inputs / block, h * w];
-  const squares = reshape(g, packedWeights(site, form), [ob * ib * area, block, 1, block]);
+  const squares = reshaped(g, packedWeights(site, form), [ob * ib * area, block, 1, block]);
   const flipped = g.op("ReorderInput", [squares], {}, { domain: NCHWC });
-  const rows = reshape(g, flipped, [ob * ib * area, block * block]);
+  const rows = reshaped(g, flipped, [ob * ib * area, block * block]);
   const order: number[] = [];
   for (let i = 0; i < ib; i++) {
     for (let o = 0; o < ob; o++) {
       for (let k = area - 1; k >= 0; k--) order.push((o * ib + i) * area + k);
     }
   }
-  return reshape(g, g.op("Gather", [rows, g.ints(order)], { axis: 0 }), [inputs, outputs, h, w]);
+  return reshaped(g, g.op("Gather", [rows, g.ints(order)], { axis: 0 }), [inputs, outputs, h, w]);
 }

@@ -1,11 +1,11 @@
 /** Gradients of convolutions in row-major layout: any rank, groups, strides, dilations, pads. */
 import { intAttribute } from "../network/network.ts";
 import type { Shape } from "../network/shapes/context.ts";
-import { reshape, sum, transpose } from "./arithmetic.ts";
+import { reshaped, sum, transposed } from "./arithmetic.ts";
 import type { Graph, Value } from "./graph.ts";
 import { canGoBack, forwardBlocked, inputGradientBlocked, unpackedWeights } from "./convolution-blocked.ts";
 import { type WeightForm, weightForm } from "./packing.ts";
-import { copyNode, input, plainInput, type Rule, type Rules, type Site } from "./site.ts";
+import { copyNode, input, plainInput, type GradientRule, type Rules, type Site } from "./site.ts";
 import type { Windows } from "../network/windows.ts";
 import { backwardBlocked } from "./weight-gradient.ts";
 import { windowsOf } from "./windows.ts";
@@ -14,10 +14,10 @@ import { windowsOf } from "./windows.ts";
 function swapBatch(g: Graph, name: string, shape: Shape, group: number): string {
   const [n, channels, ...spatial] = shape;
   const rest = spatial.map((_, i) => i);
-  if (group === 1) return transpose(g, name, [1, 0, ...rest.map((i) => i + 2)]);
-  const split = reshape(g, name, [n, group, channels / group, ...spatial]);
-  const swapped = transpose(g, split, [2, 1, 0, ...rest.map((i) => i + 3)]);
-  return reshape(g, swapped, [channels / group, group * n, ...spatial]);
+  if (group === 1) return transposed(g, name, [1, 0, ...rest.map((i) => i + 2)]);
+  const split = reshaped(g, name, [n, group, channels / group, ...spatial]);
+  const swapped = transposed(g, split, [2, 1, 0, ...rest.map((i) => i + 3)]);
+  return reshaped(g, swapped, [channels / group, group * n, ...spatial]);
 }
 
 /** dX: the transposed convolution of dY with the same weights. */
@@ -62,12 +62,12 @@ function weightGradient(site: Site, w: Windows, dy: string, group: number): Valu
   // where the stride does not divide evenly the convolution gives more positions than the kernel has
   const axes = w.kernel.map((_, i) => i + 2);
   const cut = g.op("Slice", [full, g.ints(axes.map(() => 0)), g.ints(w.kernel), g.ints(axes)]);
-  return g.value(shape, transpose(g, cut, [1, 0, ...axes]));
+  return g.value(shape, transposed(g, cut, [1, 0, ...axes]));
 }
 
 /** [n, o, ...] -> [o, n, ...] */
 const swapOutputs = (g: Graph, name: string, shape: Shape): string =>
-  transpose(g, name, [1, 0, ...shape.slice(2).map((_, i) => i + 2)]);
+  transposed(g, name, [1, 0, ...shape.slice(2).map((_, i) => i + 2)]);
 
 /** The blocked form, where the weights are trained in it or constant. */
 function formOf(site: Site): WeightForm | undefined {
@@ -76,7 +76,7 @@ function formOf(site: Site): WeightForm | undefined {
   return isUsable ? weightForm(shape, intAttribute(site.node, "group", 1), site.graph.block) : undefined;
 }
 
-const conv: Rule = {
+const conv: GradientRule = {
   forward: (site) => {
     const form = formOf(site);
     if (form === undefined) return copyNode(site);
@@ -113,7 +113,7 @@ function biasGradient(site: Site, index: number, dy: string): Value {
 }
 
 /** dX is the convolution of dY with the weights; dW swaps batch and channels, with X and dY in each other's place. */
-const convTranspose: Rule = {
+const convTranspose: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g, node } = site;
@@ -151,7 +151,7 @@ const convTranspose: Rule = {
         { group, kernel_shape: w.input, strides: w.dilations, dilations: w.strides, pads: used },
       );
       const cut = g.op("Slice", [full, g.ints(axes.map(() => 0)), g.ints(kernel), g.ints(axes)]);
-      return transpose(g, cut, [1, 0, ...axes]);
+      return transposed(g, cut, [1, 0, ...axes]);
     };
     return [
       site.wants(0) ? g.value(input(site, 0).shape, dx()) : undefined,

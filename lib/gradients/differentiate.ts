@@ -4,8 +4,8 @@ import type { Network, Node } from "../network/network.ts";
 import type { Constant, Shape } from "../network/shapes/context.ts";
 import { add } from "./arithmetic.ts";
 import type { Graph, Value } from "./graph.ts";
-import { rules } from "./rules.ts";
-import { copyNode, type Rule, type Site, type TrainingHooks } from "./site.ts";
+import { gradientRules } from "./rules.ts";
+import { copyNode, type GradientRule, type Site, type TrainingHooks } from "./site.ts";
 
 export interface ForwardOptions {
   readonly network: Network;
@@ -24,7 +24,7 @@ export interface ForwardOptions {
 
 /** A node that was made, ready to be differentiated. */
 interface Made {
-  readonly rule: Rule;
+  readonly rule: GradientRule;
   readonly site: Site;
   readonly outputs: readonly Value[];
 }
@@ -70,7 +70,8 @@ export function buildForward(options: ForwardOptions): Forward {
 
   for (const node of neededNodes(network, options.targets)) {
     if (node.outputs.every((output) => output === "" || constants.has(output))) continue;
-    const rule = Object.hasOwn(rules, node.op) && node.domain === "" ? rules[node.op] : undefined;
+    const rule =
+      Object.hasOwn(gradientRules, node.op) && node.domain === "" ? gradientRules[node.op] : undefined;
     const isDependent = node.inputs.some((name) => dependent.has(name));
     const site: Site = {
       node,

@@ -2,7 +2,7 @@
 import type { Shape } from "../network/shapes/context.ts";
 import { add, div, mul, neg, scale, shift, square, unbroadcast } from "./arithmetic.ts";
 import type { Graph, Value } from "./graph.ts";
-import { input, type InputGradients, plainInput, type Rule, type Rules, type Site } from "./site.ts";
+import { input, type InputGradients, plainInput, type GradientRule, type Rules, type Site } from "./site.ts";
 
 /** The gradient of one input of a broadcasting operator, where wanted: summed to the input's shape. */
 function share(site: Site, index: number, make: () => string): Value | undefined {
@@ -12,9 +12,9 @@ function share(site: Site, index: number, make: () => string): Value | undefined
 }
 
 /** A rule for y = f(x): the row-major gradient from x, y and dy. */
-export function unary(
+export function unaryGradient(
   gradient: (g: Graph, names: { x: string; y: string; dy: string }, site: Site) => string,
-): Rule {
+): GradientRule {
   return {
     backward: (site, [output], [dOutput]) => {
       if (dOutput === undefined || !site.wants(0)) return [];
@@ -36,7 +36,7 @@ export function unary(
 type Pieces = (g: Graph, a: string, b: string, dy: string, y: () => string) => [() => string, () => string];
 
 /** A rule for y = f(a, b) with broadcasting: both gradients before summing. */
-function binary(pieces: Pieces): Rule {
+function binary(pieces: Pieces): GradientRule {
   return {
     backward: (site, [output], [dOutput]): InputGradients => {
       if (dOutput === undefined) return [];
@@ -62,7 +62,7 @@ const multiply = binary((g, a, b, dy) => [() => mul(g, dy, b), () => mul(g, dy, 
 const subtract = binary((g, _a, _b, dy) => [() => dy, () => neg(g, dy)]);
 
 /** Sum: where nothing is broadcast, the gradient passes in whatever layout it has. */
-const addition: Rule = {
+const addition: GradientRule = {
   forward: (site) => {
     const { graph } = site;
     const [a, b] = [input(site, 0), input(site, 1)];
@@ -85,7 +85,7 @@ const addition: Rule = {
 };
 
 /** y = a^b; b constant, or trained with a > 0. */
-const power: Rule = {
+const power: GradientRule = {
   backward: (site, [output], [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g } = site;
@@ -103,27 +103,27 @@ const power: Rule = {
 };
 
 /** d erf(x) / dx = 2 / sqrt(pi) exp(-x^2) */
-const erf = unary((g, { x, dy }) =>
+const erf = unaryGradient((g, { x, dy }) =>
   mul(g, dy, scale(g, g.op("Exp", [neg(g, square(g, x))]), 2 / Math.sqrt(Math.PI))),
 );
 
-const identity: Rule = {
+const identity: GradientRule = {
   forward: (site) => [input(site, 0)],
   backward: (_site, _outputs, [dOutput]) => [dOutput],
 };
 
-export const elementwise: Rules = {
+export const elementwiseGradients: Rules = {
   Add: addition,
   Sub: subtract,
   Mul: multiply,
   Div: divide,
   Pow: power,
-  Neg: unary((g, { dy }) => neg(g, dy)),
-  Exp: unary((g, { y, dy }) => mul(g, dy, y)),
-  Log: unary((g, { x, dy }) => div(g, dy, x)),
-  Sqrt: unary((g, { y, dy }) => div(g, scale(g, dy, 0.5), y)),
-  Reciprocal: unary((g, { y, dy }) => neg(g, mul(g, dy, square(g, y)))),
-  Abs: unary((g, { x, dy }) => mul(g, dy, g.op("Sign", [x]))),
+  Neg: unaryGradient((g, { dy }) => neg(g, dy)),
+  Exp: unaryGradient((g, { y, dy }) => mul(g, dy, y)),
+  Log: unaryGradient((g, { x, dy }) => div(g, dy, x)),
+  Sqrt: unaryGradient((g, { y, dy }) => div(g, scale(g, dy, 0.5), y)),
+  Reciprocal: unaryGradient((g, { y, dy }) => neg(g, mul(g, dy, square(g, y)))),
+  Abs: unaryGradient((g, { x, dy }) => mul(g, dy, g.op("Sign", [x]))),
   Erf: erf,
   Identity: identity,
 };

@@ -15,9 +15,6 @@ import { blockedToPlain, plainToBlocked } from "./blocked.ts";
 
 export type { Graph, Value } from "./value.ts";
 
-/** A float attribute. */
-export const float = (value: number): Attribute => ({ type: "float", value });
-
 function toAttribute(value: AttributeValue): Attribute {
   if (typeof value === "number") return { type: "int", value };
   if (typeof value === "string") return { type: "string", value };

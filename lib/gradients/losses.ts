@@ -2,7 +2,7 @@
 import { sizeOf } from "../network/network.ts";
 import type { Shape } from "../network/shapes/context.ts";
 import type { LossTerm } from "../core/artifacts.ts";
-import { mul, neg, reshape, scale, sub, sum } from "./arithmetic.ts";
+import { mul, neg, reshaped, scale, sub, sum } from "./arithmetic.ts";
 import type { Graph, Value } from "./graph.ts";
 
 export interface LossParts {
@@ -23,7 +23,7 @@ type Feed = (name: string) => string;
 export function buildLoss(graph: Graph, loss: LossTerm, output: Value, feed: Feed): LossParts {
   const [n] = output.shape;
   const rows: Shape = [n, sizeOf(output.shape) / n];
-  const z = reshape(graph, graph.plain(output), rows);
+  const z = reshaped(graph, graph.plain(output), rows);
   const target = feed(loss.target);
   const mask = loss.mask === undefined ? undefined : feed(loss.mask);
   const { total, slope, count } = kinds[loss.kind](graph, { z, target, mask, rows });
@@ -31,7 +31,7 @@ export function buildLoss(graph: Graph, loss: LossTerm, output: Value, feed: Fee
     term: scale(graph, total, 1 / count),
     gradient: graph.value(
       output.shape,
-      reshape(graph, scale(graph, slope, loss.weight / count), output.shape),
+      reshaped(graph, scale(graph, slope, loss.weight / count), output.shape),
     ),
   };
 }

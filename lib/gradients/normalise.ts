@@ -12,7 +12,7 @@ export interface Normalised {
 }
 
 /** x normalised over `axes`, with the statistics. */
-export function normalise(
+export function standardised(
   g: Graph,
   x: string,
   { shape, axes, epsilon }: { shape: Shape; axes: readonly number[]; epsilon: number },

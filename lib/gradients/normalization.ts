@@ -1,21 +1,21 @@
 /** Gradients of normalisation layers. */
 import { floatAttribute, intAttribute, sizeOf } from "../network/network.ts";
 import type { Shape } from "../network/shapes/context.ts";
-import { add, div, mul, reshape, scale, shift, square, sub, unbroadcast } from "./arithmetic.ts";
+import { add, div, mul, reshaped, scale, shift, square, sub, unbroadcast } from "./arithmetic.ts";
 import { batchNorm } from "./batch-norm.ts";
 import { filled, type Graph, type Value } from "./graph.ts";
-import { normalise, type Normalised, throughStatistics } from "./normalise.ts";
-import { input, type InputGradients, plainInput, type Rule, type Rules, type Site } from "./site.ts";
+import { standardised, type Normalised, throughStatistics } from "./normalise.ts";
+import { input, type InputGradients, plainInput, type GradientRule, type Rules, type Site } from "./site.ts";
 
 /** Output -> what the forward pass keeps for the gradient. */
 const kept = new WeakMap<Value, Normalised>();
 
 /** y = xhat scale + bias, xhat normalised over the axes from `axis` on. */
-const layerNorm: Rule = {
+const layerNorm: GradientRule = {
   forward: (site) => {
     const { graph: g, node } = site;
     const { shape } = input(site, 0);
-    const state = normalise(g, plainInput(site, 0), {
+    const state = standardised(g, plainInput(site, 0), {
       shape,
       axes: trailingAxes(site),
       epsilon: floatAttribute(node, "epsilon", 1e-5),
@@ -59,7 +59,7 @@ function trailingAxes(site: Site): number[] {
  * Local response normalisation: y = x s^-beta, s = bias + alpha / size * (sum of x^2 over `size` neighbouring
  * channels). dx = dy s^-beta - 2 alpha beta / size * x * (sum over the windows that hold the channel of dy y / s).
  */
-const lrn: Rule = {
+const lrn: GradientRule = {
   backward: (site, [output], [dOutput]) => {
     if (dOutput === undefined || !site.wants(0)) return [];
     const { graph: g, node } = site;
@@ -84,11 +84,11 @@ const lrn: Rule = {
 /** Sum over `front` channels before and `back` after each channel, itself included. */
 function channelSums(g: Graph, name: string, shape: Shape, front: number, back: number): string {
   const [n, channels, ...spatial] = shape;
-  const images = reshape(g, name, [n, 1, channels, sizeOf(spatial)]);
+  const images = reshaped(g, name, [n, 1, channels, sizeOf(spatial)]);
   const sums = g.op("Conv", [images, filled(g, [1, 1, front + back + 1, 1], 1)], {
     pads: [front, 0, back, 0],
   });
-  return reshape(g, sums, shape);
+  return reshaped(g, sums, shape);
 }
 
 export const normalization: Rules = {

@@ -1,9 +1,9 @@
 /** Gradients of pooling. */
 import { intAttribute, intsAttribute, sizeOf } from "../network/network.ts";
-import { expand, reshape, scale } from "./arithmetic.ts";
+import { expanded, reshaped, scale } from "./arithmetic.ts";
 import { filled, type Graph } from "./graph.ts";
 import { NCHWC, paddedChannels } from "./blocked.ts";
-import { copyNode, input, plainInput, type Rule, type Rules } from "./site.ts";
+import { copyNode, input, plainInput, type GradientRule, type Rules } from "./site.ts";
 import type { Windows } from "../network/windows.ts";
 import { windowsOf } from "./windows.ts";
 
@@ -11,7 +11,7 @@ import { windowsOf } from "./windows.ts";
  * The gradient goes to the first maximum of each window. onnxruntime gives its position in the flattened input; windows
  * may overlap, so positions add up.
  */
-const maxPool: Rule = {
+const maxPool: GradientRule = {
   forward: (site) => {
     const { graph: g, node } = site;
     const attributes = { ...node.attributes } as Record<string, never>;
@@ -25,13 +25,13 @@ const maxPool: Rule = {
     if (dOutput === undefined || indices === undefined) return [];
     const { graph: g } = site;
     const { shape } = input(site, 0);
-    const zeros = expand(g, g.scalar(0), [sizeOf(shape)]);
+    const zeros = expanded(g, g.scalar(0), [sizeOf(shape)]);
     const flat = g.op(
       "ScatterElements",
-      [zeros, reshape(g, indices, [-1]), reshape(g, g.plain(dOutput), [-1])],
+      [zeros, reshaped(g, indices, [-1]), reshaped(g, g.plain(dOutput), [-1])],
       { axis: 0, reduction: "add" },
     );
-    return [g.value(shape, reshape(g, flat, shape))];
+    return [g.value(shape, reshaped(g, flat, shape))];
   },
 };
 
@@ -58,7 +58,7 @@ function counts(w: Windows, countPadding: boolean): number[] {
 }
 
 /** Each gradient is spread evenly over its window: repeated where windows tile the input, else a transposed convolution. */
-const averagePool: Rule = {
+const averagePool: GradientRule = {
   forward: (site) => {
     const { graph: g, node } = site;
     const x = input(site, 0);
@@ -108,7 +108,7 @@ function isTiling(w: Windows): boolean {
 function spreadBlocked(g: Graph, dy: string, w: Windows, shape: readonly number[]): string {
   const [height, width] = w.output;
   const groups = (shape[0] * paddedChannels(shape[1], g.block)) / g.block;
-  const cells = reshape(g, dy, [groups, height * width, g.block]);
+  const cells = reshaped(g, dy, [groups, height * width, g.block]);
   const isCovered = w.input.every((size, i) => size === w.output[i] * w.kernel[i]);
   const source = isCovered ? cells : g.op("Pad", [cells, g.ints([0, 0, 0, 0, 1, 0])]);
   const table: number[] = [];
@@ -119,7 +119,7 @@ function spreadBlocked(g: Graph, dy: string, w: Windows, shape: readonly number[
     }
   }
   const repeated = g.op("Gather", [source, g.ints(table)], { axis: 1 });
-  return reshape(g, repeated, [shape[0], paddedChannels(shape[1], g.block), ...w.input]);
+  return reshaped(g, repeated, [shape[0], paddedChannels(shape[1], g.block), ...w.input]);
 }
 
 /** Repeats every element over its window of a tiling, zeros behind the last window. */
@@ -128,7 +128,10 @@ function spread(g: Graph, dy: string, w: Windows, shape: readonly number[]): str
   const narrow = [lead, ...w.output.flatMap((size) => [size, 1])];
   const wide = [lead, ...w.output.flatMap((size, i) => [size, w.kernel[i]])];
   const covered = w.output.map((size, i) => size * w.kernel[i]);
-  const repeated = reshape(g, expand(g, reshape(g, dy, narrow), wide), [...shape.slice(0, 2), ...covered]);
+  const repeated = reshaped(g, expanded(g, reshaped(g, dy, narrow), wide), [
+    ...shape.slice(0, 2),
+    ...covered,
+  ]);
   const rest = covered.map((size, i) => w.input[i] - size);
   if (rest.every((size) => size === 0)) return repeated;
   return g.op("Pad", [repeated, g.ints([...shape.map(() => 0), 0, 0, ...rest])]);
@@ -136,7 +139,7 @@ function spread(g: Graph, dy: string, w: Windows, shape: readonly number[]): str
 
 /** Sum of every window's value over the elements it covers: a transposed convolution with ones, one channel at a time. */
 function transposedSum(g: Graph, dy: string, w: Windows, shape: readonly number[]): string {
-  const images = reshape(g, dy, [sizeOf(shape.slice(0, 2)), 1, ...w.output]);
+  const images = reshaped(g, dy, [sizeOf(shape.slice(0, 2)), 1, ...w.output]);
   const covered = w.output.map(
     (size, i) => (size - 1) * w.strides[i] + (w.kernel[i] - 1) * w.dilations[i] + 1,
   );
@@ -148,10 +151,10 @@ function transposedSum(g: Graph, dy: string, w: Windows, shape: readonly number[
   // cut the front padding; behind, cut what hangs over or add what no window reads
   const ends = w.input.map((size, i) => size + w.before[i] - covered[i]);
   const cut = g.op("Pad", [all, g.ints([0, 0, ...w.before.map((pad) => -pad), 0, 0, ...ends])]);
-  return reshape(g, cut, shape);
+  return reshaped(g, cut, shape);
 }
 
-const globalAveragePool: Rule = {
+const globalAveragePool: GradientRule = {
   forward: (site) => {
     const { graph: g } = site;
     const { blockedName } = input(site, 0);
@@ -166,29 +169,29 @@ const globalAveragePool: Rule = {
     if (blockedName !== undefined) {
       const [n, channels, ...area] = shape;
       const width = paddedChannels(channels, g.block);
-      const maps = reshape(g, g.blocked(dOutput), [(n * width) / g.block, 1, g.block]);
-      const spread = expand(g, scale(g, maps, 1 / sizeOf(area)), [
+      const maps = reshaped(g, g.blocked(dOutput), [(n * width) / g.block, 1, g.block]);
+      const spread = expanded(g, scale(g, maps, 1 / sizeOf(area)), [
         (n * width) / g.block,
         sizeOf(area),
         g.block,
       ]);
-      return [g.blockedValue(shape, reshape(g, spread, [n, width, ...area]))];
+      return [g.blockedValue(shape, reshaped(g, spread, [n, width, ...area]))];
     }
-    return [g.value(shape, expand(g, scale(g, g.plain(dOutput), 1 / sizeOf(shape.slice(2))), shape))];
+    return [g.value(shape, expanded(g, scale(g, g.plain(dOutput), 1 / sizeOf(shape.slice(2))), shape))];
   },
 };
 
 /** The gradient goes to the first maximum of each map. */
-const globalMaxPool: Rule = {
+const globalMaxPool: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g } = site;
     const { shape } = input(site, 0);
     const rows = [shape[0], shape[1], sizeOf(shape.slice(2))];
-    const first = g.op("ArgMax", [reshape(g, plainInput(site, 0), rows)], { axis: 2, keepdims: 1 });
-    const dy = reshape(g, g.plain(dOutput), [rows[0], rows[1], 1]);
-    const flat = g.op("ScatterElements", [expand(g, g.scalar(0), rows), first, dy], { axis: 2 });
-    return [g.value(shape, reshape(g, flat, shape))];
+    const first = g.op("ArgMax", [reshaped(g, plainInput(site, 0), rows)], { axis: 2, keepdims: 1 });
+    const dy = reshaped(g, g.plain(dOutput), [rows[0], rows[1], 1]);
+    const flat = g.op("ScatterElements", [expanded(g, g.scalar(0), rows), first, dy], { axis: 2 });
+    return [g.value(shape, reshaped(g, flat, shape))];
   },
 };
 

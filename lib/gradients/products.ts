@@ -1,9 +1,10 @@
 /** Gradients of matrix products. */
 import { floatAttribute, intAttribute } from "../network/network.ts";
 import type { Shape } from "../network/shapes/context.ts";
-import { reshape, scale, transpose, unbroadcast } from "./arithmetic.ts";
-import { type Graph, float } from "./graph.ts";
-import { input, plainInput, type Rule, type Rules } from "./site.ts";
+import { reshaped, scale, transposed, unbroadcast } from "./arithmetic.ts";
+import { float } from "../network/builder.ts";
+import type { Graph } from "./graph.ts";
+import { input, plainInput, type GradientRule, type Rules } from "./site.ts";
 
 /** alpha op(A) op(B) without a bias. */
 function gemm(
@@ -17,7 +18,7 @@ function gemm(
 }
 
 /** Y = alpha op(A) op(B) + beta C */
-const gemmRule: Rule = {
+const gemmRule: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g, node } = site;
@@ -39,10 +40,10 @@ const gemmRule: Rule = {
 };
 
 const swapLast = (g: Graph, name: string, rank: number): string =>
-  transpose(g, name, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
+  transposed(g, name, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
 
 /** numpy's matmul: stacks of matrices are broadcast; vectors count as a row (left) or a column (right). */
-const matmul: Rule = {
+const matmul: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g } = site;
@@ -52,16 +53,16 @@ const matmul: Rule = {
     const dShape = [...dOutput.shape];
     if (a.shape.length === 1) dShape.splice(b.shape.length === 1 ? 0 : -1, 0, 1);
     if (b.shape.length === 1) dShape.push(1);
-    const dy = reshape(g, g.plain(dOutput), dShape);
-    const [an, bn] = [reshape(g, g.plain(a), aShape), reshape(g, g.plain(b), bShape)];
+    const dy = reshaped(g, g.plain(dOutput), dShape);
+    const [an, bn] = [reshaped(g, g.plain(a), aShape), reshaped(g, g.plain(b), bShape)];
     const stack = dShape.slice(0, -2);
     const da = (): string => {
       const full = g.op("MatMul", [dy, swapLast(g, bn, bShape.length)]);
-      return reshape(g, unbroadcast(g, full, [...stack, ...aShape.slice(-2)], aShape), a.shape);
+      return reshaped(g, unbroadcast(g, full, [...stack, ...aShape.slice(-2)], aShape), a.shape);
     };
     const db = (): string => {
       const full = g.op("MatMul", [swapLast(g, an, aShape.length), dy]);
-      return reshape(g, unbroadcast(g, full, [...stack, ...bShape.slice(-2)], bShape), b.shape);
+      return reshaped(g, unbroadcast(g, full, [...stack, ...bShape.slice(-2)], bShape), b.shape);
     };
     return [
       site.wants(0) ? g.value(a.shape, da()) : undefined,

@@ -1,10 +1,10 @@
 /** Gradients of sums and means over axes. */
 import { intAttribute, intsAttribute, sizeOf } from "../network/network.ts";
-import { expand, frontAxes, reshape, scale } from "./arithmetic.ts";
-import { input, type Rule, type Rules } from "./site.ts";
+import { expanded, frontAxes, reshaped, scale } from "./arithmetic.ts";
+import { input, type GradientRule, type Rules } from "./site.ts";
 
 /** Every element gets the gradient of its sum, times 1 / count for means. */
-function reduction(kind: "sum" | "mean"): Rule {
+function reduction(kind: "sum" | "mean"): GradientRule {
   return {
     backward: (site, _outputs, [dOutput]) => {
       if (dOutput === undefined || !site.wants(0)) return [];
@@ -16,8 +16,8 @@ function reduction(kind: "sum" | "mean"): Rule {
       const axes = given.length === 0 ? all : frontAxes(given, shape.length);
       const kept = shape.map((size, i) => (axes.includes(i) ? 1 : size));
       const factor = kind === "mean" ? 1 / sizeOf(axes.map((axis) => shape[axis])) : 1;
-      const narrow = reshape(g, scale(g, g.plain(dOutput), factor), kept);
-      return [g.value(shape, expand(g, narrow, shape))];
+      const narrow = reshaped(g, scale(g, g.plain(dOutput), factor), kept);
+      return [g.value(shape, expanded(g, narrow, shape))];
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Operator -> how it is differentiated. */
 import { activations } from "./activations.ts";
 import { convolutions } from "./convolution.ts";
-import { elementwise } from "./elementwise.ts";
+import { elementwiseGradients } from "./elementwise.ts";
 import { normalization } from "./normalization.ts";
 import { pooling } from "./pooling.ts";
 import { products } from "./products.ts";
@@ -9,10 +9,10 @@ import { reductions } from "./reductions.ts";
 import { shaping } from "./shaping.ts";
 import type { Rules } from "./site.ts";
 
-export const rules: Rules = {
+export const gradientRules: Rules = {
   ...activations,
   ...convolutions,
-  ...elementwise,
+  ...elementwiseGradients,
   ...normalization,
   ...pooling,
   ...products,
@@ -21,4 +21,4 @@ export const rules: Rules = {
 };
 
 /** Names of the operators that can be trained through, sorted. */
-export const differentiableOperators: readonly string[] = Object.keys(rules).sort();
+export const differentiableOperators: readonly string[] = Object.keys(gradientRules).sort();

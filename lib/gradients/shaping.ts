@@ -1,38 +1,38 @@
 /** Gradients of operators that move, cut and join elements. */
 import { intAttribute, intsAttribute, sizeOf, stringAttribute } from "../network/network.ts";
 import { sliceRange } from "../network/shapes/layout.ts";
-import { expand, frontAxes, reshape, transpose } from "./arithmetic.ts";
+import { expanded, frontAxes, reshaped, transposed } from "./arithmetic.ts";
 import type { Shape } from "../network/shapes/context.ts";
 import type { Graph, Value } from "./graph.ts";
-import { copyNode, input, type Rule, type Rules, type Site } from "./site.ts";
+import { copyNode, input, type GradientRule, type Rules, type Site } from "./site.ts";
 
 /** Reshape, Flatten, Squeeze, Unsqueeze: the same elements in the same order. */
-const reshaping: Rule = {
+const reshaping: GradientRule = {
   forward: (site) => {
     const { graph: g } = site;
     const shape = site.outputShapes[0];
-    return [g.value(shape, reshape(g, g.plain(input(site, 0)), shape))];
+    return [g.value(shape, reshaped(g, g.plain(input(site, 0)), shape))];
   },
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined || !site.wants(0)) return [];
     const { graph: g } = site;
     const { shape } = input(site, 0);
-    return [g.value(shape, reshape(g, g.plain(dOutput), shape))];
+    return [g.value(shape, reshaped(g, g.plain(dOutput), shape))];
   },
 };
 
-const transposing: Rule = {
+const transposing: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g, node } = site;
     const { shape } = input(site, 0);
     const perm = intsAttribute(node, "perm", shape.map((_, i) => i).reverse());
     const inverse = perm.map((_, axis) => perm.indexOf(axis));
-    return [g.value(shape, transpose(g, g.plain(dOutput), inverse))];
+    return [g.value(shape, transposed(g, g.plain(dOutput), inverse))];
   },
 };
 
-const concat: Rule = {
+const concat: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g, node } = site;
@@ -54,7 +54,7 @@ const concat: Rule = {
 };
 
 /** Parts without a gradient count as zeros. */
-const split: Rule = {
+const split: GradientRule = {
   forward: (site) => {
     const { graph: g, node } = site;
     const { shape } = input(site, 0);
@@ -67,7 +67,7 @@ const split: Rule = {
     const { graph: g, node } = site;
     const { shape } = input(site, 0);
     const parts = gradients.map((part, i) =>
-      part === undefined ? expand(g, g.scalar(0), site.outputShapes[i]) : g.plain(part),
+      part === undefined ? expanded(g, g.scalar(0), site.outputShapes[i]) : g.plain(part),
     );
     const [axis] = frontAxes([intAttribute(node, "axis", 0)], shape.length);
     return [g.value(shape, g.op("Concat", parts, { axis }))];
@@ -75,7 +75,7 @@ const split: Rule = {
 };
 
 /** Zero or constant padding: the gradient is cut (negative pads: padded with zeros). */
-const pad: Rule = {
+const pad: GradientRule = {
   forward: (site) => {
     const { graph: g, node } = site;
     const x = input(site, 0);
@@ -119,13 +119,13 @@ function padBlocked(g: Graph, value: Value, pads: readonly number[], shape: Shap
   const { block } = g;
   const isWhole = channels % block === 0 && back % block === 0;
   if (pads.length !== 8 || pads[0] !== 0 || pads[4] !== 0 || front !== 0 || !isWhole) return undefined;
-  const cells = reshape(g, g.blocked(value), [n, channels / block, h, w, block]);
+  const cells = reshaped(g, g.blocked(value), [n, channels / block, h, w, block]);
   const wide = g.op("Pad", [cells, g.ints([0, 0, top, left, 0, 0, back / block, bottom, right, 0])]);
-  return g.blockedValue(shape, reshape(g, wide, shape));
+  return g.blockedValue(shape, reshaped(g, wide, shape));
 }
 
 /** Elements that were not taken get zeros: padded in front, between (steps) and behind. */
-const slice: Rule = {
+const slice: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g } = site;
@@ -176,13 +176,13 @@ function scatter(site: Site, name: string, { axis, indices, sizes, size }: Scatt
     matrix[(index < 0 ? index + size : index) * indices.length + column] += 1;
   });
   const [before, after] = [sizeOf(sizes.slice(0, axis)), sizeOf(sizes.slice(axis + 1))];
-  const flat = reshape(g, name, [before, indices.length, after]);
+  const flat = reshaped(g, name, [before, indices.length, after]);
   const spread = g.op("MatMul", [g.floats([size, indices.length], matrix), flat]);
-  return reshape(g, spread, [...sizes.slice(0, axis), size, ...sizes.slice(axis + 1)]);
+  return reshaped(g, spread, [...sizes.slice(0, axis), size, ...sizes.slice(axis + 1)]);
 }
 
 /** Constant indices on one axis; an element that was taken twice gets both gradients. */
-const gather: Rule = {
+const gather: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined || !site.wants(0)) return [];
     const { graph: g, node } = site;
@@ -191,13 +191,13 @@ const gather: Rule = {
       site.constant(1) ?? site.fail("indices that change from run to run", "constant indices were needed");
     const [axis] = frontAxes([intAttribute(node, "axis", 0)], shape.length);
     const sizes = [...shape.slice(0, axis), indices.length, ...shape.slice(axis + 1)];
-    const dy = reshape(g, g.plain(dOutput), sizes);
+    const dy = reshaped(g, g.plain(dOutput), sizes);
     return [g.value(shape, scatter(site, dy, { axis, indices, sizes, size: shape[axis] }))];
   },
 };
 
 /** Nearest-neighbour upsampling by whole factors: each element's gradient is the sum over its copies. */
-const resize: Rule = {
+const resize: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined || !site.wants(0)) return [];
     const { graph: g, node } = site;
@@ -214,7 +214,7 @@ const resize: Rule = {
     const split = shape.flatMap((size, i) => [size, factors[i]]);
     const summed = g.op(
       "ReduceSum",
-      [reshape(g, g.plain(dOutput), split), g.ints(shape.map((_, i) => 2 * i + 1))],
+      [reshaped(g, g.plain(dOutput), split), g.ints(shape.map((_, i) => 2 * i + 1))],
       { keepdims: 0 },
     );
     return [g.value(shape, summed)];
@@ -222,7 +222,7 @@ const resize: Rule = {
 };
 
 /** Repeats along axes of size 1. */
-const expanding: Rule = {
+const expanding: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined || !site.wants(0)) return [];
     const { graph: g } = site;
@@ -232,7 +232,7 @@ const expanding: Rule = {
       i < lead || (size !== 1 && shape[i - lead] === 1) ? [i] : [],
     );
     const summed = axes.length === 0 ? g.plain(dOutput) : g.op("ReduceSum", [g.plain(dOutput), g.ints(axes)]);
-    return [g.value(shape, reshape(g, summed, shape))];
+    return [g.value(shape, reshaped(g, summed, shape))];
   },
 };
 

@@ -57,7 +57,7 @@ export function copyNode({ node, graph, inputs, outputShapes }: Site): Value[] {
 /** Gradients of the inputs, beside them; undefined where there is none. */
 export type InputGradients = readonly (Value | undefined)[];
 
-export interface Rule {
+export interface GradientRule {
   /** Makes the outputs; default: the node as it is, on row-major inputs. */
   readonly forward?: (site: Site) => readonly Value[];
   /**
@@ -73,4 +73,4 @@ export interface Rule {
   ) => InputGradients;
 }
 
-export type Rules = Readonly<Record<string, Rule>>;
+export type Rules = Readonly<Record<string, GradientRule>>;

@@ -11,7 +11,7 @@
 import { sizeOf } from "../network/network.ts";
 import type { Shape } from "../network/shapes/context.ts";
 import type { Windows } from "../network/windows.ts";
-import { reshape, sum, transpose } from "./arithmetic.ts";
+import { reshaped, sum, transposed } from "./arithmetic.ts";
 import { channelSums, cutVector, NCHWC, nchwcConv, paddedChannels } from "./blocked.ts";
 import type { Graph, Value } from "./graph.ts";
 import { pack, type WeightForm, weightForm } from "./packing.ts";
@@ -71,11 +71,11 @@ function channelProducts(g: Graph, a: Part, b: Part): string {
     const lists = [a, b].map(([value, channels]) => {
       const options = { channels, channels_last: 1 };
       const last = g.op("ReorderOutput", [g.blocked(value)], options, { domain: NCHWC });
-      return reshape(g, last, [n * area, channels]);
+      return reshaped(g, last, [n * area, channels]);
     });
     return g.op("Gemm", lists, { transA: 1 });
   }
-  const maps = [a, b].map(([value, width]) => reshape(g, paddedRows(g, value, width), [n, width, area]));
+  const maps = [a, b].map(([value, width]) => reshaped(g, paddedRows(g, value, width), [n, width, area]));
   return sum(g, g.op("FusedMatMul", maps, { transB: 1 }, { domain: "com.microsoft" }), [0], 0);
 }
 
@@ -92,9 +92,9 @@ function pointwiseGradient(site: Site, form: WeightForm, dOutput: Value): string
   // the product is fastest with more rows than columns
   const cells =
     outputs >= inputs
-      ? transpose(g, reshape(g, channelProducts(g, dy, x), [ob, block, ib, block]), [0, 2, 3, 1])
-      : transpose(g, reshape(g, channelProducts(g, x, dy), [ib, block, ob, block]), [2, 0, 1, 3]);
-  return reshape(g, cells, packedShape);
+      ? transposed(g, reshaped(g, channelProducts(g, dy, x), [ob, block, ib, block]), [0, 2, 3, 1])
+      : transposed(g, reshaped(g, channelProducts(g, x, dy), [ib, block, ob, block]), [2, 0, 1, 3]);
+  return reshaped(g, cells, packedShape);
 }
 
 /** Most elements of a patch for which patches are made. */
@@ -122,8 +122,8 @@ function patchGradient(site: Site, w: Windows, form: WeightForm, dOutput: Value)
   });
   const value = g.blockedValue([dOutput.shape[0], size, ...w.output], patches);
   const product = channelProducts(g, [dOutput, outputs], [value, size]);
-  const cells = transpose(g, reshape(g, product, [outputs / block, block, size]), [0, 2, 1]);
-  return reshape(g, cells, packedShape);
+  const cells = transposed(g, reshaped(g, product, [outputs / block, block, size]), [0, 2, 1]);
+  return reshaped(g, cells, packedShape);
 }
 
 /** dW of a depthwise convolution, packed: every image and channel has a window of its own, images are summed after. */
@@ -139,8 +139,8 @@ function depthwiseGradient(site: Site, w: Windows, form: WeightForm, dOutput: Va
   const windows = nchwcConv(
     g,
     [
-      reshape(g, g.blocked(input(site, 0)), [1, maps, ...w.input]),
-      reshape(g, g.blocked(dOutput), [maps, 1, ...w.output]),
+      reshaped(g, g.blocked(input(site, 0)), [1, maps, ...w.input]),
+      reshaped(g, g.blocked(dOutput), [maps, 1, ...w.output]),
     ],
     {
       kernel: w.output,
@@ -150,11 +150,11 @@ function depthwiseGradient(site: Site, w: Windows, form: WeightForm, dOutput: Va
       group: maps,
     },
   );
-  const total = sum(g, reshape(g, windows, [n, (channels / block) * made[0], made[1], block]), [0], 0);
-  if (made.every((size, i) => size === w.kernel[i])) return reshape(g, total, packedShape);
-  const cells = reshape(g, total, [channels / block, ...made, block]);
+  const total = sum(g, reshaped(g, windows, [n, (channels / block) * made[0], made[1], block]), [0], 0);
+  if (made.every((size, i) => size === w.kernel[i])) return reshaped(g, total, packedShape);
+  const cells = reshaped(g, total, [channels / block, ...made, block]);
   const cut = g.op("Slice", [cells, g.ints([0, 0]), g.ints(w.kernel), g.ints([1, 2])]);
-  return reshape(g, cut, packedShape);
+  return reshaped(g, cut, packedShape);
 }
 
 /** Bytes of filters that stay in a core's own cache; machines with blocks of 16 channels have a larger one. */
@@ -187,19 +187,19 @@ function imagesGradient(site: Site, w: Windows, form: WeightForm, dOutput: Value
   const images = paddedChannels(dOutput.shape[0], block) * bands;
   const whole = imagesAsChannels(site, form, { before: w.before, after: reachBehind(w) });
   const x = bands === 1 ? whole.name : inBands(g, whole, w, rows, block);
-  const filters = reshape(g, gradientAsFilters(g, dOutput, block), [outputs, images, rows, w.output[1]]);
+  const filters = reshaped(g, gradientAsFilters(g, dOutput, block), [outputs, images, rows, w.output[1]]);
   const full = nchwcConv(g, [x, filters], {
     kernel: [rows, w.output[1]],
     strides: w.dilations,
     dilations: w.strides,
     pads: [0, 0, 0, 0],
   });
-  const cut = reshape(g, full, [inputs, outputs / block, h, wide, block]);
+  const cut = reshaped(g, full, [inputs, outputs / block, h, wide, block]);
   if (form.kind === "rows") {
-    return reshape(g, transpose(g, cut, [1, 0, 2, 3, 4]), packedShape);
+    return reshaped(g, transposed(g, cut, [1, 0, 2, 3, 4]), packedShape);
   }
-  const split = reshape(g, cut, [inputs / block, block, outputs / block, h * wide, block]);
-  return reshape(g, transpose(g, split, [2, 0, 3, 1, 4]), packedShape);
+  const split = reshaped(g, cut, [inputs / block, block, outputs / block, h * wide, block]);
+  return reshaped(g, transposed(g, split, [2, 0, 3, 1, 4]), packedShape);
 }
 
 /** [i, n, h, w], n blocked -> [i, n bands, rows that a band reads, w]: every band counts as an image of its own. */
@@ -210,8 +210,8 @@ function inBands(g: Graph, { name, shape }: Made, w: Windows, rows: number, bloc
     const band = Math.floor(i / read);
     return band * rows * w.strides[0] + (i % read);
   });
-  const cells = reshape(g, name, [(inputs * images) / block, height, width, block]);
-  return reshape(g, g.op("Gather", [cells, g.ints(order)], { axis: 1 }), [
+  const cells = reshaped(g, name, [(inputs * images) / block, height, width, block]);
+  return reshaped(g, g.op("Gather", [cells, g.ints(order)], { axis: 1 }), [
     inputs,
     images * bands,
     read,
@@ -230,8 +230,8 @@ function gradientAsFilters(g: Graph, dOutput: Value, block: number): string {
   const [n, channels, h, w] = dOutput.shape;
   const [outputs, images] = [paddedChannels(channels, block), paddedChannels(n, block)];
   const whole = padImages(g, g.blocked(dOutput), { n, images, rest: [outputs, h, w] });
-  const cells = reshape(g, whole, [images / block, block, outputs / block, h * w, block]);
-  return reshape(g, transpose(g, cells, [2, 0, 3, 1, 4]), [outputs, images, h, w]);
+  const cells = reshaped(g, whole, [images / block, block, outputs / block, h * w, block]);
+  return reshaped(g, transposed(g, cells, [2, 0, 3, 1, 4]), [outputs, images, h, w]);
 }
 
 /**
@@ -249,18 +249,18 @@ function imagesAsChannels(
   const channels = form.packedShape[1];
   const images = paddedChannels(n, form.block);
   const whole = padImages(g, paddedRows(g, x, channels), { n, images, rest: [channels, h, w] });
-  const flat = reshape(g, whole, [1, images, channels, h * w]);
+  const flat = reshaped(g, whole, [1, images, channels, h * w]);
   const blocked = g.op("ReorderInput", [flat], {}, { domain: NCHWC });
   const groups = images / form.block;
-  const cells = reshape(g, blocked, [groups, channels, h * w * form.block]);
-  const swapped = groups === 1 ? cells : transpose(g, cells, [1, 0, 2]);
+  const cells = reshaped(g, blocked, [groups, channels, h * w * form.block]);
+  const swapped = groups === 1 ? cells : transposed(g, cells, [1, 0, 2]);
   const [top, left, bottom, right] = [...before, ...after];
   const shape = [channels, images, h + top + bottom, w + left + right];
   if ([top, left, bottom, right].every((pad) => pad === 0))
-    return { name: reshape(g, swapped, shape), shape };
-  const positions = reshape(g, swapped, [channels * groups, h, w, form.block]);
+    return { name: reshaped(g, swapped, shape), shape };
+  const positions = reshaped(g, swapped, [channels * groups, h, w, form.block]);
   const padded = g.op("Pad", [positions, g.ints([0, top, left, 0, 0, bottom, right, 0])]);
-  return { name: reshape(g, padded, shape), shape };
+  return { name: reshaped(g, padded, shape), shape };
 }
 
 function padImages(
@@ -269,5 +269,5 @@ function padImages(
   { n, images, rest }: { n: number; images: number; rest: Shape },
 ): string {
   if (n === images) return name;
-  return g.op("Pad", [reshape(g, name, [n, ...rest]), g.ints([0, 0, 0, 0, images - n, 0, 0, 0])]);
+  return g.op("Pad", [reshaped(g, name, [n, ...rest]), g.ints([0, 0, 0, 0, images - n, 0, 0, 0])]);
 }

@@ -1,6 +1,6 @@
 /** Responses of one filter by class, from the sums of the harvest: exact, and without another pass over the pictures. */
 import type { Moments } from "../core/artifacts.ts";
-import type { Spread } from "../math/statistics.ts";
+import type { ScoreSpread } from "../math/statistics.ts";
 
 /** Mean response to the pictures of a class. */
 export interface ClassResponse {
@@ -20,7 +20,7 @@ export interface ClassResponse {
 export function responsesByClass(
   { n, p, q, sumX, sumY, xx, xy }: Moments,
   filter: number,
-): Spread & { readonly classes: readonly ClassResponse[] } {
+): ScoreSpread & { readonly classes: readonly ClassResponse[] } {
   const squares = xx[filter * p + filter];
   const sums = Array.from({ length: q }, (_, k) => ({ n: sumY[k], sum: xy[filter * q + k] }));
   if (q === 1) sums.unshift({ n: n - sums[0].n, sum: sumX[filter] - sums[0].sum });

@@ -1,7 +1,7 @@
 /** Raw responses and targets -> moments about their means. */
 import type { Moments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { createMomentsAccumulator, type Origin } from "../math/moments.ts";
+import { createMomentsAccumulator, type MomentsOrigin } from "../math/moments.ts";
 
 /** An ml-matrix `Matrix`, or row-major numbers. */
 export type MatrixLike =
@@ -18,7 +18,7 @@ interface Dense {
 export function momentsOf(
   x: MatrixLike,
   y: Float64Array | Float32Array | MatrixLike,
-): { readonly moments: Moments; readonly origin: Origin } {
+): { readonly moments: Moments; readonly origin: MomentsOrigin } {
   const features = dense("x", x);
   const targets = ArrayBuffer.isView(y) ? { rows: y.length, columns: 1, data: y } : dense("y", y);
   const { rows } = features;

@@ -79,7 +79,7 @@ export function clockOf(
 }
 
 /** @throws EtlError `format` where the file is no latency table */
-export async function readTable(path: string): Promise<LatencyTable> {
+export async function readLatencyTable(path: string): Promise<LatencyTable> {
   const value = (await readJson(path)) as Partial<LatencyTable> | null;
   const isEntry = (entry: Partial<TableEntry> | null): boolean =>
     Number.isInteger(entry?.threads) &&

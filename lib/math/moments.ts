@@ -33,11 +33,11 @@ export interface MomentsAccumulator {
   /** The moments so far, about zero, a copy. */
   moments(): Moments;
   /** The moments so far, as summed: about `origin` (the first row, or what was given). */
-  about(): { readonly origin: Origin; readonly moments: Moments };
+  about(): { readonly origin: MomentsOrigin; readonly moments: Moments };
 }
 
 /** A point about which moments are taken. */
-export interface Origin {
+export interface MomentsOrigin {
   /** [p] */
   readonly x: Float64Array;
   /** [q] */
@@ -88,7 +88,7 @@ export function emptyMoments(p: number, q: number): Moments {
 export function createMomentsAccumulator(
   p: number,
   q: number,
-  options: { readonly origin?: Origin } = {},
+  options: { readonly origin?: MomentsOrigin } = {},
 ): MomentsAccumulator {
   checkWidth("moments", p, q);
   const width = padded(p + q);
@@ -200,7 +200,7 @@ export function selectOutputs(moments: Moments, start: number, count: number): M
 /**
  * The same rows, with moments about another point: x -> x - origin.x, y -> y - origin.y. Of X'X the upper triangle is read.
  */
-export function moveOrigin(moments: Moments, origin: Origin): Moments {
+export function moveOrigin(moments: Moments, origin: MomentsOrigin): Moments {
   const { n, p, q, sumX, sumY } = moments;
   const xx = moments.xx.slice();
   const xy = moments.xy.slice();
@@ -237,7 +237,7 @@ export function moveOrigin(moments: Moments, origin: Origin): Moments {
  */
 export function centre(
   moments: Moments,
-  options: { readonly origin?: Origin; readonly floor?: Origin } = {},
+  options: { readonly origin?: MomentsOrigin; readonly floor?: MomentsOrigin } = {},
 ): CentredMoments {
   const { n, p, q } = moments;
   if (n < 1) throw new EtlError("usage", "moments: no rows, at least one was needed");
@@ -307,7 +307,7 @@ export function centre(
 }
 
 /** Variance of each column that rounding alone can produce, for moments as they are stored: [p] and [q]. */
-export function varianceFloor(moments: Moments): Origin {
+export function varianceFloor(moments: Moments): MomentsOrigin {
   const { n, p, q, xx, yy } = moments;
   return {
     x: Float64Array.from({ length: p }, (_, i) => (constantShare * xx[i * p + i]) / Math.max(n, 1)),

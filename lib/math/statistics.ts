@@ -1,13 +1,13 @@
 /** A list of numbers in one or two. */
 
 /** Mean and sample standard deviation (0 for a single value). */
-export interface Spread {
+export interface ScoreSpread {
   readonly mean: number;
   readonly sd: number;
 }
 
 /** NaN for an empty list. */
-export function spread(values: readonly number[]): Spread {
+export function spread(values: readonly number[]): ScoreSpread {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, sd: values.length < 2 ? 0 : Math.sqrt(squares / (values.length - 1)) };

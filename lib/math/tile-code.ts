@@ -3,7 +3,7 @@
  * JavaScript cannot say.
  */
 import {
-  add,
+  addOp,
   below,
   compileFunction,
   constant,
@@ -81,7 +81,7 @@ function stripBody(): Bytes {
   );
   const overTiles = loop(
     sums.flatMap((sum, i) => [...get(out), ...load(16 * i), ...set(sum)]),
-    [...get(left), ...tee(l), ...get(length), ...add, ...set(end), ...get(right), ...set(r)],
+    [...get(left), ...tee(l), ...get(length), ...addOp, ...set(end), ...get(right), ...set(r)],
     overRows,
     sums.flatMap((sum, i) => [...get(out), ...get(sum), ...store(16 * i)]),
     [...increase(out, get(outStride)), ...drop, ...increase(right, get(stride)), ...drop],

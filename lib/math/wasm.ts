@@ -55,7 +55,7 @@ export const constant = (value: number): Bytes => [
   0x41,
   ...(value < 64 ? [value] : [(value & 127) | 128, value >> 7]),
 ];
-export const add: Bytes = [0x6a];
+export const addOp: Bytes = [0x6a];
 export const subtract: Bytes = [0x6b];
 export const below: Bytes = [0x49];
 /** What follows the code of a memory instruction: alignment (2 to the power of `align` bytes) and offset in bytes. */
@@ -64,7 +64,7 @@ export const simd = (code: number, ...more: readonly number[]): Bytes => [0xfd, 
 /** do { body } while (the number that body leaves is not 0). */
 export const loop = (...body: readonly Bytes[]): Bytes => [0x03, 0x40, ...body.flat(), 0x0d, 0, 0x0b];
 /** local += by; leaves the new value. */
-export const increase = (local: number, by: Bytes): Bytes => [...get(local), ...by, ...add, ...tee(local)];
+export const increase = (local: number, by: Bytes): Bytes => [...get(local), ...by, ...addOp, ...tee(local)];
 export const drop: Bytes = [0x1a];
 
 /**

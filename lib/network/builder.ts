@@ -76,7 +76,7 @@ export interface NodeOptions extends Named {
 export const int = (value: number): Attribute => ({ type: "int", value });
 export const ints = (value: readonly number[]): Attribute => ({ type: "ints", value });
 export const float = (value: number): Attribute => ({ type: "float", value });
-export const text = (value: string): Attribute => ({ type: "string", value });
+export const textAttribute = (value: string): Attribute => ({ type: "string", value });
 
 const pair = (value: Pair): readonly [number, number] => (typeof value === "number" ? [value, value] : value);
 

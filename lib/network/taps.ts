@@ -14,12 +14,6 @@ export interface Tap {
   readonly channels: number;
 }
 
-const arithmetic = new Set(["Add", "Sub", "Mul", "Div", "Pow", "Min", "Max"]);
-/** What may lie on the way of a gate (squeeze-and-excitation) from a tensor to its product with it. */
-const gateSteps = new Set(
-  "GlobalAveragePool AveragePool ReduceMean Conv Gemm MatMul Flatten Reshape Squeeze Unsqueeze".split(" "),
-);
-
 /**
  * One tap for every value in which convolutions end, in the order of the network. From the convolution's output the
  * search goes on through normalisation, activations (also those written as products, x * sigmoid(x)), gates of
@@ -77,7 +71,7 @@ function step(value: string, search: Search): string | undefined {
   if (first.domain !== "") return undefined;
   if (factsOf(first.op).activation) return first.inputs[0] === value ? output : undefined;
   if (first.op === "Add" || first.op === "Mul") return output;
-  if (arithmetic.has(first.op)) return isScaling(first, value, search) ? output : undefined;
+  if (factsOf(first.op).arithmetic) return isScaling(first, value, search) ? output : undefined;
   // A sum may need its summand padded at the edges first.
   if (first.op === "Pad" && output !== undefined && !search.outputs.has(output)) {
     const [sum, ...more] = search.consumers.get(output) ?? [];
@@ -108,7 +102,7 @@ function reaches(start: Node, from: string, target: string, search: Search): boo
   let [node, value]: [Node | undefined, string] = [start, from];
   while (node !== undefined) {
     const passes =
-      factsOf(node.op).activation === true || gateSteps.has(node.op) || isAffine(node, value, search);
+      factsOf(node.op).activation === true || factsOf(node.op).gate === true || isAffine(node, value, search);
     const output: string | undefined = node.outputs[0];
     if (!passes || output === undefined || search.outputs.has(output)) return false;
     const consumers: readonly Node[] = search.consumers.get(output) ?? [];
@@ -127,7 +121,7 @@ function reaches(start: Node, from: string, target: string, search: Search): boo
 }
 
 const isAffine = (node: Node, value: string, search: Search): boolean =>
-  arithmetic.has(node.op) && isScaling(node, value, search);
+  factsOf(node.op).arithmetic === true && isScaling(node, value, search);
 
 /**
  * The network with the global average of every tap as further outputs, [n, channels].

@@ -4,7 +4,7 @@ import { groupBy } from "../core/group-by.ts";
 import { baselineOf, isTraining, placeOf, seedOf } from "./models.ts";
 import { recordsByTask } from "./tasks.ts";
 import type { ModelRecord, RunRecord } from "./record.ts";
-import { median, spread, type Spread } from "../math/statistics.ts";
+import { median, spread, type ScoreSpread } from "../math/statistics.ts";
 
 /** One line of a sweep. Shares are over the baseline of the same run, then averaged; absent where a run has none. */
 export interface SweepRow {
@@ -19,13 +19,13 @@ export interface SweepRow {
   readonly title: string;
   readonly seeds: readonly number[];
   /** Test accuracy, in 0..1. */
-  readonly accuracy: Spread;
+  readonly accuracy: ScoreSpread;
   /** Test accuracy over that of the baseline of the same run; absent where a run has none. */
-  readonly kept?: Spread;
+  readonly kept?: ScoreSpread;
   /** Regression: mean absolute error, in the unit of the label. */
-  readonly mae?: Spread;
+  readonly mae?: ScoreSpread;
   /** Validation accuracy before training, after one epoch, and of the kept epoch. */
-  readonly validation: readonly [Spread | undefined, Spread | undefined, Spread | undefined];
+  readonly validation: readonly [ScoreSpread | undefined, ScoreSpread | undefined, ScoreSpread | undefined];
   readonly macs: number;
   readonly params: number;
   readonly bytes: number;
@@ -212,14 +212,14 @@ function rowOf(group: readonly Member[]): SweepRow {
   const [{ record, model, variant }] = group;
   const mean = (read: (model: ModelRecord) => number): number =>
     spread(group.map((one) => read(one.model))).mean;
-  const over = (read: (model: ModelRecord, baseline: ModelRecord) => number): Spread | undefined => {
+  const over = (read: (model: ModelRecord, baseline: ModelRecord) => number): ScoreSpread | undefined => {
     const shares = group.flatMap(({ model: own, baseline }) => (baseline ? [read(own, baseline)] : []));
     return shares.length === group.length ? spread(shares) : undefined;
   };
   const costs = (key: "macs" | "params" | "bytes"): number | undefined =>
     over((own, baseline) => own.cost.total[key] / baseline.cost.total[key])?.mean;
   /** Undefined where a run has no such number. */
-  const each = (read: (model: ModelRecord) => number | undefined): Spread | undefined => {
+  const each = (read: (model: ModelRecord) => number | undefined): ScoreSpread | undefined => {
     const values = group.flatMap((one) => read(one.model) ?? []);
     return values.length === group.length ? spread(values) : undefined;
   };

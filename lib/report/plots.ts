@@ -4,7 +4,7 @@ import type { LayerRow } from "../core/artifacts.ts";
 import type { LayerCostRecord, ModelRecord, RunRecord } from "../record/record.ts";
 import { wilson } from "../math/statistics.ts";
 import type { Figure } from "./client/dom.ts";
-import { axisOf, layoutOf } from "./client/figures.ts";
+import { plotAxis, plotLayout } from "./client/figures.ts";
 import { plotLabel, plotText } from "./escape.ts";
 import { formatCount, formatPercent, formatSi } from "./format.ts";
 import { distils } from "./sections/facts.ts";
@@ -51,7 +51,7 @@ function rowsHeight(rows: number): number {
 }
 
 function layerAxis(names: readonly string[]): Record<string, unknown> {
-  return axisOf("", {
+  return plotAxis("", {
     autorange: "reversed",
     tickmode: "array",
     tickvals: names.map((_, i) => i),
@@ -87,7 +87,7 @@ export function keptFigure(layers: readonly LayerRow[]): Figure {
         marker: { color: "--mute" },
       },
     ],
-    layout: layoutOf(rowsHeight(layers.length), {
+    layout: plotLayout(rowsHeight(layers.length), {
       barmode: "stack",
       bargap: 0.28,
       legend: {
@@ -99,7 +99,7 @@ export function keptFigure(layers: readonly LayerRow[]): Figure {
         traceorder: "normal",
         bgcolor: "--clear",
       },
-      xaxis: axisOf("filters"),
+      xaxis: plotAxis("filters"),
       yaxis: layerAxis(layers.map((layer) => layer.name)),
     }),
   };
@@ -130,7 +130,7 @@ export function layerCostFigure(costs: readonly LayerCostRecord[]): Figure {
         width: 0.42,
       },
     ],
-    layout: layoutOf(rowsHeight(costs.length), {
+    layout: plotLayout(rowsHeight(costs.length), {
       barmode: "overlay",
       bargap: 0.28,
       legend: {
@@ -142,7 +142,7 @@ export function layerCostFigure(costs: readonly LayerCostRecord[]): Figure {
         traceorder: "normal",
         bgcolor: "--clear",
       },
-      xaxis: axisOf("MACs", { tickformat: "~s" }),
+      xaxis: plotAxis("MACs", { tickformat: "~s" }),
       yaxis: layerAxis(costs.map((cost) => cost.name)),
     }),
   };
@@ -188,11 +188,11 @@ export function lossFigure(record: RunRecord): Figure {
   });
   return {
     data,
-    layout: layoutOf(320, {
-      xaxis: axisOf("epoch", { dtick: epochStep(models) }),
-      yaxis: axisOf("loss", { rangemode: "tozero" }),
+    layout: plotLayout(320, {
+      xaxis: plotAxis("epoch", { dtick: epochStep(models) }),
+      yaxis: plotAxis("loss", { rangemode: "tozero" }),
       ...(models.some((model) => distils(record, model)) && {
-        yaxis2: axisOf("training loss with distillation", {
+        yaxis2: plotAxis("training loss with distillation", {
           rangemode: "tozero",
           overlaying: "y",
           side: "right",
@@ -240,9 +240,9 @@ export function accuracyFigure(record: RunRecord): Figure {
   });
   return {
     data,
-    layout: layoutOf(320, {
-      xaxis: axisOf("epoch", { dtick: epochStep(models) }),
-      yaxis: axisOf("validation accuracy", { tickformat: ".1%" }),
+    layout: plotLayout(320, {
+      xaxis: plotAxis("epoch", { dtick: epochStep(models) }),
+      yaxis: plotAxis("validation accuracy", { tickformat: ".1%" }),
     }),
   };
 }
@@ -290,9 +290,9 @@ export function calibrationFigure(models: readonly ModelRecord[]): Figure {
   const start = lowest >= 0.5 ? 0.48 : 0;
   return {
     data,
-    layout: layoutOf(360, {
-      xaxis: axisOf("confidence of the prediction", { tickformat: ".0%", range: [start, 1.02] }),
-      yaxis: axisOf("share that was right", { tickformat: ".0%", rangemode: "tozero" }),
+    layout: plotLayout(360, {
+      xaxis: plotAxis("confidence of the prediction", { tickformat: ".0%", range: [start, 1.02] }),
+      yaxis: plotAxis("share that was right", { tickformat: ".0%", rangemode: "tozero" }),
     }),
   };
 }
@@ -344,16 +344,16 @@ export function labelsFigure(record: RunRecord): Figure {
   });
   return {
     data: [bar("train", "training", "--c1"), bar("test", "test", "--mute-2")],
-    layout: layoutOf(280, {
+    layout: plotLayout(280, {
       barmode: "group",
       bargap: 0.3,
-      xaxis: axisOf("", {
+      xaxis: plotAxis("", {
         tickmode: "array",
         tickvals: labels.map((_, i) => i),
         ticktext: labels.map((row) => plotLabel(row.label, 18)),
         ticks: "",
       }),
-      yaxis: axisOf("share of faces", { tickformat: ".0%", rangemode: "tozero" }),
+      yaxis: plotAxis("share of faces", { tickformat: ".0%", rangemode: "tozero" }),
     }),
   };
 }

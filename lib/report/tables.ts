@@ -28,7 +28,7 @@ export interface Row {
 }
 
 /** A whole table. The first cell of each row is its heading. */
-export interface Table {
+export interface ReportTable {
   /** Unique in the page; also the name of the CSV file. */
   readonly id: string;
   readonly caption: Insert;
@@ -41,12 +41,12 @@ export interface Table {
 }
 
 /** A cell that shows text. */
-export function text(show: Insert, csv?: string | number): Cell {
+export function textCell(show: Insert, csv?: string | number): Cell {
   return csv === undefined ? { show } : { show, csv };
 }
 
 /** Renders a table with its buttons. */
-export function renderTable(table: Table): Markup {
+export function renderTable(table: ReportTable): Markup {
   const head = table.columns.map(
     (column) =>
       html`<th

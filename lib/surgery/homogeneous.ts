@@ -106,17 +106,18 @@ function productOf(
 }
 
 /** Operators whose operands are all scaled alike. */
-const sums = new Set(["Add", "Max", "Mean", "Min", "Sub", "Sum"]);
+const isSum = ({ op }: Node): boolean =>
+  factsOf(op).shape === "broadcast" && factsOf(op).homogeneous === true;
 
 /** Whether an operand would have to be scaled with the others, but cannot. */
 function addsUnscaled(network: Network, coupling: Coupling, node: Node): boolean {
-  if (!sums.has(node.op) && node.op !== "Concat" && node.op !== "Pad") return false;
+  if (!isSum(node) && node.op !== "Concat" && node.op !== "Pad") return false;
   const width = coupling.layouts.get(node.outputs[0])?.atoms.length;
   return node.inputs.some((input, index) => {
     const parameter = network.parameters.get(input);
     if (!parameter) {
       // An operand with one channel for all, or whose channels are not followed.
-      return sums.has(node.op) && coupling.layouts.get(input)?.atoms.length !== width;
+      return isSum(node) && coupling.layouts.get(input)?.atoms.length !== width;
     }
     if (parameter.type !== "float32" && parameter.type !== "float64") return false;
     if ((parameter.data as Float32Array).every((value) => value === 0)) return false;

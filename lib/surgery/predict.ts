@@ -2,7 +2,7 @@
 import { choleskyFactor, solveFactored } from "../math/cholesky.ts";
 
 /** x_removed ~ a x_kept + c. Channels are counted from the beginning of the group. */
-export interface Prediction {
+export interface PredictedFilters {
   readonly kept: Uint32Array;
   readonly removed: Uint32Array;
   /** [removed, kept], row-major */
@@ -22,7 +22,7 @@ export interface Prediction {
  * @param statistics mean [p] and covariance [p, p] of the pooled responses
  * @returns undefined where none of the channels is removed
  */
-export function predict(
+export function predictFilters(
   statistics: { readonly mean: Float64Array; readonly cov: Float64Array },
   how: {
     readonly from: number;
@@ -30,7 +30,7 @@ export function predict(
     readonly stays: (channel: number) => boolean;
     readonly ridge: number;
   },
-): Prediction | undefined {
+): PredictedFilters | undefined {
   const { mean, cov } = statistics;
   const { from, to, stays, ridge } = how;
   const p = mean.length;

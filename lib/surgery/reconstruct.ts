@@ -10,7 +10,7 @@ import { float32, floatAttribute, producersOf, type Network, type Node } from ".
 import { factsOf } from "../network/operators/facts.ts";
 import { createDraft, sharedWeights, type Draft } from "./draft.ts";
 import type { Plan } from "./plan.ts";
-import { predict, type Prediction } from "./predict.ts";
+import { predictFilters, type PredictedFilters } from "./predict.ts";
 
 /** Mean and covariance of a tap's pooled responses. */
 export interface TapStatistics {
@@ -70,7 +70,7 @@ export function reconstruct(
   const ridge = options.ridge ?? 1e-3;
   const draft = createDraft(network);
   const producers = producersOf(network);
-  const known = new Map<string, Prediction | undefined>();
+  const known = new Map<string, PredictedFilters | undefined>();
   const layers: ReconstructedLayer[] = [];
   for (const layer of coupling.layers) {
     const gone = layer.inputs.filter((atom) => plan.keep[coupling.classOf[atom]] === 0).length;
@@ -105,7 +105,7 @@ export function reconstruct(
       order,
       predictionFor: (from, to) => {
         const key = `${tap} ${from} ${to}`;
-        if (!known.has(key)) known.set(key, predict(found, { from, to, stays, ridge }));
+        if (!known.has(key)) known.set(key, predictFilters(found, { from, to, stays, ridge }));
         return known.get(key);
       },
     });
@@ -151,7 +151,7 @@ function orderOf(inputs: Int32Array, atoms: Int32Array): Order | undefined {
 interface Folding {
   readonly order: Order;
   /** The prediction among the tap's channels from..to-1 (one group); undefined where none of them is gone. */
-  predictionFor(from: number, to: number): Prediction | undefined;
+  predictionFor(from: number, to: number): PredictedFilters | undefined;
 }
 
 /** @returns share of variance explained, or why nothing could be done */
@@ -206,7 +206,7 @@ function foldLayer(draft: Draft, layer: CoupledLayer, folding: Folding): number 
  *
  * @returns c' w_r
  */
-function foldRow(data: Float32Array, start: number, stride: number, prediction: Prediction): number {
+function foldRow(data: Float32Array, start: number, stride: number, prediction: PredictedFilters): number {
   const { kept, removed, a, c } = prediction;
   const size = kept.length;
   const sum = new Float64Array(size);

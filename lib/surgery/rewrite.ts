@@ -1,6 +1,6 @@
 /** The attributes and index tables that say how many channels there are, brought in line with those that stay. */
 import { fromFront } from "../network/coupling/coupler.ts";
-import { padAmounts, positionsOf, sliceRanges, splitSizes } from "../network/coupling/select.ts";
+import { padAmounts, positionsOf, takenRanges, splitSizes } from "../network/coupling/select.ts";
 import type { Coupling, Layout } from "../network/coupling/types.ts";
 import {
   int64,
@@ -127,7 +127,7 @@ function rewriteSlice(context: Context, node: Node): readonly Node[] {
   const layout = context.cutLayout(input);
   const shape = context.coupling.shapes.get(input);
   if (!layout || !shape) return [node];
-  const ranges = sliceRanges(context.network, node, shape);
+  const ranges = takenRanges(context.network, node, shape);
   const range = ranges?.get(layout.axis);
   if (!ranges || !range) return [node];
   const ranks = ranksOf(context, layout.atoms);

@@ -29,10 +29,7 @@ export function selectSameShape(coupling: Coupling, keep: Uint8Array, score: Flo
  * @param scores tap -> one score of at least 0 per channel
  * @returns [classes]
  */
-export function classScores(
-  coupling: Coupling,
-  scores: ReadonlyMap<string, ArrayLike<number>>,
-): Float64Array {
+export function tiedScores(coupling: Coupling, scores: ReadonlyMap<string, ArrayLike<number>>): Float64Array {
   const best = new Float64Array(coupling.classes);
   for (const [tap, values] of scores) {
     for (const [i, atom] of (coupling.layouts.get(tap)?.atoms ?? []).entries()) {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { cutAt, featuresOf, headOf, withHead, withHeads } from "../../lib/backbones/head.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
-import { describe as describeNetwork, preprocessingOf, tasksOf } from "../../lib/backbones/metadata.ts";
+import { describe as describeNetwork, preprocessingOf, outputTasksOf } from "../../lib/backbones/metadata.ts";
 import type { Preprocessing, Task } from "../../lib/core/artifacts.ts";
 import type { Engine } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
@@ -86,8 +86,8 @@ describe("backbones/head", () => {
   it("keeps the preprocessing, writes the task and forgets the old one", () => {
     const headed = withHead(classifier(), "pool", { outputs: 1, task });
     expect(preprocessingOf(headed)).to.deep.equal(preprocessing);
-    expect(tasksOf(headed)).to.deep.equal([{ output: "prediction", task }]);
-    expect(tasksOf(withHead(headed, "pool", { outputs: 1 }))).to.deep.equal([]);
+    expect(outputTasksOf(headed)).to.deep.equal([{ output: "prediction", task }]);
+    expect(outputTasksOf(withHead(headed, "pool", { outputs: 1 }))).to.deep.equal([]);
   });
 
   it("several heads stand side by side on the same features, each with its task", async () => {
@@ -98,7 +98,7 @@ describe("backbones/head", () => {
       { name: "age", outputs: 1, weight: weight.map((w) => -2 * w), bias: Float32Array.of(1), task: age },
     ]);
     expect(both.nodes.filter(({ op }) => op === "GlobalAveragePool")).to.have.length(1);
-    expect(tasksOf(both)).to.deep.equal([
+    expect(outputTasksOf(both)).to.deep.equal([
       { output: "gender", task },
       { output: "age", task: age },
     ]);
@@ -108,7 +108,7 @@ describe("backbones/head", () => {
     });
     const one = withHead(both, featuresOf(both), { outputs: 1, task });
     expect(one.outputs.map(({ name }) => name)).to.deep.equal(["prediction"]);
-    expect(tasksOf(one)).to.deep.equal([{ output: "prediction", task }]);
+    expect(outputTasksOf(one)).to.deep.equal([{ output: "prediction", task }]);
     expect([...one.parameters.keys()]).to.not.include("age.weight");
   });
 

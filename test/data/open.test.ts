@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import { join } from "node:path";
-import type { OpenOptions } from "../../lib/data/dataset.ts";
+import type { OpenDatasetOptions } from "../../lib/data/dataset.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { requireData } from "../support/require.ts";
 import { failure, removeFolders, tree, writeTree } from "./support.ts";
 
-const open = (data: string, task: string, more: Partial<OpenOptions> = {}) =>
+const open = (data: string, task: string, more: Partial<OpenDatasetOptions> = {}) =>
   openDataset({ data, task, seed: 1, ...more });
 
 /** n grey pictures and a labels.csv made by `row`. */
@@ -213,7 +213,7 @@ describe("openDataset on a folder with labels.csv", () => {
 
   it("has a fingerprint that moves with the folder and changes with labels, sizes and options", async () => {
     const make = (last: string) => labelled(9, "file,age", (i) => (i === 8 ? last : String(20 + i)));
-    const print = async (root: string, more: Partial<OpenOptions> = {}) =>
+    const print = async (root: string, more: Partial<OpenDatasetOptions> = {}) =>
       (await open(root, "age", more)).fingerprint;
     const [a, b, other] = [await make("50"), await make("50"), await make("51")];
     expect(await print(a)).to.equal(await print(b));

@@ -2,8 +2,8 @@ import { expect } from "chai";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Tensors } from "../../lib/engine/engine.ts";
 import { openBackend } from "../../lib/engine/tfjs/backend.ts";
-import { createProgram } from "../../lib/engine/tfjs/program.ts";
-import { createTrainer } from "../../lib/engine/tfjs/trainer.ts";
+import { createTfjsProgram } from "../../lib/engine/tfjs/program.ts";
+import { createTfjsTrainer } from "../../lib/engine/tfjs/trainer.ts";
 import { trainableParameters } from "../../lib/engine/training.ts";
 import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { patterns } from "../support/patterns.ts";
@@ -22,7 +22,7 @@ describe("engine tfjs: memory", () => {
       const inputs: Tensors = Object.fromEntries(
         network.inputs.map(({ name }) => [name, randomTensor(shapes.get(name) ?? [], name)]),
       );
-      const program = createProgram(
+      const program = createTfjsProgram(
         network,
         network.outputs.map(({ name }) => name),
       );
@@ -40,7 +40,7 @@ describe("engine tfjs: memory", () => {
 
   it("a run that fails leaves nothing behind", async () => {
     const [{ network }] = patterns;
-    const program = createProgram(
+    const program = createTfjsProgram(
       { ...network, inputs: network.inputs.map((i) => ({ ...i, shape: ["a", "b", "c", "d"] })) },
       [network.outputs[0].name],
     );
@@ -64,7 +64,7 @@ describe("engine tfjs: memory", () => {
         clipNorm: 1,
       } as const;
       const trainable = trainableParameters(network, { ...options, trainable: (name) => names.has(name) });
-      const trainer = createTrainer(network, { options, trainable, threads: 1 });
+      const trainer = createTfjsTrainer(network, { options, trainable, threads: 1 });
       const target = randomTensor(inferShapes(network).get("y") ?? [], test.title);
       const once = async (): Promise<void> => {
         await trainer.step({ target }, 0.01);

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRandom } from "../../lib/core/random.ts";
 import { openEngine } from "../../lib/engine/open.ts";
-import { aimAtTime, measureEntries, tableOf, type Candidate } from "../../lib/jobs/run/latency.ts";
+import { aimAtTime, measureEntries, tableOf, type TimedCandidate } from "../../lib/jobs/run/latency.ts";
 import { shared, workOf } from "../../lib/latency/features.ts";
 import { fitRates, heldOutErrors, predictMs, type Timed } from "../../lib/latency/fit.ts";
-import { clockOf, readTable, type LatencyTable, type TableEntry } from "../../lib/latency/table.ts";
+import { clockOf, readLatencyTable, type LatencyTable, type TableEntry } from "../../lib/latency/table.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
 import type { Network } from "../../lib/network/network.ts";
@@ -114,10 +114,12 @@ describe("latency: tables", function () {
       for (const [i, bad] of [{}, null, { ...table, entries: [] }, { ...table, block: 0 }].entries()) {
         const path = join(root, `${i}.json`);
         await writeFile(path, JSON.stringify(bad));
-        expect(String(await readTable(path).catch((error: unknown) => error))).to.contain("no latency table");
+        expect(String(await readLatencyTable(path).catch((error: unknown) => error))).to.contain(
+          "no latency table",
+        );
       }
       await writeFile(join(root, "good.json"), JSON.stringify(table));
-      expect(await readTable(join(root, "good.json"))).to.deep.equal(table);
+      expect(await readLatencyTable(join(root, "good.json"))).to.deep.equal(table);
     } finally {
       await rm(root, { recursive: true });
     }
@@ -147,7 +149,7 @@ describe("latency: aiming", () => {
   /** Networks 1..100; what is predicted is off by a factor that the search does not know. */
   const search =
     (searched: number[]) =>
-    (limit: number): Promise<Candidate<number>> => {
+    (limit: number): Promise<TimedCandidate<number>> => {
       searched.push(limit);
       const item = Math.max(1, Math.min(100, Math.floor(limit * 10)));
       return Promise.resolve({ item, predictedMs: item / 10, reached: item / 10 <= limit });

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { isEtlError } from "../../lib/core/errors.ts";
-import { createBuilder, float, int, ints, text } from "../../lib/network/builder.ts";
+import { createBuilder, float, int, ints, textAttribute } from "../../lib/network/builder.ts";
 import { float32, int64, type Attribute, type Network, type Parameter } from "../../lib/network/network.ts";
 import { symbolicShapes } from "../../lib/network/open/symbolic.ts";
 import { inferShapes, propagate, shapedOperators } from "../../lib/network/shapes/infer.ts";
@@ -80,7 +80,7 @@ describe("network/shapes", () => {
           [1, 1, 7, 8],
           [1, 1, 3, 3],
         ],
-        { auto_pad: text("SAME_UPPER"), strides: ints([2, 2]) },
+        { auto_pad: textAttribute("SAME_UPPER"), strides: ints([2, 2]) },
       ),
       [[1, 1, 4, 4]],
     ],
@@ -92,7 +92,7 @@ describe("network/shapes", () => {
           [1, 1, 7, 8],
           [1, 1, 3, 3],
         ],
-        { auto_pad: text("VALID") },
+        { auto_pad: textAttribute("VALID") },
       ),
       [[1, 1, 5, 6]],
     ],

@@ -5,7 +5,7 @@ import type { Network, Tensor } from "../../lib/network/network.ts";
 import { withPooledTaps } from "../../lib/network/taps.ts";
 import { applySurgery } from "../../lib/surgery/apply.ts";
 import { planSurgery } from "../../lib/surgery/plan.ts";
-import { predict } from "../../lib/surgery/predict.ts";
+import { predictFilters } from "../../lib/surgery/predict.ts";
 import { reconstruct, statisticsOf, type TapStatistics } from "../../lib/surgery/reconstruct.ts";
 import { patterns, pointwise, sketch, type Sketch } from "../support/patterns.ts";
 import { randomInputs, relativeDifference, run } from "../support/run.ts";
@@ -190,7 +190,7 @@ describe("predict", () => {
     const mean = Float64Array.from({ length: p }, () => random.normal());
     const keep = [1, 2, 5];
     const gone = [0, 3, 4];
-    const found = predict(
+    const found = predictFilters(
       { mean, cov: Float64Array.from(cov.to1DArray()) },
       { from: 0, to: p, stays: (channel) => keep.includes(channel), ridge: 0.1 },
     )!;
@@ -215,10 +215,16 @@ describe("predict", () => {
   it("gives dead kept channels zeros, and falls back to the mean where all are dead", () => {
     const cov = Float64Array.of(2, 0, 1, 0, 0, 0, 1, 0, 1);
     const mean = Float64Array.of(3, 5, 4);
-    const partly = predict({ mean, cov }, { from: 0, to: 3, stays: (channel) => channel < 2, ridge: 1e-9 })!;
+    const partly = predictFilters(
+      { mean, cov },
+      { from: 0, to: 3, stays: (channel) => channel < 2, ridge: 1e-9 },
+    )!;
     expect(partly.a[0]).to.be.closeTo(0.5, 1e-6);
     expect(partly.a[1]).to.equal(0);
-    const dead = predict({ mean, cov }, { from: 0, to: 3, stays: (channel) => channel === 1, ridge: 1e-9 })!;
+    const dead = predictFilters(
+      { mean, cov },
+      { from: 0, to: 3, stays: (channel) => channel === 1, ridge: 1e-9 },
+    )!;
     expect(Array.from(dead.a)).to.deep.equal([0, 0]);
     expect(Array.from(dead.c)).to.deep.equal([3, 4]);
     expect(dead.explained).to.equal(0);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { planSurgery } from "../../lib/surgery/plan.ts";
 import { selectByCriterion } from "../../lib/surgery/criteria.ts";
-import { classScores, selectSameShape } from "../../lib/surgery/same-shape.ts";
+import { tiedScores, selectSameShape } from "../../lib/surgery/same-shape.ts";
 import { patterns } from "../support/patterns.ts";
 
 describe("controls of a plan's shape", () => {
@@ -50,7 +50,7 @@ describe("controls of a plan's shape", () => {
       { coupling },
     );
     const valueOf = (layer: string): string => coupling.layers.find(({ name }) => name === layer)!.output;
-    const score = classScores(
+    const score = tiedScores(
       coupling,
       new Map([
         [valueOf("a"), [0, 0.1, 0, 0, 0.2, 0, 0, 0]],

@@ -91,7 +91,7 @@ export function finished(
 /**
  * `channels` times a width multiplier, as a multiple of 8 that is not more than a tenth smaller (MobileNetV2's rule).
  */
-export function widthOf(channels: number, width: number): number {
+export function scaledWidth(channels: number, width: number): number {
   const wanted = channels * width;
   const near = Math.max(8, Math.floor((wanted + 4) / 8) * 8);
   return near < 0.9 * wanted ? near + 8 : near;

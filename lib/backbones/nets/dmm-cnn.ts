@@ -55,7 +55,7 @@ export interface DmmCnnOptions {
 }
 
 /** Names of the values that others hold on to. Heads for other tasks go on ResNet50's own last map. */
-export const dmmCnnValues = {
+const dmmCnnValues = {
   features: "layer4.2.relu",
   embedding: "pyramid1",
   prediction: "prediction",

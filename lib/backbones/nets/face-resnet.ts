@@ -26,7 +26,7 @@ export const faceResnetPreprocessing: Preprocessing = {
 };
 
 /** Names of the values that others hold on to. */
-export const faceResnetValues = { input: "image", features: "features", embedding: "descriptor" } as const;
+const faceResnetValues = { input: "image", features: "features", embedding: "descriptor" } as const;
 
 /** Residual blocks in order: name, filters, whether the block halves. */
 const blocks: readonly (readonly [name: string, filters: number, down: boolean])[] = [

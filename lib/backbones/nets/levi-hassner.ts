@@ -23,7 +23,7 @@ export interface LeviHassnerOptions {
 }
 
 /** Names of the values that others hold on to. */
-export const leviHassnerValues = { features: "fc7/relu", embedding: "fc7/relu" } as const;
+const leviHassnerValues = { features: "fc7/relu", embedding: "fc7/relu" } as const;
 
 /**
  * Levi and Hassner's network with all weights zero, to be filled. Pools drop a last window over the edge (27, 13 and 6

@@ -28,7 +28,7 @@ export interface LmtcnnOptions {
 }
 
 /** Names of the values that others hold on to. */
-export const lmtcnnValues = { features: "fc2/relu", embedding: "fc2/relu" } as const;
+const lmtcnnValues = { features: "fc2/relu", embedding: "fc2/relu" } as const;
 
 /** LMTCNN with all weights zero, to be filled. */
 export function buildLmtcnn(options: LmtcnnOptions = {}): Network {

@@ -11,7 +11,7 @@ import {
   linear,
   pooled,
   relu6,
-  widthOf,
+  scaledWidth,
   imageNetAt,
   torchvision,
 } from "./blocks.ts";
@@ -43,13 +43,13 @@ const settings: readonly (readonly [expansion: number, channels: number, blocks:
 export function buildMobilenetV2(options: MobilenetV2Options = {}): Network {
   const { classes = 1000, side = 224, width = 1, name = "mobilenet-v2" } = options;
   const net = createBuilder(name);
-  let inputs = widthOf(32, width);
+  let inputs = scaledWidth(32, width);
   let x = net.input(lightValues.input, ["batch", 3, side, side]);
   const stem = { conv: "features.0.0", norm: "features.0.1", inputs: 3, outputs: inputs, size: 3, stride: 2 };
   x = relu6(net, convNorm(net, x, stem));
   let index = 1;
   for (const [expansion, channels, blocks, first] of settings) {
-    const outputs = widthOf(channels, width);
+    const outputs = scaledWidth(channels, width);
     for (let block = 0; block < blocks; block++) {
       const stride = block === 0 ? first : 1;
       x = inverted(net, x, { at: `features.${index}`, inputs, outputs, stride, expansion });
@@ -57,7 +57,7 @@ export function buildMobilenetV2(options: MobilenetV2Options = {}): Network {
       index++;
     }
   }
-  const last = widthOf(1280, Math.max(1, width));
+  const last = scaledWidth(1280, Math.max(1, width));
   const at = `features.${index}`;
   x = convNorm(net, x, { conv: `${at}.0`, norm: `${at}.1`, inputs, outputs: last, size: 1 });
   x = linear(net, pooled(net, relu6(net, x)), { name: "classifier.1", inputs: last, outputs: classes });

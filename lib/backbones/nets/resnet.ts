@@ -26,7 +26,7 @@ export interface ResnetOptions {
 }
 
 /** ImageNet's mean and deviation, RGB. */
-export const imageNetPreprocessing: Preprocessing = {
+const imageNetPreprocessing: Preprocessing = {
   width: 224,
   height: 224,
   color: "RGB",
@@ -57,7 +57,7 @@ export function buildResnet18Mlp(options: ResnetOptions = {}): Network {
 }
 
 /** Names of the values of {@link buildResnet18Mlp} that others hold on to. */
-export const resnet18MlpValues = { features: "fc.3", embedding: "fc.3" } as const;
+const resnet18MlpValues = { features: "fc.3", embedding: "fc.3" } as const;
 
 function buildResnet(options: ResnetOptions & { readonly name: string }, shape: Shape): Network {
   const { classes = 1000, preprocessing = imageNetPreprocessing, hidden = [] } = options;

@@ -34,13 +34,13 @@ export function slowDecoder(): string | undefined {
 export const IN_FLIGHT = 6;
 
 /** Width and height in pixels, after EXIF rotation. */
-export interface PictureSize {
+export interface DecodedSize {
   readonly width: number;
   readonly height: number;
 }
 
 /** Reads the size from a picture's header. @throws EtlError kind `data` where it cannot be read */
-export async function pictureSize(path: string): Promise<PictureSize> {
+export async function pictureSize(path: string): Promise<DecodedSize> {
   try {
     if (isRow(path) || hasBitmapEnding(path)) {
       const bitmap = readBitmap(await pictureBytes(path));
@@ -156,7 +156,7 @@ function undecodable(path: string, error: unknown): EtlError {
  */
 export async function thumbnail(
   pixels: Uint8Array,
-  { width, height }: PictureSize,
+  { width, height }: DecodedSize,
   side: number,
 ): Promise<Uint8Array> {
   return sharp(pixels, { raw: { width, height, channels: 3 } })

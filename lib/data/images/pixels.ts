@@ -3,7 +3,7 @@
  * loads need no check of bounds; its numbers are those of the tables, bit by bit.
  */
 import {
-  add,
+  addOp,
   below,
   compileFunction,
   constant,
@@ -120,7 +120,7 @@ function lineBody(): Bytes {
     ...[...increase(planes[c], constant(4)), ...drop],
   ];
   const overPixels = loop(
-    [...get(picture), ...get(columns), ...loadInt(0), ...add, ...set(pixel)],
+    [...get(picture), ...get(columns), ...loadInt(0), ...addOp, ...set(pixel)],
     [0, 1, 2].flatMap(channel),
     [...increase(columns, constant(4)), ...get(end), ...below],
   );

@@ -8,11 +8,11 @@ import { readText } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { ageGroupNames, ageGroupOf } from "../age-groups.ts";
 import type { RawRow } from "../dataset.ts";
-import { baseName, type Folder, type Layout } from "./layout.ts";
+import { baseName, type Folder, type SourceLayout } from "./layout.ts";
 
 const FOLD = /^fold_(\d)_data\.txt$/;
 
-export const adience: Layout = {
+export const adience: SourceLayout = {
   name: "Adience",
   looks: "fold_0_data.txt to fold_4_data.txt with aligned/ or faces/",
   detect: (folder) => folder.files.some((file) => FOLD.test(baseName(file))),

@@ -9,11 +9,11 @@ import type { Crop } from "../../core/artifacts.ts";
 import type { DataProblem } from "../../record/record.ts";
 import type { RawRow } from "../dataset.ts";
 import { mapLimit } from "../../core/parallel.ts";
-import type { Folder, Layout } from "./layout.ts";
+import type { Folder, SourceLayout } from "./layout.ts";
 
 const CLIP = /^(?:.*\/)?(\d{3})\/\1\.json$/;
 
-export const afewVa: Layout = {
+export const afewVa: SourceLayout = {
   name: "AFEW-VA",
   looks: "folders 001/ with 001.json and frames",
   detect: (folder) => folder.files.some((file) => CLIP.test(file)),

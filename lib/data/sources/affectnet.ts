@@ -6,7 +6,7 @@
 import type { Crop } from "../../core/artifacts.ts";
 import type { DataProblem } from "../../record/record.ts";
 import type { RawRow, Split } from "../dataset.ts";
-import type { Layout } from "./layout.ts";
+import type { SourceLayout } from "./layout.ts";
 import { listFiles, pictureFinder, readList, type List } from "./lists.ts";
 
 const LIST = /^(training|validation|automatically_annotated)\.csv$/;
@@ -17,7 +17,7 @@ const EXPRESSIONS: ReadonlyMap<string, string> = new Map(
   ),
 );
 
-export const affectnet: Layout = {
+export const affectnet: SourceLayout = {
   name: "AffectNet",
   looks: "training.csv and validation.csv with the column subDirectory_filePath",
   detect: (folder) =>

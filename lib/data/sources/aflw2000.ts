@@ -8,10 +8,10 @@ import { readBytes } from "../../core/files.ts";
 import type { Crop } from "../../core/artifacts.ts";
 import type { RawRow } from "../dataset.ts";
 import { mapLimit } from "../../core/parallel.ts";
-import type { Layout } from "./layout.ts";
+import type { SourceLayout } from "./layout.ts";
 import { readMat, type MatMatrix } from "./mat.ts";
 
-export const aflw2000: Layout = {
+export const aflw2000: SourceLayout = {
   name: "AFLW2000-3D",
   looks: "pictures with .mat files of the same name",
   detect: (folder) => {

@@ -1,9 +1,9 @@
 /** AgeDB: labels in the file names, `id_name_age_gender.jpg`. */
-import { baseName, mostMatch, type Layout } from "./layout.ts";
+import { baseName, mostMatch, type SourceLayout } from "./layout.ts";
 
 const NAME = /^(\d+)_(.+)_(\d{1,3})_([fm])\.(jpg|jpeg|png)$/i;
 
-export const agedb: Layout = {
+export const agedb: SourceLayout = {
   name: "AgeDB",
   looks: "pictures named id_name_age_gender.jpg",
   detect: (folder) => mostMatch(folder.pictures, NAME),

@@ -11,7 +11,7 @@ import { fer2013 } from "./fer2013.ts";
 import { imdbWiki } from "./imdb-wiki.ts";
 import { kdef } from "./kdef.ts";
 import { labelsCsv } from "./labels-csv.ts";
-import type { Layout } from "./layout.ts";
+import type { SourceLayout } from "./layout.ts";
 import { lfwa } from "./lfwa.ts";
 import { maadFace } from "./maad-face.ts";
 import { pointing04 } from "./pointing04.ts";
@@ -19,7 +19,7 @@ import { rafDb } from "./raf-db.ts";
 import { refusedLayouts } from "./refused.ts";
 import { utkface } from "./utkface.ts";
 
-export const LAYOUTS: readonly Layout[] = [
+export const LAYOUTS: readonly SourceLayout[] = [
   labelsCsv,
   celeba,
   adience,

@@ -9,14 +9,14 @@ import { EtlError } from "../../core/errors.ts";
 import { readText } from "../../core/files.ts";
 import type { RawRow, RawTable, Split } from "../dataset.ts";
 import { CELEBA_ATTRIBUTES } from "./celeba-attributes.ts";
-import { baseName, type Folder, type Layout } from "./layout.ts";
+import { baseName, type Folder, type SourceLayout } from "./layout.ts";
 
 /** Where the face is in an aligned CelebA picture (178x218, or any other size of that shape). */
 const CELEBA_CROP: Crop = [0.18, 0.35, 0.82, 0.87];
 
 const PARTS: readonly Split[] = ["train", "val", "test"];
 
-export const celeba: Layout = {
+export const celeba: SourceLayout = {
   name: "CelebA",
   looks: "img_align_celeba/ with list_attr_celeba.txt (or .csv)",
   detect: (folder) => locate(folder, "list_attr_celeba") !== undefined,

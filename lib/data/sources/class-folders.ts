@@ -2,12 +2,12 @@
 import { basename } from "node:path";
 import type { RawRow } from "../dataset.ts";
 import { partOf } from "./names.ts";
-import type { Folder, Layout } from "./layout.ts";
+import type { Folder, SourceLayout } from "./layout.ts";
 
 /** Why a picture has no class. */
 export const OUTSIDE = "lies outside the class folders";
 
-export const classFolders: Layout = {
+export const classFolders: SourceLayout = {
   name: "image folder",
   looks: "one sub-folder of pictures per class, perhaps inside train/ and test/",
   detect: (folder) => depthOf(folder) !== undefined,

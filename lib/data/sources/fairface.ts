@@ -3,12 +3,12 @@
  * `val/1.jpg`. Its makers keep no other test part, so the validation list is the test part here.
  */
 import type { RawRow } from "../dataset.ts";
-import type { Layout } from "./layout.ts";
+import type { SourceLayout } from "./layout.ts";
 import { listFiles, pictureFinder, readList } from "./lists.ts";
 
 const LIST = /^fairface_label_(train|val)\.csv$/;
 
-export const fairface: Layout = {
+export const fairface: SourceLayout = {
   name: "FairFace",
   looks: "fairface_label_train.csv and fairface_label_val.csv with train/ and val/",
   detect: (folder) => listFiles(folder, LIST).length > 0,

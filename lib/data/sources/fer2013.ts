@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { pixelTable } from "../images/pixel-rows.ts";
 import type { DataProblem } from "../../record/record.ts";
 import type { RawRow } from "../dataset.ts";
-import type { Layout } from "./layout.ts";
+import type { SourceLayout } from "./layout.ts";
 import { listFiles } from "./lists.ts";
 import { partOf } from "./names.ts";
 
 const TABLE = /^(fer2013|icml_face_data)\.csv$/;
 const EMOTIONS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"];
 
-export const fer2013: Layout = {
+export const fer2013: SourceLayout = {
   name: "FER2013",
   looks: "fer2013.csv or icml_face_data.csv, the pictures in it",
   detect: (folder) => folder.pictures.length === 0 && listFiles(folder, TABLE).length > 0,

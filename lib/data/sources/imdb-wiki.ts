@@ -2,13 +2,13 @@
  * IMDB-WIKI: ages from the names of the pictures, `[id]_[date of birth]_[year of the photo].jpg` in `wiki_crop/00/` or
  * `imdb_crop/00/`. Gender stands only in the .mat files, which are not read.
  */
-import { baseName, mostMatch, type Layout } from "./layout.ts";
+import { baseName, mostMatch, type SourceLayout } from "./layout.ts";
 
 const NAME = /^(?:nm)?(\d+)(?:_rm\d+)?_(\d{4})-(\d{1,2})-(\d{1,2})_(\d{4})\.jpe?g$/i;
 /** The oldest person on record. */
 const OLDEST = 122;
 
-export const imdbWiki: Layout = {
+export const imdbWiki: SourceLayout = {
   name: "IMDB-WIKI",
   looks: "pictures named id_birth-date_year.jpg",
   detect: (folder) => mostMatch(folder.pictures, NAME),

@@ -2,7 +2,7 @@
  * KDEF: pictures named `AF01ANFL.JPG`: session A or B, F or M, number of the person, emotion (AF afraid, AN angry, DI disgusted,
  * HA happy, NE neutral, SA sad, SU surprised), angle (FL full left profile, HL half left, S straight, HR, FR).
  */
-import { baseName, mostMatch, type Layout } from "./layout.ts";
+import { baseName, mostMatch, type SourceLayout } from "./layout.ts";
 
 const NAME = /^[AB]([FM])(\d{2})(AF|AN|DI|HA|NE|SA|SU)(FL|HL|S|HR|FR)\.\w+$/i;
 
@@ -23,7 +23,7 @@ const DEGREES: ReadonlyMap<string, number> = new Map([
   ["FR", 90],
 ]);
 
-export const kdef: Layout = {
+export const kdef: SourceLayout = {
   name: "KDEF",
   looks: "pictures named AF01ANFL.JPG",
   detect: (folder) => mostMatch(folder.pictures, NAME),

@@ -7,13 +7,13 @@ import type { DataProblem } from "../../record/record.ts";
 import { parseCsv, type Csv } from "../../core/csv.ts";
 import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
-import type { Folder, Layout } from "./layout.ts";
+import type { Folder, SourceLayout } from "./layout.ts";
 import { PART_COLUMNS, partOf } from "./names.ts";
 
 const FILE_COLUMNS = ["file", "filename", "image", "path"];
 const IDENTITY_COLUMNS = ["identity", "person", "subject"];
 
-export const labelsCsv: Layout = {
+export const labelsCsv: SourceLayout = {
   name: "labels.csv",
   looks: "a file labels.csv with the columns file, split and labels",
   detect: (folder) => folder.files.includes("labels.csv"),

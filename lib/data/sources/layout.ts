@@ -6,7 +6,7 @@ import { ioError } from "../../core/files.ts";
 import type { RawTable } from "../dataset.ts";
 import { BITMAP_ENDINGS } from "../images/bitmap.ts";
 
-export interface Layout {
+export interface SourceLayout {
   /** As printed: "CelebA". */
   readonly name: string;
   /** What a folder of this layout looks like, for the error message that lists them. */

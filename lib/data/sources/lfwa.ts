@@ -8,12 +8,12 @@ import { readText } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import type { RawRow } from "../dataset.ts";
 import { CELEBA_ATTRIBUTES } from "./celeba-attributes.ts";
-import type { Layout } from "./layout.ts";
+import type { SourceLayout } from "./layout.ts";
 import { listFiles, pictureFinder } from "./lists.ts";
 
 const LIST = /^lfw_attributes\.txt$/;
 
-export const lfwa: Layout = {
+export const lfwa: SourceLayout = {
   name: "LFWA",
   looks: "lfw_attributes.txt with Person_Name/Person_Name_0001.jpg",
   detect: (folder) => listFiles(folder, LIST).length > 0,

@@ -1,12 +1,12 @@
 /** MAAD-Face: `MAAD_Face.csv` (Filename, Identity, 47 attributes: 1 yes, -1 no, 0 not known) for the pictures of VGGFace2. */
 import { EtlError } from "../../core/errors.ts";
 import type { RawRow } from "../dataset.ts";
-import type { Layout } from "./layout.ts";
+import type { SourceLayout } from "./layout.ts";
 import { listFiles, pictureFinder, readList } from "./lists.ts";
 
 const LIST = /^maad[_-]?face.*\.csv$/;
 
-export const maadFace: Layout = {
+export const maadFace: SourceLayout = {
   name: "MAAD-Face",
   looks: "MAAD_Face.csv with pictures in n000001/",
   detect: (folder) => listFiles(folder, LIST).length > 0,

@@ -7,14 +7,14 @@ import { readText } from "../../core/files.ts";
 import type { Crop } from "../../core/artifacts.ts";
 import type { RawRow } from "../dataset.ts";
 import { mapLimit } from "../../core/parallel.ts";
-import { baseName, mostMatch, type Folder, type Layout } from "./layout.ts";
+import { baseName, mostMatch, type Folder, type SourceLayout } from "./layout.ts";
 
 const NAME = /^person(?:ne)?(\d{2})(\d)(\d{2})([+-]\d+)([+-]\d+)\.(jpg|jpeg|png)$/i;
 
 /** The crop's side as a multiple of the face box's larger side. */
 const ROOM = 1.6;
 
-export const pointing04: Layout = {
+export const pointing04: SourceLayout = {
   name: "Pointing'04",
   looks: "pictures named personSSNMM<pitch><yaw>.jpg",
   detect: (folder) => mostMatch(folder.pictures, NAME),

@@ -7,7 +7,7 @@ import { EtlError } from "../../core/errors.ts";
 import { readText } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { WHOLE, type RawRow } from "../dataset.ts";
-import { baseName, type Folder, type Layout } from "./layout.ts";
+import { baseName, type Folder, type SourceLayout } from "./layout.ts";
 
 const LIST = /^list_par?tition_label\.txt$/i;
 const NAME = /^(train|test)_\d+\.jpg$/i;
@@ -15,7 +15,7 @@ const NAME = /^(train|test)_\d+\.jpg$/i;
 /** Codes 1 to 7. */
 const EMOTIONS = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"] as const;
 
-export const rafDb: Layout = {
+export const rafDb: SourceLayout = {
   name: "RAF-DB",
   looks: "list_patition_label.txt with aligned/train_00001_aligned.jpg",
   detect: (folder) => folder.files.some((file) => LIST.test(baseName(file))),

@@ -1,6 +1,6 @@
 /** Public sets that are recognised so that nothing else takes them for what they are not: what to do instead is said. */
 import { EtlError } from "../../core/errors.ts";
-import type { Folder, Layout } from "./layout.ts";
+import type { Folder, SourceLayout } from "./layout.ts";
 import { listFiles } from "./lists.ts";
 
 interface Refused {
@@ -43,7 +43,7 @@ const SETS: readonly Refused[] = [
 ];
 
 /** One layout for each: recognised, and refused. */
-export const refusedLayouts: readonly Layout[] = SETS.map(({ name, looks, why, hint, detect }) => ({
+export const refusedLayouts: readonly SourceLayout[] = SETS.map(({ name, looks, why, hint, detect }) => ({
   name,
   looks: `${looks}: not read, ${why}`,
   detect,

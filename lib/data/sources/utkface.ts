@@ -1,9 +1,9 @@
 /** UTKFace: labels in the file names, `[age]_[gender]_[race]_[date].jpg`. The third field is not read. */
-import { baseName, mostMatch, type Layout } from "./layout.ts";
+import { baseName, mostMatch, type SourceLayout } from "./layout.ts";
 
 const NAME = /^(\d{1,3})_([01])_(\d)_(\d+)\.(jpg|jpeg|png)(\.chip\.jpg)?$/i;
 
-export const utkface: Layout = {
+export const utkface: SourceLayout = {
   name: "UTKFace",
   looks: "pictures named age_gender_race_date.jpg",
   detect: (folder) => mostMatch(folder.pictures, NAME),

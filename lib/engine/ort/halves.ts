@@ -18,7 +18,7 @@ import { type OtherHalf, type OtherSession, type Shapes, startOtherHalf } from "
 import { computesOnCpu, fromOrt, type OrtTensor, type SessionSettings, toOrt } from "./session.ts";
 import { fedTensors, scalarFeeds, stepResult, withState } from "./training/feeds.ts";
 import { buildTrainingGraph, TERMS, type TrainingGraph, trainingSettings } from "./training/graph.ts";
-import { empty, type TrainingState } from "./training/state.ts";
+import { emptyTensor, type TrainingState } from "./training/state.ts";
 import { buildUpdateGraph, NORM, partKey, type UpdateGraph } from "./training/update.ts";
 
 /** Fewest multiplications of a forward pass over a batch for which messages between threads do not count. */
@@ -115,7 +115,7 @@ async function compileParts(site: Site, other: OtherHalf, inputs: Tensors): Prom
   const first = rows[0] === rows[1] ? second : graphOf(site, inputs, rows[0]);
   const own = first === second ? model : writeOnnx(first.network);
   const session = await createInPlaceSession(own, settingsOf(site, threads - half));
-  const into = Object.fromEntries(outputsOf(site, first).map(([name, shape]) => [name, empty(shape)]));
+  const into = Object.fromEntries(outputsOf(site, first).map(([name, shape]) => [name, emptyTensor(shape)]));
   return { graphs: [first, second], rows, session, other: await compiling, into };
 }
 
@@ -180,7 +180,7 @@ async function step(
     given[partKey(0, name)] = into[graphs[0].gradients.get(name) ?? ""];
     given[partKey(1, name)] = received[graphs[1].gradients.get(name) ?? ""];
   }
-  const norm = empty([1]);
+  const norm = emptyTensor([1]);
   const feeds = withState(state, graph.network, given);
   await updating.session.run(feeds, { [NORM]: norm, ...state.spare(graph.tensors) });
   state.advance();

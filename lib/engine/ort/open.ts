@@ -10,7 +10,7 @@ import type { CompileOptions, Engine, EngineOptions, Program } from "../engine.t
 import { scriptBeside } from "../../core/worker.ts";
 import { type Client, startClient } from "../worker/client.ts";
 import { sideBySide } from "../stream.ts";
-import { checkInputs, checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
+import { checkInputs, checkOutputNames, remoteProgram, remoteTrainer } from "../worker/remote.ts";
 import { needCuda, tryCuda } from "./cuda.ts";
 import { bytesOf, type OrtMethods } from "./messages.ts";
 import { withoutTelemetry } from "./telemetry.ts";
@@ -53,6 +53,7 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   const startSecond = async (): Promise<Client<OrtMethods>> => (await start()).client;
   const engine: Engine = {
     name: "ort",
+    int8: true,
     description: `onnxruntime-node ${ortVersion()}, ${device.toUpperCase()}`,
     threads,
     channelBlock: block,
@@ -147,7 +148,7 @@ function withOutputs(network: Network, outputs: readonly string[]): Network {
     return (inferred ??= propagate(network, { bindings, onError: "skip" }).shapes);
   };
   const known = new Map([...network.outputs, ...network.inputs].map((value) => [value.name, value]));
-  checkOutputs(network, outputs);
+  checkOutputNames(network, outputs);
   const ranked = (name: string): ValueInfo => {
     const shape = shapes().get(name) ?? [];
     return { name, type: "float32", shape: shape.map((_, axis) => `${name}.${axis}`) };

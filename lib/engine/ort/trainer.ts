@@ -14,7 +14,7 @@ import { createInPlaceSession, type InPlaceSession } from "./in-place.ts";
 import { OrtTensor, toOrt } from "./session.ts";
 import { fedTensors, scalarFeeds, stepResult, weightedSum, withState } from "./training/feeds.ts";
 import { buildTrainingGraph, TERMS, type TrainingGraph, trainingSettings } from "./training/graph.ts";
-import { createTrainingState, empty } from "./training/state.ts";
+import { createTrainingState, emptyTensor } from "./training/state.ts";
 import { NORM } from "./training/update.ts";
 
 interface Compiled {
@@ -68,7 +68,7 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
     const { graph, session } = await compiled("step", inputs);
     const scalars = scalarFeeds(graph.scalars, plan, { learningRate, step: state.steps + 1 });
     const feeds = { ...feedsFor(graph, inputs), ...scalars };
-    const [terms, norm] = [empty([losses.length]), empty([1])];
+    const [terms, norm] = [emptyTensor([losses.length]), emptyTensor([1])];
     await session.run(feeds, { [TERMS]: terms, [NORM]: norm, ...state.spare(graph.tensors) });
     state.advance();
     return stepResult(losses, Array.from(terms.data as Float32Array), norm.data[0] as number);
@@ -94,9 +94,10 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
       halves?.takes(inputs) === true ? halves.step(inputs, learningRate) : stepWhole(inputs, learningRate),
     gradients: async (inputs) => {
       const { graph, session } = await compiled("gradients", inputs);
-      const terms = empty([losses.length]);
+      const terms = emptyTensor([losses.length]);
       const into: Record<string, OrtTensor> = { [TERMS]: terms };
-      for (const [name, output] of graph.gradients) into[output] = empty(state.current(name)?.dims ?? []);
+      for (const [name, output] of graph.gradients)
+        into[output] = emptyTensor(state.current(name)?.dims ?? []);
       await session.run(feedsFor(graph, inputs), into);
       const gradients = Object.fromEntries(
         [...graph.gradients].map(([name, output]) => [name, state.unpacked(name, into[output])]),

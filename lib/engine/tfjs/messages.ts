@@ -2,7 +2,7 @@
 import type { Network } from "../../network/network.ts";
 import type { Methods } from "../worker/messages.ts";
 
-export interface Compilation {
+export interface TfjsCompilation {
   readonly network: Network;
   readonly outputs: readonly string[];
 }
@@ -14,4 +14,4 @@ export interface Hello {
   readonly threads: number;
 }
 
-export type TfjsMethods = Methods<Compilation, Hello>;
+export type TfjsMethods = Methods<TfjsCompilation, Hello>;

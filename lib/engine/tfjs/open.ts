@@ -4,7 +4,7 @@ import { EtlError } from "../../core/errors.ts";
 import type { Engine, EngineOptions } from "../engine.ts";
 import { scriptBeside } from "../../core/worker.ts";
 import { startClient } from "../worker/client.ts";
-import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
+import { checkOutputNames, remoteProgram, remoteTrainer } from "../worker/remote.ts";
 import type { TfjsMethods } from "./messages.ts";
 
 /** Whether the GPU build of TensorFlow.js is installed. Nothing is loaded. */
@@ -46,12 +46,13 @@ export async function openTfjs(options: EngineOptions = {}): Promise<TfjsEngine>
   }
   return {
     name: "tfjs",
+    int8: false,
     description,
     isGpu,
     threads,
     channelBlock: 1,
     compile: async (network, { outputs = network.outputs.map(({ name }) => name) } = {}) => {
-      checkOutputs(network, outputs);
+      checkOutputNames(network, outputs);
       const { id } = await client.call("compile", { network, outputs });
       return remoteProgram(client, network, id);
     },

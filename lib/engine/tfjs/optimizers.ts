@@ -11,7 +11,7 @@ interface Update {
   readonly state: readonly tf.Tensor[];
 }
 
-export interface OptimizerPlan {
+export interface TfjsOptimizerPlan {
   /** Names of the tensors kept per parameter, each of the parameter's shape and zero at the start. */
   readonly slots: readonly string[];
   /** Makes the update of one step; `step` counts from 1. */
@@ -22,12 +22,12 @@ export interface OptimizerPlan {
 }
 
 /** The plan of an optimiser; defaults are PyTorch's. */
-export function planOptimizer(optimizer: Optimizer): OptimizerPlan {
+export function planTfjsOptimizer(optimizer: Optimizer): TfjsOptimizerPlan {
   return optimizer.kind === "adamw" ? adamw(optimizer) : sgd(optimizer);
 }
 
 /** M <- beta1 M + g, V <- beta2 V + g^2, p <- p decay - a M / (sqrt(V) + e) */
-function adamw(options: Extract<Optimizer, { kind: "adamw" }>): OptimizerPlan {
+function adamw(options: Extract<Optimizer, { kind: "adamw" }>): TfjsOptimizerPlan {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options;
   return {
     slots: ["first", "second"],
@@ -46,7 +46,7 @@ function adamw(options: Extract<Optimizer, { kind: "adamw" }>): OptimizerPlan {
 }
 
 /** g <- g + decay p; M <- momentum M + g; p <- p - lr M, or lr (g + momentum M) with Nesterov. */
-function sgd(options: Extract<Optimizer, { kind: "sgd" }>): OptimizerPlan {
+function sgd(options: Extract<Optimizer, { kind: "sgd" }>): TfjsOptimizerPlan {
   const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
   return {
     slots: momentum === 0 ? [] : ["momentum"],

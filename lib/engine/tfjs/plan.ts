@@ -6,15 +6,15 @@ import type { Constant, Shape } from "../../network/shapes/context.ts";
 import { propagate } from "../../network/shapes/infer.ts";
 import { dropDead } from "../../network/simplify.ts";
 import { operators } from "./operators/table.ts";
-import type { Kernel, Operator, Site, TrainingHooks } from "./site.ts";
-import { Value } from "./value.ts";
+import type { Kernel, Operator, TfjsSite, TfjsTrainingHooks } from "./site.ts";
+import { TfjsValue } from "./value.ts";
 
 export interface Step {
   readonly node: Node;
   readonly kernel: Kernel;
 }
 
-export interface Plan {
+export interface TfjsPlan {
   /** Nodes whose results are not known before the run, in order. */
   readonly steps: readonly Step[];
   /** Values that are known before the run. */
@@ -44,7 +44,7 @@ export function partFor(network: Network, outputs: readonly string[]): Network {
 }
 
 /** @param network every dimension of its inputs a number */
-export function planNetwork(network: Network): Plan {
+export function planNetwork(network: Network): TfjsPlan {
   const { shapes, constants } = propagate(network);
   const steps = network.nodes.flatMap((node): Step[] => {
     if (node.outputs.every((output) => output === "" || constants.has(output))) return [];
@@ -53,8 +53,8 @@ export function planNetwork(network: Network): Plan {
   return { steps, constants, shapes };
 }
 
-function siteOf(network: Network, node: Node, { shapes, constants }: Omit<Plan, "steps">): Site {
-  const fail: Site["fail"] = (found, needed) => {
+function siteOf(network: Network, node: Node, { shapes, constants }: Omit<TfjsPlan, "steps">): TfjsSite {
+  const fail: TfjsSite["fail"] = (found, needed) => {
     throw refused(node, found, needed);
   };
   const shapeOf = (name: string): Shape =>
@@ -114,7 +114,7 @@ export function constantValue(
   type: ElementType,
   shape: Shape,
   data: ArrayLike<number | bigint>,
-): Value {
+): TfjsValue {
   const make = (): tf.Tensor => {
     if (type === "float32" && data instanceof Float32Array) return tf.tensor(data, [...shape], "float32");
     const numbers = Array.from(data, Number);
@@ -129,15 +129,15 @@ export function constantValue(
     }
     return tf.tensor(Int32Array.from(numbers), [...shape], kind);
   };
-  return new Value(shape, make, { kept: true });
+  return new TfjsValue(shape, make, { kept: true });
 }
 
 /** Runs one node; what tfjs throws is given the node's name. */
 export function runStep(
   { node, kernel }: Step,
-  valueOf: (name: string) => Value,
-  training?: TrainingHooks,
-): readonly Value[] {
+  valueOf: (name: string) => TfjsValue,
+  training?: TfjsTrainingHooks,
+): readonly TfjsValue[] {
   try {
     return kernel(
       node.inputs.map((name) => (name === "" ? undefined : valueOf(name))),

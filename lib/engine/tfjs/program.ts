@@ -6,18 +6,26 @@ import type { Network, Tensor } from "../../network/network.ts";
 import type { Tensors } from "../engine.ts";
 import { withInputShapes } from "../training.ts";
 import type { RunningProgram } from "../worker/serve.ts";
-import { checkNetwork, constantValue, partFor, type Plan, planNetwork, runStep, type Step } from "./plan.ts";
-import { Value } from "./value.ts";
+import {
+  checkNetwork,
+  constantValue,
+  partFor,
+  type TfjsPlan,
+  planNetwork,
+  runStep,
+  type Step,
+} from "./plan.ts";
+import { TfjsValue } from "./value.ts";
 
 interface Ready {
-  readonly plan: Plan;
+  readonly plan: TfjsPlan;
   /** For each step, the values that nobody reads after it. */
   readonly dead: readonly (readonly string[])[];
-  readonly constants: ReadonlyMap<string, Value>;
+  readonly constants: ReadonlyMap<string, TfjsValue>;
 }
 
 /** Values of the parameters of a network, made when they are first needed. */
-export function parameterValues(network: Network): Map<string, Value> {
+export function parameterValues(network: Network): Map<string, TfjsValue> {
   return new Map(
     [...network.parameters].map(([name, { type, shape, data }]) => [
       name,
@@ -27,7 +35,7 @@ export function parameterValues(network: Network): Map<string, Value> {
 }
 
 /** Values of a plan's constants. */
-export function constantsOf({ constants }: Plan): Map<string, Value> {
+export function constantsOf({ constants }: TfjsPlan): Map<string, TfjsValue> {
   return new Map(
     [...constants].map(([name, { type, shape, values }]) => [name, constantValue(name, type, shape, values)]),
   );
@@ -39,7 +47,7 @@ export async function download(tensor: tf.Tensor): Promise<Tensor> {
 }
 
 /** Prepares a network; `outputs` are the values that a run gives. Plans are made for each batch size when it comes. */
-export function createProgram(whole: Network, outputs: readonly string[]): RunningProgram {
+export function createTfjsProgram(whole: Network, outputs: readonly string[]): RunningProgram {
   const network = partFor(whole, outputs);
   checkNetwork(network);
   const parameters = parameterValues(network);
@@ -59,8 +67,8 @@ export function createProgram(whole: Network, outputs: readonly string[]): Runni
 
   const run = async (inputs: Tensors): Promise<Record<string, Tensor>> => {
     const { plan, dead, constants } = readyFor(inputs);
-    const values = new Map<string, Value>();
-    const valueOf = (name: string): Value => {
+    const values = new Map<string, TfjsValue>();
+    const valueOf = (name: string): TfjsValue => {
       const value = values.get(name) ?? parameters.get(name) ?? constants.get(name);
       if (value !== undefined) return value;
       throw new EtlError(
@@ -71,7 +79,7 @@ export function createProgram(whole: Network, outputs: readonly string[]): Runni
     try {
       for (const { name } of network.inputs) {
         const { shape, data } = inputs[name];
-        values.set(name, new Value(shape, tf.tensor(data, [...shape], "float32"), { kept: true }));
+        values.set(name, new TfjsValue(shape, tf.tensor(data, [...shape], "float32"), { kept: true }));
       }
       plan.steps.forEach((step, i) => {
         keepOutputs(step, valueOf, values);
@@ -115,7 +123,7 @@ export function createProgram(whole: Network, outputs: readonly string[]): Runni
 }
 
 /** Runs a node in a scope of its own; only its outputs stay. */
-function keepOutputs(step: Step, valueOf: (name: string) => Value, values: Map<string, Value>): void {
+function keepOutputs(step: Step, valueOf: (name: string) => TfjsValue, values: Map<string, TfjsValue>): void {
   const names = step.node.outputs.filter((name) => name !== "");
   tf.tidy(() => {
     runStep(step, valueOf).forEach((value, i) => {

@@ -15,15 +15,15 @@ import {
 import type { TrainingSetup } from "../worker/messages.ts";
 import type { RunningTrainer } from "../worker/serve.ts";
 import { lossTerm } from "./losses.ts";
-import { planOptimizer } from "./optimizers.ts";
-import { operatorOf, partFor, type Plan, planNetwork, runStep, type Step } from "./plan.ts";
+import { planTfjsOptimizer } from "./optimizers.ts";
+import { operatorOf, partFor, type TfjsPlan, planNetwork, runStep, type Step } from "./plan.ts";
 import { constantsOf, download, parameterValues } from "./program.ts";
-import type { TrainingHooks } from "./site.ts";
-import { Value } from "./value.ts";
+import type { TfjsTrainingHooks } from "./site.ts";
+import { TfjsValue } from "./value.ts";
 
 interface Ready {
-  readonly plan: Plan;
-  readonly constants: ReadonlyMap<string, Value>;
+  readonly plan: TfjsPlan;
+  readonly constants: ReadonlyMap<string, TfjsValue>;
   /** Nodes that no trained parameter reaches: run without gradient. */
   readonly fixed: readonly Step[];
   readonly trained: readonly Step[];
@@ -39,7 +39,7 @@ interface Pass {
 }
 
 /** Prepares a training step; plans are made for each batch size when it first comes. */
-export function createTrainer(whole: Network, setup: TrainingSetup): RunningTrainer {
+export function createTfjsTrainer(whole: Network, setup: TrainingSetup): RunningTrainer {
   const { losses, optimizer, clipNorm, seed = 0 } = setup.options;
   const network = partFor(whole, [...new Set(losses.map(({ output }) => output))]);
   if (setup.trainable.length === 0) {
@@ -47,7 +47,7 @@ export function createTrainer(whole: Network, setup: TrainingSetup): RunningTrai
   }
   const isTrained = new Set(setup.trainable);
   const running = runningStatistics(network, isTrained);
-  const optimizing = planOptimizer(optimizer);
+  const optimizing = planTfjsOptimizer(optimizer);
   const frozen = parameterValues(network);
   const state = initialState(network, {
     trained: [...setup.trainable, ...running],
@@ -82,10 +82,10 @@ export function createTrainer(whole: Network, setup: TrainingSetup): RunningTrai
   const pass = (inputs: Tensors): Pass => {
     const { plan, constants, fixed, trained } = readyFor(shapesOf(network, inputs));
     const updates = new Map<string, tf.Tensor>();
-    const hooks: TrainingHooks = {
+    const hooks: TfjsTrainingHooks = {
       isTrained: (node, index) => isTrained.has(node.inputs[index] ?? ""),
       dropoutMask: (node, shape, ratio) =>
-        new Value(
+        new TfjsValue(
           shape,
           tf.tensor(dropoutMask(shape, { seed, step: steps, node: node.name, ratio }), [...shape]),
         ),
@@ -95,8 +95,8 @@ export function createTrainer(whole: Network, setup: TrainingSetup): RunningTrai
       },
     };
     const terms: tf.Tensor[] = [];
-    const values = new Map<string, Value>();
-    const valueOf = (name: string): Value => {
+    const values = new Map<string, TfjsValue>();
+    const valueOf = (name: string): TfjsValue => {
       const value = values.get(name) ?? frozen.get(name) ?? constants.get(name);
       if (value !== undefined) return value;
       throw new EtlError(
@@ -114,13 +114,15 @@ export function createTrainer(whole: Network, setup: TrainingSetup): RunningTrai
     const gradients = tf.tidy(() => {
       for (const { name } of network.inputs) {
         const { shape, data } = inputs[name];
-        values.set(name, new Value(shape, tf.tensor(data, [...shape], "float32")));
+        values.set(name, new TfjsValue(shape, tf.tensor(data, [...shape], "float32")));
       }
-      for (const name of running) values.set(name, new Value(stateOf(name).shape, stateOf(name)));
+      for (const name of running) values.set(name, new TfjsValue(stateOf(name).shape, stateOf(name)));
       run(fixed);
       const parameters = setup.trainable.map(stateOf);
       const total = (): tf.Scalar => {
-        setup.trainable.forEach((name, i) => values.set(name, new Value(parameters[i].shape, parameters[i])));
+        setup.trainable.forEach((name, i) =>
+          values.set(name, new TfjsValue(parameters[i].shape, parameters[i])),
+        );
         run(trained);
         const weighted = losses.map((loss) => {
           const rows = rowsOf(plan, loss.output);
@@ -237,7 +239,7 @@ function initialState(
 }
 
 /** Nodes that the trained parameters reach, which must have a gradient, and the others. */
-function divide({ steps }: Plan, isTrained: ReadonlySet<string>): { fixed: Step[]; trained: Step[] } {
+function divide({ steps }: TfjsPlan, isTrained: ReadonlySet<string>): { fixed: Step[]; trained: Step[] } {
   const reached = new Set(isTrained);
   const [fixed, trained]: [Step[], Step[]] = [[], []];
   for (const step of steps) {
@@ -267,7 +269,7 @@ function shapesOf(network: Network, inputs: Tensors): Record<string, Shape> {
 }
 
 /** Rows of a value: the batch, and the elements of each. */
-function rowsOf({ shapes }: Plan, output: string): [number, number] {
+function rowsOf({ shapes }: TfjsPlan, output: string): [number, number] {
   const shape = shapes.get(output) ?? [];
   const n = shape[0] ?? 1;
   return [n, sizeOf(shape) / n];
@@ -275,7 +277,7 @@ function rowsOf({ shapes }: Plan, output: string): [number, number] {
 
 /** Targets and masks, checked before anything is computed. */
 function feedsOf(
-  plan: Plan,
+  plan: TfjsPlan,
   losses: TrainingSetup["options"]["losses"],
   inputs: Tensors,
 ): (name: string, rows: readonly number[]) => Float32Array {

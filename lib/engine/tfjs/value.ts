@@ -4,7 +4,7 @@ import { sizeOf } from "../../network/network.ts";
 import type { Shape } from "../../network/shapes/context.ts";
 
 /** `first`: row-major as ONNX has it (channels on axis 1). `last`: the channel axis moved to the end, as tfjs wants it. */
-export type Layout = "first" | "last";
+export type TfjsLayout = "first" | "last";
 
 /** Axes of the channels-last layout: [0, 2, ..., 1]. */
 const toLast = (rank: number): number[] => [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1];
@@ -18,21 +18,21 @@ const toFirst = (rank: number): number[] => [
 const lastShape = (shape: Shape): number[] => toLast(shape.length).map((axis) => shape[axis]);
 
 /** Where an axis of the channels-first layout lies in `layout`. */
-export function axisIn(layout: Layout, axis: number, rank: number): number {
+export function axisIn(layout: TfjsLayout, axis: number, rank: number): number {
   return layout === "first" ? axis : toLast(rank).indexOf(axis);
 }
 
 /** One value for each axis of the channels-first layout, in the order of `layout`. */
-export function perAxis<T>(layout: Layout, values: readonly T[]): T[] {
+export function perAxis<T>(layout: TfjsLayout, values: readonly T[]): T[] {
   return layout === "first" ? [...values] : toLast(values.length).map((axis) => values[axis]);
 }
 
 /** Holds tensors of one value. What is `kept` outlives the scope in which it was made and must be disposed. */
-export class Value {
+export class TfjsValue {
   /** Shape in the channels-first layout. */
   readonly shape: Shape;
   /** The layout in which the value was made. */
-  readonly layout: Layout;
+  readonly layout: TfjsLayout;
   private readonly forms = new Map<string, tf.Tensor>();
   private readonly kept: boolean;
   private readonly make: () => tf.Tensor;
@@ -41,7 +41,7 @@ export class Value {
   constructor(
     shape: Shape,
     tensor: tf.Tensor | (() => tf.Tensor),
-    { layout = "first", kept = false }: { layout?: Layout; kept?: boolean } = {},
+    { layout = "first", kept = false }: { layout?: TfjsLayout; kept?: boolean } = {},
   ) {
     this.shape = shape;
     this.layout = layout;
@@ -72,7 +72,7 @@ export class Value {
     });
   }
 
-  in(layout: Layout): tf.Tensor {
+  in(layout: TfjsLayout): tf.Tensor {
     return layout === "first" ? this.first() : this.last();
   }
 
@@ -88,14 +88,14 @@ export class Value {
   }
 
   /** The same value for the time after this scope. A tensor that somebody else keeps is shared, not taken over. */
-  keep(): Value {
+  keep(): TfjsValue {
     const own = this.in(this.layout);
-    return new Value(this.shape, own.kept ? tf.clone(own) : own, { layout: this.layout, kept: true });
+    return new TfjsValue(this.shape, own.kept ? tf.clone(own) : own, { layout: this.layout, kept: true });
   }
 
   /** Result of a function that works element by element, in the layout the value has. */
-  map(make: (x: tf.Tensor) => tf.Tensor): Value {
-    return new Value(this.shape, make(this.in(this.layout)), { layout: this.layout });
+  map(make: (x: tf.Tensor) => tf.Tensor): TfjsValue {
+    return new TfjsValue(this.shape, make(this.in(this.layout)), { layout: this.layout });
   }
 
   dispose(): void {
@@ -110,14 +110,14 @@ export class Value {
 }
 
 /** The layout in which a function of several values is computed: channels last where one of full rank comes so. */
-export function commonLayout(values: readonly Value[], rank: number): Layout {
+export function commonLayout(values: readonly TfjsValue[], rank: number): TfjsLayout {
   return rank > 2 && values.some((value) => value.shape.length === rank && value.layout === "last")
     ? "last"
     : "first";
 }
 
 /** A value as an operand of a function with broadcasting whose result has rank `rank` and layout `layout`. */
-export function operand(value: Value, rank: number, layout: Layout): tf.Tensor {
+export function operand(value: TfjsValue, rank: number, layout: TfjsLayout): tf.Tensor {
   if (layout === "first" || value.shape.length === 0) return value.first();
   if (value.shape.length === rank) return value.last();
   const wide = [...Array.from({ length: rank - value.shape.length }, () => 1), ...value.shape];
@@ -128,7 +128,7 @@ export function operand(value: Value, rank: number, layout: Layout): tf.Tensor {
  * The tensor repeated to `shape`, where it has 1 or no axis. Its gradient is the sum over the copies (that of tfjs's own
  * `tile` adds slices one by one).
  */
-export function spread(tensor: tf.Tensor, shape: Shape): tf.Tensor {
+export function broadcastTo(tensor: tf.Tensor, shape: Shape): tf.Tensor {
   if (tensor.shape.length === shape.length && tensor.shape.every((dim, i) => dim === shape[i])) return tensor;
   const lead = shape.length - tensor.shape.length;
   const wide = [...Array.from({ length: lead }, () => 1), ...tensor.shape];

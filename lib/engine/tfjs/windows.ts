@@ -2,10 +2,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Shape } from "../../network/shapes/context.ts";
 import { resolveWindows, type Windows } from "../../network/windows.ts";
-import type { Site } from "./site.ts";
+import type { TfjsSite } from "./site.ts";
 
 /** Windows of a node whose input 0 is [n, c, ...spatial], with two spatial axes. */
-export function windowsOf(site: Site, kernelShape?: Shape): Windows {
+export function tfjsWindows(site: TfjsSite, kernelShape?: Shape): Windows {
   const input = site.input(0).slice(2);
   if (input.length > 2 || input.length < 1) {
     return site.fail(`${input.length} spatial axes`, "one or two were needed");
@@ -47,7 +47,7 @@ export function fitted(images: tf.Tensor4D, w: Windows, fill = 0): tf.Tensor4D {
   const wanted = w.output.map(
     (size, i) => (size - 1) * w.strides[i] + (w.kernel[i] - 1) * w.dilations[i] + 1,
   );
-  return padded(
+  return paddedImages(
     images,
     { before: w.before, after: wanted.map((size, i) => size - w.input[i] - w.before[i]) },
     fill,
@@ -55,7 +55,7 @@ export function fitted(images: tf.Tensor4D, w: Windows, fill = 0): tf.Tensor4D {
 }
 
 /** Images padded (or cut, where negative) along their two spatial axes. */
-export function padded(
+export function paddedImages(
   images: tf.Tensor4D,
   { before, after }: { before: Shape; after: Shape },
   fill = 0,

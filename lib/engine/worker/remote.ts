@@ -127,7 +127,7 @@ export function checkInputs(network: Network, inputs: Tensors): void {
 }
 
 /** Values that are asked for must be made by a node, or be among the network's inputs and outputs. */
-export function checkOutputs(network: Network, outputs: readonly string[]): void {
+export function checkOutputNames(network: Network, outputs: readonly string[]): void {
   const producers = producersOf(network);
   const known = new Set([...network.outputs, ...network.inputs].map(({ name }) => name));
   for (const name of outputs) {

@@ -5,13 +5,13 @@ import type { Parameter } from "../../network/network.ts";
 import { kerasError, text, type KerasLayer } from "./config.ts";
 
 /** A size, or undefined where the file leaves it open. */
-export type Size = number | undefined;
+export type KerasSize = number | undefined;
 
 /** A value of the network under construction. */
 export interface KerasValue {
   readonly name: string;
   /** Without the batch: [channels, height, width] of an image (kept channels first), or [channels]. */
-  readonly shape: readonly Size[];
+  readonly shape: readonly KerasSize[];
   /** The image that was flattened channels first, where Keras has it flattened channels last. */
   readonly flattened?: readonly [channels: number, height: number, width: number];
 }
@@ -53,7 +53,7 @@ export function single(call: LayerCall, inputs: readonly KerasValue[]): KerasVal
 }
 
 /** A weight of the layer. @param rank number of axes that it must have */
-export function weightOf(call: LayerCall, name: string, rank: number): Parameter {
+export function kerasWeight(call: LayerCall, name: string, rank: number): Parameter {
   const found = call.weights.get(name);
   if (found === undefined) {
     const names = [...call.weights.keys()].join(", ") || "none";
@@ -68,7 +68,7 @@ export function weightOf(call: LayerCall, name: string, rank: number): Parameter
 
 /** A vector weight as numbers. */
 export function vectorOf(call: LayerCall, name: string, length: number): Float32Array {
-  const { data, shape } = weightOf(call, name, 1);
+  const { data, shape } = kerasWeight(call, name, 1);
   if (shape[0] === length && data instanceof Float32Array) return data;
   throw kerasError(call.where, `"${name}" of ${shape[0]} numbers`, String(length));
 }

@@ -12,11 +12,11 @@ import {
   single,
   unsupported,
   vectorOf,
-  weightOf,
+  kerasWeight,
   type KerasValue,
   type LayerCall,
   type LayerRule,
-  type Size,
+  type KerasSize,
 } from "./context.ts";
 import { relayout } from "../permute.ts";
 
@@ -68,7 +68,7 @@ function statistic(call: LayerCall, name: "mean" | "variance"): Float32Array {
     throw kerasError(call.where, `${name} ${text(given)}`, "numbers");
   }
   const found = call.weights.get(name);
-  return found?.data instanceof Float32Array ? found.data : (weightOf(call, name, 1).data as Float32Array);
+  return found?.data instanceof Float32Array ? found.data : (kerasWeight(call, name, 1).data as Float32Array);
 }
 
 /** (x - mean) / max(sqrt(variance), 1e-7), or the way back. */
@@ -110,7 +110,7 @@ const upSampling: LayerRule = (call, inputs) => {
         }
       : { mode: string("linear"), coordinate_transformation_mode: string("half_pixel") };
   const name = call.net.node("Resize", [x.name, "", scales], { name: call.label, attributes });
-  const times = (size: Size, by: number): Size => (size === undefined ? undefined : size * by);
+  const times = (size: KerasSize, by: number): KerasSize => (size === undefined ? undefined : size * by);
   return { name, shape: [x.shape[0], times(x.shape[1], rows), times(x.shape[2], columns)] };
 };
 
@@ -118,7 +118,7 @@ const upSampling: LayerRule = (call, inputs) => {
 const convTranspose: LayerRule = (call, inputs) => {
   expectChannelsLast(call);
   const x = imageOf(call, inputs);
-  const kernel = weightOf(call, "kernel", 4);
+  const kernel = kerasWeight(call, "kernel", 4);
   const [height, width, outputs, channels] = kernel.shape;
   if (channels !== x.shape[0])
     throw kerasError(call.where, `a kernel for ${channels} channels`, String(x.shape[0]));

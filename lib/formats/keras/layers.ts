@@ -12,11 +12,11 @@ import {
   single,
   unsupported,
   vectorOf,
-  weightOf,
+  kerasWeight,
   type KerasValue,
   type LayerCall,
   type LayerRule,
-  type Size,
+  type KerasSize,
 } from "./context.ts";
 import { extraRules } from "./extra.ts";
 import { denseOnImage, windowRules } from "./windows.ts";
@@ -25,7 +25,7 @@ import { matrixFromKeras, relayout } from "../permute.ts";
 const dense: LayerRule = (call, inputs) => {
   const x = single(call, inputs);
   if (x.shape.length === 3) return withActivation(call, denseOnImage(call, x));
-  const kernel = weightOf(call, "kernel", 2);
+  const kernel = kerasWeight(call, "kernel", 2);
   if (kernel.shape[0] !== x.shape[0]) {
     throw kerasError(call.where, `a matrix for ${kernel.shape[0]} inputs on ${x.shape[0]}`, "equal numbers");
   }
@@ -78,7 +78,7 @@ const pRelu: LayerRule = (call, inputs) => {
   const x = single(call, inputs);
   if (x.flattened !== undefined)
     throw unsupported(call, "PReLU behind Flatten", "a Dense layer between them");
-  const alpha = weightOf(call, "alpha", x.shape.length);
+  const alpha = kerasWeight(call, "alpha", x.shape.length);
   const last = alpha.shape.length - 1;
   const order = [last, ...alpha.shape.keys()].slice(0, last + 1);
   const shape = order.map((axis) => alpha.shape[axis]);
@@ -134,7 +134,7 @@ const frame =
     if (widths.some((width) => width < 0)) throw kerasError(call.where, `a negative ${key}`, "0 or more");
     const [top, bottom, left, right] = widths.map((width) => sign * width);
     const name = call.net.pad(x.name, [0, 0, top, left, 0, 0, bottom, right], { name: call.label });
-    const grow = (size: Size, by: number): Size => (size === undefined ? undefined : size + by);
+    const grow = (size: KerasSize, by: number): KerasSize => (size === undefined ? undefined : size + by);
     return { name, shape: [x.shape[0], grow(x.shape[1], top + bottom), grow(x.shape[2], left + right)] };
   };
 
@@ -160,7 +160,7 @@ const merge =
     return { name, shape };
   };
 
-function broadcast(call: LayerCall, inputs: readonly KerasValue[], axis: number): Size {
+function broadcast(call: LayerCall, inputs: readonly KerasValue[], axis: number): KerasSize {
   const sizes = new Set(inputs.map((value) => value.shape[axis]).filter((size) => size !== 1));
   if (sizes.size > 1)
     throw kerasError(call.where, `sizes ${[...sizes].join(" and ")} together`, "equal sizes");
@@ -181,7 +181,7 @@ const concat: LayerRule = (call, inputs) => {
   const shape = inputs[0].shape.map((size, i) => {
     if (i !== axis - 1) return size;
     const sizes = inputs.map((value) => value.shape[i]);
-    return sizes.reduce<Size>((a, b) => (a === undefined || b === undefined ? undefined : a + b), 0);
+    return sizes.reduce<KerasSize>((a, b) => (a === undefined || b === undefined ? undefined : a + b), 0);
   });
   const names = inputs.map((value) => value.name);
   return { name: call.net.concat(names, { name: call.label, axis }), shape };

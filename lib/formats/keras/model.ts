@@ -4,7 +4,7 @@ import { createBuilder } from "../../network/builder.ts";
 import type { Network, Parameter } from "../../network/network.ts";
 import { isElementwise } from "./activations.ts";
 import { kerasError, text, type KerasLayer, type KerasModel, type KerasTensor } from "./config.ts";
-import { isWhole, type KerasValue, type LayerCall, type Size } from "./context.ts";
+import { isWhole, type KerasValue, type LayerCall, type KerasSize } from "./context.ts";
 import { isOperator, operatorRules } from "./extra.ts";
 import { layerRules, orderBlind } from "./layers.ts";
 
@@ -108,7 +108,7 @@ function inputOf(
       `${where}: input shape ${found}, [n, height, width, channels] or [n, channels] was needed`,
     );
   }
-  const sizes = all.slice(1).map((size): Size => (isWhole(size) ? size : undefined));
+  const sizes = all.slice(1).map((size): KerasSize => (isWhole(size) ? size : undefined));
   const shape = sizes.length === 3 ? [sizes[2], sizes[0], sizes[1]] : sizes;
   if (shape[0] === undefined) {
     throw new EtlError("unsupported", `${where}: an open number of channels, a fixed one was needed`);

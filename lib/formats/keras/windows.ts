@@ -9,11 +9,11 @@ import {
   imageOf,
   pairOf,
   unsupported,
-  weightOf,
+  kerasWeight,
   type KerasValue,
   type LayerCall,
   type LayerRule,
-  type Size,
+  type KerasSize,
 } from "./context.ts";
 import { kernelFromKeras, relayout } from "../permute.ts";
 
@@ -26,11 +26,11 @@ interface Window {
 /** Explicit pads (top, left, bottom, right), or how they follow from an open size, and the sizes that come out. */
 interface Placed {
   readonly pads: { readonly pads: Pads } | { readonly autoPad: "SAME_UPPER" };
-  readonly sizes: readonly [Size, Size];
+  readonly sizes: readonly [KerasSize, KerasSize];
 }
 
 /** TensorFlow's `same` (the smaller half in front) or `valid` padding. */
-function place(call: LayerCall, sizes: readonly Size[], { kernel, strides, dilations }: Window): Placed {
+function place(call: LayerCall, sizes: readonly KerasSize[], { kernel, strides, dilations }: Window): Placed {
   const padding = call.layer.config["padding"] ?? "valid";
   if (padding !== "same" && padding !== "valid") {
     throw unsupported(call, `padding ${text(padding)}`, '"same" or "valid"');
@@ -95,7 +95,7 @@ function convolve(
 const conv2d: LayerRule = (call, inputs) => {
   expectChannelsLast(call);
   const x = imageOf(call, inputs);
-  const weights = kernelFromKeras(weightOf(call, "kernel", 4), call.where);
+  const weights = kernelFromKeras(kerasWeight(call, "kernel", 4), call.where);
   const group = pairOf(call, "groups", 1)[0];
   const bias = biasOf(call, weights.shape[0]);
   return withActivation(call, convolve(call, x, { weights, group, bias }));
@@ -104,7 +104,7 @@ const conv2d: LayerRule = (call, inputs) => {
 /** Kernel [height, width, channels, multiplier] -> [channels * multiplier, 1, height, width] */
 function depthwiseKernel(call: LayerCall): Parameter {
   const names = ["depthwise_kernel", "kernel"];
-  const kernel = weightOf(call, names.find((name) => call.weights.has(name)) ?? names[0], 4);
+  const kernel = kerasWeight(call, names.find((name) => call.weights.has(name)) ?? names[0], 4);
   const [height, width, channels, multiplier] = kernel.shape;
   const shape = [channels * multiplier, 1, height, width];
   return relayout(kernel, { view: kernel.shape, order: [2, 3, 0, 1], shape }, call.where);
@@ -122,7 +122,7 @@ const separable: LayerRule = (call, inputs) => {
   expectChannelsLast(call);
   const x = imageOf(call, inputs);
   const deep = convolve(call, x, { weights: depthwiseKernel(call), group: x.shape[0] ?? 0 });
-  const weights = kernelFromKeras(weightOf(call, "pointwise_kernel", 4), call.where);
+  const weights = kernelFromKeras(kerasWeight(call, "pointwise_kernel", 4), call.where);
   const bias = biasOf(call, weights.shape[0]);
   const name = `${call.label}/pointwise`;
   return withActivation(call, convolve(call, deep, { weights, group: 1, bias, name }));
@@ -154,7 +154,7 @@ const globalPool =
 
 /** Dense on a vector is a matrix, on an image a 1x1 convolution. */
 export const denseOnImage = (call: LayerCall, x: KerasValue): KerasValue => {
-  const matrix = weightOf(call, "kernel", 2);
+  const matrix = kerasWeight(call, "kernel", 2);
   const kernel = float32([1, 1, ...matrix.shape], matrix.data as Float32Array);
   const weights = kernelFromKeras(kernel, call.where);
   const bias = biasOf(call, weights.shape[0]);

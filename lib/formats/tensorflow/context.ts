@@ -1,7 +1,7 @@
 /** What the rules that turn TensorFlow's nodes into operators share. Images are held with the channels first. */
 import type { Attribute, Parameter } from "../../network/network.ts";
 import { int64 } from "../../network/network.ts";
-import type { Builder } from "../../network/builder.ts";
+import { ints, type Builder } from "../../network/builder.ts";
 import { relayout } from "../permute.ts";
 import { unsupportedNode, type TfNode } from "./nodes.ts";
 
@@ -27,11 +27,9 @@ export interface TfCall {
 
 export type TfRule = (call: TfCall) => TfValue | readonly TfValue[];
 
-export const refuse = (call: TfCall, found: string, needed: string): Error =>
+export const refuseNode = (call: TfCall, found: string, needed: string): Error =>
   unsupportedNode(call.node, call.where, found, needed);
 
-export const ints = (value: readonly number[]): Attribute => ({ type: "ints", value });
-export const int = (value: number): Attribute => ({ type: "int", value });
 export const string = (value: string): Attribute => ({ type: "string", value });
 
 /** TensorFlow's axis of an image -> ours. */
@@ -45,25 +43,25 @@ export function heldAxis(axis: number, rank: number): number {
 
 export function inputAt(call: TfCall, index: number): TfValue {
   const value = call.inputs[index];
-  if (value === undefined) throw refuse(call, `${call.inputs.length} inputs`, String(index + 1));
+  if (value === undefined) throw refuseNode(call, `${call.inputs.length} inputs`, String(index + 1));
   return value;
 }
 
 /** The numbers of a constant input. */
 export function numbersAt(call: TfCall, index: number, what: string): number[] {
   const { constant } = inputAt(call, index);
-  if (constant === undefined) throw refuse(call, `${what} that are computed`, "constants");
+  if (constant === undefined) throw refuseNode(call, `${what} that are computed`, "constants");
   return Array.from(constant.data as ArrayLike<number | bigint>, Number);
 }
 
 export function constantAt(call: TfCall, index: number, rank: number): Parameter {
   const { constant } = inputAt(call, index);
   if (constant?.shape.length !== rank || constant.type !== "float32")
-    throw refuse(call, `input ${index} that is no constant of ${rank} axes`, "one");
+    throw refuseNode(call, `input ${index} that is no constant of ${rank} axes`, "one");
   return constant;
 }
 
-export function emit(
+export function emitNode(
   call: TfCall,
   op: string,
   inputs: readonly string[],
@@ -103,20 +101,20 @@ export function beside(call: TfCall, value: TfValue, rank: number): string {
   }
   const front = Array.from({ length: 4 - value.rank }, (_, i) => i);
   const axes = call.net.parameter(call.part("axes"), int64(front));
-  const image = emit(call, "Unsqueeze", [value.name, axes], {}, call.part("image"));
-  return emit(call, "Transpose", [image], { perm: ints([0, 3, 1, 2]) }, call.part("first"));
+  const image = emitNode(call, "Unsqueeze", [value.name, axes], {}, call.part("image"));
+  return emitNode(call, "Transpose", [image], { perm: ints([0, 3, 1, 2]) }, call.part("first"));
 }
 
 /** A value in TensorFlow's own order of axes. */
-export function plain(call: TfCall, value: TfValue): string {
+export function plainName(call: TfCall, value: TfValue): string {
   if (value.constant !== undefined) return call.net.parameter(call.part("constant"), whole(value.constant));
   if (value.rank !== 4) return value.name;
-  return emit(call, "Transpose", [value.name], { perm: ints([0, 2, 3, 1]) }, call.part("last"));
+  return emitNode(call, "Transpose", [value.name], { perm: ints([0, 2, 3, 1]) }, call.part("last"));
 }
 
 /** What a node makes in TensorFlow's order, as it is held. */
 export function hold(call: TfCall, make: (name: string) => string, rank: number): TfValue {
   if (rank !== 4) return { name: make(call.node.name), rank };
   const last = make(call.part("plain"));
-  return { name: emit(call, "Transpose", [last], { perm: ints([0, 3, 1, 2]) }), rank };
+  return { name: emitNode(call, "Transpose", [last], { perm: ints([0, 3, 1, 2]) }), rank };
 }

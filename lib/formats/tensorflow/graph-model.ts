@@ -5,8 +5,8 @@ import { createBuilder } from "../../network/builder.ts";
 import type { Network, Parameter } from "../../network/network.ts";
 import { withoutTurns } from "../../network/picture-input.ts";
 import { kerasError, text } from "../keras/config.ts";
-import { plain, type TfCall, type TfValue } from "./context.ts";
-import { inTfOrder, parseTfNodes, shapeOf, unsupportedNode, type TfNode } from "./nodes.ts";
+import { plainName, type TfCall, type TfValue } from "./context.ts";
+import { inTfOrder, parseTfNodes, tfShapeOf, unsupportedNode, type TfNode } from "./nodes.ts";
 import { tfRules } from "./operators.ts";
 
 /** Operators that can be read, sorted. */
@@ -66,7 +66,7 @@ export function networkFromGraphModel(
   const last: TfNode = { name: "output", op: "Identity", inputs: [], attributes: {} };
   const names = [...new Set(outputs)].map((output) => {
     const value = read(output, last);
-    const name = value.constant === undefined ? value.name : plain(callOf(last, []), value);
+    const name = value.constant === undefined ? value.name : plainName(callOf(last, []), value);
     // An output keeps its name where the node only hands on another's value.
     return name === output ? name : net.identity(name, { name: output });
   });
@@ -103,7 +103,7 @@ function inputOf(
   node: TfNode,
   where: string,
 ): Pick<TfValue, "rank"> {
-  const shape = shapeOf(node);
+  const shape = tfShapeOf(node);
   const type = node.attributes["dtype"]?.["type"] ?? "DT_FLOAT";
   if (type !== "DT_FLOAT" && type !== 1)
     throw unsupportedNode(node, where, `an input of ${text(type)}`, "float");

@@ -100,7 +100,7 @@ export function boolOf(node: TfNode, name: string): boolean {
   return node.attributes[name]?.["b"] === true;
 }
 
-export function textOf(node: TfNode, name: string, fallback: string): string {
+export function tfTextOf(node: TfNode, name: string, fallback: string): string {
   return textFrom(node.attributes[name]?.["s"]) ?? fallback;
 }
 
@@ -119,7 +119,7 @@ export function textsOf(node: TfNode, name: string): readonly string[] {
 }
 
 /** Dimensions of a Placeholder; undefined where its rank is not known, in it where a size is open. */
-export function shapeOf(node: TfNode): readonly (number | undefined)[] | undefined {
+export function tfShapeOf(node: TfNode): readonly (number | undefined)[] | undefined {
   const shape = node.attributes["shape"]?.["shape"];
   if (!isRecord(shape) || shape["unknownRank"] === true) return undefined;
   const dims: readonly unknown[] = Array.isArray(shape["dim"]) ? (shape["dim"] as unknown[]) : [];

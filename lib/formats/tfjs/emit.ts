@@ -19,7 +19,7 @@ interface EmittedWeight {
 }
 
 /** Where a parameter went: the weight is the parameter seen as `view` with its axes in another order. */
-export interface Origin {
+export interface LayerOrigin {
   readonly weight: string;
   readonly view: readonly number[];
   readonly order: readonly number[];
@@ -59,7 +59,7 @@ export interface Emitter {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly layers: EmittedLayer[];
   readonly weights: EmittedWeight[];
-  readonly origins: Map<string, Origin>;
+  readonly origins: Map<string, LayerOrigin>;
   readonly held: Map<string, Held>;
   /** Names of layers in use. */
   readonly taken: Set<string>;
@@ -151,7 +151,7 @@ export function vector(op: WriteOp, parameter: string): WeightSource {
   return rearranged(op, parameter, { view: [length], order: [0], shape: [length] });
 }
 
-export function filled(length: number, value: number): WeightSource {
+export function filledSource(length: number, value: number): WeightSource {
   return { shape: [length], data: new Float32Array(length).fill(value) };
 }
 
@@ -166,7 +166,7 @@ export function parameterOf(op: WriteOp, index: number): Parameter | undefined {
   return name === "" ? undefined : op.emitter.network.parameters.get(name);
 }
 
-export function shapeOf(op: WriteOp, name: string): readonly number[] {
+export function shapeInOp(op: WriteOp, name: string): readonly number[] {
   return op.emitter.shapes.get(name) ?? [];
 }
 
@@ -213,8 +213,8 @@ export function affine(
     weights: {
       ...(scale === undefined ? {} : { gamma: scale }),
       ...(shift === undefined ? {} : { beta: shift }),
-      moving_mean: filled(channels, 0),
-      moving_variance: filled(channels, 1),
+      moving_mean: filledSource(channels, 0),
+      moving_variance: filledSource(channels, 1),
     },
   });
 }

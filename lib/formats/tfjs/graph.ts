@@ -17,7 +17,7 @@ import {
 import { validateNetwork } from "../../network/validate.ts";
 import { kerasError } from "../keras/config.ts";
 import { inverseOf, relayout } from "../permute.ts";
-import type { Origin } from "./emit.ts";
+import type { LayerOrigin } from "./emit.ts";
 
 /** Key of the graph among the metadata. */
 export const graphKey = "etl.network";
@@ -42,7 +42,7 @@ function inline({ type, shape, data }: Parameter): unknown {
 /** @param modelConfig what {@link topologyHash} is taken of */
 export function graphOf(
   network: Network,
-  origins: ReadonlyMap<string, Origin>,
+  origins: ReadonlyMap<string, LayerOrigin>,
   modelConfig: unknown,
 ): Record<string, unknown> {
   const attribute = (value: Attribute | undefined): unknown =>

@@ -12,7 +12,7 @@ import {
   affine,
   asImage,
   emit,
-  filled,
+  filledSource,
   floatsOf,
   frameImage,
   heldOf,
@@ -22,7 +22,7 @@ import {
   plain,
   rearranged,
   refuse,
-  shapeOf,
+  shapeInOp,
   vector,
   type EmitOptions,
   type Held,
@@ -62,7 +62,7 @@ const pRelu: WriteRule = (op) => {
   const held = heldOf(op, 0);
   const [, name] = op.node.inputs;
   const slopes = floatsOf(op, name);
-  const shape = shapeOf(op, op.node.inputs[0]);
+  const shape = shapeInOp(op, op.node.inputs[0]);
   const channels = shape[1];
   const image = shape.length === 4;
   const input = asImage(op.emitter, held);
@@ -105,7 +105,7 @@ const arithmetic: WriteRule = (op) => {
   if (constant === undefined) {
     const kind = { Add: "Add", Mul: "Multiply" }[node.op];
     if (kind === undefined) throw refuse(op, "two values", "a constant as the second");
-    const ranks = node.inputs.map((name) => shapeOf(op, name).length);
+    const ranks = node.inputs.map((name) => shapeInOp(op, name).length);
     if (new Set(ranks).size > 1) throw refuse(op, `values of ${ranks.join(" and ")} axes`, "equal ranks");
     return merged(op, kind);
   }
@@ -113,10 +113,10 @@ const arithmetic: WriteRule = (op) => {
   if (constant === 0 && (node.op === "Sub" || node.op === "Div")) {
     throw refuse(op, "a constant as the first operand", "a value");
   }
-  const shape = shapeOf(op, node.inputs[value]);
+  const shape = shapeInOp(op, node.inputs[value]);
   const channels = shape[1];
   const numbers = perChannel(op, parameterOf(op, constant), shape.length, channels);
-  const same = shapeOf(op, node.outputs[0]).join() === shape.join();
+  const same = shapeInOp(op, node.outputs[0]).join() === shape.join();
   if (numbers === undefined || !same) {
     throw refuse(op, "a constant that is not one number for each channel", "such a one");
   }
@@ -147,7 +147,7 @@ function merged(op: WriteOp, kind: string, config: Readonly<Record<string, unkno
 }
 
 const concat: WriteRule = (op) => {
-  const rank = shapeOf(op, op.node.outputs[0]).length;
+  const rank = shapeInOp(op, op.node.outputs[0]).length;
   const given = intAttribute(op.node, "axis", 1);
   const axis = given < 0 ? given + rank : given;
   if ((rank !== 4 && rank !== 2) || axis < 1) throw refuse(op, `axis ${given}`, "an axis behind the batch");
@@ -174,8 +174,8 @@ const batchNorm: WriteRule = (op) => {
 
 /** HardSigmoid = clip(alpha x + beta, 0, 1). */
 function hardSigmoid(op: WriteOp, input: string, { alpha, beta }: { alpha: number; beta: number }): string {
-  const channels = shapeOf(op, op.node.inputs[0])[1];
-  const [scale, shift] = [filled(channels, alpha), filled(channels, beta)];
+  const channels = shapeInOp(op, op.node.inputs[0])[1];
+  const [scale, shift] = [filledSource(channels, alpha), filledSource(channels, beta)];
   const line = affine(op, input, { channels, scale, shift, suffix: "_line" });
   return emit(op, "ReLU", [line], { config: { max_value: 1 }, suffix: "_clip" });
 }
@@ -195,7 +195,7 @@ const hardSwish: WriteRule = (op) => {
 const softmax =
   (name: string): WriteRule =>
   (op) => {
-    const rank = shapeOf(op, op.node.inputs[0]).length;
+    const rank = shapeInOp(op, op.node.inputs[0]).length;
     const given = intAttribute(op.node, "axis", -1);
     if ((given < 0 ? given + rank : given) !== 1) throw refuse(op, `axis ${given}`, "the channels");
     const input = layerOf(op, 0);
@@ -213,7 +213,7 @@ const pad: WriteRule = (op) => {
   if (scalarOf(op, 2, 0) !== 0) throw refuse(op, "padding with other numbers than zero", "zeros");
   const [batch, front, top, left, behind, back, bottom, right] = pads;
   if (batch !== 0 || behind !== 0) throw refuse(op, "padding of the batch", "padding of images");
-  const channels = shapeOf(op, node.inputs[0])[1];
+  const channels = shapeInOp(op, node.inputs[0])[1];
   let layer = layerOf(op, 0);
   if (front !== 0 || back !== 0) {
     const sources = Array.from({ length: channels + front + back }, (_, i) => {
@@ -230,7 +230,7 @@ const slice: WriteRule = (op) => {
   const [starts, ends, axes, steps] = [1, 2, 3, 4].map((index) =>
     integersOf(emitter.network, node.inputs[index] ?? ""),
   );
-  const shape = shapeOf(op, node.inputs[0]);
+  const shape = shapeInOp(op, node.inputs[0]);
   if (starts?.length !== 1 || ends?.length !== 1 || shape.length !== 4 || (steps ?? [1])[0] !== 1) {
     throw refuse(op, "a slice over several axes or with steps", "a range of one axis of an image");
   }
@@ -245,19 +245,19 @@ const slice: WriteRule = (op) => {
 };
 
 function pickRange(op: WriteOp, { from, to, suffix }: { from: number; to: number; suffix?: string }): string {
-  const channels = shapeOf(op, op.node.inputs[0])[1];
+  const channels = shapeInOp(op, op.node.inputs[0])[1];
   const sources = Array.from({ length: to - from }, (_, i) => from + i);
   return pickChannels(op, layerOf(op, 0), { channels, sources, ...(suffix === undefined ? {} : { suffix }) });
 }
 
 const split: WriteRule = (op) => {
   const { node, emitter } = op;
-  const rank = shapeOf(op, node.inputs[0]).length;
+  const rank = shapeInOp(op, node.inputs[0]).length;
   const axis = intAttribute(node, "axis", 0);
   if (rank !== 4 || (axis !== 1 && axis !== -3)) throw refuse(op, `axis ${axis}`, "the channels of an image");
   let from = 0;
   const parts = node.outputs.map((output, i) => {
-    const to = from + shapeOf(op, output)[1];
+    const to = from + shapeInOp(op, output)[1];
     const held = plain(pickRange(op, { from, to, suffix: i === 0 ? "" : `_${i}` }));
     from = to;
     emitter.held.set(output, held);
@@ -269,7 +269,7 @@ const split: WriteRule = (op) => {
 /** Flatten, and Reshape, Squeeze or ReduceMean where they do what Flatten or a pool does. */
 const flatten: WriteRule = (op) => {
   const { node } = op;
-  const [from, to] = [shapeOf(op, node.inputs[0]), shapeOf(op, node.outputs[0])];
+  const [from, to] = [shapeInOp(op, node.inputs[0]), shapeInOp(op, node.outputs[0])];
   const held = heldOf(op, 0);
   const [, channels, height = 1, width = 1] = from;
   if (from.join() === to.join()) return held;
@@ -307,7 +307,7 @@ function takesAnyOrder({ emitter: { network } }: WriteOp, value: string): boolea
 const reduceMean: WriteRule = (op) => {
   const { node, emitter } = op;
   const listed = integersOf(emitter.network, node.inputs[1]) ?? intsAttribute(node, "axes", []);
-  const rank = shapeOf(op, node.inputs[0]).length;
+  const rank = shapeInOp(op, node.inputs[0]).length;
   const axes = listed.map((axis) => (axis < 0 ? axis + rank : axis)).toSorted();
   if (rank !== 4 || axes.join() !== "2,3") throw refuse(op, `axes ${axes.join(", ")}`, "height and width");
   const layer = emit(op, "GlobalAveragePooling2D", [layerOf(op, 0)]);

@@ -1,4 +1,5 @@
 /** Convolutions, pools and matrices as tfjs layers. */
+import { factsOf } from "../../network/operators/facts.ts";
 import {
   consumersOf,
   floatAttribute,
@@ -16,7 +17,7 @@ import {
   plain,
   rearranged,
   refuse,
-  shapeOf,
+  shapeInOp,
   vector,
   type Held,
   type WeightSource,
@@ -34,8 +35,8 @@ interface Padding {
 /** How ONNX's explicit pads are said in TensorFlow. */
 function paddingOf(op: WriteOp, kernel: readonly number[]): Padding {
   const { node } = op;
-  const input = shapeOf(op, node.inputs[0]);
-  const output = shapeOf(op, node.outputs[0]);
+  const input = shapeInOp(op, node.inputs[0]);
+  const output = shapeInOp(op, node.outputs[0]);
   const auto = stringAttribute(node, "auto_pad", "NOTSET");
   if (auto === "SAME_UPPER") return { padding: "same", frame: [0, 0, 0, 0] };
   if (auto === "SAME_LOWER") throw refuse(op, "auto_pad SAME_LOWER", "explicit pads");
@@ -177,17 +178,6 @@ function windowOf(op: WriteOp): readonly number[] {
 /** Whether a value is never negative, as far as the nodes that make it show. */
 function isNonNegative(op: WriteOp, value: string): boolean {
   const { network } = op.emitter;
-  const sure = new Set(["Relu", "Sigmoid", "HardSigmoid", "Softmax"]);
-  const keeps = new Set([
-    "MaxPool",
-    "AveragePool",
-    "GlobalAveragePool",
-    "Dropout",
-    "Identity",
-    "Concat",
-    "Add",
-    "Mul",
-  ]);
   const makers = new Map(network.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const open = [value];
   const seen = new Set(open);
@@ -195,8 +185,9 @@ function isNonNegative(op: WriteOp, value: string): boolean {
     const maker = makers.get(name);
     if (maker === undefined) return false;
     const floor = maker.op === "Clip" ? network.parameters.get(maker.inputs[1] ?? "")?.data[0] : undefined;
-    if (sure.has(maker.op) || (floor !== undefined && floor >= 0)) continue;
-    if (!keeps.has(maker.op)) return false;
+    const { squashes = maker.op === "Relu", keepsSign } = factsOf(maker.op);
+    if (squashes || (floor !== undefined && floor >= 0)) continue;
+    if (keepsSign !== true) return false;
     const reads = maker.op === "Dropout" ? maker.inputs.slice(0, 1) : maker.inputs;
     for (const read of reads) if (!seen.has(read)) open.push(read);
     for (const read of reads) seen.add(read);
@@ -241,7 +232,7 @@ const matMul: WriteRule = (op) => {
 function matrix(op: WriteOp, { transposed, bias }: { transposed: boolean; bias: string }): string {
   const { node, emitter } = op;
   const weight = parameterOf(op, 1);
-  if (weight === undefined || weight.shape.length !== 2 || shapeOf(op, node.inputs[0]).length !== 2) {
+  if (weight === undefined || weight.shape.length !== 2 || shapeInOp(op, node.inputs[0]).length !== 2) {
     throw refuse(op, "a product that is not a vector times a parameter", "[n, inputs] times a matrix");
   }
   const [outputs, inputs] = transposed ? weight.shape : weight.shape.toReversed();

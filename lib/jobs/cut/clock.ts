@@ -2,15 +2,15 @@
 import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { clockOf, readTable, type Clock } from "../../latency/table.ts";
+import { clockOf, readLatencyTable, type Clock } from "../../latency/table.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
 import type { Plan } from "../../surgery/plan.ts";
-import { aimAtTime, measureEntries, measureTogether, tableOf, type Candidate } from "../run/latency.ts";
+import { aimAtTime, measureEntries, measureTogether, tableOf, type TimedCandidate } from "../run/latency.ts";
 import type { CuttableModel } from "./model.ts";
 import type { CutOptions } from "./options.ts";
 import { largestKeep, type Missed } from "./search.ts";
-import type { Cut, Cutter } from "./cutter.ts";
+import type { CutCandidate, Cutter } from "./cutter.ts";
 import { fixedBatch, stopped } from "./time.ts";
 
 /** Steps between nothing and all that a share of channels is searched in. */
@@ -29,7 +29,7 @@ export async function openClock(
   withEngine: () => Promise<Engine>,
 ): Promise<CutClock> {
   const { table, threads, progress = silent, signal, seed = 0 } = options;
-  if (table !== undefined) return clockOf(await readTable(table), { int8: false, threads });
+  if (table !== undefined) return clockOf(await readLatencyTable(table), { int8: false, threads });
   const engine = await withEngine();
   const batch = fixedBatch(network);
   const how = { int8: false, batch, seed, progress, signal };
@@ -47,7 +47,7 @@ export async function cutForTime(
   cutter: Cutter,
   options: CutOptions,
   clock: CutClock,
-): Promise<Cut | Missed> {
+): Promise<CutCandidate | Missed> {
   const { targetMs = 0, targetTime, progress = silent, signal } = options;
   const { network } = cutter.model;
   const { wholeMs, predict, measure } = clock;
@@ -57,7 +57,7 @@ export async function cutForTime(
     stopIfAborted(signal, stopped);
     return predict(applySurgery(network, plan));
   };
-  const search = async (limit: number): Promise<Candidate<Cut>> => {
+  const search = async (limit: number): Promise<TimedCandidate<CutCandidate>> => {
     const found = await largestKeep(STEPS, (share) => predicted(cutter.planAt(share)), limit);
     const fits = (plan: Plan): boolean => predicted(plan) <= limit;
     const cut = found.reached ? cutter.filledAt(found.keep, fits) : cutter.cutAt(found.keep);

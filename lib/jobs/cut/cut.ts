@@ -8,14 +8,14 @@ import type { Latency, TimeRecord } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { writeLike } from "../../formats/onnx/like.ts";
-import { readTable } from "../../latency/table.ts";
+import { readLatencyTable } from "../../latency/table.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
 import { compareWithMasked, tolerance, type Comparison } from "./check.ts";
 import { openClock, type CutClock } from "./clock.ts";
 import { createCutter } from "./cutter.ts";
 import { fileLayers, openCuttable } from "./model.ts";
 import { planRows } from "./plan.ts";
-import { checkOptions, type CutOptions } from "./options.ts";
+import { checkCutOptions, type CutOptions } from "./options.ts";
 import { blocksToTry } from "./search.ts";
 import { fileBytes, reachInBlocks, reachTarget } from "./target.ts";
 import { measure, missed, stopped } from "./time.ts";
@@ -57,7 +57,7 @@ export interface CutResult {
  */
 export async function cutModel(options: CutOptions): Promise<CutResult> {
   const { progress = silent, signal } = options;
-  checkOptions(options);
+  checkCutOptions(options);
   const model = await openCuttable(options.model, options.size);
   for (const note of model.notes) progress.note(note);
   let engine: Engine | undefined;
@@ -73,7 +73,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     const clock = (): Promise<CutClock> => (made ??= openClock(model, options, withEngine));
     const { table } = options;
     const own = async (): Promise<number> =>
-      table === undefined ? (await withEngine()).channelBlock : (await readTable(table)).block;
+      table === undefined ? (await withEngine()).channelBlock : (await readLatencyTable(table)).block;
     const block = asked === "auto" ? await own() : asked;
     const notes = [...model.notes];
     const { keep, plan, network, time } = await reachInBlocks(

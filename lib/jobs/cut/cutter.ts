@@ -9,7 +9,7 @@ import { withFileShapes, type CuttableModel } from "./model.ts";
 import type { CutOptions } from "./options.ts";
 
 /** A network that was cut, with the share and the plan that made it. */
-export interface Cut {
+export interface CutCandidate {
   readonly keep: number;
   readonly plan: Plan;
   readonly network: Network;
@@ -21,9 +21,9 @@ export interface Cut {
 export interface Cutter {
   readonly model: CuttableModel;
   planAt(keep: number): Plan;
-  cutAt(keep: number): Cut;
+  cutAt(keep: number): CutCandidate;
   /** The cut at `keep`, with blocks put back as long as the plan fits. */
-  filledAt(keep: number, fits: (plan: Plan) => boolean): Cut;
+  filledAt(keep: number, fits: (plan: Plan) => boolean): CutCandidate;
 }
 
 export function createCutter(
@@ -43,7 +43,7 @@ export function createCutter(
     }
     return plan;
   };
-  const cutOf = (keep: number, plan: Plan): Cut => {
+  const cutOf = (keep: number, plan: Plan): CutCandidate => {
     const cut = withFileShapes(applySurgery(network, plan), original);
     const provenance = JSON.stringify({ criterion, keep, seed });
     return { keep, plan, network: { ...cut, metadata: { ...cut.metadata, "etl.cut": provenance } } };

@@ -1,4 +1,5 @@
 /** A model file made ready to be cut: its layers as the file names them, and the plain network that surgery works on. */
+import { factsOf } from "../../network/operators/facts.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
@@ -59,8 +60,6 @@ export function withFileShapes(cut: Network, original: Network): Network {
   return { ...cut, inputs: original.inputs, outputs: original.outputs };
 }
 
-const layerOps = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
-
 /** A layer as the file has it: where its weight stands, and how many channels go in and out. */
 export interface FileLayer {
   readonly node: Node;
@@ -86,7 +85,7 @@ export function layersOf(original: Network): FileLayer[] {
     onError: "skip",
   });
   return original.nodes.flatMap((node) => {
-    if (!layerOps.has(node.op) || node.domain !== "") return [];
+    if (factsOf(node.op).layer !== true || node.domain !== "") return [];
     const [a = "", b = ""] = node.inputs;
     if (!constant.has(a) && !constant.has(b)) return [];
     const weightAt = constant.has(b) ? 1 : 0;

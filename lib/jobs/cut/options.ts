@@ -2,7 +2,7 @@
 import { EtlError } from "../../core/errors.ts";
 import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
-import type { Device } from "../../engine/engine.ts";
+import type { Device, EngineName } from "../../engine/engine.ts";
 import { serviceNames } from "../../engine/service.ts";
 import type { Criterion } from "../../surgery/criteria.ts";
 import type { PictureSize } from "../../network/fit.ts";
@@ -44,7 +44,7 @@ export interface CutOptions extends CutTarget {
   readonly check?: boolean;
   /** Timed runs of original and result; default: 50 with a target of time measured here, else none. */
   readonly runs?: number;
-  readonly engine?: "auto" | "ort" | "tfjs";
+  readonly engine?: "auto" | EngineName;
   readonly device?: Device;
   readonly threads?: number;
   readonly progress?: Progress | undefined;
@@ -83,7 +83,7 @@ const targets = {
 } as const;
 
 /** @throws EtlError `usage` for no target or several, and for what is no number */
-export function checkOptions(options: CutOptions): void {
+export function checkCutOptions(options: CutOptions): void {
   refuseUnknown("cutModel", options, optionNames);
   const keys = Object.keys(targets) as (keyof typeof targets)[];
   const given = keys.filter((key) => options[key] !== undefined);

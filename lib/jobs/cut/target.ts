@@ -3,7 +3,7 @@ import { EtlError } from "../../core/errors.ts";
 import { writeLike } from "../../formats/onnx/like.ts";
 import type { Network } from "../../network/network.ts";
 import { cutForTime, type CutClock } from "./clock.ts";
-import type { Cut, Cutter } from "./cutter.ts";
+import type { CutCandidate, Cutter } from "./cutter.ts";
 import type { CutOptions } from "./options.ts";
 import { largestKeep, missedError, type Missed } from "./search.ts";
 
@@ -13,9 +13,9 @@ const fineSteps = 4096;
 /** The cut in the first of these blocks that reaches the target; narrower ones than the first are said. */
 export async function reachInBlocks(
   blocks: readonly number[],
-  reach: (block: number) => Promise<Cut | Missed>,
+  reach: (block: number) => Promise<CutCandidate | Missed>,
   notes: string[],
-): Promise<Cut> {
+): Promise<CutCandidate> {
   for (const [i, block] of blocks.entries()) {
     const found = await reach(block);
     if ("plan" in found) {
@@ -37,7 +37,7 @@ export async function reachTarget(
   cutter: Cutter,
   options: CutOptions,
   clock: () => Promise<CutClock>,
-): Promise<Cut | Missed> {
+): Promise<CutCandidate | Missed> {
   const { keep, targetFlops, targetSize, targetMs, targetTime } = options;
   if (keep !== undefined) return cutter.cutAt(keep);
   if (targetFlops !== undefined) {
@@ -53,7 +53,7 @@ export async function reachTarget(
 }
 
 /** The file holds more than weights (names, index tables), so the first guess is corrected by the real size. */
-async function cutForSize(cutter: Cutter, target: number): Promise<Cut | Missed> {
+async function cutForSize(cutter: Cutter, target: number): Promise<CutCandidate | Missed> {
   const { original } = cutter.model;
   let extra = fileBytes(original) - cutter.planAt(1).before.bytes;
   for (let round = 0; ; round++) {

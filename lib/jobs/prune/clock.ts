@@ -1,6 +1,6 @@
 /** Stage table: what networks of other widths would take, measured once in a run or read from another machine's table. */
 import { readJson, writeJson } from "../../core/files.ts";
-import { clockOf, readTable, type Clock, type LatencyTable } from "../../latency/table.ts";
+import { clockOf, readLatencyTable, type Clock, type LatencyTable } from "../../latency/table.ts";
 import type { Network } from "../../network/network.ts";
 import { asBytes, measureEntries, measureTogether, tableOf } from "../run/latency.ts";
 import type { RunContext } from "./context.ts";
@@ -16,7 +16,7 @@ export async function clockStage(context: RunContext): Promise<RunClock> {
   const { folder, backbone, coupling, config, engine, progress, signal } = context;
   const { int8, table: given } = config;
   const file = "latency-table.json";
-  const known = given === undefined ? undefined : await readTable(given);
+  const known = given === undefined ? undefined : await readLatencyTable(given);
   const finish = (cut: Network): Network => withEmptyHeads(context, cut);
   await folder.stage("table", {
     inputs: known === undefined ? { measured: backbone.fingerprint, int8 } : { given: known },

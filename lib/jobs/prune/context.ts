@@ -9,7 +9,7 @@ import { batches, type Batch, type BatchOptions } from "../../data/images/batche
 import { widthOf } from "../../data/joint.ts";
 import { openTasks } from "../../data/open-tasks.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { readTable } from "../../latency/table.ts";
+import { readLatencyTable } from "../../latency/table.ts";
 import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
 import { needFloats } from "../../network/bytes.ts";
@@ -60,7 +60,7 @@ async function decidedBlock(
   engine: Engine,
 ): Promise<number> {
   if (roundTo !== "auto") return roundTo;
-  if (table !== undefined) return (await readTable(table)).block;
+  if (table !== undefined) return (await readLatencyTable(table)).block;
   const path = "block.json";
   await folder.stage("block", {
     inputs: "auto",

@@ -7,14 +7,14 @@ import { mergeMoments } from "../../math/moments.ts";
 import { correlationRanking } from "../../lasso/ranking.ts";
 import { scoreClasses } from "../../surgery/criteria.ts";
 import { planSurgery } from "../../surgery/plan.ts";
-import { classScores, selectSameShape } from "../../surgery/same-shape.ts";
+import { tiedScores, selectSameShape } from "../../surgery/same-shape.ts";
 import type { RunContext } from "./context.ts";
 import { cutStage, learning } from "./surgery.ts";
 import type { Answering } from "./distil.ts";
 import type { Harvest } from "./harvest.ts";
 import type { Control } from "./options.ts";
 import type { Planned } from "./plan.ts";
-import type { Model } from "./record.ts";
+import type { MeasuredModel } from "./record.ts";
 import { momentsByTask } from "../world/tasks.ts";
 import { trainingStage } from "./tune.ts";
 
@@ -42,7 +42,7 @@ export async function controlStage(
     readonly planned: Planned;
     readonly answers: Answering;
   },
-): Promise<Model> {
+): Promise<MeasuredModel> {
   const { config } = context;
   const scratch = control === "scratch";
   const other = scratch ? planned : { ...planned, plan: controlPlan(context, { control, harvest, planned }) };
@@ -81,7 +81,7 @@ function controlScores(
   { control, harvest }: { readonly control: Control; readonly harvest: Harvest },
 ): Float64Array {
   const { backbone, config, coupling } = context;
-  if (control === "correlation") return classScores(coupling, correlations(context, harvest));
+  if (control === "correlation") return tiedScores(coupling, correlations(context, harvest));
   const random = createRandom(config.seed).fork("control");
   return scoreClasses(backbone.network, coupling, {
     criterion: control === "l1" ? "l1" : "random",

@@ -11,7 +11,7 @@ import { quantize, type Quantized } from "../../quantize/quantize.ts";
 import { taskQuality } from "../../quantize/quality.ts";
 import { networkIn } from "../run/model.ts";
 import { pictures, type RunContext } from "./context.ts";
-import type { Model } from "./record.ts";
+import type { MeasuredModel } from "./record.ts";
 import { predictRows, qualityOf } from "./tune.ts";
 
 /** Training pictures that the ranges come from. */
@@ -22,13 +22,13 @@ type Decision = Omit<Quantized, "network"> & { readonly quantized: boolean };
 
 /** A row of int8, or why there is none. */
 export interface Int8 {
-  readonly model?: Model;
+  readonly model?: MeasuredModel;
   readonly note: string;
 }
 
 /** @throws EtlError `usage` where the engine does not compute on bytes */
 export function checkInt8({ config, engine }: Pick<RunContext, "config" | "engine">): void {
-  if (!config.int8 || engine.name === "ort") return;
+  if (!config.int8 || engine.int8) return;
   throw new EtlError("usage", `--int8: the engine ${engine.name}, --engine ort was needed`, {
     hint: "only onnxruntime computes on bytes here",
   });
@@ -39,7 +39,7 @@ export function checkInt8({ config, engine }: Pick<RunContext, "config" | "engin
  */
 export async function int8Stage(
   context: RunContext,
-  { name, title, network, stage = name }: Model,
+  { name, title, network, stage = name }: MeasuredModel,
 ): Promise<Int8> {
   const { folder, config, progress } = context;
   const own = `${name}-int8`;

@@ -16,7 +16,7 @@ import { type PruneOptions } from "./options.ts";
 import { checkInt8, int8Stage, type Int8 } from "./int8.ts";
 import { originOf } from "./origin.ts";
 import { curvesStage, planStage, roundingSentence, type Curves, type Planned } from "./plan.ts";
-import { reportStage, type Model } from "./record.ts";
+import { reportStage, type MeasuredModel } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { closeWorld } from "../world/world.ts";
 import { writeLeftOut } from "../world/frame.ts";
@@ -145,12 +145,12 @@ async function trainAndMeasure(
     units,
     ...learning(origin, { cut, planned, answers }),
   });
-  const controls: Model[] = [];
+  const controls: MeasuredModel[] = [];
   for (const control of config.controls)
     controls.push(await controlStage(origin, { control, harvest, planned, answers }));
   if (until === "finetune") return undefined;
 
-  const models: Model[] = [
+  const models: MeasuredModel[] = [
     { name: "baseline", title: "Baseline (all filters, fine-tuned)", file: "baseline.onnx", ...baseline },
     { name: "probe", title: "Probe (frozen features, closed-form head)", network: probe, history: [] },
     { name: "pruned", title: `ETL, gamma ${config.gamma}`, file: "pruned.onnx", ...pruned },
@@ -221,7 +221,7 @@ function aimNotes(
   });
 }
 
-function modelOf(models: readonly Model[], name: string): Model {
+function modelOf(models: readonly MeasuredModel[], name: string): MeasuredModel {
   const model = models.find((one) => one.name === name);
   if (model === undefined) throw new Error(`there is no ${name}`);
   return model;

@@ -26,7 +26,7 @@ import { curveRecords, gammaCosts, type Curves } from "./plan.ts";
 import { labelsOf, meanOver, type RunTask } from "../world/tasks.ts";
 
 /** One network of the comparison, before it becomes a record. */
-export interface Model extends MadeModel {
+export interface MeasuredModel extends MadeModel {
   /** The stage that made it; absent for the probe, which none keeps. */
   readonly stage?: string;
 }
@@ -37,7 +37,7 @@ export interface Results {
   readonly plan: Plan;
   /** Beside the run's tasks. */
   readonly responses: readonly (readonly ResponseRecord[])[];
-  readonly models: readonly Model[];
+  readonly models: readonly MeasuredModel[];
   readonly evaluated: readonly Evaluated[];
   readonly latency: Readonly<Record<string, Latency>>;
   readonly time?: TimeRecord | undefined;
@@ -95,7 +95,7 @@ async function makeRecord(context: RunContext, results: Results): Promise<RunRec
   };
 }
 
-function qualityOf({ evaluated }: Results, { name }: Model): Evaluated {
+function qualityOf({ evaluated }: Results, { name }: MeasuredModel): Evaluated {
   const found = evaluated.find((each) => each.name === name);
   if (found === undefined) throw new Error(`no evaluation of ${name}`);
   return found;

@@ -6,7 +6,7 @@ import type { TimeRecord } from "../../record/record.ts";
 import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
-import { aimAtTime, asBytes, type Candidate } from "../run/latency.ts";
+import { aimAtTime, asBytes, type TimedCandidate } from "../run/latency.ts";
 import { clockStage, type RunClock } from "./clock.ts";
 import type { RunContext } from "./context.ts";
 import { cutWithHead, withEmptyHeads } from "./surgery.ts";
@@ -169,7 +169,7 @@ async function chooseByTime(
   const { wholeMs, predict, measure } = clock;
   const unit = target.kind === "time" ? wholeMs : 1;
   const predicted = counted((planned) => predict(bareCut(context, planned)));
-  const search = async (limit: number): Promise<Candidate<number>> => {
+  const search = async (limit: number): Promise<TimedCandidate<number>> => {
     const { gamma, cost, reached } = await bisectGamma(predicted, limit, { gammas });
     return { item: gamma, predictedMs: cost, reached };
   };

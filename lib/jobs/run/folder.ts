@@ -61,7 +61,7 @@ interface StageOptions {
 }
 
 /** How a run folder is opened. */
-export interface OpenOptions {
+export interface OpenFolderOptions {
   /**
    * `make` (default) leaves the results of exactly this configuration; `part` some of them, as far as they are not there; `look`
    * only answers a question: where an answer would put an end to later results, it is computed aside, and the folder stays.
@@ -121,7 +121,11 @@ function wouldReplace(root: string, how: string): EtlError {
 function refuseReplacing(
   root: string,
   previous: RunState,
-  { config, etlVersion, purpose }: Pick<RunState, "config" | "etlVersion"> & Pick<OpenOptions, "purpose">,
+  {
+    config,
+    etlVersion,
+    purpose,
+  }: Pick<RunState, "config" | "etlVersion"> & Pick<OpenFolderOptions, "purpose">,
 ): void {
   const made = Object.keys(previous.stages).length > 0;
   if (made && previous.etlVersion !== etlVersion) {
@@ -150,7 +154,7 @@ export async function openRunFolder(
   path: string,
   config: Readonly<Record<string, unknown>>,
   etlVersion: string,
-  options: OpenOptions = {},
+  options: OpenFolderOptions = {},
 ): Promise<RunFolder> {
   return open(path, config, { ...options, etlVersion }).catch((error: unknown) => {
     throw everydayError(error) ?? (error as Error);
@@ -160,7 +164,7 @@ export async function openRunFolder(
 async function open(
   path: string,
   config: Readonly<Record<string, unknown>>,
-  how: OpenOptions & { readonly etlVersion: string },
+  how: OpenFolderOptions & { readonly etlVersion: string },
 ): Promise<RunFolder> {
   const { etlVersion, purpose = "make", replace = false, progress = silent } = how;
   const root = resolve(path);
@@ -355,7 +359,7 @@ async function readOptional(path: string): Promise<string | undefined> {
   }
 }
 
-interface Work extends OpenOptions {
+interface Work extends OpenFolderOptions {
   readonly config: Readonly<Record<string, unknown>>;
   readonly signal?: AbortSignal | undefined;
   /** What an interruption says: what is kept, and how to go on. */

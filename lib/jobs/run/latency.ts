@@ -166,14 +166,14 @@ function sample(
 }
 
 /** A network that a search found for a limit. */
-export interface Candidate<T> {
+export interface TimedCandidate<T> {
   readonly item: T;
   readonly predictedMs: number;
   /** False: nothing smaller can be reached. */
   readonly reached: boolean;
 }
 
-export interface Aimed<T> extends Candidate<T> {
+export interface Aimed<T> extends TimedCandidate<T> {
   /** Absent where another machine's table decides. */
   readonly measuredMs?: number;
 }
@@ -192,7 +192,7 @@ const SLACK = 0.05;
  */
 export async function aimAtTime<T>(
   targetMs: number,
-  search: (limit: number) => Promise<Candidate<T>>,
+  search: (limit: number) => Promise<TimedCandidate<T>>,
   measure?: (item: T) => Promise<number>,
 ): Promise<Aimed<T>> {
   let limit = targetMs;

@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
 import { EtlError, nearest, shellWord } from "../../core/errors.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
-import { tasksOf, type OutputTask } from "../../backbones/metadata.ts";
+import { outputTasksOf, type OutputTask } from "../../backbones/metadata.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import { assumptions, boundTo, fit, type PictureSize } from "../../network/fit.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
@@ -105,7 +105,7 @@ export async function openModel(
     ...(weights !== undefined && { weights }),
     ...(size !== undefined && { preprocessing: { height: size[0], width: size[1] } }),
   });
-  const tasks = tasksOf(backbone.network);
+  const tasks = outputTasksOf(backbone.network);
   const task = tasks[0]?.task as Task | undefined;
   const crop = cropOf(backbone.network);
   return {

@@ -7,8 +7,7 @@ import type { OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
 import { isSynthetic } from "../../data/synthetic/table.ts";
 import type { TaskData } from "../../data/open-tasks.ts";
-import type { Device } from "../../engine/engine.ts";
-import type { EngineName } from "../../engine/open.ts";
+import type { Device, EngineName } from "../../engine/engine.ts";
 import { serviceNames } from "../../engine/service.ts";
 import { belowOne, count, type Option } from "./option.ts";
 

@@ -26,7 +26,9 @@ export function resolveTrainOptions(
   const backbone = backboneOf(options);
   const architecture = architectureOf(backbone);
   const { epochs, learningRate, batchSize, dropout } = architecture.recipe;
-  const { arch: _older, ...given } = givenOptions(options);
+  // Without the older name: `backbone` below says it.
+  const entries = Object.entries(givenOptions(options)).filter(([name]) => name !== "arch");
+  const given: Partial<TrainOptions> = Object.fromEntries(entries);
   const own = { epochs, learningRate, batchSize, dropout, size: architecture.side };
   const config = {
     ...commonDefaults,

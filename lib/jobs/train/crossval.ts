@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
 import { jsonText, readJson, writeChanged, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
-import { spread, type Spread } from "../../math/statistics.ts";
+import { spread, type ScoreSpread } from "../../math/statistics.ts";
 import { architectureOf } from "../../backbones/architecture.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
 import { openEngine } from "../../engine/open.ts";
@@ -42,7 +42,7 @@ export interface CrossvalOptions extends Omit<TrainOptions, "backbone" | "arch">
 }
 
 /** Quality over the folds: mean, standard deviation. Fractions in 0..1. */
-export interface FoldScores extends Spread {
+export interface FoldScores extends ScoreSpread {
   /** One value per fold. */
   readonly folds: readonly number[];
 }

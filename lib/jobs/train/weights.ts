@@ -1,7 +1,7 @@
 /** Weights that a training begins with: of a weight file, of a model file, or of a run. */
 import { existsSync, statSync } from "node:fs";
 import type { Task } from "../../core/artifacts.ts";
-import { tasksOf } from "../../backbones/metadata.ts";
+import { outputTasksOf } from "../../backbones/metadata.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import {
   assignWeights,
@@ -59,7 +59,7 @@ async function readSource(path: string): Promise<Source> {
   // As it is stored: batch norm is not folded away.
   const model = await readModel(file);
   const weights = new Map([...model.parameters].filter(([, { type }]) => type === "float32"));
-  return { path: file, weights, tasks: tasksOf(model).map(({ task }) => task) };
+  return { path: file, weights, tasks: outputTasksOf(model).map(({ task }) => task) };
 }
 
 /** Whether a network trained for some tasks answers these with the same outputs in the same units. */

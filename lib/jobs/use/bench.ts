@@ -104,7 +104,7 @@ export async function benchTable(
     const service = { engine: options.engine, device: options.device, threads: count };
     const engine = await openEngine(service);
     try {
-      const int8 = engine.name === "ort";
+      const { int8 } = engine;
       const how = { int8, batch, seed, progress, signal };
       entries.push(...(await measureEntries(engine, { network, coupling, finish }, how)));
       table = tableOf(engine, name, entries, batch);

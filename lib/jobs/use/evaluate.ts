@@ -8,7 +8,7 @@ import { EtlError, isEtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
 import type { Metrics } from "../../record/record.ts";
 import type { OutputTask } from "../../backbones/metadata.ts";
-import type { Dataset, Item, OpenOptions, Split } from "../../data/dataset.ts";
+import type { Dataset, Item, OpenDatasetOptions, Split } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
 import { asSoftmax } from "../../data/softmax.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
@@ -185,11 +185,11 @@ export async function ownData(
   { path }: Model,
   task: string,
   data: string,
-): Promise<(Partial<OpenOptions> & { readonly parts?: ReadonlyMap<string, Split> }) | undefined> {
+): Promise<(Partial<OpenDatasetOptions> & { readonly parts?: ReadonlyMap<string, Split> }) | undefined> {
   if (path === undefined) return undefined;
   const config = (await readRunState(dirname(path)))?.config;
   if (config === undefined) return undefined;
-  const { seed, valFraction, limit, label, crop } = config as Partial<OpenOptions>;
+  const { seed, valFraction, limit, label, crop } = config as Partial<OpenDatasetOptions>;
   const listed = typeof config["task"] === "string" ? config["task"].split(",") : [];
   const named = listed.find((entry) => entry.startsWith(`${task}=`))?.slice(task.length + 1);
   if ((named ?? config["data"]) !== absoluteData(data)) return undefined;

@@ -1,7 +1,7 @@
 /** `etl export --for`: the graph that runs fast, with the function unchanged. */
 import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
-import type { Engine } from "../../engine/engine.ts";
+import { onnxruntime, type Engine } from "../../engine/engine.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { noiseFor, profileNetworks } from "../../evaluate/profile.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
@@ -31,7 +31,7 @@ export async function graphFor(
   const folded = foldBatchNorm(network);
   const forms = exportFor === "onnxruntime" ? formsOf(folded) : [];
   if (forms.length === 0) return folded;
-  return withEngine({ ...options, engine: "ort" }, async (engine) => {
+  return withEngine({ ...options, engine: onnxruntime }, async (engine) => {
     const timed = (each: Network): Network => settled({ network: each, notes: [] }).network;
     const plain = timed(folded);
     for (const form of forms) await needSame(engine, plain, timed(form.network));

@@ -1,6 +1,6 @@
 /** Units of training: regression targets are standardised, so that one learning rate fits degrees and years. */
 import type { Moments } from "../../core/artifacts.ts";
-import { headOf, type Head } from "../../backbones/head.ts";
+import { headOf, type HeadOfOutput } from "../../backbones/head.ts";
 import { EtlError } from "../../core/errors.ts";
 import { float32, type Network, type Node } from "../../network/network.ts";
 
@@ -54,7 +54,7 @@ export function rescaleHead(
 /** The network whose outputs are scale * output + offset, per output. */
 export function scaleOutputs(
   network: Network,
-  head: Head,
+  head: HeadOfOutput,
   { scale, offset }: { readonly scale: Float64Array; readonly offset: Float64Array },
 ): Network {
   const weight = network.parameters.get(head.weight);

@@ -4,8 +4,8 @@ import type { Progress } from "../../core/progress.ts";
 import { createRecycler, type Recycler } from "../../core/recycler.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
-import type { Engine, EngineOptions } from "../../engine/engine.ts";
-import { openEngine, type EngineName } from "../../engine/open.ts";
+import type { Engine, EngineName, EngineOptions } from "../../engine/engine.ts";
+import { openEngine } from "../../engine/open.ts";
 import type { PartRows } from "./parts.ts";
 
 /** What a network is trained and measured with. */

@@ -47,7 +47,7 @@ export function zeros(buffer: Float64Array, rows: number, columns: number): Tile
  * @param v [size of A padded, q] tiled
  * @returns [p, q] tiled, in memory that the next product takes
  */
-export function spread(space: GroupSpace, support: readonly number[], v: Float64Array): Float64Array {
+export function spreadOver(space: GroupSpace, support: readonly number[], v: Float64Array): Float64Array {
   const { rows, outputs, buffers, tiles } = space;
   const size = padded(support.length);
   choose(space, support);
@@ -67,7 +67,7 @@ export function refresh(space: GroupSpace, { beta, corr }: Iterate): void {
   const v = new Float64Array(padded(support.length) * outputs);
   rowsToTiles(beta, v, support, q);
   corr.set(cov);
-  addTiles(corr, spread(space, support, v), { rows, q, factor: -1 });
+  addTiles(corr, spreadOver(space, support, v), { rows, q, factor: -1 });
 }
 
 /** Copies the rows A of G unless they are there. */

@@ -11,7 +11,7 @@
  * Both are kept while support and lambda move on, as the preconditioner of conjugate gradients.
  */
 import { indexOf, padded, type Tiled } from "../../math/tiled.ts";
-import { rowProducts, rowsToTiles, spread, zeros, type GroupSpace } from "./space.ts";
+import { rowProducts, rowsToTiles, spreadOver, zeros, type GroupSpace } from "./space.ts";
 import { rowNorm, supportOf } from "../penalty.ts";
 import type { Iterate } from "../problem.ts";
 
@@ -74,7 +74,7 @@ export function applyHessian(
   out: Float64Array,
 ): Float64Array {
   const { support, size, weight, direction } = system;
-  const all = spread(space, support, v);
+  const all = spreadOver(space, support, v);
   const along = rowProducts(direction, v, size);
   for (let tile = 0, from = 0; tile < v.length; tile += 4 * size, from += 4 * space.rows) {
     for (let i = 0; i < support.length; i++) {

@@ -14,7 +14,7 @@ import {
   softmax,
 } from "./normalize.ts";
 import { expand, reshape, squeeze, tile, transpose } from "./reshape.ts";
-import { concat, gather, pad, slice, split } from "./select.ts";
+import { concat, gatherRule, pad, slice, split } from "./select.ts";
 import { sameWidth, shapeReader } from "./sizes.ts";
 
 /** Kind of operator -> rule. */
@@ -48,7 +48,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["Concat", concat],
   ["Split", split],
   ["Slice", slice],
-  ["Gather", gather],
+  ["Gather", gatherRule],
   ["Pad", pad],
   ["Transpose", transpose],
   ["Expand", expand],

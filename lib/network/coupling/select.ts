@@ -103,7 +103,7 @@ export interface SliceRange {
 }
 
 /** The ranges of a Slice by axis, or undefined where they are computed. */
-export function sliceRanges(
+export function takenRanges(
   network: Network,
   node: Node,
   shape: readonly number[],
@@ -150,7 +150,7 @@ export const slice: Rule = (coupler, node) => {
   const layout = layoutOf(coupler, node, node.inputs[0]);
   const shape = shapeOf(coupler, node.inputs[0]);
   if (!layout || !shape) return;
-  const ranges = sliceRanges(coupler.network, node, shape);
+  const ranges = takenRanges(coupler.network, node, shape);
   if (!ranges) {
     freezeInputs(coupler, node, "slices at computed positions");
     return;
@@ -161,7 +161,7 @@ export const slice: Rule = (coupler, node) => {
 };
 
 /** Gather with constant indices: along the channels it picks from the list. */
-export const gather: Rule = (coupler, node) => {
+export const gatherRule: Rule = (coupler, node) => {
   const [data, indices] = node.inputs;
   const layout = layoutOf(coupler, node, data);
   const shape = shapeOf(coupler, data);

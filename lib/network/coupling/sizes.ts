@@ -1,4 +1,5 @@
 /** Shapes that are read while the network runs: where the number of channels goes from there. */
+import { factsOf } from "../operators/facts.ts";
 import { consumersOf, intAttribute, integersOf, type Node } from "../network.ts";
 import {
   freeze,
@@ -38,8 +39,6 @@ interface Entry {
   readonly axis: number;
 }
 
-const handsOn = new Set(["Cast", "Identity", "Unsqueeze", "Squeeze"]);
-
 /** Follows the entry of a shape that is the number of channels: does it end nowhere but in a Resize of the same value? */
 function isUnread(coupler: Coupler, shape: Node, entry: Entry): boolean {
   if (shape.attributes["start"] !== undefined || shape.attributes["end"] !== undefined) return false;
@@ -69,7 +68,7 @@ function placesIn(
   { value, at }: { readonly value: string; readonly at: number },
 ): readonly number[] | undefined {
   if (node.domain !== "") return undefined;
-  if (handsOn.has(node.op)) return [at];
+  if (factsOf(node.op).handsOn === true) return [at];
   if (node.op === "Concat") {
     let start = 0;
     const places: number[] = [];
@@ -116,7 +115,7 @@ function readsOwn(coupler: Coupler, sizes: string, entry: Entry): boolean {
       continue;
     }
     const [from] = maker.inputs;
-    if (!handsOn.has(maker.op)) {
+    if (factsOf(maker.op).handsOn !== true) {
       const taken = takenBy(coupler, maker, from)?.[at];
       if (taken === undefined) return false;
       at = taken;

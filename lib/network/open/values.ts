@@ -1,4 +1,5 @@
 /** Tables of numbers of which some follow from open dimensions: what shape arithmetic makes of them, number by number. */
+import { factsOf } from "../operators/facts.ts";
 import { intAttribute, sizeOf, type ElementType } from "../network.ts";
 import { contextOf, valuesOf } from "../shapes/infer.ts";
 import { type Constant, type OpContext, type Shape } from "../shapes/context.ts";
@@ -144,7 +145,6 @@ const pairs: Readonly<Partial<Record<string, Pair>>> = {
   And: logical("And"),
   Or: logical("Or"),
 };
-const yesOrNo = new Set(["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Not"]);
 
 type Single = (sizes: Sizes, a: Size, type: ElementType) => Size;
 
@@ -239,7 +239,7 @@ export function openValues(op: Tables): readonly (Table | undefined)[] | undefin
   if (node.op === "Where") return [chosen(op)];
   const combine = combining[node.op];
   if (combine !== undefined) return [reduced(op, combine)];
-  const type = yesOrNo.has(node.op) ? "bool" : first.type;
+  const type = factsOf(node.op).yesOrNo === true ? "bool" : first.type;
   const single = singles[node.op];
   if (single !== undefined)
     return [{ type, shape: out, values: first.values.map((value) => single(sizes, value, first.type)) }];

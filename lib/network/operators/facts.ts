@@ -43,6 +43,22 @@ export interface OperatorFacts {
   readonly homogeneous?: true;
   /** Cannot mix the rows of a batch as long as the first dimension of its results is the batch. */
   readonly rows?: true;
+  /** Multiplies channels by a weight: what is pruned. */
+  readonly layer?: true;
+  /** Two operands, number by number: with a constant for one of them it is a scaling. */
+  readonly arithmetic?: true;
+  /** Its result is yes or no. */
+  readonly yesOrNo?: true;
+  /** May lie on the way of a gate (squeeze-and-excitation) from a tensor to its product with it. */
+  readonly gate?: true;
+  /** May stand behind the last layer, whose numbers are the answer without it. */
+  readonly answer?: true;
+  /** May stand between features and the layer that answers: what it hands on are the features. */
+  readonly features?: true;
+  /** Hands on the numbers of a shape as they are. */
+  readonly handsOn?: true;
+  /** Never negative where its operands are not. */
+  readonly keepsSign?: true;
   /** Its parameters are learned, even one that is a single number. */
   readonly learned?: true;
   /** How it computes on bytes. Absent: in floats only. */
@@ -71,36 +87,44 @@ const reduce = { channels: "reduce" } as const satisfies OperatorFacts;
 const moved = { homogeneous: true, rows: true } as const satisfies OperatorFacts;
 const bitwise = { shape: "broadcast" } as const satisfies OperatorFacts;
 const softmax = { channels: "softmax" } as const satisfies OperatorFacts;
-const layer = { channels: "own", learned: true, rows: true } as const satisfies OperatorFacts;
+const layer = { channels: "own", layer: true, learned: true, rows: true } as const satisfies OperatorFacts;
 const byteLayer = { ...layer, bytes: "layer" } as const satisfies OperatorFacts;
 
 const table: Readonly<Record<string, OperatorFacts>> = {
   // Layers with weights.
-  Conv: byteLayer,
+  Conv: { ...byteLayer, gate: true },
   ConvTranspose: layer,
-  Gemm: byteLayer,
-  MatMul: layer,
+  Gemm: { ...byteLayer, gate: true },
+  MatMul: { ...layer, gate: true },
 
   // Every number by itself.
   Abs: { ...activation, homogeneous: true },
-  Cast: activation,
+  Cast: { ...activation, handsOn: true },
   Celu: activation,
   Clip: { ...activation, settings: [1, 2], bytes: "fused" },
-  Dropout: { ...drawn, homogeneous: true, linear: true, settings: [1, 2] },
+  Dropout: { ...drawn, homogeneous: true, linear: true, settings: [1, 2], features: true, keepsSign: true },
   Elu: activation,
   Erf: activation,
   Exp: activation,
   Gelu: activation,
   HardSigmoid: { ...activation, squashes: true },
   HardSwish: activation,
-  Identity: { ...activation, homogeneous: true, linear: true },
+  Identity: {
+    ...activation,
+    homogeneous: true,
+    linear: true,
+    answer: true,
+    features: true,
+    handsOn: true,
+    keepsSign: true,
+  },
   LeakyRelu: { ...activation, homogeneous: true },
   Mish: activation,
   Neg: { ...activation, homogeneous: true },
   Reciprocal: activation,
   Relu: { ...activation, homogeneous: true, bytes: "fused" },
   Selu: activation,
-  Sigmoid: { ...activation, squashes: true },
+  Sigmoid: { ...activation, squashes: true, answer: true },
   Softplus: activation,
   Softsign: activation,
   Sqrt: activation,
@@ -120,7 +144,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   IsInf: each,
   IsNaN: each,
   Log: each,
-  Not: each,
+  Not: { ...each, yesOrNo: true },
   Round: each,
   Shrink: each,
   Sign: each,
@@ -136,23 +160,23 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Trilu: { shape: "same" },
 
   // Operands that broadcast.
-  Add: { ...sum, bytes: "sum" },
-  Max: sum,
+  Add: { ...sum, bytes: "sum", arithmetic: true, keepsSign: true },
+  Max: { ...sum, arithmetic: true },
   Mean: sum,
-  Min: sum,
-  Sub: sum,
+  Min: { ...sum, arithmetic: true },
+  Sub: { ...sum, arithmetic: true },
   Sum: sum,
-  And: operands,
-  Div: operands,
-  Equal: operands,
-  Greater: operands,
-  GreaterOrEqual: operands,
-  Less: operands,
-  LessOrEqual: operands,
+  And: { ...operands, yesOrNo: true },
+  Div: { ...operands, arithmetic: true },
+  Equal: { ...operands, yesOrNo: true },
+  Greater: { ...operands, yesOrNo: true },
+  GreaterOrEqual: { ...operands, yesOrNo: true },
+  Less: { ...operands, yesOrNo: true },
+  LessOrEqual: { ...operands, yesOrNo: true },
   Mod: operands,
-  Mul: operands,
-  Or: operands,
-  Pow: operands,
+  Mul: { ...operands, arithmetic: true, keepsSign: true },
+  Or: { ...operands, yesOrNo: true },
+  Pow: { ...operands, arithmetic: true },
   Where: operands,
   Xor: operands,
   PRelu: { channels: "operands", activation: true, homogeneous: true, learned: true, rows: true },
@@ -162,10 +186,10 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   BitwiseXor: bitwise,
 
   // Windows and means over places.
-  AveragePool: { ...pool, bytes: "own" },
-  GlobalAveragePool: { ...pool, bytes: "own" },
+  AveragePool: { ...pool, bytes: "own", gate: true, keepsSign: true },
+  GlobalAveragePool: { ...pool, bytes: "own", gate: true, keepsSign: true },
   GlobalMaxPool: pool,
-  MaxPool: { ...pool, bytes: "same" },
+  MaxPool: { ...pool, bytes: "same", keepsSign: true },
   GlobalLpPool: powerPool,
   LpPool: powerPool,
   ReduceL1: { ...reduce, homogeneous: true },
@@ -173,7 +197,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   ReduceLogSum: reduce,
   ReduceLogSumExp: reduce,
   ReduceMax: { ...reduce, homogeneous: true },
-  ReduceMean: { ...reduce, homogeneous: true, linear: true },
+  ReduceMean: { ...reduce, homogeneous: true, linear: true, gate: true },
   ReduceMin: { ...reduce, homogeneous: true },
   ReduceProd: reduce,
   ReduceSum: { ...reduce, homogeneous: true },
@@ -189,23 +213,31 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   LpNormalization: { channels: "along-axis" },
   MeanVarianceNormalization: { channels: "mean-variance", shape: "same" },
   Hardmax: softmax,
-  LogSoftmax: softmax,
-  Softmax: { ...softmax, squashes: true },
+  LogSoftmax: { ...softmax, answer: true },
+  Softmax: { ...softmax, squashes: true, answer: true },
 
   // Numbers that move.
-  Concat: { channels: "own", ...moved, bytes: "own" },
+  Concat: { channels: "own", ...moved, bytes: "own", keepsSign: true },
   Expand: { channels: "own", homogeneous: true },
-  Flatten: { channels: "reshape", ...moved, linear: true, bytes: "same" },
+  Flatten: { channels: "reshape", ...moved, linear: true, bytes: "same", gate: true, features: true },
   Gather: { channels: "own", homogeneous: true },
   Pad: { channels: "own", ...moved, linear: true, settings: [1, 2, 3], bytes: "same" },
-  Reshape: { channels: "reshape", ...moved, linear: true, bytes: "same" },
+  Reshape: { channels: "reshape", ...moved, linear: true, bytes: "same", gate: true },
   Resize: { channels: "same-width", homogeneous: true, linear: true, settings: [1, 2, 3] },
   Slice: { channels: "own", homogeneous: true, bytes: "same" },
   Split: { channels: "own", homogeneous: true, bytes: "same" },
-  Squeeze: { channels: "squeeze", ...moved, linear: true, bytes: "same" },
+  Squeeze: {
+    channels: "squeeze",
+    ...moved,
+    linear: true,
+    bytes: "same",
+    gate: true,
+    features: true,
+    handsOn: true,
+  },
   Tile: { channels: "own", homogeneous: true },
   Transpose: { channels: "own", ...moved, linear: true, bytes: "same" },
-  Unsqueeze: { channels: "squeeze", ...moved, linear: true, bytes: "same" },
+  Unsqueeze: { channels: "squeeze", ...moved, linear: true, bytes: "same", gate: true, handsOn: true },
   Range: { settings: [0, 1, 2] },
   Shape: { channels: "shape-reader" },
   Size: { channels: "shape-reader" },

@@ -97,7 +97,7 @@ const alongAxis =
 const sharing = (shape: "same" | "broadcast", rule: ShapeRule): ShapeRules =>
   Object.fromEntries(operatorsWhere((facts) => facts.shape === shape).map((op) => [op, rule]));
 
-export const elementwise: ShapeRules = {
+export const elementwiseShapes: ShapeRules = {
   ...sharing("same", unary),
   ...sharing("broadcast", variadic),
   PRelu: prelu,

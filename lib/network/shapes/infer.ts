@@ -3,7 +3,7 @@ import { needWithin } from "../../core/budget.ts";
 import { EtlError } from "../../core/errors.ts";
 import { sizeOf, type Dim, type Network, type Node, type Parameter, type ValueInfo } from "../network.ts";
 import { nodeError, type Constant, type OpContext, type Shape, type ShapeRules } from "./context.ts";
-import { elementwise } from "./elementwise.ts";
+import { elementwiseShapes } from "./elementwise.ts";
 import { folding } from "./fold.ts";
 import { layout } from "./layout.ts";
 import { reducing } from "./reduce.ts";
@@ -15,7 +15,7 @@ export type Bindings = Readonly<Partial<Record<string, number>>>;
 /** Tables larger than this are weights, not index tables: they are not followed. */
 const LARGEST_TABLE = 1 << 16;
 
-const rules: ShapeRules = { ...elementwise, ...windowed, ...layout, ...reducing };
+const rules: ShapeRules = { ...elementwiseShapes, ...windowed, ...layout, ...reducing };
 
 /** Names of the operators with a shape rule, sorted. */
 export const shapedOperators: readonly string[] = Object.keys(rules).sort();

@@ -5,7 +5,7 @@ import type { Figure } from "./dom.ts";
 import { chosenAt, errorAt, errorsOf, shownErrors } from "./knee.ts";
 
 /** An axis in the page's style. Colours are names of CSS properties. */
-export function axisOf(
+export function plotAxis(
   title: string,
   options: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
@@ -24,7 +24,7 @@ export function axisOf(
 }
 
 /** A layout in the page's style. */
-export function layoutOf(
+export function plotLayout(
   height: number,
   options: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
@@ -103,9 +103,9 @@ export function tapFigure(set: PageCurves, curve: PageCurve, gamma: number): Fig
     hovertemplate: "knee: %{x} filters, RMSE %{y:.4g}<extra></extra>",
   });
   const unit = set.unit === "" ? "" : ` (${set.unit})`;
-  const layout = layoutOf(400, {
-    xaxis: axisOf("filters with a coefficient that is not zero", { rangemode: "tozero" }),
-    yaxis: axisOf(`RMSE of the linear readout${unit}`, { nticks: 7 }),
+  const layout = plotLayout(400, {
+    xaxis: plotAxis("filters with a coefficient that is not zero", { rangemode: "tozero" }),
+    yaxis: plotAxis(`RMSE of the linear readout${unit}`, { nticks: 7 }),
     shapes: [
       {
         type: "line",
@@ -165,9 +165,9 @@ export function depthFigure(set: PageCurves, gamma: number, names: readonly stri
         hovertemplate: "%{text}<br>at the knee %{y:.1%}<extra></extra>",
       },
     ],
-    layout: layoutOf(300, {
-      xaxis: axisOf("tap, in order of depth", { range: [0.3, order.length + 0.7], nticks: 12 }),
-      yaxis: axisOf("variance explained", { tickformat: ".0%", rangemode: "tozero" }),
+    layout: plotLayout(300, {
+      xaxis: plotAxis("tap, in order of depth", { range: [0.3, order.length + 0.7], nticks: 12 }),
+      yaxis: plotAxis("variance explained", { tickformat: ".0%", rangemode: "tozero" }),
     }),
   };
 }

@@ -1,6 +1,6 @@
 /** Puts the page's functions together as one script text. */
 import { formatBytes, formatCount, formatDigits, formatGamma, formatSi } from "../format.ts";
-import { axisOf, depthFigure, layoutOf, tapFigure } from "./figures.ts";
+import { plotAxis, depthFigure, plotLayout, tapFigure } from "./figures.ts";
 import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, shownErrors, smallPoint } from "./knee.ts";
 import { drawFigure, setupCurves, startReport, unpackPlotly, fromBase85 } from "./main.ts";
 import { setupDetails, setupPrint, setupTables, setupTheme, tableRows, toCsv, csvText } from "./page.ts";
@@ -24,8 +24,8 @@ export function clientScript(): string {
     bestTap,
     errorRange,
     smallPoint,
-    axisOf,
-    layoutOf,
+    plotAxis,
+    plotLayout,
     tapFigure,
     depthFigure,
     csvText,

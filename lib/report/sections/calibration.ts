@@ -5,7 +5,7 @@ import { html, type Markup } from "../escape.ts";
 import { formatCount, formatPercent } from "../format.ts";
 import { calibrationFigure } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
-import { renderTable, text } from "../tables.ts";
+import { renderTable, textCell } from "../tables.ts";
 
 type Bins = NonNullable<Metrics["calibration"]>;
 
@@ -59,9 +59,9 @@ export function calibrationPart(scope: Scope, models: readonly ModelRecord[]): M
         return {
           strong: model.name === "pruned",
           cells: [
-            text(model.title),
-            text(formatCount(n), n),
-            ...[confidence, accuracy, low, high].map((value) => text(formatPercent(value), value)),
+            textCell(model.title),
+            textCell(formatCount(n), n),
+            ...[confidence, accuracy, low, high].map((value) => textCell(formatPercent(value), value)),
           ],
         };
       }),

@@ -1,10 +1,10 @@
 /** Several runs side by side: one table, one plot, every point with its uncertainty. */
 import { baselineOf, orderedModels, testedOn } from "../../record/models.ts";
 import { sweepRows, type SweepRow } from "../../record/sweep.ts";
-import type { Spread } from "../../math/statistics.ts";
+import type { ScoreSpread } from "../../math/statistics.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import type { Figure } from "../client/dom.ts";
-import { axisOf, layoutOf } from "../client/figures.ts";
+import { plotAxis, plotLayout } from "../client/figures.ts";
 import { html, plotText, type Markup } from "../escape.ts";
 import { accuracyText, accuracyKept } from "./facts.ts";
 import {
@@ -20,7 +20,7 @@ import {
   formatSi,
 } from "../format.ts";
 import { looksOf, short } from "../plots.ts";
-import { renderTable, text, type Row } from "../tables.ts";
+import { renderTable, textCell, type Row } from "../tables.ts";
 import { plot, type Scope } from "../section.ts";
 
 /** A name for a run: its title, else what tells it from the others. */
@@ -138,9 +138,9 @@ function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[numbe
   });
   return {
     data,
-    layout: layoutOf(440, {
-      xaxis: axisOf(axis.title, { type: "log", tickformat: "~s", dtick: "D2" }),
-      yaxis: axisOf(relative ? "accuracy over the baseline’s" : "test accuracy", { tickformat: ".1%" }),
+    layout: plotLayout(440, {
+      xaxis: plotAxis(axis.title, { type: "log", tickformat: "~s", dtick: "D2" }),
+      yaxis: plotAxis(relative ? "accuracy over the baseline’s" : "test accuracy", { tickformat: ".1%" }),
     }),
   };
 }
@@ -163,36 +163,36 @@ function comparisonRow(
   return {
     strong: model.name === "pruned",
     cells: [
-      text(name),
-      text(record.task.name),
-      record.curves.length === 0 ? text("–", "") : text(formatGamma(record.gamma), record.gamma),
-      text(model.title),
-      text(accuracyText(model.test), accuracy),
+      textCell(name),
+      textCell(record.task.name),
+      record.curves.length === 0 ? textCell("–", "") : textCell(formatGamma(record.gamma), record.gamma),
+      textCell(model.title),
+      textCell(accuracyText(model.test), accuracy),
       ...(withBalance
         ? [
-            text(
+            textCell(
               balancedAccuracy === undefined ? "–" : formatPercent(balancedAccuracy),
               balancedAccuracy ?? "",
             ),
           ]
         : []),
-      text(formatCount(n), n),
-      kept ? text(formatPercentError(kept.value, kept.error), kept.value) : text("–", ""),
-      text(
+      textCell(formatCount(n), n),
+      kept ? textCell(formatPercentError(kept.value, kept.error), kept.value) : textCell("–", ""),
+      textCell(
         bracket(
           formatSi(macs),
           shareOf(model, baseline, (m) => m.cost.total.macs),
         ),
         macs,
       ),
-      text(
+      textCell(
         bracket(
           formatSi(params),
           shareOf(model, baseline, (m) => m.cost.total.params),
         ),
         params,
       ),
-      text(
+      textCell(
         bracket(
           formatBytes(bytes),
           shareOf(model, baseline, (m) => m.cost.total.bytes),
@@ -200,8 +200,8 @@ function comparisonRow(
         bytes,
       ),
       ms === undefined
-        ? text("–", "")
-        : text(
+        ? textCell("–", "")
+        : textCell(
             bracket(
               formatMs(ms),
               shareOf(model, baseline, (m) => m.latency?.medianMs),
@@ -239,7 +239,7 @@ function prunedSentence(row: SweepRow, rows: readonly SweepRow[]): Markup {
     const baseline = rows.find(
       (other) => other.network === "baseline" && other.task === row.task && other.backbone === row.backbone,
     );
-    const error = (spread: Spread): string =>
+    const error = (spread: ScoreSpread): string =>
       n > 1
         ? `${formatDigits(spread.mean, 3)} ± ${formatDigits(spread.sd, 2)}`
         : formatDigits(spread.mean, 3);

@@ -8,7 +8,7 @@ import { plural, rmseKindOf } from "./facts.ts";
 import { formatCount, formatDigits, formatGamma } from "../format.ts";
 import { plotPlace, type Scope, type Section } from "../section.ts";
 import { short } from "../plots.ts";
-import { renderTable, text, type Cell } from "../tables.ts";
+import { renderTable, textCell, type Cell } from "../tables.ts";
 
 /** Gammas of the slider where the run planned none: 0, then 16 to a factor of ten, up to 0.9. */
 function defaultStops(): number[] {
@@ -272,19 +272,19 @@ function kneeTable(scope: Scope, set: PageCurves): Markup {
       const lambda = curve.knee < 0 ? undefined : curve.lambdas[curve.knee];
       return {
         cells: [
-          text(curve.layer),
-          text(curve.tap),
+          textCell(curve.layer),
+          textCell(curve.tap),
           {
             show: formatCount(curve.kneeFilters),
             csv: curve.kneeFilters,
             bar: curve.kneeFilters / curve.total,
           },
-          text(formatCount(curve.total), curve.total),
-          lambda === undefined ? text("keep all", "") : text(exponent(lambda), lambda),
-          text(formatDigits(error, 3), error),
-          text(formatDigits(low, 3), low),
-          text(formatDigits(high, 3), high),
-          text(exponent(curve.gap), curve.gap),
+          textCell(formatCount(curve.total), curve.total),
+          lambda === undefined ? textCell("keep all", "") : textCell(exponent(lambda), lambda),
+          textCell(formatDigits(error, 3), error),
+          textCell(formatDigits(low, 3), low),
+          textCell(formatDigits(high, 3), high),
+          textCell(exponent(curve.gap), curve.gap),
           ...(stable ? [stabilityCell(curve.stability)] : []),
         ],
       };
@@ -294,7 +294,7 @@ function kneeTable(scope: Scope, set: PageCurves): Markup {
 }
 
 function stabilityCell(stability: number | undefined): Cell {
-  return stability === undefined ? text("–", "") : text(stability.toFixed(2), stability);
+  return stability === undefined ? textCell("–", "") : textCell(stability.toFixed(2), stability);
 }
 
 /** 0.00012 as 1.2 × 10⁻⁴. */

@@ -2,12 +2,12 @@
 import type { GroupRecord, ModelRecord } from "../../record/record.ts";
 import { wilson } from "../../math/statistics.ts";
 import type { Figure } from "../client/dom.ts";
-import { axisOf, layoutOf } from "../client/figures.ts";
+import { plotAxis, plotLayout } from "../client/figures.ts";
 import { html, plotLabel, plotText, type Markup } from "../escape.ts";
 import { formatCount, formatPercent, formatRange } from "../format.ts";
 import { errorBars, looksOf, short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
-import { renderTable, text, type Cell } from "../tables.ts";
+import { renderTable, textCell, type Cell } from "../tables.ts";
 
 /** Columns that are drawn; the table has them all. */
 const drawnColumns = 6;
@@ -64,9 +64,9 @@ function groupsFigure(columns: readonly Column[], models: readonly ModelRecord[]
         hovertemplate: "%{text}, right %{x:.1%}<extra></extra>",
       };
     }),
-    layout: layoutOf(90 + 26 * rows.length, {
-      xaxis: axisOf("share that was right", { tickformat: ".0%" }),
-      yaxis: axisOf("", {
+    layout: plotLayout(90 + 26 * rows.length, {
+      xaxis: plotAxis("share that was right", { tickformat: ".0%" }),
+      yaxis: plotAxis("", {
         autorange: "reversed",
         tickmode: "array",
         tickvals: rows.map((_, i) => i),
@@ -119,11 +119,11 @@ export function groupsPart(scope: Scope, models: readonly ModelRecord[]): Markup
     rows: columns.flatMap(({ column, groups: own }) =>
       own.map(({ label, n, accuracy }) => ({
         cells: [
-          text(column),
-          text(label),
-          text(formatCount(n), n),
+          textCell(column),
+          textCell(label),
+          textCell(formatCount(n), n),
           ...rated.map(({ name }): Cell =>
-            text(formatRange(accuracy[name], wilson(accuracy[name], n)), accuracy[name]),
+            textCell(formatRange(accuracy[name], wilson(accuracy[name], n)), accuracy[name]),
           ),
         ],
       })),

@@ -3,7 +3,7 @@ import { html } from "../escape.ts";
 import { formatChange, formatCount, formatPercent, formatSi } from "../format.ts";
 import { keptFigure, layerCostFigure } from "../plots.ts";
 import { plot, type Scope, type Section } from "../section.ts";
-import { renderTable, text, type Cell } from "../tables.ts";
+import { renderTable, textCell, type Cell } from "../tables.ts";
 
 /** Bars, and the table with a reason for every layer that is not what its knee alone would give. */
 export function layersSection(scope: Scope): Section | undefined {
@@ -29,14 +29,14 @@ export function layersSection(scope: Scope): Section | undefined {
   const costCells = (name: string): Cell[] => {
     if (costs.size === 0) return [];
     const cost = costs.get(name);
-    if (!cost) return [text("–", ""), text("–", ""), text("–", "")];
+    if (!cost) return [textCell("–", ""), textCell("–", ""), textCell("–", "")];
     return [
-      text(formatSi(cost.macsBefore), cost.macsBefore),
-      text(
+      textCell(formatSi(cost.macsBefore), cost.macsBefore),
+      textCell(
         html`${formatSi(cost.macsAfter)} <small>(${formatChange(cost.macsAfter / cost.macsBefore)})</small>`,
         cost.macsAfter,
       ),
-      text(formatSi(cost.paramsAfter), cost.paramsAfter),
+      textCell(formatSi(cost.paramsAfter), cost.paramsAfter),
     ];
   };
   const table = renderTable({
@@ -63,12 +63,12 @@ export function layersSection(scope: Scope): Section | undefined {
     ],
     rows: layers.map((layer) => ({
       cells: [
-        text(layer.name),
+        textCell(layer.name),
         { show: formatCount(layer.kept), csv: layer.kept, bar: layer.kept / Math.max(1, layer.total) },
-        text(formatCount(layer.total), layer.total),
-        text(formatPercent(layer.kept / Math.max(1, layer.total)), layer.kept / Math.max(1, layer.total)),
+        textCell(formatCount(layer.total), layer.total),
+        textCell(formatPercent(layer.kept / Math.max(1, layer.total)), layer.kept / Math.max(1, layer.total)),
         ...costCells(layer.name),
-        text(layer.reason ?? "", layer.reason ?? ""),
+        textCell(layer.reason ?? "", layer.reason ?? ""),
       ],
     })),
   });

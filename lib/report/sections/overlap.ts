@@ -1,12 +1,12 @@
 /** Which filters several tasks share: agreement of their knees, tap by tap, against what chance would give. */
 import type { RunRecord } from "../../record/record.ts";
-import { axisOf, layoutOf } from "../client/figures.ts";
+import { plotAxis, plotLayout } from "../client/figures.ts";
 import type { Figure } from "../client/dom.ts";
 import { html, plotText, type Markup } from "../escape.ts";
 import { formatGamma, formatPercent } from "../format.ts";
 import { short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
-import { renderTable, text } from "../tables.ts";
+import { renderTable, textCell } from "../tables.ts";
 
 /** Agreement of two choices of filters at one tap. */
 export interface Overlap {
@@ -103,10 +103,10 @@ export function overlapSection(scope: Scope, records: readonly RunRecord[]): Mar
         const kappa = meanKappa(list);
         return {
           cells: [
-            text(title),
-            kappa === undefined ? text("–", "") : text(kappa.toFixed(2), kappa),
-            text(shared),
-            text(formatPercent(shared / Math.max(1, united)), shared / Math.max(1, united)),
+            textCell(title),
+            kappa === undefined ? textCell("–", "") : textCell(kappa.toFixed(2), kappa),
+            textCell(shared),
+            textCell(formatPercent(shared / Math.max(1, united)), shared / Math.max(1, united)),
           ],
         };
       }),
@@ -166,9 +166,9 @@ function matrixFigure(tasks: readonly string[], pairs: readonly Pair[]): Figure 
         hovertemplate: "%{y} and %{x}: %{z}<extra></extra>",
       },
     ],
-    layout: layoutOf(120 + 46 * tasks.length, {
-      xaxis: axisOf("", { type: "category" }),
-      yaxis: axisOf("", { type: "category", autorange: "reversed" }),
+    layout: plotLayout(120 + 46 * tasks.length, {
+      xaxis: plotAxis("", { type: "category" }),
+      yaxis: plotAxis("", { type: "category", autorange: "reversed" }),
     }),
   };
 }
@@ -188,14 +188,14 @@ function depthFigure(pairs: readonly Pair[]): Figure {
       line: { color: palette[i % palette.length], width: 2 },
       hovertemplate: "%{text}, kappa %{y}<extra></extra>",
     })),
-    layout: layoutOf(340, {
-      xaxis: axisOf("tap", {
+    layout: plotLayout(340, {
+      xaxis: plotAxis("tap", {
         tickmode: "array",
         tickvals: layers.map((_, i) => i).filter((i) => i % 4 === 0),
         ticktext: layers.filter((_, i) => i % 4 === 0).map(plotText),
         tickfont: { size: 10 },
       }),
-      yaxis: axisOf("kappa"),
+      yaxis: plotAxis("kappa"),
     }),
   };
 }

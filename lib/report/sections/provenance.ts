@@ -4,7 +4,7 @@ import { plural, readingOf } from "./facts.ts";
 import { facesOf, labelsFigure } from "../plots.ts";
 import { formatCount, formatPercent, formatSeconds } from "../format.ts";
 import { plot, type Scope, type Section } from "../section.ts";
-import { renderTable, text } from "../tables.ts";
+import { renderTable, textCell } from "../tables.ts";
 
 /** The faces: how many, which labels, what could not be used. */
 export function dataSection(scope: Scope): Section {
@@ -33,11 +33,11 @@ export function dataSection(scope: Scope): Section {
               ],
               rows: labels.map((row) => ({
                 cells: [
-                  text(row.label),
-                  text(formatCount(row.train), row.train),
-                  text(formatPercent(row.train / trainSum), row.train / trainSum),
-                  text(formatCount(row.test), row.test),
-                  text(formatPercent(row.test / testSum), row.test / testSum),
+                  textCell(row.label),
+                  textCell(formatCount(row.train), row.train),
+                  textCell(formatPercent(row.train / trainSum), row.train / trainSum),
+                  textCell(formatCount(row.test), row.test),
+                  textCell(formatPercent(row.test / testSum), row.test / testSum),
                 ],
               })),
             })}
@@ -74,7 +74,7 @@ function problems(scope: Scope): Markup {
       caption: "Left out",
       tall: true,
       columns: [{ label: "File" }, { label: "Problem" }],
-      rows: list.map((item) => ({ cells: [text(item.file), text(item.problem)] })),
+      rows: list.map((item) => ({ cells: [textCell(item.file), textCell(item.problem)] })),
     })}`;
 }
 
@@ -97,7 +97,7 @@ export function timeSection(scope: Scope): Section | undefined {
       ],
       rows: stages.map(([stage, seconds]) => ({
         cells: [
-          text(stage),
+          textCell(stage),
           { show: formatSeconds(seconds), csv: seconds },
           { show: formatPercent(seconds / total), csv: seconds / total, bar: seconds / total },
         ],
@@ -137,13 +137,13 @@ export function provenanceSection(scope: Scope): Section {
           id: `${scope.id}-facts`,
           caption: "Versions, machine, inputs",
           columns: [{ label: "What" }, { label: "Value" }],
-          rows: facts.map(([name, value]) => ({ cells: [text(name), text(value)] })),
+          rows: facts.map(([name, value]) => ({ cells: [textCell(name), textCell(value)] })),
         })}${renderTable({
           id: `${scope.id}-config`,
           caption: "Configuration in force",
           columns: [{ label: "Option" }, { label: "Value" }],
           rows: Object.entries(record.config).map(([name, value]) => ({
-            cells: [text(name), text(value === null ? "–" : String(value))],
+            cells: [textCell(name), textCell(value === null ? "–" : String(value))],
           })),
         })}
       </div>`,

@@ -8,7 +8,7 @@ import { formatCount, formatDigits, formatPercent, formatRange } from "../format
 import { calibrationPart } from "./calibration.ts";
 import { groupsPart } from "./groups.ts";
 import type { Scope, Section } from "../section.ts";
-import { renderTable, text, type Cell, type Column } from "../tables.ts";
+import { renderTable, textCell, type Cell, type Column } from "../tables.ts";
 
 interface Score {
   readonly label: string;
@@ -49,14 +49,16 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
     rows: models.map((model) => ({
       strong: model.name === "pruned",
       cells: [
-        text(model.title),
-        text(accuracyText(model.test), model.test.accuracy),
+        textCell(model.title),
+        textCell(accuracyText(model.test), model.test.accuracy),
         ...scores.map((score): Cell => {
           const value = score.read(model.test);
-          return value === undefined ? text("–", "") : text(score.show(value), value);
+          return value === undefined ? textCell("–", "") : textCell(score.show(value), value);
         }),
-        model.validation ? text(accuracyText(model.validation), model.validation.accuracy) : text("–", ""),
-        text(formatCount(model.test.n), model.test.n),
+        model.validation
+          ? textCell(accuracyText(model.validation), model.validation.accuracy)
+          : textCell("–", ""),
+        textCell(formatCount(model.test.n), model.test.n),
       ],
     })),
   });
@@ -86,13 +88,13 @@ function confusionTable(scope: Scope, model: ModelRecord): Markup | undefined {
       const sum = row.reduce((total, count) => total + count, 0);
       return {
         cells: [
-          text(classes[i]),
+          textCell(classes[i]),
           ...row.map((count, j) => ({
             show: html`${formatCount(count)} <small class="change">${shareOf(count, sum, i === j)}</small>`,
             csv: count,
             bar: sum > 0 ? count / sum : 0,
           })),
-          text(formatCount(sum), sum),
+          textCell(formatCount(sum), sum),
         ],
       };
     }),
@@ -118,14 +120,14 @@ function attributesTable(scope: Scope, models: readonly ModelRecord[]): Markup |
     ],
     rows: first.map((output, i) => ({
       cells: [
-        text(output.name),
-        text(formatPercent(output.positives / Math.max(1, output.n)), output.positives),
+        textCell(output.name),
+        textCell(formatPercent(output.positives / Math.max(1, output.n)), output.positives),
         ...rated.flatMap((model): Cell[] => {
           const value = model.test.perOutput?.[i];
-          if (!value) return [text("–", ""), text("–", "")];
+          if (!value) return [textCell("–", ""), textCell("–", "")];
           return [
             { show: formatPercent(value.accuracy), csv: value.accuracy, bar: value.accuracy },
-            text(formatPercent(value.f1), value.f1),
+            textCell(formatPercent(value.f1), value.f1),
           ];
         }),
       ],

@@ -1,6 +1,6 @@
 /** How single filters respond to the label: the paper's figure 2, for any task. */
 import type { FacePicture, FilterFaces, ResponseRecord } from "../../record/record.ts";
-import { axisOf, layoutOf } from "../client/figures.ts";
+import { plotAxis, plotLayout } from "../client/figures.ts";
 import type { Figure } from "../client/dom.ts";
 import { html, plotText, type Markup } from "../escape.ts";
 import { formatCount } from "../format.ts";
@@ -42,9 +42,9 @@ function responseFigure(responses: readonly ResponseRecord[], unit: string, numb
         hovertemplate: "%{x}: %{text}<extra>%{fullData.name}</extra>",
       };
     }),
-    layout: layoutOf(380, {
-      xaxis: axisOf(unit, numbers ? {} : { type: "category" }),
-      yaxis: axisOf("mean response (standard deviations)"),
+    layout: plotLayout(380, {
+      xaxis: plotAxis(unit, numbers ? {} : { type: "category" }),
+      yaxis: plotAxis("mean response (standard deviations)"),
     }),
   };
 }

@@ -22,21 +22,23 @@ import {
 } from "../format.ts";
 import type { Scope, Section } from "../section.ts";
 import { findingsBlock } from "./story.ts";
-import { renderTable, text, type Cell, type Column, type Row } from "../tables.ts";
+import { renderTable, textCell, type Cell, type Column, type Row } from "../tables.ts";
 
 /** A number with the change against the baseline in brackets. */
 function measured(show: string, value: number, reference: number | undefined): Cell {
-  if (reference === undefined || reference === value) return text(show, value);
-  return text(html`${show} <small class="change">(${formatChange(value / reference)})</small>`, value);
+  if (reference === undefined || reference === value) return textCell(show, value);
+  return textCell(html`${show} <small class="change">(${formatChange(value / reference)})</small>`, value);
 }
 
 function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord | undefined): Row {
   const reference = baseline === model ? undefined : baseline;
   const { accuracy, mae } = model.test;
   const title = isNotTrained(model) ? `${model.title}; not fine-tuned: no epoch was better` : model.title;
-  const cells: Cell[] = [text(title), text(accuracyText(model.test), accuracy)];
+  const cells: Cell[] = [textCell(title), textCell(accuracyText(model.test), accuracy)];
   if (record.task.kind === "regression") {
-    cells.push(mae === undefined ? text("–", "") : measured(formatDigits(mae, 3), mae, reference?.test.mae));
+    cells.push(
+      mae === undefined ? textCell("–", "") : measured(formatDigits(mae, 3), mae, reference?.test.mae),
+    );
   }
   const { macs, params, bytes } = model.cost.total;
   cells.push(
@@ -51,12 +53,12 @@ function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord 
 
 /** Median time, with the change that rounds in turns say, and its range. */
 function timeCell(model: ModelRecord, reference: ModelRecord | undefined): Cell {
-  if (!model.latency) return text("–", "");
+  if (!model.latency) return textCell("–", "");
   const { medianMs } = model.latency;
   const share = reference && timeShare(model, reference);
-  if (share === undefined || share.doubt !== undefined) return text(formatMs(medianMs), medianMs);
+  if (share === undefined || share.doubt !== undefined) return textCell(formatMs(medianMs), medianMs);
   const change = formatTimeChange(share);
-  return text(html`${formatMs(medianMs)} <small class="change">(${change})</small>`, medianMs);
+  return textCell(html`${formatMs(medianMs)} <small class="change">(${change})</small>`, medianMs);
 }
 
 function testCounts(models: readonly ModelRecord[]): string {
@@ -138,9 +140,9 @@ function paperTable(scope: Scope, models: readonly ModelRecord[]): Markup {
       rows: counted.map(({ title, name, flops, bytes }) => ({
         strong: name === "pruned",
         cells: [
-          text(title),
-          text(flops.toExponential(2).toUpperCase(), flops),
-          text(bytes.toExponential(2).toUpperCase(), bytes),
+          textCell(title),
+          textCell(flops.toExponential(2).toUpperCase(), flops),
+          textCell(bytes.toExponential(2).toUpperCase(), bytes),
         ],
       })),
     })}
@@ -153,19 +155,19 @@ function costTable(scope: Scope, models: readonly ModelRecord[]): Markup {
     return {
       strong: model.name === "pruned",
       cells: [
-        text(model.title),
-        text(formatSi(trunk.macs), trunk.macs),
-        text(formatSi(head.macs), head.macs),
-        text(formatSi(trunk.params), trunk.params),
-        text(formatSi(head.params), head.params),
-        text(formatBytes(model.fileBytes), model.fileBytes),
-        model.latency ? text(formatMs(model.latency.p95Ms), model.latency.p95Ms) : text("–", ""),
+        textCell(model.title),
+        textCell(formatSi(trunk.macs), trunk.macs),
+        textCell(formatSi(head.macs), head.macs),
+        textCell(formatSi(trunk.params), trunk.params),
+        textCell(formatSi(head.params), head.params),
+        textCell(formatBytes(model.fileBytes), model.fileBytes),
+        model.latency ? textCell(formatMs(model.latency.p95Ms), model.latency.p95Ms) : textCell("–", ""),
         model.versusBaseline
-          ? text(
+          ? textCell(
               formatPoints(model.versusBaseline.difference, model.versusBaseline.error),
               model.versusBaseline.difference,
             )
-          : text("–", ""),
+          : textCell("–", ""),
       ],
     };
   });

@@ -1,16 +1,16 @@
 /** What many runs say together: the paper's Table 1 and its figures 4 to 6, mean and deviation over seeds. */
 import type { RunRecord } from "../../record/record.ts";
-import type { Spread } from "../../math/statistics.ts";
+import type { ScoreSpread } from "../../math/statistics.ts";
 import { sweepRows, type SweepRow } from "../../record/sweep.ts";
 import { worthOfSelection, type Worth } from "../../record/worth.ts";
-import { axisOf, layoutOf } from "../client/figures.ts";
+import { plotAxis, plotLayout } from "../client/figures.ts";
 import type { Figure } from "../client/dom.ts";
 import { html, plotText, type Markup } from "../escape.ts";
 import { formatBytes, formatChange, formatGamma, formatMs, formatPoints, formatSi } from "../format.ts";
 import { plural } from "./facts.ts";
 import { looksOf, short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
-import { renderTable, text, type Cell, type Row } from "../tables.ts";
+import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
 
 /** Whether the runs repeat a task with other seeds or gammas, so that there is something to sum up. */
 export function isSweep(records: readonly RunRecord[]): boolean {
@@ -77,8 +77,8 @@ function worthSentence({ title, difference, error, sure, tasks }: Worth): Markup
     ${plural(tasks.length, "task")} (${each}): ${verdict}.`;
 }
 
-function spreadCell({ mean, sd }: Spread, n: number, show: (value: number) => string): Cell {
-  return text(n > 1 ? `${show(mean)} ± ${show(sd).replace(/ ?%$/, "")}` : show(mean), mean);
+function spreadCell({ mean, sd }: ScoreSpread, n: number, show: (value: number) => string): Cell {
+  return textCell(n > 1 ? `${show(mean)} ± ${show(sd).replace(/ ?%$/, "")}` : show(mean), mean);
 }
 
 function percentOf(value: number): string {
@@ -98,20 +98,20 @@ function tableRow(row: SweepRow, withError: boolean): Row {
           <small class="change">(${formatChange(row.cpuShare)} of ${formatMs(row.cpuBaselineMs)})</small>`;
   const digits = row.mae !== undefined && row.mae.mean >= 10 ? 1 : 2;
   const error =
-    row.mae === undefined ? text("–", "") : spreadCell(row.mae, n, (value) => value.toFixed(digits));
+    row.mae === undefined ? textCell("–", "") : spreadCell(row.mae, n, (value) => value.toFixed(digits));
   return {
     strong: row.network === "pruned" && row.variant === "",
     cells: [
-      text(row.task),
-      text(row.variant === "" ? nameOf(row) : `${nameOf(row)} (${row.variant})`),
-      row.gamma === undefined ? text("–", "") : text(formatGamma(row.gamma), row.gamma),
-      text(n),
+      textCell(row.task),
+      textCell(row.variant === "" ? nameOf(row) : `${nameOf(row)} (${row.variant})`),
+      row.gamma === undefined ? textCell("–", "") : textCell(formatGamma(row.gamma), row.gamma),
+      textCell(n),
       spreadCell(row.accuracy, n, percentOf),
       ...(withError ? [error] : []),
-      row.network === "baseline" || !row.kept ? text("–", "") : spreadCell(row.kept, n, percentOf),
-      text(changed(formatSi(2 * row.macs), row.macsShare), 2 * row.macs),
-      text(changed(formatBytes(row.bytes), row.bytesShare), row.bytes),
-      row.cpuMs === undefined ? text("–", "") : text(time, row.cpuMs),
+      row.network === "baseline" || !row.kept ? textCell("–", "") : spreadCell(row.kept, n, percentOf),
+      textCell(changed(formatSi(2 * row.macs), row.macsShare), 2 * row.macs),
+      textCell(changed(formatBytes(row.bytes), row.bytesShare), row.bytes),
+      row.cpuMs === undefined ? textCell("–", "") : textCell(time, row.cpuMs),
     ],
   };
 }
@@ -123,7 +123,7 @@ function nameOf(row: SweepRow): string {
 
 interface Axes {
   readonly x: (row: SweepRow) => number | undefined;
-  readonly y: (row: SweepRow) => Spread | undefined;
+  readonly y: (row: SweepRow) => ScoreSpread | undefined;
   readonly xaxis: Record<string, unknown>;
   readonly yaxis: Record<string, unknown>;
 }
@@ -172,20 +172,20 @@ function lines(rows: readonly SweepRow[], axes: Axes): Figure {
       ];
     }),
   );
-  return { data, layout: layoutOf(400, { xaxis: axes.xaxis, yaxis: axes.yaxis }) };
+  return { data, layout: plotLayout(400, { xaxis: axes.xaxis, yaxis: axes.yaxis }) };
 }
 
-const only = (value: number | undefined): Spread | undefined =>
+const only = (value: number | undefined): ScoreSpread | undefined =>
   value === undefined ? undefined : { mean: value, sd: 0 };
 const smaller = ({ bytesShare }: SweepRow): number | undefined =>
   bytesShare === undefined ? undefined : 1 - bytesShare;
-const gammaAxis = axisOf("gamma");
+const gammaAxis = plotAxis("gamma");
 
 function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
   // A single point would be given room on both sides: no share lies below 0 or above 1.
   const bounds = { autorangeoptions: { minallowed: 0, maxallowed: 1.02 } };
-  const share = (title: string): Record<string, unknown> => axisOf(title, { tickformat: ".0%", ...bounds });
-  const kept = axisOf("accuracy over the baseline’s", { tickformat: ".1%" });
+  const share = (title: string): Record<string, unknown> => plotAxis(title, { tickformat: ".0%", ...bounds });
+  const kept = plotAxis("accuracy over the baseline’s", { tickformat: ".1%" });
   const made: readonly (readonly [string, string, string, Axes])[] = [
     [
       "kept-macs",
@@ -214,7 +214,12 @@ function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
       "cpu-gamma",
       "CPU inference time against gamma (the paper’s figure 5)",
       "Median time of one image in each run; machines and loads may differ between runs.",
-      { x: (row) => row.gamma, y: (row) => only(row.cpuMs), xaxis: gammaAxis, yaxis: axisOf("ms per image") },
+      {
+        x: (row) => row.gamma,
+        y: (row) => only(row.cpuMs),
+        xaxis: gammaAxis,
+        yaxis: plotAxis("ms per image"),
+      },
     ],
     [
       "epoch-gamma",
@@ -224,7 +229,7 @@ function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
         x: (row) => row.gamma,
         y: (row) => only(row.epochSeconds),
         xaxis: gammaAxis,
-        yaxis: axisOf("seconds"),
+        yaxis: plotAxis("seconds"),
       },
     ],
   ];

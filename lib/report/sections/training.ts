@@ -7,7 +7,7 @@ import { distils } from "./facts.ts";
 import { formatCount, formatDigits, formatPercent, formatSeconds } from "../format.ts";
 import { accuracyFigure, lossFigure, trainedModels } from "../plots.ts";
 import { plot, type Scope, type Section } from "../section.ts";
-import { renderTable, text, type Row } from "../tables.ts";
+import { renderTable, textCell, type Row } from "../tables.ts";
 
 function trainingRow(model: ModelRecord): Row {
   const { history, bestEpoch, learningRate } = model;
@@ -18,15 +18,15 @@ function trainingRow(model: ModelRecord): Row {
   return {
     strong: model.name === "pruned",
     cells: [
-      text(model.title),
-      text(formatCount(epochs), epochs),
+      textCell(model.title),
+      textCell(formatCount(epochs), epochs),
       bestEpoch === undefined
-        ? text("–", "")
-        : text(best?.averaged === true ? `${bestEpoch}, mean` : String(bestEpoch), bestEpoch),
-      start ? text(formatPercent(start.valAccuracy), start.valAccuracy) : text("–", ""),
-      best ? text(formatPercent(best.valAccuracy), best.valAccuracy) : text("–", ""),
-      learningRate === undefined ? text("–", "") : text(formatDigits(learningRate, 1), learningRate),
-      seconds === undefined ? text("–", "") : text(formatSeconds(seconds), seconds),
+        ? textCell("–", "")
+        : textCell(best?.averaged === true ? `${bestEpoch}, mean` : String(bestEpoch), bestEpoch),
+      start ? textCell(formatPercent(start.valAccuracy), start.valAccuracy) : textCell("–", ""),
+      best ? textCell(formatPercent(best.valAccuracy), best.valAccuracy) : textCell("–", ""),
+      learningRate === undefined ? textCell("–", "") : textCell(formatDigits(learningRate, 1), learningRate),
+      seconds === undefined ? textCell("–", "") : textCell(formatSeconds(seconds), seconds),
     ],
   };
 }

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
-import { createBuilder, float, int, ints, text } from "../../../lib/network/builder.ts";
+import { createBuilder, float, int, ints, textAttribute } from "../../../lib/network/builder.ts";
 import {
   float32,
   int64,
@@ -21,7 +21,7 @@ function everything(): Network {
   const attributes: Record<string, Attribute> = {
     int: int(-7),
     float: float(0.1),
-    text: text("\u00fc\n"),
+    text: textAttribute("\u00fc\n"),
     ints: ints([0, -1, 2 ** 40]),
     none: ints([]),
     floats: { type: "floats", value: [1e-5, 3.5, -0] },
@@ -282,7 +282,7 @@ describe("formats/onnx: older operator sets mean the same in opset 17", () => {
     ["Clip", 7, { min: float(-0.25), max: float(0.5) }, image],
     ["Clip", 7, { max: float(0.5) }, image],
     ["Pad", 9, { pads: ints([0, 0, 1, 0, 0, 1, 0, 2]), value: float(0.5) }, image],
-    ["Pad", 9, { pads: ints([0, 0, 1, 1, 0, 0, 1, 1]), mode: text("reflect") }, image],
+    ["Pad", 9, { pads: ints([0, 0, 1, 1, 0, 0, 1, 1]), mode: textAttribute("reflect") }, image],
     ["Slice", 9, { starts: ints([1, -3]), ends: ints([3, 9]), axes: ints([1, 3]) }, image],
     ["Slice", 9, { starts: ints([0, 1]), ends: ints([1, 2]) }, image],
     ["Squeeze", 11, { axes: ints([0]) }, image],
@@ -292,9 +292,9 @@ describe("formats/onnx: older operator sets mean the same in opset 17", () => {
     ["ReduceSum", 11, {}, image],
     ["Split", 11, { axis: int(1), split: ints([3]) }, image],
     ["Dropout", 10, { ratio: float(0.3) }, image],
-    ["Upsample", 7, { scales: floats(1, 1, 2, 3), mode: text("nearest") }, image],
-    ["Upsample", 9, { mode: text("linear") }, image, [float32([4], Float32Array.of(1, 1, 2, 2))]],
-    ["Resize", 10, { mode: text("nearest") }, image, [float32([4], Float32Array.of(1, 1, 1.5, 2))]],
+    ["Upsample", 7, { scales: floats(1, 1, 2, 3), mode: textAttribute("nearest") }, image],
+    ["Upsample", 9, { mode: textAttribute("linear") }, image, [float32([4], Float32Array.of(1, 1, 2, 2))]],
+    ["Resize", 10, { mode: textAttribute("nearest") }, image, [float32([4], Float32Array.of(1, 1, 1.5, 2))]],
     ["Softmax", 11, {}, image],
     ["Softmax", 9, { axis: int(2) }, image],
     ["Softmax", 9, { axis: int(-1) }, image],
@@ -354,7 +354,7 @@ describe("formats/onnx: older operator sets mean the same in opset 17", () => {
       "tf_half_pixel_for_nn",
       11,
       "Resize",
-      { coordinate_transformation_mode: text("tf_half_pixel_for_nn") },
+      { coordinate_transformation_mode: textAttribute("tf_half_pixel_for_nn") },
       /tf_half_pixel/,
     ],
   ];

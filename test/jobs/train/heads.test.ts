@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Task } from "../../../lib/core/artifacts.ts";
-import { tasksOf } from "../../../lib/backbones/metadata.ts";
+import { outputTasksOf } from "../../../lib/backbones/metadata.ts";
 import { buildDmmCnn } from "../../../lib/backbones/nets/dmm-cnn.ts";
 import { architectureOf } from "../../../lib/backbones/architecture.ts";
 import { lossValue } from "../../../lib/finetune/losses.ts";
@@ -64,7 +64,7 @@ describe("jobs/train: the losses of DMM-CNN", () => {
       ["attributes", 2],
       ["landmarks", 4],
     ]);
-    expect(tasksOf(again).map(({ output, task }) => [output, task.name])).to.deep.equal([
+    expect(outputTasksOf(again).map(({ output, task }) => [output, task.name])).to.deep.equal([
       ["attributes", "attributes"],
       ["landmarks", "landmarks"],
     ]);

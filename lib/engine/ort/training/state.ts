@@ -48,7 +48,7 @@ export function createTrainingState(
   }
   for (const [name, { shape, form }] of kept) {
     const data = network.parameters.get(name)?.data as Float32Array | undefined;
-    const tensor = data === undefined ? empty(form?.packedShape ?? shape) : toKept(data, shape, form);
+    const tensor = data === undefined ? emptyTensor(form?.packedShape ?? shape) : toKept(data, shape, form);
     current.set(name, tensor);
     spare.set(name, toKept(tensor.data as Float32Array, tensor.dims, undefined));
   }
@@ -95,7 +95,7 @@ export function createTrainingState(
 }
 
 /** A tensor to be filled. */
-export function empty(shape: Shape): OrtTensor {
+export function emptyTensor(shape: Shape): OrtTensor {
   return new OrtTensor("float32", new Float32Array(sizeOf(shape)), shape);
 }
 

@@ -1,8 +1,8 @@
 /** Functions of several values, element by element, with broadcasting. */
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute } from "../../../network/network.ts";
-import { need, type Operator, type Operators, trained, untrained } from "../site.ts";
-import { commonLayout, operand, perAxis, spread, Value } from "../value.ts";
+import { neededInput, type Operator, type Operators, trained, untrained } from "../site.ts";
+import { commonLayout, operand, perAxis, broadcastTo, TfjsValue } from "../value.ts";
 
 type Combine = (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
 
@@ -22,10 +22,10 @@ const combining =
       const target = perAxis(layout, shape);
       const [first, ...others] = values.map((value) => {
         const tensor = operand(value, rank, layout);
-        return repeat ? spread(tensor, target) : tensor;
+        return repeat ? broadcastTo(tensor, target) : tensor;
       });
       const result = others.reduce(combine, first);
-      return [new Value(shape, others.length === 0 ? tf.clone(first) : result, { layout })];
+      return [new TfjsValue(shape, others.length === 0 ? tf.clone(first) : result, { layout })];
     };
   };
 
@@ -59,11 +59,11 @@ const where: Operator["prepare"] = (site) => {
   const [shape] = site.outputs;
   const rank = shape.length;
   return (inputs) => {
-    const values = [0, 1, 2].map((index) => need(inputs, index));
+    const values = [0, 1, 2].map((index) => neededInput(inputs, index));
     const layout = commonLayout(values, rank);
     const target = perAxis(layout, shape);
-    const [condition, a, b] = values.map((value) => spread(operand(value, rank, layout), target));
-    return [new Value(shape, tf.where(condition, a, b), { layout })];
+    const [condition, a, b] = values.map((value) => broadcastTo(operand(value, rank, layout), target));
+    return [new TfjsValue(shape, tf.where(condition, a, b), { layout })];
   };
 };
 
@@ -72,11 +72,11 @@ const prelu: Operator["prepare"] = (site) => {
   const [shape] = site.outputs;
   const rank = shape.length;
   return (inputs) => {
-    const [x, slope] = [need(inputs, 0), need(inputs, 1)];
+    const [x, slope] = [neededInput(inputs, 0), neededInput(inputs, 1)];
     const tensor = x.in(x.layout);
     const positive = tf.step(tensor);
     const steep = tf.mul(tf.sub(1, positive), operand(slope, rank, x.layout));
-    return [new Value(shape, tf.mul(tensor, tf.add(positive, steep)), { layout: x.layout })];
+    return [new TfjsValue(shape, tf.mul(tensor, tf.add(positive, steep)), { layout: x.layout })];
   };
 };
 

@@ -5,9 +5,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute, intsAttribute, stringAttribute } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes/context.ts";
-import { need, type Operator, type Operators, type Site, trained } from "../site.ts";
-import { Value } from "../value.ts";
-import { asImages, fitted, fromImages, padded, windowsOf } from "../windows.ts";
+import { neededInput, type Operator, type Operators, type TfjsSite, trained } from "../site.ts";
+import { TfjsValue } from "../value.ts";
+import { asImages, fitted, fromImages, paddedImages, tfjsWindows } from "../windows.ts";
 import type { Windows } from "../../../network/windows.ts";
 
 type Pair = [number, number];
@@ -47,7 +47,7 @@ function joined(list: tf.Tensor4D[]): tf.Tensor4D {
 
 const conv: Operator["prepare"] = (site) => {
   const shape = site.input(1);
-  const w = windowsOf(site, shape.slice(2));
+  const w = tfjsWindows(site, shape.slice(2));
   const group = intAttribute(site.node, "group", 1);
   const [filters, perGroup] = shape;
   const isDepthwise = group > 1 && perGroup === 1;
@@ -56,8 +56,8 @@ const conv: Operator["prepare"] = (site) => {
   const depthwiseFilter = (weight: tf.Tensor4D): tf.Tensor4D =>
     tf.reshape(weight, [weight.shape[0], weight.shape[1], group, filters / group]);
   return (inputs) => {
-    const images = fitted(asImages(need(inputs, 0).last()), w);
-    const weight = need(inputs, 1);
+    const images = fitted(asImages(neededInput(inputs, 0).last()), w);
+    const weight = neededInput(inputs, 1);
     const filter = weight.form(`filter of ${group}`, () => {
       const plain = dilated(turned(weight.first()), w.dilations);
       return isDepthwise ? depthwiseFilter(plain) : plain;
@@ -71,7 +71,7 @@ const conv: Operator["prepare"] = (site) => {
         );
     const bias = inputs[2];
     const sum = bias === undefined ? y : tf.add(y, bias.first());
-    return [new Value(site.outputs[0], fromImages(sum, rank), { layout: "last" })];
+    return [new TfjsValue(site.outputs[0], fromImages(sum, rank), { layout: "last" })];
   };
 };
 
@@ -85,7 +85,7 @@ function depthwise(images: tf.Tensor4D, filter: tf.Tensor4D, [sh, sw]: Pair): tf
 function everyOther(images: tf.Tensor4D, [sh, sw]: Pair): tf.Tensor4D {
   const [n, h, w, c] = images.shape;
   const [rows, columns] = [Math.ceil(h / sh), Math.ceil(w / sw)];
-  const whole = padded(images, { before: [0, 0], after: [rows * sh - h, columns * sw - w] });
+  const whole = paddedImages(images, { before: [0, 0], after: [rows * sh - h, columns * sw - w] });
   const cells = tf.reshape(whole, [n, rows, sh, columns, sw * c]);
   const taken = tf.slice(cells, [0, 0, 0, 0, 0], [n, rows, 1, columns, c]);
   return tf.reshape(taken, [n, rows, columns, c]);
@@ -99,8 +99,8 @@ const convTranspose: Operator["prepare"] = (site) => {
   const group = intAttribute(site.node, "group", 1);
   const rank = site.outputs[0].length;
   return (inputs) => {
-    const images = asImages(need(inputs, 0).last());
-    const weight = need(inputs, 1);
+    const images = asImages(neededInput(inputs, 0).last());
+    const weight = neededInput(inputs, 1);
     // [c, m / group, kh, kw] -> [kh, kw, m / group, c], what conv2dTranspose wants
     const filter = weight.form("transposed filter", () =>
       dilated(turned(weight.first()), t.dilations),
@@ -112,10 +112,10 @@ const convTranspose: Operator["prepare"] = (site) => {
         return tf.conv2dTranspose(x, own, size, pair(t.strides), "valid");
       }),
     );
-    const cut = padded(y, { before: t.before.map((pad) => -pad), after: t.after });
+    const cut = paddedImages(y, { before: t.before.map((pad) => -pad), after: t.after });
     const bias = inputs[2];
     const sum = bias === undefined ? cut : tf.add(cut, bias.first());
-    return [new Value(site.outputs[0], fromImages(sum, rank), { layout: "last" })];
+    return [new TfjsValue(site.outputs[0], fromImages(sum, rank), { layout: "last" })];
   };
 };
 
@@ -130,9 +130,9 @@ interface Transposed {
 }
 
 /** `output_shape` and automatic pads are spread as ONNX says: the larger half in front, or behind for SAME_UPPER. */
-function transposedWindows(site: Site, kernel: Shape): Transposed {
+function transposedWindows(site: TfjsSite, kernel: Shape): Transposed {
   const { node } = site;
-  const w: Windows = windowsOf(site, kernel);
+  const w: Windows = tfjsWindows(site, kernel);
   const flat = kernel.length === 1;
   const auto = stringAttribute(node, "auto_pad", "NOTSET");
   const isAutomatic = auto.startsWith("SAME") || intsAttribute(node, "output_shape", []).length > 0;

@@ -6,14 +6,14 @@ import {
   front,
   type Inputs,
   type Kernel,
-  need,
+  neededInput,
   type Operator,
   type Operators,
   trained,
-  type TrainingHooks,
+  type TfjsTrainingHooks,
   untrained,
 } from "../site.ts";
-import { axisIn, type Layout, Value } from "../value.ts";
+import { axisIn, type TfjsLayout, TfjsValue } from "../value.ts";
 
 const all = (rank: number): number[] => Array.from({ length: rank }, (_, i) => i);
 
@@ -34,7 +34,7 @@ const normalised = ({ centred, variance }: Statistics, epsilon: number): tf.Tens
   tf.div(centred, tf.sqrt(tf.add(variance, epsilon)));
 
 /** A vector of channels that broadcasts to a value in `layout`. */
-function channels(value: Value, rank: number, layout: Layout): tf.Tensor {
+function channels(value: TfjsValue, rank: number, layout: TfjsLayout): tf.Tensor {
   const vector = value.first();
   if (layout === "last" || rank < 3) return vector;
   return tf.reshape(vector, [vector.size, ...Array.from({ length: rank - 2 }, () => 1)]);
@@ -52,13 +52,15 @@ const batchNorm: Operator["prepare"] = (site) => {
   const momentum = floatAttribute(node, "momentum", 0.9);
   const declared = intAttribute(node, "training_mode", 0) === 1;
   return (inputs, training) => {
-    const x = need(inputs, 0);
+    const x = neededInput(inputs, 0);
     const tensor = x.in(x.layout);
-    const [scale, bias, mean, variance] = [1, 2, 3, 4].map((i) => channels(need(inputs, i), rank, x.layout));
+    const [scale, bias, mean, variance] = [1, 2, 3, 4].map((i) =>
+      channels(neededInput(inputs, i), rank, x.layout),
+    );
     if (!declared && !usesBatch(node, training)) {
       const factor = tf.div(scale, tf.sqrt(tf.add(variance, epsilon)));
       const offset = tf.sub(bias, tf.mul(mean, factor));
-      return [new Value(shape, tf.add(tf.mul(tensor, factor), offset), { layout: x.layout })];
+      return [new TfjsValue(shape, tf.add(tf.mul(tensor, factor), offset), { layout: x.layout })];
     }
     const axis = axisIn(x.layout, 1, rank);
     const batch = statistics(
@@ -67,19 +69,19 @@ const batchNorm: Operator["prepare"] = (site) => {
     );
     const running = [batch.mean, batch.variance].map((fresh, i) => {
       const vector = tf.reshape(fresh, [shape[1]]);
-      return tf.add(tf.mul(need(inputs, 3 + i).first(), momentum), tf.mul(vector, 1 - momentum));
+      return tf.add(tf.mul(neededInput(inputs, 3 + i).first(), momentum), tf.mul(vector, 1 - momentum));
     });
     if (training !== undefined)
       running.forEach((value, i) => {
         training.update(node.inputs[3 + i], value);
       });
     const y = tf.add(tf.mul(normalised(batch, epsilon), scale), bias);
-    const rest = site.outputs.slice(1, 3).map((size, i) => new Value(size, running[i]));
-    return [new Value(shape, y, { layout: x.layout }), ...rest];
+    const rest = site.outputs.slice(1, 3).map((size, i) => new TfjsValue(size, running[i]));
+    return [new TfjsValue(shape, y, { layout: x.layout }), ...rest];
   };
 };
 
-function usesBatch(node: Node, training: TrainingHooks | undefined): boolean {
+function usesBatch(node: Node, training: TfjsTrainingHooks | undefined): boolean {
   return training !== undefined && (training.isTrained(node, 1) || training.isTrained(node, 2));
 }
 
@@ -90,12 +92,12 @@ const layerNorm: Operator["prepare"] = (site) => {
   const axes = all(rank).slice(first);
   const epsilon = floatAttribute(site.node, "epsilon", 1e-5);
   return (inputs) => {
-    const found = statistics(need(inputs, 0).first(), axes);
-    const scaled = tf.mul(normalised(found, epsilon), need(inputs, 1).first());
+    const found = statistics(neededInput(inputs, 0).first(), axes);
+    const scaled = tf.mul(normalised(found, epsilon), neededInput(inputs, 1).first());
     const bias = inputs[2];
     const y = bias === undefined ? scaled : tf.add(scaled, bias.first());
     const inverse = (): tf.Tensor => tf.rsqrt(tf.add(found.variance, epsilon));
-    return site.outputs.map((shape, i) => new Value(shape, [() => y, () => found.mean, inverse][i]()));
+    return site.outputs.map((shape, i) => new TfjsValue(shape, [() => y, () => found.mean, inverse][i]()));
   };
 };
 
@@ -110,7 +112,7 @@ const lrn: Operator["prepare"] = (site) => {
   const [n, c, ...spatial] = shape;
   const places = sizeOf(spatial);
   return (inputs) => {
-    const x = tf.reshape(need(inputs, 0).first(), [n, c, places]);
+    const x = tf.reshape(neededInput(inputs, 0).first(), [n, c, places]);
     const squares = tf.pad(tf.mul(x, x), [
       [0, 0],
       [before, after],
@@ -119,7 +121,7 @@ const lrn: Operator["prepare"] = (site) => {
     const shifted = Array.from({ length: size }, (_, i) => tf.slice(squares, [0, i, 0], [n, c, places]));
     const sums = shifted.reduce((a, b) => tf.add(a, b));
     const divisor = tf.pow(tf.add(tf.mul(sums, alpha / size), bias), tf.scalar(beta));
-    return [new Value(shape, tf.reshape(tf.div(x, divisor), [...shape]))];
+    return [new TfjsValue(shape, tf.reshape(tf.div(x, divisor), [...shape]))];
   };
 };
 
@@ -128,22 +130,22 @@ function grouped(groups: number, epsilon: number, shape: Shape): Kernel {
   const [n, c] = shape;
   const count = groups === 0 ? c : groups;
   return (inputs: Inputs) => {
-    const x = tf.reshape(need(inputs, 0).first(), [n, count, sizeOf(shape) / n / count]);
+    const x = tf.reshape(neededInput(inputs, 0).first(), [n, count, sizeOf(shape) / n / count]);
     const y = normalised(statistics(x, [2]), epsilon);
-    const [scale, bias] = [1, 2].map((i) => need(inputs, i).first());
+    const [scale, bias] = [1, 2].map((i) => neededInput(inputs, i).first());
     const isPerGroup = scale.size === count;
     const cells = isPerGroup ? [n, count, sizeOf(shape) / n / count] : [n, c, sizeOf(shape) / n / c];
     const wide = (vector: tf.Tensor): tf.Tensor => tf.reshape(vector, [1, vector.size, 1]);
     const result = tf.add(tf.mul(tf.reshape(y, cells), wide(scale)), wide(bias));
-    return [new Value(shape, tf.reshape(result, [...shape]))];
+    return [new TfjsValue(shape, tf.reshape(result, [...shape]))];
   };
 }
 
 const meanVariance: Operator["prepare"] = (site) => {
   const axes = intsAttribute(site.node, "axes", [0, 2, 3]).map((axis) => front(axis, site.input(0).length));
   return (inputs) => {
-    const { centred, variance } = statistics(need(inputs, 0).first(), axes);
-    return [new Value(site.outputs[0], tf.div(centred, tf.add(tf.sqrt(variance), 1e-9)))];
+    const { centred, variance } = statistics(neededInput(inputs, 0).first(), axes);
+    return [new TfjsValue(site.outputs[0], tf.div(centred, tf.add(tf.sqrt(variance), 1e-9)))];
   };
 };
 
@@ -151,10 +153,10 @@ const lpNorm: Operator["prepare"] = (site) => {
   const axis = front(intAttribute(site.node, "axis", -1), site.input(0).length);
   const p = intAttribute(site.node, "p", 2);
   return (inputs) => {
-    const x = need(inputs, 0).first();
+    const x = neededInput(inputs, 0).first();
     const size = p === 1 ? tf.sum(tf.abs(x), axis, true) : tf.sqrt(tf.sum(tf.mul(x, x), axis, true));
     const zero = tf.equal(size, 0);
-    return [new Value(site.outputs[0], tf.div(x, tf.add(size, tf.cast(zero, "float32"))))];
+    return [new TfjsValue(site.outputs[0], tf.div(x, tf.add(size, tf.cast(zero, "float32"))))];
   };
 };
 
@@ -168,9 +170,9 @@ const along =
     const order = [...all(rank).filter((i) => i !== axis), axis];
     const back = all(rank).map((i) => order.indexOf(i));
     return (inputs) => {
-      const x = need(inputs, 0).first();
+      const x = neededInput(inputs, 0).first();
       const y = axis === rank - 1 ? make(x) : tf.transpose(make(tf.transpose(x, order)), back);
-      return [new Value(shape, y)];
+      return [new TfjsValue(shape, y)];
     };
   };
 
@@ -178,7 +180,7 @@ const along =
 const hardmax = (x: tf.Tensor): tf.Tensor =>
   tf.cast(tf.oneHot(tf.argMax(x, -1), x.shape[x.shape.length - 1], 1, 0, "int32"), "float32");
 
-export const normalization: Operators = {
+export const normalizationKernels: Operators = {
   BatchNormalization: trained(batchNorm),
   LayerNormalization: trained(layerNorm),
   LRN: trained(lrn),

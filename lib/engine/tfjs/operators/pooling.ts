@@ -2,9 +2,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute, sizeOf } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes/context.ts";
-import { need, type Operator, type Operators, trained, untrained } from "../site.ts";
-import { Value } from "../value.ts";
-import { asImages, fitted, fromImages, windowsOf } from "../windows.ts";
+import { neededInput, type Operator, type Operators, trained, untrained } from "../site.ts";
+import { TfjsValue } from "../value.ts";
+import { asImages, fitted, fromImages, tfjsWindows } from "../windows.ts";
 import type { Windows } from "../../../network/windows.ts";
 
 const pair = ([a, b]: Shape): [number, number] => [a, b];
@@ -15,15 +15,15 @@ const LOWEST = -3.4e38;
 const maxPool: Operator["prepare"] = (site) => {
   if (site.outputs.length > 1)
     return site.fail("positions of the maxima as a second output", "one output was needed");
-  const w = windowsOf(site);
+  const w = tfjsWindows(site);
   const [shape] = site.outputs;
   return (inputs) => {
-    const images = fitted(asImages(need(inputs, 0).last()), w, LOWEST);
+    const images = fitted(asImages(neededInput(inputs, 0).last()), w, LOWEST);
     const isDilated = w.dilations.some((size) => size > 1);
     const y = isDilated
       ? tf.max(gathered(images, w), [2, 4])
       : tf.maxPool(images, pair(w.kernel), pair(w.strides), "valid");
-    return [new Value(shape, fromImages(y, shape.length), { layout: "last" })];
+    return [new TfjsValue(shape, fromImages(y, shape.length), { layout: "last" })];
   };
 };
 
@@ -56,20 +56,20 @@ function counts(w: Windows, countPadding: boolean): Float32Array {
 
 /** The sum over each window by the number of elements it really covers. */
 const averagePool: Operator["prepare"] = (site) => {
-  const w = windowsOf(site);
+  const w = tfjsWindows(site);
   const [shape] = site.outputs;
   const area = sizeOf(w.kernel);
   const covered = counts(w, intAttribute(site.node, "count_include_pad", 0) === 1);
   const isWhole = covered.every((count) => count === area);
   const factors = covered.map((count) => (count === 0 ? 0 : area / count));
   return (inputs) => {
-    const images = fitted(asImages(need(inputs, 0).last()), w);
+    const images = fitted(asImages(neededInput(inputs, 0).last()), w);
     const isDilated = w.dilations.some((size) => size > 1);
     const average = isDilated
       ? tf.mean(gathered(images, w), [2, 4])
       : tf.avgPool(images, pair(w.kernel), pair(w.strides), "valid");
     const y = isWhole ? average : tf.mul(average, tf.tensor(factors, [1, w.output[0], w.output[1], 1]));
-    return [new Value(shape, fromImages(y, shape.length), { layout: "last" })];
+    return [new TfjsValue(shape, fromImages(y, shape.length), { layout: "last" })];
   };
 };
 
@@ -80,9 +80,9 @@ const global =
     const rank = site.input(0).length;
     const [shape] = site.outputs;
     return (inputs) => {
-      const x = need(inputs, 0);
+      const x = neededInput(inputs, 0);
       const axes = Array.from({ length: rank - 2 }, (_, i) => i + (x.layout === "last" ? 1 : 2));
-      return [new Value(shape, reduce(x.in(x.layout), axes), { layout: x.layout })];
+      return [new TfjsValue(shape, reduce(x.in(x.layout), axes), { layout: x.layout })];
     };
   };
 
@@ -92,12 +92,12 @@ const globalMaxPool: Operator["prepare"] = (site) => {
   const [shape] = site.outputs;
   const size = sizeOf(spatial);
   return (inputs) => {
-    const rows = tf.reshape<tf.Rank.R4>(need(inputs, 0).last(), [n, 1, size, c]);
-    return [new Value(shape, tf.reshape(tf.maxPool(rows, [1, size], 1, "valid"), [...shape]))];
+    const rows = tf.reshape<tf.Rank.R4>(neededInput(inputs, 0).last(), [n, 1, size, c]);
+    return [new TfjsValue(shape, tf.reshape(tf.maxPool(rows, [1, size], 1, "valid"), [...shape]))];
   };
 };
 
-export const pooling: Operators = {
+export const poolingKernels: Operators = {
   MaxPool: trained(maxPool),
   AveragePool: trained(averagePool),
   GlobalAveragePool: trained(global((x, axes) => tf.mean(x, axes, true))),

@@ -1,8 +1,8 @@
 /** Matrix products. */
 import * as tf from "@tensorflow/tfjs-core";
 import { floatAttribute, intAttribute } from "../../../network/network.ts";
-import { need, type Operator, type Operators, trained } from "../site.ts";
-import { spread, Value } from "../value.ts";
+import { neededInput, type Operator, type Operators, trained } from "../site.ts";
+import { broadcastTo, TfjsValue } from "../value.ts";
 
 const flip = (matrix: tf.Tensor): tf.Tensor => tf.transpose(matrix, [1, 0]);
 
@@ -10,7 +10,7 @@ const flip = (matrix: tf.Tensor): tf.Tensor => tf.transpose(matrix, [1, 0]);
  * A B of two matrices. Both gradients are products of matrices turned beforehand: the wasm kernel is slow for products
  * that turn their operands.
  */
-export function product(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+export function tensorProduct(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
   const multiply = tf.customGrad((left, right, save) => {
     const [x, y] = [left as tf.Tensor, right as tf.Tensor];
     (save as tf.GradSaveFunc)([x, y]);
@@ -36,16 +36,16 @@ const gemm: Operator["prepare"] = (site) => {
     index: number,
     isFlipped: boolean,
   ): tf.Tensor => {
-    const value = need(inputs, index);
+    const value = neededInput(inputs, index);
     return isFlipped ? value.form("flipped", () => flip(value.first())) : value.first();
   };
   return (inputs) => {
-    const plain = product(turned(inputs, 0, flipA), turned(inputs, 1, flipB));
+    const plain = tensorProduct(turned(inputs, 0, flipA), turned(inputs, 1, flipB));
     const scaled = alpha === 1 ? plain : tf.mul(plain, alpha);
     const c = inputs[2];
-    if (c === undefined) return [new Value(site.outputs[0], scaled)];
+    if (c === undefined) return [new TfjsValue(site.outputs[0], scaled)];
     const bias = beta === 1 ? c.first() : tf.mul(c.first(), beta);
-    return [new Value(site.outputs[0], tf.add(scaled, bias))];
+    return [new TfjsValue(site.outputs[0], tf.add(scaled, bias))];
   };
 };
 
@@ -56,14 +56,14 @@ const matMul: Operator["prepare"] = (site) => {
   const [a, b] = [left.length === 1 ? [1, ...left] : left, right.length === 1 ? [...right, 1] : right];
   const stack = shape.slice(0, shape.length - (left.length > 1 ? 1 : 0) - (right.length > 1 ? 1 : 0));
   return (inputs) => {
-    const x = tf.reshape(need(inputs, 0).first(), [...a]);
-    const y = tf.reshape(need(inputs, 1).first(), [...b]);
+    const x = tf.reshape(neededInput(inputs, 0).first(), [...a]);
+    const y = tf.reshape(neededInput(inputs, 1).first(), [...b]);
     const result =
       b.length === 2
-        ? product(tf.reshape(x, [-1, b[0]]), y)
-        : tf.matMul(spread(x, [...stack, ...a.slice(-2)]), spread(y, [...stack, ...b.slice(-2)]));
-    return [new Value(shape, tf.reshape(result, [...shape]))];
+        ? tensorProduct(tf.reshape(x, [-1, b[0]]), y)
+        : tf.matMul(broadcastTo(x, [...stack, ...a.slice(-2)]), broadcastTo(y, [...stack, ...b.slice(-2)]));
+    return [new TfjsValue(shape, tf.reshape(result, [...shape]))];
   };
 };
 
-export const products: Operators = { Gemm: trained(gemm), MatMul: trained(matMul) };
+export const productKernels: Operators = { Gemm: trained(gemm), MatMul: trained(matMul) };

@@ -1,15 +1,24 @@
 /** Reductions over axes, and what looks for positions along one. */
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute, intsAttribute } from "../../../network/network.ts";
-import { front, known, need, type Operator, type Operators, type Site, trained, untrained } from "../site.ts";
-import { axisIn, Value } from "../value.ts";
+import {
+  front,
+  knownInput,
+  neededInput,
+  type Operator,
+  type Operators,
+  type TfjsSite,
+  trained,
+  untrained,
+} from "../site.ts";
+import { axisIn, TfjsValue } from "../value.ts";
 
 type Reduce = (x: tf.Tensor, axes: number[], keep: boolean) => tf.Tensor;
 
 /** The axes: input 1 or the attribute; none listed means all, or none with `noop_with_empty_axes`. */
-function axesOf(site: Site): number[] {
+function axesOf(site: TfjsSite): number[] {
   const rank = site.input(0).length;
-  const listed = site.has(1) ? known(site, 1, "axes") : intsAttribute(site.node, "axes", []);
+  const listed = site.has(1) ? knownInput(site, 1, "axes") : intsAttribute(site.node, "axes", []);
   if (listed.length > 0) return listed.map((axis) => front(axis, rank));
   return intAttribute(site.node, "noop_with_empty_axes", 0) === 1
     ? []
@@ -27,15 +36,15 @@ const reduction =
     // over all places, a map of channels last is as good
     const isSpatial = rank > 2 && axes.length === rank - 2 && axes.every((axis) => axis > 1);
     return (inputs) => {
-      const x = need(inputs, 0);
+      const x = neededInput(inputs, 0);
       if (axes.length === 0) return [x.map(whole)];
-      if (!isSpatial || x.layout === "first") return [new Value(shape, reduce(x.first(), axes, keep))];
+      if (!isSpatial || x.layout === "first") return [new TfjsValue(shape, reduce(x.first(), axes, keep))];
       const y = reduce(
         x.last(),
         axes.map((axis) => axisIn("last", axis, rank)),
         keep,
       );
-      return [new Value(shape, y, { layout: keep ? "last" : "first" })];
+      return [new TfjsValue(shape, y, { layout: keep ? "last" : "first" })];
     };
   };
 
@@ -57,11 +66,11 @@ const positions =
     const axis = front(intAttribute(site.node, "axis", 0), shape.length);
     const isLast = intAttribute(site.node, "select_last_index", 0) === 1;
     return (inputs) => {
-      const x = need(inputs, 0).first();
+      const x = neededInput(inputs, 0).first();
       const at = isLast
         ? tf.sub(tf.scalar(shape[axis] - 1, "int32"), find(tf.reverse(x, axis), axis))
         : find(x, axis);
-      return [new Value(site.outputs[0], tf.reshape(at, [...site.outputs[0]]))];
+      return [new TfjsValue(site.outputs[0], tf.reshape(at, [...site.outputs[0]]))];
     };
   };
 
@@ -70,31 +79,31 @@ const topK: Operator["prepare"] = (site) => {
   const shape = site.input(0);
   const rank = shape.length;
   const axis = front(intAttribute(site.node, "axis", -1), rank);
-  const [k] = known(site, 1, "numbers");
+  const [k] = knownInput(site, 1, "numbers");
   const isLargest = intAttribute(site.node, "largest", 1) === 1;
   const order = [...shape.keys()].filter((i) => i !== axis).concat(axis);
   const back = [...shape.keys()].map((i) => order.indexOf(i));
   return (inputs) => {
-    const x = tf.transpose(need(inputs, 0).first(), order);
+    const x = tf.transpose(neededInput(inputs, 0).first(), order);
     const { values, indices } = tf.topk(isLargest ? x : tf.neg(x), k);
     const found = [isLargest ? values : tf.neg(values), indices];
-    return site.outputs.map((output, i) => new Value(output, tf.transpose(found[i], back)));
+    return site.outputs.map((output, i) => new TfjsValue(output, tf.transpose(found[i], back)));
   };
 };
 
 const cumSum: Operator["prepare"] = (site) => {
-  const [axis] = known(site, 1, "axes");
+  const [axis] = knownInput(site, 1, "axes");
   const exclusive = intAttribute(site.node, "exclusive", 0) === 1;
   const reverse = intAttribute(site.node, "reverse", 0) === 1;
   return (inputs) => {
-    const x = need(inputs, 0).first();
-    return [new Value(site.outputs[0], tf.cumsum(x, front(axis, x.shape.length), exclusive, reverse))];
+    const x = neededInput(inputs, 0).first();
+    return [new TfjsValue(site.outputs[0], tf.cumsum(x, front(axis, x.shape.length), exclusive, reverse))];
   };
 };
 
 const square = (x: tf.Tensor): tf.Tensor => tf.mul(x, x);
 
-export const reductions: Operators = {
+export const reductionKernels: Operators = {
   ReduceMean: trained(reduction((x, axes, keep) => tf.mean(x, axes, keep))),
   ReduceSum: trained(reduction((x, axes, keep) => tf.sum(x, axes, keep))),
   ReduceMax: untrained(reduction(ofNumbers((x, axes, keep) => tf.max(x, axes, keep)))),

@@ -1,9 +1,17 @@
 /** Resize: along each axis a product with a matrix of interpolation weights, so that one rule covers every mode. */
 import * as tf from "@tensorflow/tfjs-core";
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "../../../network/network.ts";
-import { front, known, need, type Operator, type Operators, type Site, trained } from "../site.ts";
-import { Value } from "../value.ts";
-import { product } from "./products.ts";
+import {
+  front,
+  knownInput,
+  neededInput,
+  type Operator,
+  type Operators,
+  type TfjsSite,
+  trained,
+} from "../site.ts";
+import { TfjsValue } from "../value.ts";
+import { tensorProduct } from "./products.ts";
 
 interface Axis {
   readonly axis: number;
@@ -31,15 +39,15 @@ const resize: Operator["prepare"] = (site) => {
       const back = [...x.shape.keys()].map((i) => order.indexOf(i));
       const size = x.shape[axis];
       const rows = tf.reshape(tf.transpose(x, order), [-1, size]);
-      const made = product(rows, tf.tensor(matrix, [size, output[axis]]));
+      const made = tensorProduct(rows, tf.tensor(matrix, [size, output[axis]]));
       const wide = order.map((i) => (i === axis ? output[axis] : x.shape[i]));
       return tf.transpose(tf.reshape(made, wide), back);
-    }, need(inputs, 0).first());
-    return [new Value(output, rank === 0 || matrices.length === 0 ? tf.clone(y) : y)];
+    }, neededInput(inputs, 0).first());
+    return [new TfjsValue(output, rank === 0 || matrices.length === 0 ? tf.clone(y) : y)];
   };
 };
 
-function axesOf(site: Site): Axis[] {
+function axesOf(site: TfjsSite): Axis[] {
   const { node } = site;
   const shape = site.input(0);
   const rank = shape.length;
@@ -49,12 +57,12 @@ function axesOf(site: Site): Axis[] {
     shape.map((_, i) => i),
   ).map((axis) => front(axis, rank));
   const listed = (index: number, what: string): readonly number[] | undefined =>
-    site.has(index) && site.input(index)[0] !== 0 ? known(site, index, what) : undefined;
+    site.has(index) && site.input(index)[0] !== 0 ? knownInput(site, index, what) : undefined;
   const sizes = listed(3, "sizes");
   const scales = sizes === undefined ? listed(2, "scales") : undefined;
   const isCrop =
     stringAttribute(node, "coordinate_transformation_mode", "half_pixel") === "tf_crop_and_resize";
-  const roi = isCrop ? known(site, 1, "regions") : [];
+  const roi = isCrop ? knownInput(site, 1, "regions") : [];
   const ratios = axes.map((axis, i) => (sizes === undefined ? 1 : sizes[i] / shape[axis]));
   const policy = stringAttribute(node, "keep_aspect_ratio_policy", "stretch");
   const common = policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios);
@@ -68,7 +76,7 @@ function axesOf(site: Site): Axis[] {
 }
 
 /** Where output position `x` lies in the input; names are ONNX's. */
-function coordinate(site: Site, x: number, { size, output, scale, region: [start, end] }: Axis): number {
+function coordinate(site: TfjsSite, x: number, { size, output, scale, region: [start, end] }: Axis): number {
   const mode = stringAttribute(site.node, "coordinate_transformation_mode", "half_pixel");
   switch (mode) {
     case "half_pixel":
@@ -93,7 +101,7 @@ function coordinate(site: Site, x: number, { size, output, scale, region: [start
 }
 
 /** Matrix [size, output]: column j holds the weights of output j. */
-function weights(site: Site, axis: Axis): Float32Array {
+function weights(site: TfjsSite, axis: Axis): Float32Array {
   const { node } = site;
   const { size, output } = axis;
   const mode = stringAttribute(node, "mode", "nearest");
@@ -114,7 +122,7 @@ function weights(site: Site, axis: Axis): Float32Array {
 }
 
 /** Positions and weights that make the value at `x`. */
-function taps(site: Site, mode: string, x: number, size: number): [number, number][] {
+function taps(site: TfjsSite, mode: string, x: number, size: number): [number, number][] {
   const low = Math.floor(x);
   const t = x - low;
   if (mode === "nearest") return [[nearest(site, x), 1]];
@@ -140,7 +148,7 @@ function taps(site: Site, mode: string, x: number, size: number): [number, numbe
   return inside.map(([at, weight]) => [at, weight / total]);
 }
 
-function nearest(site: Site, x: number): number {
+function nearest(site: TfjsSite, x: number): number {
   const mode = stringAttribute(site.node, "nearest_mode", "round_prefer_floor");
   switch (mode) {
     case "floor":

@@ -2,13 +2,21 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute, intsAttribute, sizeOf, stringAttribute } from "../../../network/network.ts";
 import { sliceRange } from "../../../network/shapes/layout.ts";
-import { front, known, need, type Operator, type Operators, trained, untrained } from "../site.ts";
-import { axisIn, commonLayout, operand, perAxis, spread, Value } from "../value.ts";
+import {
+  front,
+  knownInput,
+  neededInput,
+  type Operator,
+  type Operators,
+  trained,
+  untrained,
+} from "../site.ts";
+import { axisIn, commonLayout, operand, perAxis, broadcastTo, TfjsValue } from "../value.ts";
 
 /** The same elements in the same order. */
 const reshape: Operator["prepare"] = (site) => {
   const [shape] = site.outputs;
-  return (inputs) => [new Value(shape, tf.reshape(need(inputs, 0).first(), [...shape]))];
+  return (inputs) => [new TfjsValue(shape, tf.reshape(neededInput(inputs, 0).first(), [...shape]))];
 };
 
 /** Between the two layouts nothing is moved. */
@@ -24,10 +32,11 @@ const transpose: Operator["prepare"] = (site) => {
   const isToLast = rank > 2 && perm.join() === perAxis("last", axes).join();
   const isToFirst = rank > 2 && perm.join() === axes.map((i) => axisIn("last", i, rank)).join();
   return (inputs) => {
-    const x = need(inputs, 0);
-    if (isToLast && x.layout === "last") return [new Value(shape, tf.clone(x.last()))];
-    if (isToFirst && x.layout === "first") return [new Value(shape, tf.clone(x.first()), { layout: "last" })];
-    return [new Value(shape, tf.transpose(x.first(), [...perm]))];
+    const x = neededInput(inputs, 0);
+    if (isToLast && x.layout === "last") return [new TfjsValue(shape, tf.clone(x.last()))];
+    if (isToFirst && x.layout === "first")
+      return [new TfjsValue(shape, tf.clone(x.first()), { layout: "last" })];
+    return [new TfjsValue(shape, tf.transpose(x.first(), [...perm]))];
   };
 };
 
@@ -42,7 +51,7 @@ const concat: Operator["prepare"] = (site) => {
     const layout = commonLayout(values, rank);
     const tensors = values.map((value) => value.in(layout));
     const y = tensors.length === 1 ? tf.clone(tensors[0]) : tf.concat(tensors, axisIn(layout, axis, rank));
-    return [new Value(shape, y, { layout })];
+    return [new TfjsValue(shape, y, { layout })];
   };
 };
 
@@ -50,14 +59,14 @@ const split: Operator["prepare"] = (site) => {
   const rank = site.outputs[0].length;
   const axis = front(intAttribute(site.node, "axis", 0), rank);
   return (inputs) => {
-    const x = need(inputs, 0);
+    const x = neededInput(inputs, 0);
     const tensor = x.in(x.layout);
     const starts = tensor.shape.map(() => 0);
     const at = axisIn(x.layout, axis, rank);
     return site.outputs.map((shape) => {
       const part = tf.slice(tensor, [...starts], perAxis(x.layout, shape));
       starts[at] += shape[axis];
-      return new Value(shape, part, { layout: x.layout });
+      return new TfjsValue(shape, part, { layout: x.layout });
     });
   };
 };
@@ -71,10 +80,10 @@ const slice: Operator["prepare"] = (site) => {
   const shape = site.input(0);
   const [output] = site.outputs;
   const rank = shape.length;
-  const [starts, ends] = [known(site, 1, "starts"), known(site, 2, "ends")];
-  const listed = site.has(3) ? known(site, 3, "axes") : starts.map((_, i) => i);
+  const [starts, ends] = [knownInput(site, 1, "starts"), knownInput(site, 2, "ends")];
+  const listed = site.has(3) ? knownInput(site, 3, "axes") : starts.map((_, i) => i);
   const axes = listed.map((axis) => front(axis, rank));
-  const steps = site.has(4) ? known(site, 4, "steps") : starts.map(() => 1);
+  const steps = site.has(4) ? knownInput(site, 4, "steps") : starts.map(() => 1);
   const begin = shape.map(() => 0);
   const size: number[] = [...shape];
   const stepped: { axis: number; indices: number[] }[] = [];
@@ -84,10 +93,10 @@ const slice: Operator["prepare"] = (site) => {
     else stepped.push({ axis, indices: Array.from({ length: count }, (_, k) => start + k * steps[i]) });
   });
   return (inputs) => {
-    const { layout } = need(inputs, 0);
-    const cut = tf.slice(need(inputs, 0).in(layout), perAxis(layout, begin), perAxis(layout, size));
+    const { layout } = neededInput(inputs, 0);
+    const cut = tf.slice(neededInput(inputs, 0).in(layout), perAxis(layout, begin), perAxis(layout, size));
     const y = stepped.reduce((x, { axis, indices }) => taken(x, indices, axisIn(layout, axis, rank)), cut);
-    return [new Value(output, y, { layout })];
+    return [new TfjsValue(output, y, { layout })];
   };
 };
 
@@ -95,8 +104,10 @@ const slice: Operator["prepare"] = (site) => {
 const pad: Operator["prepare"] = (site) => {
   const shape = site.input(0);
   const rank = shape.length;
-  const pads = known(site, 1, "pads");
-  const axes = site.has(3) ? known(site, 3, "axes").map((axis) => front(axis, rank)) : shape.map((_, i) => i);
+  const pads = knownInput(site, 1, "pads");
+  const axes = site.has(3)
+    ? knownInput(site, 3, "axes").map((axis) => front(axis, rank))
+    : shape.map((_, i) => i);
   const edges = shape.map((_, axis): [number, number] => {
     const i = axes.indexOf(axis);
     return i < 0 ? [0, 0] : [pads[i], pads[i + axes.length]];
@@ -104,16 +115,16 @@ const pad: Operator["prepare"] = (site) => {
   const mode = stringAttribute(site.node, "mode", "constant");
   const [output] = site.outputs;
   if (mode === "constant") {
-    const fill = site.has(2) ? known(site, 2, "values")[0] : 0;
+    const fill = site.has(2) ? knownInput(site, 2, "values")[0] : 0;
     const begin = edges.map(([before]) => Math.max(0, -before));
     const kept = shape.map((size, i) => size - begin[i] - Math.max(0, -edges[i][1]));
     const isCut = kept.some((size, i) => size !== shape[i]);
     const grown = edges.map(([a, b]): [number, number] => [Math.max(0, a), Math.max(0, b)]);
     return (inputs) => {
-      const x = need(inputs, 0);
+      const x = neededInput(inputs, 0);
       const tensor = x.in(x.layout);
       const cut = isCut ? tf.slice(tensor, perAxis(x.layout, begin), perAxis(x.layout, kept)) : tensor;
-      return [new Value(output, tf.pad(cut, perAxis(x.layout, grown), fill), { layout: x.layout })];
+      return [new TfjsValue(output, tf.pad(cut, perAxis(x.layout, grown), fill), { layout: x.layout })];
     };
   }
   const place =
@@ -123,8 +134,8 @@ const pad: Operator["prepare"] = (site) => {
       if (before === 0 && after === 0) return x;
       const indices = Array.from({ length: output[axis] }, (_, i) => place(i - before, shape[axis]));
       return taken(x, indices, axis);
-    }, need(inputs, 0).first());
-    return [new Value(output, tf.clone(y))];
+    }, neededInput(inputs, 0).first());
+    return [new TfjsValue(output, tf.clone(y))];
   };
 };
 
@@ -148,12 +159,12 @@ const gather: Operator["prepare"] = (site) => {
   const [output] = site.outputs;
   const constant = site.constant(1)?.map((index) => front(index, shape[axis]));
   return (inputs) => {
-    const x = need(inputs, 0).first();
+    const x = neededInput(inputs, 0).first();
     const indices =
       constant === undefined
-        ? positive(need(inputs, 1).first(), shape[axis])
+        ? positive(neededInput(inputs, 1).first(), shape[axis])
         : tf.tensor1d(constant, "int32");
-    return [new Value(output, tf.reshape(tf.gather(x, indices, axis), [...output]))];
+    return [new TfjsValue(output, tf.reshape(tf.gather(x, indices, axis), [...output]))];
   };
 };
 
@@ -181,23 +192,29 @@ const gatherElements: Operator["prepare"] = (site) => {
     ),
   );
   return (inputs) => {
-    const flat = tf.reshape(need(inputs, 0).first(), [-1]);
-    const along = tf.mul(positive(need(inputs, 1).first(), shape[axis]), tf.scalar(strides[axis], "int32"));
+    const flat = tf.reshape(neededInput(inputs, 0).first(), [-1]);
+    const along = tf.mul(
+      positive(neededInput(inputs, 1).first(), shape[axis]),
+      tf.scalar(strides[axis], "int32"),
+    );
     const at = tf.add(along, tf.tensor1d(base, "int32"));
-    return [new Value(output, tf.reshape(tf.gather(flat, at), [...output]))];
+    return [new TfjsValue(output, tf.reshape(tf.gather(flat, at), [...output]))];
   };
 };
 
 const expand: Operator["prepare"] = (site) => {
   const [shape] = site.outputs;
   return (inputs) => [
-    new Value(shape, tf.clone(spread(operand(need(inputs, 0), shape.length, "first"), shape))),
+    new TfjsValue(
+      shape,
+      tf.clone(broadcastTo(operand(neededInput(inputs, 0), shape.length, "first"), shape)),
+    ),
   ];
 };
 
 const tile: Operator["prepare"] = (site) => {
-  const repeats = known(site, 1, "repeats");
-  return (inputs) => [new Value(site.outputs[0], tf.tile(need(inputs, 0).first(), [...repeats]))];
+  const repeats = knownInput(site, 1, "repeats");
+  return (inputs) => [new TfjsValue(site.outputs[0], tf.tile(neededInput(inputs, 0).first(), [...repeats]))];
 };
 
 /** Blocks of channels become blocks of places, and back. */
@@ -210,8 +227,8 @@ const depthToSpace: Operator["prepare"] = (site) => {
   const order = isColumnsFirst ? [0, 1, 4, 2, 5, 3] : [0, 3, 4, 1, 5, 2];
   if (c !== shape[1] * block * block) return site.fail(`${c} channels`, "whole blocks were needed");
   return (inputs) => {
-    const split6 = tf.reshape(need(inputs, 0).first(), cells);
-    return [new Value(shape, tf.reshape(tf.transpose(split6, order), [...shape]))];
+    const split6 = tf.reshape(neededInput(inputs, 0).first(), cells);
+    return [new TfjsValue(shape, tf.reshape(tf.transpose(split6, order), [...shape]))];
   };
 };
 
@@ -220,8 +237,8 @@ const spaceToDepth: Operator["prepare"] = (site) => {
   const block = intAttribute(site.node, "blocksize", 1);
   const [shape] = site.outputs;
   return (inputs) => {
-    const cells = tf.reshape(need(inputs, 0).first(), [n, c, h / block, block, w / block, block]);
-    return [new Value(shape, tf.reshape(tf.transpose(cells, [0, 3, 5, 1, 2, 4]), [...shape]))];
+    const cells = tf.reshape(neededInput(inputs, 0).first(), [n, c, h / block, block, w / block, block]);
+    return [new TfjsValue(shape, tf.reshape(tf.transpose(cells, [0, 3, 5, 1, 2, 4]), [...shape]))];
   };
 };
 
@@ -229,20 +246,20 @@ const spaceToDepth: Operator["prepare"] = (site) => {
 const trilu: Operator["prepare"] = (site) => {
   const [shape] = site.outputs;
   const [rows, columns] = shape.slice(-2);
-  const k = site.has(1) ? known(site, 1, "diagonals")[0] : 0;
+  const k = site.has(1) ? knownInput(site, 1, "diagonals")[0] : 0;
   const isUpper = intAttribute(site.node, "upper", 1) === 1;
   const mask = Uint8Array.from({ length: rows * columns }, (_, i) => {
     const distance = (i % columns) - Math.floor(i / columns);
     return Number(isUpper ? distance >= k : distance <= k);
   });
   return (inputs) => {
-    const x = need(inputs, 0).first();
-    const kept = spread(tf.tensor(mask, [rows, columns], "bool"), shape);
-    return [new Value(shape, tf.where(kept, x, tf.zerosLike(x)))];
+    const x = neededInput(inputs, 0).first();
+    const kept = broadcastTo(tf.tensor(mask, [rows, columns], "bool"), shape);
+    return [new TfjsValue(shape, tf.where(kept, x, tf.zerosLike(x)))];
   };
 };
 
-export const shaping: Operators = {
+export const shapingKernels: Operators = {
   Reshape: trained(reshape),
   Flatten: trained(reshape),
   Squeeze: trained(reshape),

@@ -2,22 +2,22 @@
 import type { Operators } from "../site.ts";
 import { binary } from "./binary.ts";
 import { convolution } from "./convolution.ts";
-import { normalization } from "./normalization.ts";
-import { pooling } from "./pooling.ts";
-import { products } from "./products.ts";
-import { reductions } from "./reductions.ts";
+import { normalizationKernels } from "./normalization.ts";
+import { poolingKernels } from "./pooling.ts";
+import { productKernels } from "./products.ts";
+import { reductionKernels } from "./reductions.ts";
 import { resizing } from "./resize.ts";
-import { shaping } from "./shaping.ts";
-import { unary } from "./unary.ts";
+import { shapingKernels } from "./shaping.ts";
+import { unaryKernels } from "./unary.ts";
 
 export const operators: Operators = {
   ...binary,
   ...convolution,
-  ...normalization,
-  ...pooling,
-  ...products,
-  ...reductions,
+  ...normalizationKernels,
+  ...poolingKernels,
+  ...productKernels,
+  ...reductionKernels,
   ...resizing,
-  ...shaping,
-  ...unary,
+  ...shapingKernels,
+  ...unaryKernels,
 };

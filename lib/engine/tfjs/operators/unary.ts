@@ -1,20 +1,20 @@
 /** Functions of one value, element by element: the layout does not matter. */
 import * as tf from "@tensorflow/tfjs-core";
 import { floatAttribute, intAttribute, stringAttribute } from "../../../network/network.ts";
-import { need, type Operator, type Operators, type Site, trained, untrained } from "../site.ts";
-import { Value } from "../value.ts";
+import { neededInput, type Operator, type Operators, type TfjsSite, trained, untrained } from "../site.ts";
+import { TfjsValue } from "../value.ts";
 
 type Make = (x: tf.Tensor) => tf.Tensor;
 
 const each =
-  (make: (site: Site) => Make): Operator["prepare"] =>
+  (make: (site: TfjsSite) => Make): Operator["prepare"] =>
   (site) => {
     const f = make(site);
-    return (inputs) => [need(inputs, 0).map(f)];
+    return (inputs) => [neededInput(inputs, 0).map(f)];
   };
-const trains = (make: (site: Site) => Make): Operator => trained(each(make));
+const trains = (make: (site: TfjsSite) => Make): Operator => trained(each(make));
 const simple = (f: Make): Operator => trained(each(() => f));
-const fixed = (make: (site: Site) => Make): Operator => untrained(each(make));
+const fixed = (make: (site: TfjsSite) => Make): Operator => untrained(each(make));
 
 /** min(max(x, low), high). At both ends the derivative is 0, as PyTorch has it. */
 function clipped(x: tf.Tensor, low: number, high: number): tf.Tensor {
@@ -46,7 +46,9 @@ const clip: Operator["prepare"] = (site) => {
   }
   const [low = -Infinity, high = Infinity] = bounds;
   return (inputs) => [
-    need(inputs, 0).map((x) => (x.dtype === "float32" ? clipped(x, low, high) : limited(x, low, high))),
+    neededInput(inputs, 0).map((x) =>
+      x.dtype === "float32" ? clipped(x, low, high) : limited(x, low, high),
+    ),
   ];
 };
 
@@ -56,13 +58,13 @@ const negative = (x: tf.Tensor): tf.Tensor => tf.minimum(x, 0);
 const elu = (x: tf.Tensor, alpha: number): tf.Tensor =>
   tf.add(tf.relu(x), tf.mul(tf.expm1(negative(x)), alpha));
 
-const selu = ({ node }: Site): Make => {
+const selu = ({ node }: TfjsSite): Make => {
   const alpha = floatAttribute(node, "alpha", 1.6732632423543772);
   const gamma = floatAttribute(node, "gamma", 1.0507009873554805);
   return (x) => tf.mul(elu(x, alpha), gamma);
 };
 
-const hardSigmoid = ({ node }: Site): Make => {
+const hardSigmoid = ({ node }: TfjsSite): Make => {
   const [alpha, beta] = [floatAttribute(node, "alpha", 0.2), floatAttribute(node, "beta", 0.5)];
   return (x) => clipped(tf.add(tf.mul(x, alpha), beta), 0, 1);
 };
@@ -70,7 +72,7 @@ const hardSigmoid = ({ node }: Site): Make => {
 const hardSwish: Make = (x) => tf.mul(x, clipped(tf.add(tf.mul(x, 1 / 6), 0.5), 0, 1));
 
 /** x Phi(x), exact or with tanh. */
-const gelu = ({ node }: Site): Make => {
+const gelu = ({ node }: TfjsSite): Make => {
   if (stringAttribute(node, "approximate", "none") !== "tanh") {
     return (x) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
   }
@@ -80,12 +82,12 @@ const gelu = ({ node }: Site): Make => {
   };
 };
 
-const thresholded = ({ node }: Site): Make => {
+const thresholded = ({ node }: TfjsSite): Make => {
   const alpha = floatAttribute(node, "alpha", 1);
   return (x) => tf.where(tf.greater(x, alpha), x, tf.zerosLike(x));
 };
 
-const shrink = ({ node }: Site): Make => {
+const shrink = ({ node }: TfjsSite): Make => {
   const [bias, lambda] = [floatAttribute(node, "bias", 0), floatAttribute(node, "lambd", 0.5)];
   return (x) => {
     const low = tf.where(tf.less(x, -lambda), tf.add(x, bias), tf.zerosLike(x));
@@ -93,7 +95,7 @@ const shrink = ({ node }: Site): Make => {
   };
 };
 
-const isInf = ({ node }: Site): Make => {
+const isInf = ({ node }: TfjsSite): Make => {
   const up = intAttribute(node, "detect_positive", 1) === 1;
   const down = intAttribute(node, "detect_negative", 1) === 1;
   return (x) => {
@@ -118,7 +120,7 @@ function castTo(x: tf.Tensor, type: "float32" | "int32" | "bool"): tf.Tensor {
   return type === "bool" ? tf.notEqual(x, tf.scalar(0, x.dtype as "float32")) : tf.cast(x, type);
 }
 
-const cast = (site: Site): Make => {
+const cast = (site: TfjsSite): Make => {
   const code = intAttribute(site.node, "to", 0);
   const type =
     castTypes[code] ??
@@ -127,8 +129,8 @@ const cast = (site: Site): Make => {
 };
 
 const castLike: Operator["prepare"] = () => (inputs) => {
-  const type = need(inputs, 1).first().dtype as "float32" | "int32" | "bool";
-  return [need(inputs, 0).map((x) => castTo(x, type))];
+  const type = neededInput(inputs, 1).first().dtype as "float32" | "int32" | "bool";
+  return [neededInput(inputs, 0).map((x) => castTo(x, type))];
 };
 
 /** At inference the value as it is; in training times a mask. */
@@ -140,15 +142,15 @@ const dropout: Operator["prepare"] = (site) => {
   const [shape] = site.outputs;
   const rest = site.outputs.slice(1);
   return (inputs, training) => {
-    const x = need(inputs, 0);
-    const kept = rest.map((mask) => new Value(mask, tf.ones([...mask], "bool")));
+    const x = neededInput(inputs, 0);
+    const kept = rest.map((mask) => new TfjsValue(mask, tf.ones([...mask], "bool")));
     if (training === undefined || ratio === 0) return [x.map(tf.clone), ...kept];
     const mask = training.dropoutMask(site.node, shape, ratio);
     return [x.map((tensor) => tf.mul(tensor, mask.in(x.layout))), ...kept];
   };
 };
 
-export const unary: Operators = {
+export const unaryKernels: Operators = {
   Relu: simple(tf.relu),
   LeakyRelu: trains(({ node }) => {
     const alpha = floatAttribute(node, "alpha", 0.01);

@@ -1,0 +1,84 @@
+/** Pages of runs that are there: the report of one again, or several side by side. */
+import { join } from "node:path";
+import { EtlError } from "../../core/errors.ts";
+import { silent } from "../../core/progress.ts";
+import { writeWhole } from "../../core/files.ts";
+import type { ServiceOptions } from "../../engine/service.ts";
+import type { RunRecord } from "../../record/record.ts";
+import { readReportAssets } from "../../report/assets.ts";
+import { renderReport } from "../../report/report.ts";
+import { facesOfRun } from "../prune/faces.ts";
+import { comparedNetworks, timedTogether, type ComparedNetwork } from "./compare.ts";
+import { readRecords, runsOf } from "./records.ts";
+
+interface ReportPageOptions extends ServiceOptions {
+  /** File to write; default: `report.html` in the run, where there is one. */
+  readonly out?: string | undefined;
+  /** Show the faces that filters respond to. */
+  readonly withImages?: boolean | undefined;
+}
+
+/**
+ * Writes the report of a run again, or one page of several.
+ *
+ * @param given run folders, or folders of sweeps
+ * @throws EtlError `usage` for several without a file, or where one is no run
+ */
+export async function writeReportOf(
+  given: readonly string[],
+  { out, withImages, ...service }: ReportPageOptions = {},
+): Promise<{ readonly file: string; readonly runs: number }> {
+  const file = out ?? (given.length === 1 ? join(given[0], "report.html") : undefined);
+  if (file === undefined) {
+    throw new EtlError("usage", "report: several runs without --out, the name of the file was needed");
+  }
+  const runs = await allRuns(given);
+  const records = await readRecords(runs);
+  if (withImages === true) {
+    const { progress = silent, signal } = service;
+    const told = { progress, ...(signal !== undefined && { signal }) };
+    for (const [i, run] of runs.entries())
+      records[i] = { ...records[i], faces: await facesOfRun(run, records[i], told) };
+  }
+  await writePage(file, records);
+  return { file, runs: records.length };
+}
+
+interface CompareOptions extends ServiceOptions {
+  /** Page to write; default: none. */
+  readonly out?: string | undefined;
+  /** Take all CPU times again, interleaved: those of different runs do not compare. */
+  readonly time?: boolean | undefined;
+}
+
+/**
+ * The networks of several runs side by side.
+ *
+ * @param given run folders of `prune` and `train`, or folders of sweeps
+ * @throws EtlError `usage` where there is no network among them
+ */
+export async function compareRuns(
+  given: readonly string[],
+  { out, time, ...service }: CompareOptions = {},
+): Promise<{ readonly networks: readonly ComparedNetwork[]; readonly file?: string }> {
+  const folders = await allRuns(given);
+  const read = await readRecords(folders);
+  const records = time === true ? await timedTogether(folders, read, service) : read;
+  const networks = comparedNetworks(records);
+  if (networks.length === 0) {
+    throw new EtlError("usage", "compare: runs without networks, at least one network was needed");
+  }
+  if (out === undefined) return { networks };
+  await writePage(out, records);
+  return { networks, file: out };
+}
+
+async function allRuns(given: readonly string[]): Promise<string[]> {
+  return (await Promise.all(given.map(runsOf))).flat();
+}
+
+/** One run is its report; several are compared. */
+async function writePage(file: string, records: readonly RunRecord[]): Promise<void> {
+  const assets = await readReportAssets();
+  await writeWhole(file, renderReport(records.length === 1 ? records[0] : records, assets));
+}

@@ -16,6 +16,7 @@ import { placeItems, type LabelledRow } from "./images/place.ts";
 import { mapLimit } from "../core/parallel.ts";
 import { LAYOUTS } from "./sources/catalogue.ts";
 import { readDescription } from "./sources/description.ts";
+import { labelsCsv } from "./sources/labels-csv.ts";
 import { listFolder, type Folder } from "./sources/layout.ts";
 import { findTwins } from "./twins.ts";
 import { splitItems } from "./splits.ts";
@@ -43,12 +44,21 @@ export async function readTable(data: string): Promise<RawTable> {
   }
   const folder = await listFolder(root);
   const layout = LAYOUTS.find((candidate) => candidate.detect(folder));
-  if (layout !== undefined) return described(await layout.read(folder), folder);
+  if (layout !== undefined) return described(withUnread(await layout.read(folder), folder), folder);
+  const tables = folder.files.filter((file) => /\.(csv|tsv|xlsx?)$/i.test(file)).slice(0, 3);
   throw new EtlError(
     "data",
     `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures${unreadSentence(folder)}), a known layout was needed`,
-    { hint: `known layouts: ${LAYOUTS.map(({ name, looks }) => `${name} (${looks})`).join("; ")}` },
+    {
+      hint: `${tables.length > 0 ? `a table is read where it is called labels.csv (columns file, split and labels; here: ${tables.join(", ")}); ` : ""}known layouts: ${LAYOUTS.map(({ name, looks }) => `${name} (${looks})`).join("; ")}`,
+    },
   );
+}
+
+/** Folders and pictures that cannot be read are named, save where a table says which pictures there are. */
+function withUnread(table: RawTable, { unread }: Folder): RawTable {
+  if (unread.length === 0 || table.layout === labelsCsv.name) return table;
+  return { ...table, problems: [...table.problems, ...unread] };
 }
 
 /** The table with what a `dataset.json` beside the layout's own files says of it. */

@@ -10,6 +10,16 @@ export function countedValues(values: Iterable<string>): Map<string, number> {
   return counts;
 }
 
+/** The counts of values under other names; those of one name together. */
+export function renamedCounts(
+  counts: ReadonlyMap<string, number>,
+  nameOf: (value: string) => string,
+): Map<string, number> {
+  const renamed = new Map<string, number>();
+  for (const [value, n] of counts) renamed.set(nameOf(value), (renamed.get(nameOf(value)) ?? 0) + n);
+  return renamed;
+}
+
 /** "8 times 1, 7 times 0, 1 time -1"; of many values the commonest. */
 export function countsText(counts: ReadonlyMap<string, number>): string {
   const sorted = [...counts].sort(([, a], [, b]) => b - a);

@@ -160,7 +160,8 @@ function fileColumn(csv: Csv, path: string, assumptions: string[]): number {
   const names = csv.header.map(plainName);
   const called = FILE_COLUMNS.map((name) => names.indexOf(name)).find((at) => at >= 0);
   if (called !== undefined) return called;
-  const some = csv.rows.slice(0, 100);
+  const bare = csv.header.some((column) => isPicture(column));
+  const some = bare ? [] : csv.rows.slice(0, 100);
   const holding = [...names.keys()].filter(
     (at) => some.filter((cells) => isPicture(cells[at].trim())).length * 2 > some.length,
   );
@@ -168,7 +169,6 @@ function fileColumn(csv: Csv, path: string, assumptions: string[]): number {
     assumptions.push(`files: column "${csv.header[holding[0]]}" is taken for the names of the pictures`);
     return holding[0];
   }
-  const bare = csv.header.some((column) => isPicture(column));
   const [only] = csv.header;
   const mark = csv.header.length === 1 ? ["|", ":", " "].find((each) => only.includes(each)) : undefined;
   throw new EtlError("data", `${path}: columns ${csv.header.join(", ")}, a column "file" was needed`, {

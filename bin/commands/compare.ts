@@ -1,6 +1,8 @@
 /** Many runs, pruned and trained, in one table and one page. */
 import { EtlError } from "../../lib/core/errors.ts";
 import { writeWhole } from "../../lib/core/files.ts";
+import { absentNotes } from "../../lib/record/absent.ts";
+import { recordsByTask } from "../../lib/record/tasks.ts";
 import { flag, text, texts, type Command } from "../command.ts";
 import { count, percent, table } from "../table.ts";
 
@@ -60,6 +62,7 @@ export const compareCommand: Command<"compare"> = {
         ]),
       ),
     );
+    for (const note of absentNotes(records.flatMap(recordsByTask))) context.print(note);
     context.print("* no other network is as accurate with as few MACs");
     const out = text(args, "out");
     if (out !== undefined) {

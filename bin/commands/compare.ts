@@ -29,7 +29,7 @@ export const compareCommand: Command<"compare"> = {
       out: text(args, "out"),
       time: flag(args, "time"),
     });
-    const { networks, file } = compared;
+    const { networks, notes, file } = compared;
     const tasks = new Set(networks.map(({ task }) => task));
     context.print(
       table(
@@ -48,6 +48,7 @@ export const compareCommand: Command<"compare"> = {
         ]),
       ),
     );
+    for (const note of notes) context.print(note);
     context.print("* no other network is as accurate with as few MACs");
     if (file !== undefined) context.print(file);
     return compared;

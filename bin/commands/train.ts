@@ -1,5 +1,6 @@
 /** Commands on the light networks of the literature: train. */
 import { join } from "node:path";
+import { shownMetrics } from "../../lib/record/absent.ts";
 import type { TrainResult } from "../../lib/jobs/train/train.ts";
 import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { requiredText, type Arguments, type Command, type Context } from "../command.ts";
@@ -52,7 +53,7 @@ export function show(result: TrainResult, folder: string, context: Context): voi
       name,
       percent(accuracy),
       percent(Math.max(positives, n - positives) / n),
-      percent(f1),
+      positives === 0 ? "-" : percent(f1),
       String(positives),
     ]);
     context.print(table(["label", "accuracy", "always the commoner", "F1", "positives"], rows));
@@ -66,7 +67,7 @@ export function show(result: TrainResult, folder: string, context: Context): voi
   }
   const main = quality({ accuracy: trained.accuracy, balancedAccuracy });
   context.print(`${result.task}: ${main}, best epoch ${result.bestEpoch}`);
-  if (atZero !== undefined) context.print(`the same outputs decided at 0: ${quality(atZero)}`);
+  if (atZero !== undefined) context.print(`the same outputs decided at 0: ${quality(shownMetrics(atZero))}`);
   for (const { task, test } of others) context.print(`${task}: ${percent(test.accuracy)}`);
   const { macs, params, bytes, cpuMs } = trained;
   context.print(

@@ -16,7 +16,9 @@ export interface Csv {
  * @throws EtlError kind `format` for an open quote, a row that is too long, a column named twice or no header
  */
 export function parseCsv(text: string, name: string): Csv {
-  const [header, ...rows] = records(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text, name);
+  const plain = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  // Spreadsheets write a line "sep=," above the header.
+  const [header, ...rows] = records(plain.replace(/^"?sep=."?\r?\n/i, ""), name);
   if (header === undefined) {
     throw new EtlError("format", `${name}: empty, a first line with column names was needed`);
   }

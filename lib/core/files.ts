@@ -182,9 +182,15 @@ export async function readStart(path: string, bytes: number): Promise<Uint8Array
   }
 }
 
-/** Reads a text file as UTF-8, without a byte order mark. */
+/** Reads a text file as UTF-8, or as UTF-16 where its byte order mark says so; without that mark. */
 export async function readText(path: string): Promise<string> {
-  return new TextDecoder("utf-8").decode(await readBytes(path));
+  const bytes = await readBytes(path);
+  const mark = bytes.length >= 2 ? (bytes[0] << 8) | bytes[1] : 0;
+  if (mark === 0xfffe) return new TextDecoder("utf-16le").decode(bytes);
+  // Not every build of Node knows the other order.
+  if (mark === 0xfeff)
+    return new TextDecoder("utf-16le").decode(Buffer.from(bytes.subarray(0, bytes.length & ~1)).swap16());
+  return new TextDecoder("utf-8").decode(bytes);
 }
 
 /** Reads and parses JSON; damage is a `format` error that names the file. */

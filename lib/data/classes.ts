@@ -22,10 +22,12 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map(
     f: "female",
     woman: "female",
     women: "female",
+    girl: "female",
     w: "female",
     m: "male",
     man: "male",
     men: "male",
+    boy: "male",
     happy: "happiness",
     sad: "sadness",
     surprised: "surprise",
@@ -68,13 +70,14 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
     };
   }
   const column = plan.columns[0];
-  if (plan.spec.name === "gender" && column.toLowerCase() === "male") {
+  const yes = isYesNoOf(plan);
+  if (yes !== undefined) {
     const codes = new Set(present.map(plainCode));
     const both = codes.has("0") && codes.has("-1");
     // Where there are 1, 0 and -1, 0 stands between yes and no: it is not known.
     const names = new Map([
-      ["1", "male"],
-      [both || codes.has("-1") ? "-1" : "0", "female"],
+      ["1", yes],
+      [both || codes.has("-1") ? "-1" : "0", yes === "male" ? "female" : "male"],
     ]);
     return {
       classes: ["female", "male"],
@@ -98,17 +101,43 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
   for (const code of present) spelling.set(code.toLowerCase(), spelling.get(code.toLowerCase()) ?? code);
   const nameOf = (code: string): string =>
     named ? canonicalName(code) : (spelling.get(code.toLowerCase()) ?? code);
-  const codes = present.length > 0 && present.every((code) => Number.isFinite(Number(code)));
+  const left = named ? strangers(plan.spec.name, present) : new Set<string>();
   return {
-    classes: ordered([...present].sort(byText), nameOf),
-    nameOf,
-    assumptions:
-      codes && named
-        ? [
-            `classes: the codes ${[...present].sort(byNumber).join(", ")} of column "${column}" have no names; dataset.json can give them (values)`,
-          ]
-        : [],
+    classes: ordered([...present].filter((code) => !left.has(code)).sort(byText), nameOf),
+    nameOf: (code) => (left.has(code) ? undefined : nameOf(code)),
+    assumptions: [],
   };
+}
+
+/** A gender whose column says yes or no to it ("Male", "is_female"); undefined for any other column. */
+export function isYesNoOf({ spec, columns }: TaskPlan): "female" | "male" | undefined {
+  const [, sex] = /^(?:is_?)?(male|female)$/i.exec(columns[0]) ?? [];
+  return spec.name !== "gender" || sex === undefined
+    ? undefined
+    : sex.toLowerCase() === "male"
+      ? "male"
+      : "female";
+}
+
+/** What annotators write where they see none of the emotions. */
+const NO_EMOTION = new Set([
+  "uncertain",
+  "no face",
+  "no-face",
+  "noface",
+  "non-face",
+  "nonface",
+  "none",
+  "ambiguous",
+]);
+
+/** Labels that are none of the classes where these have names: beside female and male there are no others here. */
+function strangers(task: string, present: readonly string[]): ReadonlySet<string> {
+  const isStrange = (code: string): boolean =>
+    task === "gender" ? !isKnownClass(task, code) : NO_EMOTION.has(code.toLowerCase());
+  const strange = present.filter(isStrange);
+  const known = new Set(present.filter((code) => !isStrange(code)).map(canonicalClass));
+  return new Set(known.size >= 2 ? strange : []);
 }
 
 /** What the codes of a column that says yes or no mean; undefined where it says anything else. */

@@ -95,6 +95,8 @@ export interface TaskDeclaration {
   readonly values?: Readonly<Record<string, string>>;
   /** Multi-label: what each code says. Default: 1 is yes, 0 or -1 no; both of them are ambiguous. */
   readonly codes?: Readonly<Record<string, "yes" | "no" | "unknown">>;
+  /** Labels that stand for "not known", "999" for example; an empty list says that all numbers are meant. */
+  readonly missing?: readonly string[];
   readonly unit?: string;
   readonly mirror?: Task["mirror"];
   readonly kind?: Task["kind"];

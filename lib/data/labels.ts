@@ -3,9 +3,11 @@ import { needWithin } from "../core/budget.ts";
 import type { Task, TaskKind } from "../core/artifacts.ts";
 import { EtlError, shellWord } from "../core/errors.ts";
 import { ageLabels } from "./age-groups.ts";
-import { classOrder, canonicalClass, isKnownClass } from "./classes.ts";
+import { classOrder, canonicalClass, isKnownClass, isYesNoOf } from "./classes.ts";
 import type { RawTable } from "./dataset.ts";
-import { plainCode } from "./codes.ts";
+import { isMissing, plainCode } from "./codes.ts";
+import { countedValues, renamedCounts } from "./counts.ts";
+import { ask, checkClassCodes, checkNamedCodes, checkNumberCodes, checkYesNo } from "./sentinels.ts";
 import { CROP_UNIT, type TaskPlan } from "./tasks.ts";
 
 /** A label as numbers, or the reason why there is none. */
@@ -25,8 +27,6 @@ export interface Labels {
 
 /** Layout whose only labels are names of folders. */
 const FOLDER_LAYOUT = "image folder";
-
-const MISSING = new Set(["", "na", "n/a", "nan", "none", "null", "?"]);
 
 /** Largest label that can be an angle in radians: pi, with room for rounding. */
 const LARGEST_RADIANS = 3.2;
@@ -53,17 +53,19 @@ function guessKind(table: RawTable, plan: TaskPlan): TaskKind {
   if (plan.declared.values !== undefined) {
     return Object.keys(plan.declared.values).length === 2 ? "binary" : "categorical";
   }
-  const values = new Set(
-    table.rows.map((row) => row.labels[plan.at[0]]).filter((value) => !isMissing(value)),
-  );
+  const isNone = missingIn(table, plan);
+  const values = new Set(table.rows.map((row) => row.labels[plan.at[0]]).filter((value) => !isNone(value)));
   const numbers = [...values].map(Number);
   const continuous = numbers.some((value) => !Number.isInteger(value)) || values.size > 20;
   if (numbers.every(Number.isFinite) && continuous) return "regression";
   return values.size === 2 && plan.spec.name !== "emotion" ? "binary" : "categorical";
 }
 
-function isMissing(value: string): boolean {
-  return MISSING.has(value.toLowerCase());
+/** Whether a label says that there is none; the name of a folder never does, nor what `dataset.json` gives a meaning. */
+function missingIn(table: RawTable, { declared }: TaskPlan): (value: string) => boolean {
+  const { values = {}, missing } = declared;
+  if (table.layout === FOLDER_LAYOUT) return (value) => value === "" || missing?.includes(value) === true;
+  return (value) => !Object.hasOwn(values, value) && isMissing(value, missing);
 }
 
 function readClasses(
@@ -74,7 +76,10 @@ function readClasses(
 ): Labels {
   const at = plan.at[0];
   const column = plan.columns[0];
-  const present = [...new Set(table.rows.map((row) => row.labels[at]))].filter((value) => !isMissing(value));
+  const isNone = missingIn(table, plan);
+  const counts = countedValues(table.rows.map((row) => row.labels[at]).filter((value) => !isNone(value)));
+  const present = [...counts.keys()];
+  if (plan.declared.values === undefined) checkClasses(table, plan, counts, forced);
   const order = classOrder(plan, present);
   const foldersOnly = table.layout === FOLDER_LAYOUT && !plan.asked && plan.declared.values === undefined;
   if (foldersOnly && !present.some((value) => isKnownClass(plan.spec.name, value))) {
@@ -94,6 +99,13 @@ function readClasses(
   const ages = plan.spec.name === "age-group" ? ageLabels(column, [...new Set(names)], forced) : undefined;
   const classes = ages?.classes ?? forced ?? order.classes;
   if (kind === "binary" && classes.length > 2) {
+    if (present.every((value) => Number.isFinite(Number(value))))
+      throw ask(
+        plan,
+        counts,
+        "two values, or what each of them means,",
+        `"values": { "1": "yes", "0": "no" }`,
+      );
     const some = classes.slice(0, 8).join(", ");
     throw new EtlError(
       "data",
@@ -109,7 +121,7 @@ function readClasses(
   const some = classes.slice(0, 20).join(", ") + (classes.length > 20 ? ", ..." : "");
   const unknown = new Map<string, number>();
   const read = (value: string): Label => {
-    if (isMissing(value)) return { problem: `no label in column "${column}"` };
+    if (isNone(value)) return { problem: `no label in column "${column}"` };
     const given = order.nameOf(value);
     const name = ages === undefined || given === undefined ? given : ages.groupOf(given);
     // A model that was made elsewhere may call its classes by their codes.
@@ -135,6 +147,44 @@ function readClasses(
   };
 }
 
+/** @throws EtlError where a label may be a class, or say that there is none, or is a code whose name is not known */
+function checkClasses(
+  table: RawTable,
+  plan: TaskPlan,
+  counts: ReadonlyMap<string, number>,
+  forced: readonly string[] | undefined,
+): void {
+  const { declared, spec, columns } = plan;
+  const { name } = spec;
+  const isFolder = table.layout === FOLDER_LAYOUT;
+  if (isYesNoOf(plan) !== undefined) {
+    const codes = renamedCounts(counts, plainCode);
+    const strange = [...codes.keys()].some(
+      (code) => Number.isFinite(Number(code)) && !["1", "0", "-1"].includes(code),
+    );
+    if (strange) throw ask(plan, codes, "which code means what", `"values": { "1": "male", "0": "female" }`);
+    return;
+  }
+  if ((name === "gender" || name === "emotion") && !(isFolder && !plan.asked))
+    checkNamedCodes(plan, counts, forced);
+  if (isFolder || forced !== undefined || declared.missing !== undefined || name === "age-group") return;
+  checkClassCodes(plan, counts);
+  const nones = table.rows.filter((row) => row.labels[plan.at[0]].toLowerCase() === "none").length;
+  if (
+    nones === 0 ||
+    name === "gender" ||
+    name === "emotion" ||
+    [...counts.keys()].every((value) => plainCode(value) !== value || Number.isFinite(Number(value)))
+  )
+    return;
+  throw ask(
+    plan,
+    new Map([["none", nones], ...counts]),
+    `whether "none" is a class of "${columns[0]}" or says that there is no label`,
+    `"missing": ["none"] (no label), or "values": { "none": "none", ... } (a class)`,
+  );
+}
+
 function readYesNo(table: RawTable, plan: TaskPlan): Labels {
   const q = plan.at.length;
   needWithin(`--task ${plan.spec.name}`, "targets", q * table.rows.length);
@@ -143,17 +193,9 @@ function readYesNo(table: RawTable, plan: TaskPlan): Labels {
     for (const i of plan.at)
       counts.set(plainCode(row.labels[i]), (counts.get(plainCode(row.labels[i])) ?? 0) + 1);
   const codes = plan.declared.codes;
-  const [zero, minus] = [counts.has("0"), counts.has("-1")];
-  if (zero && minus && codes === undefined) {
-    const found = ["1", "0", "-1"].map((code) => `${counts.get(code) ?? 0} times ${code}`).join(", ");
-    throw new EtlError(
-      "data",
-      `--task ${plan.spec.name}: the labels are ${found}: which of 0 and -1 means no, and which not known, was needed`,
-      {
-        hint: `say it in dataset.json: "tasks": { "${plan.spec.name}": { "codes": { "1": "yes", "-1": "no", "0": "unknown" } } }, or with 0 and -1 the other way round`,
-      },
-    );
-  }
+  const isNone = missingIn(table, plan);
+  const known = new Map([...counts].filter(([code]) => !isNone(code)));
+  if (codes === undefined) checkYesNo(plan, known);
   const read = (labels: readonly string[]): Label => {
     const target = new Float32Array(q);
     const mask = new Float32Array(q).fill(1);
@@ -161,7 +203,7 @@ function readYesNo(table: RawTable, plan: TaskPlan): Labels {
       const value = plainCode(labels[plan.at[j]]);
       const meaning = codes?.[value];
       if (meaning === "yes" || (codes === undefined && value === "1")) target[j] = 1;
-      else if (isMissing(value) || meaning === "unknown") mask[j] = 0;
+      else if (isNone(value) || meaning === "unknown") mask[j] = 0;
       else if (meaning !== "no" && (codes !== undefined || (value !== "0" && value !== "-1"))) {
         return { problem: `label "${value}" in column "${plan.columns[j]}", 0 or 1 was needed` };
       }
@@ -192,11 +234,13 @@ function readNumbers(table: RawTable, plan: TaskPlan): Labels {
   }
   const assumptions: string[] = [];
   const q = plan.at.length;
+  const isNone = missingIn(table, plan);
+  if (isTyped(table) && declared.missing === undefined) checkNumbers(table, plan, isNone);
   const read = (labels: readonly string[]): Label => {
     const target = new Float32Array(q);
     for (let j = 0; j < q; j++) {
       const value = labels[plan.at[j]];
-      if (isMissing(value)) return { problem: `no label in column "${plan.columns[j]}"` };
+      if (isNone(value)) return { problem: `no label in column "${plan.columns[j]}"` };
       target[j] = Number(value);
       if (!Number.isFinite(target[j])) {
         return { problem: `label "${value}" in column "${plan.columns[j]}", a number was needed` };
@@ -235,6 +279,36 @@ function readNumbers(table: RawTable, plan: TaskPlan): Labels {
   };
 }
 
+/** Whether somebody wrote the labels into a table of their own: what the numbers of a public set mean is known. */
+function isTyped({ layout }: RawTable): boolean {
+  return layout === "labels.csv";
+}
+
+/** @throws EtlError where a number may say that there is no label */
+function checkNumbers(table: RawTable, plan: TaskPlan, isNone: (value: string) => boolean): void {
+  const { spec, at } = plan;
+  if (spec.unit === CROP_UNIT) {
+    const hidden = table.rows.filter(({ labels }) =>
+      at.some((i, j) => j % 2 === 0 && Number(labels[i]) === -1 && Number(labels[at[j + 1]]) === -1),
+    ).length;
+    if (hidden > 0)
+      throw ask(
+        plan,
+        new Map([["-1,-1", hidden]]),
+        "whether these are points outside the picture or points that are not there",
+        `"missing": ["-1"]`,
+      );
+    return;
+  }
+  const [low, high] = spec.range ?? [-Infinity, Infinity];
+  const counts = countedValues(
+    table.rows
+      .map(({ labels }) => labels[at[0]])
+      .filter((value) => !isNone(value) && Number(value) >= low && Number(value) <= high),
+  );
+  checkNumberCodes(plan, counts, spec.unit === "degrees");
+}
+
 /** Labels that nothing can have (an age of 999, 400 degrees) become problems. */
 function withinRange(
   labels: readonly Label[],
@@ -262,7 +336,9 @@ function guessAngleUnit(
   column: string,
   assumptions: string[],
 ): "degrees" | "radians" {
-  const largest = targets.reduce((most, target) => Math.max(most, Math.abs(target[0])), 0);
+  // What is no angle at all (999) says nothing of the unit.
+  const angles = targets.map((target) => Math.abs(target[0])).filter((value) => value <= 360);
+  const largest = angles.reduce((most, value) => Math.max(most, value), 0);
   const unit = largest > LARGEST_RADIANS ? "degrees" : "radians";
   assumptions.push(
     `unit: column "${column}" is taken for ${unit} (largest absolute value ${Number(largest.toPrecision(4))}); dataset.json can say it`,

@@ -4,23 +4,24 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Crop, Task } from "../core/artifacts.ts";
 import { checkCrop } from "../core/crop.ts";
-import { EtlError, messageOf, shellWord, nearest } from "../core/errors.ts";
+import { EtlError, nearest } from "../core/errors.ts";
 import { insideOf, ioError } from "../core/files.ts";
-import { createRandom, type Random } from "../core/random.ts";
+import { createRandom } from "../core/random.ts";
 import type { DataProblem } from "../record/record.ts";
 import { WHOLE, type Dataset, type Item, type OpenDatasetOptions, type RawTable } from "./dataset.ts";
 import { groupRows } from "./groups.ts";
-import { readLabels, type Label } from "./labels.ts";
-import { pictureStat } from "./images/pixel-rows.ts";
-import { placeItems, type LabelledRow } from "./images/place.ts";
-import { mapLimit } from "../core/parallel.ts";
+import { checkItems, isClassTask, missingClasses, refuseProblems, unknownLabels } from "./coverage.ts";
+import { readLabels } from "./labels.ts";
+import { placeItems } from "./images/place.ts";
 import { LAYOUTS } from "./sources/catalogue.ts";
 import { readDescription } from "./sources/description.ts";
+import { labelsCsv } from "./sources/labels-csv.ts";
 import { listFolder, type Folder } from "./sources/layout.ts";
 import { findTwins } from "./twins.ts";
 import { splitItems } from "./splits.ts";
 import { isSynthetic, syntheticTable } from "./synthetic/table.ts";
 import { planTask } from "./tasks.ts";
+import { limitRows, usableRows } from "./usable.ts";
 
 const TEST_FRACTION = 0.25;
 const VAL_FRACTION = 0.15;
@@ -43,12 +44,21 @@ export async function readTable(data: string): Promise<RawTable> {
   }
   const folder = await listFolder(root);
   const layout = LAYOUTS.find((candidate) => candidate.detect(folder));
-  if (layout !== undefined) return described(await layout.read(folder), folder);
+  if (layout !== undefined) return described(withUnread(await layout.read(folder), folder), folder);
+  const tables = folder.files.filter((file) => /\.(csv|tsv|xlsx?)$/i.test(file)).slice(0, 3);
   throw new EtlError(
     "data",
     `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures${unreadSentence(folder)}), a known layout was needed`,
-    { hint: `known layouts: ${LAYOUTS.map(({ name, looks }) => `${name} (${looks})`).join("; ")}` },
+    {
+      hint: `${tables.length > 0 ? `a table is read where it is called labels.csv (columns file, split and labels; here: ${tables.join(", ")}); ` : ""}known layouts: ${LAYOUTS.map(({ name, looks }) => `${name} (${looks})`).join("; ")}`,
+    },
   );
+}
+
+/** Folders and pictures that cannot be read are named, save where a table says which pictures there are. */
+function withUnread(table: RawTable, { unread }: Folder): RawTable {
+  if (unread.length === 0 || table.layout === labelsCsv.name) return table;
+  return { ...table, problems: [...table.problems, ...unread] };
 }
 
 /** The table with what a `dataset.json` beside the layout's own files says of it. */
@@ -133,7 +143,7 @@ export async function openDataset(options: OpenDatasetOptions): Promise<Dataset>
   const boxed = centre === undefined ? all : all.map(withoutCrop);
   const items = options.split === undefined ? boxed : boxed.filter((item) => item.split === options.split);
   if (options.strict === true) refuseProblems(table.name, problems);
-  checkItems(table, { task, items, problems, options, fixed });
+  await checkItems(table, { task, items, problems, options, fixed });
   const warnings = [
     ...unknownLabels(task, unknown),
     ...(options.classes === undefined ? missingClasses(task, items) : []),
@@ -176,121 +186,6 @@ function checkOptions(options: OpenDatasetOptions): void {
   }
 }
 
-/** The rows whose label can be read and whose file exists; the others are named in `problems`. */
-async function usableRows(
-  table: RawTable,
-  labels: readonly Label[],
-  problems: DataProblem[],
-): Promise<LabelledRow[]> {
-  const drawn = table.root === "";
-  const seen = new Set<string>();
-  const found = await mapLimit(table.rows, 32, async (row, i): Promise<LabelledRow | string> => {
-    if (seen.has(row.file)) return "listed twice, the first row counts";
-    seen.add(row.file);
-    const label = labels[i];
-    if ("problem" in label) return label.problem;
-    if (drawn) return { row, label, bytes: 0, modifiedMs: 0 };
-    try {
-      const info = await pictureStat(insideOf(table.root, row.file));
-      if (!info.isFile) return "is not a file";
-      if (info.size === 0) return "is empty (0 bytes)";
-      return { row, label, bytes: info.size, modifiedMs: Math.trunc(info.mtimeMs) };
-    } catch (error) {
-      const gone = error instanceof Error && "code" in error && error.code === "ENOENT";
-      return gone ? "there is no such file" : messageOf(error);
-    }
-  });
-  const usable: LabelledRow[] = [];
-  found.forEach((result, i) => {
-    if (typeof result === "string") problems.push({ file: table.rows[i].file, problem: result });
-    else usable.push(result);
-  });
-  return usable;
-}
-
-function limitRows(
-  rows: readonly LabelledRow[],
-  limit: number | undefined,
-  random: Random,
-): readonly LabelledRow[] {
-  if (limit === undefined || rows.length <= limit) return rows;
-  const chosen = random.shuffle(rows.map((_, i) => i)).slice(0, limit);
-  return chosen.sort((a, b) => a - b).map((i) => rows[i]);
-}
-
-function isClassTask(task: Task): boolean {
-  return task.kind === "binary" || task.kind === "categorical";
-}
-
-function refuseProblems(name: string, problems: readonly DataProblem[]): void {
-  if (problems.length === 0) return;
-  const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);
-  const more = problems.length > 5 ? ` and ${problems.length - 5} more` : "";
-  throw new EtlError(
-    "data",
-    `${name}: ${problems.length} rows cannot be used (${some.join("; ")}${more}), none was allowed (--strict)`,
-    { hint: "repair or remove these rows, or leave --strict away" },
-  );
-}
-
-/** There must be something to learn, and every class must be there. */
-function checkItems(
-  table: RawTable,
-  found: {
-    readonly task: Task;
-    readonly items: readonly Item[];
-    readonly problems: readonly DataProblem[];
-    readonly options: OpenDatasetOptions;
-    readonly fixed: boolean;
-  },
-): void {
-  const { task, items, problems, options, fixed } = found;
-  const first =
-    problems.length > 0
-      ? `; the first of ${problems.length} problems: ${problems[0].file}: ${problems[0].problem}`
-      : "";
-  if (items.length === 0) {
-    const part = options.split === undefined ? "" : ` in the ${options.split} part`;
-    throw new EtlError(
-      "data",
-      `${table.name}: no usable picture${part} among ${table.rows.length} rows${first}, at least one was needed`,
-      { hint: "check the file column and the label column" },
-    );
-  }
-  const training = items.filter((item) => item.split === "train");
-  if (!isClassTask(task) || options.classes !== undefined || options.split !== undefined) return;
-  if (task.classes.length < 2) {
-    throw new EtlError(
-      "data",
-      `${table.name}: column "${task.columns[0]}" holds one class only ("${task.classes[0] ?? ""}", ${items.length} pictures), at least two were needed`,
-      table.layout === "image folder" && task.classes.length === 1
-        ? { hint: `if the classes lie below it: --data ${shellWord(join(table.root, task.classes[0]))}` }
-        : {},
-    );
-  }
-  const counts = task.classes.map(
-    (_, c) =>
-      training.filter(({ target }) => (task.kind === "binary" ? target[0] === c : target[c] === 1)).length,
-  );
-  const empty = fixed ? [] : task.classes.filter((_, c) => counts[c] === 0);
-  if (empty.length > 0) {
-    const names = empty.map((name) => `"${name}"`).join(", ");
-    throw new EtlError(
-      "data",
-      `${table.name}: no training picture of class ${names} of column "${task.columns[0]}" (${training.length} training pictures${first}), at least one of every class was needed`,
-      { hint: "check the label column, the split column and --limit" },
-    );
-  }
-}
-
-/** Labels that none of the classes is called, with their counts: one sentence for all rows that have one. */
-function unknownLabels(task: Task, unknown: ReadonlyMap<string, number> = new Map()): string[] {
-  return [...unknown].map(
-    ([label, n]) =>
-      `labels: ${n === 1 ? "1 row" : `${n} rows`} with "${label}" in column "${task.columns[0]}" left out, it is none of ${task.classes.join(", ")}`,
-  );
-}
-
 function withoutCrop(item: Item): Item {
   const rest = Object.entries(item).filter(([name]) => name !== "crop");
   return Object.fromEntries(rest) as unknown as Item;
@@ -300,20 +195,6 @@ function withoutCrop(item: Item): Item {
 function sharedCrop(items: readonly Item[]): Crop | undefined {
   const [first] = items;
   return items.every(({ crop }) => crop?.join() === first.crop?.join()) ? first.crop : undefined;
-}
-
-/** Classes without a picture to choose the epoch with, or to test on: said before anything is trained. */
-function missingClasses(task: Task, items: readonly Item[]): string[] {
-  if (!isClassTask(task)) return [];
-  return (["train", "val", "test"] as const).flatMap((part) => {
-    const own = items.filter(({ split }) => split === part);
-    if (own.length === 0) return [];
-    const names = task.classes.filter(
-      (_, c) => !own.some(({ target }) => (task.kind === "binary" ? target[0] === c : target[c] === 1)),
-    );
-    const where = { train: "training", val: "validation", test: "test" }[part];
-    return names.map((name) => `${where}: no picture of class "${name}" (of ${own.length})`);
-  });
 }
 
 function cropSentence(crop: Crop, options: OpenDatasetOptions, table: RawTable, ownCrops: number): string {

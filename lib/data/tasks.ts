@@ -54,7 +54,7 @@ const SPECS: readonly TaskSpec[] = [
     name: "gender",
     title: "gender (two classes)",
     kind: "binary",
-    columns: ["gender", "sex", "male"],
+    columns: ["gender", "sex", "male", "is_male", "female", "is_female"],
     mirror: "keep",
   },
   {
@@ -205,6 +205,7 @@ function lowerAt(table: RawTable, column: string, otherwise: () => EtlError): nu
 function usualColumns(table: RawTable, spec: TaskSpec): string[] {
   if (spec.unit === CROP_UNIT) return landmarkColumns(table, spec);
   const lower = new Map(table.columns.map((column) => [column.toLowerCase(), column]));
+  refuseTwoCalled(table, spec);
   const found = spec.columns.flatMap((column) => lower.get(column.toLowerCase()) ?? []);
   if (spec.kind === "multi-label") {
     const all = spec.columns.length > 0 ? found : yesNoColumns(table);
@@ -217,6 +218,21 @@ function usualColumns(table: RawTable, spec: TaskSpec): string[] {
   if (another === undefined && ANY_LABEL.has(only) && spec.kind !== "multi-label") return [only];
   const usual = spec.columns.slice(0, 4).map((column) => `"${column}"`);
   throw missing(table, spec, usual.length > 0 ? usual.join(" or ") : "named by --label", spec.columns);
+}
+
+/** Two columns whose names differ in case alone ("gender", "Gender"): which one is meant has to be said. */
+function refuseTwoCalled(table: RawTable, spec: TaskSpec): void {
+  for (const name of spec.columns) {
+    const same = table.columns.filter((column) => column.toLowerCase() === name.toLowerCase());
+    if (same.length < 2) continue;
+    throw new EtlError(
+      "usage",
+      `--task ${spec.name}: ${table.name} has the columns ${same.join(", ")}, one was needed`,
+      {
+        hint: `say which: --label ${same[0]}`,
+      },
+    );
+  }
 }
 
 /** x0, y0, x1, y1, ... as far as they go. */

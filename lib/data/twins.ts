@@ -5,11 +5,11 @@ import { isRow, pictureBytes } from "./images/pixel-rows.ts";
 import { insideOf } from "../core/files.ts";
 import { mapLimit } from "../core/parallel.ts";
 import type { DataProblem } from "../record/record.ts";
-import type { RawTable } from "./dataset.ts";
+import type { RawTable, Split } from "./dataset.ts";
 import type { PlacedRow } from "./images/place.ts";
 
 interface Twins {
-  /** Without the pictures that left training because the test part has them, too. */
+  /** Without the pictures that left training because the test or validation part has them, too. */
   readonly items: readonly PlacedRow[];
   /** Position -> a name that equal pictures share, as if they were one person: they stay in one part. */
   readonly groups: ReadonlyMap<number, { readonly identity: string }>;
@@ -36,27 +36,35 @@ export async function findTwins(
     items.map(({ bytes }) => bytes),
   );
   const candidates = sharing(sized, await mapLimit(sized, 16, (i) => sampleOf(path(i), items[i].bytes)));
-  if (candidates.length === 0) return nothing;
+  const copies = changedCopies(items);
+  if (candidates.length === 0 && copies.length === 0) return nothing;
   const hashes = await mapLimit(candidates, 16, async (i) =>
     createHash("sha256")
       .update(await pictureBytes(path(i)))
       .digest("hex"),
   );
   const equal = byKey(candidates, hashes);
-  const groups = [...equal].filter(([, members]) => members.length > 1);
-  const gone = new Map<number, string>();
+  const same = [...equal].filter(([, members]) => members.length > 1);
+  const grouped = new Set(same.flatMap(([, members]) => members));
+  const changed = copies
+    .map(([name, members]) => [name, members.filter((i) => !grouped.has(i))] as const)
+    .filter(([, members]) => members.length > 1);
+  const groups = [...same, ...changed];
+  /** What leaves training, and the picture of the test (or validation) part that it is. */
+  const gone = new Map<number, number>();
   for (const [, members] of groups) {
-    const tested = members.find((i) => items[i].row.split === "test");
-    if (tested === undefined) continue;
+    const inPart = (part: Split): number | undefined => members.find((i) => items[i].row.split === part);
+    const holder = inPart("test") ?? inPart("val");
+    if (holder === undefined) continue;
     for (const i of members) {
       const { split } = items[i].row;
-      if (split !== undefined && split !== "test") gone.set(i, items[tested].row.file);
+      if (split !== undefined && split !== "test" && split !== items[holder].row.split) gone.set(i, holder);
     }
   }
   for (const [i, twin] of gone)
     problems.push({
       file: items[i].row.file,
-      problem: `the same picture as ${twin} of the test part: not trained on`,
+      problem: `the same picture as ${items[twin].row.file} of the ${items[twin].row.split === "val" ? "validation" : "test"} part: not trained on`,
     });
   const kept = [...items.keys()].filter((i) => !gone.has(i));
   const place = new Map(kept.map((i, position) => [i, position]));
@@ -65,21 +73,56 @@ export async function findTwins(
     const known = members.map((i) => items[i].row.identity).find((identity) => identity !== undefined);
     for (const i of members) {
       const position = place.get(i);
-      if (position !== undefined) shared.set(position, { identity: known ?? `picture ${hash.slice(0, 16)}` });
+      if (position !== undefined)
+        shared.set(position, { identity: known ?? `picture ${equal.has(hash) ? hash.slice(0, 16) : hash}` });
     }
   }
-  const twice = groups.reduce((sum, [, members]) => sum + members.length - 1, 0);
+  const unlike = same.filter(([, members]) => new Set(members.map((i) => items[i].target.join())).size > 1);
+  const twice = same.reduce((sum, [, members]) => sum + members.length - 1, 0);
   return {
     items: kept.map((i) => items[i]),
     groups: shared,
-    assumptions:
-      twice === 0
+    assumptions: [
+      ...(changed.length > 0
+        ? [
+            `pictures: ${changed.length} have copies whose names say that they were changed (${items[changed[0][1][1]].row.file}); they stay in one part`,
+          ]
+        : []),
+      ...(twice === 0
         ? []
         : [
             `pictures: ${twice} are there twice; equal ones stay in one part` +
-              (gone.size > 0 ? `, ${gone.size} of them left training because the test part has them` : ""),
-          ],
+              (gone.size > 0
+                ? `, ${gone.size} of them left training because the test (or validation) part has them`
+                : ""),
+            ...(unlike.length > 0
+              ? [
+                  `pictures: ${unlike.length} have another label under another name (${unlike[0][1]
+                    .map((i) => items[i].row.file)
+                    .slice(0, 2)
+                    .join(", ")})`,
+                ]
+              : []),
+          ]),
+    ],
   };
+}
+
+/** What people add to the name of a photograph that they flipped or changed otherwise: `12_flip.jpg` beside `12.jpg`. */
+const CHANGED =
+  /[\s_.-]+(?:h?flip(?:ped)?|flop|mirror(?:ed)?|rot(?:ated?)?|aug(?:mented)?|copy)[\s_.-]*\d*$/i;
+
+/** Pictures and their changed copies in the same folder, by the name of the photograph. */
+function changedCopies(items: readonly PlacedRow[]): (readonly [name: string, members: number[]])[] {
+  const stems = items.map(({ row }) => row.file.replace(/\.\w+$/, ""));
+  const copied = new Set(stems.filter((stem) => CHANGED.test(stem)).map((stem) => stem.replace(CHANGED, "")));
+  if (copied.size === 0) return [];
+  const members = [...stems.keys()].filter((i) => copied.has(stems[i].replace(CHANGED, "")));
+  const byName = byKey(
+    members,
+    members.map((i) => stems[i].replace(CHANGED, "")),
+  );
+  return [...byName].filter(([, own]) => own.length > 1);
 }
 
 /** Members by key; `keys` beside `members`. */

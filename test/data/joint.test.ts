@@ -22,14 +22,14 @@ describe("data/joint: several tasks in one data set", () => {
   before(async () => {
     const root = newFolder();
     both = await folder(root, "both", "gender,yaw", [
-      "train,0,10",
-      "train,1,-20",
-      "train,0,",
-      "test,1,30",
-      "test,0,0",
+      "train,f,10",
+      "train,m,-20",
+      "train,f,",
+      "test,m,30",
+      "test,f,0",
     ]);
     ages = await folder(root, "ages", "age", ["train,20", "train,31", "train,45", "test,52"]);
-    genders = await folder(root, "genders", "gender,identity", ["train,0,a", "train,1,b", "test,1,c"]);
+    genders = await folder(root, "genders", "gender,identity", ["train,f,a", "train,m,b", "test,m,c"]);
   });
   after(removeFolders);
 

@@ -31,6 +31,32 @@ export function readBitmap(bytes: Uint8Array): Bitmap | undefined {
   return undefined;
 }
 
+/** Bytes of a file that hold the header of a bitmap, save where comments of a PNM file are longer. */
+export const HEADER_BYTES = 4096;
+
+/**
+ * The size of a PNM file or a Windows bitmap from its first bytes.
+ *
+ * @returns undefined for any other format
+ * @throws Error with what is wrong in the header: too many pixels, for example
+ */
+export function bitmapSize(
+  start: Uint8Array,
+): { readonly width: number; readonly height: number } | undefined {
+  const [first, second] = start;
+  if (first === 0x50 && second >= 0x31 && second <= 0x36) {
+    const text = new Tokens(start);
+    const [width, height] = [text.number("width"), text.number("height")];
+    checkSize(width, height);
+    return { width, height };
+  }
+  if (first !== 0x42 || second !== 0x4d || start.length < 26) return undefined;
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
+  const [width, height] = [view.getInt32(18, true), Math.abs(view.getInt32(22, true))];
+  checkSize(width, height);
+  return { width, height };
+}
+
 function checkSize(width: number, height: number): void {
   if (width >= 1 && height >= 1 && width * height <= LARGEST) return;
   throw new Error(`${width} x ${height} pixels, 1 to ${LARGEST} were needed`);

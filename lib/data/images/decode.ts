@@ -9,12 +9,12 @@ import { extname, resolve } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { centreOf, type CropChoice } from "../../core/crop.ts";
-import { EtlError, messageOf } from "../../core/errors.ts";
-import { ioError } from "../../core/files.ts";
+import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
+import { ioError, readStart } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import type { Tensor } from "../../network/network.ts";
 import { mapLimit } from "../../core/parallel.ts";
-import { BITMAP_ENDINGS, readBitmap } from "./bitmap.ts";
+import { BITMAP_ENDINGS, bitmapSize, HEADER_BYTES, readBitmap } from "./bitmap.ts";
 import { isRow, pictureBytes } from "./pixel-rows.ts";
 import { samePixels, writePixels } from "./pixels.ts";
 import { resampleBox } from "./resample.ts";
@@ -42,10 +42,8 @@ export interface DecodedSize {
 /** Reads the size from a picture's header. @throws EtlError kind `data` where it cannot be read */
 export async function pictureSize(path: string): Promise<DecodedSize> {
   try {
-    if (isRow(path) || hasBitmapEnding(path)) {
-      const bitmap = readBitmap(await pictureBytes(path));
-      if (bitmap !== undefined) return { width: bitmap.width, height: bitmap.height };
-    }
+    const size = await bitmapSizeOf(path);
+    if (size !== undefined) return size;
     const { autoOrient } = await sharp(path).metadata();
     return autoOrient;
   } catch (error) {
@@ -66,6 +64,11 @@ export async function decodeImage(
   size: { readonly width: number; readonly height: number },
 ): Promise<Uint8Array> {
   let bytes: Buffer;
+  try {
+    if (!isRow(path)) await bitmapSizeOf(path);
+  } catch (error) {
+    throw isEtlError(error, "io") ? error : undecodable(path, error);
+  }
   try {
     bytes = await pictureBytes(path);
   } catch (error) {
@@ -103,8 +106,11 @@ function sourceOf(bytes: Uint8Array): () => Sharp {
   return () => sharp(pixels, { raw: { width, height, channels } });
 }
 
-function hasBitmapEnding(path: string): boolean {
-  return BITMAP_ENDINGS.includes(extname(path).toLowerCase());
+/** The size of a bitmap from its first bytes: one that is too large is refused before all of it is read. */
+async function bitmapSizeOf(path: string): Promise<DecodedSize | undefined> {
+  if (isRow(path)) return bitmapSize(await pictureBytes(path));
+  if (!BITMAP_ENDINGS.includes(extname(path).toLowerCase())) return undefined;
+  return bitmapSize(await readStart(path, HEADER_BYTES));
 }
 
 /** One axis of a face box: which pixels are decoded, and where the box lies in them. */

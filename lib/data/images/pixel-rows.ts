@@ -3,7 +3,7 @@
  * as text in the column "pixels". The table is scanned once; a picture is read from its place in the file.
  */
 import { createReadStream } from "node:fs";
-import { open, readFile, stat } from "node:fs/promises";
+import { open, readFile, stat, type FileHandle } from "node:fs/promises";
 import { EtlError } from "../../core/errors.ts";
 
 const ROW = /^(.+\.csv)#(\d+)$/i;
@@ -19,15 +19,57 @@ export interface PixelTable {
   readonly places: readonly (readonly [number, number])[];
 }
 
-const tables = new Map<string, Promise<PixelTable>>();
+/** A table that was scanned, and its file, which stays open while rows are read. */
+interface KeptTable {
+  /** Changes with the file. */
+  readonly key: string;
+  readonly table: Promise<PixelTable>;
+  handle?: Promise<FileHandle> | undefined;
+  readers: number;
+  idle?: NodeJS.Timeout;
+}
+
+const tables = new Map<string, KeptTable>();
+/** A file that nobody reads from is closed after so long, milliseconds. */
+const IDLE = 1000;
 
 /** The rows of a table. @throws EtlError `format` where it has no column of pixels */
 export async function pixelTable(path: string): Promise<PixelTable> {
-  const { size, mtimeMs } = await stat(path);
-  const key = `${path} ${size} ${mtimeMs}`;
-  let table = tables.get(key);
-  if (table === undefined) tables.set(key, (table = scan(path)));
-  return table;
+  return keptTable(path, await stat(path)).table;
+}
+
+function keptTable(
+  path: string,
+  { size, mtimeMs }: { readonly size: number; readonly mtimeMs: number },
+): KeptTable {
+  const key = `${size} ${mtimeMs}`;
+  const before = tables.get(path);
+  if (before?.key === key) return before;
+  const kept = { key, table: scan(path), readers: 0 };
+  tables.set(path, kept);
+  return kept;
+}
+
+/** Reads from a table's file. Places and file belong together, even where the file is replaced meanwhile. */
+async function reading<T>(
+  path: string,
+  use: (handle: FileHandle, table: PixelTable) => Promise<T>,
+): Promise<T> {
+  const kept = tables.get(path) ?? keptTable(path, await stat(path));
+  kept.readers++;
+  clearTimeout(kept.idle);
+  try {
+    return await use(await (kept.handle ??= open(path, "r")), await kept.table);
+  } finally {
+    kept.readers--;
+    if (kept.readers === 0) {
+      kept.idle = setTimeout(() => {
+        const { handle } = kept;
+        kept.handle = undefined;
+        void handle?.then((opened) => opened.close()).catch(() => undefined);
+      }, IDLE).unref();
+    }
+  }
 }
 
 async function scan(path: string): Promise<PixelTable> {
@@ -82,27 +124,24 @@ export async function pictureStat(
     const info = await stat(path);
     return { isFile: info.isFile(), size: info.size, mtimeMs: info.mtimeMs };
   }
-  const { mtimeMs } = await stat(row[1]);
-  const [from, to] = await placeOf(row[1], Number(row[2]));
-  return { isFile: true, size: to - from, mtimeMs };
+  const info = await stat(row[1]);
+  const [from, to] = placeOf(row[1], await keptTable(row[1], info).table, Number(row[2]));
+  return { isFile: true, size: to - from, mtimeMs: info.mtimeMs };
 }
 
 /** The bytes of a picture: a file as it is, a row as PGM. */
 export async function pictureBytes(path: string): Promise<Buffer> {
   const row = ROW.exec(path);
   if (row === null) return readFile(path);
-  const [from, to] = await placeOf(row[1], Number(row[2]));
-  const handle = await open(row[1], "r");
-  try {
+  return reading(row[1], async (handle, table) => {
+    const [from, to] = placeOf(row[1], table, Number(row[2]));
     const { buffer } = await handle.read(Buffer.alloc(to - from), 0, to - from, from);
     const levels = buffer.toString("latin1").replaceAll('"', " ").trim().split(/\s+/).map(Number);
     const side = Math.sqrt(levels.length);
     if (!Number.isInteger(side) || !levels.every((level) => level >= 0 && level <= 255))
       throw new Error(`${levels.length} pixels, the levels 0 to 255 of a square were needed`);
     return Buffer.concat([Buffer.from(`P5 ${side} ${side} 255\n`), Uint8Array.from(levels)]);
-  } finally {
-    await handle.close();
-  }
+  });
 }
 
 /** Whether a path names a row of a table. */
@@ -110,8 +149,7 @@ export function isRow(path: string): boolean {
   return ROW.test(path);
 }
 
-async function placeOf(path: string, row: number): Promise<readonly [number, number]> {
-  const { places } = await pixelTable(path);
+function placeOf(path: string, { places }: PixelTable, row: number): readonly [number, number] {
   if (row >= 1 && row <= places.length) return places[row - 1];
   throw new EtlError("data", `${path}: ${places.length} pictures, number ${row} was needed`);
 }

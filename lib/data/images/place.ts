@@ -1,6 +1,6 @@
 /** Boxes and landmarks given in pixels become fractions: of the picture, and of the crop. */
 import type { Crop, Task } from "../../core/artifacts.ts";
-import { centreOf, type CropChoice } from "../../core/crop.ts";
+import { centreOf, isCrop, type CropChoice } from "../../core/crop.ts";
 import { messageOf } from "../../core/errors.ts";
 import { insideOf } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
@@ -51,7 +51,8 @@ export async function placeItems(
   const landmarks = task.unit === CROP_UNIT;
   const centred = options.crop === "center";
   const common = options.crop === "center" ? undefined : (options.crop ?? table.crop);
-  const boxes = !centred && common === undefined && rows.some(({ row }) => row.box !== undefined);
+  // A box of the picture's own goes before the data set's, not before what the user says now.
+  const boxes = !centred && options.crop === undefined && rows.some(({ row }) => row.box !== undefined);
   const pixels = landmarks && table.tasks[task.name]?.unit !== "fraction";
   const byPoints = landmarks && common === undefined && !boxes && !centred;
   if (!landmarks && !boxes && !centred)
@@ -78,8 +79,14 @@ export async function placeItems(
     const points = landmarks ? scaled(label.target, 1 / unit.width, 1 / unit.height) : undefined;
     let own: Crop | undefined;
     if (centred) own = centreOf(size);
-    else if (boxes && row.box !== undefined) own = fractions(row.box, size);
-    else if (byPoints && points !== undefined) own = squareAround(points, size);
+    else if (boxes && row.box !== undefined) {
+      own = fractions(row.box, size);
+      const wrong = wrongBox(row.box, own, size);
+      if (wrong !== undefined) {
+        problems.push({ file: row.file, problem: wrong });
+        return;
+      }
+    } else if (byPoints && points !== undefined) own = squareAround(points, size);
     if (own !== undefined) ownCrops++;
     items.push(place(labelled, own, points && relativeTo(points, own ?? common ?? WHOLE)));
   });
@@ -99,6 +106,20 @@ function place(
 
 function fractions(box: Crop, size: { width: number; height: number }): Crop {
   return [box[0] / size.width, box[1] / size.height, box[2] / size.width, box[3] / size.height];
+}
+
+/** What is wrong with a face box, where nothing of it can be meant. */
+function wrongBox(
+  box: Crop,
+  own: Crop,
+  { width, height }: { width: number; height: number },
+): string | undefined {
+  const [x0, y0, x1, y1] = own;
+  const shown = `box ${box.map((value) => Number(value.toFixed(2))).join(",")}`;
+  if (box.every((value) => value >= 0 && value <= 1) && width > 1)
+    return `${shown} seems to be in fractions, pixels of the picture (${width} x ${height}) were needed`;
+  if (isCrop(own) && x0 < 1 && y0 < 1 && x1 > 0 && y1 > 0) return undefined;
+  return `${shown} lies outside the picture (${width} x ${height})`;
 }
 
 function scaled(points: Float32Array, x: number, y: number): Float32Array {

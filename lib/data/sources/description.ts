@@ -4,16 +4,19 @@ import { CROP_NEEDED, isCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
 import type { Crop, Task } from "../../core/artifacts.ts";
-import type { TaskDeclaration } from "../dataset.ts";
+import type { Split, TaskDeclaration } from "../dataset.ts";
+import type { PartsDeclaration } from "./part-columns.ts";
 
 export interface Description {
   readonly name?: string;
   readonly crop?: Crop;
   readonly identity?: string;
   readonly pairs?: string;
+  readonly parts?: PartsDeclaration;
   readonly tasks: Readonly<Record<string, TaskDeclaration>>;
 }
 
+const SPLITS: readonly Split[] = ["train", "val", "test"];
 const CODES = ["yes", "no", "unknown"] as const;
 const MIRRORS: readonly Task["mirror"][] = ["keep", "negate", "landmarks", "forbid"];
 const KINDS: readonly Task["kind"][] = ["binary", "categorical", "regression", "multi-label"];
@@ -29,15 +32,28 @@ export async function readDescription(path: string): Promise<Description> {
     ...text(path, json, "identity"),
     ...text(path, json, "pairs"),
     ...(json["crop"] !== undefined && { crop: cropOf(json["crop"], `${path}: crop`) }),
+    ...(json["parts"] !== undefined && { parts: partsOf(path, json["parts"]) }),
     tasks: Object.fromEntries(
       Object.entries(tasks).map(([name, value]) => [name, declaration(path, `tasks.${name}`, value)]),
     ),
   };
 }
 
+function partsOf(path: string, parts: unknown): PartsDeclaration {
+  if (!isRecord(parts)) throw wrong(path, "parts", parts, "an object");
+  const { column, values } = parts;
+  if (typeof column !== "string") throw wrong(path, "parts.column", column, "the name of a column");
+  if (values === undefined) return { column };
+  const good = isRecord(values) && Object.values(values).every((one) => isOneOf(one, SPLITS));
+  if (!good) throw wrong(path, "parts.values", values, `an object from word to ${SPLITS.join(", ")}`);
+  return { column, values: values as Record<string, Split> };
+}
+
 function declaration(path: string, where: string, value: unknown): TaskDeclaration {
   if (!isRecord(value)) throw wrong(path, where, value, "an object");
-  const { columns, values, codes, mirror, kind, tolerance } = value;
+  const { columns, values, codes, missing, mirror, kind, tolerance } = value;
+  if (missing !== undefined && !isTexts(missing))
+    throw wrong(path, `${where}.missing`, missing, "a list of texts that stand for no label");
   if (codes !== undefined && !(isRecord(codes) && Object.values(codes).every((one) => isOneOf(one, CODES)))) {
     throw wrong(path, `${where}.codes`, codes, `an object from code to ${CODES.join(", ")}`);
   }
@@ -60,6 +76,7 @@ function declaration(path: string, where: string, value: unknown): TaskDeclarati
     ...(columns !== undefined && { columns }),
     ...(values !== undefined && { values: values as Record<string, string> }),
     ...(codes !== undefined && { codes: codes as Record<string, (typeof CODES)[number]> }),
+    ...(missing !== undefined && { missing }),
     ...(mirror !== undefined && { mirror }),
     ...(kind !== undefined && { kind }),
     ...(tolerance !== undefined && { tolerance }),

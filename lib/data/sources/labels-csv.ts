@@ -1,5 +1,5 @@
 /** A folder with `labels.csv` (file, split, label columns) and, where it describes itself, `dataset.json`. */
-import { basename, isAbsolute, join, relative, sep } from "node:path";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { insideOf, readText } from "../../core/files.ts";
@@ -7,49 +7,97 @@ import type { DataProblem } from "../../record/record.ts";
 import { parseCsv, type Csv } from "../../core/csv.ts";
 import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
-import type { Folder, SourceLayout } from "./layout.ts";
-import { PART_COLUMNS, partOf } from "./names.ts";
+import { isPicture, type Folder, type SourceLayout } from "./layout.ts";
+import { partOf } from "./names.ts";
+import { partsOf } from "./part-columns.ts";
 
-const FILE_COLUMNS = ["file", "filename", "image", "path"];
+/** Names without blanks, `_` and `-`. */
+const FILE_COLUMNS = [
+  ...["file", "filename", "image", "path", "filepath", "imagepath", "imagefile", "imagename", "imageid"],
+  ...["img", "imgpath", "imgname", "imgid", "picture", "photo"],
+];
+/** Face boxes in other spellings than `box`: whose numbers mean what is not known. */
+const OTHER_BOXES = /^(bbox|boundingbox|facebox|facerect|rect|facex|facewidth|bboxx1?|xmin)$/;
 const IDENTITY_COLUMNS = ["identity", "person", "subject"];
 
 export const labelsCsv: SourceLayout = {
   name: "labels.csv",
   looks: "a file labels.csv with the columns file, split and labels",
-  detect: (folder) => folder.files.includes("labels.csv"),
+  detect: (folder) => tablesOf(folder).length > 0,
   read,
 };
 
+/** The table at the top, whatever its case; else one in every folder of a part (`train/labels.csv`, `test/labels.csv`). */
+function tablesOf(folder: Folder): readonly string[] {
+  const top = folder.files.filter((file) => /^labels\.csv$/i.test(file));
+  if (top.length > 0) return top.slice(0, 1);
+  const below = folder.files.filter((file) => /^[^/]+\/labels\.csv$/i.test(file));
+  return below.some((file) => partOf(dirname(file)) === "train")
+    ? below.filter((file) => partOf(dirname(file)) !== undefined)
+    : [];
+}
+
+/** The rows of all tables; those of tables in the folders of parts with names that count from the top, and with their part. */
+async function readTables(folder: Folder, tables: readonly string[]): Promise<Csv> {
+  const [first] = tables;
+  const parse = async (file: string): Promise<Csv> =>
+    parseCsv(await readText(join(folder.root, file)), join(folder.root, file));
+  if (!first.includes("/")) return parse(first);
+  const files = new Set(folder.files);
+  const found = await Promise.all(tables.map(parse));
+  const { header } = found[0];
+  const other = found.findIndex((csv) => csv.header.join() !== header.join());
+  if (other > 0)
+    throw new EtlError(
+      "data",
+      `${folder.root}: ${first} has the columns ${header.join(", ")}, ${tables[other]} has ${found[other].header.join(", ")}: the same were needed`,
+      { hint: "or write one labels.csv at the top with a column split" },
+    );
+  const fileAt = fileColumn(found[0], first, []);
+  const rows = found.flatMap((csv, t) => {
+    const below = dirname(tables[t]);
+    return csv.rows.map((cells) => {
+      const name = cells[fileAt].trim().replaceAll("\\", "/");
+      const own = files.has(name) && !files.has(`${below}/${name}`) ? name : `${below}/${name}`;
+      return [...cells.map((cell, i) => (i === fileAt ? own : cell)), below];
+    });
+  });
+  return {
+    header: [...header.map((column) => (column.toLowerCase() === "split" ? "split given" : column)), "split"],
+    rows,
+  };
+}
+
 async function read(folder: Folder): Promise<RawTable> {
-  const path = join(folder.root, "labels.csv");
-  const csv = parseCsv(await readText(path), path);
+  const tables = tablesOf(folder);
+  const path = join(folder.root, tables[0]);
+  const csv = await readTables(folder, tables);
   const described = folder.files.includes("dataset.json");
   const description = described ? await readDescription(join(folder.root, "dataset.json")) : undefined;
 
-  const fileAt = find(csv, FILE_COLUMNS);
-  if (fileAt < 0) {
-    throw new EtlError("data", `${path}: columns ${csv.header.join(", ")}, a column "file" was needed`);
-  }
   const assumptions: string[] = [];
-  const splitAt = partColumn(csv, assumptions);
+  const fileAt = fileColumn(csv, path, assumptions);
+  const parts = partsOf(csv, path, description?.parts);
+  assumptions.push(...parts.assumptions);
   const identityAt = identityColumn(csv, description, path, assumptions);
   const boxAt = find(csv, ["box"]);
-  const kept = csv.header.map((_, i) => i).filter((i) => i !== fileAt && i !== splitAt && i !== boxAt);
+  const kept = csv.header
+    .map((_, i) => i)
+    .filter((i) => i !== fileAt && i !== boxAt && !parts.columns.includes(i));
   const problems: DataProblem[] = [];
   const rows: RawRow[] = [];
   for (const cells of csv.rows) {
     const file = fileName(cells[fileAt], folder.root);
-    const splitText = splitAt < 0 ? "" : cells[splitAt].trim().toLowerCase();
-    const split = partOf(splitText);
-    if (splitAt >= 0 && split === undefined) {
-      problems.push({ file, problem: `split "${splitText}", train, val or test was needed` });
+    const split = parts.of(cells);
+    if (typeof split === "object") {
+      problems.push({ file, problem: split.problem });
       continue;
     }
     const box = boxAt < 0 || cells[boxAt].trim() === "" ? undefined : boxOf(cells[boxAt]);
     if (box === null) {
       problems.push({
         file,
-        problem: `box "${cells[boxAt]}", four pixels x0,y0,x1,y1 with x0 < x1 and y0 < y1 were needed`,
+        problem: `box "${cells[boxAt]}", four pixels x0,y0,x1,y1 (no width, no height) with x0 < x1 and y0 < y1 were needed`,
       });
       continue;
     }
@@ -62,7 +110,12 @@ async function read(folder: Folder): Promise<RawTable> {
       ...(box && { box }),
     });
   }
-  if (boxAt >= 0) assumptions.push('crop: the column "box", in pixels, where a row has one');
+  if (boxAt >= 0) assumptions.push('boxes: the column "box", in pixels, where a row has one');
+  const others = boxAt >= 0 ? [] : csv.header.filter((column) => OTHER_BOXES.test(plainName(column)));
+  if (others.length > 0)
+    assumptions.push(
+      `boxes: not read from ${others.map((column) => `"${column}"`).join(", ")}; a column "box" (x0,y0,x1,y1 in pixels, in quotes) is`,
+    );
   return {
     name: description?.name ?? basename(folder.root),
     root: folder.root,
@@ -81,6 +134,7 @@ async function read(folder: Folder): Promise<RawTable> {
 function boxOf(cell: string): Crop | null {
   const [x0, y0, x1, y1, ...more] = cell
     .trim()
+    .replace(/^[[(]\s*(.*?)\s*[\])]$/s, "$1")
     .split(/[\s,;]+/)
     .map(Number);
   return more.length === 0 && x1 > x0 && y1 > y0 && [x0, y0, x1, y1].every(Number.isFinite)
@@ -88,34 +142,42 @@ function boxOf(cell: string): Crop | null {
     : null;
 }
 
-/** A picture's name as it lies below the folder: blanks at the ends, backslashes and the folder's own path go. */
+/**
+ * A picture's name as it lies below the folder: blanks at the ends, backslashes, `./` and the folder's own path go, so that a picture
+ * has one name.
+ */
 function fileName(cell: string, root: string): string {
   const name = cell.trim().replaceAll("\\", "/");
-  const way = isAbsolute(name) ? relative(root, name) : name;
-  return way !== "" && !way.startsWith("..") && !isAbsolute(way) ? way.split(sep).join("/") : name;
+  if (!/^\/|(^|\/)\.\.?\/|\/\/|\0/.test(name)) return name;
+  const way = relative(root, resolve(root, name));
+  return way !== "" && !way.startsWith("..") ? way.split(sep).join("/") : name;
 }
 
-/**
- * The column that says which part a picture belongs to; -1 where there is none. Under another name than "split" only where its
- * words are those of parts.
- */
-function partColumn(csv: Csv, assumptions: string[]): number {
-  const lower = csv.header.map((column) => column.toLowerCase());
-  for (const name of PART_COLUMNS) {
-    const at = lower.indexOf(name);
-    if (at < 0) continue;
-    const words = new Set(csv.rows.map((cells) => cells[at].trim()).filter((word) => word !== ""));
-    const known = [...words].filter((word) => partOf(word) !== undefined);
-    if (name === "split") return at;
-    if (known.length === words.size && words.size > 0) {
-      assumptions.push(`split: column "${csv.header[at]}" is taken for the parts (${[...words].join(", ")})`);
-      return at;
-    }
-    assumptions.push(
-      `split: column "${csv.header[at]}" is not taken for the parts, its values (${[...words].slice(0, 5).join(", ")}) are no words for them`,
-    );
+const plainName = (column: string): string => column.toLowerCase().replaceAll(/[\s_-]/g, "");
+
+/** The column with the names of the pictures: by its name, else the only one that holds such names. */
+function fileColumn(csv: Csv, path: string, assumptions: string[]): number {
+  const names = csv.header.map(plainName);
+  const called = FILE_COLUMNS.map((name) => names.indexOf(name)).find((at) => at >= 0);
+  if (called !== undefined) return called;
+  const bare = csv.header.some((column) => isPicture(column));
+  const some = bare ? [] : csv.rows.slice(0, 100);
+  const holding = [...names.keys()].filter(
+    (at) => some.filter((cells) => isPicture(cells[at].trim())).length * 2 > some.length,
+  );
+  if (holding.length === 1) {
+    assumptions.push(`files: column "${csv.header[holding[0]]}" is taken for the names of the pictures`);
+    return holding[0];
   }
-  return -1;
+  const [only] = csv.header;
+  const mark = csv.header.length === 1 ? ["|", ":", " "].find((each) => only.includes(each)) : undefined;
+  throw new EtlError("data", `${path}: columns ${csv.header.join(", ")}, a column "file" was needed`, {
+    hint: bare
+      ? "the first line is a row already: put one above it that names the columns, file,LABEL for example"
+      : mark !== undefined
+        ? `the columns seem to be separated by ${mark === " " ? "blanks" : `"${mark}"`}: save it as CSV with commas`
+        : 'call the column with the names of the pictures "file"',
+  });
 }
 
 function pairsOf(folder: Folder, description: Description | undefined): { pairs?: string } {

@@ -42,7 +42,34 @@ const PICTURES = new Set([
   ...BITMAP_ENDINGS,
 ]);
 /** Formats of pictures that the decoder does not know. */
-const OTHER_PICTURES = new Set([".heic", ".heif", ".jxl", ".raw", ".cr2", ".nef", ".dng"]);
+const OTHER_PICTURES = new Set([
+  ...[
+    ".heic",
+    ".heif",
+    ".jxl",
+    ".jp2",
+    ".j2k",
+    ".raw",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".arw",
+    ".orf",
+    ".rw2",
+    ".raf",
+    ".dng",
+  ],
+  ...[".psd", ".tga", ".pcx", ".ico", ".exr", ".hdr", ".svg"],
+]);
+/** What archives and systems put beside pictures: copies of them, in small or without content. */
+const SYSTEM_FOLDERS = new Set([
+  "__MACOSX",
+  "@eaDir",
+  "#recycle",
+  "$RECYCLE.BIN",
+  "System Volume Information",
+  "lost+found",
+]);
 const DEPTH = 3;
 
 /** Whether a file name ends like a picture's. */
@@ -84,7 +111,7 @@ async function walk(root: string, below: string, { depth, files, unread }: Walk)
     throw ioError("cannot list", root, error);
   }
   for (const entry of entries) {
-    if (entry.name.startsWith(".")) continue;
+    if (entry.name.startsWith(".") || SYSTEM_FOLDERS.has(entry.name)) continue;
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
     const folder = entry.isDirectory() || (entry.isSymbolicLink() && !isPicture(entry.name));
     if (folder && depth < DEPTH) await walk(root, path, { depth: depth + 1, files, unread });

@@ -1,4 +1,4 @@
-/** Numeric matrices of a MATLAB 5 file (level 5 MAT, compressed or not): as much as pose files need. */
+/** Numeric matrices and cells of text of a MATLAB 5 file (level 5 MAT, compressed or not): as much as label files need. */
 import { needWithin } from "../../core/budget.ts";
 import { inflateSync } from "node:zlib";
 import { EtlError } from "../../core/errors.ts";
@@ -15,18 +15,32 @@ const MI_UINT32 = 6;
 const MI_MATRIX = 14;
 const MI_COMPRESSED = 15;
 /** Numeric array classes: double, single, int8 ... uint64. */
+const CELL = 1;
+const CHAR = 4;
 const FIRST_NUMERIC = 6;
 const LAST_NUMERIC = 13;
 /** A compressed variable may not become larger than this. */
 const MOST_BYTES = 64 << 20;
 
+/** What is read of a file, by name. */
+export interface MatFile {
+  readonly matrices: Map<string, MatMatrix>;
+  /** Cell arrays that hold nothing but texts, column by column. */
+  readonly texts: Map<string, readonly string[]>;
+}
+
+/** The real numeric matrices of a file by name, as {@link readMatFile} reads them. */
+export function readMat(bytes: Uint8Array, name: string): Map<string, MatMatrix> {
+  return readMatFile(bytes, name).matrices;
+}
+
 /**
- * Reads the real numeric matrices of a file by name; other variables are left out.
+ * Reads the real numeric matrices and the cells of text of a file by name; other variables are left out.
  *
  * @param name what the file is called in errors
  * @throws EtlError kind `format` where it is damaged or of another version
  */
-export function readMat(bytes: Uint8Array, name: string): Map<string, MatMatrix> {
+export function readMatFile(bytes: Uint8Array, name: string): MatFile {
   const wrong = (found: string): EtlError =>
     new EtlError("format", `${name}: ${found}, a MATLAB 5 file was needed`, {
       hint: "write a labels.csv (file,split,yaw) beside the pictures instead",
@@ -35,7 +49,7 @@ export function readMat(bytes: Uint8Array, name: string): Map<string, MatMatrix>
   if (bytes.length < 128 || view.getUint16(126, true) !== 0x4d49) {
     throw wrong("no little-endian MATLAB 5 header");
   }
-  const result = new Map<string, MatMatrix>();
+  const result: MatFile = { matrices: new Map(), texts: new Map() };
   try {
     readElements(view, 128, { name, result, unpacked: 0, isInside: false });
   } catch (error) {
@@ -53,7 +67,7 @@ interface Element {
 
 interface Reading {
   readonly name: string;
-  readonly result: Map<string, MatMatrix>;
+  readonly result: MatFile;
   /** Bytes that were unpacked so far. */
   unpacked: number;
   /** Whether this is the inside of a compressed element: none lies in another. */
@@ -100,10 +114,11 @@ function bytesOf(view: DataView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-function readMatrix(view: DataView, result: Map<string, MatMatrix>): void {
+function readMatrix(view: DataView, result: MatFile): void {
   const flags = element(view, 0);
   if (flags.type !== MI_UINT32) return;
   const kind = flags.data.getUint8(0);
+  if (kind === CELL) readCells(view, result);
   if (kind < FIRST_NUMERIC || kind > LAST_NUMERIC) return;
   const dimensions = element(view, flags.next);
   if (dimensions.type !== MI_INT32) return;
@@ -115,7 +130,33 @@ function readMatrix(view: DataView, result: Map<string, MatMatrix>): void {
   const values = numbers(element(view, label.next));
   const count = shape.reduce((product, dim) => product * dim, 1);
   if (values?.length !== count) return;
-  result.set(new TextDecoder("latin1").decode(bytesOf(label.data)), { shape, data: values });
+  result.matrices.set(new TextDecoder("latin1").decode(bytesOf(label.data)), { shape, data: values });
+}
+
+/** A cell array, where every cell is a text. */
+function readCells(view: DataView, result: MatFile): void {
+  const dimensions = element(view, element(view, 0).next);
+  const label = element(view, dimensions.next);
+  if (dimensions.type !== MI_INT32 || label.type !== MI_INT8) return;
+  const texts: string[] = [];
+  for (let at = label.next; at + 8 <= view.byteLength;) {
+    const { type, data, next } = element(view, at);
+    const text = type === MI_MATRIX ? textOf(data) : undefined;
+    if (text === undefined) return;
+    texts.push(text);
+    at = next;
+  }
+  result.texts.set(new TextDecoder("latin1").decode(bytesOf(label.data)), texts);
+}
+
+/** A char array of one row; undefined for anything else. */
+function textOf(view: DataView): string | undefined {
+  const flags = element(view, 0);
+  if (flags.type !== MI_UINT32 || flags.data.getUint8(0) !== CHAR) return undefined;
+  const dimensions = element(view, flags.next);
+  const { type, data } = element(view, element(view, dimensions.next).next);
+  const wide = type === 4 || type === 17; // UTF-16; else UTF-8 or bytes
+  return new TextDecoder(wide ? "utf-16le" : "utf-8").decode(bytesOf(data));
 }
 
 function numbers({ type, data }: Element): Float64Array | undefined {

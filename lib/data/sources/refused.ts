@@ -33,13 +33,6 @@ const SETS: readonly Refused[] = [
     hint: "docs/howto-data.md has ten lines that write a labels.csv of the yaw; then etl align finds the faces",
     detect: (folder) => folder.files.some((file) => /(^|\/)frame_\d+_pose\.txt$/.test(file)),
   },
-  {
-    name: "LFWA (mat)",
-    looks: "lfw_att_40.mat",
-    why: "its labels are MATLAB cells",
-    hint: "docs/howto-data.md has ten lines that write a labels.csv of them; lfw_attributes.txt is read as it is",
-    detect: (folder) => listFiles(folder, /^lfw_att_(40|73)\.mat$/).length > 0,
-  },
 ];
 
 /** One layout for each: recognised, and refused. */

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { testedOn } from "../../record/models.ts";
+import { shownMetrics } from "../../record/absent.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import type { Latency, ModelRecord, RunRecord } from "../../record/record.ts";
 import { openEngine } from "../../engine/open.ts";
@@ -30,18 +31,21 @@ export interface ComparedNetwork {
 /** Every network of some runs, run by run, each marked where none is both as accurate and as cheap. */
 export function comparedNetworks(records: readonly RunRecord[]): ComparedNetwork[] {
   const rows = records.flatMap(recordsByTask).flatMap((record) =>
-    record.models.map((model) => ({
-      run: record.title ?? record.backbone.name,
-      task: record.task.name,
-      dataset: testedOn(record),
-      name: model.name,
-      title: model.title,
-      accuracy: model.test.accuracy,
-      accuracyError: model.test.accuracyError,
-      ...(model.test.balancedAccuracy === undefined ? {} : { balancedAccuracy: model.test.balancedAccuracy }),
-      ...model.cost.total,
-      ...(model.latency === undefined ? {} : { cpuMs: model.latency.medianMs }),
-    })),
+    record.models.map((model) => {
+      const { accuracy, accuracyError, balancedAccuracy } = shownMetrics(model.test);
+      return {
+        run: record.title ?? record.backbone.name,
+        task: record.task.name,
+        dataset: testedOn(record),
+        name: model.name,
+        title: model.title,
+        accuracy,
+        accuracyError,
+        ...(balancedAccuracy === undefined ? {} : { balancedAccuracy }),
+        ...model.cost.total,
+        ...(model.latency === undefined ? {} : { cpuMs: model.latency.medianMs }),
+      };
+    }),
   );
   return rows.map((row) => ({
     ...row,

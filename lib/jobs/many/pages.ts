@@ -4,7 +4,9 @@ import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
 import { writeWhole } from "../../core/files.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
+import { absentNotes } from "../../record/absent.ts";
 import type { RunRecord } from "../../record/record.ts";
+import { recordsByTask } from "../../record/tasks.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
 import { facesOfRun } from "../prune/faces.ts";
@@ -51,6 +53,14 @@ interface CompareOptions extends ServiceOptions {
   readonly time?: boolean | undefined;
 }
 
+/** What {@link compareRuns} found. */
+interface Compared {
+  readonly networks: readonly ComparedNetwork[];
+  /** Figures that are not shown, and why. */
+  readonly notes: readonly string[];
+  readonly file?: string;
+}
+
 /**
  * The networks of several runs side by side.
  *
@@ -60,7 +70,7 @@ interface CompareOptions extends ServiceOptions {
 export async function compareRuns(
   given: readonly string[],
   { out, time, ...service }: CompareOptions = {},
-): Promise<{ readonly networks: readonly ComparedNetwork[]; readonly file?: string }> {
+): Promise<Compared> {
   const folders = await allRuns(given);
   const read = await readRecords(folders);
   const records = time === true ? await timedTogether(folders, read, service) : read;
@@ -68,9 +78,10 @@ export async function compareRuns(
   if (networks.length === 0) {
     throw new EtlError("usage", "compare: runs without networks, at least one network was needed");
   }
-  if (out === undefined) return { networks };
+  const notes = absentNotes(records.flatMap(recordsByTask));
+  if (out === undefined) return { networks, notes };
   await writePage(out, records);
-  return { networks, file: out };
+  return { networks, notes, file: out };
 }
 
 async function allRuns(given: readonly string[]): Promise<string[]> {

@@ -2,6 +2,7 @@
 import { refuseUnknown } from "../../core/options.ts";
 import type { EpochRecord, Measured } from "../../core/artifacts.ts";
 import { jsonText, readJson, writeChanged, writeJson, writeWhole } from "../../core/files.ts";
+import { shownMetrics } from "../../record/absent.ts";
 import { SCHEMA, type Metrics } from "../../record/record.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
 import type { LabelWise } from "../../evaluate/label-wise.ts";
@@ -107,6 +108,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   const { total } = costOf(trained.network);
   const { macs, params, bytes } = total;
   const { test, labels, atZero, others } = evaluation;
+  const { balancedAccuracy } = shownMetrics(test);
   const [main] = run.data.tables;
   const state = trained.states[trained.bestEpoch];
   const result: TrainResult = {
@@ -115,7 +117,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     task: main.task.name,
     dataset: record.dataset,
     trained: { accuracy: test.accuracy, macs, params, bytes, cpuMs: latency.medianMs },
-    ...(test.balancedAccuracy === undefined ? {} : { balancedAccuracy: test.balancedAccuracy }),
+    ...(balancedAccuracy === undefined ? {} : { balancedAccuracy }),
     bestEpoch: trained.bestEpoch,
     ...(labels === undefined ? {} : { labels }),
     ...(run.config.thresholds === "adaptive" ? { thresholds: state.thresholds } : {}),

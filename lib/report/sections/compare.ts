@@ -1,4 +1,5 @@
 /** Several runs side by side: one table, one plot, every point with its uncertainty. */
+import { absentNotes, shownMetrics } from "../../record/absent.ts";
 import { baselineOf, orderedModels, testedOn } from "../../record/models.ts";
 import { sweepRows, type SweepRow } from "../../record/sweep.ts";
 import type { ScoreSpread } from "../../math/statistics.ts";
@@ -159,7 +160,7 @@ function comparisonRow(
       : html`${show} <small class="change">(${formatChange(share)})</small>`;
   const { macs, params, bytes } = model.cost.total;
   const ms = model.latency?.medianMs;
-  const { accuracy, balancedAccuracy, n } = model.test;
+  const { accuracy, balancedAccuracy, n } = shownMetrics(model.test);
   return {
     strong: model.name === "pruned",
     cells: [
@@ -273,7 +274,7 @@ function differingTests(records: readonly RunRecord[]): Markup | undefined {
 /** Table and plots over all runs. */
 export function comparison(scope: Scope, records: readonly RunRecord[]): Markup {
   const withBalance = records.some(({ models }) =>
-    models.some(({ test }) => test.balancedAccuracy !== undefined),
+    models.some(({ test }) => shownMetrics(test).balancedAccuracy !== undefined),
   );
   const rows = records.flatMap((record, i) =>
     orderedModels(record).map((model) =>
@@ -292,6 +293,7 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
       }),
     );
   const differing = differingTests(records);
+  const absent = absentNotes(records).map((note) => ` ${note}.`);
   return html`${differing}
   ${renderTable({
     id: "comparison",
@@ -313,7 +315,9 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
       { label: "CPU time per image", numeric: true, csv: "cpu median (ms)" },
     ],
     rows,
-    note: "± is one standard error of the test set (binomial). FLOPs are twice the MACs. Times compare only within one run: machines and loads may differ between runs.",
+    note:
+      "± is one standard error of the test set (binomial). FLOPs are twice the MACs. Times compare only within one run: machines and loads may differ between runs." +
+      absent.join(""),
   })}
   ${figures}`;
 }

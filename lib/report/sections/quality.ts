@@ -1,6 +1,7 @@
 /** What kind of mistakes are made: scores, confusion matrices, calibration, attributes. */
 import { accuracyText } from "./facts.ts";
 import { orderedModels } from "../../record/models.ts";
+import { absentNotes, shownMetrics } from "../../record/absent.ts";
 import type { Metrics, ModelRecord } from "../../record/record.ts";
 import { wilson } from "../../math/statistics.ts";
 import { html, type Markup } from "../escape.ts";
@@ -33,7 +34,7 @@ function scoresOf(unit: string): readonly Score[] {
 
 function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
   const scores = scoresOf(scope.record.task.unit ?? "").filter((score) =>
-    models.some((model) => score.read(model.test) !== undefined),
+    models.some((model) => score.read(shownMetrics(model.test)) !== undefined),
   );
   const columns: Column[] = [
     { label: "Network", wide: true },
@@ -52,7 +53,7 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
         textCell(model.title),
         textCell(accuracyText(model.test), model.test.accuracy),
         ...scores.map((score): Cell => {
-          const value = score.read(model.test);
+          const value = score.read(shownMetrics(model.test));
           return value === undefined ? textCell("–", "") : textCell(score.show(value), value);
         }),
         model.validation
@@ -61,7 +62,12 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
         textCell(formatCount(model.test.n), model.test.n),
       ],
     })),
+    ...noteOf(absentNotes([scope.record])),
   });
+}
+
+function noteOf(notes: readonly string[]): { readonly note?: string } {
+  return notes.length === 0 ? {} : { note: `${notes.join("; ")}.` };
 }
 
 /** A share of a row; what was right with its interval. */
@@ -127,7 +133,7 @@ function attributesTable(scope: Scope, models: readonly ModelRecord[]): Markup |
           if (!value) return [textCell("–", ""), textCell("–", "")];
           return [
             { show: formatPercent(value.accuracy), csv: value.accuracy, bar: value.accuracy },
-            textCell(formatPercent(value.f1), value.f1),
+            value.positives === 0 ? textCell("–", "") : textCell(formatPercent(value.f1), value.f1),
           ];
         }),
       ],

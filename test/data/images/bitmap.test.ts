@@ -85,8 +85,10 @@ describe("data/bitmap", () => {
     it(`refuses ${title}`, async () => {
       const file = join(await tree({ "a.pgm": bytes }), "a.pgm");
       const decode = () => decodeImage(file, [0, 0, 1, 1], { width: 3, height: 2 });
-      for (const read of [decode, () => pictureSize(file)])
-        expect((await failure(read)).message).to.match(message);
+      expect((await failure(decode)).message).to.match(message);
+      // A size is read from the header alone.
+      if (/pixels|width/.test(message.source))
+        expect((await failure(() => pictureSize(file))).message).to.match(message);
     });
   }
 

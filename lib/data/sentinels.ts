@@ -1,0 +1,112 @@
+/**
+ * Codes whose meaning nothing in a table says: asked for, never guessed. The message has the counts of each value and the line of
+ * `dataset.json` that settles it.
+ */
+import { EtlError } from "../core/errors.ts";
+import { countsText } from "./counts.ts";
+import type { TaskPlan } from "./tasks.ts";
+
+type Counts = ReadonlyMap<string, number>;
+
+/** Numbers that people write for "not known". */
+const STAND_INS = new Set([-1, -2, -9, -99, -999, -9999, 9, 99, 255, 999, 9999, 99999]);
+
+/** A value that stands so far from the others (in widths of their range) is none of them. */
+const FAR = 0.4;
+
+/** @param declaration what could be said, for example `"missing": ["-1"]` */
+export function ask(plan: TaskPlan, counts: Counts, needed: string, declaration: string): EtlError {
+  const { name } = plan.spec;
+  const [column] = plan.columns;
+  const many = plan.columns.length > 1;
+  return new EtlError(
+    "data",
+    `--task ${name}: ${many ? "the labels are" : `column "${column}" is`} ${countsText(counts)}${needed.startsWith("(") ? " " : ": "}${needed} was needed`,
+    {
+      hint: `say it in dataset.json, for example: "tasks": { "${name}": { ${many ? "" : `"column": "${column}", `}${declaration} } }`,
+    },
+  );
+}
+
+/** @throws EtlError where codes of yes and no are others than 1, 0 and -1, or all of these */
+export function checkYesNo(plan: TaskPlan, counts: Counts): void {
+  const codes = [...counts.keys()].filter((code) => code !== "" && Number.isFinite(Number(code)));
+  const strange = codes.filter((code) => !["1", "0", "-1"].includes(code));
+  const both = codes.includes("0") && codes.includes("-1");
+  if (strange.length === 0 && !both) return;
+  const shown = new Map(["1", "0", "-1", ...strange].map((code) => [code, counts.get(code) ?? 0]));
+  if (both && strange.length === 0)
+    throw ask(
+      plan,
+      shown,
+      "which of 0 and -1 means no, and which not known,",
+      `"codes": { "1": "yes", "-1": "no", "0": "unknown" }`,
+    );
+  const codesText = codes
+    .slice(0, 5)
+    .map(
+      (code) =>
+        `"${code}": "${code === "1" ? "yes" : code === "0" || (code === "2" && !codes.includes("0")) ? "no" : "unknown"}"`,
+    );
+  for (const [code, n] of shown) if (n === 0) shown.delete(code);
+  throw ask(plan, shown, "what each of them means", `"codes": { ${codesText.join(", ")} }`);
+}
+
+/** @throws EtlError where the classes are numbers, and one of them looks like "not known" */
+export function checkClassCodes(plan: TaskPlan, counts: Counts): void {
+  const codes = [...counts.keys()].map(Number);
+  if (codes.length < 2 || !codes.every(Number.isInteger)) return;
+  const [low, high] = [Math.min(...codes), Math.max(...codes)];
+  if (codes.length === 2 && low === -1 && high === 1) return;
+  const others = codes.filter((code) => code !== high);
+  const strange = [
+    ...codes.filter((code) => code < 0 && high >= 0),
+    ...(STAND_INS.has(high) && high > 2 * Math.max(...others, 1) + 1 ? [high] : []),
+  ];
+  if (strange.length === 0) return;
+  const list = strange.map((code) => `"${code}"`).join(", ");
+  throw ask(plan, counts, "whether each is a class or says that there is none", `"missing": [${list}]`);
+}
+
+/** @throws EtlError where the classes of a task whose names are known are codes */
+export function checkNamedCodes(plan: TaskPlan, counts: Counts, forced: readonly string[] | undefined): void {
+  const codes = [...counts.keys()];
+  const areCodes = codes.length > 0 && codes.every((code) => /^(-?\d+(\.0+)?|true|false)$/i.test(code));
+  if (!areCodes || (forced !== undefined && codes.every((code) => forced.includes(code)))) return;
+  const names =
+    plan.spec.name === "gender"
+      ? ["female", "male"]
+      : ["neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt"];
+  const sorted = [...codes].sort((a, b) => Number(a) - Number(b)).slice(0, names.length);
+  const values = sorted.map((code, i) => `"${code}": "${names[i]}"`).join(", ");
+  throw ask(plan, counts, "which code means what", `"values": { ${values} }`);
+}
+
+/**
+ * @param counts of numbers that a label can be, as text
+ * @param isSigned whether negative numbers are as good as others (angles)
+ * @throws EtlError where the smallest or the largest stands apart and is one that people write for "not known"
+ */
+export function checkNumberCodes(plan: TaskPlan, counts: Counts, isSigned: boolean): void {
+  const values = [...counts.keys()].map(Number).sort((a, b) => a - b);
+  if (values.length < 3) return;
+  const strange = [
+    { value: values[0], others: values.slice(1) },
+    { value: values[values.length - 1], others: values.slice(0, -1) },
+  ].filter(({ value, others }) => {
+    if (!STAND_INS.has(value)) return false;
+    const [low, high] = [others[0], others[others.length - 1]];
+    if (value < 0 && low >= 0) return !isSigned;
+    return Math.max(low - value, value - high) > FAR * (high - low);
+  });
+  if (strange.length === 0) return;
+  const texts = strange.map(({ value }) => [...counts.keys()].find((text) => Number(text) === value) ?? "");
+  const shown = new Map(texts.map((text) => [text, counts.get(text) ?? 0]));
+  const rest = values.filter((value) => !strange.some((one) => one.value === value));
+  throw ask(
+    plan,
+    shown,
+    `(the others lie between ${rest[0]} and ${rest[rest.length - 1]}): whether it is a label or says that there is none`,
+    `"missing": [${texts.map((text) => `"${text}"`).join(", ")}]`,
+  );
+}

@@ -48,7 +48,7 @@ describe("evaluate/predict", () => {
     };
     const batches = [batch(0, 2), batch(1, 2), batch(2, 1), batch(7, 1)];
     const result = await predict(program, batches, { progress, views });
-    expect(result["sum"]).to.deep.equal({ rows: 3, width: 1, data: Float32Array.of(4, 12, 20) });
+    expect(result["sum"]).to.deep.equal({ rows: 3, width: 1, data: Float32Array.of(6, 14, 38) });
     expect(Array.from(result["same"].data)).to.deep.equal([2, 2, 2, 2, 10, 10]);
     expect(seen).to.deep.equal([2, 3]);
   });

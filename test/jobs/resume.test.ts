@@ -1,8 +1,8 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { silent, type Progress } from "../../lib/core/progress.ts";
 import { prune } from "../../lib/jobs/prune/prune.ts";
 import { crossval } from "../../lib/jobs/train/crossval.ts";
@@ -46,6 +46,12 @@ describe("resume of a run", function () {
       const progress: Progress = { ...silent, start: (label) => void labels.push(label) };
       await resume(out, { progress });
       expect(await untouched(out)).to.deep.equal(before);
+      await resume(relative(process.cwd(), out), { progress });
+      expect(await untouched(out), "by another path").to.deep.equal(before);
+      const moved = `${out}-moved`;
+      await rename(out, moved);
+      await resume(moved, { progress });
+      expect(await untouched(moved), "in another place").to.deep.equal(before);
       expect(labels).to.deep.equal([]);
     });
   }

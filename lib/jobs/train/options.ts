@@ -12,12 +12,12 @@ import {
   type OptionTable,
 } from "../run/option.ts";
 import {
-  absoluteData,
   commonDefaults,
   commonNames,
   givenOptions,
   jobTable,
   need,
+  withAbsolutePaths,
   type CommonKey,
   type JobOptions,
 } from "../run/options.ts";
@@ -240,7 +240,7 @@ export function resolveTrainOptions(
       hint: "lmtcnn-1-1 and lmtcnn-2-1 answer several at once",
     });
   }
-  return { config: { ...config, data: absoluteData(config.data) }, architecture };
+  return { config: withAbsolutePaths(config), architecture };
 }
 
 /** @throws EtlError `usage` for a setting that would change nothing */

@@ -86,7 +86,7 @@ export function createDistance(width: number): Distance {
 }
 
 /** By how much `after` is worse; negative where it is better. */
-export function loss(before: Quality, after: Quality): number {
+function loss(before: Quality, after: Quality): number {
   return before.better === "higher" ? before.value - after.value : after.value - before.value;
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { networkFingerprint } from "../../lib/backbones/backbone.ts";
 import { backboneEntries, backboneNames, loadBackbone } from "../../lib/backbones/catalogue.ts";
+import { nets } from "../../lib/backbones/entries.ts";
 import { faceResnetPreprocessing } from "../../lib/backbones/nets/face-resnet.ts";
 import { withHead } from "../../lib/backbones/head.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
@@ -45,6 +46,19 @@ describe("backbones/catalogue", () => {
   it("lists names once, the embedded default first", () => {
     expect(new Set(backboneNames()).size).to.equal(backboneNames().length);
     expect(backboneEntries()[0]).to.include({ name: "face-resnet", weights: "embedded", licence: "MIT" });
+  });
+
+  it("says of each what it is for, and builds for training what it loads as a backbone", async () => {
+    for (const { name, use, training, load } of nets) {
+      expect(use, name).to.match(/\w+ \w+/);
+      if (training === undefined || name === "dmm-cnn") continue;
+      const heads = [{ name: "prediction", outputs: 1 }];
+      const trained = training.build({ heads, side: 224, dropout: 0 });
+      const { network } = await load({ weights: "random" });
+      const weights = ({ nodes }: Network): string[] =>
+        nodes.flatMap(({ op, name: node }) => (op === "Conv" ? [node] : []));
+      expect(weights(trained), name).to.deep.equal(weights(network));
+    }
   });
 
   it("loads face-resnet with nothing to fetch, the same every time", async () => {

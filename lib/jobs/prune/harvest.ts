@@ -95,7 +95,7 @@ export async function harvestStage(context: RunContext): Promise<Harvest> {
 }
 
 /** The taps of a backbone; at least one. */
-export function tapsOf({ name, network }: RunContext["backbone"]): Tap[] {
+function tapsOf({ name, network }: RunContext["backbone"]): Tap[] {
   const taps = findTaps(network);
   if (taps.length > 0) return taps;
   throw new EtlError("unsupported", `${name}: no convolution was found, at least one was needed`);
@@ -255,7 +255,7 @@ export async function harvestFeatures(
 }
 
 /** Moments of features and of those of every other picture, drawn by seed and name, mirrored. */
-export async function addMirrored(
+async function addMirrored(
   context: RunContext,
   { network, features, plain }: { network: Network; features: string; plain: TapMoments },
 ): Promise<TapMoments> {

@@ -15,7 +15,7 @@ export interface Candidate {
 }
 
 /** Quality of one network on one task, and how it compares with the baseline on the same rows. */
-export interface TaskQuality {
+interface TaskQuality {
   readonly task: string;
   readonly test: Metrics;
   readonly validation: Metrics;

@@ -228,7 +228,7 @@ export function roundingSentence({ multiple, added, taken }: NonNullable<Plan["r
 }
 
 /** `plan.json`: indices ascending, one entry per Conv, ConvTranspose, Gemm and MatMul with a parameter. */
-export function planFile(plan: Plan, gamma?: number): unknown {
+function planFile(plan: Plan, gamma?: number): unknown {
   return {
     schema: 1,
     ...(gamma === undefined ? {} : { gamma }),

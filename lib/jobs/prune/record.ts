@@ -45,7 +45,7 @@ export interface Results {
 }
 
 /** Assembles the record of a finished run. */
-export async function makeRecord(context: RunContext, results: Results): Promise<RunRecord> {
+async function makeRecord(context: RunContext, results: Results): Promise<RunRecord> {
   const { config, tasks, backbone } = context;
   const before = costOf(backbone.network).layers;
   const pruned = results.models.find(({ name }) => name === "pruned");

@@ -47,7 +47,7 @@ export interface RunFolder {
   close(): Promise<void>;
 }
 
-export interface StageOptions {
+interface StageOptions {
   /** Everything the result depends on; any JSON value. */
   readonly inputs: unknown;
   /** Stages of which it takes results: where one of them comes out otherwise, this one no longer counts. */

@@ -1,4 +1,5 @@
 /** A trained model as users name it: a run folder, a model file, or a backbone. */
+import { isRecord } from "../../core/is-record.ts";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
@@ -51,7 +52,7 @@ export function withOrigin(network: Network, crop: Crop, provenance: object): Ne
 export function provenanceOf({ metadata }: Network): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(metadata["etl.provenance"] ?? "{}");
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+    return isRecord(value) ? value : {};
   } catch {
     return {};
   }

@@ -256,7 +256,7 @@ export function withAbsolutePaths<T extends Paths>(options: T): T {
     ...(task !== undefined && { task: absoluteTask(task) }),
     ...(data !== undefined && { data: absoluteData(data) }),
     ...(isFile && { backbone: resolve(backbone) }),
-    ...Object.fromEntries(files),
+    ...(Object.fromEntries(files) as Partial<T>),
   };
 }
 

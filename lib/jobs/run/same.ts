@@ -7,7 +7,7 @@ import type { RunState } from "./state.ts";
 const placeOptions = new Set([
   ...["out", "cacheDir", "threads", "engine", "device", "strict", "withImages", "runs"],
   // More of these stand beside what is there.
-  ...["controls", "archs", "int8", "int8For", "int8Tolerance"],
+  ...["controls", "backbones", "int8", "int8For", "int8Tolerance"],
 ]);
 
 /** What a configuration asks for otherwise than the one before, "gamma 0.2 (it has 0.1)". */

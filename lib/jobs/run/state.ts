@@ -1,4 +1,5 @@
 /** What a run folder remembers of itself: `run.json`, read with suspicion. */
+import { isRecord } from "../../core/is-record.ts";
 import { existsSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, normalize, sep } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";
@@ -94,7 +95,7 @@ export async function readRunState(
     );
   }
   const stages = new Map<string, StageState>();
-  for (const [name, stage] of Object.entries(isObject(listed) ? listed : {})) {
+  for (const [name, stage] of Object.entries(isRecord(listed) ? listed : {})) {
     const read = stageOf(name, stage);
     if (typeof read === "string") damaged?.(name, read);
     else stages.set(name, read);
@@ -105,12 +106,24 @@ export async function readRunState(
     schema,
     etlVersion: text(value["etlVersion"]),
     createdAt: text(value["createdAt"]),
-    config: value.config,
+    config: renamed(value.config),
     stages: Object.fromEntries(stages),
     status: value["status"] === "finished" ? "finished" : "running",
     ...(stale !== undefined && { stale }),
     ...(areSeals(results) && { results }),
   };
+}
+
+/** Options that had another name when a run was made. */
+const formerNames: ReadonlyMap<string, string> = new Map([
+  ["arch", "backbone"],
+  ["archs", "backbones"],
+]);
+
+function renamed(config: RunState["config"]): RunState["config"] {
+  return Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [formerNames.get(name) ?? name, value]),
+  );
 }
 
 /**
@@ -135,11 +148,7 @@ export async function needWhole(path: string): Promise<void> {
 }
 
 function isRunRecord(value: unknown): value is Record<string, unknown> & Pick<RunState, "schema" | "config"> {
-  return isObject(value) && typeof value["schema"] === "number" && isObject(value["config"]);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isRecord(value) && typeof value["schema"] === "number" && isRecord(value["config"]);
 }
 
 function text(value: unknown): string {
@@ -148,7 +157,7 @@ function text(value: unknown): string {
 
 /** An entry of a stage, or what is wrong with it. */
 function stageOf(name: string, stage: unknown): StageState | string {
-  if (!isObject(stage)) return "no object";
+  if (!isRecord(stage)) return "no object";
   const { check, ...rest } = stage;
   const { key, seconds, files, from, seals, again } = rest;
   if (typeof key !== "string" || typeof seconds !== "number") return "no key or time";
@@ -169,7 +178,7 @@ function stageOf(name: string, stage: unknown): StageState | string {
 }
 
 function areSeals(value: unknown): value is Readonly<Record<string, Seal>> {
-  return isObject(value) && Object.values(value).every(isSeal);
+  return isRecord(value) && Object.values(value).every(isSeal);
 }
 
 /** Whether a name stays inside the folder it is joined to. */

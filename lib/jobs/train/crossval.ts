@@ -5,7 +5,7 @@ import { EtlError } from "../../core/errors.ts";
 import { jsonText, readJson, writeChanged, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { spread, type Spread } from "../../math/statistics.ts";
-import { architectureOf } from "../../backbones/nets/light.ts";
+import { architectureOf } from "../../backbones/architecture.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
 import { openEngine } from "../../engine/open.ts";
 import { profileModels } from "../../evaluate/profile.ts";
@@ -27,9 +27,11 @@ import type { StartingNetwork } from "./network.ts";
 /** What makes the folds. */
 export type FoldsBy = "lists" | "identity" | "row";
 
-export interface CrossvalOptions extends Omit<TrainOptions, "arch"> {
-  /** Names of architectures. */
-  readonly archs: readonly string[];
+export interface CrossvalOptions extends Omit<TrainOptions, "backbone" | "arch"> {
+  /** Names of networks that can begin from nothing, each once; they have to be given. */
+  readonly backbones?: readonly string[];
+  /** The older name of `backbones`. */
+  readonly archs?: readonly string[];
   /** Default 5, or as many as the data set has lists. */
   readonly folds?: number;
   /**
@@ -78,8 +80,10 @@ export interface CrossvalResult {
 const validationFolds = 10;
 
 const crossvalNames = {
-  ...Object.fromEntries(Object.entries(trainNames).filter(([name]) => name !== "arch")),
-  ...{ archs: true, folds: true, by: true },
+  ...Object.fromEntries(
+    Object.entries(trainNames).filter(([name]) => name !== "backbone" && name !== "arch"),
+  ),
+  ...{ backbones: true, archs: true, folds: true, by: true },
 };
 
 /**
@@ -89,24 +93,24 @@ const crossvalNames = {
  */
 export async function crossval(options: CrossvalOptions): Promise<CrossvalResult> {
   refuseUnknown("crossval", options, crossvalNames);
-  const { archs, folds, by, ...shared } = options;
+  const { archs: older, backbones = older ?? [], folds, by, ...shared } = options;
+  checkNames(backbones);
   if (folds !== undefined && !(Number.isInteger(folds) && folds >= 2)) {
     throw new EtlError("usage", `--folds: ${folds}, a whole number of at least 2 was needed`);
   }
-  for (const arch of archs) architectureOf(arch);
-  const config = { ...withAbsolutePaths(givenOptions(shared)), archs, folds, by, command: "crossval" };
+  const config = { ...withAbsolutePaths(givenOptions(shared)), backbones, folds, by, command: "crossval" };
   const interruption = { kept: "finished folds are kept", hint: "go on with the same command" };
   const { signal, progress, replace } = options;
   const how = { config, signal, progress, replace, ...interruption };
   return inRunFolder(options.out, how, async (folder) => {
     const rows: CrossvalRow[] = [];
     let deal: Deal | undefined;
-    for (const arch of archs) {
+    for (const arch of backbones) {
       const { row, dealt } = await crossvalArchitecture(folder, { shared, arch, folds, by });
       rows.push(row);
       deal = dealt;
     }
-    if (deal === undefined) throw new EtlError("usage", "--arch: nothing, at least one name was needed");
+    if (deal === undefined) throw new EtlError("engine", "crossval: ended without folds");
     const sizes = deal.parts.map(({ train, val, test }) => ({
       train: train.length,
       val: val.length,
@@ -119,8 +123,18 @@ export async function crossval(options: CrossvalOptions): Promise<CrossvalResult
   });
 }
 
+/** @throws EtlError `usage` for no name, an unknown one, or one that stands twice */
+function checkNames(backbones: readonly string[]): void {
+  if (backbones.length === 0)
+    throw new EtlError("usage", "--backbone: nothing, at least one name was needed");
+  for (const name of backbones) architectureOf(name);
+  if (new Set(backbones).size === backbones.length) return;
+  const found = `${backbones.join(",")} names one twice`;
+  throw new EtlError("usage", `--backbone: ${found}, every network once was needed`);
+}
+
 interface Wanted {
-  readonly shared: Omit<CrossvalOptions, "archs" | "folds" | "by">;
+  readonly shared: Omit<CrossvalOptions, "backbones" | "archs" | "folds" | "by">;
   readonly arch: string;
   readonly folds: number | undefined;
   readonly by: FoldsBy | undefined;
@@ -138,7 +152,7 @@ async function crossvalArchitecture(
   const networks: Network[] = [];
   let dealt: Deal | undefined;
   for (const task of groups) {
-    const setup = await openSetup({ ...shared, arch, task }, "crossval", names);
+    const setup = await openSetup({ ...shared, backbone: arch, task }, "crossval", names);
     try {
       dealt = dealRows(setup, { folds, by });
       networks.push(setup.start.network);

@@ -12,7 +12,8 @@ import type { ImageStore } from "../../data/images/store.ts";
 import { checkVaries, partRows } from "../world/parts.ts";
 import { announce, openWorld, type World } from "../world/world.ts";
 import { gather } from "../world/units.ts";
-import { partsOf, tasksOf, type TrainConfig } from "./options.ts";
+import { partsOf, type TrainConfig } from "./config.ts";
+import { tasksOf } from "./options.ts";
 
 /** Labels of one task by row of the store. */
 export interface TargetTable {

@@ -2,8 +2,8 @@
 import type { Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { predictionName } from "../../backbones/head.ts";
-import type { Architecture } from "../../backbones/nets/light.ts";
-import type { TaskHead } from "../../backbones/nets/lmtcnn.ts";
+import type { Architecture } from "../../backbones/architecture.ts";
+import type { TaskHead } from "../../backbones/entry.ts";
 import type { LossTerm } from "../../core/artifacts.ts";
 import { fedNames } from "../../finetune/losses.ts";
 import { type TargetTable } from "./data.ts";

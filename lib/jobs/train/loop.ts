@@ -3,7 +3,7 @@ import type { EpochRecord } from "../../core/artifacts.ts";
 import { jsonText } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
 import { writeSealed } from "../../core/seal.ts";
-import type { Architecture } from "../../backbones/nets/light.ts";
+import type { Architecture } from "../../backbones/architecture.ts";
 import { batches, type Batch } from "../../data/images/batches.ts";
 import { cutParts, randomPart } from "../../data/images/parts.ts";
 import type { Tensors } from "../../engine/engine.ts";

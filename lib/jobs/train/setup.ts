@@ -2,13 +2,14 @@
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import type { Recycler } from "../../core/recycler.ts";
-import type { Architecture } from "../../backbones/nets/light.ts";
+import type { Architecture } from "../../backbones/architecture.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { closeWorld } from "../world/world.ts";
 import { openTrainData, type TrainData } from "./data.ts";
 import { checkYesNo } from "./heads.ts";
 import { checkOutputs, startingNetwork, type StartingNetwork } from "./network.ts";
-import { resolveTrainOptions, type TrainConfig, type TrainOptions } from "./options.ts";
+import { resolveTrainOptions, type TrainConfig } from "./config.ts";
+import type { TrainOptions } from "./options.ts";
 
 /** What a training run works with. */
 export interface TrainSetup {

@@ -20,7 +20,8 @@ import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { finishedNetwork } from "./network.ts";
-import { resolveTrainOptions, trainNames, type TrainOptions } from "./options.ts";
+import { resolveTrainOptions } from "./config.ts";
+import { trainNames, type TrainOptions } from "./options.ts";
 import { recordOf, type TrainRun } from "./record.ts";
 import { openSetup, settingsOf } from "./setup.ts";
 

@@ -21,7 +21,7 @@ import { labelsOf } from "../world/tasks.ts";
 import { ownData } from "./evaluate.ts";
 import { collect, defined } from "./rows.ts";
 
-export interface PicturesOptions extends ServiceOptions {
+interface PicturesOptions extends ServiceOptions {
   readonly data: string;
   readonly crop?: CropChoice | undefined;
   /** How many for the ranges. */

@@ -5,7 +5,8 @@ import { parseVariants } from "../../../lib/jobs/many/variants.ts";
 import { resolveOptions } from "../../../lib/jobs/prune/config.ts";
 import { pruneTable } from "../../../lib/jobs/prune/options.ts";
 import { checkOptions, type Option } from "../../../lib/jobs/run/option.ts";
-import { resolveTrainOptions, trainTable } from "../../../lib/jobs/train/options.ts";
+import { resolveTrainOptions } from "../../../lib/jobs/train/config.ts";
+import { trainTable } from "../../../lib/jobs/train/options.ts";
 import { plainKeys } from "../../../lib/record/sweep.ts";
 import { root } from "../../docs/markdown.ts";
 import { refused } from "../../support/refusal.ts";
@@ -41,7 +42,7 @@ describe("jobs/run: an option is declared once", () => {
 
     it(`${name}: every option says its default in --help, or why it has none`, () => {
       const help = readFileSync(join(root, `fixtures/help/${name}.txt`), "utf8");
-      const free = ["data", "task", "out", "arch", "label", "limit", "weights", "controls"];
+      const free = ["data", "task", "out", "backbone", "label", "limit", "weights", "controls"];
       for (const [key, option] of Object.entries(table)) {
         expect(help, option.flag).to.include(`--${option.flag} `);
         const told = option.default !== undefined || option.otherwise !== undefined;

@@ -6,7 +6,8 @@ import sharp from "sharp";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import { closeWorld } from "../../../lib/jobs/world/world.ts";
 import { openTrainData, type TrainData } from "../../../lib/jobs/train/data.ts";
-import { resolveTrainOptions, type TrainOptions } from "../../../lib/jobs/train/options.ts";
+import { resolveTrainOptions } from "../../../lib/jobs/train/config.ts";
+import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
 
 describe("jobs/train: the data of a training", () => {
   let root: string;

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeSafetensors } from "../../../lib/formats/safetensors.ts";
 import { buildMobilenetV1 } from "../../../lib/backbones/nets/mobilenet-v1.ts";
-import { architectures } from "../../../lib/backbones/nets/light.ts";
+import { architectures } from "../../../lib/backbones/architecture.ts";
 import { writeWeights } from "../../../lib/backbones/write-model.ts";
 import { initialise } from "../../../lib/backbones/initialise.ts";
 import { readBytes } from "../../../lib/core/files.ts";

@@ -11,10 +11,14 @@ export interface PredictOptions {
   readonly outputs?: readonly string[];
   /** The arrays of the batches are the engine's, as in `RunOptions`. */
   readonly give?: RunOptions["give"];
-  /** So many batches one after the other show the same rows, each in another way: one answer is made of theirs. Default 1. */
-  readonly views?: number;
-  /** The one answer, where there are several views. @param answers of every view, [rows of the batch, width] */
-  readonly combine?: (output: string, answers: readonly Float32Array[]) => Float32Array;
+  /**
+   * `count` batches one after the other show the same rows, each in another way; `combine` makes one answer of theirs, each
+   * [rows of the batch, width].
+   */
+  readonly views?: {
+    readonly count: number;
+    readonly combine: (output: string, answers: readonly Float32Array[]) => Float32Array;
+  };
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,7 +43,8 @@ export async function predict(
   batches: AsyncIterable<Tensors> | Iterable<Tensors>,
   options: PredictOptions = {},
 ): Promise<Record<string, Collected>> {
-  const { progress = silent, signal, give, views = 1, combine = (_, [first]) => first } = options;
+  const { progress = silent, signal, give, views } = options;
+  const count = views?.count ?? 1;
   const parts = new Map<string, { width: number; chunks: Float32Array[]; rows: number }>();
   let [done, seen] = [0, 0];
   for await (const { item, outputs } of runStream(program, batches, (inputs) => inputs, { give })) {
@@ -53,14 +58,14 @@ export async function predict(
       const width = sizeOf(shape.slice(1));
       const part = parts.get(name) ?? { width, chunks: [], rows: 0 };
       part.chunks.push(data);
-      if (seen % views === views - 1) {
-        if (views > 1) part.chunks.push(combine(name, part.chunks.splice(-views)));
+      if (seen % count === count - 1) {
+        if (views !== undefined) part.chunks.push(views.combine(name, part.chunks.splice(-count)));
         part.rows += shape[0];
       }
       parts.set(name, part);
     }
     seen += 1;
-    if (seen % views > 0) continue;
+    if (seen % count > 0) continue;
     done += Object.values(item)[0]?.shape[0] ?? 0;
     progress.update(done);
   }

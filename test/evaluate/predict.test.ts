@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import type { Engine, Program, Tensors } from "../../lib/engine/engine.ts";
+import { silent } from "../../lib/core/progress.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { predict } from "../../lib/evaluate/predict.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
@@ -35,6 +36,21 @@ describe("evaluate/predict", () => {
     expect(result["same"].width).to.equal(2);
     expect(Array.from(result["same"].data)).to.deep.equal(Array.from({ length: 10 }, (_, i) => i));
     expect(seen).to.deep.equal([2, 5]);
+  });
+
+  it("makes one answer of several views of the same rows, and counts rows once", async () => {
+    const seen: number[] = [];
+    const progress = { ...silent, update: (done: number) => void seen.push(done) };
+    const views = {
+      count: 2,
+      combine: (output: string, [a, b]: readonly Float32Array[]): Float32Array =>
+        a.map((value, i) => (output === "sum" ? value + b[i] : b[i] - value)),
+    };
+    const batches = [batch(0, 2), batch(1, 2), batch(2, 1), batch(7, 1)];
+    const result = await predict(program, batches, { progress, views });
+    expect(result["sum"]).to.deep.equal({ rows: 3, width: 1, data: Float32Array.of(6, 14, 38) });
+    expect(Array.from(result["same"].data)).to.deep.equal([2, 2, 2, 2, 10, 10]);
+    expect(seen).to.deep.equal([2, 3]);
   });
 
   it("fetches the next batch while one is computed, and closes the source when it stops", async () => {

@@ -1,15 +1,17 @@
 import { expect } from "chai";
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { silent, type Progress } from "../../lib/core/progress.ts";
 import { prune } from "../../lib/jobs/prune/prune.ts";
 import { crossval } from "../../lib/jobs/train/crossval.ts";
 import { train } from "../../lib/jobs/train/train.ts";
-import { resume } from "../../lib/resume.ts";
+import { resume, type ResumeOptions } from "../../lib/resume.ts";
+import { refused } from "../support/refusal.ts";
 import { smallRun, untouched } from "../faults/support.ts";
 
-describe("resume of a finished run changes no file and computes nothing", function () {
+describe("resume of a run", function () {
   this.timeout(600_000);
   let root: string;
   const small = { data: "synthetic:80", width: 0.25, size: 32, epochs: 1, runs: 2, threads: 1, seed: 3 };
@@ -19,21 +21,23 @@ describe("resume of a finished run changes no file and computes nothing", functi
   });
   after(() => rm(root, { recursive: true, force: true }));
 
-  const runs: Readonly<Record<string, (out: string, cacheDir: string) => Promise<unknown>>> = {
-    "prune at a gamma": async (out) => prune({ ...(await smallRun(`${out}-parts`)), out }),
+  type Run = (out: string, cacheDir: string, how?: ResumeOptions) => Promise<unknown>;
+  const runs: Readonly<Record<string, Run>> = {
+    "prune at a gamma": async (out, _, how) => prune({ ...(await smallRun(`${out}-parts`)), out, ...how }),
     "prune of two tasks at a target, with joint paths": async (out) => {
       const { gamma, controls, ...options } = await smallRun(`${out}-parts`);
       expect([gamma, controls]).to.deep.equal([0.3, ["l1"]]);
       const task = "gender,age";
       return prune({ ...options, out, task, targetFlops: 0.7, groupSelect: "joint", epochs: 1 });
     },
-    train: (out, cacheDir) => train({ ...small, arch: "mobilenet-v1", task: "gender", out, cacheDir }),
+    train: (out, cacheDir, how) =>
+      train({ ...small, arch: "mobilenet-v1", task: "gender", out, cacheDir, ...how }),
     crossval: (out, cacheDir) =>
       crossval({ ...small, archs: ["mobilenet-v1"], task: "gender", folds: 2, out, cacheDir }),
   };
 
   for (const [name, run] of Object.entries(runs)) {
-    it(name, async () => {
+    it(`${name}: a finished one is left as it is, and nothing is computed`, async () => {
       const out = join(root, name.replaceAll(/\W+/g, "-"));
       await run(out, join(root, "cache"));
       const before = await untouched(out);
@@ -42,7 +46,35 @@ describe("resume of a finished run changes no file and computes nothing", functi
       const progress: Progress = { ...silent, start: (label) => void labels.push(label) };
       await resume(out, { progress });
       expect(await untouched(out)).to.deep.equal(before);
+      await resume(relative(process.cwd(), out), { progress });
+      expect(await untouched(out), "by another path").to.deep.equal(before);
+      const moved = `${out}-moved`;
+      await rename(out, moved);
+      await resume(moved, { progress });
+      expect(await untouched(moved), "in another place").to.deep.equal(before);
       expect(labels).to.deep.equal([]);
+    });
+  }
+
+  for (const name of ["prune at a gamma", "train"]) {
+    it(`${name}: a stop is heard while networks are timed, and it goes on from there`, async () => {
+      const out = join(root, `stopped-${name.replaceAll(/\W+/g, "-")}`);
+      const abort = new AbortController();
+      const labels: string[] = [];
+      const start = (label: string): void => {
+        labels.push(label);
+        if (label === "profile") abort.abort();
+      };
+      const stopped = runs[name](out, join(root, "cache"), {
+        progress: { ...silent, start },
+        signal: abort.signal,
+      });
+      expect((await refused(stopped, "interrupted")).message).to.contain("what was done is kept");
+      expect(existsSync(join(out, "latency.json"))).to.equal(false);
+      labels.length = 0;
+      await resume(out, { progress: { ...silent, start } });
+      expect(labels).to.deep.equal(["profile"]);
+      expect(existsSync(join(out, "latency.json"))).to.equal(true);
     });
   }
 });

@@ -24,7 +24,7 @@ import {
 import { resolveOptions, type Config } from "../prune/config.ts";
 import { type PruneOptions } from "../prune/options.ts";
 import { closeWorld } from "../world/world.ts";
-import { openRunFolder } from "../run/folder.ts";
+import { inRunFolder } from "../run/folder.ts";
 import { shardName, type Shard } from "../run/shard.ts";
 import { version } from "../../core/version.ts";
 
@@ -53,8 +53,9 @@ export async function harvestShard(
   const config = resolveOptions(options);
   const name = shardName(shard);
   const files = [`moments/${name}.bin`, `moments/${name}.json`] as const;
-  const folder = await openRunFolder(config.out, config, version);
-  try {
+  const { signal, progress } = options;
+  const how = { config, signal, progress, hint: "go on with the same command" };
+  return inRunFolder(config.out, how, async (folder) => {
     const context = await openContext(config, folder, { ...options, shard });
     try {
       const inputs = harvestInputs(context);
@@ -78,10 +79,8 @@ export async function harvestShard(
     } finally {
       await closeWorld(context);
     }
-  } finally {
-    await folder.close();
-  }
-  return { ...(await readShard(folder.file(files[1]))), file: folder.file(files[0]) };
+    return { ...(await readShard(folder.file(files[1]))), file: folder.file(files[0]) };
+  });
 }
 
 /** What a merge gave. */
@@ -111,9 +110,7 @@ export async function mergeShards(
   const ordered = shards.toSorted((a, b) => a.record.shard - b.record.shard);
   const [{ record: first }] = ordered;
   const n = ordered.reduce((sum, { record }) => sum + record.rows, 0);
-  const folder = await openRunFolder(out, { ...first.config, out }, version);
-  let taps = 0;
-  try {
+  return inRunFolder(out, { config: { ...first.config, out }, progress }, async (folder) => {
     await folder.stage("harvest", {
       inputs: keyOfHarvest(
         first.inputs,
@@ -131,11 +128,9 @@ export async function mergeShards(
         progress.finish(`${ordered.length} shards, ${n} pictures`);
       },
     });
-    taps = decodeMoments(await readBytes(folder.file(momentsFile)), momentsFile).length - 1;
-  } finally {
-    await folder.close();
-  }
-  return { folder: folder.path, shards: ordered.length, n, taps };
+    const taps = decodeMoments(await readBytes(folder.file(momentsFile)), momentsFile).length - 1;
+    return { folder: folder.path, shards: ordered.length, n, taps };
+  });
 }
 
 function withoutOut(config: Config): Omit<Config, "out"> {

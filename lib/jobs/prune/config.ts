@@ -1,12 +1,9 @@
 /** The options of a run with their defaults, checked; and what stands in place of gamma. */
-import { resolve } from "node:path";
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/options.ts";
 import { checkOptions, defaultsOf } from "../run/option.ts";
 import {
-  absoluteData,
-  absoluteTask,
   aimNames,
   asOptions,
   commonDefaults,
@@ -14,6 +11,7 @@ import {
   givenOptions,
   need,
   taskData,
+  withAbsolutePaths,
 } from "../run/options.ts";
 import { pruneTable, type PruneOptions } from "./options.ts";
 
@@ -91,13 +89,7 @@ export function resolveOptions(options: PruneOptions): Config {
     need(config.label === undefined, "label", config.label, "one task beside it");
     need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
   }
-  const { task, data, table } = config;
-  return {
-    ...config,
-    task: absoluteTask(task),
-    ...(data !== undefined && { data: absoluteData(data) }),
-    ...(table !== undefined && { table: resolve(table) }),
-  };
+  return withAbsolutePaths(config);
 }
 
 function checkTarget(given: PruneOptions): void {

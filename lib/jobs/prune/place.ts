@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { version } from "../../core/version.ts";
 import { silent } from "../../core/progress.ts";
-import { differences } from "../run/folder.ts";
+import { differences } from "../run/same.ts";
 import { readRunState } from "../run/state.ts";
 import { resolveOptions } from "./config.ts";
 import type { PruneOptions } from "./options.ts";

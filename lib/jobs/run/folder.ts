@@ -24,7 +24,8 @@ import {
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
 import { lock } from "./lock.ts";
-import { aimNames, asOptions } from "./options.ts";
+import { asOptions } from "./options.ts";
+import { differences, isSameConfig, isSameRun } from "./same.ts";
 import { damageAmong, filesOf, laterStages, sealsOf, staleFiles } from "./stages.ts";
 import { readRunState, writeRunState, type RunState } from "./state.ts";
 
@@ -87,28 +88,6 @@ export async function adoptStages(from: string, to: string, names: readonly stri
     await link(join(from, file), join(to, file)).catch(() => copyFile(join(from, file), join(to, file)));
   }
   await writeRunState(to, { ...source, stages, status: "running" });
-}
-
-/** Options that say where and how a run computes and what it shows, not what comes out. */
-const placeOptions = new Set([
-  ...["out", "cacheDir", "threads", "engine", "device", "strict", "withImages", "runs"],
-  // More of these stand beside what is there.
-  ...["controls", "backbones", "int8", "int8For", "int8Tolerance"],
-]);
-
-/** What a configuration asks for otherwise than the one before, "gamma 0.2 (it has 0.1)". */
-export function differences(
-  before: Readonly<Record<string, unknown>>,
-  now: Readonly<Record<string, unknown>>,
-): string[] {
-  // A target has chosen a gamma, which was written into the configuration.
-  const aimed = aimNames.some((name) => now[name] !== undefined);
-  const said = (value: unknown): string => (value === undefined ? "none" : canonical(value));
-  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
-    .filter((name) => !placeOptions.has(name) && !(aimed && name === "gamma"))
-    .filter((name) => name in before || aimNames.some((aim) => aim === name)) // an option that the older run did not have yet
-    .filter((name) => canonical(before[name]) !== canonical(now[name]))
-    .map((name) => `${name} ${said(now[name])} (it has ${said(before[name])})`);
 }
 
 function wouldReplace(root: string, how: string): EtlError {
@@ -201,7 +180,7 @@ async function open(
   const lost = previous === undefined || kept === previous.stages ? [] : filesOf(previous.stages);
   /** A configuration in the words of the run before, where it is the same: files that list it stay as they are. */
   const asBefore = (now: RunState["config"]): RunState["config"] =>
-    previous !== undefined && canonical(previous.config) === canonical(now) ? previous.config : now;
+    previous !== undefined && isSameConfig(previous, now) ? previous.config : now;
   let state: RunState = {
     schema: SCHEMA,
     etlVersion,
@@ -320,16 +299,6 @@ async function open(
       await held.release();
     },
   };
-}
-
-/** Whether nothing happened: a finished run that was asked for again. */
-function isSameRun(previous: RunState, done: RunState): boolean {
-  return (
-    previous.status === "finished" &&
-    canonical(previous.stages) === canonical(done.stages) &&
-    (previous.results === undefined || canonical(previous.results) === canonical(done.results)) &&
-    differences(previous.config, done.config).length === 0
-  );
 }
 
 /** Removes what writes that were killed half way have left, in the folder and those of its stages. */

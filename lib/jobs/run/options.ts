@@ -1,6 +1,7 @@
 /** What every job on labelled faces takes, and how its options are checked. */
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { extname, join, resolve } from "node:path";
 import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import type { OptionNames } from "../../core/options.ts";
@@ -220,7 +221,7 @@ export function absoluteData(data: string): string {
 }
 
 /** {@link taskData}'s list with absolute folders; names without data of their own stay as they are. */
-export function absoluteTask(list: string): string {
+function absoluteTask(list: string): string {
   return list
     .split(",")
     .map((entry) => {
@@ -230,6 +231,32 @@ export function absoluteTask(list: string): string {
       return `${task}=${absoluteData(data)}`;
     })
     .join(",");
+}
+
+interface Paths {
+  readonly task?: string;
+  readonly data?: string;
+  readonly backbone?: string;
+  readonly weights?: string;
+  readonly table?: string;
+  readonly cacheDir?: string;
+}
+
+/** Options with absolute paths: a run goes on from any folder. Names of backbones and drawn faces stay as they are. */
+export function withAbsolutePaths<T extends Paths>(options: T): T {
+  const { task, data, backbone } = options;
+  const isFile = backbone !== undefined && extname(backbone) !== "" && existsSync(backbone);
+  const files = (["weights", "table", "cacheDir"] as const).flatMap((name) => {
+    const path = options[name];
+    return path === undefined ? [] : [[name, resolve(path)]];
+  });
+  return {
+    ...options,
+    ...(task !== undefined && { task: absoluteTask(task) }),
+    ...(data !== undefined && { data: absoluteData(data) }),
+    ...(isFile && { backbone: resolve(backbone) }),
+    ...(Object.fromEntries(files) as Partial<T>),
+  };
 }
 
 /** The options that were given and that `run.json` can keep. */

@@ -3,7 +3,7 @@ import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { architectureOf, architectures, checkSide, type Architecture } from "../../backbones/architecture.ts";
 import { checkOptions, defaultsOf, type Need } from "../run/option.ts";
-import { absoluteData, commonDefaults, givenOptions, need } from "../run/options.ts";
+import { withAbsolutePaths, commonDefaults, givenOptions, need } from "../run/options.ts";
 import { backboneOf, tasksOf, trainTable, type TrainOptions } from "./options.ts";
 
 type Optional = "weights" | "label" | "crop" | "width" | "limit" | "device" | "threads" | "cacheDir";
@@ -52,7 +52,7 @@ export function resolveTrainOptions(
       hint: "lmtcnn-1-1 and lmtcnn-2-1 answer several at once",
     });
   }
-  return { config: { ...config, data: absoluteData(config.data) }, architecture };
+  return { config: withAbsolutePaths(config), architecture };
 }
 
 /** @throws EtlError `usage` for a setting that would change nothing */

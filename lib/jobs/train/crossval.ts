@@ -14,7 +14,7 @@ import type { Item } from "../../data/dataset.ts";
 import { dealFolds } from "../../harvest/folds.ts";
 import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
-import { givenOptions } from "../run/options.ts";
+import { givenOptions, withAbsolutePaths } from "../run/options.ts";
 import { closeWorld } from "../world/world.ts";
 import { inRunFolder, type RunFolder } from "../run/folder.ts";
 import type { PartRows } from "../world/parts.ts";
@@ -98,9 +98,11 @@ export async function crossval(options: CrossvalOptions): Promise<CrossvalResult
   if (folds !== undefined && !(Number.isInteger(folds) && folds >= 2)) {
     throw new EtlError("usage", `--folds: ${folds}, a whole number of at least 2 was needed`);
   }
-  const config = { ...givenOptions(shared), backbones, folds, by, command: "crossval" };
+  const config = { ...withAbsolutePaths(givenOptions(shared)), backbones, folds, by, command: "crossval" };
   const interruption = { kept: "finished folds are kept", hint: "go on with the same command" };
-  return inRunFolder(options.out, { config, signal: options.signal, ...interruption }, async (folder) => {
+  const { signal, progress, replace } = options;
+  const how = { config, signal, progress, replace, ...interruption };
+  return inRunFolder(options.out, how, async (folder) => {
     const rows: CrossvalRow[] = [];
     let deal: Deal | undefined;
     for (const arch of backbones) {

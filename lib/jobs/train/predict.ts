@@ -49,8 +49,12 @@ export async function predictHeads(
   try {
     const collected = await predict(program, images(), {
       outputs: [...headOf.keys()],
-      views: parts.length,
-      combine: (output, runs) => meanScores(headOf.get(output), runs),
+      ...(parts.length > 1 && {
+        views: {
+          count: parts.length,
+          combine: (output, runs) => meanScores(headOf.get(output), runs),
+        },
+      }),
       give: parts[0] === undefined ? setup.recycler : true,
       signal: setup.signal,
     });

@@ -19,7 +19,11 @@ describe("jobs/train: the data of a training", () => {
   };
 
   /** Opens 40 pictures of 20x40 with some more columns. */
-  async function opened(more: string, options: Partial<TrainOptions> = {}): Promise<TrainData> {
+  async function opened(
+    more: string,
+    options: Partial<TrainOptions> = {},
+    extra: readonly string[] = [],
+  ): Promise<TrainData> {
     root = await mkdtemp(join(tmpdir(), "etl-train-data-"));
     const [names, values] = more.split(" ");
     const lines = Array.from(
@@ -31,6 +35,7 @@ describe("jobs/train: the data of a training", () => {
       [
         `file,gender,split${names}`,
         ...lines.map((line, i) => line + values.replace("N", String(15 + (i % 3)))),
+        ...extra,
         "",
       ].join("\n"),
     );
@@ -66,6 +71,14 @@ describe("jobs/train: the data of a training", () => {
     expect(said.join("\n")).to.match(
       /landmarks: .* has no columns x0, y0, \.\.\.: the branch .* is left out/,
     );
+  });
+
+  it("says which rows are left out, of every task once, as prune does", async () => {
+    await opened(" ", {}, ["7.png,?,train", "ghost.png,f,train"]);
+    expect(said.filter((text) => /rows left out: .*(ghost\.png|7\.png)/.test(text))).to.have.length(1);
+    await rm(root, { recursive: true });
+    await opened(",x0,y0,x1,y1 ,5,10,N,30", {}, ["ghost.png,f,train,5,10,15,30"]);
+    expect(said.filter((text) => text.includes("rows left out"))).to.have.length(1);
   });
 
   it("without a validation part the training part stands for it, and it is said", async () => {

@@ -6,7 +6,7 @@ import type {
   ResponseRecord,
   RunRecord,
 } from "../../lib/record/record.ts";
-import { findings } from "../../lib/report/sections/story.ts";
+import { findings } from "../../lib/report/sections/findings.ts";
 import { sampleRecord } from "./sample.ts";
 import { thumbnail } from "../../lib/data/images/decode.ts";
 import { drawNamed } from "../../lib/data/synthetic/table.ts";

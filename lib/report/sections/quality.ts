@@ -1,7 +1,8 @@
 /** What kind of mistakes are made: scores, confusion matrices, calibration, attributes. */
-import { accuracyText } from "./facts.ts";
+import { accuracyText, networkTitle } from "./facts.ts";
+import { measureOf } from "../../record/measure.ts";
 import { orderedModels } from "../../record/models.ts";
-import type { Metrics, ModelRecord } from "../../record/record.ts";
+import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
 import { wilson } from "../../math/statistics.ts";
 import { html, type Markup } from "../escape.ts";
 import { formatCount, formatDigits, formatPercent, formatRange } from "../format.ts";
@@ -31,15 +32,27 @@ function scoresOf(unit: string): readonly Score[] {
   ];
 }
 
+/** What the hit rate of numbers is a share of: "Within 5 years". */
+function accuracyHead({ task, models }: RunRecord): string {
+  const tolerance = task.tolerance ?? models[0]?.test.tolerance;
+  if (tolerance === undefined) return "Within the tolerance";
+  return `Within ${formatDigits(tolerance, 3)} ${task.unit ?? ""}`.trim();
+}
+
 function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
+  const isError = measureOf(scope.record.task).name === "mae";
   const scores = scoresOf(scope.record.task.unit ?? "").filter((score) =>
     models.some((model) => score.read(model.test) !== undefined),
   );
   const columns: Column[] = [
     { label: "Network", wide: true },
-    { label: "Test accuracy", numeric: true },
+    { label: isError ? accuracyHead(scope.record) : "Test accuracy", numeric: true, csv: "test accuracy" },
     ...scores.map((score) => ({ label: score.label, numeric: true })),
-    { label: "Validation accuracy", numeric: true },
+    {
+      label: isError ? "The same, validation" : "Validation accuracy",
+      numeric: true,
+      csv: "validation accuracy",
+    },
     { label: "n test", numeric: true },
   ];
   return renderTable({
@@ -49,11 +62,13 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
     rows: models.map((model) => ({
       strong: model.name === "pruned",
       cells: [
-        text(model.title),
+        text(networkTitle(model)),
         text(accuracyText(model.test), model.test.accuracy),
         ...scores.map((score): Cell => {
           const value = score.read(model.test);
-          return value === undefined ? text("–", "") : text(score.show(value), value);
+          return Number.isFinite(value) && value !== undefined
+            ? text(score.show(value), value)
+            : text("–", "");
         }),
         model.validation ? text(accuracyText(model.validation), model.validation.accuracy) : text("–", ""),
         text(formatCount(model.test.n), model.test.n),
@@ -75,7 +90,7 @@ function confusionTable(scope: Scope, model: ModelRecord): Markup | undefined {
   const classes = matrix.map((_, i) => scope.record.task.classes[i] ?? `class ${i}`);
   return renderTable({
     id: `${scope.id}-confusion-${model.name.replace(/[^a-z0-9]+/gi, "-")}`,
-    caption: html`${model.title}: truth against prediction
+    caption: html`${networkTitle(model)}: truth against prediction
       <span>Rows are the truth; shares are of the row.</span>`,
     columns: [
       { label: "truth", csv: "truth \\ prediction" },

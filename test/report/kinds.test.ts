@@ -4,7 +4,7 @@ import type { Metrics, ModelRecord, RunRecord } from "../../lib/record/record.ts
 import { packReportAssets } from "../../lib/report/pack.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { storySentence } from "../../lib/report/sections/story.ts";
-import { changed, plain, said } from "./extras.ts";
+import { changed, empty, plain, said, visible } from "./extras.ts";
 import { sampleRecord, sampleRegression } from "./sample.ts";
 
 const tiny = await packReportAssets("var Plotly = {};");
@@ -19,23 +19,6 @@ function modelOf({ models }: RunRecord, name: string): ModelRecord {
   if (found === undefined) throw new Error(`no ${name}`);
   return found;
 }
-
-/** The page without its program, as text: what is seen, read aloud, copied, and shown by the plots. */
-function visible(page: string): string {
-  const data = /<script type="application\/json" id="report-data">(.*?)<\/script>/s.exec(page)?.[1] ?? "{}";
-  const texts: string[] = [];
-  JSON.parse(data, (key, value: unknown) => {
-    if (typeof value === "string" && !/^(hovertemplate|texttemplate)$/.test(key)) texts.push(value);
-    return value;
-  });
-  const body = page.replace(/<(script|style)[^>]*>.*?<\/\1>/gs, "");
-  const attributes = [...body.matchAll(/\s(?:aria-label|data-csv|title|alt)="([^"]*)"/g)].map(
-    ([, text]) => text,
-  );
-  return [plain(body), ...attributes, ...texts].join(" | ");
-}
-
-const empty = /\b(undefined|NaN|null|Infinity|\[object)\b/;
 
 function attributes(): RunRecord {
   const record = sampleRecord(0.2);

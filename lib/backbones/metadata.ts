@@ -4,7 +4,7 @@ import { EtlError, messageOf } from "../core/errors.ts";
 import type { Network } from "../network/network.ts";
 
 /** Keys in a network's metadata (ONNX metadata_props, tfjs userDefinedMetadata). Texts as they are, the rest as JSON. */
-export const metadataKeys = {
+const metadataKeys = {
   preprocessing: "etl.preprocessing",
   /** Name of the value that heads are put on. */
   features: "etl.features",

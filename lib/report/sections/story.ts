@@ -117,7 +117,7 @@ function qualityTile({ task }: RunRecord, pruned: ModelRecord, baseline: ModelRe
 }
 
 /** Four numbers to remember: accuracy, MACs, size, time. */
-export function tiles(record: RunRecord): Markup | undefined {
+function tiles(record: RunRecord): Markup | undefined {
   const baseline = baselineOf(record);
   const pruned = prunedOf(record);
   if (!baseline || !pruned) return undefined;

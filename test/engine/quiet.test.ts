@@ -76,7 +76,12 @@ describe("nothing leaves the machine", function () {
       ],
       {
         cwd: root,
-        env: { ...Object.fromEntries(kept), ...Object.fromEntries(xdg), HOME: home, TSX_DISABLE_CACHE: "1" },
+        env: {
+          ...Object.fromEntries(kept),
+          ...(Object.fromEntries(xdg) as Record<string, string>),
+          HOME: home,
+          TSX_DISABLE_CACHE: "1",
+        },
         maxBuffer: 2 ** 26,
       },
     );

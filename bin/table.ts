@@ -1,5 +1,6 @@
 /** Plain tables for people. */
 import { printable } from "../lib/core/printable.ts";
+import { formatBytes, formatMs, formatPercent, formatSi, plainText } from "../lib/report/format.ts";
 
 /** Columns padded with spaces; numbers to the right. */
 export function table(titles: readonly string[], texts: readonly (readonly string[])[]): string {
@@ -16,14 +17,22 @@ export function table(titles: readonly string[], texts: readonly (readonly strin
   return [line(header), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
-/** 0.9752 -> "97.52 %". */
-export function percent(fraction: number): string {
-  return `${(100 * fraction).toFixed(2)} %`;
+/** 0.9752 -> "97.5 %": numbers are written in a terminal as they are in a report, with plain spaces. */
+export function percent(fraction: number, error?: number): string {
+  return plainText(formatPercent(fraction, error));
 }
 
-/** 270800000 -> "270.8 M". */
+/** 270800000 -> "271 M". */
 export function count(value: number): string {
-  if (value >= 1e9) return `${(value / 1e9).toFixed(2)} G`;
-  if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
-  return value >= 1e4 ? `${(value / 1e3).toFixed(1)} k` : String(value);
+  return plainText(formatSi(value));
+}
+
+/** 22400000 -> "22.4 MB". */
+export function size(bytes: number): string {
+  return plainText(formatBytes(bytes));
+}
+
+/** 5.2 -> "5.20 ms". */
+export function ms(milliseconds: number): string {
+  return plainText(formatMs(milliseconds));
 }

@@ -14,7 +14,7 @@ import {
 import type { LatencyTable } from "../../lib/latency/table.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { shown } from "../options.ts";
-import { percent, table } from "../table.ts";
+import { ms, percent, table } from "../table.ts";
 
 export const benchCommand: Command<"bench"> = {
   usage: "bench",
@@ -49,7 +49,7 @@ export const benchCommand: Command<"bench"> = {
       batch: number(args, "batch"),
       rounds: number(args, "rounds"),
     });
-    const row = (what: string, ms: number): string[] => [what, `${ms.toFixed(2)} ms`];
+    const row = (what: string, time: number): string[] => [what, ms(time)];
     context.print(
       `${result.backbone} (${result.engine}, ${result.threads} threads, batch ${result.batch}, medians of ${result.rounds})`,
     );
@@ -86,7 +86,7 @@ async function writeTable(args: Arguments, context: Context): Promise<LatencyTab
       result.entries.map(({ threads: count, int8, wholeMs, error }) => [
         String(count),
         int8 ? "int8" : "float",
-        `${wholeMs.toFixed(3)} ms`,
+        ms(wholeMs),
         off(error.median),
         off(error.largest),
       ]),

@@ -1,8 +1,11 @@
 /** Many runs, pruned and trained, in one table and one page. */
 import { flag, serviceOf, text, texts, type Command } from "../command.ts";
-import { count, percent, table } from "../table.ts";
+import { count, ms, percent, size, table } from "../table.ts";
+import type { ComparedNetwork } from "../../lib/jobs/many/compare.ts";
+import { plainText } from "../../lib/report/format.ts";
+import { accuracyText, formatError, NO_NUMBERS } from "../../lib/report/sections/facts.ts";
 
-const columns = ["accuracy", "balanced", "MACs", "parameters", "bytes", "CPU time", "front"];
+const costs = ["balanced", "MACs", "parameters", "size", "CPU time", "front"];
 
 export const compareCommand: Command<"compare"> = {
   usage: "compare <runs..>",
@@ -31,26 +34,34 @@ export const compareCommand: Command<"compare"> = {
     });
     const { networks, notes, file } = compared;
     const tasks = new Set(networks.map(({ task }) => task));
+    const measures = new Set(networks.map(({ measure }) => measure));
+    const quality = measures.size > 1 ? "quality" : measures.has("mae") ? "mean error" : "accuracy";
     context.print(
       table(
-        ["run", ...(tasks.size > 1 ? ["task"] : []), "network", ...columns],
+        ["run", ...(tasks.size > 1 ? ["task"] : []), "network", quality, ...costs],
         networks.map((row) => [
           row.run,
           ...(tasks.size > 1 ? [row.task] : []),
           row.title,
-          `${percent(row.accuracy)} ± ${(100 * row.accuracyError).toFixed(2)}`,
+          said(row),
           row.balancedAccuracy === undefined ? "-" : percent(row.balancedAccuracy),
           count(row.macs),
           count(row.params),
-          count(row.bytes),
-          row.cpuMs === undefined ? "-" : `${row.cpuMs.toFixed(2)} ms`,
+          size(row.bytes),
+          row.cpuMs === undefined ? "-" : ms(row.cpuMs),
           row.front ? "*" : "",
         ]),
       ),
     );
     for (const note of notes) context.print(note);
-    context.print("* no other network is as accurate with as few MACs");
+    context.print("* no other network on the same test pictures is as good with as few MACs");
     if (file !== undefined) context.print(file);
     return compared;
   },
 };
+
+/** "97.6 % ± 0.4", or "6.35 years off". */
+function said({ measure, value, unit, accuracy, accuracyError, n }: ComparedNetwork): string {
+  if (measure === "accuracy") return plainText(accuracyText({ accuracy, accuracyError, n }));
+  return value === null ? NO_NUMBERS : `${plainText(formatError(value, unit))} off`;
+}

@@ -4,7 +4,7 @@ import type { Criterion } from "../../lib/surgery/criteria.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { sizePair, blockOption, bytesOption, present, shown } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
-import { count, percent } from "../table.ts";
+import { count, ms, percent, size } from "../table.ts";
 
 const criteria = ["l1", "l2", "random"] as const;
 
@@ -103,24 +103,22 @@ export const cutCommand: Command<"cut"> = {
       }),
     });
     const { before, after, latency, difference } = result;
-    const line = (what: string, a: number, b: number): void => {
-      context.print(`${what} ${count(a)} -> ${count(b)} (${percent(b / a)})`);
+    const line = (what: string, a: number, b: number, show = count): void => {
+      context.print(`${what} ${show(a)} -> ${show(b)} (${percent(b / a)})`);
     };
     line("MACs", before.macs, after.macs);
     line("parameters", before.params, after.params);
-    line("file bytes", before.fileBytes, after.fileBytes);
+    line("file", before.fileBytes, after.fileBytes, size);
     if (latency) {
       const [a, b] = [latency.before.medianMs, latency.after.medianMs];
       context.print(
-        `CPU time ${a.toFixed(3)} -> ${b.toFixed(3)} ms (${percent(b / a)}), median of ${latency.after.runs} runs, ${latency.after.threads} threads`,
+        `CPU time ${ms(a)} -> ${ms(b)} (${percent(b / a)}), median of ${latency.after.runs} runs, ${latency.after.threads} threads`,
       );
     }
     if (result.time) {
       const { predictedMs, measuredMs, wholeMs } = result.time;
-      const here = measuredMs === undefined ? "" : `, measured ${measuredMs.toFixed(3)} ms`;
-      context.print(
-        `predicted ${predictedMs.toFixed(3)} ms${here}, the whole model ${wholeMs.toFixed(3)} ms`,
-      );
+      const here = measuredMs === undefined ? "" : `, measured ${ms(measuredMs)}`;
+      context.print(`predicted ${ms(predictedMs)}${here}, the whole model ${ms(wholeMs)}`);
     }
     const whole = result.layers.filter(
       ({ keptOutputs, totalOutputs }) => keptOutputs.length === totalOutputs,

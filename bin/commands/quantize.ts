@@ -4,7 +4,7 @@ import { int8Table } from "../../lib/jobs/run/int8.ts";
 import type { QuantizeResult } from "../../lib/jobs/use/quantize.ts";
 import { flag, number, requiredText, serviceOf, text, type Command, type Context } from "../command.ts";
 import { cropOption, shown } from "../options.ts";
-import { count, percent, table } from "../table.ts";
+import { ms, percent, size, table } from "../table.ts";
 
 export const quantizeCommand: Command<"quantize"> = {
   usage: "quantize <model>",
@@ -72,12 +72,12 @@ function show(result: QuantizeResult, context: Context): void {
   });
   if (latency) {
     const [float, int8] = [latency.before.medianMs, latency.after.medianMs];
-    rows.push(["CPU time", `${float.toFixed(3)} ms`, `${int8.toFixed(3)} ms`, percent(int8 / float)]);
+    rows.push(["CPU time", ms(float), ms(int8), percent(int8 / float)]);
   }
   rows.push([
     "file",
-    count(result.bytesBefore),
-    count(result.bytesAfter),
+    size(result.bytesBefore),
+    size(result.bytesAfter),
     percent(result.bytesAfter / result.bytesBefore),
   ]);
   context.print(table(["", "float", "int8", ""], rows));

@@ -2,13 +2,18 @@
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
 import { recordsByTask } from "../../lib/record/tasks.ts";
-import type { RunMetrics, RunRecord } from "../../lib/record/record.ts";
+import type { ModelRecord, RunMetrics, RunRecord } from "../../lib/record/record.ts";
 import type { PipelineResult } from "../../lib/jobs/prune/prune.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import type { RunPlanJson } from "../../lib/json.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { optionsOf, pruneOptions, shown } from "../options.ts";
-import { count, percent, table } from "../table.ts";
+import { count, ms, percent, size, table } from "../table.ts";
+import { measureOf } from "../../lib/record/measure.ts";
+import { baselineOf } from "../../lib/record/models.ts";
+import { formatPoints, plainText } from "../../lib/report/format.ts";
+import { networkTitle, qualityText } from "../../lib/report/sections/facts.ts";
+import { accuracyDifference, errorDifference, formatSigned } from "../../lib/report/sections/judge.ts";
 import { showFolds } from "./crossval.ts";
 import { show as showTraining } from "./train.ts";
 
@@ -173,19 +178,40 @@ async function finish(record: RunRecord, folder: string, context: Context): Prom
   const { metricsOf } = await import("../../lib/jobs/prune/record.ts");
   const metrics = metricsOf(record);
   const all = recordsByTask(record);
-  const models = all.flatMap((one) => one.models.map((model) => ({ task: one.task.name, model })));
   const named = all.length > 1;
-  const rows = models.map(({ task, model }) => [
-    ...(named ? [task] : []),
-    model.title,
-    `${percent(model.test.accuracy)} ± ${(100 * model.test.accuracyError).toFixed(2)}`,
-    count(model.cost.total.macs),
-    count(model.cost.total.params),
-    count(model.fileBytes),
-    model.latency === undefined ? "-" : `${model.latency.medianMs.toFixed(2)} ms`,
-  ]);
-  const columns = ["network", "accuracy", "MACs", "parameters", "bytes", "CPU time"];
-  context.print(table([...(named ? ["task"] : []), ...columns], rows));
+  const kinds = new Set(all.map(({ task }) => measureOf(task).name));
+  const rows = all.flatMap((one) =>
+    one.models.map((model) => [
+      ...(named ? [one.task.name] : []),
+      networkTitle(model),
+      plainText(qualityText(one.task, model.test)),
+      ...(kinds.has("mae") ? [againstBaseline(one, model)] : []),
+      count(model.cost.total.macs),
+      count(model.cost.total.params),
+      size(model.fileBytes),
+      model.latency === undefined ? "-" : ms(model.latency.medianMs),
+    ]),
+  );
+  const quality = kinds.size > 1 ? "quality" : kinds.has("mae") ? "mean error" : "accuracy";
+  const columns = [
+    quality,
+    ...(kinds.has("mae") ? ["against baseline"] : []),
+    ...["MACs", "parameters", "file", "CPU time"],
+  ];
+  context.print(table([...(named ? ["task"] : []), "network", ...columns], rows));
   context.print(`n = ${metrics.dataset.test} test pictures; report: ${join(folder, "report.html")}`);
   return metrics;
+}
+
+/** How far a network is from the baseline on the same pictures, in the task's own measure. */
+function againstBaseline(one: RunRecord, model: ModelRecord): string {
+  const baseline = baselineOf(one);
+  if (baseline === undefined || baseline === model) return "-";
+  const { name, unit } = measureOf(one.task);
+  if (name === "accuracy") {
+    const { value, error } = accuracyDifference(model, baseline);
+    return plainText(formatPoints(value, error));
+  }
+  const difference = errorDifference(model, baseline);
+  return difference === undefined ? "-" : plainText(formatSigned(difference.value, difference.error, unit));
 }

@@ -4,7 +4,18 @@ import { number, requiredText, texts, type Command } from "../command.ts";
 import { targetNames } from "../../lib/jobs/prune/config.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { numbersOption, optionsOf, pruneOptions } from "../options.ts";
-import { count, percent, table } from "../table.ts";
+import { count, ms, percent, table } from "../table.ts";
+import type { SweepRow } from "../../lib/record/sweep.ts";
+import {
+  formatChange,
+  formatDigits,
+  formatGamma,
+  formatPercent,
+  formatPercentError,
+  formatPoints,
+  plainText,
+} from "../../lib/report/format.ts";
+import { formatSigned } from "../../lib/report/sections/judge.ts";
 
 export const sweepCommand: Command<"sweep"> = {
   usage: "sweep",
@@ -51,31 +62,35 @@ export const sweepCommand: Command<"sweep"> = {
     });
     context.print(
       table(
-        ["task", "gamma", "network", "accuracy", "± sd", "kept", "MACs", "parameters", "CPU time"],
+        ["task", "gamma", "network", "quality", "against baseline", "MACs", "parameters", "CPU time"],
         result.rows.map((row) => [
           row.task,
-          row.gamma === undefined ? "-" : String(row.gamma),
+          row.gamma === undefined ? "-" : formatGamma(row.gamma),
           [row.network, row.variant].filter((word) => word !== "").join(", "),
-          percent(row.accuracy.mean),
-          row.seeds.length < 2 ? "-" : (100 * row.accuracy.sd).toFixed(2),
-          share(row.kept?.mean),
+          quality(row),
+          kept(row),
           `${count(row.macs)} (${share(row.macsShare)})`,
           `${count(row.params)} (${share(row.paramsShare)})`,
-          row.cpuMs === undefined ? "-" : `${row.cpuMs.toFixed(2)} ms`,
+          row.cpuMs === undefined ? "-" : ms(row.cpuMs),
         ]),
       ),
     );
     if (result.worth.length > 0) {
       context.print(
         table(
-          ["ETL minus", "points", "± standard error", "tasks", "each"],
-          result.worth.map(({ control, difference, error, tasks }) => [
-            control,
-            points(difference),
-            error === undefined ? "-" : (100 * error).toFixed(2),
-            String(tasks.length),
-            tasks.map((one) => `${one.task} ${points(one.difference)}`).join(", "),
-          ]),
+          ["ETL minus", "difference ± standard error", "tasks", "each"],
+          result.worth.map(({ control, difference, error, tasks, measure, unit }) => {
+            const say = (value: number, uncertain?: number): string =>
+              plainText(
+                measure === "mae" ? formatSigned(value, uncertain, unit) : formatPoints(value, uncertain),
+              );
+            return [
+              control,
+              `${say(difference, error)}${measure === "mae" ? " of error" : ""}`,
+              String(tasks.length),
+              tasks.map((one) => `${one.task} ${say(one.difference)}`).join(", "),
+            ];
+          }),
         ),
       );
     }
@@ -84,8 +99,21 @@ export const sweepCommand: Command<"sweep"> = {
   },
 };
 
-/** A difference of accuracies in percentage points, signed. */
-const points = (difference: number): string => `${difference < 0 ? "" : "+"}${(100 * difference).toFixed(2)}`;
+/** Mean and deviation over seeds, in the task's own measure. */
+function quality({ mae, unit, accuracy, seeds }: SweepRow): string {
+  const many = seeds.length > 1;
+  if (unit === undefined || mae === undefined)
+    return plainText(many ? formatPercentError(accuracy.mean, accuracy.sd) : formatPercent(accuracy.mean));
+  const sure = many && mae.sd > 0 ? ` ± ${formatDigits(mae.sd, 2)}` : "";
+  return plainText(`${formatDigits(mae.mean, 3)}${sure} ${unit}`.trim() + " off");
+}
+
+/** What is left of the baseline's accuracy, or how its error changed. */
+function kept({ network, kept: left, errorShare }: SweepRow): string {
+  if (network === "baseline") return "-";
+  if (errorShare !== undefined) return `error ${plainText(formatChange(errorShare.mean))}`;
+  return left === undefined ? "-" : `keeps ${percent(left.mean)}`;
+}
 
 /** A share of the baseline's; "-" where a run has none. */
 function share(value: number | undefined): string {

@@ -4,9 +4,11 @@ import { shownMetrics } from "../../lib/record/absent.ts";
 import type { TrainResult } from "../../lib/jobs/train/train.ts";
 import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { requiredText, type Arguments, type Command, type Context } from "../command.ts";
+import { plainText } from "../../lib/report/format.ts";
+import { formatError } from "../../lib/report/sections/facts.ts";
 import { trainTable } from "../../lib/jobs/train/options.ts";
 import { common, givenOf, optionsOf } from "../options.ts";
-import { count, percent, table } from "../table.ts";
+import { count, ms, percent, size, table } from "../table.ts";
 
 export const trainCommand: Command<"train"> = {
   usage: "train",
@@ -65,13 +67,14 @@ export function show(result: TrainResult, folder: string, context: Context): voi
       context.print(`accuracy over the share of positives: slope ${line.slope.toFixed(3)}`);
     context.print(`always the commoner answer: ${percent(majority)}`);
   }
-  const main = quality({ accuracy: trained.accuracy, balancedAccuracy });
+  const main =
+    result.mae === undefined
+      ? quality({ accuracy: trained.accuracy, balancedAccuracy })
+      : `mean absolute error ${plainText(formatError(result.mae, result.unit ?? ""))}, within tolerance ${percent(trained.accuracy)}`;
   context.print(`${result.task}: ${main}, best epoch ${result.bestEpoch}`);
   if (atZero !== undefined) context.print(`the same outputs decided at 0: ${quality(shownMetrics(atZero))}`);
   for (const { task, test } of others) context.print(`${task}: ${percent(test.accuracy)}`);
   const { macs, params, bytes, cpuMs } = trained;
-  context.print(
-    `${count(macs)} MACs, ${count(params)} parameters, ${count(bytes)} bytes, ${cpuMs.toFixed(2)} ms a picture`,
-  );
+  context.print(`${count(macs)} MACs, ${count(params)} parameters, ${size(bytes)}, ${ms(cpuMs)} a picture`);
   context.print(`n = ${result.dataset.test} test pictures; report: ${join(folder, "report.html")}`);
 }

@@ -21,7 +21,9 @@ import {
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
 import { boxOption, cropOption, optionsOf, shown, sizePair } from "../options.ts";
-import { count, percent, table } from "../table.ts";
+import { count, ms, percent, size, table } from "../table.ts";
+import { plainText } from "../../lib/report/format.ts";
+import { accuracyText, formatError } from "../../lib/report/sections/facts.ts";
 
 const modelPositional = {
   model: { describe: "Run folder, model file or backbone", type: "string" },
@@ -158,11 +160,13 @@ export const evaluateCommand: Command<"evaluate"> = {
       cacheDir: text(args, "cache-dir"),
     });
     const { others = [] } = result;
-    for (const { task, dataset, accuracy, accuracyError, mae, n } of [result, ...others]) {
+    for (const { task, dataset, accuracy, accuracyError, mae, n, unit } of [result, ...others]) {
       const named = others.length > 0 ? `, ${task}` : "";
-      const error = mae === undefined ? "" : `, mean absolute error ${mae.toFixed(2)}`;
-      const sure = `± ${(100 * accuracyError).toFixed(2)}`;
-      context.print(`${dataset}${named}: ${percent(accuracy)} ${sure}${error}, n = ${n}`);
+      const sure = plainText(accuracyText({ accuracy, accuracyError, n }));
+      const error = `mean absolute error ${plainText(formatError(mae ?? Number.NaN, unit ?? ""))}`;
+      context.print(
+        `${dataset}${named}: ${mae === undefined ? sure : `${error}, within tolerance ${sure}`}, n = ${n}`,
+      );
     }
     return result;
   },
@@ -240,13 +244,11 @@ export const profileCommand: Command<"profile"> = {
           ["part", "MACs", "FLOPs", "parameters", "bytes"],
           (["trunk", "head", "total"] as const).map((part) => {
             const { macs, params, bytes } = cost[part];
-            return [part, count(macs), count(2 * macs), count(params), count(bytes)];
+            return [part, count(macs), count(2 * macs), count(params), size(bytes)];
           }),
         ),
       );
-      context.print(
-        `CPU time a picture: median ${latency.medianMs.toFixed(3)} ms, p95 ${latency.p95Ms.toFixed(3)} ms`,
-      );
+      context.print(`CPU time a picture: median ${ms(latency.medianMs)}, p95 ${ms(latency.p95Ms)}`);
       if (layers !== undefined) context.print(layerTable(layers, cost));
     }
     if (flag(args, "formulas") === true)
@@ -349,7 +351,7 @@ export const exportCommand: Command<"export"> = {
             exportFor: graphOf(args),
             size: sizePair(args),
           });
-    context.print(`${written.file}: ${count(written.bytes)} bytes`);
+    context.print(`${written.file}: ${size(written.bytes)}`);
     return written;
   },
 };

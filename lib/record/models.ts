@@ -44,3 +44,12 @@ export function isTraining(record: RunRecord): boolean {
 export function testedOn({ dataset, models }: RunRecord): string {
   return `${dataset.testFingerprint ?? dataset.fingerprint} ${models[0]?.test.n ?? 0}`;
 }
+
+/** Two copies of one network that differ by more than this say that the machine was not quiet. */
+const COPY_TOLERANCE = 0.05;
+
+/** Whether the times of a run are not to be relied on: an identical copy of its baseline took another time. */
+export function isUnsteady({ latency }: Pick<ModelRecord, "latency">): boolean {
+  const copy = latency?.copy;
+  return copy !== undefined && !(Math.abs(copy.median - 1) <= COPY_TOLERANCE);
+}

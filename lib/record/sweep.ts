@@ -1,7 +1,8 @@
 /** Many runs as rows: one for each task, backbone, variant, gamma and network, mean and standard deviation over seeds. */
 import { csvLine, plainCell } from "../core/csv.ts";
 import { groupBy } from "../core/group-by.ts";
-import { baselineOf, isTraining, placeOf, seedOf } from "./models.ts";
+import { measureOf, valueOf } from "./measure.ts";
+import { baselineOf, isTraining, isUnsteady, placeOf, seedOf } from "./models.ts";
 import { recordsByTask } from "./tasks.ts";
 import type { ModelRecord, RunRecord } from "./record.ts";
 import { median, spread, type ScoreSpread } from "../math/statistics.ts";
@@ -20,8 +21,12 @@ export interface SweepRow {
   readonly seeds: readonly number[];
   /** Test accuracy, in 0..1. */
   readonly accuracy: ScoreSpread;
-  /** Test accuracy over that of the baseline of the same run; absent where a run has none. */
+  /** Test accuracy over that of the baseline of the same run; absent where a run has none, and where the label is a number. */
   readonly kept?: ScoreSpread;
+  /** Regression: mean absolute error over that of the baseline of the same run; absent where a run has none. */
+  readonly errorShare?: ScoreSpread;
+  /** Regression: of the label and of `mae`. */
+  readonly unit?: string;
   /** Regression: mean absolute error, in the unit of the label. */
   readonly mae?: ScoreSpread;
   /** Validation accuracy before training, after one epoch, and of the kept epoch. */
@@ -37,6 +42,8 @@ export interface SweepRow {
   readonly bytesShare?: number;
   /** Mean over the runs of the time over the baseline's, round by round where that was measured. */
   readonly cpuShare?: number;
+  /** In one of the runs at least, an identical copy of the baseline took another time: no share is given. */
+  readonly unsteady?: true;
   /** Median seconds of one epoch of training. */
   readonly epochSeconds?: number;
 }
@@ -212,9 +219,11 @@ function rowOf(group: readonly Member[]): SweepRow {
   const [{ record, model, variant }] = group;
   const mean = (read: (model: ModelRecord) => number): number =>
     spread(group.map((one) => read(one.model))).mean;
-  const over = (read: (model: ModelRecord, baseline: ModelRecord) => number): ScoreSpread | undefined => {
-    const shares = group.flatMap(({ model: own, baseline }) => (baseline ? [read(own, baseline)] : []));
-    return shares.length === group.length ? spread(shares) : undefined;
+  const over = (
+    read: (model: ModelRecord, baseline: ModelRecord) => number | undefined,
+  ): ScoreSpread | undefined => {
+    const shares = group.flatMap(({ model: own, baseline }) => (baseline ? (read(own, baseline) ?? []) : []));
+    return shares.length === group.length && shares.every(Number.isFinite) ? spread(shares) : undefined;
   };
   const costs = (key: "macs" | "params" | "bytes"): number | undefined =>
     over((own, baseline) => own.cost.total[key] / baseline.cost.total[key])?.mean;
@@ -223,14 +232,18 @@ function rowOf(group: readonly Member[]): SweepRow {
     const values = group.flatMap((one) => read(one.model) ?? []);
     return values.length === group.length ? spread(values) : undefined;
   };
-  const mae = each(({ test }) => test.mae);
+  const measure = measureOf(record.task);
+  const isError = measure.name === "mae";
+  const mae = each(({ test }) => valueOf({ kind: "regression" }, test));
   const cpu = each(({ latency }) => latency?.medianMs);
   const ofBaseline = over(
     ({ latency }, baseline) =>
       latency?.ofBaseline?.median ?? (latency?.medianMs ?? NaN) / (baseline.latency?.medianMs ?? NaN),
   )?.mean;
   const baselines = over((_, baseline) => baseline.latency?.medianMs ?? NaN)?.mean;
-  const kept = over((own, baseline) => own.test.accuracy / baseline.test.accuracy);
+  const value = ({ test }: ModelRecord): number => valueOf(record.task, test) ?? NaN;
+  const share = over((own, baseline) => value(own) / value(baseline));
+  const unsteady = group.some(({ baseline }) => baseline !== undefined && isUnsteady(baseline));
   const [macsShare, paramsShare, bytesShare] = (["macs", "params", "bytes"] as const).map(costs);
   const isTimed = cpu !== undefined && ofBaseline !== undefined && Number.isFinite(ofBaseline);
   const epoch = each(({ history }) =>
@@ -245,8 +258,9 @@ function rowOf(group: readonly Member[]): SweepRow {
     title: model.title,
     seeds: group.map((one) => seedOf(one.record)),
     accuracy: spread(group.map((one) => one.model.test.accuracy)),
-    ...(kept && { kept }),
+    ...(share && (isError ? { errorShare: share } : { kept: share })),
     ...(mae && { mae }),
+    ...(isError && { unit: measure.unit }),
     validation: [
       each(({ history }) => history[0]?.valAccuracy),
       each(({ history }) => history[1]?.valAccuracy),
@@ -260,7 +274,8 @@ function rowOf(group: readonly Member[]): SweepRow {
     ...(macsShare !== undefined && { macsShare }),
     ...(paramsShare !== undefined && { paramsShare }),
     ...(bytesShare !== undefined && { bytesShare }),
-    ...(isTimed && { cpuShare: ofBaseline }),
+    ...(isTimed && !unsteady && { cpuShare: ofBaseline }),
+    ...(cpu && unsteady && { unsteady }),
     ...(epoch && { epochSeconds: epoch.mean }),
   };
 }
@@ -278,6 +293,9 @@ const columns: readonly (readonly [string, (row: SweepRow) => number | string | 
   ["kept_sd", (row) => row.kept?.sd],
   ["mae", (row) => row.mae?.mean],
   ["mae_sd", (row) => row.mae?.sd],
+  ["mae_share", (row) => row.errorShare?.mean],
+  ["mae_share_sd", (row) => row.errorShare?.sd],
+  ["unit", (row) => row.unit],
   ["validation_start", (row) => row.validation[0]?.mean],
   ["validation_epoch_1", (row) => row.validation[1]?.mean],
   ["validation_end", (row) => row.validation[2]?.mean],

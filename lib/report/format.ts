@@ -30,7 +30,7 @@ export function formatSi(value: number): string {
   for (const [size, letter] of steps) {
     if (Math.abs(value) >= size * 0.9995) return `${formatDigits(value / size, 3)}\u202f${letter}`;
   }
-  return formatDigits(value, 3);
+  return Number.isSafeInteger(value) ? String(value) : formatDigits(value, 3);
 }
 
 /** Bytes in decimal units: "22.4 MB". */
@@ -100,7 +100,7 @@ export function formatChange(share: number): string {
   const change = 100 * (share - 1);
   const size = Math.abs(change);
   const text = size.toFixed(size < 9.95 || (size > 95 && size < 100) ? 1 : 0);
-  if (Number(text) === 0) return `±0\u202f%`;
+  if (Number(text) === 0) return `0\u202f%`;
   return `${change < 0 ? "\u2212" : "+"}${text}\u202f%`;
 }
 
@@ -113,4 +113,9 @@ export function formatPoints(difference: number, error?: number): string {
   const uncertain =
     error === undefined || !(error > 0) ? "" : `\u00a0±\u00a0${(100 * error).toFixed(decimals)}`;
   return `${sign}${size}${uncertain} points`;
+}
+
+/** The same for a terminal and other plain text: ordinary spaces and a hyphen for minus, which every font and program knows. */
+export function plainText(text: string): string {
+  return text.replace(/[\u202f\u00a0]/g, " ").replaceAll("\u2212", "-");
 }

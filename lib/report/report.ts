@@ -3,15 +3,16 @@ import { EtlError } from "../core/errors.ts";
 import { base64, sha256 } from "../core/sha256.ts";
 import { recordsByTask } from "../record/tasks.ts";
 import { isTraining } from "../record/models.ts";
-import type { RunRecord } from "../record/record.ts";
+import type { ModelRecord, RunRecord } from "../record/record.ts";
 import type { ReportAssets } from "./pack.ts";
 import type { PageData } from "./client/data.ts";
 import { clientScript } from "./client/script.ts";
-import { comparison, comparisonSentence, runTitle } from "./sections/compare.ts";
+import { comparison, comparisonSentence } from "./sections/compare.ts";
+import { runTitle } from "./sections/tradeoff.ts";
 import { curvesSection } from "./sections/curves.ts";
 import { html, raw, scriptJson, scriptSource, type Markup } from "./escape.ts";
 import { formatCount, formatGamma } from "./format.ts";
-import { sentenceCase, taskName, taskTitle } from "./sections/facts.ts";
+import { networkTitle, sentenceCase, taskName, taskTitle } from "./sections/facts.ts";
 import { layersSection } from "./sections/layers.ts";
 import { overlapSection } from "./sections/overlap.ts";
 import { dataSection, provenanceSection, timeSection } from "./sections/provenance.ts";
@@ -36,7 +37,7 @@ const largestReport = 3_100_000;
  */
 export function renderReport(record: RunRecord | readonly RunRecord[], assets: ReportAssets): string {
   const runs: readonly RunRecord[] = "models" in record ? [record] : record;
-  const records = runs.flatMap(recordsByTask);
+  const records = runs.flatMap(recordsByTask).map(withTrueTitles);
   if (records.length === 0) {
     throw new EtlError("usage", "report: no run was given, at least one was needed", {
       hint: "name a run folder",
@@ -53,6 +54,15 @@ export function renderReport(record: RunRecord | readonly RunRecord[], assets: R
         });
   const data: PageData = { figures: Object.fromEntries(figures), curves };
   return document(page, data, assets);
+}
+
+/** A network that was not fine-tuned is not called so anywhere in the page; nor are its bytes. */
+function withTrueTitles(record: RunRecord): RunRecord {
+  const titleOf = (model: ModelRecord): string => {
+    const float = record.models.find(({ name }) => model.name === `${name}-int8`);
+    return float === undefined ? networkTitle(model) : model.title.replace(float.title, networkTitle(float));
+  };
+  return { ...record, models: record.models.map((model) => ({ ...model, title: titleOf(model) })) };
 }
 
 interface Page {

@@ -6,7 +6,7 @@ import type {
   ResponseRecord,
   RunRecord,
 } from "../../lib/record/record.ts";
-import { findings } from "../../lib/report/sections/story.ts";
+import { findings } from "../../lib/report/sections/findings.ts";
 import { sampleRecord } from "./sample.ts";
 import { thumbnail } from "../../lib/data/images/decode.ts";
 import { drawNamed } from "../../lib/data/synthetic/table.ts";
@@ -91,3 +91,21 @@ export function plain(page: string): string {
     .replace(/[\u202f\u00a0]/g, " ")
     .replace(/\s+/g, " ");
 }
+
+/** The page without its program, as text: what is seen, read aloud, copied, and shown by the plots. */
+export function visible(page: string): string {
+  const data = /<script type="application\/json" id="report-data">(.*?)<\/script>/s.exec(page)?.[1] ?? "{}";
+  const texts: string[] = [];
+  JSON.parse(data, (key, value: unknown) => {
+    if (typeof value === "string" && !/^(hovertemplate|texttemplate)$/.test(key)) texts.push(value);
+    return value;
+  });
+  const body = page.replace(/<(script|style)[^>]*>.*?<\/\1>/gs, "");
+  const attributes = [...body.matchAll(/\s(?:aria-label|data-csv|title|alt)="([^"]*)"/g)].map(
+    ([, text]) => text,
+  );
+  return [plain(body), ...attributes, ...texts].join(" | ");
+}
+
+/** What a page must not show: values that are none. */
+export const empty = /\b(undefined|NaN|null|Infinity|\[object)\b/;

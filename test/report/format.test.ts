@@ -43,7 +43,7 @@ describe("report/format", () => {
     ["a reduction", thin(formatChange(0.46)), "-54 %"],
     ["a large reduction", thin(formatChange(0.0213)), "-97.9 %"],
     ["growth", thin(formatChange(1.031)), "+3.1 %"],
-    ["no change", thin(formatChange(1)), "±0 %"],
+    ["no change", thin(formatChange(1)), "0 %"],
     ["short times", thin(formatSeconds(0.42)), "0.42 s"],
     ["minutes", thin(formatSeconds(192.3)), "3 min 12 s"],
     ["hours", thin(formatSeconds(3840)), "1 h 04 min"],

@@ -11,7 +11,8 @@ import { clientScript, unqualified } from "../../lib/report/client/script.ts";
 import { calibrationError } from "../../lib/report/sections/calibration.ts";
 import { formatCount } from "../../lib/report/format.ts";
 import { renderReport } from "../../lib/report/report.ts";
-import { findings, storySentence } from "../../lib/report/sections/story.ts";
+import { findings } from "../../lib/report/sections/findings.ts";
+import { storySentence } from "../../lib/report/sections/story.ts";
 import { changed, plain, said, sampleFaces, sampleResponse, withGroups } from "./extras.ts";
 import { hostile, hostileRecord, sampleRecord, sampleRegression } from "./sample.ts";
 
@@ -149,9 +150,10 @@ describe("report: one HTML file from run records", () => {
 
   it("tells a regression in its own unit", () => {
     const page = plain(renderReport(sampleRegression(), tiny));
-    expect(page).to.contain("share of test faces predicted within 5 years");
+    expect(page).to.contain("The share within 5.00 years stands among the scores below");
+    expect(page).to.match(/Within 5\.00 years Mean absolute error, years/);
     expect(page).to.match(
-      /The pruned network is off by 6\.35 years on average \(mean absolute error; the baseline by 6\.10 years, on [\d,]+ test faces\)/,
+      /The pruned network is off by 6\.35 years on average \(mean absolute error on [\d,]+ test faces\) \(the baseline: 6\.10 years off\)/,
     );
     expect(page).to.match(/The mean absolute error changed by \+0\.25\d? ± [\d.]+ years \(\+4\.\d %\)/);
   });

@@ -1,6 +1,7 @@
 /** Networks of several runs in one list: pruned ones, their baselines and controls, and light networks beside them. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { measureOf, valueOf, type Measure } from "../../record/measure.ts";
 import { testedOn } from "../../record/models.ts";
 import { shownMetrics } from "../../record/absent.ts";
 import { recordsByTask } from "../../record/tasks.ts";
@@ -19,28 +20,37 @@ export interface ComparedNetwork {
   readonly title: string;
   readonly accuracy: number;
   readonly accuracyError: number;
+  /** Test pictures. */
+  readonly n: number;
+  /** What the networks of a task are judged by, and how this one fares: its accuracy, or its mean absolute error. */
+  readonly measure: Measure["name"];
+  readonly better: Measure["better"];
+  /** Null where it is no finite number: the network diverged. */
+  readonly value: number | null;
+  /** Of `value`, where it is an error. */
+  readonly unit: string;
   readonly balancedAccuracy?: number;
   readonly macs: number;
   readonly params: number;
   readonly bytes: number;
   readonly cpuMs?: number;
-  /** No other network that answered the same test pictures is as accurate with as few MACs. */
+  /** No other network that answered the same test pictures is as good with as few MACs. */
   readonly front: boolean;
 }
 
 /** Every network of some runs, run by run, each marked where none is both as accurate and as cheap. */
 export function comparedNetworks(records: readonly RunRecord[]): ComparedNetwork[] {
-  const rows = records.flatMap(recordsByTask).flatMap((record) =>
+  const rows: Row[] = records.flatMap(recordsByTask).flatMap((record) =>
     record.models.map((model) => {
-      const { accuracy, accuracyError, balancedAccuracy } = shownMetrics(model.test);
+      const { accuracy, accuracyError, balancedAccuracy, n } = shownMetrics(model.test);
       return {
         run: record.title ?? record.backbone.name,
         task: record.task.name,
         dataset: testedOn(record),
         name: model.name,
         title: model.title,
-        accuracy,
-        accuracyError,
+        ...{ accuracy, accuracyError, n },
+        ...valuesOf(record, model),
         ...(balancedAccuracy === undefined ? {} : { balancedAccuracy }),
         ...model.cost.total,
         ...(model.latency === undefined ? {} : { cpuMs: model.latency.medianMs }),
@@ -49,15 +59,26 @@ export function comparedNetworks(records: readonly RunRecord[]): ComparedNetwork
   );
   return rows.map((row) => ({
     ...row,
-    front: !rows.some(
-      (other) =>
-        other.task === row.task &&
-        other.dataset === row.dataset &&
-        other.accuracy >= row.accuracy &&
-        other.macs <= row.macs &&
-        (other.accuracy > row.accuracy || other.macs < row.macs),
-    ),
+    front: row.value !== null && !rows.some((other) => excels(other, row)),
   }));
+}
+
+type Row = Omit<ComparedNetwork, "front">;
+
+function valuesOf(
+  { task }: RunRecord,
+  { test }: ModelRecord,
+): Pick<Row, "measure" | "better" | "value" | "unit"> {
+  const { name, better, unit } = measureOf(task);
+  return { measure: name, better, value: valueOf(task, test) ?? null, unit };
+}
+
+/** Whether a network is as good and as cheap as another one on the same pictures, and better in one of the two. */
+function excels(one: Row, other: Row): boolean {
+  if (one.task !== other.task || one.dataset !== other.dataset || one.measure !== other.measure) return false;
+  if (one.value === null || other.value === null) return one.value !== null && one.macs <= other.macs;
+  const gain = one.better === "higher" ? one.value - other.value : other.value - one.value;
+  return gain >= 0 && one.macs <= other.macs && (gain > 0 || one.macs < other.macs);
 }
 
 /**

@@ -107,10 +107,13 @@ function refuseReplacing(
   }: Pick<RunState, "config" | "etlVersion"> & Pick<OpenFolderOptions, "purpose">,
 ): void {
   const made = Object.keys(previous.stages).length > 0;
-  if (made && previous.etlVersion !== etlVersion) {
+  // Before 0.1.0 was out, its builds changed what a folder holds without another number: those left no sums.
+  const early = Object.values(previous.stages).some(({ files, seals }) => files.length > 0 && !seals);
+  if (made && (previous.etlVersion !== etlVersion || early)) {
+    const same = previous.etlVersion === etlVersion ? " of an earlier build" : "";
     throw new EtlError(
       "usage",
-      `${root}: a run of etl ${previous.etlVersion} (this is ${etlVersion}), a folder of its own was needed`,
+      `${root}: a run of etl ${previous.etlVersion}${same} (this is ${etlVersion}), a folder of its own was needed`,
       {
         hint: "report, compare, predict and evaluate read it; to run again choose another --out, or give --replace",
       },

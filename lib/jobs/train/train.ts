@@ -42,6 +42,9 @@ export interface TrainResult {
   readonly trained: Measured;
   /** Mean accuracy of always giving the commoner answer on the test part, and balanced accuracy, for yes/no labels. */
   readonly balancedAccuracy?: number;
+  /** Numbers: mean absolute error on the test part, in `unit`, which is that of the label. */
+  readonly mae?: number;
+  readonly unit?: string;
   readonly bestEpoch: number;
   /** Yes/no labels: every label's scores, means weighted by support, the line of accuracy over positives. */
   readonly labels?: LabelWise;
@@ -118,6 +121,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     dataset: record.dataset,
     trained: { accuracy: test.accuracy, macs, params, bytes, cpuMs: latency.medianMs },
     ...(balancedAccuracy === undefined ? {} : { balancedAccuracy }),
+    ...(test.mae === undefined ? {} : { mae: test.mae, unit: main.task.unit ?? "" }),
     bestEpoch: trained.bestEpoch,
     ...(labels === undefined ? {} : { labels }),
     ...(run.config.thresholds === "adaptive" ? { thresholds: state.thresholds } : {}),

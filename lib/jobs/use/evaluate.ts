@@ -62,6 +62,8 @@ export interface Evaluation extends Metrics {
   readonly split: Split | "all";
   readonly crop: Crop;
   readonly problems: number;
+  /** Of numbers: that of the label, and of `mae` and `tolerance`. */
+  readonly unit?: string;
   /** A model of several tasks: the quality of the others. */
   readonly others?: readonly Evaluation[];
 }
@@ -170,6 +172,7 @@ async function evaluateTask(
       split,
       crop: dataset.crop,
       problems: dataset.problems.length + store.problems.length,
+      ...(task.unit !== undefined && { unit: task.unit }),
       ...computeMetrics(task, collected, targets, mask ? { mask } : {}),
     };
   } finally {

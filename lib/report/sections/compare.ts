@@ -1,13 +1,22 @@
 /** Several runs side by side: one table, one plot, every point with its uncertainty. */
 import { absentNotes, shownMetrics } from "../../record/absent.ts";
+import { measureOf, valueOf } from "../../record/measure.ts";
 import { baselineOf, orderedModels, testedOn } from "../../record/models.ts";
 import { sweepRows, type SweepRow } from "../../record/sweep.ts";
 import type { ScoreSpread } from "../../math/statistics.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
-import type { Figure } from "../client/dom.ts";
-import { plotAxis, plotLayout } from "../client/figures.ts";
-import { html, plotText, type Markup } from "../escape.ts";
-import { accuracyText, accuracyKept } from "./facts.ts";
+import { html, type Markup } from "../escape.ts";
+import {
+  accuracyText,
+  formatError,
+  networkTitle,
+  NO_NUMBERS,
+  plural,
+  timeDoubt,
+  timeShare,
+} from "./facts.ts";
+import { taskNames, tradeOffs } from "./tradeoff.ts";
+import { accuracyKept } from "./judge.ts";
 import {
   formatBytes,
   formatChange,
@@ -20,14 +29,8 @@ import {
   formatShare,
   formatSi,
 } from "../format.ts";
-import { looksOf, short } from "../plots.ts";
-import { renderTable, textCell, type Row } from "../tables.ts";
-import { plot, type Scope } from "../section.ts";
-
-/** A name for a run: its title, else what tells it from the others. */
-export function runTitle(record: RunRecord): string {
-  return record.title ?? `${record.task.name}, ${record.backbone.name}, gamma ${formatGamma(record.gamma)}`;
-}
+import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
+import { type Scope } from "../section.ts";
 
 function shareOf(
   model: ModelRecord,
@@ -39,127 +42,48 @@ function shareOf(
   return value === undefined || !reference ? undefined : value / reference;
 }
 
-const axes = [
-  {
-    key: "bytes",
-    title: "size of the stored parameters (bytes)",
-    name: "size",
-    read: (m: ModelRecord) => m.cost.total.bytes,
-  },
-  { key: "macs", title: "MACs per image", name: "MACs", read: (m: ModelRecord) => m.cost.total.macs },
-  {
-    key: "ms",
-    title: "CPU time per image (ms)",
-    name: "CPU time",
-    read: (m: ModelRecord) => m.latency?.medianMs,
-  },
-] as const;
-
-interface Point {
-  readonly record: RunRecord;
-  readonly model: ModelRecord;
-  readonly x: number;
-  readonly y: number;
-  readonly error: number;
+interface RowOptions {
+  readonly name: string;
+  readonly withBalance: boolean;
+  readonly withError: boolean;
+  readonly onlyErrors: boolean;
 }
 
-function taskNames(records: readonly RunRecord[]): string[] {
-  return [...new Set(records.map(({ task }) => task.name))];
+/** Mean absolute error with its change against the baseline of the same run. */
+function errorCell({ task }: RunRecord, model: ModelRecord, reference: ModelRecord | undefined): Cell {
+  if (measureOf(task).name !== "mae") return textCell("–", "");
+  const value = valueOf(task, model.test);
+  if (value === undefined) return textCell(NO_NUMBERS, "");
+  const whole = reference && valueOf(task, reference.test);
+  const change = whole ? html` <small class="change">(${formatChange(value / whole)})</small>` : undefined;
+  return textCell(html`${formatError(value, task.unit ?? "")}${change}`, value);
 }
 
-/** Tasks of different difficulty share an axis only relative to their own baselines. */
-function isRelative(records: readonly RunRecord[]): boolean {
-  return taskNames(records).length > 1 && records.every((record) => baselineOf(record) !== undefined);
-}
-
-function pointOf(record: RunRecord, model: ModelRecord, x: number, relative: boolean): Point {
-  const baseline = baselineOf(record);
-  const { accuracy, accuracyError } = model.test;
-  if (!relative || !baseline) return { record, model, x, y: accuracy, error: accuracyError };
-  if (model === baseline) return { record, model, x, y: 1, error: 0 };
-  const kept = accuracyKept(model, baseline);
-  return { record, model, x, y: kept.value, error: kept.error };
-}
-
-/** Accuracy against a cost: colour tells task and backbone, marker and line the kind of network. */
-function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[number]): Figure {
-  const severalTasks = taskNames(records).length > 1;
-  const severalBackbones = new Set(records.map(({ backbone }) => backbone.name)).size > 1;
-  const seriesOf = ({ task, backbone }: RunRecord): string =>
-    [...(severalTasks ? [task.name] : []), ...(severalBackbones ? [backbone.name] : [])].join(", ");
-  const series = [...new Set(records.map(seriesOf))];
-  const palette = ["--c1", "--c2", "--c3", "--c4", "--c6", "--c5"];
-  const names = [...new Set(records.flatMap((record) => record.models.map((model) => model.name)))];
-  const looks = looksOf(names);
-  const relative = isRelative(records);
-  const data: Record<string, unknown>[] = [];
-  series.forEach((group, g) => {
-    for (const name of names) {
-      const points = records
-        .filter((record) => seriesOf(record) === group)
-        .flatMap((record) =>
-          record.models.flatMap((model) => {
-            const x = model.name === name ? axis.read(model) : undefined;
-            return x === undefined ? [] : [pointOf(record, model, x, relative)];
-          }),
-        )
-        .sort((a, b) => a.x - b.x);
-      if (points.length === 0) continue;
-      const title = points[0].model.title;
-      const color = series.length > 1 ? palette[g % palette.length] : (looks.get(name)?.color ?? "--c1");
-      const labelled = name === "pruned";
-      // a network that was trained as a whole has its own name in its title
-      const prefix = series.length > 1 && (severalTasks || name !== points[0].record.backbone.name);
-      data.push({
-        type: "scatter",
-        mode: labelled ? "lines+markers+text" : "markers",
-        name: plotText(prefix ? `${group}: ${title}` : title),
-        cliponaxis: false,
-        x: points.map((point) => short(point.x)),
-        y: points.map((point) => short(point.y)),
-        error_y: {
-          type: "data",
-          array: points.map((point) => short(point.error)),
-          color,
-          thickness: 1.2,
-          width: 4,
-        },
-        text: points.map((point) => (labelled ? formatGamma(point.record.gamma) : "")),
-        textposition: "top left",
-        textfont: { color: "--ink-2", size: 11 },
-        customdata: points.map(
-          ({ record, model }) =>
-            `${plotText(runTitle(record))}<br>${plotText(model.title)}: ${accuracyText(model.test)}`,
-        ),
-        line: { color, width: 1.5, dash: looks.get(name)?.dash },
-        marker: { color, size: 9, symbol: looks.get(name)?.symbol },
-        hovertemplate: "%{customdata}<extra></extra>",
-      });
-    }
-  });
-  return {
-    data,
-    layout: plotLayout(440, {
-      xaxis: plotAxis(axis.title, { type: "log", tickformat: "~s", dtick: "D2" }),
-      yaxis: plotAxis(relative ? "accuracy over the baseline’s" : "test accuracy", { tickformat: ".1%" }),
-    }),
-  };
+/** Median time, with the change that rounds in turns say; none where times are not reliable. */
+function timeCell(model: ModelRecord, baseline: ModelRecord | undefined): Cell {
+  const ms = model.latency?.medianMs;
+  if (ms === undefined) return textCell("–", "");
+  if (baseline && timeDoubt(baseline) !== undefined) return textCell(`${formatMs(ms)}, not reliable`, ms);
+  const share = baseline && baseline !== model ? timeShare(model, baseline)?.value : undefined;
+  const change =
+    share === undefined ? undefined : html` <small class="change">(${formatChange(share)})</small>`;
+  return textCell(html`${formatMs(ms)}${change}`, ms);
 }
 
 function comparisonRow(
   record: RunRecord,
   model: ModelRecord,
-  { name, withBalance }: { readonly name: string; readonly withBalance: boolean },
+  { name, withBalance, withError, onlyErrors }: RowOptions,
 ): Row {
   const baseline = baselineOf(record);
   const reference = model === baseline ? undefined : baseline;
-  const kept = reference && accuracyKept(model, reference);
+  const kept =
+    reference && measureOf(record.task).name === "accuracy" ? accuracyKept(model, reference) : undefined;
   const bracket = (show: string, share: number | undefined): Markup =>
     share === undefined || share === 1 || !reference
       ? html`${show}`
       : html`${show} <small class="change">(${formatChange(share)})</small>`;
   const { macs, params, bytes } = model.cost.total;
-  const ms = model.latency?.medianMs;
   const { accuracy, balancedAccuracy, n } = shownMetrics(model.test);
   return {
     strong: model.name === "pruned",
@@ -167,8 +91,9 @@ function comparisonRow(
       textCell(name),
       textCell(record.task.name),
       record.curves.length === 0 ? textCell("–", "") : textCell(formatGamma(record.gamma), record.gamma),
-      textCell(model.title),
+      textCell(networkTitle(model)),
       textCell(accuracyText(model.test), accuracy),
+      ...(withError ? [errorCell(record, model, reference)] : []),
       ...(withBalance
         ? [
             textCell(
@@ -178,7 +103,9 @@ function comparisonRow(
           ]
         : []),
       textCell(formatCount(n), n),
-      kept ? textCell(formatPercentError(kept.value, kept.error), kept.value) : textCell("–", ""),
+      ...(onlyErrors
+        ? []
+        : [kept ? textCell(formatPercentError(kept.value, kept.error), kept.value) : textCell("–", "")]),
       textCell(
         bracket(
           formatSi(macs),
@@ -200,15 +127,7 @@ function comparisonRow(
         ),
         bytes,
       ),
-      ms === undefined
-        ? textCell("–", "")
-        : textCell(
-            bracket(
-              formatMs(ms),
-              shareOf(model, baseline, (m) => m.latency?.medianMs),
-            ),
-            ms,
-          ),
+      timeCell(model, baseline),
     ],
   };
 }
@@ -216,10 +135,12 @@ function comparisonRow(
 /** The sentences over a comparison: one for each pruned network of the table of means, with its deviation over seeds. */
 export function comparisonSentence(records: readonly RunRecord[]): Markup {
   const tasks = taskNames(records);
-  const head = html`${records.length} runs on ${tasks.length === 1 ? "one task" : `${tasks.length} tasks`}
-  (${tasks.join(", ")}).`;
+  const head = html`${plural(records.length, "run")} on
+  ${tasks.length === 1 ? "one task" : `${tasks.length} tasks`} (${tasks.join(", ")}).`;
   const rows = sweepRows(records);
-  const pruned = rows.filter(({ network, kept }) => network === "pruned" && kept !== undefined);
+  const pruned = rows.filter(
+    ({ network, kept, mae }) => network === "pruned" && (kept !== undefined || mae !== undefined),
+  );
   if (pruned.length === 0) return head;
   return html`${head}
     <ul class="findings">
@@ -240,15 +161,15 @@ function prunedSentence(row: SweepRow, rows: readonly SweepRow[]): Markup {
     const baseline = rows.find(
       (other) => other.network === "baseline" && other.task === row.task && other.backbone === row.backbone,
     );
-    const error = (spread: ScoreSpread): string =>
-      n > 1
-        ? `${formatDigits(spread.mean, 3)} ± ${formatDigits(spread.sd, 2)}`
-        : formatDigits(spread.mean, 3);
-    const reference = baseline?.mae ? ` (the baseline by ${formatDigits(baseline.mae.mean, 3)})` : "";
-    return html`${name}: off by <strong>${error(row.mae)}</strong> on average${reference}${macs}${over}.`;
+    const error = ({ mean, sd }: ScoreSpread): string =>
+      n > 1 && sd > 0 ? `${formatDigits(mean, 3)} ± ${formatDigits(sd, 2)}` : formatDigits(mean, 3);
+    const unit = row.unit === undefined || row.unit === "" ? "" : ` ${row.unit}`;
+    const reference = baseline?.mae ? ` (the baseline by ${error(baseline.mae)}${unit})` : "";
+    return html`${name}: off by <strong>${error(row.mae)}${unit}</strong> on
+      average${reference}${macs}${over}.`;
   }
   const { mean, sd } = row.kept ?? { mean: NaN, sd: 0 };
-  const kept = n > 1 ? `${(100 * mean).toFixed(1)} % ± ${(100 * sd).toFixed(1)}` : formatPercent(mean);
+  const kept = n > 1 ? formatPercentError(mean, sd) : formatPercent(mean);
   return html`${name}: keeps <strong>${kept}</strong> of its baseline’s accuracy${macs}${over}.`;
 }
 
@@ -276,22 +197,19 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
   const withBalance = records.some(({ models }) =>
     models.some(({ test }) => shownMetrics(test).balancedAccuracy !== undefined),
   );
+  const withError = records.some(({ task }) => measureOf(task).name === "mae");
+  const onlyErrors = records.every(({ task }) => measureOf(task).name === "mae");
   const rows = records.flatMap((record, i) =>
     orderedModels(record).map((model) =>
-      comparisonRow(record, model, { name: record.title ?? `run ${i + 1}`, withBalance }),
+      comparisonRow(record, model, {
+        name: record.title ?? `run ${i + 1}`,
+        withBalance,
+        withError,
+        onlyErrors,
+      }),
     ),
   );
-  const figures = axes
-    .filter((axis) => records.some((record) => record.models.some((model) => axis.read(model) !== undefined)))
-    .map((axis) =>
-      plot(scope, `tradeoff-${axis.key}`, tradeOffFigure(records, axis), {
-        title: `Accuracy against ${axis.name}`,
-        text: html`Up and to the left is better. The numbers beside the points are gamma. Bars: one standard
-        error of the test set${isRelative(records) ? ", of the ratio to the baseline of the same run" : ""}.
-        The vertical axis does not start at zero.`,
-        label: `Test accuracy against ${axis.name} for every network of ${records.length} runs. The table above holds the numbers.`,
-      }),
-    );
+  const figures = tradeOffs(scope, records);
   const differing = differingTests(records);
   const absent = absentNotes(records).map((note) => ` ${note}.`);
   return html`${differing}
@@ -305,10 +223,11 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
       { label: "Task", fileOnly: taskNames(records).length === 1 },
       { label: "Gamma", numeric: true, fileOnly: true },
       { label: "Network", wide: true },
-      { label: "Accuracy", numeric: true },
+      { label: onlyErrors ? "Within tolerance" : "Accuracy", numeric: true },
+      ...(withError ? [{ label: "Mean error", numeric: true, csv: "mae" }] : []),
       ...(withBalance ? [{ label: "Balanced accuracy", numeric: true }] : []),
       { label: "Test pictures", numeric: true, csv: "n", fileOnly: differing === undefined },
-      { label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" },
+      ...(onlyErrors ? [] : [{ label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" }]),
       { label: "MACs", numeric: true },
       { label: "Parameters", numeric: true, fileOnly: true },
       { label: "Size", numeric: true, csv: "bytes" },
@@ -316,7 +235,7 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
     ],
     rows,
     note:
-      "± is one standard error of the test set (binomial). FLOPs are twice the MACs. Times compare only within one run: machines and loads may differ between runs." +
+      "± is one standard error of the test set. FLOPs are twice the MACs. Times compare only within one run: machines and loads may differ between runs." +
       absent.join(""),
   })}
   ${figures}`;

@@ -1,52 +1,10 @@
 /** Numbers that several sections tell: read once, here. */
 import type { RmseKind } from "../../core/artifacts.ts";
-import { evenSplitProbability, shareDifference, wilson, type Interval } from "../../math/statistics.ts";
+import { wilson, type Interval } from "../../math/statistics.ts";
+import { measureOf, valueOf } from "../../record/measure.ts";
+import { isUnsteady } from "../../record/models.ts";
 import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
-import { formatChange, formatPercentError, formatRange } from "../format.ts";
-
-/** A difference of accuracies with its standard error; `paired` where both were measured on the same rows. */
-export interface Difference {
-  readonly value: number;
-  readonly error: number;
-  readonly paired: boolean;
-  /** Whether chance is an unlikely explanation (5 %): an exact test where rows are paired, an interval where not. */
-  readonly sure: boolean;
-  /** Paired rows on which one of the two is right and the other wrong; undefined where that was not kept. */
-  readonly disagree?: number;
-}
-
-/** Accuracy of `model` minus that of `reference`. */
-export function accuracyDifference(model: ModelRecord, reference: ModelRecord): Difference {
-  if (reference.name === "baseline" && model.versusBaseline) {
-    const { difference: value, error, gained, lost } = model.versusBaseline;
-    if (gained === undefined || lost === undefined)
-      return { value, error, paired: true, sure: error > 0 && Math.abs(value) > 2 * error };
-    const sure = evenSplitProbability(gained, lost) < 0.05;
-    return { value, error, paired: true, sure, disagree: gained + lost };
-  }
-  const [one, other] = [model, reference].map(({ test: { accuracy, n } }) => ({ share: accuracy, n }));
-  const { low, high } = shareDifference(one, other);
-  const error = Math.hypot(model.test.accuracyError, reference.test.accuracyError);
-  return {
-    value: one.share - other.share,
-    error: error > 0 ? error : (high - low) / 4,
-    paired: false,
-    sure: low > 0 || high < 0,
-  };
-}
-
-/** Mean absolute error of `model` minus that of `reference`, in the unit of the label; negative is better. */
-export function errorDifference(model: ModelRecord, reference: ModelRecord): Difference | undefined {
-  const [one, other] = [model.test.mae, reference.test.mae];
-  if (one === undefined || other === undefined) return undefined;
-  const paired = reference.name === "baseline" ? model.versusBaseline?.mae : undefined;
-  // Unpaired, from the spread of the errors: rmse^2 - mae^2 is their variance.
-  const spreadOf = ({ test: { mae = 0, rmse = mae, n } }: ModelRecord): number =>
-    Math.sqrt(Math.max(0, rmse ** 2 - mae ** 2) / Math.max(1, n));
-  const error = paired?.error ?? Math.hypot(spreadOf(model), spreadOf(reference));
-  const value = paired?.difference ?? one - other;
-  return { value, error, paired: paired !== undefined, sure: error > 0 && Math.abs(value) > 2 * error };
-}
+import { formatChange, formatDigits, formatPercentError, formatRange } from "../format.ts";
 
 /** An accuracy as people should read it: with its standard error, or where that is nothing with the range that n allows. */
 export function accuracyText({ accuracy, accuracyError, n }: Metrics): string {
@@ -66,6 +24,37 @@ export function isNotTrained({ history, bestEpoch }: ModelRecord): boolean {
   return history.length > 1 && bestEpoch === 0;
 }
 
+/** Whether a network was trained at all: at least one epoch. */
+export function isTrained({ history }: ModelRecord): boolean {
+  return history.some(({ epoch }) => epoch > 0);
+}
+
+/** What a network is called: a title that speaks of fine-tuning is wrong where none was better than the start. */
+export function networkTitle(model: ModelRecord): string {
+  return isNotTrained(model) || (model.name === "baseline" && !isTrained(model))
+    ? model.title.replace(", fine-tuned", "")
+    : model.title;
+}
+
+/**
+ * How good one network is, in the task's own measure, as people should read it: "97.6 % ± 0.4" or "6.35 years off". A network
+ * whose answers are no finite numbers (training diverged) is said to be so.
+ */
+export function qualityText(task: RunRecord["task"], test: Metrics): string {
+  const measure = measureOf(task);
+  if (measure.name === "accuracy") return accuracyText(test);
+  const value = valueOf(task, test);
+  return value === undefined ? NO_NUMBERS : `${formatError(value, measure.unit)} off`;
+}
+
+/** What stands for the error of a network whose answers are not finite. */
+export const NO_NUMBERS = "no finite answers";
+
+/** "6.35 years". */
+export function formatError(value: number, unit: string): string {
+  return `${formatDigits(value, 3)} ${unit}`.trim();
+}
+
 /** CPU time of `model` over the baseline's, of the same run: round by round where that was measured. */
 export interface TimeShare {
   readonly value: number;
@@ -75,16 +64,16 @@ export interface TimeShare {
   readonly doubt?: string;
 }
 
-/** Two copies of one network that differ by more than this say that the machine was not quiet. */
-const COPY_TOLERANCE = 0.05;
+/** Rounds that a range of 95 % needs: the extremes of five hold the median with 94 %. */
+export const LEAST_ROUNDS = 6;
 
 export function timeShare(model: ModelRecord, baseline: ModelRecord): TimeShare | undefined {
   if (!model.latency || !baseline.latency) return undefined;
-  const { ofBaseline, medianMs } = model.latency;
+  const { ofBaseline, medianMs, runs } = model.latency;
   const doubt = timeDoubt(baseline);
   return {
     value: ofBaseline?.median ?? medianMs / baseline.latency.medianMs,
-    ...(ofBaseline && ofBaseline.high > ofBaseline.low && { range: ofBaseline }),
+    ...(ofBaseline && runs >= LEAST_ROUNDS && ofBaseline.high > ofBaseline.low && { range: ofBaseline }),
     ...(doubt !== undefined && { doubt }),
   };
 }
@@ -96,26 +85,12 @@ export function formatTimeChange({ value, range }: TimeShare): string {
 }
 
 /** Why times beside this baseline are not to be relied on; undefined where its copy took as long. */
-function timeDoubt({ latency }: ModelRecord): string | undefined {
+export function timeDoubt(baseline: ModelRecord): string | undefined {
+  const { latency } = baseline;
   const copy = latency?.copy;
-  if (copy === undefined || Math.abs(copy.median - 1) <= COPY_TOLERANCE) return undefined;
+  if (copy === undefined || !isUnsteady(baseline)) return undefined;
   const load = latency?.load === undefined ? "" : `, at a load of ${latency.load.toFixed(1)}`;
   return `times of this run are not reliable: an identical copy of the baseline took ${(100 * copy.median).toFixed(0)} % of its time${load}`;
-}
-
-/** Share of the reference's accuracy that is left, with its standard error (first-order propagation). */
-export function accuracyKept(model: ModelRecord, reference: ModelRecord): Difference {
-  const kept = model.test.accuracy / reference.test.accuracy;
-  const difference = accuracyDifference(model, reference);
-  if (difference.paired)
-    return { ...difference, value: kept, error: difference.error / reference.test.accuracy };
-  const error =
-    kept *
-    Math.hypot(
-      model.test.accuracyError / model.test.accuracy,
-      reference.test.accuracyError / reference.test.accuracy,
-    );
-  return { ...difference, value: kept, error };
 }
 
 /** Which error the knees were found on. */
@@ -170,4 +145,9 @@ export function toldNotes({ notes }: RunRecord): readonly string[] {
 /** How the data set was read. */
 export function readingOf({ dataset, notes }: RunRecord): readonly string[] {
   return dataset.read ?? notes.filter((note) => READING.test(note));
+}
+
+/** "1,250 test faces". */
+export function testFaces({ test: { n } }: ModelRecord): string {
+  return plural(n, "test face");
 }

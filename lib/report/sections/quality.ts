@@ -1,8 +1,9 @@
 /** What kind of mistakes are made: scores, confusion matrices, calibration, attributes. */
-import { accuracyText } from "./facts.ts";
-import { orderedModels } from "../../record/models.ts";
+import { accuracyText, networkTitle } from "./facts.ts";
 import { absentNotes, shownMetrics } from "../../record/absent.ts";
-import type { Metrics, ModelRecord } from "../../record/record.ts";
+import { measureOf } from "../../record/measure.ts";
+import { orderedModels } from "../../record/models.ts";
+import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
 import { wilson } from "../../math/statistics.ts";
 import { html, type Markup } from "../escape.ts";
 import { formatCount, formatDigits, formatPercent, formatRange } from "../format.ts";
@@ -32,15 +33,27 @@ function scoresOf(unit: string): readonly Score[] {
   ];
 }
 
+/** What the hit rate of numbers is a share of: "Within 5 years". */
+function accuracyHead({ task, models }: RunRecord): string {
+  const tolerance = task.tolerance ?? models[0]?.test.tolerance;
+  if (tolerance === undefined) return "Within the tolerance";
+  return `Within ${formatDigits(tolerance, 3)} ${task.unit ?? ""}`.trim();
+}
+
 function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
+  const isError = measureOf(scope.record.task).name === "mae";
   const scores = scoresOf(scope.record.task.unit ?? "").filter((score) =>
     models.some((model) => score.read(shownMetrics(model.test)) !== undefined),
   );
   const columns: Column[] = [
     { label: "Network", wide: true },
-    { label: "Test accuracy", numeric: true },
+    { label: isError ? accuracyHead(scope.record) : "Test accuracy", numeric: true, csv: "test accuracy" },
     ...scores.map((score) => ({ label: score.label, numeric: true })),
-    { label: "Validation accuracy", numeric: true },
+    {
+      label: isError ? "The same, validation" : "Validation accuracy",
+      numeric: true,
+      csv: "validation accuracy",
+    },
     { label: "n test", numeric: true },
   ];
   return renderTable({
@@ -50,11 +63,13 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
     rows: models.map((model) => ({
       strong: model.name === "pruned",
       cells: [
-        textCell(model.title),
+        textCell(networkTitle(model)),
         textCell(accuracyText(model.test), model.test.accuracy),
         ...scores.map((score): Cell => {
           const value = score.read(shownMetrics(model.test));
-          return value === undefined ? textCell("–", "") : textCell(score.show(value), value);
+          return Number.isFinite(value) && value !== undefined
+            ? textCell(score.show(value), value)
+            : textCell("–", "");
         }),
         model.validation
           ? textCell(accuracyText(model.validation), model.validation.accuracy)
@@ -83,7 +98,7 @@ function confusionTable(scope: Scope, model: ModelRecord): Markup | undefined {
   const classes = matrix.map((_, i) => scope.record.task.classes[i] ?? `class ${i}`);
   return renderTable({
     id: `${scope.id}-confusion-${model.name.replace(/[^a-z0-9]+/gi, "-")}`,
-    caption: html`${model.title}: truth against prediction
+    caption: html`${networkTitle(model)}: truth against prediction
       <span>Rows are the truth; shares are of the row.</span>`,
     columns: [
       { label: "truth", csv: "truth \\ prediction" },

@@ -1,4 +1,5 @@
 /** Before and after, in the shape of the paper's Table 1, and the cost of trunk and head apart. */
+import { measureOf, valueOf } from "../../record/measure.ts";
 import { baselineOf, isTraining, orderedModels } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
@@ -6,22 +7,27 @@ import {
   accuracyMeaning,
   accuracyText,
   isNotTrained,
+  LEAST_ROUNDS,
+  networkTitle,
+  NO_NUMBERS,
   plural,
   taskTitle,
   timeShare,
   formatTimeChange,
 } from "./facts.ts";
+import { errorDifference, formatSigned } from "./judge.ts";
 import {
   formatBytes,
   formatChange,
   formatCount,
   formatDigits,
+  formatGamma,
   formatMs,
   formatPoints,
   formatSi,
 } from "../format.ts";
 import type { Scope, Section } from "../section.ts";
-import { findingsBlock } from "./story.ts";
+import { findingsBlock } from "./findings.ts";
 import { renderTable, textCell, type Cell, type Column, type Row } from "../tables.ts";
 
 /** A number with the change against the baseline in brackets. */
@@ -32,14 +38,10 @@ function measured(show: string, value: number, reference: number | undefined): C
 
 function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord | undefined): Row {
   const reference = baseline === model ? undefined : baseline;
-  const { accuracy, mae } = model.test;
-  const title = isNotTrained(model) ? `${model.title}; not fine-tuned: no epoch was better` : model.title;
-  const cells: Cell[] = [textCell(title), textCell(accuracyText(model.test), accuracy)];
-  if (record.task.kind === "regression") {
-    cells.push(
-      mae === undefined ? textCell("–", "") : measured(formatDigits(mae, 3), mae, reference?.test.mae),
-    );
-  }
+  const title = isNotTrained(model)
+    ? `${networkTitle(model)}; not fine-tuned: no epoch was better`
+    : networkTitle(model);
+  const cells: Cell[] = [textCell(title), qualityCell(record, model, reference)];
   const { macs, params, bytes } = model.cost.total;
   cells.push(
     measured(formatSi(macs), macs, reference?.cost.total.macs),
@@ -49,6 +51,17 @@ function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord 
     timeCell(model, reference),
   );
   return { cells, strong: model.name === "pruned" };
+}
+
+/** By the task's own measure; of numbers with the change against the baseline and its error from the same faces. */
+function qualityCell({ task }: RunRecord, model: ModelRecord, reference: ModelRecord | undefined): Cell {
+  if (measureOf(task).name === "accuracy") return textCell(accuracyText(model.test), model.test.accuracy);
+  const value = valueOf(task, model.test);
+  if (value === undefined) return textCell(NO_NUMBERS, "");
+  const difference = reference && errorDifference(model, reference);
+  if (difference === undefined) return textCell(formatDigits(value, 3), value);
+  const change = formatSigned(difference.value, difference.error, "");
+  return textCell(html`${formatDigits(value, 3)} <small class="change">(${change})</small>`, value);
 }
 
 /** Median time, with the change that rounds in turns say, and its range. */
@@ -71,7 +84,11 @@ function timingNote(record: RunRecord): string {
   const latency = record.models.find((model) => model.latency)?.latency;
   const { engine, cpu } = record.environment;
   if (!latency) return "CPU time was not measured.";
-  return `CPU time: median of ${plural(latency.runs, "run")} after warm-up, one image at a time, ${plural(latency.threads, "thread")}, engine ${engine}, ${cpu}; all networks interleaved in one process. In brackets: the change, median and 95 % range of the rounds in turns.`;
+  return `CPU time: median of ${plural(latency.runs, "run")} after warm-up, one image at a time, ${plural(latency.threads, "thread")}, engine ${engine}, ${cpu}; all networks interleaved in one process. ${
+    latency.runs >= LEAST_ROUNDS
+      ? "In brackets: the change, median and 95 % range of the rounds in turns."
+      : "In brackets: the change, median of the rounds in turns, too few for a range."
+  }`;
 }
 
 /** The table that the story sums up. */
@@ -79,13 +96,13 @@ export function resultsSection(scope: Scope): Section {
   const { record } = scope;
   const models = orderedModels(record);
   const baseline = baselineOf(record);
-  const unit = record.task.unit ?? "";
+  const { name, unit } = measureOf(record.task);
+  const isError = name === "mae";
   const columns: Column[] = [
     { label: "Network", wide: true },
-    { label: "Accuracy", numeric: true, csv: "accuracy" },
-    ...(record.task.kind === "regression"
-      ? [{ label: `Mean error, ${unit}`, numeric: true, csv: `mae (${unit})` }]
-      : []),
+    isError
+      ? { label: `Mean error${comma(unit)}`, numeric: true, csv: `mae${unit === "" ? "" : ` (${unit})`}` }
+      : { label: "Accuracy", numeric: true, csv: "accuracy" },
     { label: "MACs", numeric: true, csv: "macs" },
     { label: "FLOPs", numeric: true, csv: "flops" },
     { label: "Parameters", numeric: true, csv: "params" },
@@ -96,11 +113,15 @@ export function resultsSection(scope: Scope): Section {
     id: `${scope.id}-results`,
     caption: isTraining(record)
       ? html`${taskTitle(record.task)} with ${record.backbone.title}`
-      : html`${taskTitle(record.task)} with ${record.backbone.title} at gamma ${record.gamma}
+      : html`${taskTitle(record.task)} with ${record.backbone.title} at gamma ${formatGamma(record.gamma)}
           <span>In brackets: the change against the baseline.</span>`,
     columns,
     rows: models.map((model) => resultRow(record, model, baseline)),
-    note: `Accuracy: ${accuracyMeaning(record)} (${testCounts(models)}), ± one standard error, or a 95 % range in brackets. ${timingNote(record)}`,
+    note: `${
+      isError
+        ? `Mean absolute error on the test part (${testCounts(models)}); in brackets its difference from the baseline’s, ± one standard error. The share within ${formatDigits(record.task.tolerance ?? models[0]?.test.tolerance ?? 0, 3)}${unit === "" ? "" : ` ${unit}`} stands among the scores below.`
+        : `Accuracy: ${accuracyMeaning(record)} (${testCounts(models)}), ± one standard error, or a 95 % range in brackets.`
+    } ${timingNote(record)}`,
   });
   return {
     id: `${scope.id}-before-after`,
@@ -149,25 +170,37 @@ function paperTable(scope: Scope, models: readonly ModelRecord[]): Markup {
   </details>`;
 }
 
+/** Network beside baseline, face by face, in the task's own measure. */
+function againstBaseline({ task }: RunRecord, { versusBaseline }: ModelRecord): Cell {
+  const { name, unit } = measureOf(task);
+  const found = name === "mae" ? versusBaseline?.mae : versusBaseline;
+  if (found === undefined || !Number.isFinite(found.difference)) return textCell("–", "");
+  const { difference, error } = found;
+  return textCell(
+    name === "mae" ? formatSigned(difference, error, unit) : formatPoints(difference, error),
+    difference,
+  );
+}
+
+function comma(unit: string): string {
+  return unit === "" ? "" : `, ${unit}`;
+}
+
 function costTable(scope: Scope, models: readonly ModelRecord[]): Markup {
+  const isError = measureOf(scope.record.task).name === "mae";
   const rows = models.map((model) => {
     const { trunk, head } = model.cost;
     return {
       strong: model.name === "pruned",
       cells: [
-        textCell(model.title),
+        textCell(networkTitle(model)),
         textCell(formatSi(trunk.macs), trunk.macs),
         textCell(formatSi(head.macs), head.macs),
         textCell(formatSi(trunk.params), trunk.params),
         textCell(formatSi(head.params), head.params),
         textCell(formatBytes(model.fileBytes), model.fileBytes),
         model.latency ? textCell(formatMs(model.latency.p95Ms), model.latency.p95Ms) : textCell("–", ""),
-        model.versusBaseline
-          ? textCell(
-              formatPoints(model.versusBaseline.difference, model.versusBaseline.error),
-              model.versusBaseline.difference,
-            )
-          : textCell("–", ""),
+        againstBaseline(scope.record, model),
       ],
     };
   });
@@ -188,7 +221,9 @@ function costTable(scope: Scope, models: readonly ModelRecord[]): Markup {
         { label: "Parameters, head", numeric: true },
         { label: "ONNX file", numeric: true, csv: "file (bytes)" },
         { label: "CPU time, 95th percentile", numeric: true, csv: "cpu p95 (ms)" },
-        { label: "Accuracy against baseline", numeric: true, csv: "accuracy minus baseline" },
+        isError
+          ? { label: "Mean error against baseline", numeric: true, csv: "mae minus baseline" }
+          : { label: "Accuracy against baseline", numeric: true, csv: "accuracy minus baseline" },
       ],
       rows,
       note: "The last column compares the networks face by face, where the run kept the predictions.",

@@ -6,8 +6,19 @@ import { worthOfSelection, type Worth } from "../../record/worth.ts";
 import { plotAxis, plotLayout } from "../client/figures.ts";
 import type { Figure } from "../client/dom.ts";
 import { html, plotText, type Markup } from "../escape.ts";
-import { formatBytes, formatChange, formatGamma, formatMs, formatPoints, formatSi } from "../format.ts";
+import {
+  formatBytes,
+  formatChange,
+  formatDigits,
+  formatGamma,
+  formatMs,
+  formatPercent,
+  formatPercentError,
+  formatPoints,
+  formatSi,
+} from "../format.ts";
 import { plural } from "./facts.ts";
+import { formatSigned } from "./judge.ts";
 import { looksOf, short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
 import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
@@ -23,6 +34,7 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
   const rows = sweepRows(records);
   const most = Math.max(...rows.map(({ seeds }) => seeds.length));
   const withError = rows.some(({ mae }) => mae !== undefined);
+  const withKept = rows.some(({ kept }) => kept !== undefined);
   const over = most > 1 ? `mean ± standard deviation over up to ${most} seeds` : "one seed";
   return html`${renderTable({
     id: "table1",
@@ -35,14 +47,14 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
       { label: "Gamma", numeric: true },
       { label: "Seeds", numeric: true },
       { label: "Accuracy", numeric: true },
-      ...(withError ? [{ label: "Mean error", numeric: true }] : []),
-      { label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" },
+      ...(withError ? [{ label: "Mean error", numeric: true, csv: "mae" }] : []),
+      ...(withKept ? [{ label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" }] : []),
       { label: "FLOPs", numeric: true, csv: "FLOPs (2 x MACs)" },
       { label: "Size", numeric: true, csv: "bytes" },
       { label: "CPU inference", numeric: true, csv: "cpu median (ms)" },
     ],
-    rows: rows.map((row) => tableRow(row, withError)),
-    note: "CPU time: the mean of the runs, and its change against the baselines that were timed in turns in the same runs. Accuracy on the test part. Regression: share within the task's tolerance, and mean absolute error in the label's unit. FLOPs are twice the MACs.",
+    rows: rows.map((row) => tableRow(row, { withError, withKept })),
+    note: `CPU time: the mean of the runs, and its change against the baselines that were timed in turns in the same runs${rows.some(({ unsteady }) => unsteady) ? "; no change where an identical copy of the baseline took another time: such times are not reliable" : ""}. Accuracy on the test part${withError ? "; of numbers the mean absolute error in the label's unit, and in the column of accuracies the share within the task's tolerance" : ""}. FLOPs are twice the MACs.`,
   })}
   ${worthList(records)} ${figures(scope, rows)}`;
 }
@@ -53,39 +65,54 @@ export function worthList(records: readonly RunRecord[]): Markup {
   if (all.length === 0) return html``;
   return html`<h3>What the choice of filters is worth</h3>
     <p>
-      Accuracy on the test part, ETL minus control, network beside network of the same run, then the mean over
-      seeds and over tasks. The uncertainty is the standard error over seeds.
+      ETL minus control on the test part, network beside network of the same run, then the mean over seeds and
+      over tasks: accuracies in points, of numbers the mean absolute error, of which less is better. The
+      uncertainty is the standard error over seeds.
     </p>
     <ul>
       ${all.map((worth) => html`<li>${worthSentence(worth)}</li>`)}
     </ul>`;
 }
 
-function worthSentence({ title, difference, error, sure, tasks }: Worth): Markup {
+function worthSentence({ title, difference, error, sure, tasks, measure, unit }: Worth): Markup {
+  const say = (value: number, uncertain?: number): string =>
+    measure === "mae" ? formatSigned(value, uncertain, unit) : formatPoints(value, uncertain);
   const each = tasks
-    .map((one) => `${one.task} ${formatPoints(one.difference)}, ${plural(one.seeds, "seed")}`)
+    .map((one) => `${one.task} ${say(one.difference)}, ${plural(one.seeds, "seed")}`)
     .join("; ");
+  const gain = measure === "mae" ? -difference : difference;
   const verdict =
     error === undefined
       ? "one seed of each task does not tell what chance does"
       : sure !== true
         ? "within what chance does over so few seeds: these runs do not show that the choice of filters matters"
-        : difference > 0
+        : gain > 0
           ? "ETL is ahead by more than chance explains"
           : "the control is ahead by more than chance explains";
-  return html`${title}: <strong>${formatPoints(difference, error)}</strong> on the mean over
-    ${plural(tasks.length, "task")} (${each}): ${verdict}.`;
+  return html`${title}:
+    <strong>${say(difference, error)}</strong>${measure === "mae" ? " of mean absolute error" : ""} on the
+    mean over ${plural(tasks.length, "task")} (${each}): ${verdict}.`;
 }
 
-function spreadCell({ mean, sd }: ScoreSpread, n: number, show: (value: number) => string): Cell {
-  return textCell(n > 1 ? `${show(mean)} ± ${show(sd).replace(/ ?%$/, "")}` : show(mean), mean);
+/** Mean and deviation over seeds; where all seeds gave the same, that and no deviation of nothing. */
+function spreadCell({ mean, sd }: ScoreSpread, n: number): Cell {
+  return textCell(n > 1 ? formatPercentError(mean, sd) : formatPercent(mean), mean);
 }
 
-function percentOf(value: number): string {
-  return `${(100 * value).toFixed(1)} %`;
+function errorCell(row: SweepRow, n: number): Cell {
+  if (row.mae === undefined) return textCell("–", "");
+  const change =
+    row.errorShare && row.network !== "baseline" ? ` (${formatChange(row.errorShare.mean)})` : "";
+  const { mean, sd } = row.mae;
+  const unit = row.unit === undefined || row.unit === "" ? "" : ` ${row.unit}`;
+  const shown = `${formatDigits(mean, 3)}${n > 1 && sd > 0 ? ` ± ${formatDigits(sd, 2)}` : ""}${unit}`;
+  return textCell(
+    html`${shown}${change === "" ? undefined : html` <small class="change">${change.trim()}</small>`}`,
+    mean,
+  );
 }
 
-function tableRow(row: SweepRow, withError: boolean): Row {
+function tableRow(row: SweepRow, { withError, withKept }: { withError: boolean; withKept: boolean }): Row {
   const n = row.seeds.length;
   const changed = (shown: string, share: number | undefined): Markup =>
     share === undefined || share === 1
@@ -93,12 +120,9 @@ function tableRow(row: SweepRow, withError: boolean): Row {
       : html`${shown} <small class="change">(${formatChange(share)})</small>`;
   const time =
     row.cpuShare === undefined || row.cpuBaselineMs === undefined || row.network === "baseline"
-      ? formatMs(row.cpuMs ?? 0)
+      ? formatMs(row.cpuMs ?? 0) + (row.unsteady ? ", not reliable" : "")
       : html`${formatMs(row.cpuMs ?? 0)}
           <small class="change">(${formatChange(row.cpuShare)} of ${formatMs(row.cpuBaselineMs)})</small>`;
-  const digits = row.mae !== undefined && row.mae.mean >= 10 ? 1 : 2;
-  const error =
-    row.mae === undefined ? textCell("–", "") : spreadCell(row.mae, n, (value) => value.toFixed(digits));
   return {
     strong: row.network === "pruned" && row.variant === "",
     cells: [
@@ -106,9 +130,11 @@ function tableRow(row: SweepRow, withError: boolean): Row {
       textCell(row.variant === "" ? nameOf(row) : `${nameOf(row)} (${row.variant})`),
       row.gamma === undefined ? textCell("–", "") : textCell(formatGamma(row.gamma), row.gamma),
       textCell(n),
-      spreadCell(row.accuracy, n, percentOf),
-      ...(withError ? [error] : []),
-      row.network === "baseline" || !row.kept ? textCell("–", "") : spreadCell(row.kept, n, percentOf),
+      spreadCell(row.accuracy, n),
+      ...(withError ? [errorCell(row, n)] : []),
+      ...(withKept
+        ? [row.network === "baseline" || !row.kept ? textCell("–", "") : spreadCell(row.kept, n)]
+        : []),
       textCell(changed(formatSi(2 * row.macs), row.macsShare), 2 * row.macs),
       textCell(changed(formatBytes(row.bytes), row.bytesShare), row.bytes),
       row.cpuMs === undefined ? textCell("–", "") : textCell(time, row.cpuMs),
@@ -186,7 +212,14 @@ function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
   const bounds = { autorangeoptions: { minallowed: 0, maxallowed: 1.02 } };
   const share = (title: string): Record<string, unknown> => plotAxis(title, { tickformat: ".0%", ...bounds });
   const kept = plotAxis("accuracy over the baseline’s", { tickformat: ".1%" });
+  const errors = plotAxis("mean error over the baseline’s", { tickformat: ".1%" });
   const made: readonly (readonly [string, string, string, Axes])[] = [
+    [
+      "error-macs",
+      "Mean error against the MACs that are left",
+      "For labels that are numbers. Down and to the left is better; 100 % is the baseline’s mean absolute error. Bars: one standard deviation over seeds.",
+      { x: (row) => row.macsShare, y: (row) => row.errorShare, xaxis: share("MACs left"), yaxis: errors },
+    ],
     [
       "kept-macs",
       "Accuracy kept against the MACs that are left",
@@ -233,11 +266,13 @@ function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
       },
     ],
   ];
-  return made.map(([name, title, words, axes]) =>
-    plot(scope, name, lines(rows, axes), {
+  return made.flatMap(([name, title, words, axes]) => {
+    const figure = lines(rows, axes);
+    if (figure.data.length === 0) return [];
+    return plot(scope, name, figure, {
       title,
       text: words,
       label: `${title}, by task and network. The table above holds the numbers.`,
-    }),
-  );
+    });
+  });
 }

@@ -1,15 +1,16 @@
 /** How the networks were trained: loss and validation accuracy per epoch, and what an epoch took. */
 import { isTraining, orderedModels } from "../../record/models.ts";
-import type { ModelRecord } from "../../record/record.ts";
+import type { EpochRecord } from "../../core/artifacts.ts";
+import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { median } from "../../math/statistics.ts";
 import { html } from "../escape.ts";
-import { distils } from "./facts.ts";
+import { distils, networkTitle } from "./facts.ts";
 import { formatCount, formatDigits, formatPercent, formatSeconds } from "../format.ts";
 import { accuracyFigure, lossFigure, trainedModels } from "../plots.ts";
 import { plot, type Scope, type Section } from "../section.ts";
-import { renderTable, textCell, type Row } from "../tables.ts";
+import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
 
-function trainingRow(model: ModelRecord): Row {
+function trainingRow(model: ModelRecord, withLoss: boolean): Row {
   const { history, bestEpoch, learningRate } = model;
   const best = history.find((epoch) => epoch.epoch === bestEpoch);
   const start = history.find((epoch) => epoch.epoch === 0);
@@ -18,11 +19,12 @@ function trainingRow(model: ModelRecord): Row {
   return {
     strong: model.name === "pruned",
     cells: [
-      textCell(model.title),
+      textCell(networkTitle(model)),
       textCell(formatCount(epochs), epochs),
       bestEpoch === undefined
         ? textCell("–", "")
         : textCell(best?.averaged === true ? `${bestEpoch}, mean` : String(bestEpoch), bestEpoch),
+      ...(withLoss ? [lossCell(start), lossCell(best)] : []),
       start ? textCell(formatPercent(start.valAccuracy), start.valAccuracy) : textCell("–", ""),
       best ? textCell(formatPercent(best.valAccuracy), best.valAccuracy) : textCell("–", ""),
       learningRate === undefined ? textCell("–", "") : textCell(formatDigits(learningRate, 1), learningRate),
@@ -31,13 +33,29 @@ function trainingRow(model: ModelRecord): Row {
   };
 }
 
+function lossCell(epoch: EpochRecord | undefined): Cell {
+  const loss = epoch?.valLoss ?? Number.NaN;
+  return Number.isFinite(loss) ? textCell(formatDigits(loss, 3), loss) : textCell("–", "");
+}
+
+/** What the validation accuracy of an epoch is: of numbers a share within the tolerance, of several tasks a mean. */
+function accuracyName(record: RunRecord): string {
+  if (record.others !== undefined) return "mean over the tasks";
+  const { kind, tolerance, unit } = record.task;
+  if (kind !== "regression") return "";
+  return tolerance === undefined
+    ? "share within the tolerance"
+    : `share within ${tolerance} ${unit ?? ""}`.trim();
+}
+
 /** Curves and table of the training. */
 export function trainingSection(scope: Scope): Section | undefined {
   const { record } = scope;
   const models = trainedModels(record);
   if (models.length === 0) return undefined;
-  const names = models.map((model) => model.title).join(", ");
+  const names = models.map((model) => networkTitle(model)).join(", ");
   const isRegression = record.task.kind === "regression" && record.others === undefined;
+  const meaning = accuracyName(record);
   const averaged = models.some((model) =>
     model.history.some(({ epoch, averaged = false }) => averaged && epoch === model.bestEpoch),
   );
@@ -52,7 +70,7 @@ export function trainingSection(scope: Scope): Section | undefined {
       </p>
       <div class="pair">
         ${plot(scope, "accuracy", accuracyFigure(record), {
-          title: "Validation accuracy",
+          title: `Validation accuracy${meaning === "" ? "" : `: ${meaning}`}`,
           text: html`On ${formatCount(record.dataset.val)} faces cut from the training part.`,
           label: `Validation accuracy per epoch of ${names}. The table of the training holds the main numbers.`,
         })}${plot(scope, "loss", lossFigure(record), {
@@ -72,14 +90,24 @@ export function trainingSection(scope: Scope): Section | undefined {
           { label: "Network", wide: true },
           { label: "Epochs", numeric: true },
           { label: "Kept epoch", numeric: true },
+          ...(isRegression
+            ? [
+                { label: "Validation loss at epoch 0", numeric: true, csv: "validation loss at epoch 0" },
+                { label: "loss at the kept epoch", numeric: true, csv: "validation loss at the kept epoch" },
+              ]
+            : []),
           { label: "Validation accuracy at epoch 0", numeric: true, csv: "validation accuracy at epoch 0" },
-          { label: "at the kept epoch", numeric: true, csv: "validation accuracy at the kept epoch" },
+          {
+            label: "accuracy at the kept epoch",
+            numeric: true,
+            csv: "validation accuracy at the kept epoch",
+          },
           { label: "Learning rate", numeric: true },
           { label: "Time per epoch", numeric: true, csv: "median seconds per epoch" },
         ],
         rows: orderedModels(record)
           .filter((model) => model.history.length > 0)
-          .map(trainingRow),
+          .map((model) => trainingRow(model, isRegression)),
         note: `${averaged ? "Mean: the mean of the weights of the second half's epochs, up to the kept one, was better than the epoch's own. " : ""}Time per epoch: median, ${record.environment.engine}, ${record.environment.cpu}.`,
       })}`,
   };

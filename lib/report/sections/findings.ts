@@ -1,0 +1,274 @@
+/** What follows from the numbers of a run: no more than they allow. */
+import { measureOf, valueOf } from "../../record/measure.ts";
+import { baselineOf, controlsOf, isTraining, prunedOf } from "../../record/models.ts";
+import type { ModelRecord, RunRecord } from "../../record/record.ts";
+import { kneeAt } from "../client/knee.ts";
+import { html, type Markup } from "../escape.ts";
+import { pageCurves } from "./curves.ts";
+import {} from "../../math/statistics.ts";
+import {
+  accuracyDifference,
+  errorDifference,
+  formatSigned,
+  gainOver,
+  sayDifference,
+  type Difference,
+} from "./judge.ts";
+import {
+  accuracyMeaning,
+  distils,
+  isNotTrained,
+  isTrained,
+  LEAST_ROUNDS,
+  networkTitle,
+  plural,
+  qualityText,
+  rmseKindOf,
+  sentenceCase,
+  testFaces,
+  timeShare,
+  toldNotes,
+} from "./facts.ts";
+import { formatChange, formatCount, formatGamma, formatMs, formatPoints, formatShare } from "../format.ts";
+
+/** Conclusions that the numbers allow, and no others. */
+export function findings(record: RunRecord): readonly Markup[] {
+  const baseline = baselineOf(record);
+  const pruned = prunedOf(record);
+  const list: Markup[] = [];
+  if (pruned && baseline) {
+    list.push(changeFinding(record, pruned, baseline));
+    const slower = timeFinding(record, pruned, baseline);
+    if (slower) list.push(slower);
+  }
+  for (const model of [baseline, pruned]) {
+    if (model && isNotTrained(model)) {
+      list.push(
+        html`${networkTitle(model)} was not fine-tuned: no epoch was better on the validation part than the
+        start. Training did not help here; a smaller learning rate, more epochs or more training faces may.`,
+      );
+    }
+  }
+  const probe = record.models.find((model) => model.name === "probe");
+  if (probe && baseline) {
+    list.push(
+      html`A linear head on the frozen, unpruned network (the probe): ${qualityText(record.task, probe.test)};
+      ${probeText(record, probe, baseline)}.`,
+    );
+  }
+  if (pruned) {
+    for (const control of controlsOf(record)) list.push(controlFinding(record, pruned, control));
+  }
+  for (const model of record.models) {
+    const float = record.models.find(({ name }) => model.name === `${name}-int8`);
+    if (float) list.push(int8Finding(record, model, float));
+  }
+  const unequal = pruned && baseline && unequalTraining(record, pruned, baseline);
+  if (unequal) list.push(unequal);
+  const heldOut = heldOutFinding(record);
+  if (heldOut) list.push(heldOut);
+  const losing = record.curves.filter((curve) => curve.gap > 1e-6).length;
+  if (losing > 0) {
+    list.push(
+      html`On ${plural(losing, "tap")} the LASSO stopped above the promised accuracy (relative duality gap
+      10⁻⁶): read their curves with care.`,
+    );
+  }
+  return list;
+}
+
+/** A difference between two networks is also one of their training, where that was not the same. */
+function unequalTraining(record: RunRecord, pruned: ModelRecord, baseline: ModelRecord): Markup | undefined {
+  const epochs = ({ history }: ModelRecord): number => history.filter(({ epoch }) => epoch > 0).length;
+  const [own, others] = [epochs(pruned), epochs(baseline)];
+  const parts = [
+    ...(own !== others
+      ? [html`${plural(own, "epoch")} against ${plural(others, "epoch")} of the baseline`]
+      : []),
+    ...(distils(record, pruned) && own > 0
+      ? [html`it also learnt from the full network’s answers or features`]
+      : []),
+  ];
+  if (parts.length === 0 || (isNotTrained(pruned) && isNotTrained(baseline))) return undefined;
+  const [first, second] = parts;
+  return html`The pruned network was not trained as the baseline was:
+  ${second === undefined ? first : html`${first}, and ${second}`}. Part of the difference between them may
+  come from that.`;
+}
+
+/** How many filters held-out error would keep where the knees were found on the training rows. */
+function heldOutFinding(record: RunRecord): Markup | undefined {
+  if (rmseKindOf(record) !== "train" || record.gamma <= 0) return undefined;
+  const set = pageCurves(record, "");
+  if (set.curves.length === 0 || set.curves.some(({ held }) => held === undefined)) return undefined;
+  const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+  const total = sum(set.curves.map((curve) => curve.total));
+  const own = sum(set.curves.map((curve) => curve.chosen));
+  const held = sum(
+    set.curves.map((curve) => {
+      const index = kneeAt(curve, "heldout", set.gamma, set.minFilters);
+      return index < 0 ? curve.total : curve.filters[index];
+    }),
+  );
+  return html`On held-out folds the knees would keep ${formatCount(held)} of ${formatCount(total)} filters;
+    found on the training rows they keep ${formatCount(own)}. <code>--rmse heldout</code> takes the former.`;
+}
+
+/** What pruning did to the quality of the answers. */
+function changeFinding(record: RunRecord, pruned: ModelRecord, baseline: ModelRecord): Markup {
+  const { task } = record;
+  const faces = testFaces(pruned);
+  if (measureOf(task).name === "mae") {
+    const error = errorDifference(pruned, baseline);
+    const whole = valueOf(task, baseline.test);
+    if (error === undefined || whole === undefined)
+      return html`The answers of
+      ${valueOf(task, pruned.test) === undefined ? "the pruned network" : "the baseline"} are no finite
+      numbers: the two cannot be compared.`;
+    const share = whole > 0 ? ` (${formatChange((whole + error.value) / whole)})` : "";
+    const size =
+      error.value === 0
+        ? "did not change"
+        : `changed by ${formatSigned(error.value, error.error, task.unit ?? "")}${share}`;
+    const how =
+      error.paired && error.value !== 0 ? " The error comes from the same faces, answer by answer." : "";
+    return html`The mean absolute error ${size}${verdictOf({ ...error, value: -error.value })}.${how}`;
+  }
+  const difference = accuracyDifference(pruned, baseline);
+  if (difference.disagree === 0) {
+    const answers =
+      task.kind === "binary" || pruned.test.accuracy === 1
+        ? "both networks gave the same answers on"
+        : task.kind === "multi-label"
+          ? "both networks gave as many right answers on each of"
+          : "both networks are right and wrong on the same of";
+    return html`Accuracy did not change: ${answers} all ${faces}.`;
+  }
+  const how = difference.paired
+    ? difference.disagree === undefined
+      ? "The error comes from the faces on which the two networks disagree."
+      : `The error comes from the ${plural(difference.disagree, "face")} of ${formatCount(pruned.test.n)} on which the two networks disagree.`
+    : "The two errors are treated as independent, although both networks saw the same faces, so the uncertainty is stated rather too large.";
+  const points = formatPoints(difference.value, difference.error);
+  const size = difference.value === 0 ? `did not change (${points})` : `changed by ${points}`;
+  return html`Accuracy ${size}${verdictOf(difference)}. ${how}`;
+}
+
+/** @param difference positive where the pruned network is the better one */
+function verdictOf({ value, sure }: Difference): string {
+  if (!sure) return ", within the uncertainty of this test set: the run does not show a loss or a gain";
+  return value < 0
+    ? ", more than chance explains: pruning cost quality here"
+    : ", more than chance explains: the pruned network is the better one here";
+}
+
+/** A pruned network that is not faster is said to be so, with the reason and the way out; so are times of a busy machine. */
+function timeFinding(record: RunRecord, pruned: ModelRecord, baseline: ModelRecord): Markup | undefined {
+  const share = timeShare(pruned, baseline);
+  if (share === undefined) return undefined;
+  if (share.doubt !== undefined)
+    return html`The ${share.doubt}. <code>etl profile RUN RUN/baseline.onnx</code> measures again on a quiet
+      machine.`;
+  const { value, range = { low: value, high: value } } = share;
+  if (range.high < 1 && value < 0.97) return tooFewRuns(pruned);
+  const left = pruned.cost.total.macs / baseline.cost.total.macs;
+  const size = `${formatShare(value)} of the CPU time ${range.high > range.low ? `(${formatShare(range.low)} to ${formatShare(range.high)}) ` : ""}with ${formatShare(left)} of the MACs.`;
+  const reason =
+    left > 0.97
+      ? html`Hardly anything was cut at gamma ${formatGamma(record.gamma)}; a larger gamma, or
+          <code>--target-ms</code>, cuts more.`
+      : html`Kernels compute channels in blocks, so time follows widths in multiples of a block (<code
+            >--round-to auto</code
+          >) and networks that are small already gain little; a larger gamma, or <code>--target-ms</code>,
+          asks for the time itself.`;
+  return html`The pruned network is <strong>not faster</strong> here: ${size} ${reason}`;
+}
+
+function tooFewRuns({ latency }: ModelRecord): Markup | undefined {
+  if (latency?.ofBaseline === undefined || latency.runs >= LEAST_ROUNDS) return undefined;
+  return html`CPU times rest on ${plural(latency.runs, "run")} of each network, too few to say how sure they
+    are: <code>--runs 50</code> is the default.`;
+}
+
+function probeText(record: RunRecord, probe: ModelRecord, baseline: ModelRecord): string {
+  if (isNotTrained(baseline))
+    return "fine-tuning all layers did not help: no epoch was better than the start";
+  if (!isTrained(baseline)) return "the baseline was not fine-tuned";
+  const gain = gainOver(record.task, baseline, probe);
+  if (gain === undefined)
+    return "it cannot be compared with the baseline, whose answers are no finite numbers";
+  if (gain.sure && gain.value > 0) return "fine-tuning all layers gained more than chance explains";
+  if (gain.sure) return "fine-tuning all layers made it worse, more than chance explains";
+  return "fine-tuning all layers did not gain more than chance explains";
+}
+
+/** What is said of a network beside another one of the same run. */
+function controlFinding(record: RunRecord, pruned: ModelRecord, control: ModelRecord): Markup {
+  const gain = gainOver(record.task, pruned, control);
+  const head = html`Control “${control.title}” at
+  ${formatShare(control.cost.total.macs / pruned.cost.total.macs)} times the MACs of the pruned network`;
+  if (gain === undefined) return html`${head}: its answers, or those of ETL, are no finite numbers.`;
+  const text = !gain.sure
+    ? "within its uncertainty: this run alone does not show that the choice of filters matters"
+    : gain.value > 0
+      ? "ETL is better by more than chance explains"
+      : "the control is better by more than chance explains";
+  const measure = measureOf(record.task).name === "mae" ? "mean absolute error of ETL" : "accuracy of ETL";
+  return html`${head}: ${measure} minus that of the control is ${rawDifference(record, gain)}, ${text}.`;
+}
+
+/** A gain in the direction in which the measure itself counts. */
+function rawDifference({ task }: RunRecord, gain: Difference): string {
+  const lower = measureOf(task).better === "lower";
+  return sayDifference(task, { ...gain, value: lower ? 0 - gain.value : gain.value });
+}
+
+/** A network in bytes beside itself in floats. */
+function int8Finding(record: RunRecord, model: ModelRecord, float: ModelRecord): Markup {
+  const size = formatShare(model.fileBytes / float.fileBytes);
+  const time =
+    model.latency && float.latency
+      ? `, ${formatMs(model.latency.medianMs)} an image instead of ${formatMs(float.latency.medianMs)}`
+      : "";
+  const head = html`In int8, “${networkTitle(float)}” takes ${size} of its file${time}`;
+  const gain = gainOver(record.task, model, float);
+  if (gain === undefined) return html`${head}; its quality cannot be compared: no finite answers.`;
+  const verdict = !gain.sure
+    ? "within the uncertainty of this test set"
+    : gain.value < 0
+      ? "more than chance explains: bytes cost quality here"
+      : "better by more than chance explains";
+  const what = measureOf(record.task).name === "mae" ? "its mean absolute error" : "its accuracy";
+  return html`${head}; ${what} differs by ${rawDifference(record, gain)}, ${verdict}.`;
+}
+
+/** What follows from the numbers, and what the run has to say. */
+export function findingsBlock(record: RunRecord): Markup {
+  const list = [...findings(record), ...toldNotes(record).map((note) => html`${sentenceCase(note)}`)];
+  return html`${
+      list.length > 0
+        ? html`<ul class="findings">
+            ${list.map((item) => html`<li>${item}</li>`)}
+          </ul>`
+        : undefined
+    }
+    <p class="note">
+      ${measureNote(record)} ± is one standard error that comes from the number of test faces; it does not
+      contain the spread over seeds.${baselineNote(record)}
+    </p>`;
+}
+
+function measureNote(record: RunRecord): string {
+  return measureOf(record.task).name === "mae"
+    ? "Mean absolute error: how far the answers are from the labels, averaged over the test faces."
+    : `Accuracy: ${accuracyMeaning(record)}.`;
+}
+
+function baselineNote(record: RunRecord): string {
+  const baseline = baselineOf(record);
+  if (isTraining(record) || !baseline) return "";
+  if (!isTrained(baseline)) return " The baseline is the unpruned network, which was not fine-tuned.";
+  return isNotTrained(baseline)
+    ? " The baseline is the unpruned network; its fine-tuning was no better than its start, which was kept."
+    : " The baseline is the unpruned network, fine-tuned on the same data.";
+}

@@ -22,6 +22,9 @@ import {
   type JobOptions,
 } from "../run/options.ts";
 
+/** How the labels of the main task are weighted in the loss. */
+export type LossWeights = "equal" | "dynamic" | "relative" | "dwa" | "aw";
+
 /** What `train` takes. All but `arch`, `task`, `data` and `out` have defaults; "the paper's" are the architecture's own. */
 export interface TrainOptions extends JobOptions {
   /** Name of an architecture; see {@link architectureOf}. */
@@ -44,8 +47,13 @@ export interface TrainOptions extends JobOptions {
   readonly thresholds?: "fixed" | "adaptive";
   /** gamma of eq. 6. @defaultValue 0.01 */
   readonly thresholdRate?: number;
-  /** Weights of the labels in the loss: all 1, by DMM-CNN's eq. 4, or the same with a mean of 1. @defaultValue "equal" */
-  readonly lossWeights?: "equal" | "dynamic" | "relative";
+  /**
+   * Weights of the labels in the loss: all 1, by DMM-CNN's eq. 4, the same with a mean of 1, or the other schemes of its
+   * Table 2, dynamic weight average and adaptive weighting. @defaultValue "equal"
+   */
+  readonly lossWeights?: LossWeights;
+  /** P of DMM-CNN's Algorithm 1: iterations between two updates of weights and thresholds; default: an epoch. */
+  readonly updateEvery?: number;
   /** DMM-CNN: learn landmarks too, where the data have them. @defaultValue true */
   readonly landmarks?: boolean;
   /** DMM-CNN: objective and subjective attributes in branches of their own. @defaultValue true */
@@ -181,13 +189,23 @@ export const trainTable = {
     flag: "loss-weights",
     kind: "text",
     group: "Training",
-    describe: "Weights of the labels: 1, by DMM-CNN's eq. 4, or these with a mean of 1",
-    choices: ["equal", "dynamic", "relative"],
+    describe:
+      "Weights of the labels: 1, DMM-CNN's eq. 4, these with a mean of 1, or as in its Table 2: DWA, AW",
+    choices: ["equal", "dynamic", "relative", "dwa", "aw"],
     default: "equal",
+  },
+  updateEvery: {
+    flag: "update-every",
+    kind: "number",
+    group: "Training",
+    describe: "Iterations between updates of weights and thresholds (P)",
+    otherwise: "an epoch",
+    need: count(1),
   },
 } as const satisfies OptionTable<Omit<TrainOptions, CommonKey>>;
 
-type Optional = "weights" | "label" | "crop" | "width" | "limit" | "device" | "threads" | "cacheDir";
+type Optional =
+  "weights" | "updateEvery" | "label" | "crop" | "width" | "limit" | "device" | "threads" | "cacheDir";
 
 /** Options with every default filled in; what `run.json` keeps. */
 export type TrainConfig = Readonly<
@@ -259,6 +277,10 @@ function checkIgnored({ name, takes, recipe }: Architecture, config: TrainConfig
   }
   if (config.thresholds === "fixed" && config.thresholdRate !== plain["thresholdRate"])
     refuse("thresholdRate", "--thresholds fixed", "--thresholds adaptive");
+  if (config.updateEvery !== undefined && config.thresholds === "fixed" && config.lossWeights === "equal") {
+    const moving = "--thresholds adaptive or --loss-weights dynamic";
+    refuse("updateEvery", "--thresholds fixed with --loss-weights equal", moving);
+  }
 }
 
 /** Widths that an architecture has. */

@@ -77,5 +77,7 @@ export function settingsOf({ config, architecture }: TrainSetup): object {
   const changes = { augment, mirror, shift, zoom, brightness };
   const { recipe } = architecture;
   const rates = { epochs, learningRate, batchSize, optimizer: recipe.optimizer, schedule: recipe.schedule };
-  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, ...changes, seed };
+  const { updateEvery } = config;
+  const interval = updateEvery === undefined ? {} : { updateEvery };
+  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, ...interval, ...changes, seed };
 }

@@ -6,7 +6,7 @@ import type { Architecture } from "../../backbones/nets/light.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { openTrainData, type TrainData } from "./data.ts";
-import { checkYesNo } from "./heads.ts";
+import { checkSettings } from "./heads.ts";
 import { checkOutputs, startingNetwork, type StartingNetwork } from "./network.ts";
 import { resolveTrainOptions, type TrainConfig, type TrainOptions } from "./options.ts";
 
@@ -48,10 +48,7 @@ export async function openSetup(
     signal: options.signal,
   });
   try {
-    const [main] = data.tables;
-    if (config.positiveWeight) checkYesNo(main.task, "positive-weight");
-    if (config.thresholds === "adaptive") checkYesNo(main.task, "thresholds adaptive");
-    if (config.lossWeights !== "equal") checkYesNo(main.task, `loss-weights ${config.lossWeights}`);
+    checkSettings(config, data.tables);
     const start = await startingNetwork(config, architecture, data.tables);
     checkOutputs(start.network, data.tables);
     for (const note of start.notes) progress.note(note);

@@ -7,7 +7,14 @@ import { lossValue } from "../../../lib/finetune/losses.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { finishedNetwork } from "../../../lib/jobs/train/network.ts";
-import { inTraining, landmarkWeight, outputLosses, trainedHeads } from "../../../lib/jobs/train/heads.ts";
+import {
+  checkSettings,
+  inTraining,
+  landmarkWeight,
+  outputLosses,
+  trainedHeads,
+} from "../../../lib/jobs/train/heads.ts";
+import { resolveTrainOptions, type TrainOptions } from "../../../lib/jobs/train/options.ts";
 
 const attributes: Task = {
   name: "attributes",
@@ -68,5 +75,43 @@ describe("jobs/train: the losses of DMM-CNN", () => {
       ["attributes", "attributes"],
       ["landmarks", "landmarks"],
     ]);
+  });
+});
+
+describe("jobs/train: settings that a task would ignore", () => {
+  const tasks: Record<"gender" | "age" | "attributes" | "landmarks", Task> = {
+    gender: { ...attributes, name: "gender", kind: "binary", classes: ["male", "female"], outputs: 1 },
+    age: { ...attributes, name: "age", kind: "regression", classes: [], outputs: 1, unit: "years" },
+    attributes: { ...attributes, classes: ["Bald", "Smiling"] },
+    landmarks,
+  };
+  const check = (names: readonly (keyof typeof tasks)[], wrong: Partial<TrainOptions>) => () => {
+    const asked = { arch: "dmm-cnn", task: names[0], data: "synthetic:40", out: "run", ...wrong };
+    const { config } = resolveTrainOptions(asked, "train");
+    checkSettings(
+      config,
+      names.map((name) => ({ task: tasks[name], targets: new Float32Array() })),
+    );
+  };
+
+  for (const [names, wrong, says] of [
+    [["age"], { positiveWeight: true }, "--positive-weight: task age is regression"],
+    [["age"], { thresholds: "adaptive" }, "--thresholds adaptive: task age is regression"],
+    [["age"], { lossWeights: "dynamic" }, "--loss-weights dynamic: task age is regression"],
+    [["gender"], { lossWeights: "dwa" }, "--loss-weights dwa: task gender has one output"],
+    [["gender"], { lossWeights: "relative" }, "--loss-weights relative: task gender has one output"],
+    [["gender"], { arch: "mobilenet-v1", heads: "forty" }, "--heads forty: task gender has one output"],
+    [["gender"], { groups: false }, "--no-groups: task gender has no subjective attributes"],
+    [["attributes", "landmarks"], { shift: 0.1 }, "--shift: 0.1, and pictures stay as they are beside"],
+    [["attributes", "landmarks"], { zoom: 0.1 }, "--zoom: 0.1, and pictures stay as they are beside"],
+  ] as const)
+    it(says, () => {
+      expect(check(names, wrong)).to.throw(says);
+    });
+
+  it("takes what counts", () => {
+    expect(check(["gender"], { lossWeights: "dynamic", thresholds: "adaptive" })).not.to.throw();
+    expect(check(["attributes"], { lossWeights: "aw", groups: false, shift: 0.1 })).not.to.throw();
+    expect(check(["attributes", "landmarks"], { augment: false, mirror: false })).not.to.throw();
   });
 });

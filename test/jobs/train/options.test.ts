@@ -17,6 +17,7 @@ describe("jobs/train: options that would change nothing, and pictures too small"
     ["no groups", { groups: false }, "--no-groups: mobilenet-v1 ignores it, dmm-cnn was needed"],
     ["no landmarks", { landmarks: false }, "--no-landmarks: mobilenet-v1 ignores it, dmm-cnn was needed"],
     ["thresholds that stay", { thresholdRate: 0.2 }, "--threshold-rate 0.2: --thresholds fixed ignores it"],
+    ["changes of none", { augment: false, zoom: 0.1 }, "--zoom 0.1: --no-augment ignores it"],
     [
       "an interval of nothing",
       { updateEvery: 5 },

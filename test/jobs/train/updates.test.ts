@@ -1,7 +1,8 @@
 import { expect } from "chai";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import sharp from "sharp";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { EpochState } from "../../../lib/jobs/train/loop.ts";
@@ -35,9 +36,11 @@ function course(lossWeights: "equal" | "dynamic" | "relative" | "dwa" | "aw"): n
 describe("jobs/train: updates of weights and thresholds", function () {
   this.timeout(120_000);
   let root: string;
+  let faces: string;
   let options: TrainOptions;
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "etl-updates-"));
+    faces = await drawFaces();
     options = {
       arch: "mobilenet-v1",
       task: "gender",
@@ -55,6 +58,22 @@ describe("jobs/train: updates of weights and thresholds", function () {
     };
   });
   after(() => rm(root, { recursive: true, force: true }));
+
+  /** 60 plain pictures with three labels: bright, red, neither of which the third follows. */
+  async function drawFaces(): Promise<string> {
+    const folder = join(root, "faces");
+    await mkdir(folder);
+    const lines = ["file,split,Bald,Smiling,Young"];
+    for (let i = 0; i < 60; i++) {
+      const [bald, smiling, young] = [i % 2, Math.floor(i / 2) % 2, Math.floor(i / 3) % 2];
+      lines.push(`${i}.png,${i % 4 ? "train" : "test"},${bald},${smiling},${young}`);
+      const background = { r: 60 + 150 * smiling, g: 40 + 2 * i, b: 40 + 180 * bald };
+      const picture = sharp({ create: { width: 32, height: 32, channels: 3, background } });
+      await picture.png().toFile(join(folder, `${i}.png`));
+    }
+    await writeFile(join(folder, "labels.csv"), [...lines, ""].join("\n"));
+    return folder;
+  }
 
   async function statesOf(out: string): Promise<readonly EpochState[]> {
     const text = await readFile(join(out, "history.json"), "utf8");
@@ -125,14 +144,16 @@ describe("jobs/train: updates of weights and thresholds", function () {
   it("DWA compares the training part's losses, AW the validation part's; without a validation part all look at the training part", async () => {
     for (const lossWeights of ["dwa", "aw"] as const) {
       const out = join(root, lossWeights);
-      await train({ ...options, out, lossWeights, thresholds: "fixed", epochs: 3 });
+      await train({ ...options, data: faces, task: "attributes", out, lossWeights, epochs: 3 });
       const states = await statesOf(out);
       const seen = states.map(({ updates = [] }) => updates[0].losses);
       const own = states.map(({ losses }) => losses);
       if (lossWeights === "aw") expect(seen).to.deep.equal(own);
       else expect(seen).not.to.deep.equal(own);
-      // One label alone: its weight is the mean.
-      expect(states.map(({ weights }) => weights[0])).to.deep.equal([1, 1, 1, 1]);
+      const means = states.map(({ weights }) => weights.reduce((sum, weight) => sum + weight, 0) / 3);
+      for (const mean of means) expect(mean).to.be.closeTo(1, 1e-12);
+      const even = states.map(({ weights }) => weights.every((weight) => weight === 1));
+      expect(even).to.deep.equal([true, lossWeights === "dwa", false, false]);
     }
     const out = join(root, "training-part");
     const result = await train({ ...options, out, valFraction: 0, epochs: 1 });

@@ -61,6 +61,14 @@ describe("jobs/train: the losses of DMM-CNN", () => {
     expect(joint).to.be.closeTo(losses[0] + losses[1] + 0.5 * distance, 1e-6);
   });
 
+  it("forty losses averaged are the one loss of all (thesis, section 4.3.2)", () => {
+    const tables = [{ task: attributes, targets: yes }];
+    const [head] = trainedHeads(tables, architectureOf("efficientnet-b0"), Uint32Array.of(0, 1, 2));
+    const losses = outputLosses(head, said, yes);
+    const mean = (losses[0] + losses[1]) / 2;
+    expect(lossValue("multi-label", { predictions: said, targets: yes }, 2)).to.be.closeTo(mean, 1e-6);
+  });
+
   it("the finished network answers by the names of its tasks, whatever its values inside are called", () => {
     const network = buildDmmCnn({ classes: 2, subjective: [0], points: 2, depth: 18, side: 72 });
     expect(network.nodes.some(({ outputs }) => outputs.includes("attributes"))).to.equal(true);

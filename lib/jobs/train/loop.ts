@@ -130,6 +130,11 @@ export async function trainNetwork(
     progress: setup.progress,
     signal: setup.signal,
   });
+  const kept = states[result.bestEpoch];
+  if (hasDiverged(states[0], kept))
+    setup.progress.warn(
+      `epoch ${result.bestEpoch} is kept, and it has diverged itself: the network is of no use, a smaller --learning-rate than ${learningRate} was needed`,
+    );
   return { ...result, heads, states };
 }
 
@@ -325,12 +330,19 @@ export function thresholdsOf(head: TrainedHead, state: EpochState | undefined): 
 /** A loss that is so many times what it was before training does not come back. */
 const diverged = 10;
 
+const sumOf = ({ losses }: EpochState): number => losses.reduce((sum, loss) => sum + loss, 0);
+
+/** Whether a later state's validation loss has run away from the first one's. */
+function hasDiverged(first: EpochState, later: EpochState): boolean {
+  return !(sumOf(later) <= diverged * sumOf(first));
+}
+
 /** Says where the validation loss of the main task runs away. */
 function warnOfDivergence({ progress }: TrainSetup, states: readonly EpochState[]): void {
-  const sums = states.map(({ losses }) => losses.reduce((sum, loss) => sum + loss, 0));
-  const [first, now] = [sums[0], sums[sums.length - 1]];
-  if (now <= diverged * first) return;
+  const [first, now] = [states[0], states[states.length - 1]];
+  if (!hasDiverged(first, now)) return;
+  const [from, to] = [first, now].map((state) => sumOf(state).toPrecision(3));
   progress.warn(
-    `validation loss ${now.toPrecision(3)}, ${first.toPrecision(3)} before training: it diverges; a smaller --learning-rate, or --weights of a trained network, was needed`,
+    `validation loss ${to}, ${from} before training: it diverges; a smaller --learning-rate, or --weights of a trained network, was needed`,
   );
 }

@@ -25,7 +25,7 @@ import {
 /** How the labels of the main task are weighted in the loss. */
 export type LossWeights = "equal" | "dynamic" | "relative" | "dwa" | "aw";
 
-/** What `train` takes. All but `arch`, `task`, `data` and `out` have defaults; "the paper's" are the architecture's own. */
+/** What `train` takes. All but `arch`, `task`, `data` and `out` have defaults; see docs/light-networks.md for what papers say and what is a guess. */
 export interface TrainOptions extends JobOptions {
   /** Name of an architecture; see {@link architectureOf}. */
   readonly arch: string;
@@ -33,13 +33,13 @@ export interface TrainOptions extends JobOptions {
   readonly task: string;
   /** Weights of the trunk: a file (.safetensors), a run or its model.onnx; without them training begins from nothing. */
   readonly weights?: string;
-  /** Epochs; default: the paper's. */
+  /** Epochs; default: the architecture's. */
   readonly epochs?: number;
-  /** Learning rate; default: the paper's. */
+  /** Learning rate; default: the architecture's. */
   readonly learningRate?: number;
   /** One layer for all outputs, or one head for each. @defaultValue "one" */
   readonly heads?: "one" | "forty";
-  /** Share of the features dropped before the head, in [0, 1); default: the paper's. */
+  /** Share of the features dropped before the head, in [0, 1); default: the architecture's. */
   readonly dropout?: number;
   /** Weight positive labels by negatives / positives of the training part. @defaultValue false */
   readonly positiveWeight?: boolean;
@@ -58,7 +58,7 @@ export interface TrainOptions extends JobOptions {
   readonly landmarks?: boolean;
   /** DMM-CNN: objective and subjective attributes in branches of their own. @defaultValue true */
   readonly groups?: boolean;
-  /** Side of the picture (resolution multiplier); default: the paper's. */
+  /** Side of the picture (resolution multiplier); default: the architecture's. */
   readonly size?: number;
   /** Width multiplier; default: 1. */
   readonly width?: number;
@@ -79,7 +79,7 @@ export const trainTable = {
     required: true,
   },
   ...shared,
-  batchSize: { ...shared.batchSize, otherwise: "the paper's" },
+  batchSize: { ...shared.batchSize, otherwise: "that of the architecture" },
   valFraction: {
     ...shared.valFraction,
     describe: "Share of the training part kept for validation; 0: the training part validates",
@@ -112,7 +112,7 @@ export const trainTable = {
     kind: "number",
     group: "Network",
     describe: "Side of the picture: the resolution multiplier times 224",
-    otherwise: "the paper's",
+    otherwise: "that of the architecture",
     need: count(32),
   },
   width: { flag: "width", kind: "number", group: "Network", describe: "Width multiplier", otherwise: "1" },
@@ -129,7 +129,7 @@ export const trainTable = {
     kind: "number",
     group: "Network",
     describe: "Share of features dropped before the head",
-    otherwise: "the paper's",
+    otherwise: "that of the architecture",
     need: belowOne,
   },
   groups: {
@@ -151,7 +151,7 @@ export const trainTable = {
     kind: "number",
     group: "Training",
     describe: "Epochs (see docs/light-networks.md)",
-    otherwise: "the paper's",
+    otherwise: "that of the architecture",
     need: count(0),
   },
   learningRate: {
@@ -159,7 +159,7 @@ export const trainTable = {
     kind: "number",
     group: "Training",
     describe: "Learning rate",
-    otherwise: "the paper's",
+    otherwise: "that of the architecture",
     need: positive,
   },
   positiveWeight: {

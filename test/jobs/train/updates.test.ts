@@ -161,6 +161,21 @@ describe("jobs/train: updates of weights and thresholds", function () {
     expect((await statesOf(out))[1].weights[0]).to.be.greaterThan(0);
   });
 
+  it("a training that runs away ends with a model, and says of which use it is", async () => {
+    const said: string[] = [];
+    const progress: Progress = { ...silent, warn: (text) => void said.push(text) };
+    const plainly = { thresholds: "fixed", lossWeights: "equal", learningRate: 1000, progress } as const;
+    const { bestEpoch } = await train({ ...options, ...plainly, out: join(root, "away") });
+    const states = await statesOf(join(root, "away"));
+    expect(states.length).to.be.greaterThan(1);
+    expect(said.filter((text) => text.includes("it diverges"))).not.to.deep.equal([]);
+    const useless = states[bestEpoch].losses[0] > 10 * states[0].losses[0];
+    const warned = said.some((text) =>
+      text.includes(`epoch ${bestEpoch} is kept, and it has diverged itself`),
+    );
+    expect(warned).to.equal(useless);
+  });
+
   it("an interval longer than the training is refused", () => {
     expect(() => intervalOf({ updateEvery: 9, epochs: 2 }, 4)).to.throw(
       "--update-every: 9 iterations of a training of 8",

@@ -22,9 +22,6 @@ import {
   type JobOptions,
 } from "../run/options.ts";
 
-/** How the labels of the main task are weighted in the loss. */
-export type LossWeights = "equal" | "dynamic" | "relative" | "dwa" | "aw";
-
 /** What `train` takes. All but `arch`, `task`, `data` and `out` have defaults; see docs/light-networks.md for what papers say and what is a guess. */
 export interface TrainOptions extends JobOptions {
   /** Name of an architecture; see {@link architectureOf}. */
@@ -51,7 +48,7 @@ export interface TrainOptions extends JobOptions {
    * Weights of the labels in the loss: all 1, by DMM-CNN's eq. 4, the same with a mean of 1, or the other schemes of its
    * Table 2, dynamic weight average and adaptive weighting. @defaultValue "equal"
    */
-  readonly lossWeights?: LossWeights;
+  readonly lossWeights?: "equal" | "dynamic" | "relative" | "dwa" | "aw";
   /** P of DMM-CNN's Algorithm 1: iterations between two updates of weights and thresholds; default: an epoch. */
   readonly updateEvery?: number;
   /** DMM-CNN: learn landmarks too, where the data have them. @defaultValue true */

@@ -82,8 +82,13 @@ export function assignWeights(network: Network, weights: Weights, where: string)
     parameters.set(name, tensor);
   }
   if (missing.length > 0) throw missingWeights(missing, { network, weights, used, where });
+  // A model file has its settings among its weights.
+  const isOwnSetting = (name: string): boolean => {
+    const own = network.parameters.get(name);
+    return own !== undefined && isSetting(own);
+  };
   const left = [...weights.keys()].filter(
-    (name) => !used.has(name) && !name.endsWith(".num_batches_tracked"),
+    (name) => !used.has(name) && !name.endsWith(".num_batches_tracked") && !isOwnSetting(name),
   );
   if (left.length > 0) {
     const some = left.slice(0, 3).join(", ");

@@ -56,6 +56,11 @@ export interface FinetuneOptions {
   /** Learning rate of a step; default: linear warm-up over a fifth of the run, then a cosine to zero. */
   readonly rateAt?: ((at: RatePosition) => number) | undefined;
   readonly validate: (network: Network) => Promise<Validation>;
+  /** Looks at the network within an epoch, after every so many steps of the run; `validate` sees it at the end of each. */
+  readonly within?: {
+    readonly every: number;
+    readonly look: (network: Network, steps: number) => Promise<void>;
+  };
   /**
    * What tells the better of two epochs: `accuracy` where it differs clearly, else the loss (default); or the `loss` alone, for
    * numbers: there the share within a tolerance says little of how far off the others are; or the `highest` accuracy, to the
@@ -136,7 +141,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     const rateAt = (step: number): number =>
       options.rateAt?.({ peak: learningRate, epoch, step, history }) ?? learningRateAt(schedule, step);
     const rate = options.rateAt === undefined ? learningRate : rateAt(0);
-    const trainLoss = await trainEpoch(trainer, epoch, { options, rateAt, progress }).catch(
+    const trainLoss = await trainEpoch(network, trainer, { epoch, options, rateAt, progress }).catch(
       (error: unknown) => {
         if (options.onDivergence !== "stop" || epoch < 2 || !isEtlError(error, "engine")) throw error;
         progress.warn(`epoch ${epoch}: ${error.message}; the best epoch before is kept`);
@@ -262,14 +267,16 @@ async function tryLearningRate(
 }
 
 async function trainEpoch(
+  network: Network,
   trainer: Trainer,
-  epoch: number,
   {
+    epoch,
     options,
     rateAt,
     progress,
-  }: { options: FinetuneOptions; rateAt: (step: number) => number; progress: Progress },
+  }: { epoch: number; options: FinetuneOptions; rateAt: (step: number) => number; progress: Progress },
 ): Promise<number> {
+  const { within, stepsPerEpoch } = options;
   let sum = 0;
   let done = 0;
   for await (const inputs of options.batches(epoch)) {
@@ -289,6 +296,8 @@ async function trainEpoch(
     sum += loss;
     done += 1;
     progress.update(done, `loss ${(sum / done).toFixed(4)}`);
+    if (within !== undefined && done < stepsPerEpoch && (step + 1) % within.every === 0)
+      await within.look(withParameters(network, await trainer.parameters()), step + 1);
   }
   return sum / Math.max(1, done);
 }

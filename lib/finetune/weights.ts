@@ -21,11 +21,47 @@ export function boundedWeights(weights: ArrayLike<number>): Float64Array {
   return Float64Array.from(weights, (weight) => (weight <= 1 ? weight : 1));
 }
 
-/** The same weights with a mean of 1, so that the whole loss keeps its size; all 1 where all are 0. */
+/** The same weights with a mean of 1, so that the whole loss keeps its size; all 1 where all are 0 or one is no number. */
 export function withMeanOne(weights: ArrayLike<number>): Float64Array {
   const all = Float64Array.from(weights);
   const mean = all.reduce((sum, weight) => sum + weight, 0) / all.length;
-  return mean > 0 ? all.map((weight) => weight / mean) : all.fill(1);
+  return mean > 0 && mean < Infinity ? all.map((weight) => weight / mean) : all.fill(1);
+}
+
+/**
+ * Dynamic Weight Average (Liu, Johns and Davison 2019; in DMM-CNN's Table 2): lambda_j = q softmax_j(w_j / T) with
+ * w_j = L_j(t-1) / L_j(t-2) of the training losses. An output whose loss falls slowly gets a larger weight; their mean is 1.
+ *
+ * A ratio that is no number (no loss before, a diverged one) counts as 1, as of a loss that stands still.
+ *
+ * @param current L(t-1), [q]
+ * @param previous L(t-2), [q]
+ * @param temperature T, how even the weights are; the paper's is 2
+ */
+export function averageWeights(
+  current: ArrayLike<number>,
+  previous: ArrayLike<number>,
+  temperature = 2,
+): Float64Array {
+  const ratios = Float64Array.from(previous, (before, j) => {
+    const ratio = current[j] / before;
+    return (Number.isFinite(ratio) ? ratio : 1) / temperature;
+  });
+  const largest = ratios.reduce((most, ratio) => Math.max(most, ratio), -Infinity);
+  return withMeanOne(ratios.map((ratio) => Math.exp(ratio - largest)));
+}
+
+/**
+ * Adaptive weights (AW: He et al. 2017; in DMM-CNN's Table 2): the trend of the validation loss |L(t) - L(t-1)| / L(t) times
+ * the loss L(t) itself, each over its mean, the product with a mean of 1.
+ *
+ * @param current L(t), [q]; an output without loss gets the weight 0
+ * @param previous L(t-1), [q]
+ */
+export function adaptiveWeights(current: ArrayLike<number>, previous: ArrayLike<number>): Float64Array {
+  const trend = Float64Array.from(current, (now, j) => (now > 0 ? Math.abs(now - previous[j]) / now : 0));
+  const [trends, losses] = [withMeanOne(trend), withMeanOne(current)];
+  return withMeanOne(trends.map((each, j) => each * losses[j]));
 }
 
 /**

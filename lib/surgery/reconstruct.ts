@@ -47,6 +47,8 @@ export interface ReconstructOptions {
   /** Added to the diagonal of G_kk, relative to its mean. Default 1e-3. */
   readonly ridge?: number;
   readonly coupling?: Coupling;
+  /** Told before every layer how many of how many are done. */
+  readonly onLayer?: (done: number, of: number) => void;
 }
 
 /**
@@ -72,7 +74,8 @@ export function reconstruct(
   const producers = producersOf(network);
   const known = new Map<string, PredictedFilters | undefined>();
   const layers: ReconstructedLayer[] = [];
-  for (const layer of coupling.layers) {
+  for (const [index, layer] of coupling.layers.entries()) {
+    options.onLayer?.(index, coupling.layers.length);
     const gone = layer.inputs.filter((atom) => plan.keep[coupling.classOf[atom]] === 0).length;
     if (gone === 0) continue;
     const refuse = (reason: string): void => void layers.push({ layer: layer.name, removed: gone, reason });

@@ -1,5 +1,7 @@
 import { expect } from "chai";
 import {
+  adaptiveWeights,
+  averageWeights,
   boundedWeights,
   dynamicWeights,
   positiveWeights,
@@ -26,6 +28,26 @@ describe("finetune/weights", () => {
   it("relative weights keep the size of the loss", () => {
     expect([...withMeanOne([0.5, 0.25, 0.25, 0])]).to.deep.equal([2, 1, 1, 0]);
     expect([...withMeanOne([0, 0])]).to.deep.equal([1, 1]);
+  });
+
+  it("dynamic weight average: a softmax of the ratios of training losses, by hand, with a mean of 1", () => {
+    // ratios 0.5 and 1 over T = 2: exp(0.25) = 1.2840, exp(0.5) = 1.6487; 2 / (their sum) times each.
+    const weights = averageWeights([1, 0.8], [2, 0.8]);
+    expect(weights[0]).to.be.closeTo(0.8756, 5e-5);
+    expect(weights[1]).to.be.closeTo(1.1244, 5e-5);
+    // A loss that ran away, or none: bounded by the number of outputs, never no number.
+    const wild = averageWeights([1e300, 0, Number.NaN], [1e-10, 0, 1]);
+    expect([...wild].every((weight) => weight >= 0 && weight <= 3)).to.equal(true);
+    expect(wild.reduce((sum, weight) => sum + weight, 0)).to.be.closeTo(3, 1e-12);
+  });
+
+  it("adaptive weights: trend times loss of the validation part, each over its mean, by hand", () => {
+    // trends |0.5 - 1| / 0.5 = 1 and |1 - 1.5| / 1 = 0.5; losses 0.5 and 1: both products 0.5, so both weights 1.
+    expect([...adaptiveWeights([0.5, 1], [1, 1.5])]).to.deep.equal([1, 1]);
+    // trends 1 and 1, losses 1 and 3.
+    expect([...adaptiveWeights([1, 3], [2, 6])]).to.deep.equal([0.5, 1.5]);
+    expect([...adaptiveWeights([1, 1], [1, 1])]).to.deep.equal([1, 1]);
+    expect([...adaptiveWeights([Infinity, 1], [1, 1])]).to.deep.equal([1, 1]);
   });
 
   it("positive weights are negatives / positives, 1 where there is only one kind", () => {

@@ -4,8 +4,13 @@ import { buildResnet18 } from "../../lib/backbones/nets/resnet.ts";
 import { buildShufflenetV2 } from "../../lib/backbones/nets/shufflenet-v2.ts";
 import { buildVgg16, vggfacePreprocessing } from "../../lib/backbones/nets/vggface.ts";
 import { trunkOf } from "../../lib/backbones/trunk.ts";
+import { planRows } from "../../lib/jobs/cut/plan.ts";
+import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { costOf } from "../../lib/network/cost.ts";
 import { convolutionCosts, paperCost, separableCosts } from "../../lib/network/formulas.ts";
+import { applySurgery } from "../../lib/surgery/apply.ts";
+import { planSurgery } from "../../lib/surgery/plan.ts";
+import { tableOneRow } from "../support/table-one.ts";
 
 describe("network/formulas", () => {
   it("add up to the cost of the convolutions", () => {
@@ -75,5 +80,31 @@ describe("network/formulas", () => {
       /^fc6, fc7, fc8 leave \(.* MB\): heads read the averages of conv5_3\/relu$/,
     );
     expect(trunkOf(backbone, { outputs: 3 })).to.equal(backbone);
+  });
+
+  it("rows of Table 1 from a plan are those of the cut network, the true ones beside the paper's", () => {
+    const network = buildVgg16({ side: 32, widths: { filters: [4, 6, 8, 8, 8], linear: 16 }, classes: 5 });
+    const facts = {
+      title: "",
+      preprocessing: vggfacePreprocessing,
+      source: "",
+      licence: "",
+      fingerprint: "",
+    };
+    const backbone = { ...facts, name: "small", network, features: "fc7/relu", notes: [] };
+    const trunk = trunkOf(backbone, { place: "task", outputs: 1 });
+    const keep = new Map([
+      ["conv1_2/relu", Uint32Array.of(0, 2)],
+      ["conv3_1/relu", Uint32Array.of(1, 4, 5)],
+      ["conv5_3/relu", Uint32Array.of(0, 1, 2, 3, 7)],
+    ]);
+    const plan = planSurgery(trunk.network, keep, { coupling: analyseCoupling(trunk.network) });
+    const row = tableOneRow({ layers: planRows(plan.layers), after: plan.after }, 32);
+    const cut = applySurgery(trunk.network, plan);
+    const { flops, bytes } = paperCost(cut);
+    const { total } = costOf(cut);
+    expect(row).to.deep.include({ paperFlops: flops, paperBytes: bytes });
+    expect(row).to.deep.include({ macs: total.macs, bytes: total.bytes });
+    expect(row.filters).to.deep.equal([92 - 2 - 5 - 3, 92]);
   });
 });

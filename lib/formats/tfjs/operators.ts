@@ -29,6 +29,7 @@ import {
   type WeightSource,
   type WriteOp,
 } from "./emit.ts";
+import { shuffleFrom } from "./shuffle.ts";
 import { windowWriters, type WriteRule } from "./windows.ts";
 
 /** A layer that treats every number alike: the value stays held as it was. */
@@ -348,7 +349,7 @@ export const operatorWriters: Readonly<Record<string, WriteRule>> = {
   Slice: slice,
   Split: split,
   Flatten: flatten,
-  Reshape: flatten,
+  Reshape: (op) => shuffleFrom(op) ?? flatten(op),
   Squeeze: flatten,
   Unsqueeze: flatten,
   ReduceMean: reduceMean,

@@ -122,10 +122,14 @@ export async function cutWithHead(
   const statistics = new Map(
     harvest.moments.map(({ tap, folds }) => [tap, statisticsOf(mergeMoments(folds))]),
   );
-  // Minutes for wide layers, and nothing in between to count.
-  if (config.reconstruct) progress.start("reconstruction");
+  if (config.reconstruct) progress.start("reconstruction", coupling.layers.length);
   const { network: whole, layers } = config.reconstruct
-    ? reconstruct(backbone.network, planned.plan, statistics, { coupling })
+    ? reconstruct(backbone.network, planned.plan, statistics, {
+        coupling,
+        onLayer: (done) => {
+          progress.update(done);
+        },
+      })
     : { network: backbone.network, layers: [] };
   if (config.reconstruct) progress.finish(explained(layers));
   else progress.note("reconstruction: switched off");

@@ -6,7 +6,8 @@ import { checkOptions, defaultsOf, type Need } from "../run/option.ts";
 import { withAbsolutePaths, commonDefaults, givenOptions, need } from "../run/options.ts";
 import { backboneOf, tasksOf, trainTable, type TrainOptions } from "./options.ts";
 
-type Optional = "weights" | "label" | "crop" | "width" | "limit" | "device" | "threads" | "cacheDir";
+type Optional =
+  "weights" | "updateEvery" | "label" | "crop" | "width" | "limit" | "device" | "threads" | "cacheDir";
 
 /** Options with every default filled in; what `run.json` keeps. */
 export type TrainConfig = Readonly<
@@ -71,6 +72,22 @@ function checkIgnored({ name, takes, recipe }: Architecture, config: TrainConfig
   }
   if (config.thresholds === "fixed" && config.thresholdRate !== plain["thresholdRate"])
     refuse("thresholdRate", "--thresholds fixed", "--thresholds adaptive");
+  const [changed] = config.augment ? [] : changesAsked(config);
+  if (changed !== undefined) refuse(changed, "--no-augment", "--augment");
+  if (config.updateEvery !== undefined && config.thresholds === "fixed" && config.lossWeights === "equal") {
+    const moving = "--thresholds adaptive or --loss-weights dynamic";
+    refuse("updateEvery", "--thresholds fixed with --loss-weights equal", moving);
+  }
+}
+
+/** Changes of pictures that were asked for beyond the usual ones. */
+export function changesAsked(
+  config: Pick<TrainConfig, "shift" | "zoom" | "brightness">,
+): ("shift" | "zoom" | "brightness")[] {
+  const usual = defaultsOf(trainTable);
+  return (["shift", "zoom", "brightness"] as const).filter(
+    (name) => config[name] > 0 && config[name] !== usual[name],
+  );
 }
 
 /** Widths that an architecture has. */

@@ -8,17 +8,11 @@ import { batches, type Batch } from "../../data/images/batches.ts";
 import { cutParts, randomPart } from "../../data/images/parts.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
-import { adaptThresholds, countErrors, logitOfScore, scoreOfLogit } from "../../evaluate/thresholds.ts";
+import { logitOfScore } from "../../evaluate/thresholds.ts";
 import { finetune, type Checkpoint, type Validation } from "../../finetune/finetune.ts";
 import { lossValue } from "../../finetune/losses.ts";
 import { plateauRate, type RatePosition } from "../../finetune/schedule.ts";
-import {
-  boundedWeights,
-  dynamicWeights,
-  positiveWeights,
-  termWeights,
-  withMeanOne,
-} from "../../finetune/weights.ts";
+import { positiveWeights, termWeights } from "../../finetune/weights.ts";
 import type { Network, Tensor } from "../../network/network.ts";
 import { changesOf, mayMirror } from "../world/changes.ts";
 import { checkpointFile, readCheckpoint } from "../world/checkpoint.ts";
@@ -28,6 +22,7 @@ import { gather } from "../world/units.ts";
 import { inTraining, outputLosses, trainedHeads, type TrainedHead } from "./heads.ts";
 import { predictHeads } from "./predict.ts";
 import type { TrainSetup } from "./setup.ts";
+import { heldWeights, intervalOf, isMoving, nextUpdate, type Seen, type Update } from "./updates.ts";
 
 /** What changes from epoch to epoch beside the parameters; epoch 0 is the state before the first step. */
 export interface EpochState {
@@ -37,6 +32,8 @@ export interface EpochState {
   readonly weights: readonly number[];
   /** Thresholds, as scores in -1..1. */
   readonly thresholds: readonly number[];
+  /** The updates of weights and thresholds in this epoch, its end included; absent where nothing is updated. */
+  readonly updates?: readonly Update[];
 }
 
 export interface TrainedNetwork {
@@ -67,10 +64,12 @@ export async function trainNetwork(
   const { config, architecture, data, engine } = setup;
   const { rows, files } = what;
   const heads = trainedHeads(data.tables, architecture, rows.train);
-  const states: EpochState[] = [];
+  const course: Course = { states: [], running: [] };
+  const { states } = course;
   const checkpoint = checkpointFile(files.checkpoint, setup.progress);
   const { epochs, learningRate, batchSize, seed } = config;
   const stepsPerEpoch = Math.max(1, Math.floor(rows.train.length / batchSize));
+  const every = intervalOf(config, stepsPerEpoch);
   const [main] = heads;
   const labels = gather(main.table.targets, rows.train, main.table.task.outputs);
   const known = main.table.mask && gather(main.table.mask, rows.train, main.table.task.outputs);
@@ -87,7 +86,7 @@ export async function trainNetwork(
         steps: stepsPerEpoch,
         heads,
         positive,
-        weights: states[epoch - 1]?.weights,
+        weights: () => latest(course)?.weights,
       }),
     stepsPerEpoch,
     epochs,
@@ -95,7 +94,18 @@ export async function trainNetwork(
     optimizer: architecture.recipe.optimizer,
     clipNorm: noClipping,
     rateAt: rateOf(architecture.recipe.schedule),
-    validate: (candidate) => validate(setup, candidate, { rows: rows.val, heads, states }),
+    validate: (candidate) => validate(setup, candidate, { rows, heads, course, stepsPerEpoch, every }),
+    ...(config.updateEvery === undefined
+      ? {}
+      : {
+          within: {
+            every,
+            look: async (candidate, iteration) => {
+              const seen = await lookAt(setup, candidate, { rows, heads, epoch: states.length, iteration });
+              update(setup, heads[0], { course, seen: seen.main });
+            },
+          },
+        }),
     validationSize: rows.val.length,
     // Of numbers the share within a tolerance says little: their loss decides.
     judge: main.table.task.kind === "regression" ? "loss" : (architecture.recipe.keep ?? "accuracy"),
@@ -120,6 +130,11 @@ export async function trainNetwork(
     progress: setup.progress,
     signal: setup.signal,
   });
+  const kept = states[result.bestEpoch];
+  if (hasDiverged(states[0], kept))
+    setup.progress.warn(
+      `epoch ${result.bestEpoch} is kept, and it has diverged itself: the network is of no use, a smaller --learning-rate than ${learningRate} was needed`,
+    );
   return { ...result, heads, states };
 }
 
@@ -137,7 +152,8 @@ interface EpochPlan {
   readonly steps: number;
   readonly heads: readonly TrainedHead[];
   readonly positive: Float64Array | undefined;
-  readonly weights: readonly number[] | undefined;
+  /** Those of the moment a batch is asked for. */
+  readonly weights: () => readonly number[] | undefined;
 }
 
 /** Full batches of one epoch; the rows that are left over wait for the next epoch's shuffle. */
@@ -185,38 +201,121 @@ function labelsOfBatch(batch: Batch, { heads, positive, weights }: EpochPlan): T
     fed[head.target] = { shape, data: inTraining(head, y) };
     if (head.term.mask === undefined) return;
     const own = mask && gather(mask, batch.rows, q);
-    const main = k === 0 ? { positive, output: weights } : {};
+    const main = k === 0 ? { positive, output: weights() } : {};
     fed[head.mask] = { shape, data: termWeights(y, q, { mask: own, ...main }) };
   });
   return fed;
+}
+
+/** Where a training stands beside its parameters. */
+interface Course {
+  readonly states: EpochState[];
+  /** Updates since the last epoch's end. */
+  running: Update[];
+}
+
+function updatesOf({ states, running }: Course): Update[] {
+  return [...states.flatMap(({ updates }) => updates ?? []), ...running];
+}
+
+function latest(course: Course): Update | undefined {
+  return updatesOf(course).at(-1);
+}
+
+interface Look {
+  readonly predictions: readonly Float32Array[];
+  readonly main: Seen;
+}
+
+/** What the network answers on the validation rows, and what an update of weights and thresholds looks at. */
+async function lookAt(
+  setup: TrainSetup,
+  network: Network,
+  at: {
+    readonly rows: PartRows;
+    readonly heads: readonly TrainedHead[];
+    readonly epoch: number;
+    readonly iteration: number;
+  },
+): Promise<Look> {
+  const { rows, heads, epoch, iteration } = at;
+  const [head] = heads;
+  const predict = (of: Uint32Array): Promise<Float32Array[]> =>
+    predictHeads(setup, network, { rows: of, heads, parts: "centre" });
+  const labelsOf = (of: Uint32Array): { targets: Float32Array; mask: Float32Array | undefined } => {
+    const { task, targets, mask } = head.table;
+    return { targets: gather(targets, of, task.outputs), mask: mask && gather(mask, of, task.outputs) };
+  };
+  const predictions = await predict(rows.val);
+  const { targets, mask } = labelsOf(rows.val);
+  const [raw] = predictions;
+  const losses = outputLosses(head, raw, targets, mask);
+  const seen = { iteration, epoch, losses, raw, targets, mask };
+  if (setup.config.lossWeights !== "dwa" || rows.train === rows.val) return { predictions, main: seen };
+  // Dynamic weight average alone looks at the training part.
+  const own = labelsOf(rows.train);
+  const [trained] = await predict(rows.train);
+  return { predictions, main: { ...seen, compared: outputLosses(head, trained, own.targets, own.mask) } };
+}
+
+function update(
+  { config, progress }: TrainSetup,
+  head: TrainedHead,
+  { course, seen }: { readonly course: Course; readonly seen: Seen },
+): void {
+  const before = updatesOf(course);
+  const next = nextUpdate(config, head, { seen, before });
+  const last = before.at(-1);
+  const held = last === undefined ? 0 : heldWeights(config.lossWeights, next, last);
+  if (held > 0)
+    progress.warn(
+      `--loss-weights ${config.lossWeights}: the loss of ${held} labels more than doubled, their weights are held at 1`,
+    );
+  course.running.push(next);
 }
 
 /** Loss and accuracy on the validation rows; leaves the epoch's state. */
 async function validate(
   setup: TrainSetup,
   network: Network,
-  what: { readonly rows: Uint32Array; readonly heads: readonly TrainedHead[]; readonly states: EpochState[] },
+  what: {
+    readonly rows: PartRows;
+    readonly heads: readonly TrainedHead[];
+    readonly course: Course;
+    readonly stepsPerEpoch: number;
+    readonly every: number;
+  },
 ): Promise<Validation> {
-  const { rows, heads, states } = what;
-  const predictions = await predictHeads(setup, network, { rows, heads, parts: "centre" });
+  const { rows, heads, course, stepsPerEpoch, every } = what;
+  const { states } = course;
+  const epoch = states.length;
+  const iteration = epoch * stepsPerEpoch;
+  const { predictions, main } = await lookAt(setup, network, { rows, heads, epoch, iteration });
+  const moving = isMoving(setup.config) && heads[0].term.mask !== undefined;
+  if (moving && iteration % every === 0) update(setup, heads[0], { course, seen: main });
+  const losses = Array.from(main.losses);
+  const { weights, thresholds } = latest(course) ?? {
+    weights: losses.map(() => 1),
+    thresholds: losses.map(() => 0),
+  };
+  states.push({ losses, weights, thresholds, ...(moving ? { updates: course.running } : {}) });
+  course.running = [];
+  warnOfDivergence(setup, states);
   let [loss, accuracy] = [0, 0];
   heads.forEach((head, k) => {
     const { task, targets: all, mask: known } = head.table;
-    const targets = gather(all, rows, task.outputs);
-    const mask = known && gather(known, rows, task.outputs);
+    const targets = gather(all, rows.val, task.outputs);
+    const mask = known && gather(known, rows.val, task.outputs);
     const raw = predictions[k];
-    const own = outputLosses(head, raw, targets, mask);
     const plain = { predictions: raw, targets: inTraining(head, targets), mask };
     const kind = head.labels === "signed" ? "regression" : task.kind;
     loss += head.term.weight * lossValue(kind, plain, task.outputs);
-    if (k === 0) states.push(nextState(setup, head, { own, raw, targets, mask, states }));
-    if (k === 0) warnOfDivergence(setup, states);
     if (head.auxiliary) return;
-    const thresholds = k === 0 ? thresholdsOf(head, states.at(-1)) : undefined;
+    const moved = k === 0 ? thresholdsOf(head, states.at(-1)) : undefined;
     const units = head.labels === "standard" ? unstandardise(raw, head.units) : raw;
     accuracy += computeMetrics(task, units, targets, {
       ...(mask === undefined ? {} : { mask }),
-      ...(thresholds === undefined ? {} : { thresholds }),
+      ...(moved === undefined ? {} : { thresholds: moved }),
     }).accuracy;
   });
   return { loss, accuracy: accuracy / heads.filter(({ auxiliary }) => !auxiliary).length };
@@ -231,52 +330,19 @@ export function thresholdsOf(head: TrainedHead, state: EpochState | undefined): 
 /** A loss that is so many times what it was before training does not come back. */
 const diverged = 10;
 
-/** Says where the validation loss of the main task runs away, and where the weights of eq. 4 are held. */
-function warnOfDivergence({ config, progress }: TrainSetup, states: readonly EpochState[]): void {
-  const sums = states.map(({ losses }) => losses.reduce((sum, loss) => sum + loss, 0));
-  const [first, now] = [sums[0], sums[sums.length - 1]];
-  if (!(now <= diverged * first))
-    progress.warn(
-      `validation loss ${now.toPrecision(3)}, ${first.toPrecision(3)} before training: it diverges; a smaller --learning-rate, or --weights of a trained network, was needed`,
-    );
-  if (config.lossWeights === "equal" || states.length < 2) return;
-  const held = dynamicWeights(states[states.length - 1].losses, states[states.length - 2].losses).filter(
-    (weight) => !(weight <= 1),
-  ).length;
-  if (held > 0)
-    progress.warn(
-      `--loss-weights ${config.lossWeights}: the loss of ${held} labels more than doubled, their weights are held at 1`,
-    );
+const sumOf = ({ losses }: EpochState): number => losses.reduce((sum, loss) => sum + loss, 0);
+
+/** Whether a later state's validation loss has run away from the first one's. */
+function hasDiverged(first: EpochState, later: EpochState): boolean {
+  return !(sumOf(later) <= diverged * sumOf(first));
 }
 
-function nextState(
-  { config }: TrainSetup,
-  head: TrainedHead,
-  seen: {
-    readonly own: Float64Array;
-    readonly raw: Float32Array;
-    readonly targets: Float32Array;
-    readonly mask: Float32Array | undefined;
-    readonly states: readonly EpochState[];
-  },
-): EpochState {
-  const { own, raw, targets, mask, states } = seen;
-  const q = head.table.task.outputs;
-  const before = states.at(-1);
-  const losses = Array.from(own);
-  const even = new Array<number>(q).fill(1);
-  const start = { losses, weights: even, thresholds: new Array<number>(q).fill(0) };
-  if (before === undefined || head.term.mask === undefined) return start;
-  const moved = dynamicWeights(own, before.losses);
-  const weights = {
-    equal: even,
-    dynamic: Array.from(boundedWeights(moved)),
-    relative: Array.from(withMeanOne(boundedWeights(moved))),
-  }[config.lossWeights];
-  if (config.thresholds === "fixed") return { ...start, weights };
-  const scores = head.labels === "signed" ? raw : raw.map(scoreOfLogit);
-  const errors = countErrors(scores, targets, { thresholds: before.thresholds, mask });
-  const { thresholdRate: rate } = config;
-  const thresholds = Array.from(adaptThresholds(before.thresholds, errors, { epoch: states.length, rate }));
-  return { losses, weights, thresholds };
+/** Says where the validation loss of the main task runs away. */
+function warnOfDivergence({ progress }: TrainSetup, states: readonly EpochState[]): void {
+  const [first, now] = [states[0], states[states.length - 1]];
+  if (!hasDiverged(first, now)) return;
+  const [from, to] = [first, now].map((state) => sumOf(state).toPrecision(3));
+  progress.warn(
+    `validation loss ${to}, ${from} before training: it diverges; a smaller --learning-rate, or --weights of a trained network, was needed`,
+  );
 }

@@ -4,7 +4,10 @@ import { trainableNets } from "../../backbones/entries.ts";
 import { belowOne, count, positive, type OptionTable } from "../run/option.ts";
 import { commonNames, jobTable, type CommonKey, type JobOptions } from "../run/options.ts";
 
-/** What `train` takes. All but `backbone`, `task`, `data` and `out` have defaults; "the paper's" are the network's own. */
+/**
+ * What `train` takes. All but `backbone`, `task`, `data` and `out` have defaults; see docs/light-networks.md for what papers say
+ * and what is a guess.
+ */
 export interface TrainOptions extends JobOptions {
   /** Name of a network that can begin from nothing, see `etl backbones`; it has to be given. */
   readonly backbone?: string;
@@ -14,13 +17,13 @@ export interface TrainOptions extends JobOptions {
   readonly task: string;
   /** Weights of the trunk: a file (.safetensors), a run or its model.onnx; without them training begins from nothing. */
   readonly weights?: string;
-  /** Epochs; default: the paper's. */
+  /** Epochs; default: the architecture's. */
   readonly epochs?: number;
-  /** Learning rate; default: the paper's. */
+  /** Learning rate; default: the architecture's. */
   readonly learningRate?: number;
   /** One layer for all outputs, or one head for each. @defaultValue "one" */
   readonly heads?: "one" | "forty";
-  /** Share of the features dropped before the head, in [0, 1); default: the paper's. */
+  /** Share of the features dropped before the head, in [0, 1); default: the architecture's. */
   readonly dropout?: number;
   /** Weight positive labels by negatives / positives of the training part. @defaultValue false */
   readonly positiveWeight?: boolean;
@@ -28,13 +31,18 @@ export interface TrainOptions extends JobOptions {
   readonly thresholds?: "fixed" | "adaptive";
   /** gamma of eq. 6. @defaultValue 0.01 */
   readonly thresholdRate?: number;
-  /** Weights of the labels in the loss: all 1, by DMM-CNN's eq. 4, or the same with a mean of 1. @defaultValue "equal" */
-  readonly lossWeights?: "equal" | "dynamic" | "relative";
+  /**
+   * Weights of the labels in the loss: all 1, by DMM-CNN's eq. 4, the same with a mean of 1, or the other schemes of its
+   * Table 2, dynamic weight average and adaptive weighting. @defaultValue "equal"
+   */
+  readonly lossWeights?: "equal" | "dynamic" | "relative" | "dwa" | "aw";
+  /** P of DMM-CNN's Algorithm 1: iterations between two updates of weights and thresholds; default: an epoch. */
+  readonly updateEvery?: number;
   /** DMM-CNN: learn landmarks too, where the data have them. @defaultValue true */
   readonly landmarks?: boolean;
   /** DMM-CNN: objective and subjective attributes in branches of their own. @defaultValue true */
   readonly groups?: boolean;
-  /** Side of the picture (resolution multiplier); default: the paper's. */
+  /** Side of the picture (resolution multiplier); default: the architecture's. */
   readonly size?: number;
   /** Width multiplier; default: 1. */
   readonly width?: number;
@@ -55,7 +63,7 @@ export const trainTable = {
     required: true,
   },
   ...shared,
-  batchSize: { ...shared.batchSize, otherwise: "the paper's" },
+  batchSize: { ...shared.batchSize, otherwise: "that of the architecture" },
   valFraction: {
     ...shared.valFraction,
     describe: "Share of the training part kept for validation; 0: the training part validates",
@@ -89,7 +97,7 @@ export const trainTable = {
     kind: "number",
     group: "Network",
     describe: "Side of the picture: the resolution multiplier times 224",
-    otherwise: "the paper's",
+    otherwise: "that of the architecture",
     need: count(32),
   },
   width: { flag: "width", kind: "number", group: "Network", describe: "Width multiplier", otherwise: "1" },
@@ -106,7 +114,7 @@ export const trainTable = {
     kind: "number",
     group: "Network",
     describe: "Share of features dropped before the head",
-    otherwise: "the paper's",
+    otherwise: "that of the architecture",
     need: belowOne,
   },
   groups: {
@@ -128,7 +136,7 @@ export const trainTable = {
     kind: "number",
     group: "Training",
     describe: "Epochs (see docs/light-networks.md)",
-    otherwise: "the paper's",
+    otherwise: "that of the architecture",
     need: count(0),
   },
   learningRate: {
@@ -136,7 +144,7 @@ export const trainTable = {
     kind: "number",
     group: "Training",
     describe: "Learning rate",
-    otherwise: "the paper's",
+    otherwise: "that of the architecture",
     need: positive,
   },
   positiveWeight: {
@@ -166,9 +174,18 @@ export const trainTable = {
     flag: "loss-weights",
     kind: "text",
     group: "Training",
-    describe: "Weights of the labels: 1, by DMM-CNN's eq. 4, or these with a mean of 1",
-    choices: ["equal", "dynamic", "relative"],
+    describe:
+      "Weights of the labels: 1, DMM-CNN's eq. 4, these with a mean of 1, or as in its Table 2: DWA, AW",
+    choices: ["equal", "dynamic", "relative", "dwa", "aw"],
     default: "equal",
+  },
+  updateEvery: {
+    flag: "update-every",
+    kind: "number",
+    group: "Training",
+    describe: "Iterations between updates of weights and thresholds (P)",
+    otherwise: "an epoch",
+    need: count(1),
   },
 } as const satisfies OptionTable<Omit<TrainOptions, CommonKey | "arch">>;
 

@@ -6,7 +6,7 @@ import type { Architecture } from "../../backbones/architecture.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { closeWorld } from "../world/world.ts";
 import { openTrainData, type TrainData } from "./data.ts";
-import { checkYesNo } from "./heads.ts";
+import { checkSettings } from "./heads.ts";
 import { checkOutputs, startingNetwork, type StartingNetwork } from "./network.ts";
 import { resolveTrainOptions, type TrainConfig } from "./config.ts";
 import type { TrainOptions } from "./options.ts";
@@ -49,10 +49,7 @@ export async function openSetup(
     signal: options.signal,
   });
   try {
-    const [main] = data.tables;
-    if (config.positiveWeight) checkYesNo(main.task, "positive-weight");
-    if (config.thresholds === "adaptive") checkYesNo(main.task, "thresholds adaptive");
-    if (config.lossWeights !== "equal") checkYesNo(main.task, `loss-weights ${config.lossWeights}`);
+    checkSettings(config, data.tables);
     const start = await startingNetwork(config, architecture, data.tables);
     checkOutputs(start.network, data.tables);
     for (const note of start.notes) progress.note(note);
@@ -72,5 +69,7 @@ export function settingsOf({ config, architecture }: TrainSetup): object {
   const changes = { augment, mirror, shift, zoom, brightness };
   const { recipe } = architecture;
   const rates = { epochs, learningRate, batchSize, optimizer: recipe.optimizer, schedule: recipe.schedule };
-  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, ...changes, seed };
+  const { updateEvery } = config;
+  const interval = updateEvery === undefined ? {} : { updateEvery };
+  return { ...rates, positiveWeight, thresholds, thresholdRate, lossWeights, ...interval, ...changes, seed };
 }

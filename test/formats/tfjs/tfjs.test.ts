@@ -72,6 +72,11 @@ const cases: readonly Network[] = [
     const cut = s.slice(scaled, { axis: 3, start: 1, end: -1 });
     return s.concat([cut, s.slice(cut, { axis: 1, start: 2, end: 5 })]);
   }),
+  drawn("a channel shuffle of three groups of two", (s, x) => {
+    const a = s.relu(s.layer(x, "a", [3, 6]));
+    const turned = s.transpose(s.reshape(a, [0, 3, 2, 9, 9]), [0, 2, 1, 3, 4]);
+    return s.layer(s.reshape(turned, [0, 6, 9, 9]), "b", [6, 2]);
+  }),
   drawn("a matrix and the sum behind it", (s, x) => {
     const pooled = s.globalAveragePool(s.relu(s.layer(x, "a", [3, 6])));
     const flat = s.reshape(pooled, [0, -1]);
@@ -167,7 +172,7 @@ describe("formats/tfjs", () => {
       'node "pool" (MaxPool): pads',
     ],
     [
-      "a channel shuffle",
+      "channels read as groups that stay apart",
       (s, x) => s.reshape(x, [0, 3, 3, 3, 9], { name: "shuffle" }),
       'node "shuffle" (Reshape): [1, 3, 9, 9] to [1, 3, 3, 3, 9]',
     ],

@@ -7,7 +7,15 @@ import { lossValue } from "../../../lib/finetune/losses.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { finishedNetwork } from "../../../lib/jobs/train/network.ts";
-import { inTraining, landmarkWeight, outputLosses, trainedHeads } from "../../../lib/jobs/train/heads.ts";
+import {
+  checkSettings,
+  inTraining,
+  landmarkWeight,
+  outputLosses,
+  trainedHeads,
+} from "../../../lib/jobs/train/heads.ts";
+import { resolveTrainOptions } from "../../../lib/jobs/train/config.ts";
+import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
 
 const attributes: Task = {
   name: "attributes",
@@ -54,6 +62,14 @@ describe("jobs/train: the losses of DMM-CNN", () => {
     expect(joint).to.be.closeTo(losses[0] + losses[1] + 0.5 * distance, 1e-6);
   });
 
+  it("forty losses averaged are the one loss of all (thesis, section 4.3.2)", () => {
+    const tables = [{ task: attributes, targets: yes }];
+    const [head] = trainedHeads(tables, architectureOf("efficientnet-b0"), Uint32Array.of(0, 1, 2));
+    const losses = outputLosses(head, said, yes);
+    const mean = (losses[0] + losses[1]) / 2;
+    expect(lossValue("multi-label", { predictions: said, targets: yes }, 2)).to.be.closeTo(mean, 1e-6);
+  });
+
   it("the finished network answers by the names of its tasks, whatever its values inside are called", () => {
     const network = buildDmmCnn({ classes: 2, subjective: [0], points: 2, depth: 18, side: 72 });
     expect(network.nodes.some(({ outputs }) => outputs.includes("attributes"))).to.equal(true);
@@ -68,5 +84,43 @@ describe("jobs/train: the losses of DMM-CNN", () => {
       ["attributes", "attributes"],
       ["landmarks", "landmarks"],
     ]);
+  });
+});
+
+describe("jobs/train: settings that a task would ignore", () => {
+  const tasks: Record<"gender" | "age" | "attributes" | "landmarks", Task> = {
+    gender: { ...attributes, name: "gender", kind: "binary", classes: ["male", "female"], outputs: 1 },
+    age: { ...attributes, name: "age", kind: "regression", classes: [], outputs: 1, unit: "years" },
+    attributes: { ...attributes, classes: ["Bald", "Smiling"] },
+    landmarks,
+  };
+  const check = (names: readonly (keyof typeof tasks)[], wrong: Partial<TrainOptions>) => () => {
+    const asked = { arch: "dmm-cnn", task: names[0], data: "synthetic:40", out: "run", ...wrong };
+    const { config } = resolveTrainOptions(asked, "train");
+    checkSettings(
+      config,
+      names.map((name) => ({ task: tasks[name], targets: new Float32Array() })),
+    );
+  };
+
+  for (const [names, wrong, says] of [
+    [["age"], { positiveWeight: true }, "--positive-weight: task age is regression"],
+    [["age"], { thresholds: "adaptive" }, "--thresholds adaptive: task age is regression"],
+    [["age"], { lossWeights: "dynamic" }, "--loss-weights dynamic: task age is regression"],
+    [["gender"], { lossWeights: "dwa" }, "--loss-weights dwa: task gender has one output"],
+    [["gender"], { lossWeights: "relative" }, "--loss-weights relative: task gender has one output"],
+    [["gender"], { arch: "mobilenet-v1", heads: "forty" }, "--heads forty: task gender has one output"],
+    [["gender"], { groups: false }, "--no-groups: task gender has no subjective attributes"],
+    [["attributes", "landmarks"], { shift: 0.1 }, "--shift: 0.1, and pictures stay as they are beside"],
+    [["attributes", "landmarks"], { zoom: 0.1 }, "--zoom: 0.1, and pictures stay as they are beside"],
+  ] as const)
+    it(says, () => {
+      expect(check(names, wrong)).to.throw(says);
+    });
+
+  it("takes what counts", () => {
+    expect(check(["gender"], { lossWeights: "dynamic", thresholds: "adaptive" })).not.to.throw();
+    expect(check(["attributes"], { lossWeights: "aw", groups: false, shift: 0.1 })).not.to.throw();
+    expect(check(["attributes", "landmarks"], { augment: false, mirror: false })).not.to.throw();
   });
 });

@@ -19,6 +19,12 @@ describe("jobs/train: options that would change nothing, and pictures too small"
     ["no groups", { groups: false }, "--no-groups: mobilenet-v1 ignores it, dmm-cnn was needed"],
     ["no landmarks", { landmarks: false }, "--no-landmarks: mobilenet-v1 ignores it, dmm-cnn was needed"],
     ["thresholds that stay", { thresholdRate: 0.2 }, "--threshold-rate 0.2: --thresholds fixed ignores it"],
+    ["changes of none", { augment: false, zoom: 0.1 }, "--zoom 0.1: --no-augment ignores it"],
+    [
+      "an interval of nothing",
+      { updateEvery: 5 },
+      "--update-every 5: --thresholds fixed with --loss-weights equal ignores it",
+    ],
     ["48 for lmtcnn", { arch: "lmtcnn-1-1", size: 48 }, "--size: 48 with lmtcnn-1-1, at least 51 was needed"],
     ["64 for dmm-cnn", { arch: "dmm-cnn", size: 64 }, "--size: 64 with dmm-cnn, at least 65 was needed"],
   ] as const) {

@@ -3,6 +3,7 @@
  * it, and PyTorch or timm weights come in through it.
  */
 import { EtlError, messageOf } from "../core/errors.ts";
+import { brainToFloat, halfToFloat } from "./half.ts";
 import { sizeOf, type ElementArray, type ElementType, type Parameter } from "../network/network.ts";
 
 interface Entry {
@@ -139,24 +140,6 @@ function arrayOf(type: ElementType, buffer: ArrayBufferLike): ElementArray {
     case "bool":
       return new Uint8Array(buffer);
   }
-}
-
-/** IEEE half precision to a number. */
-export function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-/** bfloat16 (the upper half of a float32) to a number. */
-export function brainToFloat(bits: number): number {
-  scratch.setUint32(0, bits << 16);
-  return scratch.getFloat32(0);
 }
 
 /** Writes tensors in the order of the map. */

@@ -135,7 +135,7 @@ figure { margin: 0 0 1rem; }
 #faces li { display: flex; gap: 0.75rem; padding: 0.75rem; border-radius: 0.5rem; background: var(--raised); }
 #faces canvas { flex: none; width: 5.5rem; height: 5.5rem; border-radius: 0.25rem; }
 #faces div { flex: 1; min-width: 0; }
-dl { display: grid; grid-template-columns: 1fr auto; gap: 0 0.75rem; margin: 0.25rem 0 0; }
+dl { display: grid; grid-template-columns: fit-content(60%) 1fr; gap: 0 0.75rem; margin: 0.25rem 0 0; }
 dt { overflow-wrap: anywhere; }
 dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 meter { display: block; width: 5rem; height: 0.6rem; margin-left: auto; }

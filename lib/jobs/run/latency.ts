@@ -162,7 +162,7 @@ function sample(
     markBest(stays, classes, scores, unit * Math.max(1, Math.round(own * units)));
   }
   const plan = planSurgery(network, selectionOf(coupling, stays), { coupling });
-  return finish(applySurgery(network, plan));
+  return finish(applySurgery(network, plan, coupling));
 }
 
 /** A network that a search found for a limit. */

@@ -12,6 +12,9 @@ import type { Network } from "../../network/network.ts";
 import { needWhole } from "./state.ts";
 import { channelsFirst } from "../../network/picture-input.ts";
 import { simplify } from "../../network/simplify.ts";
+import { readBytes } from "../../core/files.ts";
+import { readOnnx } from "../../formats/onnx/read.ts";
+import type { RunFolder } from "./folder.ts";
 import { asSingle } from "../../network/single.ts";
 
 export interface Model {
@@ -36,6 +39,12 @@ const cropKey = "etl.crop";
 /** The network with the face box of its training pictures in its metadata. */
 export function withCrop(network: Network, crop: Crop): Network {
   return { ...network, metadata: { ...network.metadata, [cropKey]: JSON.stringify(crop) } };
+}
+
+/** The network with what a user of its file needs to know: the face box of its pictures, and where it comes from. */
+export function withOrigin(network: Network, crop: Crop, provenance: object): Network {
+  const { metadata, ...boxed } = withCrop(network, crop);
+  return { ...boxed, metadata: { ...metadata, "etl.provenance": JSON.stringify(provenance) } };
 }
 
 /** Who made a network from what: the `etl.provenance` of its metadata; empty where it has none or it makes no sense. */
@@ -117,6 +126,12 @@ function siblingHint(name: string): string {
   const near = existsSync(folder) ? nearest(basename(name), readdirSync(folder)) : undefined;
   if (near !== undefined) return `did you mean ${join(folder, near)}?`;
   return "check the path; etl backbones lists the backbones that have a name";
+}
+
+/** A network that a stage has left in a run folder, as it was written. */
+export async function networkIn(folder: Pick<RunFolder, "file">, file: string): Promise<Network> {
+  const name = folder.file(file);
+  return readOnnx(await readBytes(name), { name });
 }
 
 /** The file of the pruned (or trained) network in a run folder, or of the model in a folder that was exported. */

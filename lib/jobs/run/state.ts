@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, normalize, sep } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";
 import { fingerprint } from "../../core/fingerprint.ts";
-import { readJson, writeJson } from "../../core/files.ts";
+import { jsonText, readJson, writeChanged } from "../../core/files.ts";
 import { damageOf, isSeal, type Seal } from "../../core/seal.ts";
 import { SCHEMA } from "../../record/record.ts";
 
@@ -12,6 +12,8 @@ export interface StageState {
   readonly key: string;
   readonly seconds: number;
   readonly files: readonly string[];
+  /** Stages of which it took results. */
+  readonly from?: readonly string[];
   /** What the files were when the stage had written them; absent in runs of earlier versions. */
   readonly seals?: Readonly<Record<string, Seal>>;
   /** The files are damaged and about to be made again; the seals say what they were. */
@@ -40,7 +42,7 @@ export async function writeRunState(root: string, { stages, ...rest }: RunState)
     { ...stage, check: checkOf(name, stage) },
   ]);
   const value = { ...rest, stages: Object.fromEntries(entries) as unknown, check: checkOf("run", rest) };
-  await writeJson(join(root, "run.json"), value);
+  await writeChanged(join(root, "run.json"), jsonText(value));
 }
 
 function checkOf(name: string, value: object): string {
@@ -148,13 +150,22 @@ function text(value: unknown): string {
 function stageOf(name: string, stage: unknown): StageState | string {
   if (!isObject(stage)) return "no object";
   const { check, ...rest } = stage;
-  const { key, seconds, files, seals, again } = rest;
+  const { key, seconds, files, from, seals, again } = rest;
   if (typeof key !== "string" || typeof seconds !== "number") return "no key or time";
   if (!Array.isArray(files)) return "no list of files";
   if (!files.every(isInside)) return "a file that is not in the folder";
   if (seals !== undefined && !areSeals(seals)) return "sums of files that make no sense";
   if (check !== undefined && check !== checkOf(name, rest)) return "not what was written";
-  return { key, seconds, files, ...(seals && { seals }), ...(again === true && { again }) };
+  if (from !== undefined && !(Array.isArray(from) && from.every((each) => typeof each === "string")))
+    return "no list of stages it is made from";
+  return {
+    key,
+    seconds,
+    files,
+    ...(from && { from }),
+    ...(seals && { seals }),
+    ...(again === true && { again }),
+  };
 }
 
 function areSeals(value: unknown): value is Readonly<Record<string, Seal>> {

@@ -2,7 +2,7 @@
 import { refuseUnknown } from "../../core/options.ts";
 import { join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
-import { readJson, writeJson } from "../../core/files.ts";
+import { jsonText, readJson, writeChanged, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { spread, type Spread } from "../../math/statistics.ts";
 import { architectureOf } from "../../backbones/nets/light.ts";
@@ -13,9 +13,11 @@ import { topAccuracy } from "../../evaluate/top.ts";
 import type { Item } from "../../data/dataset.ts";
 import { dealFolds } from "../../harvest/folds.ts";
 import { costOf } from "../../network/cost.ts";
+import type { Network } from "../../network/network.ts";
 import { givenOptions } from "../run/options.ts";
+import { closeWorld } from "../world/world.ts";
 import { inRunFolder, type RunFolder } from "../run/folder.ts";
-import type { PartRows } from "../run/parts.ts";
+import type { PartRows } from "../world/parts.ts";
 import { trainNetwork } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { tasksOf, trainNames, type TrainOptions } from "./options.ts";
@@ -109,7 +111,7 @@ export async function crossval(options: CrossvalOptions): Promise<CrossvalResult
       test: test.length,
     }));
     const result: CrossvalResult = { schema: SCHEMA, by: deal.by, folds: sizes, rows };
-    await writeJson(folder.file("crossval.json"), result);
+    await writeChanged(folder.file("crossval.json"), jsonText(result));
     await folder.finish();
     return result;
   });
@@ -131,7 +133,7 @@ async function crossvalArchitecture(
   const names = tasksOf(shared);
   const groups = joint && overSampling !== undefined ? [names.join(",")] : names;
   const tasks: CrossvalTask[] = [];
-  const networks: StartingNetwork["network"][] = [];
+  const networks: Network[] = [];
   let dealt: Deal | undefined;
   for (const task of groups) {
     const setup = await openSetup({ ...shared, arch, task }, "crossval", names);
@@ -140,8 +142,7 @@ async function crossvalArchitecture(
       networks.push(setup.start.network);
       tasks.push(...(await crossvalTasks(folder, setup, { dealt, task })));
     } finally {
-      await setup.engine.dispose();
-      await setup.data.store.close();
+      await closeWorld(setup.data);
     }
   }
   if (dealt === undefined) throw new EtlError("usage", "--task: nothing, at least one task was needed");
@@ -155,14 +156,34 @@ async function crossvalArchitecture(
     macs: sum("macs"),
     params: sum("params"),
     bytes: sum("bytes"),
-    frameMs: await frameTime(networks, shared),
+    frameMs: await frameStage(folder, { arch, networks, shared }),
   };
   return { row, dealt };
 }
 
+/** {@link frameTime}, measured once: `latency/ARCH.json`. */
+async function frameStage(
+  folder: RunFolder,
+  { arch, networks, shared }: Pick<Wanted, "arch" | "shared"> & { readonly networks: readonly Network[] },
+): Promise<number> {
+  const file = join("latency", `${arch}.json`);
+  await folder.stage(`profile:${arch}`, {
+    inputs: { networks: networks.map(networkFingerprint), runs: shared.runs },
+    measures: true,
+    files: [file],
+    produce: async () =>
+      writeJson(folder.file(file), { frameMs: await frameTime(networks, shared) } satisfies FrameFile),
+  });
+  return ((await readJson(folder.file(file))) as FrameFile).frameMs;
+}
+
+interface FrameFile {
+  readonly frameMs: number;
+}
+
 /** Time of one picture through all networks of an architecture, on one thread. */
 async function frameTime(
-  networks: readonly StartingNetwork["network"][],
+  networks: readonly Network[],
   { runs, signal }: Pick<CrossvalOptions, "runs" | "signal">,
 ): Promise<number> {
   const engine = await openEngine({ engine: "auto", threads: 1 });

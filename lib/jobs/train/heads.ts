@@ -7,8 +7,8 @@ import type { TaskHead } from "../../backbones/nets/lmtcnn.ts";
 import type { LossTerm } from "../../core/artifacts.ts";
 import { fedNames } from "../../finetune/losses.ts";
 import { type TargetTable } from "./data.ts";
-import { gather } from "../run/units.ts";
-import { standardise, type Units } from "../run/units.ts";
+import { gather } from "../world/units.ts";
+import { standardise, type Units } from "../world/units.ts";
 
 /** One output of a network in training. */
 export interface TrainedHead {

@@ -20,11 +20,11 @@ import {
   withMeanOne,
 } from "../../finetune/weights.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import { changesOf, mayMirror } from "../run/changes.ts";
-import { checkpointFile, readCheckpoint } from "../run/checkpoint.ts";
-import { unstandardise } from "../run/units.ts";
-import type { PartRows } from "../run/parts.ts";
-import { gather } from "../run/units.ts";
+import { changesOf, mayMirror } from "../world/changes.ts";
+import { checkpointFile, readCheckpoint } from "../world/checkpoint.ts";
+import { unstandardise } from "../world/units.ts";
+import type { PartRows } from "../world/parts.ts";
+import { gather } from "../world/units.ts";
 import { inTraining, outputLosses, trainedHeads, type TrainedHead } from "./heads.ts";
 import { predictHeads } from "./predict.ts";
 import type { TrainSetup } from "./setup.ts";

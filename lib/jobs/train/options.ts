@@ -24,7 +24,7 @@ import {
 
 /** What `train` takes. All but `arch`, `task`, `data` and `out` have defaults; "the paper's" are the architecture's own. */
 export interface TrainOptions extends JobOptions {
-  /** Name of an architecture; see {@link architectureOf}. */
+  /** Name of an architecture; see `architectureOf`. */
   readonly arch: string;
   /** A task, or several with a comma for an architecture that shares its layers among them. */
   readonly task: string;

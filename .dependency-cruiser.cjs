@@ -32,6 +32,7 @@ module.exports = {
     only("data", ["core", "math", "record", "network"]),
     only("backbones", [...ground, "formats", "engine", "data"]),
     ...stages.map((stage) => only(stage, [...ground, "formats", "engine", "data", "backbones"])),
+    only("web", [...ground, "formats", "engine", "data", "backbones", "align"]),
     {
       name: "jobs-share-only-run-and-world",
       comment: "A job is one program of the command line. jobs/many runs prune many times.",

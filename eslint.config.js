@@ -15,6 +15,7 @@ export default tseslint.config(
       "coverage/**",
       "docs/**",
       "**/*.cjs",
+      "fixtures/make/*.mjs",
       "eslint.config.js",
       "notebooks/**",
       "**/*.py",

@@ -19,13 +19,8 @@ import {
 import { quantizeCommand } from "./commands/quantize.ts";
 import { sweepCommand } from "./commands/sweep.ts";
 import { trainCommand } from "./commands/train.ts";
-import {
-  evaluateCommand,
-  exportCommand,
-  predictCommand,
-  profileCommand,
-  verifyCommand,
-} from "./commands/use.ts";
+import { demoCommand, exportCommand } from "./commands/export.ts";
+import { evaluateCommand, predictCommand, profileCommand, verifyCommand } from "./commands/use.ts";
 
 export const commands: readonly Command[] = [
   pruneCommand,
@@ -50,6 +45,7 @@ export const commands: readonly Command[] = [
   reportCommand,
   compareCommand,
   exportCommand,
+  demoCommand,
   backbonesCommand,
   doctorCommand,
 ];

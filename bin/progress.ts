@@ -77,7 +77,13 @@ function describe(at: {
   const filled = Math.round(20 * Math.min(1, share));
   const bar = `${"█".repeat(filled)}${"░".repeat(20 - filled)}`;
   const left = rate > 0 ? (at.total - at.done) / rate : 0;
-  return `${at.label} ${bar} ${at.done}/${at.total}, ${rate.toFixed(rate < 10 ? 1 : 0)}/s, ${clock(left)} left${note}`;
+  return `${at.label} ${bar} ${at.done}/${at.total}, ${paceOf(rate)}, ${clock(left)} left${note}`;
+}
+
+/** How many a second, or how many seconds each where that is more than one. */
+export function paceOf(rate: number): string {
+  if (rate >= 1) return `${rate.toFixed(rate < 10 ? 1 : 0)}/s`;
+  return rate > 0 ? `${(1 / rate).toFixed(1)} s each` : "not yet one";
 }
 
 function clock(seconds: number): string {

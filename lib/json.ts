@@ -16,6 +16,7 @@ import type { SweepResult } from "./jobs/many/sweep.ts";
 import type { CrossvalResult } from "./jobs/train/crossval.ts";
 import type { TrainResult } from "./jobs/train/train.ts";
 import type { Bench } from "./jobs/use/bench.ts";
+import type { Demo } from "./jobs/use/demo.ts";
 import type { Drawing } from "./jobs/use/draw.ts";
 import type { Evaluation } from "./jobs/use/evaluate.ts";
 import type { Prediction } from "./jobs/use/predict.ts";
@@ -23,6 +24,7 @@ import type { QuantizeResult } from "./jobs/use/quantize.ts";
 import type { LatencyTable } from "./latency/table.ts";
 import type { Profile } from "./jobs/use/profile.ts";
 import type { VerifiedModel } from "./jobs/use/verify.ts";
+import type { WrittenPage } from "./jobs/use/web.ts";
 import type { CurveRecord, RunMetrics } from "./record/record.ts";
 
 /** What was harvested: rows and taps, `folder/moments` holds the moments. */
@@ -71,7 +73,8 @@ export interface CommandResults {
   readonly draw: Drawing;
   readonly report: { readonly file: string; readonly runs: number };
   readonly compare: { readonly networks: readonly ComparedNetwork[]; readonly file?: string };
-  readonly export: WrittenModel | WrittenWeights;
+  readonly export: WrittenModel | WrittenWeights | WrittenPage;
+  readonly demo: Demo;
   readonly backbones: {
     readonly backbones: readonly (Pick<
       BackboneEntry,

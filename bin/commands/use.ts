@@ -1,12 +1,9 @@
-/** Commands that use a model: predict, evaluate, verify, profile, export. */
+/** Commands that use a model: predict, evaluate, verify, profile. */
 import { EtlError } from "../../lib/core/errors.ts";
 import { isPicture } from "../../lib/data/sources/layout.ts";
-import { exportFormats } from "../../lib/formats/names.ts";
-import type { WrittenModel, WrittenWeights } from "../../lib/backbones/write-model.ts";
-import type { ExportOptions } from "../../lib/jobs/use/export.ts";
+import type { Answer } from "../../lib/evaluate/answer.ts";
 import type { LayerTime } from "../../lib/latency/kernels.ts";
 import type { NetworkCost } from "../../lib/network/cost.ts";
-import type { Answer } from "../../lib/jobs/use/predict.ts";
 import {
   flag,
   number,
@@ -24,17 +21,7 @@ import { boxOption, cropOption, optionsOf, shown, sizePair } from "../options.ts
 import { count, ms, percent, size, table } from "../table.ts";
 import { plainText } from "../../lib/report/format.ts";
 import { accuracyText, formatError } from "../../lib/report/sections/facts.ts";
-
-const modelPositional = {
-  model: { describe: "Run folder, model file or backbone", type: "string" },
-} as const;
-
-/** Of pictures, where a file leaves it open. */
-const sizeOption = {
-  type: "string",
-  describe: "HEIGHTxWIDTH of pictures where the file leaves them open: 360x640",
-  defaultDescription: "as in the file",
-} as const;
+import { modelPositional, sizeOption } from "./shared.ts";
 
 /** In place of the first argument. */
 const namedModel = {
@@ -304,72 +291,4 @@ async function explainCost(model: string, args: Arguments, context: Context): Pr
   context.print(
     `${separable.length} separable convolutions: ${count(sum("macs"))} MACs, ${share} of the ${count(sum("standardMacs"))} of standard ones (1 / N + 1 / D_K^2 each)`,
   );
-}
-
-export const exportCommand: Command<"export"> = {
-  usage: "export <model>",
-  describe: "Write a model in another format, with labels and preprocessing",
-  positionals: modelPositional,
-  options: {
-    format: {
-      choices: exportFormats,
-      describe: "File format",
-      defaultDescription: "by the ending of --out: .onnx, .json for tfjs, .safetensors for the weights alone",
-    },
-    strip: {
-      type: "boolean",
-      default: false,
-      describe: "Leave out which data, options and versions the model was made from",
-    },
-    out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
-    for: {
-      choices: ["portable", "onnxruntime"] as const,
-      describe: "The graph: plain and folded, or what is faster in onnxruntime, measured",
-      defaultDescription: "portable",
-    },
-    size: sizeOption,
-  },
-  examples: [
-    ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
-    ["etl export runs/small --out small.safetensors", "The weights alone, as PyTorch calls them"],
-    [
-      "etl export runs/gender --format tfjs --out web/gender",
-      "model.json for tf.loadLayersModel in a browser",
-    ],
-  ],
-  run: async (args, context) => {
-    const format = text(args, "format") as (typeof exportFormats)[number] | undefined;
-    const out = requiredText(args, "out");
-    const model = requiredText(args, "model");
-    const written =
-      format === "safetensors" || (format === undefined && out.endsWith(".safetensors"))
-        ? await weightsAlone(model, out)
-        : await wholeModel(model, out, {
-            ...serviceOf(context),
-            format,
-            strip: flag(args, "strip"),
-            exportFor: graphOf(args),
-            size: sizePair(args),
-          });
-    context.print(`${written.file}: ${size(written.bytes)}`);
-    return written;
-  },
-};
-
-function graphOf(args: Arguments): ExportOptions["exportFor"] {
-  return text(args, "for") as ExportOptions["exportFor"];
-}
-
-async function wholeModel(model: string, out: string, options: ExportOptions): Promise<WrittenModel> {
-  const { exportModel } = await import("../../lib/jobs/use/export.ts");
-  return exportModel(model, out, options);
-}
-
-/** As they are stored, with batch norm: a training can begin with them. */
-async function weightsAlone(model: string, out: string): Promise<WrittenWeights> {
-  const { writeWeights } = await import("../../lib/backbones/write-model.ts");
-  const { readModel } = await import("../../lib/backbones/read-model.ts");
-  const { openModel } = await import("../../lib/jobs/run/model.ts");
-  const { network, path } = await openModel(model);
-  return writeWeights(path === undefined ? network : await readModel(path), out);
 }

@@ -1,133 +1,23 @@
-/** From a picture to an aligned crop: detect, find landmarks, bring them onto the template. */
-import {
-  faceDetectorPreprocessing,
-  faceDetectorValues,
-  loadFaceDetector,
-} from "../backbones/nets/face-detector.ts";
-import {
-  faceLandmarksPreprocessing,
-  faceLandmarksValues,
-  loadFaceLandmarks,
-} from "../backbones/nets/face-landmarks.ts";
+/** The finder of faces on an engine of this program, with the networks of the installed package. */
+import { loadFaceDetector, loadFaceLandmarks } from "../backbones/nets/face-api-files.ts";
 import type { Engine } from "../engine/engine.ts";
-import { areaOf, detectionsOf, type Box, type Detection } from "./detections.ts";
-import { faceSquare, squarePixels, squareTensor, wholeSquare, type Square } from "./inputs.ts";
-import type { Picture } from "./picture.ts";
-import { fitSimilarity, type Similarity } from "./similarity.ts";
-import { templateLandmarks, templatePoints } from "./template.ts";
-import { warp } from "./warp.ts";
-
-/** A face of a picture; all places in pixels of the picture. */
-interface Face {
-  readonly score: number;
-  readonly box: Box;
-}
-
-/** The face that was taken, and its crop. */
-export interface AlignedFace extends Face {
-  /** x0, y0, ... of the 68 points. */
-  readonly landmarks: Float64Array;
-  /** Brings pixels of the crop to pixels of the picture. */
-  readonly toPicture: Similarity;
-  readonly crop: Picture;
-  /** How many faces were found in the picture. */
-  readonly faces: number;
-  /** Whether it was found only with a margin around the picture: the face fills it. */
-  readonly margin: boolean;
-}
-
-export interface AlignerOptions {
-  /** Side of the crops in pixels. */
-  readonly size: number;
-  /** Room around the mean face on every side, in its widths. */
-  readonly padding: number;
-  /** How sure the detector must be, in 0..1. */
-  readonly minScore: number;
-}
+import { createFinder, type AlignerOptions, type Finder } from "./finder.ts";
 
 /** The two networks, compiled. Whoever opens it disposes. */
-export interface Aligner {
-  /** All faces, the surest first. With `margin`, the picture is searched with so much black around it (of its side). */
-  detect(picture: Picture, margin?: number): Promise<Face[]>;
-  /** The 68 points of a face. @returns x0, y0, ... in pixels of the picture */
-  landmarks(picture: Picture, box: Box): Promise<Float64Array>;
-  /** The largest face, aligned; undefined where there is none. */
-  align(picture: Picture): Promise<AlignedFace | undefined>;
-  /** Every face, aligned, the largest first. */
-  alignAll(picture: Picture): Promise<AlignedFace[]>;
+export interface Aligner extends Finder {
   dispose(): Promise<void>;
 }
 
-/** Margin of the second look at a picture in which no face was found: a face that fills its picture is missed. */
-const MARGIN = 0.5;
-
 /** Compiles detector and landmark network. */
 export async function openAligner(engine: Engine, options: AlignerOptions): Promise<Aligner> {
-  const { size, padding, minScore } = options;
   const { network, anchors } = await loadFaceDetector();
   const detector = await engine.compile(network);
   const pointFinder = await engine.compile(await loadFaceLandmarks());
-  const template = templatePoints(size, padding);
-
-  const detect = async (picture: Picture, margin = 0): Promise<Face[]> => {
-    const square = wholeSquare(picture, margin);
-    const inside: Box = [0, 0, picture.width, picture.height];
-    const pixels = squarePixels(picture, square, { inside, size: faceDetectorPreprocessing.width });
-    const { input, boxes, scores } = faceDetectorValues;
-    const outputs = await detector.run({ [input]: squareTensor(pixels, faceDetectorPreprocessing) });
-    const candidates = { scores: outputs[scores].data, encoded: outputs[boxes].data, anchors };
-    return detectionsOf(candidates, { minScore }).flatMap((found) => inPicture(found, square, inside));
-  };
-
-  const landmarks = async (picture: Picture, box: Box): Promise<Float64Array> => {
-    const square = faceSquare(box);
-    const pixels = squarePixels(picture, square, { inside: box, size: faceLandmarksPreprocessing.width });
-    const { input, points } = faceLandmarksValues;
-    const outputs = await pointFinder.run({ [input]: squareTensor(pixels, faceLandmarksPreprocessing) });
-    return Float64Array.from(
-      outputs[points].data,
-      (value, i) => (i % 2 === 0 ? square.x : square.y) + value * square.side,
-    );
-  };
-
-  const find = async (picture: Picture): Promise<{ faces: Face[]; margin: boolean }> => {
-    const near = await detect(picture);
-    const margin = near.length === 0;
-    const faces = margin ? await detect(picture, MARGIN) : near;
-    return { faces: faces.toSorted((a, b) => areaOf(b.box) - areaOf(a.box)), margin };
-  };
-
-  const alignFirst = async (picture: Picture, most: number): Promise<AlignedFace[]> => {
-    const { faces, margin } = await find(picture);
-    const aligned: AlignedFace[] = [];
-    for (const face of faces.slice(0, most)) {
-      const points = await landmarks(picture, face.box);
-      const toPicture = fitSimilarity(template, templateLandmarks(points));
-      const crop = warp(picture, toPicture, size);
-      aligned.push({ ...face, landmarks: points, toPicture, crop, faces: faces.length, margin });
-    }
-    return aligned;
-  };
-
   return {
-    detect,
-    landmarks,
-    align: async (picture) => (await alignFirst(picture, 1)).at(0),
-    alignAll: (picture) => alignFirst(picture, Infinity),
+    ...createFinder({ detector, anchors, pointFinder }, options),
     dispose: async () => {
       await detector.dispose();
       await pointFinder.dispose();
     },
   };
-}
-
-/** A detection in pixels of the picture, cut at its edge; none where nothing of it lies inside. */
-function inPicture({ score, box }: Detection, { x, y, side }: Square, inside: Box): Face[] {
-  const cut: Box = [
-    Math.max(inside[0], x + box[0] * side),
-    Math.max(inside[1], y + box[1] * side),
-    Math.min(inside[2], x + box[2] * side),
-    Math.min(inside[3], y + box[3] * side),
-  ];
-  return cut[2] > cut[0] && cut[3] > cut[1] ? [{ score, box: cut }] : [];
 }

@@ -4,11 +4,12 @@ import { existsSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { crc32 } from "node:zlib";
-import { openAligner, type Aligner, type AlignedFace } from "./aligner.ts";
+import { openAligner, type Aligner } from "./aligner.ts";
+import type { AlignedFace } from "./finder.ts";
 import { cropName, encodeCrop, readPicture } from "./picture.ts";
 import { alignRecord, keptEntries, type AlignEntry, type AlignSettings } from "./record.ts";
 import { applySimilarity, degreesOf, inverseSimilarity } from "./similarity.ts";
-import { DLIB_PADDING } from "./template.ts";
+import { DLIB_PADDING, MIN_SCORE } from "./template.ts";
 import { LANDMARKS } from "../backbones/nets/face-landmarks.ts";
 import { EtlError, isEtlError, messageOf } from "../core/errors.ts";
 import { insideOf, readBytes, readText, unfinishedIn, writeJson, writeWhole } from "../core/files.ts";
@@ -225,7 +226,7 @@ function rounded(value: number, digits: number): number {
 }
 
 function checkSettings(options: AlignOptions): AlignSettings {
-  const { size = 150, padding = DLIB_PADDING, minScore = 0.5 } = options;
+  const { size = 150, padding = DLIB_PADDING, minScore = MIN_SCORE } = options;
   const refuse = (name: string, found: number, needed: string): EtlError =>
     new EtlError("usage", `--${name}: ${found}, ${needed} was needed`);
   if (!Number.isInteger(size) || size < 16 || size > 1024) {

@@ -1,10 +1,10 @@
 /** Pictures and face boxes as the two networks want them: square, the rest black. */
-import type { Preprocessing } from "../core/artifacts.ts";
-import { normalise } from "../data/images/decode.ts";
+import type { Crop, Preprocessing } from "../core/artifacts.ts";
+import { normalise } from "../data/images/normalise.ts";
 import { resampleBox } from "../data/images/resample.ts";
 import type { Tensor } from "../network/network.ts";
 import type { Box } from "./detections.ts";
-import type { Picture } from "./picture.ts";
+import type { Picture } from "./pixels.ts";
 
 /** A square of the plane, in pixels of a picture; may stick out of it. */
 export interface Square {
@@ -60,4 +60,26 @@ export function squarePixels(
 export function squareTensor(pixels: Uint8Array, preprocessing: Preprocessing): Tensor {
   const { width, height } = preprocessing;
   return { shape: [1, 3, height, width], data: normalise(pixels, preprocessing) };
+}
+
+/** Side in pixels of the aligned crops that a network of these inputs wants. */
+export function cropSide({ width, height }: Preprocessing): number {
+  return Math.max(width, height);
+}
+
+/**
+ * Aligned crops as a network's input.
+ *
+ * @param crops squares of the side {@link cropSide}
+ * @param part of each square, fractions
+ * @returns [crops, 3, height, width]
+ */
+export function cropsTensor(crops: readonly Picture[], part: Crop, preprocessing: Preprocessing): Tensor {
+  const { width, height } = preprocessing;
+  const data = new Float32Array(crops.length * 3 * width * height);
+  crops.forEach((crop, i) => {
+    const seen = resampleBox(crop.pixels, crop, part, { width, height });
+    data.set(normalise(seen, preprocessing), i * 3 * width * height);
+  });
+  return { shape: [crops.length, 3, height, width], data };
 }

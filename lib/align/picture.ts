@@ -3,13 +3,7 @@ import { extname } from "node:path";
 import sharp from "sharp";
 import { WHOLE } from "../data/dataset.ts";
 import { decodeImage, pictureSize } from "../data/images/decode.ts";
-
-/** RGB, uint8 [height, width, 3]. */
-export interface Picture {
-  readonly width: number;
-  readonly height: number;
-  readonly pixels: Uint8Array;
-}
+import { workingSize, type Picture } from "./pixels.ts";
 
 /** A picture as it was read. */
 export interface ReadPicture extends Picture {
@@ -17,17 +11,9 @@ export interface ReadPicture extends Picture {
   readonly reduction: number;
 }
 
-/** Longest side that is worked on: larger pictures are reduced first. */
-const LARGEST = 2048;
-
 /** Reads a picture, turned as its EXIF tag says. @throws EtlError kind `io` or `data` */
 export async function readPicture(path: string): Promise<ReadPicture> {
-  const { width, height } = await pictureSize(path);
-  const reduction = Math.max(1, Math.max(width, height) / LARGEST);
-  const size = {
-    width: Math.max(1, Math.round(width / reduction)),
-    height: Math.max(1, Math.round(height / reduction)),
-  };
+  const { reduction, ...size } = workingSize(await pictureSize(path));
   return { ...size, pixels: await decodeImage(path, WHOLE, size), reduction };
 }
 

@@ -4,7 +4,7 @@ import { fingerprint } from "../core/fingerprint.ts";
 import type { Box } from "./detections.ts";
 
 /** Raised whenever the same picture would give another crop. */
-const SCHEMA = 1;
+const SCHEMA = 2;
 
 /** What the crops depend on. */
 export interface AlignSettings {

@@ -6,6 +6,9 @@
 /** Room around the mean face on every side, in its widths: dlib's choice for the recognition network. */
 export const DLIB_PADDING = 0.25;
 
+/** How sure the detector must be where nobody says otherwise, in 0..1. */
+export const MIN_SCORE = 0.5;
+
 /** First landmark of the lists below: jaw points are not in dlib's mean face. */
 const FIRST = 17;
 

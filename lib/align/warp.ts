@@ -1,5 +1,5 @@
 /** Cuts a turned square out of a picture. */
-import type { Picture } from "./picture.ts";
+import type { Picture } from "./pixels.ts";
 import { scaleOf, type Similarity } from "./similarity.ts";
 
 /**

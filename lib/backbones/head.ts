@@ -25,7 +25,7 @@ export interface HeadOptions {
   readonly weight?: Float32Array;
   /** [outputs]; default: zeros. */
   readonly bias?: Float32Array;
-  /** Name of the prediction and prefix of the head's nodes and parameters; default {@link predictionName}. */
+  /** Name of the prediction and prefix of the head's nodes and parameters; default `predictionName`. */
   readonly name?: string;
   /** Written into the metadata: classes, unit, scale. */
   readonly task?: Task;

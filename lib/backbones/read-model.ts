@@ -3,10 +3,12 @@ import { existsSync } from "node:fs";
 import { basename, extname } from "node:path";
 import type { Preprocessing } from "../core/artifacts.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
-import { readBeside, readBytes, readStart } from "../core/files.ts";
+import { readBeside, readBytes, readJson, readStart } from "../core/files.ts";
 import { readKerasArchive, readKerasModel } from "../formats/keras/h5.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
 import { readTfjsModel } from "../formats/tfjs/read.ts";
+import { webFiles } from "../formats/web/layout.ts";
+import { isWebModel, readWebModel } from "../formats/web/read.ts";
 import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
@@ -32,7 +34,11 @@ const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network
   },
   ".h5": (path) => readKerasModel(path),
   ".hdf5": (path) => readKerasModel(path),
-  ".json": readTfjsModel,
+  ".json": async (path) => {
+    const model = await readJson(path);
+    if (!isWebModel(model)) return readTfjsModel(path);
+    return readWebModel(model, readBeside(path, webFiles.numbers), path);
+  },
   ".keras": readKerasArchive,
   ".tflite": (path) => {
     throw new EtlError("unsupported", `${path}: a TensorFlow Lite model, ONNX or Keras was needed`, {

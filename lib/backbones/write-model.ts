@@ -1,5 +1,5 @@
 /** A network into a file or folder, in the format that its name or the caller asks for. */
-import type { ModelFormat } from "../formats/names.ts";
+import { namedFormat, type ModelFormat } from "../formats/names.ts";
 import { basename, dirname, extname, join } from "node:path";
 import { EtlError } from "../core/errors.ts";
 import { writeTogether, writeWhole } from "../core/files.ts";
@@ -25,9 +25,8 @@ export interface WrittenModel {
 
 /** The format that a name asks for: `.onnx`, or tfjs for `.json`; undefined where the name does not say. */
 export function formatOf(path: string): ModelFormat | undefined {
-  const ending = extname(path).toLowerCase();
-  if (ending === ".onnx") return "onnx";
-  return ending === ".json" ? "tfjs" : undefined;
+  const named = namedFormat(path);
+  return named === "safetensors" ? undefined : named;
 }
 
 /**

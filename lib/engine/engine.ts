@@ -33,7 +33,7 @@ export interface CompileOptions {
    */
   readonly alone?: boolean;
   /**
-   * How many runs will come as a stream ({@link ./stream.ts}). Where they are many, an engine may compile the network
+   * How many runs will come as a stream (`runStream`). Where they are many, an engine may compile the network
    * twice, each copy for half of the threads, which leaves fewer threads waiting for each other. Default 1.
    */
   readonly runs?: number;

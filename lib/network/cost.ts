@@ -20,7 +20,7 @@ export interface NetworkCost {
   readonly total: Cost;
   /** Up to the last pooling before the classifier. */
   readonly trunk: Cost;
-  /** The layers after it (see {@link headNodes}). */
+  /** The layers after it (see `headNodes`). */
   readonly head: Cost;
   /** Every node that multiplies or stores something, in order. */
   readonly layers: readonly LayerCost[];

@@ -3,7 +3,7 @@ import { base64, sha256 } from "../core/sha256.ts";
 
 /** What the caller hands to `renderReport` beside the records: plotly.js, packed. */
 export interface ReportAssets {
-  /** The program text, gzip, as {@link base85}. */
+  /** The program text, gzip, as `base85`. */
   readonly plotly: string;
   /** SHA-256 of the program text, base 64: the page runs this text and no other. */
   readonly plotlyHash: string;

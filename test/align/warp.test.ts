@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { createRandom } from "../../lib/core/random.ts";
-import type { Picture } from "../../lib/align/picture.ts";
+import type { Picture } from "../../lib/align/pixels.ts";
 import { warp } from "../../lib/align/warp.ts";
 
 function noise(side: number): Picture {

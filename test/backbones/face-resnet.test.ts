@@ -9,7 +9,8 @@ import {
 } from "../../lib/backbones/nets/face-resnet.ts";
 import { preprocessingOf } from "../../lib/backbones/metadata.ts";
 import { WHOLE } from "../../lib/data/dataset.ts";
-import { decodeImage, normalise } from "../../lib/data/images/decode.ts";
+import { decodeImage } from "../../lib/data/images/decode.ts";
+import { normalise } from "../../lib/data/images/normalise.ts";
 import type { Engine } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { cosineSimilarity } from "../../lib/evaluate/verify.ts";

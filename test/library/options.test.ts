@@ -7,7 +7,9 @@ import {
   bench,
   crossval,
   cutModel,
+  demo,
   evaluateModel,
+  exportPage,
   predictImages,
   profileFiles,
   prune,
@@ -41,6 +43,8 @@ describe("library: options", function () {
       bach: () => bench("face-resnet", loose({ bach: 8 })),
       kep: () => cutModel(loose({ model: "face-resnet", out: "x.onnx", kep: 0.5 })),
       minscore: () => alignFolder("a", "b", loose({ minscore: 0.4 })),
+      precison: () => exportPage("face-resnet", "x", loose({ precison: "uint8" })),
+      prt: () => demo("face-resnet", loose({ prt: 1 })),
       signl: () => resume("runs/none", loose({ signl: undefined })),
     };
     for (const [name, call] of Object.entries(calls)) {

@@ -1,5 +1,4 @@
 /** The weights inside the installed package `@vladmandic/face-api`, brought from tfjs's layouts into ONNX's. */
-import { createRequire } from "node:module";
 import { EtlError } from "../../core/errors.ts";
 import { permute } from "../../formats/permute.ts";
 import type { Parameter, Tensor } from "../../network/network.ts";
@@ -11,23 +10,6 @@ export type FaceApiWeights = ReadonlyMap<string, Parameter>;
 export interface Expected {
   readonly shape: readonly number[];
   readonly where: string;
-}
-
-/**
- * The weight manifest of one of the package's models.
- *
- * @param model file name up to `-weights_manifest.json`, for example `face_recognition_model`
- */
-export function faceApiManifest(model: string): string {
-  const file = `@vladmandic/face-api/model/${model}-weights_manifest.json`;
-  try {
-    return createRequire(import.meta.url).resolve(file);
-  } catch (cause) {
-    throw new EtlError("io", `${file}: not found, the package with the weights was needed`, {
-      hint: "run npm install: @vladmandic/face-api is one of the dependencies",
-      cause,
-    });
-  }
 }
 
 /** A float32 weight of exactly this shape. */

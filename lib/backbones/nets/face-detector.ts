@@ -6,10 +6,9 @@
  * norms of the depthwise convolutions are folded in.
  */
 import type { Preprocessing } from "../../core/artifacts.ts";
-import { readTfjsWeights } from "../../formats/tfjs/weights.ts";
 import { createBuilder } from "../../network/builder.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import { depthwiseOf, faceApiManifest, filtersOf, weightOf, type FaceApiWeights } from "./face-api.ts";
+import { depthwiseOf, filtersOf, weightOf, type FaceApiWeights } from "./face-api.ts";
 import { describe } from "../metadata.ts";
 
 export const faceDetectorPreprocessing: Preprocessing = {
@@ -64,13 +63,6 @@ const anchorsOf = (head: number): number => (head === 0 ? 3 : 6);
 
 const ANCHORS = 5118;
 const EPSILON = 0.001;
-
-/** The detector with the weights of a manifest (default: those of the installed package). */
-export async function loadFaceDetector(
-  manifest: string = faceApiManifest("ssd_mobilenetv1_model"),
-): Promise<FaceDetector> {
-  return buildFaceDetector(await readTfjsWeights(manifest), manifest);
-}
 
 /**
  * Builds the detector.

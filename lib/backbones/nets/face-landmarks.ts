@@ -6,10 +6,9 @@
  * c = f2(relu(a + b)), d = f3(relu(a + b + c)), out = relu(a + b + c + d).
  */
 import type { Preprocessing } from "../../core/artifacts.ts";
-import { readTfjsWeights } from "../../formats/tfjs/weights.ts";
 import { createBuilder } from "../../network/builder.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import { depthwiseOf, faceApiManifest, filtersOf, weightOf, type FaceApiWeights } from "./face-api.ts";
+import { depthwiseOf, filtersOf, weightOf, type FaceApiWeights } from "./face-api.ts";
 import { describe } from "../metadata.ts";
 
 /** Number of points, in the order of iBUG and dlib: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67. */
@@ -28,13 +27,6 @@ export const faceLandmarksValues = { input: "image", points: "points" } as const
 
 /** Filters of the dense blocks; the height and width of their outputs are 56, 28, 14 and 7. */
 const blocks = [32, 64, 128, 256] as const;
-
-/** The network with the weights of a manifest (default: those of the installed package). */
-export async function loadFaceLandmarks(
-  manifest: string = faceApiManifest("face_landmark_68_model"),
-): Promise<Network> {
-  return buildFaceLandmarks(await readTfjsWeights(manifest), manifest);
-}
 
 /**
  * Builds the network.

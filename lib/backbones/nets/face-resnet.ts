@@ -10,7 +10,8 @@
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { createBuilder } from "../../network/builder.ts";
 import type { Network, Parameter, Tensor } from "../../network/network.ts";
-import { faceApiManifest, weightOf } from "./face-api.ts";
+import { faceApiManifest } from "./face-api-files.ts";
+import { weightOf } from "./face-api.ts";
 import { describe } from "../metadata.ts";
 import { basename } from "node:path";
 import { networkFingerprint } from "../backbone.ts";

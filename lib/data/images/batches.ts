@@ -5,7 +5,7 @@ import { createRandom, type Random } from "../../core/random.ts";
 import type { Recycler } from "../../core/recycler.ts";
 import type { Tensor } from "../../network/network.ts";
 import { changeTarget, drawChange, sources, type Augment, type Change } from "./augment.ts";
-import { channelOrder, channelTables } from "./decode.ts";
+import { channelOrder, channelTables } from "./normalise.ts";
 import { columnsOf, widthOf } from "../joint.ts";
 import { samePixels, writePixels, type PixelMap } from "./pixels.ts";
 import type { ImageStore } from "./store.ts";

@@ -1,5 +1,4 @@
 /** ONNX tensors <-> parameters. */
-import { halfToFloat } from "../../core/half.ts";
 import { needWithin } from "../../core/budget.ts";
 import { EtlError } from "../../core/errors.ts";
 import {
@@ -10,6 +9,7 @@ import {
   type Half,
   type Parameter,
 } from "../../network/network.ts";
+import { floatToBrain, floatToHalf, halfToFloat } from "../../core/half.ts";
 import type { RawTensor } from "./proto.ts";
 
 /** TensorProto.DataType of our element types. */
@@ -189,29 +189,4 @@ export function rawBytes(parameter: Parameter, half?: Half): Uint8Array {
 function narrow(values: Float32Array, half: Half): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   return Uint16Array.from(bits, half === "float16" ? floatToHalf : floatToBrain);
-}
-
-function floatToBrain(bits: number): number {
-  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40; // not a number
-  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
-}
-
-function floatToHalf(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000;
-  const rest = bits & 0x7fffffff;
-  if (rest >= 0x7f800000) return sign | 0x7c00 | (rest > 0x7f800000 ? 0x200 | ((rest >>> 13) & 0x3ff) : 0);
-  if (rest >= 0x477ff000) return sign | 0x7c00; // too large
-  if (rest >= 0x38800000) {
-    const rounded = rest + 0xfff + ((rest >>> 13) & 1);
-    return sign | ((rounded - 0x38000000) >>> 13);
-  }
-  // Below the smallest normal number: whole multiples of 2^-24.
-  const exponent = rest >>> 23;
-  if (exponent < 102) return sign;
-  const fraction = (rest & 0x7fffff) | 0x800000;
-  const shift = 126 - exponent;
-  const floor = fraction >>> shift;
-  const left = fraction & ((1 << shift) - 1);
-  const middle = 1 << (shift - 1);
-  return sign | (floor + (left > middle || (left === middle && (floor & 1) === 1) ? 1 : 0));
 }

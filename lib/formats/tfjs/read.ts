@@ -8,7 +8,8 @@ import { lastName, readKerasPair } from "../keras/h5.ts";
 import { networkFromKeras, type LayerWeights } from "../keras/model.ts";
 import { networkFromGraphModel } from "../tensorflow/graph-model.ts";
 import { graphKey, networkFromGraph } from "./graph.ts";
-import { parseTfjsManifest, readTfjsGroups } from "./weights.ts";
+import { parseTfjsManifest } from "./manifest.ts";
+import { readTfjsGroups } from "./weights.ts";
 
 /**
  * Reads a tfjs model, of layers or of TensorFlow's nodes. One that {@link writeTfjs} wrote comes back as the network it was, with the weights that

@@ -135,9 +135,11 @@ export async function networkIn(folder: Pick<RunFolder, "file">, file: string): 
   return readOnnx(await readBytes(name), { name });
 }
 
-/** The file of the pruned (or trained) network in a run folder. */
+/** The file of the pruned (or trained) network in a run folder, or of the model in a folder that was exported. */
 export function modelFileIn(name: string): string {
-  const path = ["pruned.onnx", "model.onnx"].map((file) => join(name, file)).find((file) => existsSync(file));
+  const path = ["pruned.onnx", "model.onnx", "model.json"]
+    .map((file) => join(name, file))
+    .find((file) => existsSync(file));
   if (path !== undefined) return path;
   throw new EtlError(
     "usage",

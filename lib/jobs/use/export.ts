@@ -9,11 +9,12 @@ import { readJson, writeJson } from "../../core/files.ts";
 import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { WHOLE } from "../../data/dataset.ts";
 import type { ModelFormat } from "../../formats/names.ts";
-import type { Dim, Network } from "../../network/network.ts";
+import type { Dim } from "../../network/network.ts";
 import { serviceNames, type ServiceOptions } from "../../engine/service.ts";
 import type { PictureSize } from "../../network/fit.ts";
 import { openModel, openNetwork, settled, type Model, type OpenNetwork } from "../run/model.ts";
 import { graphFor, type ExportFor } from "./graph.ts";
+import { stripped } from "./strip.ts";
 
 export interface ExportOptions extends ServiceOptions {
   /** Default: by the ending of the file's name. */
@@ -50,9 +51,6 @@ export interface ModelOutput {
   readonly task?: Task;
   readonly answer?: string;
 }
-
-/** Keys of the metadata that say where a model comes from, not how it is used. */
-const origin = ["etl.provenance", "etl.cut"];
 
 /**
  * Writes a model in another format.
@@ -100,11 +98,6 @@ async function describable(
   return opened.network.metadata["etl.preprocessing"] === undefined
     ? undefined
     : openModel(nameOrPath, { size });
-}
-
-function stripped(network: Network): Network {
-  const metadata = Object.entries(network.metadata).filter(([key]) => !origin.includes(key));
-  return { ...network, metadata: Object.fromEntries(metadata) };
 }
 
 /** A description may be written again; a model.json of TensorFlow.js that lies there may not be lost. */

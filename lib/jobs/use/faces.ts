@@ -1,11 +1,10 @@
 /** The faces of photographs, found and aligned as `etl align` does, as inputs of a model. */
 import { openAligner } from "../../align/aligner.ts";
+import { cropSide, cropsTensor } from "../../align/inputs.ts";
 import { readPicture } from "../../align/picture.ts";
-import { DLIB_PADDING } from "../../align/template.ts";
+import { DLIB_PADDING, MIN_SCORE } from "../../align/template.ts";
 import { isEtlError, messageOf } from "../../core/errors.ts";
 import type { Crop, Preprocessing } from "../../core/artifacts.ts";
-import { normalise } from "../../data/images/decode.ts";
-import { resampleBox } from "../../data/images/resample.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Tensor } from "../../network/network.ts";
 
@@ -39,9 +38,8 @@ export async function openFaceFinder(
   crop: Crop,
   preprocessing: Preprocessing,
 ): Promise<FaceFinder> {
-  const { width, height } = preprocessing;
-  const size = Math.max(width, height);
-  const aligner = await openAligner(engine, { size, padding: DLIB_PADDING, minScore: 0.5 });
+  const size = cropSide(preprocessing);
+  const aligner = await openAligner(engine, { size, padding: DLIB_PADDING, minScore: MIN_SCORE });
   return {
     find: async (file) => {
       let picture;
@@ -53,17 +51,17 @@ export async function openFaceFinder(
       }
       const found = await aligner.alignAll(picture);
       if (found.length === 0) return "no face was found";
-      const data = new Float32Array(found.length * 3 * width * height);
-      found.forEach(({ crop: { pixels } }, i) => {
-        const seen = resampleBox(pixels, { width: size, height: size }, crop, { width, height });
-        data.set(normalise(seen, preprocessing), i * 3 * width * height);
-      });
+      const x = cropsTensor(
+        found.map((face) => face.crop),
+        crop,
+        preprocessing,
+      );
       const pixelsOf = (value: number): number => Number((value * picture.reduction).toFixed(2));
       const faces = found.map(({ score, box: [x0, y0, x1, y1] }) => ({
         box: [pixelsOf(x0), pixelsOf(y0), pixelsOf(x1), pixelsOf(y1)] as const,
         score: Number(score.toFixed(4)),
       }));
-      return { faces, x: { shape: [found.length, 3, height, width], data } };
+      return { faces, x };
     },
     dispose: () => aligner.dispose(),
   };

@@ -1,41 +1,26 @@
 /** `etl predict`: what a model says of single pictures. */
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { checkCrop, type CropChoice } from "../../core/crop.ts";
-import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
+import type { Crop, Preprocessing } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
 import { WHOLE } from "../../data/dataset.ts";
 import { loadImages } from "../../data/images/decode.ts";
 import { SYNTHETIC_NAME } from "../../data/synthetic/table.ts";
-import type { Engine, Tensors } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { answersOf, type Answers } from "../../evaluate/answer.ts";
 import type { PictureSize } from "../../network/fit.ts";
 import { openFaceFinder, type FacePlace } from "./faces.ts";
 import type { Tensor } from "../../network/network.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { openModel, provenanceOf, type Model } from "../run/model.ts";
 
-/** What one output of a model says of a picture. */
-export interface Answer {
-  /** The network's numbers: logits, target units of a regression, or a descriptor. */
-  readonly outputs: readonly number[];
-  /** What they mean, where the model says: a class, or the value in the label's unit. */
-  readonly label?: string;
-  /** The label column that a label of yes or no answers. */
-  readonly column?: string;
-  readonly probability?: number;
-  readonly value?: number;
-  readonly unit?: string;
-}
-
 /** The outputs of a model for one picture. */
-export interface Prediction extends Answer {
+export interface Prediction extends Answers {
   readonly file: string;
   /** With `align`: which face of the picture this is. */
   readonly face?: FacePlace;
-  /** A model of several tasks: the one that is answered here, and the answers to the others. */
-  readonly task?: string;
-  readonly others?: readonly (Answer & { readonly task: string })[];
   /** Why the answer should not be trusted. */
   readonly warning?: string;
 }
@@ -111,7 +96,7 @@ export async function predictImages(
         const row = { number: i, of: shown.length };
         predictions.push({
           ...one,
-          ...answersOf(model, result, row),
+          ...answersOf({ output: model.network.outputs[0].name, tasks: model.tasks }, result, row),
           ...(drawn !== undefined && { warning: drawn }),
         });
       });
@@ -181,44 +166,4 @@ function withFile(file: string, problem: string): string {
 function madeFromDrawnFaces({ name, network }: Model): string | undefined {
   if (provenanceOf(network)["dataset"] !== SYNTHETIC_NAME) return undefined;
   return `${name} was trained on drawn faces (--data synthetic): what it says of photographs means nothing`;
-}
-
-/** What a model says of one picture of a batch. */
-function answersOf(
-  { network, tasks }: Model,
-  result: Tensors,
-  row: { readonly number: number; readonly of: number },
-): Omit<Prediction, "file"> {
-  const answer = (output: string, task: Task | undefined): Answer => {
-    const { data } = result[output];
-    const width = data.length / row.of;
-    const outputs = Array.from(data.subarray(row.number * width, (row.number + 1) * width));
-    return { outputs, ...meaning(outputs, task) };
-  };
-  const [first, ...others] = tasks.map(({ output, task }) => ({ task: task.name, ...answer(output, task) }));
-  if (others.length > 0) return { ...first, others };
-  return answer(network.outputs[0].name, tasks.at(0)?.task);
-}
-
-function meaning(outputs: readonly number[], task: Task | undefined): Partial<Answer> {
-  if (task === undefined || outputs.length !== task.outputs) return {};
-  if (task.kind === "binary") {
-    const probability = 1 / (1 + Math.exp(-outputs[0]));
-    const column = task.classes[1] === "yes" ? { column: task.columns[0] } : {};
-    return probability >= 0.5
-      ? { label: task.classes[1], ...column, probability }
-      : { label: task.classes[0], ...column, probability: 1 - probability };
-  }
-  if (task.kind === "categorical") {
-    const best = outputs.indexOf(Math.max(...outputs));
-    const total = outputs.reduce((sum, z) => sum + Math.exp(z - outputs[best]), 0);
-    return { label: task.classes[best], probability: 1 / total };
-  }
-  if (task.kind === "regression" && task.outputs === 1) {
-    return { value: outputs[0] / task.scale, ...(task.unit === undefined ? {} : { unit: task.unit }) };
-  }
-  if (task.kind === "regression" && task.unit !== undefined) return { unit: task.unit };
-  return task.kind === "multi-label"
-    ? { label: task.classes.filter((_, k) => outputs[k] > 0).join(", ") }
-    : {};
 }

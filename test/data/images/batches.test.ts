@@ -3,7 +3,7 @@ import type { Task } from "../../../lib/core/artifacts.ts";
 import { createRandom } from "../../../lib/core/random.ts";
 import { changeTarget, drawChange, mirrorLandmarks, partners } from "../../../lib/data/images/augment.ts";
 import { batches, type Batch, type BatchOptions } from "../../../lib/data/images/batches.ts";
-import { normalise } from "../../../lib/data/images/decode.ts";
+import { normalise } from "../../../lib/data/images/normalise.ts";
 import { openDataset } from "../../../lib/data/open.ts";
 import { prepareImages, rowsOf, type ImageStore } from "../../../lib/data/images/store.ts";
 import { failure, greys, newFolder, picture, ramp, removeFolders, small, storeOf, tree } from "../support.ts";

@@ -4,7 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } fro
 import { join } from "node:path";
 import sharp from "sharp";
 import { createRandom } from "../../../lib/core/random.ts";
-import { channelTables, decodeImage, loadImages, normalise } from "../../../lib/data/images/decode.ts";
+import { decodeImage, loadImages } from "../../../lib/data/images/decode.ts";
+import { channelTables, normalise } from "../../../lib/data/images/normalise.ts";
 import { openDataset } from "../../../lib/data/open.ts";
 import { samePixels, writePixels } from "../../../lib/data/images/pixels.ts";
 import { resampleBox } from "../../../lib/data/images/resample.ts";

@@ -4,12 +4,8 @@ import { join } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
 import { isEtlError, type ErrorKind } from "../../../lib/core/errors.ts";
-import {
-  decodeTfjsWeights,
-  parseTfjsManifest,
-  readTfjsWeights,
-  type TfjsWeight,
-} from "../../../lib/formats/tfjs/weights.ts";
+import { decodeTfjsWeights, parseTfjsManifest, type TfjsWeight } from "../../../lib/formats/tfjs/manifest.ts";
+import { readTfjsWeights } from "../../../lib/formats/tfjs/weights.ts";
 
 const weight = (rest: Partial<TfjsWeight>): TfjsWeight => ({
   name: "w",

@@ -1,0 +1,153 @@
+/** Commands that hand a model on: export, demo. */
+import { EtlError } from "../../lib/core/errors.ts";
+import type { WrittenWeights } from "../../lib/backbones/write-model.ts";
+import { exportFormats, namedFormat, type ExportFormat } from "../../lib/formats/names.ts";
+import { precisions, type Precision } from "../../lib/formats/web/layout.ts";
+import type { ExportOptions } from "../../lib/jobs/use/export.ts";
+import { flag, number, requiredText, serviceOf, text, type Arguments, type Command } from "../command.ts";
+import { sizePair } from "../options.ts";
+import { size } from "../table.ts";
+import { modelPositional, sizeOption } from "./shared.ts";
+
+const stripOption = {
+  type: "boolean",
+  default: false,
+  describe: "Leave out which data, options and versions the model was made from",
+} as const;
+
+const precisionOption = {
+  choices: precisions,
+  describe: "How a page stores the weights: 4, 2 or 1 byte each",
+  defaultDescription: "float16",
+} as const;
+
+/** The options of export that mean something for each format. */
+const meant: Readonly<Record<ExportFormat, readonly string[]>> = {
+  onnx: ["strip", "for", "size"],
+  tfjs: ["strip", "size"],
+  safetensors: [],
+  web: ["strip", "size", "precision"],
+};
+
+export const exportCommand: Command<"export"> = {
+  usage: "export <model>",
+  describe: "Write a model in another format, or as a page that finds faces and answers",
+  positionals: modelPositional,
+  options: {
+    format: {
+      choices: exportFormats,
+      describe: "File format; web: a folder that is a page",
+      defaultDescription: "by the ending of --out: .onnx, .json for tfjs, .safetensors for the weights alone",
+    },
+    strip: stripOption,
+    out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
+    for: {
+      choices: ["portable", "onnxruntime"] as const,
+      describe: "The graph of an ONNX file: plain and folded, or what is faster in onnxruntime, measured",
+      defaultDescription: "portable",
+    },
+    size: sizeOption,
+    precision: precisionOption,
+  },
+  examples: [
+    ["etl export runs/gender --format onnx --out gender.onnx", "One file that any ONNX runtime runs"],
+    ["etl export runs/small --out small.safetensors", "The weights alone, as PyTorch calls them"],
+    [
+      "etl export runs/gender --format tfjs --out web/gender",
+      "model.json for tf.loadLayersModel in a browser",
+    ],
+    ["etl export runs/gender --format web --out demo", "A page for any web server; works offline"],
+  ],
+  run: async (args, context) => {
+    const out = requiredText(args, "out");
+    const model = requiredText(args, "model");
+    const format = (text(args, "format") as ExportFormat | undefined) ?? namedFormat(out);
+    if (format !== undefined) refuseIdle(args, format, out);
+    if (format === "web") {
+      const { exportPage } = await import("../../lib/jobs/use/web.ts");
+      const page = await exportPage(model, out, pageOptions(args));
+      context.print(`${page.file}: ${size(page.bytes)} in ${page.files.length} files`);
+      context.print(`to look at it: etl demo ${out}`);
+      return page;
+    }
+    if (format === "safetensors") return said(await weightsAlone(model, out));
+    const { exportModel } = await import("../../lib/jobs/use/export.ts");
+    return said(
+      await exportModel(model, out, {
+        ...serviceOf(context),
+        format,
+        strip: flag(args, "strip"),
+        exportFor: text(args, "for") as ExportOptions["exportFor"],
+        size: sizePair(args),
+      }),
+    );
+
+    function said<Written extends { readonly file: string; readonly bytes: number }>(
+      written: Written,
+    ): Written {
+      context.print(`${written.file}: ${size(written.bytes)}`);
+      return written;
+    }
+  },
+};
+
+function pageOptions(args: Arguments) {
+  return {
+    precision: text(args, "precision") as Precision | undefined,
+    strip: flag(args, "strip"),
+    size: sizePair(args),
+  };
+}
+
+/** @throws EtlError `usage` for an option that would change nothing */
+function refuseIdle(args: Arguments, format: ExportFormat, out: string): void {
+  const names = [...new Set(Object.values(meant).flat())];
+  const idle = names.find((name) => {
+    const given = args[name] !== undefined && args[name] !== false;
+    return given && !meant[format].includes(name);
+  });
+  if (idle === undefined) return;
+  const where = Object.entries(meant).flatMap(([other, own]) => (own.includes(idle) ? [other] : []));
+  throw new EtlError(
+    "usage",
+    `--${idle}: ${out} is written as ${format}, where it means nothing; one of ${where.join(", ")} was needed`,
+    { hint: `leave --${idle} out, or choose another --format` },
+  );
+}
+
+/** As they are stored, with batch norm: a training can begin with them. */
+async function weightsAlone(model: string, out: string): Promise<WrittenWeights> {
+  const { writeWeights } = await import("../../lib/backbones/write-model.ts");
+  const { readModel } = await import("../../lib/backbones/read-model.ts");
+  const { openModel } = await import("../../lib/jobs/run/model.ts");
+  const { network, path } = await openModel(model);
+  return writeWeights(path === undefined ? network : await readModel(path), out);
+}
+
+export const demoCommand: Command<"demo"> = {
+  usage: "demo <model>",
+  describe: "Show a model in the browser: photographs or the camera, on this machine alone",
+  positionals: {
+    model: {
+      describe: "Run folder, model file, backbone, or a folder of export --format web",
+      type: "string",
+    },
+  },
+  options: {
+    port: { type: "number", describe: "Port on 127.0.0.1", defaultDescription: "any free one" },
+    precision: precisionOption,
+    size: sizeOption,
+  },
+  examples: [["etl demo runs/gender", "Prints an address; open it, Ctrl-C ends it"]],
+  run: async (args, context) => {
+    const { demo } = await import("../../lib/jobs/use/demo.ts");
+    return demo(requiredText(args, "model"), {
+      ...pageOptions(args),
+      port: number(args, "port"),
+      signal: context.signal,
+      onAddress: (address) => {
+        context.print(`${address} (Ctrl-C ends it)`);
+      },
+    });
+  },
+};

@@ -1,0 +1,12 @@
+/** What several commands that use a model take. */
+
+export const modelPositional = {
+  model: { describe: "Run folder, model file or backbone", type: "string" },
+} as const;
+
+/** Of pictures, where a file leaves it open. */
+export const sizeOption = {
+  type: "string",
+  describe: "HEIGHTxWIDTH of pictures where the file leaves them open: 360x640",
+  defaultDescription: "as in the file",
+} as const;

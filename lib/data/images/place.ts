@@ -1,4 +1,5 @@
 /** Boxes and landmarks given in pixels become fractions: of the picture, and of the crop. */
+import { own } from "../../core/own.ts";
 import type { Crop, Task } from "../../core/artifacts.ts";
 import { centreOf, type CropChoice } from "../../core/crop.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -52,7 +53,7 @@ export async function placeItems(
   const centred = options.crop === "center";
   const common = options.crop === "center" ? undefined : (options.crop ?? table.crop);
   const boxes = !centred && common === undefined && rows.some(({ row }) => row.box !== undefined);
-  const pixels = landmarks && table.tasks[task.name]?.unit !== "fraction";
+  const pixels = landmarks && own(table.tasks, task.name)?.unit !== "fraction";
   const byPoints = landmarks && common === undefined && !boxes && !centred;
   if (!landmarks && !boxes && !centred)
     return { items: rows.map((row) => place(row)), problems: [], assumptions: [], ownCrops: 0 };

@@ -1,4 +1,5 @@
 /** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
+import { own } from "../../core/own.ts";
 import { statSync } from "node:fs";
 import { EtlError } from "../../core/errors.ts";
 import type { Latency, RunRecord } from "../../record/record.ts";
@@ -229,7 +230,7 @@ function keyOf({ folder }: RunContext, model: string, key: unknown): unknown {
   const names: Readonly<Partial<Record<string, string>>> = { baseline: "baseline", pruned: "finetune" };
   if (model === "probe") return { probe: key };
   const [, base] = /^(.+)-int8$/.exec(model) ?? [];
-  const stage = base === undefined ? (names[model] ?? `finetune:${model}`) : `int8:${base}`;
+  const stage = base === undefined ? (own(names, model) ?? `finetune:${model}`) : `int8:${base}`;
   return stages[stage]?.key;
 }
 

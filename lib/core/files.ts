@@ -117,7 +117,7 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 }
 
 /** @throws EtlError `data` for a device, a pipe, a socket: to read one may never end */
-function needPlain(path: string, found: { isFile(): boolean; isDirectory(): boolean }): void {
+export function needPlain(path: string, found: { isFile(): boolean; isDirectory(): boolean }): void {
   if (found.isFile()) return;
   const what = found.isDirectory() ? "a folder" : "no plain file (a pipe or a device)";
   throw new EtlError("data", `${path}: ${what}, a plain file was needed`);

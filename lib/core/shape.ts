@@ -55,15 +55,21 @@ export function eitherOf(...shapes: readonly Shape[]): Shape {
   };
 }
 
-export function listOf(shape: Shape, length?: number): Shape {
+export function listOf(shape: Shape): Shape {
   return (value, at) => {
     if (!Array.isArray(value)) return unlike(at, value, "a list");
-    if (length !== undefined && value.length !== length) return unlike(at, value, `a list of ${length}`);
     return firstWrong(
       value.map((each: unknown, i) => [each, `${at}[${i}]`] as const),
       shape,
     );
   };
+}
+
+/** A list of at least one. */
+export function someOf(shape: Shape): Shape {
+  const list = listOf(shape);
+  return (value, at) =>
+    Array.isArray(value) && value.length === 0 ? unlike(at, value, "at least one") : list(value, at);
 }
 
 /** An object whose keys are names. */

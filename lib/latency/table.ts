@@ -5,11 +5,11 @@ import {
   aNumberFrom,
   aSwitch,
   aText,
-  listOf,
   mapOf,
   objectOf,
   oneOf,
   readShaped,
+  someOf,
 } from "../core/shape.ts";
 import type { Network } from "../network/network.ts";
 import { workOf } from "./features.ts";
@@ -96,7 +96,7 @@ export const tableShape = objectOf({
   engine: aText,
   block: aNumberFrom(1),
   batch: aNumberFrom(1),
-  entries: listOf(
+  entries: someOf(
     objectOf({
       threads: aNumberFrom(1),
       int8: aSwitch,

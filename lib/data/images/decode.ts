@@ -5,12 +5,13 @@
  * bilinear, widened when reducing (see resample.ts). Large pictures are first reduced to about twice the wanted size.
  * Grey becomes three equal channels, CMYK and 16-bit become 8-bit sRGB, alpha is laid over mid-grey.
  */
+import { stat } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { centreOf, type CropChoice } from "../../core/crop.ts";
-import { EtlError, messageOf } from "../../core/errors.ts";
-import { ioError } from "../../core/files.ts";
+import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
+import { ioError, needPlain } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import type { Tensor } from "../../network/network.ts";
 import { mapLimit } from "../../core/parallel.ts";
@@ -46,10 +47,11 @@ export async function pictureSize(path: string): Promise<PictureSize> {
       const bitmap = readBitmap(await pictureBytes(path));
       if (bitmap !== undefined) return { width: bitmap.width, height: bitmap.height };
     }
+    needPlain(path, await stat(path)); // libvips would wait for a pipe without end
     const { autoOrient } = await sharp(path).metadata();
     return autoOrient;
   } catch (error) {
-    throw undecodable(path, error);
+    throw isEtlError(error) ? error : undecodable(path, error);
   }
 }
 
@@ -69,6 +71,7 @@ export async function decodeImage(
   try {
     bytes = await pictureBytes(path);
   } catch (error) {
+    if (isEtlError(error)) throw error;
     if (isRow(path)) throw undecodable(path, error);
     throw ioError("cannot read", path, error);
   }

@@ -3,8 +3,10 @@
  * as text in the column "pixels". The table is scanned once; a picture is read from its place in the file.
  */
 import { createReadStream } from "node:fs";
-import { open, readFile, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
+import { needWithin } from "../../core/budget.ts";
 import { EtlError } from "../../core/errors.ts";
+import { needPlain, readBytes } from "../../core/files.ts";
 
 const ROW = /^(.+\.csv)#(\d+)$/i;
 const [COMMA, LINE, RETURN, QUOTE] = [0x2c, 0x0a, 0x0d, 0x22];
@@ -23,7 +25,9 @@ const tables = new Map<string, Promise<PixelTable>>();
 
 /** The rows of a table. @throws EtlError `format` where it has no column of pixels */
 export async function pixelTable(path: string): Promise<PixelTable> {
-  const { size, mtimeMs } = await stat(path);
+  const found = await stat(path);
+  needPlain(path, found);
+  const { size, mtimeMs } = found;
   const key = `${path} ${size} ${mtimeMs}`;
   let table = tables.get(key);
   if (table === undefined) tables.set(key, (table = scan(path)));
@@ -44,6 +48,7 @@ async function scan(path: string): Promise<PixelTable> {
     else row.push(String.fromCharCode(...cell).trim());
     cell = [];
     column++;
+    if (column % 1000 === 0) needWithin(path, "columns", column);
     start = at + 1;
   };
   const endRow = (): void => {
@@ -90,7 +95,10 @@ export async function pictureStat(
 /** The bytes of a picture: a file as it is, a row as PGM. */
 export async function pictureBytes(path: string): Promise<Buffer> {
   const row = ROW.exec(path);
-  if (row === null) return readFile(path);
+  if (row === null) {
+    const { buffer, byteOffset, length } = await readBytes(path);
+    return Buffer.from(buffer, byteOffset, length);
+  }
   const [from, to] = await placeOf(row[1], Number(row[2]));
   const handle = await open(row[1], "r");
   try {

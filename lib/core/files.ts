@@ -270,6 +270,10 @@ export function ioError(what: string, path: string, error: unknown): EtlError {
       "free some space and run the same command again: what was done is kept",
     ],
     EISDIR: ["it is a folder", "name a file"],
+    EFBIG: [
+      "the file is larger than is allowed",
+      "raise the limit (ulimit -f unlimited), or choose another disk",
+    ],
     EIO: ["the disk or the network drive failed", "look after the disk, then run the same command again"],
     EMFILE: ["too many files are open", "raise the limit (ulimit -n 4096) and run the same command again"],
     ENFILE: ["too many files are open on this machine", "wait, then run the same command again"],

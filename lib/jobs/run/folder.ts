@@ -12,7 +12,7 @@ import { nowMs, timestamp } from "../../core/clock.ts";
 import { EtlError, isEtlError, shellWord } from "../../core/errors.ts";
 import { canonical, fingerprint } from "../../core/fingerprint.ts";
 import { silent, type Progress } from "../../core/progress.ts";
-import { everydayError, ioError, makeFolder, unfinishedIn, writeJson } from "../../core/files.ts";
+import { everydayError, ioError, makeFolder, readStart, unfinishedIn, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
 import { lock } from "./lock.ts";
@@ -370,7 +370,13 @@ export async function inRunFolder<T>(
 
 async function refuseForeign(root: string): Promise<void> {
   const names = (await readdir(root)).filter((name) => !/^lock\.json$|^\.lock-|\.tmp$/.test(name));
-  if (names.length === 0) return;
+  // what a run that was killed before its first run.json has left
+  const isOurs = async (name: string): Promise<boolean> => {
+    if (name !== "parts.csv") return false;
+    const start = await readStart(join(root, name), 10).catch(() => new Uint8Array());
+    return new TextDecoder().decode(start) === "file,part\n";
+  };
+  if ((await Promise.all(names.map(isOurs))).every(Boolean)) return;
   throw new EtlError(
     "usage",
     `${root}: holds ${names.slice(0, 3).join(", ")} but no run.json, an empty or new folder was needed`,

@@ -147,10 +147,11 @@ function takeApart(argv: readonly string[], options: OptionMap): { words: string
 /** A negative number is a value. */
 const isOption = (token: string): boolean => /^-./.test(token) && !/^-\.?\d/.test(token);
 
-/** `targetFlops` and `no-refit` are also names of `target-flops` and `refit`. */
+/** `targetFlops`, `no-refit` and aliases are also names of `target-flops`, `refit` and what they stand for. */
 function nameIn(options: OptionMap, spelled: string): string | undefined {
   const known = (name: string): string | undefined =>
-    [name, kebab(name)].find((each) => Object.hasOwn(options, each) || builtIn.includes(each as "help"));
+    [name, kebab(name)].find((each) => Object.hasOwn(options, each) || builtIn.includes(each as "help")) ??
+    Object.keys(options).find((each) => options[each].alias === name);
   return known(spelled) ?? (spelled.startsWith("no-") ? known(spelled.slice(3)) : undefined);
 }
 
@@ -173,7 +174,9 @@ function unknown({ as }: Written, options: OptionMap, where: string): never {
   const bare = as.replace(/^-+/, "");
   const negated = bare.startsWith("no-");
   const word = (negated ? bare.slice(3) : bare).toLowerCase();
-  const candidates = Object.keys(options).filter((name) => !negated || isSwitch(options[name]));
+  const candidates = Object.entries(options)
+    .filter(([, option]) => !negated || isSwitch(option))
+    .flatMap(([name, { alias = [] }]) => [name, alias].flat());
   const near = nearest(word, [...candidates, ...builtIn]);
   throw new EtlError("usage", `${where}: unknown option ${as}, one of those that it has was needed`, {
     hint:

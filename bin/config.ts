@@ -1,4 +1,5 @@
 /** `--config FILE`: options from a JSON file, by their names in the library. The command line stands above it. */
+import { isRecord } from "../lib/core/is-record.ts";
 import type { Options } from "yargs";
 import { EtlError, nearest } from "../lib/core/errors.ts";
 import { readJson } from "../lib/core/files.ts";
@@ -15,16 +16,18 @@ const otherWords: ReadonlyMap<string, string> = new Map([
     .flatMap((table) => Object.entries<Option>(table))
     .map(([name, { flag }]) => [name, flag] as const)
     .filter(([name, flag]) => kebab(name) !== flag),
-  ["archs", "arch"],
+  ["archs", "backbone"],
+  ["backbones", "backbone"],
   ["variants", "ablate"],
 ]);
 
 /** What a file may name: the words of the library first. */
-function keysOf(names: readonly string[]): string[] {
+function keysOf(names: readonly string[], options: OptionMap): string[] {
   const others = [...otherWords].filter(([, flag]) => names.includes(flag)).map(([key]) => key);
   return [
     ...others,
     ...names.map((name) => name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())),
+    ...names.flatMap((name) => options[name].alias ?? []),
   ];
 }
 
@@ -39,16 +42,17 @@ export async function withConfig(argv: readonly string[], command: Command): Pro
   const file = given.get("config")?.at(-1);
   if (file === undefined || file === "") return argv;
   const found: unknown = await readJson(file);
-  if (typeof found !== "object" || found === null || Array.isArray(found)) {
+  if (!isRecord(found)) {
     throw new EtlError("format", `${file}: no object, an object of options was needed`, {
       hint: 'for example { "task": "gender", "gamma": 0.1 }',
     });
   }
   const names = Object.keys(options).filter((name) => name !== "config");
   const more = Object.entries(found).flatMap(([key, value]) => {
-    const name = names.find((each) => kebab(key) === each) ?? otherWords.get(key);
+    const name =
+      names.find((each) => kebab(key) === each || options[each].alias === key) ?? otherWords.get(key);
     if (name === undefined || !names.includes(name)) {
-      const near = nearest(key, keysOf(names));
+      const near = nearest(key, keysOf(names, options));
       throw new EtlError(
         "usage",
         `${file}: unknown option ${JSON.stringify(key)}, options of etl ${nameOf(command)} were needed`,

@@ -44,12 +44,13 @@ export function optionsOf(
 
 /** One option as the parser and its help take it. The default is said, not set: only what was given is handed on. */
 export function shown(option: Option): Options {
-  const { kind, group, describe, choices, required } = option;
+  const { kind, group, describe, choices, required, alias } = option;
   const type = kind === "switch" ? "boolean" : kind === "number" ? "number" : "string";
   const base = option.otherwise ?? option.default;
   return {
     describe,
     group: `${group}:`,
+    ...(alias !== undefined && { alias }),
     ...(choices === undefined || kind === "names" ? { type } : { choices }),
     ...(base !== undefined && { defaultDescription: said(base) }),
     ...(required && { demandOption: true }),

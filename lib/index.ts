@@ -128,6 +128,7 @@ export type {
   Device,
   Engine,
   EngineOptions,
+  KernelTime,
   Program,
   RunOptions,
   StepOptions,
@@ -219,6 +220,7 @@ export type { PictureSize } from "./network/fit.ts";
 export { quantizeModel } from "./jobs/use/quantize.ts";
 export type { QuantizeModelOptions, QuantizeResult } from "./jobs/use/quantize.ts";
 export type { Int8For, Quantized } from "./quantize/quantize.ts";
+export type { RangeRule } from "./quantize/ranges.ts";
 export type { Quality } from "./quantize/quality.ts";
 
 // Fine-tune.
@@ -267,6 +269,7 @@ export { verifyModel } from "./jobs/use/verify.ts";
 export type { Answer, Prediction, PredictModelOptions } from "./jobs/use/predict.ts";
 export type { EvaluateOptions, Evaluation } from "./jobs/use/evaluate.ts";
 export type { Profile, ProfileFilesOptions } from "./jobs/use/profile.ts";
+export type { LayerTime } from "./latency/kernels.ts";
 export type { VerifiedModel, VerifyModelOptions } from "./jobs/use/verify.ts";
 export type { ServiceOptions } from "./engine/service.ts";
 export { computeMetrics } from "./evaluate/metrics.ts";

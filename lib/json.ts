@@ -91,9 +91,14 @@ export interface CommandResults {
   readonly compare: { readonly networks: readonly ComparedNetwork[]; readonly file?: string };
   readonly export: WrittenModel | WrittenWeights;
   readonly backbones: {
-    readonly backbones: readonly (Pick<BackboneEntry, "name" | "title" | "weights" | "source" | "licence"> & {
+    readonly backbones: readonly (Pick<
+      BackboneEntry,
+      "name" | "title" | "use" | "weights" | "source" | "licence"
+    > & {
       /** Width and height, "150x150". */
       readonly input: string;
+      /** Whether `etl train` builds it from nothing. */
+      readonly trains: boolean;
     })[];
   };
   readonly doctor: DoctorJson;

@@ -11,23 +11,33 @@ import { table } from "../table.ts";
 
 export const backbonesCommand: Command<"backbones"> = {
   usage: "backbones",
-  describe: "The backbones that can be named",
+  describe: "The networks that can be named, and what each is for",
   options: {},
   examples: [["etl backbones --json", "For other programs"]],
   run: async (_, context) => {
-    const { backboneEntries } = await import("../../lib/backbones/catalogue.ts");
-    const entries = backboneEntries().map(({ name, title, preprocessing, weights, source, licence }) => ({
+    const { nets } = await import("../../lib/backbones/entries.ts");
+    const entries = nets.map(({ name, title, use, preprocessing, weights, source, licence, training }) => ({
       name,
       title,
+      use,
       input: `${preprocessing.width}x${preprocessing.height}`,
       weights,
+      trains: training !== undefined,
       source,
       licence,
     }));
     context.print(
       table(
-        ["name", "what", "input", "weights", "licence"],
-        entries.map((e) => [e.name, e.title, e.input, e.weights, e.licence]),
+        ["name", "what", "for", "input", "weights", "etl train", "licence"],
+        entries.map((e) => [
+          e.name,
+          e.title,
+          e.use,
+          e.input,
+          e.weights,
+          e.trains ? "from nothing" : "-",
+          e.licence,
+        ]),
       ),
     );
     return { backbones: entries };

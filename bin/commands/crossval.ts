@@ -1,6 +1,5 @@
 /** Cross-validation of light networks: quality, size and speed in one table. */
 import { join } from "node:path";
-import { EtlError } from "../../lib/core/errors.ts";
 import type { CrossvalResult, FoldsBy, FoldScores } from "../../lib/jobs/train/crossval.ts";
 import { number, requiredText, text, type Command, type Context } from "../command.ts";
 import { count, table } from "../table.ts";
@@ -18,7 +17,12 @@ export const crossvalCommand: Command<"crossval"> = {
         ...["landmarks", "groups", "valFraction", "split"],
       ],
     }),
-    arch: { type: "string", describe: "Architectures with a comma, see etl train", demandOption: true },
+    backbone: {
+      type: "string",
+      alias: "arch",
+      describe: "Networks with a comma, see etl train",
+      demandOption: true,
+    },
     folds: {
       type: "number",
       describe: "Number of folds",
@@ -32,22 +36,18 @@ export const crossvalCommand: Command<"crossval"> = {
   },
   examples: [
     [
-      "etl crossval --arch lmtcnn-1-1,lmtcnn-2-1,levi-hassner --task age-group,gender --data ~/utkface --out runs/folds",
+      "etl crossval --backbone lmtcnn-1-1,lmtcnn-2-1,levi-hassner --task age-group,gender --data ~/utkface --out runs/folds",
       "Age group and gender, as in the LMTCNN paper",
     ],
   ],
   run: async (args, context) => {
-    const { arch, ...options } = trainingOptions(args, context);
-    const archs = arch.split(",").map((name) => name.trim());
+    const { backbone = "", ...options } = trainingOptions(args, context);
     const by = text(args, "by") as FoldsBy | undefined;
     const folds = number(args, "folds");
-    if (new Set(archs).size < archs.length) {
-      throw new EtlError("usage", `--arch: ${arch} names one twice, every architecture once was needed`);
-    }
     const { crossval } = await import("../../lib/jobs/train/crossval.ts");
     const result = await crossval({
       ...options,
-      archs,
+      backbones: backbone.split(",").map((name) => name.trim()),
       ...(folds === undefined ? {} : { folds }),
       ...(by === undefined ? {} : { by }),
     });

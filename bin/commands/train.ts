@@ -13,11 +13,11 @@ export const trainCommand: Command<"train"> = {
   options: optionsOf(trainTable),
   examples: [
     [
-      "etl train --arch mobilenet-v1 --width 0.5 --size 128 --task attributes --data ~/celeba --out runs/mobilenet",
+      "etl train --backbone mobilenet-v1 --width 0.5 --size 128 --task attributes --data ~/celeba --out runs/mobilenet",
       "A small network from nothing",
     ],
     [
-      "etl train --arch lmtcnn-1-1 --task age-group,gender --data ~/utkface --out runs/lmtcnn",
+      "etl train --backbone lmtcnn-1-1 --task age-group,gender --data ~/utkface --out runs/lmtcnn",
       "Two tasks at once",
     ],
   ],

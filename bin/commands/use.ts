@@ -4,6 +4,8 @@ import { isPicture } from "../../lib/data/sources/layout.ts";
 import { exportFormats } from "../../lib/formats/names.ts";
 import type { WrittenModel, WrittenWeights } from "../../lib/backbones/write-model.ts";
 import type { ExportOptions } from "../../lib/jobs/use/export.ts";
+import type { LayerTime } from "../../lib/latency/kernels.ts";
+import type { NetworkCost } from "../../lib/network/cost.ts";
 import type { Answer } from "../../lib/jobs/use/predict.ts";
 import {
   flag,
@@ -214,6 +216,11 @@ export const profileCommand: Command<"profile"> = {
     runs: { type: "number", describe: "Timed runs per model", defaultDescription: "50" },
     batch: { type: "number", describe: "Pictures per run", defaultDescription: "1" },
     size: sizeOption,
+    layers: {
+      type: "boolean",
+      describe: "Every layer: MACs, milliseconds, which kernel computes it, and why where it is a plain one",
+      defaultDescription: "false",
+    },
     formulas: {
       type: "boolean",
       describe: "Where the MACs come from: every convolution, and the papers' ways to count",
@@ -228,8 +235,9 @@ export const profileCommand: Command<"profile"> = {
       runs: number(args, "runs"),
       batch: number(args, "batch"),
       size: sizePair(args),
+      layers: flag(args, "layers"),
     });
-    for (const { model, cost, latency, engine } of profiles) {
+    for (const { model, cost, latency, engine, layers } of profiles) {
       context.print(`${model} (${engine}, ${latency.threads} threads, n = ${latency.runs} runs)`);
       context.print(
         table(
@@ -243,12 +251,30 @@ export const profileCommand: Command<"profile"> = {
       context.print(
         `CPU time a picture: median ${latency.medianMs.toFixed(3)} ms, p95 ${latency.p95Ms.toFixed(3)} ms`,
       );
+      if (layers !== undefined) context.print(layerTable(layers, cost));
     }
     if (flag(args, "formulas") === true)
       for (const model of texts(args, "models")) await explainCost(model, args, context);
     return { models: profiles };
   },
 };
+
+/** Kernels in the order of a run. The profiler's own time is in them, so shares say more than milliseconds. */
+function layerTable(layers: readonly LayerTime[], cost: NetworkCost): string {
+  const total = layers.reduce((sum, { ms }) => sum + ms, 0);
+  const macs = new Map(cost.layers.map((layer) => [layer.name, layer.macs]));
+  return table(
+    ["layer", "operator", "MACs", "ms", "share", "kernel"],
+    layers.map(({ name, op, ms, kernel, reason }) => [
+      name,
+      op,
+      count(macs.get(name) ?? 0),
+      ms.toFixed(3),
+      percent(ms / total),
+      reason === undefined ? kernel : `${kernel}: ${reason}`,
+    ]),
+  );
+}
 
 /** Convolutions with their formulas, and what separating saves. */
 async function explainCost(model: string, args: Arguments, context: Context): Promise<void> {

@@ -42,6 +42,8 @@ export interface LoadOptions {
 export interface BackboneEntry {
   readonly name: string;
   readonly title: string;
+  /** What it is for, in a few words. */
+  readonly use: string;
   readonly preprocessing: Preprocessing;
   /** `embedded`: nothing to fetch; `file`: the user has to bring the weights. */
   readonly weights: "embedded" | "file";

@@ -5,7 +5,7 @@ import { parseJson } from "../core/files.ts";
 import type { Network } from "../network/network.ts";
 
 /** Keys in a network's metadata (ONNX metadata_props, tfjs userDefinedMetadata). Texts as they are, the rest as JSON. */
-export const metadataKeys = {
+const metadataKeys = {
   preprocessing: "etl.preprocessing",
   /** Name of the value that heads are put on. */
   features: "etl.features",

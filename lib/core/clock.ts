@@ -9,10 +9,3 @@ export function nowMs(): number {
 export function timestamp(): string {
   return new Date().toISOString();
 }
-
-/** Runs `work` and returns its result with the seconds it took. */
-export async function timed<T>(work: () => Promise<T> | T): Promise<{ result: T; seconds: number }> {
-  const start = nowMs();
-  const result = await work();
-  return { result, seconds: (nowMs() - start) / 1000 };
-}

@@ -62,18 +62,22 @@ export function joinTasks(sets: readonly Dataset[]): Dataset {
           `tasks: ${left === 1 ? "1 picture lacks" : `${left} pictures lack`} a label of one of ${names}, left out`,
         ]
       : [];
-  const problems = new Map(
-    sets.flatMap((set) => set.problems).map((each) => [`${each.file} ${each.problem}`, each]),
-  );
   return {
     ...first,
     tasks: sets.map(({ task }) => task),
     items,
     assumptions: [...new Set(sets.flatMap(({ assumptions }) => assumptions)), ...said],
-    problems: [...problems.values()],
-    ...warningsOf(sets),
+    ...togetherSaid(sets),
     fingerprint: together(sets),
   };
+}
+
+/** What is said of several sets of one folder: every problem and warning once. */
+export function togetherSaid(sets: readonly Dataset[]): Pick<Dataset, "problems" | "warnings"> {
+  const problems = new Map(
+    sets.flatMap((set) => set.problems).map((each) => [`${each.file} ${each.problem}`, each]),
+  );
+  return { problems: [...problems.values()], ...warningsOf(sets) };
 }
 
 /**

@@ -50,9 +50,27 @@ export interface Engine {
    */
   readonly channelBlock: number;
   compile(network: Network, options?: CompileOptions): Promise<Program>;
+  /**
+   * Times of the kernels that a run of the network takes, in the order of the run: medians over `runs` runs. Looking slows a run
+   * down by a little, so shares are more exact than milliseconds.
+   *
+   * @throws EtlError `unsupported` where the engine does not tell
+   */
+  kernels(network: Network, inputs: Tensors, options: { readonly runs: number }): Promise<KernelTime[]>;
   /** Compiles forward, loss, gradients and optimiser update into one step. */
   compileTraining(network: Network, options: TrainingOptions): Promise<Trainer>;
   dispose(): Promise<void>;
+}
+
+/** One kernel that a run takes. It does the work of one node, or of several that were fused. */
+export interface KernelTime {
+  /** The value that it makes, or the node whose work it does. */
+  readonly name: string;
+  /** The runtime's operator. */
+  readonly op: string;
+  /** `blocked`: blocks of channels at a time; `bytes`: on int8; `plain`: anything else. */
+  readonly form: "blocked" | "bytes" | "plain";
+  readonly ms: number;
 }
 
 export interface RunOptions {

@@ -11,6 +11,10 @@ export interface PredictOptions {
   readonly outputs?: readonly string[];
   /** The arrays of the batches are the engine's, as in `RunOptions`. */
   readonly give?: RunOptions["give"];
+  /** So many batches one after the other show the same rows, each in another way: one answer is made of theirs. Default 1. */
+  readonly views?: number;
+  /** The one answer, where there are several views. @param answers of every view, [rows of the batch, width] */
+  readonly combine?: (output: string, answers: readonly Float32Array[]) => Float32Array;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,9 +39,9 @@ export async function predict(
   batches: AsyncIterable<Tensors> | Iterable<Tensors>,
   options: PredictOptions = {},
 ): Promise<Record<string, Collected>> {
-  const { progress = silent, signal, give } = options;
+  const { progress = silent, signal, give, views = 1, combine = (_, [first]) => first } = options;
   const parts = new Map<string, { width: number; chunks: Float32Array[]; rows: number }>();
-  let done = 0;
+  let [done, seen] = [0, 0];
   for await (const { item, outputs } of runStream(program, batches, (inputs) => inputs, { give })) {
     stopIfAborted(signal, "predict: stopped by the user");
     for (const name of options.outputs ?? Object.keys(outputs)) {
@@ -49,9 +53,14 @@ export async function predict(
       const width = sizeOf(shape.slice(1));
       const part = parts.get(name) ?? { width, chunks: [], rows: 0 };
       part.chunks.push(data);
-      part.rows += shape[0];
+      if (seen % views === views - 1) {
+        if (views > 1) part.chunks.push(combine(name, part.chunks.splice(-views)));
+        part.rows += shape[0];
+      }
       parts.set(name, part);
     }
+    seen += 1;
+    if (seen % views > 0) continue;
     done += Object.values(item)[0]?.shape[0] ?? 0;
     progress.update(done);
   }

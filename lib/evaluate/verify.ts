@@ -164,7 +164,7 @@ export function cosineSimilarity(a: ArrayLike<number>, b: ArrayLike<number>): nu
 }
 
 /** Length of the difference of two vectors. */
-export function euclideanDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+function euclideanDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
   return Math.sqrt(sum);

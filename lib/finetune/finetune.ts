@@ -368,7 +368,7 @@ function isBetter(
 }
 
 /** The network with some of its float32 parameters replaced. */
-export function withParameters(network: Network, values: ReadonlyMap<string, Tensor>): Network {
+function withParameters(network: Network, values: ReadonlyMap<string, Tensor>): Network {
   const parameters = new Map(network.parameters);
   for (const [name, tensor] of values) {
     if (parameters.has(name)) parameters.set(name, float32(tensor.shape, tensor.data));

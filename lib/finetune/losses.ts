@@ -3,8 +3,8 @@ import type { Task, TaskKind } from "../core/artifacts.ts";
 import type { LossTerm } from "../core/artifacts.ts";
 
 /** Names under which the trainer feeds targets. */
-export const targetName = "etl_target";
-export const maskName = "etl_mask";
+const targetName = "etl_target";
+const maskName = "etl_mask";
 
 /** The names for the k-th of several heads: the plain ones for the first. */
 export function fedNames(k: number): { readonly target: string; readonly mask: string } {

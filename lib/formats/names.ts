@@ -1,5 +1,5 @@
 /** File formats that a model can be written in. Apart from the writers, so that a help text does not load them. */
-export const modelFormats = ["onnx", "tfjs"] as const;
+const modelFormats = ["onnx", "tfjs"] as const;
 
 export type ModelFormat = (typeof modelFormats)[number];
 

@@ -2,10 +2,12 @@
  * The safetensors container: 8 bytes header length (little endian), a JSON header, the data. Our own checkpoints use
  * it, and PyTorch or timm weights come in through it.
  */
-import { own } from "../core/own.ts";
 import { needWithin } from "../core/budget.ts";
 import { EtlError } from "../core/errors.ts";
 import { parseJson } from "../core/files.ts";
+import { brainToFloat, halfToFloat } from "../core/half.ts";
+import { isRecord } from "../core/is-record.ts";
+import { own } from "../core/own.ts";
 import { sizeOf, type ElementArray, type ElementType, type Parameter } from "../network/network.ts";
 
 interface Entry {
@@ -59,7 +61,9 @@ export function readSafetensors(bytes: Uint8Array, name: string): Safetensors {
       if (typeof value !== "object" || value === null)
         throw damaged("__metadata__ that is no object", "texts by name");
       // Texts, as the format says; String() of anything else may be told to run what it likes.
-      const texts = Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+      const texts = Object.entries(value).filter(
+        (entry): entry is [string, string] => typeof entry[1] === "string",
+      );
       metadata = Object.fromEntries(texts);
       continue;
     }
@@ -87,8 +91,7 @@ function parseHeader(
   damaged: (found: string, needed: string) => EtlError,
 ): Record<string, unknown> {
   const header = parseJson(new TextDecoder("utf-8").decode(bytes), `${name}: its header`);
-  if (typeof header === "object" && header !== null && !Array.isArray(header))
-    return header as Record<string, unknown>;
+  if (isRecord(header)) return header;
   throw damaged("a header that is not an object", "a safetensors header");
 }
 
@@ -148,24 +151,6 @@ function arrayOf(type: ElementType, buffer: ArrayBufferLike): ElementArray {
     case "bool":
       return new Uint8Array(buffer);
   }
-}
-
-/** IEEE half precision to a number. */
-export function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-/** bfloat16 (the upper half of a float32) to a number. */
-export function brainToFloat(bits: number): number {
-  scratch.setUint32(0, bits << 16);
-  return scratch.getFloat32(0);
 }
 
 /** Writes tensors in the order of the map. */

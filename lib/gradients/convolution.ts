@@ -11,7 +11,7 @@ import { backwardBlocked } from "./weight-gradient.ts";
 import { windowsOf } from "./windows.ts";
 
 /** [n, g c, ...] -> [c, g n, ...]: batch and channels of each group change places. */
-export function swapBatch(g: Graph, name: string, shape: Shape, group: number): string {
+function swapBatch(g: Graph, name: string, shape: Shape, group: number): string {
   const [n, channels, ...spatial] = shape;
   const rest = spatial.map((_, i) => i);
   if (group === 1) return transpose(g, name, [1, 0, ...rest.map((i) => i + 2)]);

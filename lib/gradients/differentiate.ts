@@ -36,7 +36,7 @@ export interface Forward {
 }
 
 /** Nodes that the targets depend on, in order. */
-export function neededNodes(network: Network, targets: readonly string[]): Node[] {
+function neededNodes(network: Network, targets: readonly string[]): Node[] {
   const wanted = new Set(targets);
   return network.nodes
     .toReversed()

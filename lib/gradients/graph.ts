@@ -13,7 +13,7 @@ import type { Shape } from "../network/shapes/context.ts";
 import type { AttributeValue, Graph, OpOptions } from "./value.ts";
 import { blockedToPlain, plainToBlocked } from "./blocked.ts";
 
-export type { Graph, OpOptions, Value } from "./value.ts";
+export type { Graph, Value } from "./value.ts";
 
 /** A float attribute. */
 export const float = (value: number): Attribute => ({ type: "float", value });

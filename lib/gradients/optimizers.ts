@@ -6,7 +6,7 @@ import type { Optimizer } from "../core/artifacts.ts";
 import { add, div, mul, sqrt, square, sub } from "./arithmetic.ts";
 import type { Graph } from "./graph.ts";
 
-export interface Update {
+interface Update {
   readonly parameter: string;
   /** New values of the optimiser's state, in the order of `slots`. */
   readonly state: readonly string[];

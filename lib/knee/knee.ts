@@ -91,7 +91,7 @@ export function curveError(curve: Curve, kind: RmseKind): Float64Array {
 }
 
 /** @throws EtlError kind `usage` outside [0, 1) */
-export function checkGamma(gamma: number): void {
+function checkGamma(gamma: number): void {
   if (gamma >= 0 && gamma < 1) return;
   throw new EtlError("usage", `gamma: ${gamma}, a number from 0 up to but not including 1 was needed`, {
     hint: "0.01 is the paper's choice; a larger gamma keeps fewer filters, 0 keeps all",

@@ -58,7 +58,7 @@ function heldOutError(
  *
  * @param moments about the same origin as those the path was solved on
  */
-export function pathError(path: LassoPath, moments: Moments): Float64Array {
+function pathError(path: LassoPath, moments: Moments): Float64Array {
   const { n, p, q, sumX, sumY, xx, xy, yy } = moments;
   const inner = new Float64Array(q);
   return Float64Array.from(path.points, ({ support, beta, intercept }) => {

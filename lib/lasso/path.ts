@@ -84,12 +84,12 @@ export function solvePath(centred: CentredMoments, options: LassoOptions): Lasso
  * Smallest lambda at which every coefficient is zero: max_j ||x_j'(Y - mean Y)||_2 / N (ETL, section 3.3), in the
  * units of y times x.
  */
-export function largestLambda(problem: Quadratic): number {
+function largestLambda(problem: Quadratic): number {
   return dualNorm(problem.cov, problem.q);
 }
 
 /** Geometric, descending, from the largest lambda down to largest / ratio; both ends exact. */
-export function lambdaGrid(problem: Quadratic, options: LassoOptions): Float64Array {
+function lambdaGrid(problem: Quadratic, options: LassoOptions): Float64Array {
   const { lambdas = 100, ratio = 1e4 } = options;
   if (typeof lambdas !== "number") return lambdas.slice();
   const largest = largestLambda(problem);

@@ -6,6 +6,7 @@
  * The header lists taps and, for each fold, n, p and q; the payload holds, fold after fold, sumX, sumY, the upper
  * triangle of X'X by rows, X'Y, Y'Y. Little-endian throughout.
  */
+import { isRecord } from "../core/is-record.ts";
 import type { Moments, TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { parseJson } from "../core/files.ts";
@@ -116,7 +117,6 @@ function readHeader(bytes: Uint8Array, where: string): Header {
 }
 
 function isHeader(value: unknown): value is Header {
-  const isRecord = (v: unknown): v is Record<string, unknown> => typeof v === "object" && v !== null;
   const isCount = (v: unknown, least: number): boolean => Number.isSafeInteger(v) && Number(v) >= least;
   const isFold = (v: unknown): boolean =>
     isRecord(v) && isCount(v["n"], 0) && isCount(v["p"], 1) && isCount(v["q"], 1);

@@ -13,7 +13,7 @@ import { createPanel, fillRows, panelRows, rankUpdate } from "./rank-update.ts";
 import { indexOf, padded } from "./tiled.ts";
 
 /** Share of a column's mean square (about zero) below which its variance counts as rounding noise. */
-export const constantShare = 1e-13;
+const constantShare = 1e-13;
 
 /** Adds rows to moments. Not an artifact: hand on what `moments()` returns. */
 export interface MomentsAccumulator {

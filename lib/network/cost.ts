@@ -139,7 +139,7 @@ function storageOf(
  * given up by Flatten, Reshape, a reduction, a global pool, or a window as large as its input (the first layer of a
  * classifier written as a convolution, which then belongs to the head).
  */
-export function headNodes(network: Network, shapes: Shapes = inferShapes(network)): Set<Node> {
+function headNodes(network: Network, shapes: Shapes = inferShapes(network)): Set<Node> {
   const isMap = (name: string): boolean => (shapes.get(name) ?? []).slice(2).some((size) => size > 1);
   const returning = new Set<string>();
   for (const node of network.nodes.toReversed()) {

@@ -46,7 +46,7 @@ export function fit(network: Network, size?: PictureSize): Assumed {
 }
 
 /** {@link Assumed} as sizes of named dimensions. */
-export function bindingsOf(network: Network, { batch, sizes }: Assumed): Bindings {
+function bindingsOf(network: Network, { batch, sizes }: Assumed): Bindings {
   const first = network.inputs[0]?.shape[0];
   return { ...sizes, ...(typeof first === "string" ? { [first]: batch } : {}), batch };
 }

@@ -16,7 +16,7 @@ const grey = [0.299, 0.587, 0.114];
 const isColour = (dim: Dim | undefined): boolean => dim === 3 || dim === 1;
 
 /** Whether the only input is pictures with the channels behind: exports of TensorFlow. */
-export function hasChannelsLast({ inputs }: Network): boolean {
+function hasChannelsLast({ inputs }: Network): boolean {
   const [input] = inputs;
   return (
     inputs.length === 1 && input.shape.length === 4 && isColour(input.shape[3]) && !isColour(input.shape[1])

@@ -31,7 +31,7 @@ export function simplify(network: Network, bindings: Bindings = {}): Network {
 }
 
 /** Replaces what is known before the run by parameters, whatever the batch and other open dimensions are. */
-export function foldShapes(network: Network, bindings: Bindings = {}): Network {
+function foldShapes(network: Network, bindings: Bindings = {}): Network {
   const followed = follow(network, {
     bindings,
     freeBatch: takesAnyBatch(network, bindings),
@@ -109,7 +109,7 @@ function fromConstant({ type, shape, values }: Constant): Parameter {
 }
 
 /** Drops nodes that hand on their input: Identity, Dropout at inference, Transpose in order, Pad by nothing. */
-export function dropIdentities(network: Network): Network {
+function dropIdentities(network: Network): Network {
   const outputs = new Set(network.outputs.map(({ name }) => name));
   const inputs = new Set(network.inputs.map(({ name }) => name));
   const used = new Set(network.nodes.flatMap((node) => node.inputs).concat(...outputs));

@@ -1,5 +1,6 @@
 /** PRelu as what kernels in blocks of channels can compute: they know Relu and depthwise convolutions, not PRelu. */
 import { float32, sizeOf, type Network, type Node, type Parameter } from "./network.ts";
+import { freshNames } from "./fresh.ts";
 import { inferShapes } from "./shapes/infer.ts";
 
 /**
@@ -9,16 +10,7 @@ import { inferShapes } from "./shapes/infer.ts";
 export function splitPRelu(network: Network): Network {
   const shapes = inferShapes(network, { batch: 1 });
   const parameters = new Map(network.parameters);
-  const taken = new Set([
-    ...parameters.keys(),
-    ...network.nodes.flatMap(({ name, outputs }) => [name, ...outputs]),
-  ]);
-  const fresh = (label: string): string => {
-    let name = label;
-    for (let i = 2; taken.has(name); i++) name = `${label}_${i}`;
-    taken.add(name);
-    return name;
-  };
+  const fresh = freshNames(network);
   const nodes = network.nodes.flatMap((node): Node[] => {
     const [x = "", slopeName = ""] = node.inputs;
     const channels = shapes.get(x)?.[1] ?? 0;

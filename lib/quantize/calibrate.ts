@@ -2,9 +2,10 @@
 import { EtlError } from "../core/errors.ts";
 import type { Engine, Tensors } from "../engine/engine.ts";
 import { runStream } from "../engine/stream.ts";
-import type { Network, Node } from "../network/network.ts";
+import type { Network } from "../network/network.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
 import { freshMark } from "./names.ts";
+import { observed, observing, overAll, type Observation } from "./observe.ts";
 import type { Places } from "./places.ts";
 import type { Range } from "./scales.ts";
 
@@ -36,14 +37,19 @@ export async function calibrate(
   const lowest = (value: string): string => `${value}${mark}.lowest`;
   const highest = (value: string): string => `${value}${mark}.highest`;
   const mean = (value: string): string => `${value}${mark}.mean`;
-  const observed = observing(network, [
+  const look = (value: string, op: string, output: string, attributes = {}): Observation => ({
+    value,
+    nodes: [observed(op, [value], output, attributes)],
+    output,
+  });
+  const watched = observing(network, [
     ...values.flatMap((value) => [
-      { value, op: "ReduceMin", output: lowest(value) },
-      { value, op: "ReduceMax", output: highest(value) },
+      look(value, "ReduceMin", lowest(value), overAll),
+      look(value, "ReduceMax", highest(value), overAll),
     ]),
-    ...pooled.map((value) => ({ value, op: "GlobalAveragePool", output: mean(value) })),
+    ...pooled.map((value) => look(value, "GlobalAveragePool", mean(value))),
   ]);
-  const program = await engine.compile(observed.network, { outputs: observed.outputs });
+  const program = await engine.compile(watched.network, { outputs: watched.outputs });
   const ranges = new Map(values.map((value) => [value, { low: Infinity, high: -Infinity }]));
   const sums = new Map(pooled.map((value) => [value, new Float64Array(shapes.get(value)?.[1] ?? 0)]));
   let pictures = 0;
@@ -74,22 +80,4 @@ export async function calibrate(
     means: new Map([...sums].map(([value, sum]) => [value, sum.map((x) => x / pictures)])),
     pictures,
   };
-}
-
-/** The network with numbers about some of its values as further outputs, right behind what makes them. */
-function observing(
-  network: Network,
-  asked: readonly { readonly value: string; readonly op: string; readonly output: string }[],
-): { readonly network: Network; readonly outputs: readonly string[] } {
-  const about = new Map<string, Node[]>();
-  for (const { value, op, output } of asked) {
-    const attributes = op.startsWith("Reduce") ? { keepdims: { type: "int", value: 0 } as const } : {};
-    const node = { name: output, op, domain: "", inputs: [value], outputs: [output], attributes };
-    about.set(value, [...(about.get(value) ?? []), node]);
-  }
-  const nodes = [
-    ...network.inputs.flatMap(({ name }) => about.get(name) ?? []),
-    ...network.nodes.flatMap((one) => [one, ...one.outputs.flatMap((name) => about.get(name) ?? [])]),
-  ];
-  return { network: { ...network, nodes }, outputs: asked.map(({ output }) => output) };
 }

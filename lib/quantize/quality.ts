@@ -56,22 +56,38 @@ export function outputQuality(
     tolerance = OUTPUT_TOLERANCE,
   }: { readonly width: number; readonly tolerance?: number | undefined },
 ): Quality {
-  const n = reference.length / width;
-  let [error, spread] = [0, 0];
-  for (let k = 0; k < width; k++) {
-    let mean = 0;
-    for (let i = k; i < reference.length; i += width) mean += reference[i] / n;
-    for (let i = k; i < reference.length; i += width) {
-      error += (answers[i] - reference[i]) ** 2;
-      spread += (reference[i] - mean) ** 2;
-    }
-  }
-  const value = 100 * Math.sqrt(error / Math.max(spread, Number.MIN_VALUE));
-  return { what: "outputs", value: error === 0 ? 0 : value, better: "lower", tolerance, unit: "% off" };
+  const distance = createDistance(width);
+  distance.add(answers, reference);
+  return { what: "outputs", value: distance.percent(), better: "lower", tolerance, unit: "% off" };
+}
+
+/** The same, a batch at a time. */
+export interface Distance {
+  add(answers: ArrayLike<number>, reference: ArrayLike<number>): void;
+  percent(): number;
+}
+
+export function createDistance(width: number): Distance {
+  const means = new Float64Array(width);
+  let [rows, error, spread] = [0, 0, 0];
+  return {
+    add: (answers, reference) => {
+      for (let i = 0; i < reference.length; i++) {
+        const column = i % width;
+        if (column === 0) rows++;
+        // Welford: the spread about a mean that is still on its way
+        const before = reference[i] - means[column];
+        means[column] += before / rows;
+        spread += before * (reference[i] - means[column]);
+        error += (answers[i] - reference[i]) ** 2;
+      }
+    },
+    percent: () => (error === 0 ? 0 : 100 * Math.sqrt(error / Math.max(spread, Number.MIN_VALUE))),
+  };
 }
 
 /** By how much `after` is worse; negative where it is better. */
-export function loss(before: Quality, after: Quality): number {
+function loss(before: Quality, after: Quality): number {
   return before.better === "higher" ? before.value - after.value : after.value - before.value;
 }
 

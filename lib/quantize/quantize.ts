@@ -5,9 +5,11 @@ import { needFloats } from "../network/bytes.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import type { Network } from "../network/network.ts";
 import type { Latency } from "../record/record.ts";
-import { calibrate, type Seen } from "./calibrate.ts";
+import type { Seen } from "./calibrate.ts";
 import { placesOf } from "./places.ts";
+import { prepare, rangesOf } from "./prepare.ts";
 import { holds, qualitySentence, type Quality } from "./quality.ts";
+import type { RangeRule } from "./ranges.ts";
 import { quantized } from "./rewrite.ts";
 import type { WeightBits } from "./scales.ts";
 import { worstLayers } from "./sensitivity.ts";
@@ -48,6 +50,10 @@ export interface Quantized {
   readonly latency?: { readonly before: Latency; readonly after: Latency };
   /** Pictures the ranges come from. */
   readonly pictures: number;
+  /** How ranges were chosen; absent where nothing was to be stored as bytes. */
+  readonly ranges?: RangeRule;
+  /** Whether channels were made alike before. */
+  readonly equalised?: boolean;
 }
 
 const metadataKey = "etl.int8";
@@ -59,16 +65,19 @@ const metadataKey = "etl.int8";
 export async function quantize(engine: Engine, given: Network, options: QuantizeOptions): Promise<Quantized> {
   const { batches, judge, int8For = "auto", check = true, progress = silent, signal } = options;
   needFloats(given, given.name);
-  const network = foldBatchNorm(given);
-  const places = placesOf(network);
-  if (places.layers.length === 0) {
+  const plain = foldBatchNorm(given);
+  if (placesOf(plain).layers.length === 0) {
     const reason = "it has no layer between its input and its last one that computes on bytes";
     return { reason, layers: 0, inFloat: [], before: [], pictures: 0 };
   }
   progress.start("int8");
-  const seen = await calibrate(engine, network, places, batches());
-  progress.update(1, `ranges of ${seen.pictures} pictures`);
-  const before = await judge(network);
+  const before = await judge(plain);
+  const how = { batches, bits: bitsFor[int8For][0], signal };
+  const { network, seen, rule, isEqualised, distance } = await prepare(engine, plain, how);
+  progress.update(
+    1,
+    `ranges ${rangesOf(rule, seen.pictures, isEqualised)}: outputs ${distance.toFixed(2)} % off`,
+  );
   const found = await search(engine, network, {
     seen,
     before,
@@ -79,7 +88,11 @@ export async function quantize(engine: Engine, given: Network, options: Quantize
     batches,
     signal,
   });
-  const common = { layers: found.layers, inFloat: found.inFloat, before, pictures: seen.pictures };
+  const { layers, inFloat } = found;
+  const common = {
+    ...{ layers, inFloat, before },
+    ...{ pictures: seen.pictures, ranges: rule, equalised: isEqualised },
+  };
   progress.finish(found.after === undefined ? "" : qualitySentence(before, found.after));
   if (found.network === undefined) {
     const reason = `int8 costs too much quality (${qualitySentence(before, found.after)})`;

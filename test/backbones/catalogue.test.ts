@@ -4,17 +4,18 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { networkFingerprint } from "../../lib/backbones/backbone.ts";
 import { backboneEntries, backboneNames, loadBackbone } from "../../lib/backbones/catalogue.ts";
+import { nets } from "../../lib/backbones/entries.ts";
 import { faceResnetPreprocessing } from "../../lib/backbones/nets/face-resnet.ts";
 import { withHead } from "../../lib/backbones/head.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
 import { describe as describeNetwork } from "../../lib/backbones/metadata.ts";
 import { buildResnet18 } from "../../lib/backbones/nets/resnet.ts";
-import { isEtlError } from "../../lib/core/errors.ts";
 import { writeOnnx } from "../../lib/formats/onnx/write.ts";
 import { writeSafetensors } from "../../lib/formats/safetensors.ts";
 import { costOf } from "../../lib/network/cost.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
 import { producersOf, type Dim, type Network } from "../../lib/network/network.ts";
+import { refused } from "../support/refusal.ts";
 
 /** A convolution with batch norm and a classifier. */
 function small(shape: readonly Dim[] = ["batch", 3, 16, 16]): Network {
@@ -27,18 +28,6 @@ function small(shape: readonly Dim[] = ["batch", 3, 16, 16]): Network {
   x = net.globalAveragePool(net.relu(x, { name: "relu" }), { name: "pool" });
   const head = { shape: [2, 4], data: new Float32Array(8).fill(0.5) };
   return net.build([net.gemm(net.flatten(x, { name: "flat" }), { name: "fc", weights: head })]);
-}
-
-/** Message and hint of what `work` throws. */
-async function failure(
-  work: Promise<unknown>,
-): Promise<{ message: string; kind: string; hint: string | undefined }> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (e: unknown) => e,
-  );
-  if (!isEtlError(error)) throw new Error("an EtlError was expected", { cause: error });
-  return { message: error.message, kind: error.kind, hint: error.hint };
 }
 
 describe("backbones/catalogue", () => {
@@ -59,6 +48,19 @@ describe("backbones/catalogue", () => {
     expect(backboneEntries()[0]).to.include({ name: "face-resnet", weights: "embedded", licence: "MIT" });
   });
 
+  it("says of each what it is for, and builds for training what it loads as a backbone", async () => {
+    for (const { name, use, training, load } of nets) {
+      expect(use, name).to.match(/\w+ \w+/);
+      if (training === undefined || name === "dmm-cnn") continue;
+      const heads = [{ name: "prediction", outputs: 1 }];
+      const trained = training.build({ heads, side: 224, dropout: 0 });
+      const { network } = await load({ weights: "random" });
+      const weights = ({ nodes }: Network): string[] =>
+        nodes.flatMap(({ op, name: node }) => (op === "Conv" ? [node] : []));
+      expect(weights(trained), name).to.deep.equal(weights(network));
+    }
+  });
+
   it("loads face-resnet with nothing to fetch, the same every time", async () => {
     const [first, again] = [await loadBackbone("face-resnet"), await loadBackbone("face-resnet")];
     expect(first.notes).to.deep.equal([]);
@@ -76,18 +78,18 @@ describe("backbones/catalogue", () => {
     expect(random.notes).to.deep.equal(["face-resnet: random weights (seed 3), nothing is pretrained"]);
     expect(random.fingerprint).to.not.equal(pretrained.fingerprint);
     expect(costOf(random.network).total).to.deep.equal(costOf(pretrained.network).total);
-    expect(await failure(loadBackbone("resnet18"))).to.include({
+    expect(await refused(loadBackbone("resnet18"))).to.include({
       kind: "usage",
       message: "--backbone resnet18: no weights, a file with --weights was needed",
     });
   });
 
   it("answers a wrong name with the nearest", async () => {
-    expect(await failure(loadBackbone("face-resnt"))).to.include({
+    expect(await refused(loadBackbone("face-resnt"))).to.include({
       kind: "usage",
       hint: 'did you mean "face-resnet"?',
     });
-    expect((await failure(loadBackbone("model.pb"))).message).to.match(
+    expect((await refused(loadBackbone("model.pb"))).message).to.match(
       /found "model\.pb", one of face-resnet, .*\.onnx/,
     );
   });
@@ -101,7 +103,7 @@ describe("backbones/catalogue", () => {
     expect(network.parameters.get("fc.weight")).to.deep.equal(filled.parameters.get("fc.weight"));
     expect([source, notes]).to.deep.equal(["r18.safetensors", []]);
     expect(network.nodes.some(({ op }) => op === "BatchNormalization")).to.equal(false);
-    expect(await failure(loadBackbone("resnet50", { weights: path }))).to.have.property("kind", "format");
+    expect(await refused(loadBackbone("resnet50", { weights: path }))).to.have.property("kind", "format");
   });
 
   it("takes its own files back: preprocessing, features and task from the metadata", async () => {
@@ -134,7 +136,7 @@ describe("backbones/catalogue", () => {
     const fixed = small();
     const inputs = [{ ...fixed.inputs[0], shape: ["batch", 3, "h", "w"] }];
     const open = await saved("open.onnx", { ...fixed, inputs });
-    expect((await failure(loadBackbone(open))).hint).to.match(/^say it with --size HEIGHTxWIDTH/);
+    expect((await refused(loadBackbone(open))).hint).to.match(/^say it with --size HEIGHTxWIDTH/);
     const sized = await loadBackbone(open, { preprocessing: { width: 20, height: 24 } });
     expect(sized.preprocessing).to.include({ width: 20, height: 24 });
     expect(sized.network.inputs[0].shape).to.deep.equal(["batch", 3, 24, 20]);
@@ -143,21 +145,21 @@ describe("backbones/catalogue", () => {
   it("refuses what is no picture network, a wrong size, unknown features and weights beside a model", async () => {
     const vectors = createBuilder("vectors");
     const network = vectors.build([vectors.relu(vectors.input("x", ["batch", 16]))]);
-    const none = await failure(loadBackbone(await saved("vectors.onnx", network)));
+    const none = await refused(loadBackbone(await saved("vectors.onnx", network)));
     expect(none).to.include({ kind: "unsupported" });
     expect(none.message).to.match(/inputs x \[batch, 16\], one input of pictures was needed/);
     const path = await saved("small.onnx", small());
-    const size = await failure(loadBackbone(path, { preprocessing: { width: 32, height: 32 } }));
+    const size = await refused(loadBackbone(path, { preprocessing: { width: 32, height: 32 } }));
     expect(size.message).to.match(/pictures of 32x32 for an input of 16x16/);
-    expect((await failure(loadBackbone(path, { features: "nose" }))).message).to.match(
+    expect((await refused(loadBackbone(path, { features: "nose" }))).message).to.match(
       /--features: found "nose"/,
     );
-    expect((await failure(loadBackbone(path, { weights: "w.h5" }))).message).to.match(
+    expect((await refused(loadBackbone(path, { weights: "w.h5" }))).message).to.match(
       /--weights: found "w\.h5"/,
     );
-    expect(await failure(loadBackbone(join(folder, "none.onnx")))).to.have.property("kind", "io");
+    expect(await refused(loadBackbone(join(folder, "none.onnx")))).to.have.property("kind", "io");
     const broken = describeNetwork(small(), {});
     const bad = await saved("bad.onnx", { ...broken, metadata: { "etl.preprocessing": '{"width":-1}' } });
-    expect(await failure(loadBackbone(bad))).to.have.property("kind", "format");
+    expect(await refused(loadBackbone(bad))).to.have.property("kind", "format");
   });
 });

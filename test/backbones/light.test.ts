@@ -5,8 +5,8 @@ import { loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { buildDmmCnn, subjectiveAmong, subjectiveAttributes } from "../../lib/backbones/nets/dmm-cnn.ts";
 import { buildEfficientnetB0 } from "../../lib/backbones/nets/efficientnet.ts";
 import { buildLeviHassner } from "../../lib/backbones/nets/levi-hassner.ts";
-import { architectureOf } from "../../lib/backbones/nets/light.ts";
-import { lightFamilies } from "../../lib/backbones/nets/light-families.ts";
+import { architectureOf } from "../../lib/backbones/architecture.ts";
+import { nets } from "../../lib/backbones/entries.ts";
 import { buildLmtcnn } from "../../lib/backbones/nets/lmtcnn.ts";
 import { buildMobilenetV1 } from "../../lib/backbones/nets/mobilenet-v1.ts";
 import { buildMobilenetV2 } from "../../lib/backbones/nets/mobilenet-v2.ts";
@@ -132,8 +132,8 @@ describe("backbones: light networks", function () {
   });
 
   it("every one is a backbone that can start from nothing", async () => {
-    const small = lightFamilies.filter(({ facts }) => facts.name !== "dmm-cnn");
-    for (const { facts } of small) {
+    const small = nets.filter(({ name, training }) => training !== undefined && name !== "dmm-cnn");
+    for (const facts of small) {
       const { network, features, embedding, preprocessing, notes } = await loadBackbone(facts.name, {
         weights: "random",
       });
@@ -142,7 +142,7 @@ describe("backbones: light networks", function () {
         [features, embedding ?? ""].every((value) => made.has(value)),
         facts.name,
       ).to.equal(true);
-      expect(preprocessing.width).to.equal(facts.side);
+      expect(preprocessing.width).to.equal(facts.preprocessing.width);
       expect(notes).to.have.length(1);
     }
   });

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { backboneNames, loadBackbone } from "../../lib/backbones/catalogue.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
-import { architectures } from "../../lib/backbones/nets/light.ts";
+import { architectures } from "../../lib/backbones/architecture.ts";
 import { buildResnet18, buildResnet50 } from "../../lib/backbones/nets/resnet.ts";
 import { buildVgg16 } from "../../lib/backbones/nets/vggface.ts";
 import { createRandom } from "../../lib/core/random.ts";

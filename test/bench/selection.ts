@@ -18,7 +18,8 @@ import { lossValue } from "../../lib/finetune/losses.ts";
 import { readOnnx } from "../../lib/formats/onnx/read.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import type { Coupling } from "../../lib/network/coupling/types.ts";
-import { closeContext, openContext, type RunContext } from "../../lib/jobs/prune/context.ts";
+import { closeWorld } from "../../lib/jobs/world/world.ts";
+import { openContext, type RunContext } from "../../lib/jobs/prune/context.ts";
 import { cutWithHead } from "../../lib/jobs/prune/surgery.ts";
 import { harvestStage, type Harvest } from "../../lib/jobs/prune/harvest.ts";
 import { resolveOptions } from "../../lib/jobs/prune/config.ts";
@@ -141,6 +142,6 @@ await inRunFolder(run, { config, signal: undefined }, async (folder) => {
       report("selection", rows, `selection-${config.task}`),
     );
   } finally {
-    await closeContext(opened);
+    await closeWorld(opened);
   }
 });

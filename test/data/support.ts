@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import type { Preprocessing } from "../../lib/core/artifacts.ts";
-import { isEtlError, type EtlError } from "../../lib/core/errors.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { prepareImages, type ImageStore } from "../../lib/data/images/store.ts";
 
@@ -63,16 +62,7 @@ export const small: Preprocessing = {
   scale: [1, 1, 1],
 };
 
-/** The EtlError that `work` ends with. */
-export async function failure(work: () => unknown): Promise<EtlError> {
-  try {
-    await work();
-  } catch (error) {
-    if (isEtlError(error)) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}
+export { refused as failure } from "../support/refusal.ts";
 
 /** RGB bytes whose value depends on the place. */
 export function ramp(width: number, height: number): Uint8Array {

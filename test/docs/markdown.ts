@@ -4,7 +4,7 @@ import { join, relative, resolve } from "node:path";
 
 export const root = resolve(import.meta.dirname, "../..");
 
-export interface Block {
+interface Block {
   /** Language after the fence: "ts", "sh", ... */
   readonly language: string;
   readonly text: string;
@@ -12,7 +12,7 @@ export interface Block {
   readonly line: number;
 }
 
-export interface Link {
+interface Link {
   readonly target: string;
   readonly line: number;
 }

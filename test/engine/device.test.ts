@@ -2,24 +2,13 @@ import { expect } from "chai";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isEtlError } from "../../lib/core/errors.ts";
 import { openEngine, probeCuda } from "../../lib/engine/open.ts";
 import { missingCuda, needCuda, tryCuda } from "../../lib/engine/ort/cuda.ts";
 import { requireOrSkip } from "../support/require.ts";
 import { cases } from "./conformance-cases.ts";
 import { compareOutputs } from "./conformance-check.ts";
 import { networkOf } from "./gradient-check.ts";
-
-/** Message and hint of the refusal. */
-async function refusal(work: () => unknown): Promise<string> {
-  try {
-    await work();
-  } catch (error) {
-    if (isEtlError(error, "engine")) return `${error.message}; ${error.hint ?? ""}`;
-    throw error;
-  }
-  throw new Error("nothing was refused");
-}
+import { refusal } from "../support/refusal.ts";
 
 describe("device", function () {
   this.timeout(180_000);

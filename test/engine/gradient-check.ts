@@ -15,7 +15,7 @@ import {
 type Plain = number | string | readonly number[] | { readonly float: number };
 
 /** Attributes from plain values; `{ float: 0.1 }` for floats. */
-export function attributes(values: Record<string, Plain>): Record<string, Attribute> {
+function attributes(values: Record<string, Plain>): Record<string, Attribute> {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]): [string, Attribute] => [
       name,

@@ -1,6 +1,6 @@
 /** A run that takes seconds, and ways to harm the files it leaves. */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { silent, type Progress } from "../../lib/core/progress.ts";
 import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
@@ -89,4 +89,13 @@ export async function damage(path: string, how: string): Promise<void> {
 export function listening(): { readonly progress: Progress; readonly warnings: string[] } {
   const warnings: string[] = [];
   return { progress: { ...silent, warn: (text) => void warnings.push(text) }, warnings };
+}
+
+/** Content and time of writing of every file below a folder: what a program that changes nothing leaves the same. */
+export async function untouched(root: string): Promise<Record<string, string>> {
+  const entries = Object.entries(await bytesOf(root)).map(async ([name, hash]) => {
+    const { mtimeMs, ino } = await stat(join(root, name));
+    return [name, `${hash} ${mtimeMs} ${ino}`] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
 }

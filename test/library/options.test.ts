@@ -2,14 +2,12 @@ import { expect } from "chai";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EtlError } from "../../lib/index.ts";
 import {
   alignFolder,
   bench,
   crossval,
   cutModel,
   evaluateModel,
-  isEtlError,
   predictImages,
   profileFiles,
   prune,
@@ -21,17 +19,10 @@ import {
   type RunRecord,
 } from "../../lib/index.ts";
 import { writeSmallBackbone } from "../support/small-backbone.ts";
+import { refused } from "../support/refusal.ts";
 
 /** What a program in plain JavaScript hands over. */
 const loose = (value: object): never => value as never;
-
-async function thrown(work: Promise<unknown>): Promise<EtlError> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  return isEtlError(error) ? error : expect.fail(`no EtlError: ${String(error)}`);
-}
 
 describe("library: options", function () {
   this.timeout(120_000);
@@ -53,19 +44,19 @@ describe("library: options", function () {
       signl: () => resume("runs/none", loose({ signl: undefined })),
     };
     for (const [name, call] of Object.entries(calls)) {
-      const error = await thrown(call());
+      const error = await refused(call());
       expect(error.kind, name).to.equal("usage");
       expect(error.message).to.contain(`unknown option "${name}"`);
       expect(error.hint, name).to.match(/^did you mean \w+\?$/);
     }
-    expect((await thrown(prune(loose({ ...run, gama: 0.1 })))).hint).to.equal("did you mean gamma?");
+    expect((await refused(prune(loose({ ...run, gama: 0.1 })))).hint).to.equal("did you mean gamma?");
     // What the points of a sweep are given by the sweep itself.
-    const gamma = await thrown(sweep(loose({ tasks: [], gammas: [0.1], out: run.out, gamma: 0.1 })));
+    const gamma = await refused(sweep(loose({ tasks: [], gammas: [0.1], out: run.out, gamma: 0.1 })));
     expect(gamma.hint).to.equal("did you mean gammas?");
   });
 
   it("a value of another kind is refused", async () => {
-    const message = async (options: object) => (await thrown(prune(loose({ ...run, ...options })))).message;
+    const message = async (options: object) => (await refused(prune(loose({ ...run, ...options })))).message;
     expect(await message({ gamma: "0.1" })).to.contain('"0.1", a number was needed');
     expect(await message({ refit: "false" })).to.contain('"false", true or false was needed');
     expect(await message({ learningRates: 0.1 })).to.contain("0.1, a list of numbers was needed");
@@ -87,7 +78,7 @@ describe("library: options", function () {
           controller.abort(reason);
         },
       };
-      const stopped = await thrown(prune({ ...options, progress, signal: controller.signal }));
+      const stopped = await refused(prune({ ...options, progress, signal: controller.signal }));
       expect(stopped.kind).to.equal("interrupted");
       expect(stopped.cause).to.equal(reason);
       // What was stopped goes on with the options it had.
@@ -95,9 +86,9 @@ describe("library: options", function () {
       expect(again.command).to.equal("prune");
       expect((again.result as RunRecord).gamma).to.equal(0.3);
       const aborted = AbortSignal.abort(reason);
-      expect((await thrown(predictImages(backbone, ["a.jpg"], { signal: aborted }))).cause).to.equal(reason);
+      expect((await refused(predictImages(backbone, ["a.jpg"], { signal: aborted }))).cause).to.equal(reason);
       const cut = { model: backbone, out: join(folder, "cut.onnx"), keep: 0.5, signal: aborted };
-      expect((await thrown(cutModel(cut))).cause).to.equal(reason);
+      expect((await refused(cutModel(cut))).cause).to.equal(reason);
       const written = await cutModel({ ...cut, signal: undefined, progress: undefined });
       expect(written.out).to.equal(join(folder, "cut.onnx"));
     } finally {

@@ -61,7 +61,7 @@ export function show(type: string, text: string): void {
 }
 
 /** Text as notebooks hold it: a list of lines with their ends. */
-export function linesOf(text: string): string[] {
+function linesOf(text: string): string[] {
   return text.split(/(?<=\n)/);
 }
 

@@ -221,10 +221,10 @@ describe("int8: networks", function () {
   });
 
   it("the layer that bytes spoil stays in floats, the others do not", async () => {
-    // Its inputs' weights lie four powers of ten apart in one output: one step for both is none for the small ones.
+    // Its inputs' weights lie six powers of ten apart in one output: one step for both is none for the small ones, even with channels made alike.
     const spoil = ({ shape, data }: Tensor): Tensor => ({
       shape,
-      data: data.map((w, i) => (Math.floor(i / 9) % 32 === 0 ? 300 * w : w)),
+      data: data.map((w, i) => (Math.floor(i / 9) % 32 === 0 ? 1e6 * w : w)),
     });
     const net = sample(32, 32, spoil);
     // ... whose channel is never used: what is read from it is always 0.

@@ -15,7 +15,7 @@ export function noise(name: string, count: number, offset = 0, factor = 1): Floa
 }
 
 /** The maker's weights. */
-export function fill(name: string, shape: readonly number[]): Parameter {
+function fill(name: string, shape: readonly number[]): Parameter {
   const norm = shape.length === 1;
   const count = sizeOf(shape);
   const of = (offset: number, factor: number): Parameter => {

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Context } from "mocha";
 
 /** Where the real faces are, when they are there. */
-export const sharedData = resolve(import.meta.dirname, "../../../shared/data");
+const sharedData = resolve(import.meta.dirname, "../../../shared/data");
 
 /**
  * Skips the running test, visibly, where something optional is missing; fails it where `ETL_REQUIRE` (a comma list)

@@ -96,3 +96,11 @@ export function widthOf(channels: number, width: number): number {
   const near = Math.max(8, Math.floor((wanted + 4) / 8) * 8);
   return near < 0.9 * wanted ? near + 8 : near;
 }
+
+/** Where the weights of a network are found: */
+export const torchvision = "torchvision, saved as .safetensors";
+
+/** or in a file of one's own that has the network's names. */
+export function namedWeights(names: string): string {
+  return `a .safetensors file with the names ${names}`;
+}

@@ -7,8 +7,10 @@ import { createBuilder, type Builder } from "../../network/builder.ts";
 import { EtlError } from "../../core/errors.ts";
 import { CELEBA_ATTRIBUTES } from "../../data/sources/celeba-attributes.ts";
 import { int64, type Network } from "../../network/network.ts";
-import { finished, linear } from "./blocks.ts";
+import { finished, linear, imageNetAt, namedWeights } from "./blocks.ts";
 import { resnetShapes, resnetTrunk } from "./resnet.ts";
+import { fromFile } from "../from-file.ts";
+import { dmmRecipe } from "../recipes.ts";
 
 /**
  * The 18 subjective of CelebA's 40 attributes: matters of degree, on which people disagree. A guess: the paper lists them in
@@ -131,3 +133,31 @@ function inOrder(net: Builder, parts: readonly string[], order: readonly number[
 export function subjectiveAmong(attributes: readonly string[]): number[] {
   return attributes.flatMap((attribute, i) => (subjectiveAttributes.includes(attribute) ? [i] : []));
 }
+
+export const dmmCnnNet = fromFile(
+  {
+    name: "dmm-cnn",
+    title: "DMM-CNN (40 attributes, 72 landmarks)",
+    use: "40 attributes, with landmarks to help",
+    preprocessing: imageNetAt(224),
+    source: namedWeights("of torchvision's ResNet50 and objective.0, subjective.0, landmark.0, ..."),
+  },
+  { build: () => buildDmmCnn(), values: dmmCnnValues },
+  {
+    title: "DMM-CNN",
+    takes: ["groups", "landmarks"],
+    joint: true,
+    trunk: dmmCnnValues.features,
+    recipe: dmmRecipe,
+    build: ({ heads, side, names = [], ungrouped = false }) => {
+      const [{ outputs: classes }, landmarks] = heads;
+      const deep = ungrouped ? names.map((_, i) => i) : subjectiveAmong(names);
+      return buildDmmCnn({
+        classes,
+        side,
+        points: (landmarks?.outputs ?? 0) / 2,
+        subjective: deep.length === 0 ? Array.from({ length: classes }, (_, i) => i) : deep,
+      });
+    },
+  },
+);

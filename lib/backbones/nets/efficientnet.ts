@@ -4,7 +4,9 @@
  */
 import { createBuilder, type Builder } from "../../network/builder.ts";
 import type { Network } from "../../network/network.ts";
-import { convNorm, empty, finished, lightValues, linear, pooled } from "./blocks.ts";
+import { convNorm, empty, finished, lightValues, linear, pooled, imageNetAt, torchvision } from "./blocks.ts";
+import { fromFile } from "../from-file.ts";
+import { efficientRecipe, pooledTraining } from "../recipes.ts";
 
 export interface EfficientnetOptions {
   /** Width of the last layer; default 1000. */
@@ -98,3 +100,15 @@ function excited(net: Builder, x: string, { at, channels, squeezed }: Excitation
   const gate = net.sigmoid(point(inner, `${at}.fc2`, squeezed, channels), { name: `${at}.gate` });
   return net.mul(gate, x, { name: `${at}.scaled` });
 }
+
+export const efficientnetB0Net = fromFile(
+  {
+    name: "efficientnet-b0",
+    title: "EfficientNet-B0",
+    use: "40 attributes on small machines",
+    preprocessing: imageNetAt(224),
+    source: torchvision,
+  },
+  { build: buildEfficientnetB0, last: "classifier.1.weight", values: lightValues },
+  pooledTraining(buildEfficientnetB0, efficientRecipe, { trunk: lightValues.features }),
+);

@@ -8,11 +8,14 @@
  * and is padded with zeros at the bottom and the right.
  */
 import type { Preprocessing } from "../../core/artifacts.ts";
-import { readTfjsWeights } from "../../formats/tfjs/weights.ts";
 import { createBuilder } from "../../network/builder.ts";
 import type { Network, Parameter, Tensor } from "../../network/network.ts";
 import { faceApiManifest, weightOf } from "./face-api.ts";
 import { describe } from "../metadata.ts";
+import { basename } from "node:path";
+import { networkFingerprint } from "../backbone.ts";
+import { randomNote, type NetEntry } from "../entry.ts";
+import { initialise } from "../initialise.ts";
 
 export const faceResnetPreprocessing: Preprocessing = {
   width: 150,
@@ -50,6 +53,8 @@ export function faceResnetManifest(): string {
 
 /** The network with the weights of a manifest (default: those of the installed package). */
 export async function loadFaceResnet(manifest: string = faceResnetManifest()): Promise<Network> {
+  // Not above: a list of networks reads no weights.
+  const { readTfjsWeights } = await import("../../formats/tfjs/weights.ts");
   return buildFaceResnet(await readTfjsWeights(manifest), manifest);
 }
 
@@ -137,3 +142,32 @@ function foldScale(
     bias: Float32Array.from({ length: outputs }, (_, o) => bias[o] * factor[o] + shift[o]),
   };
 }
+
+export const faceResnetNet: NetEntry = {
+  name: "face-resnet",
+  title: "Face ResNet (dlib, 29 convolutions)",
+  use: "any task of faces; brings its weights",
+  preprocessing: faceResnetPreprocessing,
+  weights: "embedded",
+  source: "npm package @vladmandic/face-api, face_recognition_model",
+  licence: "MIT",
+  load: async ({ weights, seed = 1, features, preprocessing }) => {
+    const random = weights === "random";
+    const shipped = random || weights === undefined;
+    const trained = await (shipped ? loadFaceResnet() : loadFaceResnet(weights));
+    const network = random ? initialise(trained, seed) : trained;
+    const { name, title, source, licence } = faceResnetNet;
+    return {
+      name,
+      title,
+      network,
+      preprocessing: { ...faceResnetPreprocessing, ...preprocessing },
+      features: features ?? faceResnetValues.features,
+      embedding: faceResnetValues.embedding,
+      source: random ? `random weights, seed ${seed}` : weights === undefined ? source : basename(weights),
+      licence: shipped ? licence : "that of the file",
+      fingerprint: networkFingerprint(network),
+      notes: random ? [randomNote(name, seed)] : [],
+    };
+  },
+};

@@ -5,8 +5,11 @@
  */
 import { createBuilder } from "../../network/builder.ts";
 import type { Network } from "../../network/network.ts";
-import { empty, finished, lightValues, linear, relu } from "./blocks.ts";
-import { dense, responseNorm, type TaskHead } from "./lmtcnn.ts";
+import { empty, finished, lightValues, linear, relu, imageNetAt, namedWeights } from "./blocks.ts";
+import type { TaskHead } from "../entry.ts";
+import { dense, responseNorm } from "./lmtcnn.ts";
+import { fromFile } from "../from-file.ts";
+import { ageGenderTraining } from "../recipes.ts";
 
 export interface LeviHassnerOptions {
   /** Width of the last layer; default 8. Not used where `heads` are given. */
@@ -48,3 +51,19 @@ export function buildLeviHassner(options: LeviHassnerOptions = {}): Network {
   const outputs = heads.map((head) => linear(net, x, { ...head, inputs: 512 }));
   return finished(net, outputs, side, leviHassnerValues);
 }
+
+export const leviHassnerNet = fromFile(
+  {
+    name: "levi-hassner",
+    title: "Levi-Hassner (age group or gender)",
+    use: "age group or gender, what LMTCNN is compared with",
+    preprocessing: imageNetAt(227),
+    source: namedWeights("conv1, conv2, conv3, fc6, fc7, fc8"),
+  },
+  { build: buildLeviHassner, last: "fc8.weight", values: leviHassnerValues },
+  ageGenderTraining(buildLeviHassner, {
+    title: "Levi-Hassner",
+    trunk: leviHassnerValues.features,
+    joint: false,
+  }),
+);

@@ -9,14 +9,10 @@
  */
 import { createBuilder, type Builder } from "../../network/builder.ts";
 import type { Network } from "../../network/network.ts";
-import { empty, finished, linear, lightValues, relu } from "./blocks.ts";
-
-/** A classifier at the end of a network of several tasks. */
-export interface TaskHead {
-  /** Name of the output and of the layer. */
-  readonly name: string;
-  readonly outputs: number;
-}
+import { empty, finished, linear, lightValues, relu, imageNetAt, namedWeights } from "./blocks.ts";
+import type { TaskHead } from "../entry.ts";
+import { fromFile } from "../from-file.ts";
+import { ageGenderTraining } from "../recipes.ts";
 
 export interface LmtcnnOptions {
   /** Classes of the age head; default 8. Not used where `heads` are given. */
@@ -104,3 +100,23 @@ export function dense(net: Builder, x: string, { name, inputs, outputs, dropout 
   const y = net.relu(linear(net, x, { name, inputs, outputs }), { name: `${name}/relu` });
   return dropout === 0 ? y : net.dropout(y, dropout, { name: `${name}/dropout` });
 }
+
+const lmtcnn = (name: string, title: string, widths: readonly [number, number]) => {
+  const build = (options: LmtcnnOptions): Network => buildLmtcnn({ ...options, widths, name });
+  return fromFile(
+    {
+      name,
+      title: `${title} (age group and gender)`,
+      use: "age group and gender at once",
+      preprocessing: imageNetAt(227),
+      source: namedWeights("conv1, conv2.depthwise, conv2.pointwise, ..."),
+    },
+    { build, last: "age.weight", values: lmtcnnValues },
+    ageGenderTraining(build, { title, trunk: lmtcnnValues.features, joint: true }),
+  );
+};
+
+export const lmtcnnNets = [
+  lmtcnn("lmtcnn-1-1", "LMTCNN-1-1", [1, 1]),
+  lmtcnn("lmtcnn-2-1", "LMTCNN-2-1", [2, 1]),
+];

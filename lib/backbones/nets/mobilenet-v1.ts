@@ -4,7 +4,19 @@
  */
 import { createBuilder } from "../../network/builder.ts";
 import type { Network } from "../../network/network.ts";
-import { convNorm, finished, lightValues, linear, pooled, relu, relu6 } from "./blocks.ts";
+import {
+  convNorm,
+  finished,
+  lightValues,
+  linear,
+  pooled,
+  relu,
+  relu6,
+  imageNetAt,
+  namedWeights,
+} from "./blocks.ts";
+import { fromFile } from "../from-file.ts";
+import { attributesRecipe, pooledTraining } from "../recipes.ts";
 
 export interface MobilenetV1Options {
   /** Width of the last layer; default 1000. */
@@ -52,3 +64,23 @@ export function buildMobilenetV1(options: MobilenetV1Options = {}): Network {
   x = linear(net, pooled(net, x), { name: "classifier", inputs, outputs: classes });
   return finished(net, [x], side);
 }
+
+/** At width 1, which trains at any width, and the widths that published weights have. */
+export const mobilenetV1Nets = [1, 0.75, 0.5, 0.25].map((width) => {
+  const name = width === 1 ? "mobilenet-v1" : `mobilenet-v1-${width}`;
+  const build = (options: MobilenetV1Options): Network => buildMobilenetV1({ width, name, ...options });
+  return fromFile(
+    {
+      name,
+      title: `MobileNetV1, width ${width.toFixed(2)}`,
+      use: "40 attributes on small machines (Wang and Wong)",
+      preprocessing: imageNetAt(224),
+      source: namedWeights("conv_stem, blocks.1.0.conv_dw, ... (timm's), ReLU"),
+    },
+    { build, last: "classifier.weight", values: lightValues },
+    pooledTraining(build, attributesRecipe, {
+      trunk: lightValues.features,
+      ...(width === 1 && { title: "MobileNetV1", widths: "any" as const }),
+    }),
+  );
+});

@@ -4,7 +4,19 @@
  */
 import { createBuilder, type Builder } from "../../network/builder.ts";
 import type { Network } from "../../network/network.ts";
-import { convNorm, finished, lightValues, linear, pooled, relu6, widthOf } from "./blocks.ts";
+import {
+  convNorm,
+  finished,
+  lightValues,
+  linear,
+  pooled,
+  relu6,
+  widthOf,
+  imageNetAt,
+  torchvision,
+} from "./blocks.ts";
+import { fromFile } from "../from-file.ts";
+import { efficientRecipe, pooledTraining } from "../recipes.ts";
 
 export interface MobilenetV2Options {
   /** Width of the last layer; default 1000. */
@@ -76,3 +88,15 @@ function inverted(net: Builder, x: string, { at, inputs, outputs, stride, expans
   main = convNorm(net, main, { ...down, inputs: wide, outputs, size: 1 });
   return stride === 1 && inputs === outputs ? net.add(x, main, { name: `${at}.add` }) : main;
 }
+
+export const mobilenetV2Net = fromFile(
+  {
+    name: "mobilenet-v2",
+    title: "MobileNetV2",
+    use: "40 attributes on small machines",
+    preprocessing: imageNetAt(224),
+    source: torchvision,
+  },
+  { build: buildMobilenetV2, last: "classifier.1.weight", values: lightValues },
+  pooledTraining(buildMobilenetV2, efficientRecipe, { trunk: lightValues.features, widths: "any" }),
+);

@@ -5,8 +5,10 @@
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { createBuilder, type Builder } from "../../network/builder.ts";
 import type { Network } from "../../network/network.ts";
-import { convNorm, linear } from "./blocks.ts";
+import { convNorm, linear, namedWeights } from "./blocks.ts";
 import { describe } from "../metadata.ts";
+import { fromFile } from "../from-file.ts";
+import { attributesRecipe, dmmRecipe, pooledTraining } from "../recipes.ts";
 
 export interface ResnetOptions {
   /** Width of the last layer; default 1000. */
@@ -167,3 +169,45 @@ function joined(
   }
   return net.relu(net.add(main, x, { name: `${name}.add` }), { name: `${name}.relu` });
 }
+
+const saved = "torchvision or timm, saved as .safetensors";
+
+export const resnet18Net = fromFile(
+  {
+    name: "resnet18",
+    title: "ResNet18",
+    use: "any task, the smaller of the usual two",
+    preprocessing: imageNetPreprocessing,
+    source: saved,
+  },
+  { build: buildResnet18, last: "fc.weight", values: resnetValues },
+  pooledTraining(buildResnet18, attributesRecipe, { trunk: resnetValues.features }),
+);
+
+export const resnet50Net = fromFile(
+  {
+    name: "resnet50",
+    title: "ResNet50",
+    use: "any task, the larger of the usual two",
+    preprocessing: imageNetPreprocessing,
+    source: saved,
+  },
+  { build: buildResnet50, last: "fc.weight", values: resnetValues },
+  pooledTraining(buildResnet50, dmmRecipe, { trunk: resnetValues.features }),
+);
+
+export const resnet18MlpNet = fromFile(
+  {
+    name: "resnet18-mlp",
+    title: "ResNet18, head 512-512-128-40",
+    use: "40 attributes, what the light ones are compared with",
+    preprocessing: imageNetPreprocessing,
+    source: namedWeights("of torchvision's ResNet18 and fc.0, fc.2, fc.4"),
+  },
+  { build: buildResnet18Mlp, last: "fc.4.weight", values: resnet18MlpValues },
+  pooledTraining(buildResnet18Mlp, attributesRecipe, {
+    title: "ResNet18 with a head of 512, 128 and the outputs",
+    trunk: resnetValues.embedding,
+    features: resnet18MlpValues.features,
+  }),
+);

@@ -5,7 +5,9 @@
 import { EtlError } from "../../core/errors.ts";
 import { createBuilder, type Builder } from "../../network/builder.ts";
 import type { Network } from "../../network/network.ts";
-import { convNorm, finished, lightValues, linear, pooled, relu } from "./blocks.ts";
+import { convNorm, finished, lightValues, linear, pooled, relu, imageNetAt, torchvision } from "./blocks.ts";
+import { fromFile } from "../from-file.ts";
+import { efficientRecipe, pooledTraining } from "../recipes.ts";
 
 export interface ShufflenetV2Options {
   /** Width of the last layer; default 1000. */
@@ -114,3 +116,19 @@ function shuffled(
   const turned = net.transpose(apart, [0, 2, 1, 3, 4], { name: `${at}.turned` });
   return net.reshape(turned, [0, all, size, size], { name: `${at}.shuffle` });
 }
+
+export const shufflenetV2Net = fromFile(
+  {
+    name: "shufflenet-v2",
+    title: "ShuffleNetV2 x1",
+    use: "40 attributes on small machines",
+    preprocessing: imageNetAt(224),
+    source: torchvision,
+  },
+  { build: buildShufflenetV2, last: "fc.weight", values: lightValues },
+  pooledTraining(buildShufflenetV2, efficientRecipe, {
+    title: "ShuffleNetV2",
+    trunk: lightValues.features,
+    widths: [...channels.keys()],
+  }),
+);

@@ -8,7 +8,7 @@ import { kernelFromKeras, matrixFromKeras } from "../../formats/permute.ts";
 import { float32, type Parameter } from "../../network/network.ts";
 
 /** Layers of VGG16 with weights, in order. */
-export const vggfaceLayers: readonly string[] = [
+const vggfaceLayers: readonly string[] = [
   ...[2, 2, 3, 3, 3].flatMap((layers, stage) =>
     Array.from({ length: layers }, (_, i) => `conv${stage + 1}_${i + 1}`),
   ),

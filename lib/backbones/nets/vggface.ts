@@ -6,6 +6,7 @@ import type { Preprocessing } from "../../core/artifacts.ts";
 import { createBuilder } from "../../network/builder.ts";
 import type { Network } from "../../network/network.ts";
 import { describe } from "../metadata.ts";
+import { fromFile } from "../from-file.ts";
 
 export interface Vgg16Options {
   /** Width of the last layer; default 2622. */
@@ -72,3 +73,23 @@ export function buildVgg16(options: Vgg16Options = {}): Network {
   const preprocessing = { ...vggfacePreprocessing, width: side, height: side };
   return describe(net.build([x]), { preprocessing, features, embedding });
 }
+
+export const vggfaceNet = fromFile(
+  {
+    name: "vggface",
+    title: "VGGFace (VGG16, 2,622 identities)",
+    use: "any task of faces, large",
+    preprocessing: vggfacePreprocessing,
+    source: "Visual Geometry Group, University of Oxford: VGG Face Descriptor",
+    licence: "CC BY-NC 4.0 (non-commercial)",
+  },
+  {
+    build: buildVgg16,
+    last: "fc8.weight",
+    values: vggfaceValues,
+    head: "task",
+    fromKeras: async (weights, where) =>
+      (await import("./vggface-weights.ts")).vggfaceFromKeras(weights, where),
+    fromTorch: async (weights) => (await import("./vggface-weights.ts")).vggfaceFromTorch(weights),
+  },
+);

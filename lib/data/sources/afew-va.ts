@@ -2,6 +2,7 @@
  * AFEW-VA: one folder per clip (`001/001.json` with valence, arousal and 68 landmarks per frame, `001/00000.png`, ...).
  * The actor is the identity; the crop is a square around the landmarks.
  */
+import { isRecord } from "../../core/is-record.ts";
 import { dirname, join } from "node:path";
 import { readJson } from "../../core/files.ts";
 import type { Crop } from "../../core/artifacts.ts";
@@ -77,8 +78,4 @@ function boxOf(landmarks: unknown): Crop | undefined {
 
 function numberText(value: unknown): string {
   return typeof value === "number" ? String(value) : "";
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

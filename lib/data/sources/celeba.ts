@@ -12,7 +12,7 @@ import { CELEBA_ATTRIBUTES } from "./celeba-attributes.ts";
 import { baseName, type Folder, type Layout } from "./layout.ts";
 
 /** Where the face is in an aligned CelebA picture (178x218, or any other size of that shape). */
-export const CELEBA_CROP: Crop = [0.18, 0.35, 0.82, 0.87];
+const CELEBA_CROP: Crop = [0.18, 0.35, 0.82, 0.87];
 
 const PARTS: readonly Split[] = ["train", "val", "test"];
 

@@ -1,4 +1,5 @@
 /** `dataset.json`: what a folder says about itself. Every field is checked; unknown ones are left alone. */
+import { isRecord } from "../../core/is-record.ts";
 import { CROP_NEEDED, isCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
@@ -70,7 +71,7 @@ function declaration(path: string, where: string, value: unknown): TaskDeclarati
  *
  * @throws EtlError kind `format`
  */
-export function cropOf(value: unknown, where: string): Crop {
+function cropOf(value: unknown, where: string): Crop {
   if (isCrop(value)) return value;
   throw new EtlError("format", `${where}: ${JSON.stringify(value)}, ${CROP_NEEDED}`, {
     hint: "for example 0.18,0.35,0.82,0.87",
@@ -88,10 +89,6 @@ function text<K extends string>(
   if (typeof value !== "string")
     throw wrong(path, where === undefined ? key : `${where}.${key}`, value, "text");
   return { [key]: value } as Partial<Record<K, string>>;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isTexts(value: unknown): value is string[] {

@@ -1,10 +1,10 @@
 /** Who a drawn face is: labels, and the looks that follow from them with much overlap. */
 import { createRandom, type Random } from "../../core/random.ts";
 
-export type Rgb = readonly [number, number, number];
+type Rgb = readonly [number, number, number];
 
-export const EMOTIONS = ["neutral", "happiness", "sadness", "surprise", "anger"] as const;
-export type Emotion = (typeof EMOTIONS)[number];
+const EMOTIONS = ["neutral", "happiness", "sadness", "surprise", "anger"] as const;
+type Emotion = (typeof EMOTIONS)[number];
 
 /** Lengths in head units (1 = half of the head's height), angles in radians, shares in 0..1. */
 export interface Traits {
@@ -218,6 +218,6 @@ function vary(color: Rgb, spread: number, random: Random): Rgb {
 }
 
 /** `share` of b, the rest of a. */
-export function mix(a: Rgb, b: Rgb, share: number): Rgb {
+function mix(a: Rgb, b: Rgb, share: number): Rgb {
   return [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share, a[2] + (b[2] - a[2]) * share];
 }

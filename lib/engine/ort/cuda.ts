@@ -7,7 +7,7 @@ import type { Network } from "../../network/network.ts";
 import type { Program } from "../engine.ts";
 
 /** Where onnxruntime-node keeps its native libraries. */
-export function librariesFolder(): string {
+function librariesFolder(): string {
   const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
   return join(root, "bin/napi-v6", process.platform, process.arch);
 }

@@ -10,7 +10,7 @@ import type { CompileOptions, Engine, EngineOptions, Program } from "../engine.t
 import { scriptBeside } from "../../core/worker.ts";
 import { type Client, startClient } from "../worker/client.ts";
 import { sideBySide } from "../stream.ts";
-import { checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
+import { checkInputs, checkOutputs, remoteProgram, remoteTrainer } from "../worker/remote.ts";
 import { needCuda, tryCuda } from "./cuda.ts";
 import { bytesOf, type OrtMethods } from "./messages.ts";
 import { withoutTelemetry } from "./telemetry.ts";
@@ -72,6 +72,12 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
         network,
         compilation,
       );
+    },
+    kernels: async (network, inputs, { runs }) => {
+      checkInputs(network, inputs);
+      const outputs = network.outputs.map(({ name }) => name);
+      const compilation = { model: writeOnnx(network), outputs, settings: { threads, alone: true } };
+      return client.call("kernels", { compilation, inputs, runs });
     },
     compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
     dispose: async () => {

@@ -14,6 +14,8 @@ export interface SessionSettings {
   readonly fixedShapes: boolean;
   /** Threads may spin while they wait: nothing else wants their cores. */
   readonly alone?: boolean;
+  /** Start of the name of the file that gets the times of all kernels when the session's profiling ends. */
+  readonly profile?: string;
 }
 
 /** What this compute thread runs on: chosen once, when the engine is opened. */
@@ -36,6 +38,10 @@ export async function createSession(model: Uint8Array, settings: SessionSettings
       graphOptimizationLevel: settings.optimization,
       enableMemPattern: settings.fixedShapes,
       logSeverityLevel: 4,
+      ...(settings.profile !== undefined && {
+        enableProfiling: true,
+        profileFilePrefix: settings.profile,
+      }),
       extra: {
         session: {
           set_denormal_as_zero: "1",

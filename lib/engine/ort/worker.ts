@@ -2,6 +2,7 @@
 import { serve } from "../worker/serve.ts";
 import type { Compilation } from "./messages.ts";
 import { blockSize } from "./block-size.ts";
+import { timeKernels } from "./kernels.ts";
 import { createProgram } from "./program.ts";
 import { chooseDevice } from "./session.ts";
 import { createTrainer } from "./trainer.ts";
@@ -14,4 +15,5 @@ serve<Compilation, number>({
   },
   createProgram: ({ model, outputs, settings }) => createProgram(model, outputs, settings),
   createTrainer,
+  kernels: timeKernels,
 });

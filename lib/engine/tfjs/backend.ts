@@ -64,7 +64,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Whether a package can be found. */
-export function isInstalled(name: string): boolean {
+function isInstalled(name: string): boolean {
   try {
     createRequire(import.meta.url).resolve(name);
     return true;

@@ -55,6 +55,10 @@ export async function openTfjs(options: EngineOptions = {}): Promise<TfjsEngine>
       const { id } = await client.call("compile", { network, outputs });
       return remoteProgram(client, network, id);
     },
+    kernels: (network, inputs, { runs }) => {
+      const compilation = { network, outputs: network.outputs.map(({ name }) => name) };
+      return client.call("kernels", { compilation, inputs, runs });
+    },
     compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
     dispose: () => client.close(),
   };

@@ -5,7 +5,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Optimizer } from "../../core/artifacts.ts";
 
-export interface Update {
+interface Update {
   readonly parameter: tf.Tensor;
   /** New values of the optimiser's state, in the order of `slots`. */
   readonly state: readonly tf.Tensor[];

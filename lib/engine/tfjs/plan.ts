@@ -23,7 +23,7 @@ export interface Plan {
 }
 
 /** The error of a node: `<node> (<op>): <found>, <needed>`. */
-export function refused(node: Node, found: string, needed: string): EtlError {
+function refused(node: Node, found: string, needed: string): EtlError {
   return new EtlError("unsupported", `${node.name} (${node.op}): ${found}, ${needed}`, {
     hint: "use --engine ort",
   });

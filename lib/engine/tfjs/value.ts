@@ -15,7 +15,7 @@ const toFirst = (rank: number): number[] => [
 ];
 
 /** A shape in the channels-last layout. */
-export const lastShape = (shape: Shape): number[] => toLast(shape.length).map((axis) => shape[axis]);
+const lastShape = (shape: Shape): number[] => toLast(shape.length).map((axis) => shape[axis]);
 
 /** Where an axis of the channels-first layout lies in `layout`. */
 export function axisIn(layout: Layout, axis: number, rank: number): number {

@@ -1,7 +1,7 @@
 /** What travels between the calling thread and a thread that computes. Plain data; array buffers are transferred. */
 import type { ErrorKind } from "../../core/errors.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import type { Device, StepResult, Tensors, TrainerState, TrainingOptions } from "../engine.ts";
+import type { Device, KernelTime, StepResult, Tensors, TrainerState, TrainingOptions } from "../engine.ts";
 
 /** Options of a training step without the function `trainable`, which cannot travel: it is resolved to names first. */
 export interface TrainingSetup {
@@ -40,6 +40,10 @@ export interface Methods<Compile = unknown, Hello = unknown> {
       readonly runs: number;
     };
     readonly gives: number[];
+  };
+  readonly kernels: {
+    readonly takes: { readonly compilation: Compile; readonly inputs: Tensors; readonly runs: number };
+    readonly gives: KernelTime[];
   };
   readonly train: {
     readonly takes: { readonly network: Network; readonly setup: TrainingSetup };

@@ -2,7 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import type { Device, StepResult, Tensors, TrainerState } from "../engine.ts";
+import type { Device, KernelTime, StepResult, Tensors, TrainerState } from "../engine.ts";
 import {
   buffersOf,
   type Failure,
@@ -38,6 +38,8 @@ export interface Service<Compile, Hello> {
   readonly hello: (device: Device | null) => Promise<Hello>;
   readonly createProgram: (payload: Compile) => Promise<RunningProgram>;
   readonly createTrainer: (network: Network, setup: TrainingSetup) => Promise<RunningTrainer>;
+  /** Absent: the engine does not tell what its kernels take. */
+  readonly kernels?: (payload: Compile, inputs: Tensors, runs: number) => Promise<KernelTime[]>;
 }
 
 interface Answer {
@@ -103,6 +105,14 @@ function handlersOf<Compile, Hello>(service: Service<Compile, Hello>): Handlers<
     time: async ({ id, inputs, warmup, runs }) => ({
       result: await find(programs, id).time(inputs, warmup, runs),
     }),
+    kernels: async ({ compilation, inputs, runs }) => {
+      if (service.kernels === undefined)
+        throw new EtlError(
+          "unsupported",
+          `${service.engine}: does not tell times of kernels, --engine ort was needed`,
+        );
+      return { result: await service.kernels(compilation, inputs, runs) };
+    },
     train: async ({ network, setup }) => {
       const id = created++;
       trainers.set(id, await service.createTrainer(network, setup));

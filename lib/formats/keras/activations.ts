@@ -1,6 +1,7 @@
 /** Keras activations as operators. */
+import { isRecord } from "../../core/is-record.ts";
 import { float, int } from "../../network/builder.ts";
-import { isRecord, kerasError, text } from "./config.ts";
+import { kerasError, text } from "./config.ts";
 import { numberOf, unsupported, type KerasValue, type LayerCall } from "./context.ts";
 
 type Write = (call: LayerCall, x: KerasValue, name: string) => string;

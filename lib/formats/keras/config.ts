@@ -2,10 +2,11 @@
  * The layers of a Keras model as plain data, from its JSON: `model_config` of an `.h5` file, `modelTopology` of a tfjs
  * `model.json`. Keras 2, Keras 3 and tfjs spell the connections differently; here they are one.
  */
+import { isRecord } from "../../core/is-record.ts";
 import { EtlError } from "../../core/errors.ts";
 
 /** Settings of a layer, keys in snake_case. */
-export type KerasConfig = Readonly<Record<string, unknown>>;
+type KerasConfig = Readonly<Record<string, unknown>>;
 
 /** Which result of which call of a layer. */
 export interface KerasTensor {
@@ -35,10 +36,6 @@ export interface KerasModel {
 
 /** Deeper nesting than any real file has, so that damaged JSON cannot exhaust the stack. */
 const deepest = 64;
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 export function kerasError(where: string, found: string, needed: string): EtlError {
   return new EtlError("format", `${where}: ${found}, ${needed} was needed`);

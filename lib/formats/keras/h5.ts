@@ -2,20 +2,21 @@
  * Keras `.h5` files: weights alone, or a whole model with its `model_config`. The HDF5 library is C code that was not
  * written for hostile files: every file is read in a thread of its own, under a time limit.
  */
+import { isRecord } from "../../core/is-record.ts";
 import { readdir } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import { parseJson, readBytes } from "../../core/files.ts";
 import { scriptBeside, startThread } from "../../core/worker.ts";
 import type { Network, Parameter } from "../../network/network.ts";
-import { isRecord, parseKerasModel } from "./config.ts";
+import { parseKerasModel } from "./config.ts";
 import type { KerasFile } from "./parse.ts";
 import type { KerasQuestion, KerasReply } from "./h5-worker.ts";
 import { networkFromKeras } from "./model.ts";
 import { weightsByOrder } from "./third.ts";
 import { readZip } from "./zip.ts";
 
-export type { KerasFile, KerasLayerWeights } from "./parse.ts";
+export type { KerasFile } from "./parse.ts";
 
 export interface ReadKerasOptions {
   /** Longest time to read for, in milliseconds; default two minutes. */
@@ -143,7 +144,7 @@ async function weightsBeside(path: string): Promise<string> {
 }
 
 /** `conv1/kernel:0`, `conv1_W_1:0` or `kernel` -> `kernel`. */
-export function byLastName(weights: ReadonlyMap<string, Parameter>): Map<string, Parameter> {
+function byLastName(weights: ReadonlyMap<string, Parameter>): Map<string, Parameter> {
   const result = new Map<string, Parameter>();
   for (const [name, parameter] of weights) result.set(lastName(name), parameter);
   return result;

@@ -9,7 +9,7 @@ import { parseJson, readBytes } from "../../core/files.ts";
 import { float32, sizeOf, type Parameter } from "../../network/network.ts";
 
 /** One layer's tensors in the file's order: name as written -> parameter in Keras's layout. */
-export interface KerasLayerWeights {
+interface KerasLayerWeights {
   readonly layer: string;
   readonly weights: ReadonlyMap<string, Parameter>;
 }

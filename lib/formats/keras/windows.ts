@@ -24,7 +24,7 @@ interface Window {
 }
 
 /** Explicit pads (top, left, bottom, right), or how they follow from an open size, and the sizes that come out. */
-export interface Placed {
+interface Placed {
   readonly pads: { readonly pads: Pads } | { readonly autoPad: "SAME_UPPER" };
   readonly sizes: readonly [Size, Size];
 }

@@ -1,4 +1,5 @@
 /** ONNX tensors <-> parameters. */
+import { halfToFloat } from "../../core/half.ts";
 import { needWithin } from "../../core/budget.ts";
 import { EtlError } from "../../core/errors.ts";
 import {
@@ -147,16 +148,6 @@ function widen(bits: ArrayLike<number>, half: Half): Float32Array {
     for (let i = 0; i < bits.length; i++) result[i] = halfToFloat(bits[i] ?? 0);
   }
   return result;
-}
-
-/** IEEE 754 binary16 to a number. */
-export function halfToFloat(bits: number): number {
-  const sign = (bits & 0x8000) !== 0 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 function externalBytes(tensor: RawTensor, context: TensorContext): Uint8Array {

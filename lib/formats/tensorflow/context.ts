@@ -35,7 +35,7 @@ export const int = (value: number): Attribute => ({ type: "int", value });
 export const string = (value: string): Attribute => ({ type: "string", value });
 
 /** TensorFlow's axis of an image -> ours. */
-export const ours = [0, 2, 3, 1] as const;
+const ours = [0, 2, 3, 1] as const;
 
 /** An axis of a value of `rank` axes as it is held. */
 export function heldAxis(axis: number, rank: number): number {

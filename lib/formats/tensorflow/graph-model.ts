@@ -1,15 +1,16 @@
 /** A graph model of TensorFlow.js as a network: nodes one by one, images with the channels first. */
+import { isRecord } from "../../core/is-record.ts";
 import { EtlError, nearest } from "../../core/errors.ts";
 import { createBuilder } from "../../network/builder.ts";
 import type { Network, Parameter } from "../../network/network.ts";
 import { withoutTurns } from "../../network/picture-input.ts";
-import { isRecord, kerasError, text } from "../keras/config.ts";
+import { kerasError, text } from "../keras/config.ts";
 import { plain, type TfCall, type TfValue } from "./context.ts";
 import { inTfOrder, parseTfNodes, shapeOf, unsupportedNode, type TfNode } from "./nodes.ts";
 import { tfRules } from "./operators.ts";
 
 /** Operators that can be read, sorted. */
-export const tfOperators: readonly string[] = Object.keys(tfRules).sort();
+const tfOperators: readonly string[] = Object.keys(tfRules).sort();
 
 /** Nodes that compute nothing that is looked at. */
 const nothing = new Set(["NoOp", "Assert", "Placeholder", "Const"]);

@@ -1,9 +1,10 @@
 /** The nodes of a TensorFlow graph as plain data, from the JSON of a tfjs graph model. */
+import { isRecord } from "../../core/is-record.ts";
 import { EtlError } from "../../core/errors.ts";
-import { isRecord, kerasError } from "../keras/config.ts";
+import { kerasError } from "../keras/config.ts";
 
 /** An attribute, in the words of the JSON: numbers may be texts, texts are base64. */
-export type TfAttribute = Readonly<Record<string, unknown>>;
+type TfAttribute = Readonly<Record<string, unknown>>;
 
 export interface TfNode {
   readonly name: string;

@@ -4,7 +4,7 @@ import { type Network, type Node, type Parameter } from "../../network/network.t
 import { permute } from "../permute.ts";
 
 /** A layer of the model.json under construction. */
-export interface EmittedLayer {
+interface EmittedLayer {
   readonly class_name: string;
   readonly name: string;
   readonly config: Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export interface EmittedLayer {
 }
 
 /** A weight of the model: `layer/kernel`. */
-export interface EmittedWeight {
+interface EmittedWeight {
   readonly name: string;
   readonly shape: readonly number[];
   readonly data: Float32Array;

@@ -2,6 +2,7 @@
  * The network itself among the metadata of a tfjs model: names, operators and attributes as they were, and for every
  * parameter the weight it became. With it a model that we wrote is read as exactly the network that was written.
  */
+import { isRecord } from "../../core/is-record.ts";
 import { hex, sha256 } from "../../core/sha256.ts";
 import {
   sizeOf,
@@ -14,7 +15,7 @@ import {
   type ValueInfo,
 } from "../../network/network.ts";
 import { validateNetwork } from "../../network/validate.ts";
-import { isRecord, kerasError } from "../keras/config.ts";
+import { kerasError } from "../keras/config.ts";
 import { inverseOf, relayout } from "../permute.ts";
 import type { Origin } from "./emit.ts";
 
@@ -23,7 +24,7 @@ export const graphKey = "etl.network";
 const version = 1;
 
 /** Fingerprint of a model's layers: where it has changed, the graph is not theirs any more. */
-export function topologyHash(modelConfig: unknown): string {
+function topologyHash(modelConfig: unknown): string {
   return hex(sha256(JSON.stringify(modelConfig))).slice(0, 32);
 }
 

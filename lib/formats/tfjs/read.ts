@@ -1,8 +1,9 @@
 /** tfjs layers models: `model.json` and the binary files it names. */
+import { isRecord } from "../../core/is-record.ts";
 import { basename, dirname, resolve } from "node:path";
 import { readBeside, readJson } from "../../core/files.ts";
 import type { Network, Parameter } from "../../network/network.ts";
-import { isRecord, kerasError, parseKerasModel, text, type KerasModel } from "../keras/config.ts";
+import { kerasError, parseKerasModel, text, type KerasModel } from "../keras/config.ts";
 import { lastName, readKerasPair } from "../keras/h5.ts";
 import { networkFromKeras, type LayerWeights } from "../keras/model.ts";
 import { networkFromGraphModel } from "../tensorflow/graph-model.ts";

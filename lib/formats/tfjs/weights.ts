@@ -2,6 +2,7 @@
  * Weights as TensorFlow.js stores them: a manifest that lists names, shapes, types and quantisation, and binary files
  * that hold the numbers one after the other, little-endian. Used by `*-weights_manifest.json` and by `model.json`.
  */
+import { isRecord } from "../../core/is-record.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBeside, readJson } from "../../core/files.ts";
 import { sizeOf, type Parameter } from "../../network/network.ts";
@@ -177,9 +178,7 @@ function isDimension(value: unknown): value is number {
 }
 
 function record(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
+  if (isRecord(value)) return value;
   throw damaged(where, JSON.stringify(value).slice(0, 60), "an object");
 }
 

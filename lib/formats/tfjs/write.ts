@@ -10,7 +10,7 @@ import { operatorWriters } from "./operators.ts";
 const shardBytes = 4 * 1024 * 1024;
 
 /** Operators that can be written, sorted. */
-export const tfjsOperators: readonly string[] = Object.keys(operatorWriters).sort();
+const tfjsOperators: readonly string[] = Object.keys(operatorWriters).sort();
 
 /**
  * Writes a network for tfjs. Images have their channels last there; everything else about the function stays. The

@@ -54,11 +54,7 @@ const secondSizes = [
 ] as const;
 
 /** Normal noise for every input; undefined where an input is not float32. */
-export function noiseInputs(
-  network: Network,
-  assumed: Assumed,
-  seed: number,
-): Record<string, Tensor> | undefined {
+function noiseInputs(network: Network, assumed: Assumed, seed: number): Record<string, Tensor> | undefined {
   if (network.inputs.some(({ type }) => type !== "float32")) return undefined;
   const random = createRandom(seed).fork("cut check");
   const { batch, sizes } = assumed;
@@ -209,7 +205,7 @@ async function once(
 }
 
 /** Over all outputs, each on its own scale. Of numbers that are not finite on both sides nothing is concluded. */
-export function differences(actual: Tensors, expected: Tensors): Pick<Comparison, "difference" | "compared"> {
+function differences(actual: Tensors, expected: Tensors): Pick<Comparison, "difference" | "compared"> {
   let [worst, compared] = [0, 0];
   for (const [name, { data, shape }] of Object.entries(expected)) {
     const other = actual[name];

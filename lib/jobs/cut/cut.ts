@@ -126,7 +126,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
 }
 
 /** `plan.json` of a cut: indices ascending. */
-export function cutPlanFile(
+function cutPlanFile(
   plan: Pick<Plan, "layers" | "before" | "after" | "rounding">,
   how: Partial<Pick<CutOptions, "criterion" | "keep" | "seed" | "roundTo">> = {},
 ): unknown {

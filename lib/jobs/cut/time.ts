@@ -8,7 +8,7 @@ import type { CuttableModel } from "./model.ts";
 import type { CutOptions } from "./options.ts";
 
 /** The network with the sizes that were assumed for open dimensions, so that it can be timed. */
-export function boundAs(model: CuttableModel, network: Network): Network {
+function boundAs(model: CuttableModel, network: Network): Network {
   return asSingle({ ...network, inputs: model.network.inputs, outputs: model.network.outputs });
 }
 

@@ -10,7 +10,7 @@ import { fingerprint } from "../../core/fingerprint.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { damageOf, isSeal, sealOf, type Seal } from "../../core/seal.ts";
 import { SCHEMA } from "../../record/record.ts";
-import { closeContext, openContext } from "../prune/context.ts";
+import { openContext } from "../prune/context.ts";
 import {
   addTaps,
   brokenTraining,
@@ -23,6 +23,7 @@ import {
 } from "../prune/harvest.ts";
 import { resolveOptions, type Config } from "../prune/config.ts";
 import { type PruneOptions } from "../prune/options.ts";
+import { closeWorld } from "../world/world.ts";
 import { openRunFolder } from "../run/folder.ts";
 import { shardName, type Shard } from "../run/shard.ts";
 import { version } from "../../core/version.ts";
@@ -75,7 +76,7 @@ export async function harvestShard(
       });
       if (!ran) context.progress.note(`${name}: done before, kept`);
     } finally {
-      await closeContext(context);
+      await closeWorld(context);
     }
   } finally {
     await folder.close();

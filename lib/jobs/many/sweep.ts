@@ -3,7 +3,7 @@ import { refuseUnknown } from "../../core/options.ts";
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EtlError, isEtlError } from "../../core/errors.ts";
-import { writeJson, writeWhole } from "../../core/files.ts";
+import { jsonText, writeChanged } from "../../core/files.ts";
 import { fingerprint } from "../../core/fingerprint.ts";
 import { damageOf } from "../../core/seal.ts";
 import { silent } from "../../core/progress.ts";
@@ -75,7 +75,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const { variants = [], tasks, ...rest } = options;
   const absolute = tasks.map(({ task, data }) => ({ task, data: absoluteData(data) }));
   const given = givenOptions({ ...rest, tasks: absolute, ...(variants.length > 0 && { variants }) });
-  await writeJson(join(options.out, "config.json"), asOptions(given));
+  await writeChanged(join(options.out, "config.json"), jsonText(asOptions(given)));
   const failed: string[] = [];
   const ready = new Set<string>();
   for (const [i, { base, options: point }] of points.entries()) {
@@ -87,7 +87,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     progress.note(`sweep ${i + 1}/${points.length}: ${name}`);
     if (!ready.has(base.out)) await runPipeline(base, "baseline");
     ready.add(base.out);
-    await adoptStages(base.out, point.out, ["harvest", "curves", "baseline"]);
+    await adoptStages(base.out, point.out, ["harvest", "curves", "joint", "baseline"]);
     try {
       await prune(point);
     } catch (error) {
@@ -172,11 +172,11 @@ async function summarise(out: string, report: boolean): Promise<SweepResult> {
   const runs = await runsBelow(out);
   const records = await Promise.all(runs.map((run) => readRecord(join(out, run), run)));
   const [rows, worth] = [sweepRows(records), worthOfSelection(records)];
-  await writeJson(join(out, "sweep.json"), { schema: 1, runs, rows, worth });
-  await writeWhole(join(out, "sweep.csv"), sweepCsv(rows));
+  await writeChanged(join(out, "sweep.json"), jsonText({ schema: 1, runs, rows, worth }));
+  await writeChanged(join(out, "sweep.csv"), sweepCsv(rows));
   if (report) {
     const page = renderReport(records, await readReportAssets());
-    await writeWhole(join(out, "report.html"), page);
+    await writeChanged(join(out, "report.html"), page);
   }
   return { folder: out, runs, rows, worth };
 }

@@ -1,7 +1,6 @@
 /** Stage table: what networks of other widths would take, measured once in a run or read from another machine's table. */
 import { readJson, writeJson } from "../../core/files.ts";
 import { clockOf, readTable, type Clock, type LatencyTable } from "../../latency/table.ts";
-import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Network } from "../../network/network.ts";
 import { asBytes, measureEntries, measureTogether, tableOf } from "../run/latency.ts";
 import type { RunContext } from "./context.ts";
@@ -14,7 +13,7 @@ export interface RunClock extends Clock {
 
 /** `latency-table.json`: what the clock said is kept, so that the same run stays the same. */
 export async function clockStage(context: RunContext): Promise<RunClock> {
-  const { folder, backbone, config, engine, progress, signal } = context;
+  const { folder, backbone, coupling, config, engine, progress, signal } = context;
   const { int8, table: given } = config;
   const file = "latency-table.json";
   const known = given === undefined ? undefined : await readTable(given);
@@ -24,7 +23,7 @@ export async function clockStage(context: RunContext): Promise<RunClock> {
     files: [file],
     produce: async () => {
       const { network } = backbone;
-      const sizable = { network, coupling: analyseCoupling(network), finish };
+      const sizable = { network, coupling, finish };
       const measured = async (): Promise<LatencyTable> =>
         tableOf(engine, backbone.name, await measureEntries(engine, sizable, { int8, progress, signal }));
       await writeJson(folder.file(file), known ?? (await measured()));

@@ -3,48 +3,41 @@ import type { Preprocessing } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readJson, writeJson } from "../../core/files.ts";
 import { silent, type Progress } from "../../core/progress.ts";
-import { createRecycler, type Recycler } from "../../core/recycler.ts";
 import { loadBackbone, type Backbone } from "../../backbones/catalogue.ts";
 import { trunkOf } from "../../backbones/trunk.ts";
 import { batches, type Batch, type BatchOptions } from "../../data/images/batches.ts";
-import type { Dataset } from "../../data/dataset.ts";
 import { widthOf } from "../../data/joint.ts";
 import { openTasks } from "../../data/open-tasks.ts";
-import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { openEngine } from "../../engine/open.ts";
 import { readTable } from "../../latency/table.ts";
+import { analyseCoupling } from "../../network/coupling/analyse.ts";
+import type { Coupling } from "../../network/coupling/types.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
-import { mayMirror } from "../run/changes.ts";
+import { mayMirror } from "../world/changes.ts";
 import type { Config } from "./config.ts";
-import { allPartRows, checkParts, checkVaries, partRows, type PartRows } from "../run/parts.ts";
+import { allPartRows, checkParts, checkVaries, partRows } from "../world/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
-import { labelsOf, labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
+import { labelsOf, labelGroups, runTasks, type Labelling } from "../world/tasks.ts";
+import { announce, closeWorld, openWorld, type World } from "../world/world.ts";
 import { shardOf, type Shard } from "../run/shard.ts";
 
-export interface RunContext extends Labelling {
+export interface RunContext extends World, Labelling {
   readonly config: Config;
   readonly folder: RunFolder;
   /** Layers keep multiples of so many filters. Decided once in a run: another machine goes on with the same. */
   readonly block: number;
-  readonly engine: Engine;
+  /** Which channels of the backbone go together: analysed once, whatever weights it takes. */
+  readonly coupling: Coupling;
   readonly backbone: Backbone;
-  readonly dataset: Dataset;
-  readonly store: ImageStore;
-  readonly rows: PartRows;
   /** Whether pictures may be mirrored: no task and no option forbids it. */
   readonly mirrors: boolean;
-  /** Lends the arrays of {@link pictures}. */
-  readonly recycler: Recycler;
-  readonly progress: Progress;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** A run without its folder: enough to look at pictures and networks. */
-export type RunParts = Omit<RunContext, "folder" | "block">;
+export type RunParts = Omit<RunContext, "folder" | "block" | "coupling">;
 
-/** Opens data, backbone and engine for a run folder. The caller closes with {@link closeContext}, also after a failure. */
+/** Opens data, backbone and engine for a run folder. The caller closes with {@link closeWorld}, also after a failure. */
 export async function openContext(
   config: Config,
   folder: RunFolder,
@@ -52,9 +45,10 @@ export async function openContext(
 ): Promise<RunContext> {
   const parts = await openParts(config, options);
   try {
-    return { folder, block: await decidedBlock(config, folder, parts.engine), ...parts };
+    const coupling = analyseCoupling(parts.backbone.network);
+    return { folder, coupling, block: await decidedBlock(config, folder, parts.engine), ...parts };
   } catch (error) {
-    await closeContext(parts);
+    await closeWorld(parts);
     throw error;
   }
 }
@@ -80,7 +74,7 @@ async function decidedBlock(
   });
 }
 
-/** Opens data, backbone and engine. The caller closes with {@link closeContext}, also after a failure. */
+/** Opens data, backbone and engine. The caller closes with {@link closeWorld}, also after a failure. */
 export async function openParts(
   config: Config,
   options: {
@@ -108,66 +102,30 @@ export async function openParts(
   announce(dataset, progress);
   const backbone = trunkOf(loaded, { place: head, outputs: widthOf(dataset) });
   for (const note of backbone.notes.slice(loaded.notes.length)) progress.note(`${backbone.name}: ${note}`);
-  const { shard } = options;
-  const wanted = shard === undefined ? dataset : { ...dataset, items: shardOf(dataset, shard) };
-  const store = await prepareImages(wanted, backbone.preprocessing, {
-    progress,
-    signal: options.signal,
-    strict: config.strict,
-    ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
-    ...(config.threads === undefined ? {} : { threads: config.threads }),
-  });
-  try {
-    const hint =
-      dataset.layout === "image folder"
-        ? "pictures to test on lie in test/ (validation is cut from train/), or leave the parts away; --limit makes all of them smaller"
-        : "check the split column of labels.csv, --val-fraction and --limit";
-    const rows = shard === undefined ? partRows(store, hint) : allPartRows(store);
-    const tasks = runTasks(dataset);
-    if (shard === undefined) {
+  const { shard, signal } = options;
+  const hint =
+    dataset.layout === "image folder"
+      ? "pictures to test on lie in test/ (validation is cut from train/), or leave the parts away; --limit makes all of them smaller"
+      : "check the split column of labels.csv, --val-fraction and --limit";
+  const tasks = runTasks(dataset);
+  const world = await openWorld(dataset, backbone.preprocessing, {
+    ...{ config, progress, signal },
+    ...(shard !== undefined && { items: shardOf(dataset, shard) }),
+    rowsOf: (store) => {
+      if (shard !== undefined) return allPartRows(store);
+      const rows = partRows(store, hint);
       checkParts(store, rows, tasks);
       for (const each of tasks) checkVaries(dataset.name, each.task, labelsOf(store, each, rows.train));
-    }
-    const training = dataset.items.filter(({ split }) => split === "train");
-    const engine = await openEngine({
-      engine: config.engine,
-      device: config.device,
-      threads: config.threads,
-    });
-    return {
-      config,
-      engine,
-      backbone,
-      dataset,
-      store,
-      tasks,
-      labels: labelGroups(training, tasks),
-      mirrors: mayMirror(config) && tasks.every(({ task }) => task.mirror !== "forbid"),
-      rows,
-      recycler: createRecycler(),
-      progress,
-      signal: options.signal,
-    };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-}
-
-export async function closeContext(context: RunParts): Promise<void> {
-  await context.engine.dispose();
-  await context.store.close();
-}
-
-function announce(dataset: Dataset, progress: Progress): void {
-  for (const assumption of dataset.assumptions) progress.note(assumption);
-  for (const warning of dataset.warnings ?? []) progress.warn(warning);
-  const { problems } = dataset;
-  if (problems.length === 0) return;
-  const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);
-  progress.warn(
-    `${problems.length} rows left out: ${some.join("; ")}${problems.length > 5 ? "; ... (all of them: left-out.csv in the run folder)" : ""}`,
-  );
+      return rows;
+    },
+  });
+  const training = dataset.items.filter(({ split }) => split === "train");
+  return {
+    ...world,
+    ...{ config, backbone, tasks },
+    labels: labelGroups(training, tasks),
+    mirrors: mayMirror(config) && tasks.every(({ task }) => task.mirror !== "forbid"),
+  };
 }
 
 /** How many batches rows make. */

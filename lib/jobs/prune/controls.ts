@@ -5,8 +5,6 @@
 import { createRandom } from "../../core/random.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import { correlationRanking } from "../../lasso/ranking.ts";
-import { analyseCoupling } from "../../network/coupling/analyse.ts";
-import type { Coupling } from "../../network/coupling/types.ts";
 import { scoreClasses } from "../../surgery/criteria.ts";
 import { planSurgery } from "../../surgery/plan.ts";
 import { classScores, selectSameShape } from "../../surgery/same-shape.ts";
@@ -17,7 +15,7 @@ import type { Harvest } from "./harvest.ts";
 import type { Control } from "./options.ts";
 import type { Planned } from "./plan.ts";
 import type { Model } from "./record.ts";
-import { momentsByTask } from "../run/tasks.ts";
+import { momentsByTask } from "../world/tasks.ts";
 import { trainingStage } from "./tune.ts";
 
 /** How many times the epochs and the learning rates of the pruned network a network from scratch gets. */
@@ -58,7 +56,11 @@ export async function controlStage(
     epochs: scratch ? fromScratch.epochs * config.epochs : config.epochs,
     units: answers.units,
     ...(scratch
-      ? { key: cut.key, learningRates: config.learningRates.map((rate) => fromScratch.rate * rate) }
+      ? {
+          from: [cut.stage],
+          key: cut.key,
+          learningRates: config.learningRates.map((rate) => fromScratch.rate * rate),
+        }
       : learning(context, { cut, planned: other, answers })),
   });
   return { name: control, title: titles[control], file, ...trained };
@@ -68,18 +70,17 @@ function controlPlan(
   context: RunContext,
   what: { readonly control: Control; readonly harvest: Harvest; readonly planned: Planned },
 ): Planned["plan"] {
-  const { network } = context.backbone;
-  const coupling = analyseCoupling(network);
-  const score = controlScores(context, coupling, what);
+  const { backbone, coupling } = context;
+  const { network } = backbone;
+  const score = controlScores(context, what);
   return planSurgery(network, selectSameShape(coupling, what.planned.plan.keep, score), { coupling });
 }
 
 function controlScores(
   context: RunContext,
-  coupling: Coupling,
   { control, harvest }: { readonly control: Control; readonly harvest: Harvest },
 ): Float64Array {
-  const { backbone, config } = context;
+  const { backbone, config, coupling } = context;
   if (control === "correlation") return classScores(coupling, correlations(context, harvest));
   const random = createRandom(config.seed).fork("control");
   return scoreClasses(backbone.network, coupling, {

@@ -7,12 +7,13 @@ import type { FacePicture, FilterFaces, RunRecord } from "../../record/record.ts
 import { spread } from "../../math/statistics.ts";
 import { thumbnail } from "../../data/images/decode.ts";
 import { correlationRanking } from "../../lasso/ranking.ts";
-import { closeContext, openParts, type RunParts } from "./context.ts";
+import { openParts, type RunParts } from "./context.ts";
 import { asGiven, resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
 import { pooledResponses, sampledRows, shownAmong } from "./respond.ts";
 import { readRunState } from "../run/state.ts";
-import { labelsOf, type RunTask } from "../run/tasks.ts";
+import { closeWorld } from "../world/world.ts";
+import { labelsOf, type RunTask } from "../world/tasks.ts";
 
 /** Kept filters that are shown of a tap, faces of each, and the side of a thumbnail in pixels. */
 const [shownFilters, highestFaces, lowestFaces, side] = [2, 8, 4, 64];
@@ -121,6 +122,6 @@ export async function facesOfRun(
     options.progress.warn(imagesWarning(context.dataset.name));
     return await filterFaces(context, record.curves);
   } finally {
-    await closeContext(context);
+    await closeWorld(context);
   }
 }

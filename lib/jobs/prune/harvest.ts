@@ -6,7 +6,7 @@ import { decodeMoments, encodeMoments } from "../../math/moments-file.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import { createRandom } from "../../core/random.ts";
 import { writeSealed } from "../../core/seal.ts";
-import { readCheckpoint } from "../run/checkpoint.ts";
+import { readCheckpoint } from "../world/checkpoint.ts";
 import { dealFolds } from "../../harvest/folds.ts";
 import { widthOf } from "../../data/joint.ts";
 import { harvest, type HarvestTap } from "../../harvest/harvest.ts";
@@ -14,7 +14,7 @@ import type { Network } from "../../network/network.ts";
 import { inferShapes } from "../../network/shapes/infer.ts";
 import { subnetwork } from "../../network/subnetwork.ts";
 import { findTaps, withPooledTaps, type Tap } from "../../network/taps.ts";
-import { mayMirror } from "../run/changes.ts";
+import { mayMirror } from "../world/changes.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 
 /** Images in a part: what is lost at most when a harvest is killed. */
@@ -95,7 +95,7 @@ export async function harvestStage(context: RunContext): Promise<Harvest> {
 }
 
 /** The taps of a backbone; at least one. */
-export function tapsOf({ name, network }: RunContext["backbone"]): Tap[] {
+function tapsOf({ name, network }: RunContext["backbone"]): Tap[] {
   const taps = findTaps(network);
   if (taps.length > 0) return taps;
   throw new EtlError("unsupported", `${name}: no convolution was found, at least one was needed`);
@@ -255,7 +255,7 @@ export async function harvestFeatures(
 }
 
 /** Moments of features and of those of every other picture, drawn by seed and name, mirrored. */
-export async function addMirrored(
+async function addMirrored(
   context: RunContext,
   { network, features, plain }: { network: Network; features: string; plain: TapMoments },
 ): Promise<TapMoments> {

@@ -4,7 +4,7 @@ import { withHeads } from "../../backbones/head.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import { leastSquares, type LeastSquares } from "../../lasso/least-squares.ts";
 import type { Network } from "../../network/network.ts";
-import { momentsByTask, type Labelling, type RunTask } from "../run/tasks.ts";
+import { momentsByTask, type Labelling, type RunTask } from "../world/tasks.ts";
 
 /** A linear head, logits or target units = weight features + bias. */
 export interface Head {
@@ -26,7 +26,7 @@ const ridges = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
  * fit, the class means of the score lie R^2 apart and its variance inside a class is R^2 s^2, so that
  * logit = (score - middle) / s^2 + log(p / (1 - p)).
  */
-export function solveHead(features: TapMoments, task: Task): Head {
+function solveHead(features: TapMoments, task: Task): Head {
   const folds = features.folds.filter((fold) => fold.n > 0);
   const all = mergeMoments(folds);
   const { ridge, errors } = chooseRidge(folds, all.q);

@@ -1,14 +1,15 @@
 /** Stage int8: a finished network in bytes, where that is faster and as good; else the reason why not. */
 import { EtlError } from "../../core/errors.ts";
-import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { profileNetworks } from "../../evaluate/profile.ts";
-import { readOnnx } from "../../formats/onnx/read.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
+import { rangesOf } from "../../quantize/prepare.ts";
 import { quantize, type Quantized } from "../../quantize/quantize.ts";
 import { taskQuality } from "../../quantize/quality.ts";
+import { networkIn } from "../run/model.ts";
 import { pictures, type RunContext } from "./context.ts";
 import type { Model } from "./record.ts";
 import { predictRows, qualityOf } from "./tune.ts";
@@ -35,20 +36,26 @@ export function checkInt8({ config, engine }: Pick<RunContext, "config" | "engin
 
 /**
  * One network in bytes, `NAME-int8.onnx`, with what was measured beside it in `NAME-int8.json`.
- *
- * @param key of the stage that made the network
  */
 export async function int8Stage(
   context: RunContext,
-  { name, title, network }: Pick<Model, "name" | "title" | "network">,
-  key: unknown,
+  { name, title, network, stage = name }: Model,
 ): Promise<Int8> {
   const { folder, config, progress } = context;
   const own = `${name}-int8`;
   const [file, record] = [`${own}.onnx`, `${own}.json`];
   const { int8For, int8Tolerance, seed } = config;
-  await folder.stage(`int8:${name}`, {
-    inputs: { key, int8For, int8Tolerance, seed, pictures: CALIBRATION_PICTURES },
+  const quantizing = `int8:${name}`;
+  await folder.stage(quantizing, {
+    from: [stage],
+    measures: true,
+    inputs: {
+      key: folder.state().stages[stage]?.key,
+      int8For,
+      int8Tolerance,
+      seed,
+      pictures: CALIBRATION_PICTURES,
+    },
     files: [record],
     produce: async () => {
       const { network: bytes, ...made } = await inBytes(context, network);
@@ -62,17 +69,18 @@ export async function int8Stage(
     progress.warn(note);
     return { note };
   }
-  const made = readOnnx(await readBytes(folder.file(file)), { name: folder.file(file) });
+  const made = await networkIn(folder, file);
   return {
-    model: { name: own, title: `${title}, int8`, file, network: made, history: [] },
+    model: { name: own, stage: quantizing, title: `${title}, int8`, file, network: made, history: [] },
     note: int8Sentence(name, decision),
   };
 }
 
-function int8Sentence(name: string, { layers, inFloat, bits = 8, pictures: n }: Decision): string {
+function int8Sentence(name: string, decision: Decision): string {
+  const { layers, inFloat, bits = 8, pictures, ranges = "extremes", equalised = false } = decision;
   const floats = inFloat.length === 0 ? "" : `, ${inFloat.join(", ")} in floats as they cost most quality`;
   const whom = bits === 7 ? "for any CPU" : "for CPUs with int8 instructions (VNNI)";
-  return `${name} in int8: ${layers} layers, weights of ${bits} bits ${whom}, ranges of ${n} training pictures${floats}`;
+  return `${name} in int8: ${layers} layers, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${floats}`;
 }
 
 function inBytes(context: RunContext, network: Network): Promise<Quantized> {

@@ -3,16 +3,14 @@ import type { Curve, TapMoments } from "../../core/artifacts.ts";
 import { centre, mergeMoments } from "../../math/moments.ts";
 import type { Progress } from "../../core/progress.ts";
 import { jointPath } from "../../lasso/joint.ts";
-import { analyseCoupling } from "../../network/coupling/analyse.ts";
-import type { Network } from "../../network/network.ts";
+import type { Coupling } from "../../network/coupling/types.ts";
 
 /** The curves, with a joint path on every tap that shares classes with another. */
 export async function withJointPaths(
-  network: Network,
+  coupling: Coupling,
   curves: readonly Curve[],
   { moments, progress }: { readonly moments: readonly TapMoments[]; readonly progress: Progress },
 ): Promise<Curve[]> {
-  const coupling = analyseCoupling(network);
   const classesOf = curves.map(({ tap, total }) => {
     const atoms = coupling.layouts.get(tap)?.atoms ?? new Int32Array(0);
     return atoms.length === total ? Int32Array.from(atoms, (atom) => coupling.classOf[atom]) : undefined;

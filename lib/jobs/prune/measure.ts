@@ -1,11 +1,11 @@
-/** Stages evaluate and profile: quality on the test part (touched once), and CPU time. */
+/** Stage evaluate: quality on the test part (touched once). */
 import { readJson, writeJson } from "../../core/files.ts";
-import type { GroupRecord, Latency, Metrics, VersusBaseline } from "../../record/record.ts";
+import type { GroupRecord, Metrics, VersusBaseline } from "../../record/record.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
-import { profileModels } from "../../evaluate/profile.ts";
 import type { Network } from "../../network/network.ts";
 import type { RunContext } from "./context.ts";
-import { labelsOf } from "../run/tasks.ts";
+import type { Lineage } from "../world/profile.ts";
+import { labelsOf } from "../world/tasks.ts";
 import { predictParts, qualityOf, type TaskAnswers } from "./tune.ts";
 
 /** A network to be measured, in target units. */
@@ -15,7 +15,7 @@ export interface Candidate {
 }
 
 /** Quality of one network on one task, and how it compares with the baseline on the same rows. */
-export interface TaskQuality {
+interface TaskQuality {
   readonly task: string;
   readonly test: Metrics;
   readonly validation: Metrics;
@@ -42,11 +42,13 @@ interface EvaluationFile {
 export async function evaluateStage(
   context: RunContext,
   { name, network }: Candidate,
-  key: unknown,
+  { from, key }: Lineage,
 ): Promise<Evaluated> {
   const { folder, progress } = context;
   const fileOf = (model: string): string => `evaluation/${model}.json`;
   await folder.stage(`evaluate:${name}`, {
+    from,
+    measures: true,
     inputs: { key, file: "by task, with errors" },
     files: [fileOf(name)],
     produce: async () => {
@@ -161,31 +163,4 @@ export function groupAccuracies(
       return [{ column, label, n: own.length, accuracy }];
     }),
   );
-}
-
-/** CPU time of all networks, interleaved; leaves `latency.json`. */
-export async function profileStage(
-  context: RunContext,
-  candidates: readonly Candidate[],
-  key: unknown,
-): Promise<Readonly<Record<string, Latency>>> {
-  const { folder, config, engine, progress } = context;
-  const file = "latency.json";
-  await folder.stage("profile", {
-    inputs: { key, runs: config.runs, threads: engine.threads, engine: engine.description },
-    files: [file],
-    produce: async () => {
-      progress.start("profile");
-      const measured = await profileModels(engine, candidates, {
-        runs: config.runs,
-        baseline: "baseline",
-        signal: context.signal,
-      });
-      await writeJson(folder.file(file), Object.fromEntries(measured));
-      progress.finish(
-        [...measured].map(([name, { medianMs }]) => `${name} ${medianMs.toFixed(2)} ms`).join(", "),
-      );
-    },
-  });
-  return (await readJson(folder.file(file))) as Record<string, Latency>;
 }

@@ -1,16 +1,16 @@
 /** Stages curves and plan: LASSO paths, knees, and which channels stay. */
 import type { Curve, Knee, TapMoments } from "../../core/artifacts.ts";
-import { writeJson } from "../../core/files.ts";
+import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
+import { decodePlain, encodePlain } from "../../core/plain.ts";
 import type { CurveRecord, GammaCostRecord } from "../../record/record.ts";
 import { chooseCurveKnee } from "../../knee/knee.ts";
 import { stabilityOf } from "../../knee/stability.ts";
 import { mergeMoments } from "../../math/moments.ts";
-import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Network } from "../../network/network.ts";
 import { planSurgery, type Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { withJointPaths } from "./joint.ts";
-import { momentsByTask } from "../run/tasks.ts";
+import { momentsByTask } from "../world/tasks.ts";
 import { solveCurves } from "./solve.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
 
@@ -37,7 +37,11 @@ export function curveRecords({ curves, origins }: Curves, knees: readonly Knee[]
   });
 }
 
-/** Solves the path of every tap and writes `curves.json`. */
+/** The paths with their coefficients, as they were solved: what a run that goes on reads instead of solving again. */
+const pathsFile = "paths.bin";
+const jointFile = "paths-joint.bin";
+
+/** Solves the path of every tap, or reads it back. Leaves `curves.json` and `paths.bin`. */
 export async function curvesStage(context: RunContext, harvested: Harvest): Promise<Curves> {
   const { folder, progress, tasks } = context;
   const { taps } = harvested;
@@ -49,27 +53,35 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
     moments: own,
     ...(tasks.length > 1 && { task: tasks[Math.floor(i / taps.length)].task.name }),
   }));
-  let curves: Curve[] | undefined;
-  const solve = async (): Promise<Curve[]> =>
-    (curves ??= await solveCurves(moments, {
-      threads: context.engine.threads,
-      progress,
-      signal: context.signal,
-    }));
+  const inputs = { harvest: harvestKey(context), lambdas: 100, ratio: 1e4, tol: 1e-6 };
   const ran = await folder.stage("curves", {
-    inputs: { harvest: harvestKey(context), lambdas: 100, ratio: 1e4, tol: 1e-6 },
-    files: ["curves.json"],
+    from: ["harvest"],
+    inputs,
+    files: ["curves.json", pathsFile],
     produce: async () => {
+      const { threads } = context.engine;
+      const curves = await solveCurves(moments, { threads, progress, signal: context.signal });
       // No gamma is chosen yet: the knees are in record.json, what stays in plan.json.
-      const records = curveRecords({ curves: await solve(), origins }).map(withoutKnee);
+      const records = curveRecords({ curves, origins }).map(withoutKnee);
       await writeJson(folder.file("curves.json"), { schema: 1, curves: records });
+      await writeWhole(folder.file(pathsFile), encodePlain(curves));
     },
   });
-  if (!ran) progress.note("curves: done before, solved again from the moments where needed");
-  const plain = await solve();
-  const solved =
-    context.config.groupSelect === "joint" ? await jointly(context, plain, momentsOfTask) : plain;
-  return { curves: solved, origins };
+  if (!ran) progress.note("curves: done before, kept");
+  const curves = await readCurves(folder.file(pathsFile));
+  if (context.config.groupSelect !== "joint") return { curves, origins };
+  await folder.stage("joint", {
+    from: ["curves"],
+    inputs,
+    files: [jointFile],
+    produce: async () =>
+      writeWhole(folder.file(jointFile), encodePlain(await jointly(context, curves, momentsOfTask))),
+  });
+  return { curves: await readCurves(folder.file(jointFile)), origins };
+}
+
+async function readCurves(path: string): Promise<Curve[]> {
+  return decodePlain(await readBytes(path), path) as Curve[];
 }
 
 function withoutKnee(record: CurveRecord): Omit<CurveRecord, "knee" | "kneeFilters"> {
@@ -80,14 +92,14 @@ function withoutKnee(record: CurveRecord): Omit<CurveRecord, "knee" | "kneeFilte
 
 /** The curves of every task with joint paths beside them. */
 async function jointly(
-  { backbone, progress }: RunContext,
+  { coupling, progress }: RunContext,
   curves: readonly Curve[],
   momentsOfTask: readonly (readonly TapMoments[])[],
 ): Promise<Curve[]> {
   const solved: Curve[] = [];
   for (const moments of momentsOfTask) {
     const own = curves.slice(solved.length, solved.length + moments.length);
-    solved.push(...(await withJointPaths(backbone.network, own, { moments, progress })));
+    solved.push(...(await withJointPaths(coupling, own, { moments, progress })));
   }
   return solved;
 }
@@ -136,7 +148,10 @@ export function planAt(
   {
     context,
     curves,
-  }: { readonly context: Pick<RunContext, "config" | "block">; readonly curves: readonly Curve[] },
+  }: {
+    readonly context: Pick<RunContext, "config" | "block" | "coupling">;
+    readonly curves: readonly Curve[];
+  },
 ): Plan {
   return planSurgery(network, wantedBy(knees), {
     groupSelect: context.config.groupSelect,
@@ -144,7 +159,7 @@ export function planAt(
     roundTo: context.block,
     rounding: "nearest",
     scores: entryScores(curves),
-    coupling: analyseCoupling(network),
+    coupling: context.coupling,
   });
 }
 
@@ -199,6 +214,7 @@ export async function planStage(context: RunContext, curves: Curves): Promise<Pl
   const { rounding } = plan;
   if (rounding !== undefined) progress.note(roundingSentence(rounding));
   await folder.stage("plan", {
+    from: ["curves", "joint", "target"],
     inputs: planKey(context),
     files: ["plan.json"],
     produce: () => writeJson(folder.file("plan.json"), planFile(plan, config.gamma)),
@@ -212,7 +228,7 @@ export function roundingSentence({ multiple, added, taken }: NonNullable<Plan["r
 }
 
 /** `plan.json`: indices ascending, one entry per Conv, ConvTranspose, Gemm and MatMul with a parameter. */
-export function planFile(plan: Plan, gamma?: number): unknown {
+function planFile(plan: Plan, gamma?: number): unknown {
   return {
     schema: 1,
     ...(gamma === undefined ? {} : { gamma }),

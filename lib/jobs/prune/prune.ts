@@ -1,16 +1,16 @@
 /** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
-import { own } from "../../core/own.ts";
 import { statSync } from "node:fs";
 import { EtlError } from "../../core/errors.ts";
 import type { Latency, RunRecord } from "../../record/record.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import type { Network } from "../../network/network.ts";
-import { closeContext, openContext, type RunContext } from "./context.ts";
+import { openContext, type RunContext } from "./context.ts";
 import { controlStage } from "./controls.ts";
 import { cutStage, learning } from "./surgery.ts";
 import { harvestStage, type Harvest } from "./harvest.ts";
 import { headed, solveHeads } from "./head.ts";
-import { evaluateStage, profileStage, type Evaluated } from "./measure.ts";
+import { evaluateStage, type Evaluated } from "./measure.ts";
+import { profileStage, type Lineage } from "../world/profile.ts";
 import { resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
 import { checkInt8, int8Stage, type Int8 } from "./int8.ts";
@@ -18,12 +18,13 @@ import { originOf } from "./origin.ts";
 import { curvesStage, planStage, roundingSentence, type Curves, type Planned } from "./plan.ts";
 import { reportStage, type Model } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
-import { writeLeftOut } from "../run/frame.ts";
-import { partsFile, writeParts } from "../run/used.ts";
-import { meanOver, momentsByTask } from "../run/tasks.ts";
+import { closeWorld } from "../world/world.ts";
+import { writeLeftOut } from "../world/frame.ts";
+import { partsFile, writeParts } from "../world/used.ts";
+import { meanOver, momentsByTask } from "../world/tasks.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./target.ts";
 import { responsesStage } from "./respond.ts";
-import { unitsOf, type Units } from "../run/units.ts";
+import { unitsOf, type Units } from "../world/units.ts";
 import { calibrated, trainingStage, type Trained } from "./tune.ts";
 
 /** The last stage to run. */
@@ -64,7 +65,7 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
     try {
       return await runStages(context, until);
     } finally {
-      await closeContext(context);
+      await closeWorld(context);
     }
   });
 }
@@ -111,6 +112,7 @@ async function trainBaseline(
     file: "baseline.onnx",
     title: "baseline",
     network: probe,
+    from: ["harvest"],
     key,
     epochs: config.baselineEpochs,
     learningRates: config.baselineLearningRates ?? config.learningRates,
@@ -132,7 +134,7 @@ async function trainAndMeasure(
   const { config } = context;
   const { probe, baseline, units, key } = await trainBaseline(context, harvest);
   const origin = originOf(context, baseline);
-  const answers = { network: baseline.network, units, key: context.folder.state().stages["baseline"]?.key };
+  const answers = { network: baseline.network, units, key: keyOf(context, "baseline") };
   const cut = await cutStage(origin, { harvest, planned });
   const pruned = await trainingStage(context, {
     stage: "finetune",
@@ -156,17 +158,25 @@ async function trainAndMeasure(
   ];
   const int8: Int8[] = [];
   for (const name of config.int8 ? ["baseline", "pruned"] : [])
-    int8.push(await int8Stage(context, modelOf(models, name), keyOf(context, name, key)));
+    int8.push(await int8Stage(context, modelOf(models, name)));
   models.push(...int8.flatMap(({ model }) => model ?? []));
-  const resultKey = { baseline: key, cut: cut.key, stages: stageKeys(context) };
   const evaluated: Evaluated[] = [];
-  for (const model of models)
-    evaluated.push(await evaluateStage(context, model, keyOf(context, model.name, key)));
-  const latency = await profileStage(
-    context,
-    models.filter(({ name }) => name !== "probe"),
-    resultKey,
-  );
+  for (const model of models) {
+    const { stage } = model;
+    const lineage: Lineage =
+      stage === undefined
+        ? { from: ["harvest"], key: { probe: key } }
+        : { from: [stage], key: keyOf(context, stage) };
+    evaluated.push(await evaluateStage(context, model, lineage));
+  }
+  const timed = models.filter(({ name }) => name !== "probe");
+  const from = timed.flatMap(({ stage }) => stage ?? []);
+  const stages = from.map((stage) => keyOf(context, stage));
+  const latency = await profileStage(context, timed, {
+    from,
+    key: { baseline: key, cut: cut.key, stages },
+    baseline: "baseline",
+  });
   return reportStage(context, {
     curves,
     knees: planned.knees,
@@ -217,21 +227,8 @@ function modelOf(models: readonly Model[], name: string): Model {
   return model;
 }
 
-function stageKeys({ folder, config }: RunContext): unknown {
-  const { stages } = folder.state();
-  const names = ["baseline", "finetune", ...config.controls.map((control) => `finetune:${control}`)];
-  if (config.int8) names.push("int8:baseline", "int8:pruned");
-  return names.map((name) => stages[name]?.key);
-}
-
-/** What the predictions of a network depend on. */
-function keyOf({ folder }: RunContext, model: string, key: unknown): unknown {
-  const { stages } = folder.state();
-  const names: Readonly<Partial<Record<string, string>>> = { baseline: "baseline", pruned: "finetune" };
-  if (model === "probe") return { probe: key };
-  const [, base] = /^(.+)-int8$/.exec(model) ?? [];
-  const stage = base === undefined ? (own(names, model) ?? `finetune:${model}`) : `int8:${base}`;
-  return stages[stage]?.key;
+function keyOf({ folder }: RunContext, stage: string): string | undefined {
+  return folder.state().stages[stage]?.key;
 }
 
 function notesOf(context: RunContext, more: readonly string[]): string[] {

@@ -1,6 +1,5 @@
 /** The run's record, `metrics.json` and the report. */
-import { stat } from "node:fs/promises";
-import type { EpochRecord, Knee, Measured, Task } from "../../core/artifacts.ts";
+import type { Knee, Measured } from "../../core/artifacts.ts";
 import { jsonText, writeChanged } from "../../core/files.ts";
 import {
   METRICS_SCHEMA,
@@ -15,28 +14,21 @@ import {
 } from "../../record/record.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import { costOf } from "../../network/cost.ts";
-import { paperCost } from "../../network/formulas.ts";
-import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { asWritten, recordFrame } from "../run/frame.ts";
+import { labelCounts, modelRecord, type MadeModel } from "../world/models.ts";
+import { asWritten, recordFrame } from "../world/frame.ts";
 import type { Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { filterFaces, imagesWarning } from "./faces.ts";
 import { groupAccuracies, type Evaluated } from "./measure.ts";
 import { curveRecords, gammaCosts, type Curves } from "./plan.ts";
-import { labelsOf, meanOver, type RunTask } from "../run/tasks.ts";
+import { labelsOf, meanOver, type RunTask } from "../world/tasks.ts";
 
 /** One network of the comparison, before it becomes a record. */
-export interface Model {
-  readonly name: string;
-  readonly title: string;
-  readonly network: Network;
-  /** File in the run folder, where the network was written. */
-  readonly file?: string;
-  readonly history: readonly EpochRecord[];
-  readonly bestEpoch?: number;
-  readonly learningRate?: number;
+export interface Model extends MadeModel {
+  /** The stage that made it; absent for the probe, which none keeps. */
+  readonly stage?: string;
 }
 
 export interface Results {
@@ -53,7 +45,7 @@ export interface Results {
 }
 
 /** Assembles the record of a finished run. */
-export async function makeRecord(context: RunContext, results: Results): Promise<RunRecord> {
+async function makeRecord(context: RunContext, results: Results): Promise<RunRecord> {
   const { config, tasks, backbone } = context;
   const before = costOf(backbone.network).layers;
   const pruned = results.models.find(({ name }) => name === "pruned");
@@ -65,10 +57,17 @@ export async function makeRecord(context: RunContext, results: Results): Promise
       const responses = results.responses[t];
       return {
         task: of.task,
-        dataset: labelCounts(context, of),
+        dataset: datasetOf(context, of),
         curves: curves.slice(t * perTask, (t + 1) * perTask),
         ...(responses.length > 0 ? { responses } : {}),
-        models: await Promise.all(results.models.map((model) => modelRecord(context, model, results, t))),
+        models: await Promise.all(
+          results.models.map((model) =>
+            modelRecord(context.folder, model, {
+              ...qualityOf(results, model).tasks[t],
+              latency: results.latency[model.name],
+            }),
+          ),
+        ),
       };
     }),
   );
@@ -96,6 +95,12 @@ export async function makeRecord(context: RunContext, results: Results): Promise
   };
 }
 
+function qualityOf({ evaluated }: Results, { name }: Model): Evaluated {
+  const found = evaluated.find((each) => each.name === name);
+  if (found === undefined) throw new Error(`no evaluation of ${name}`);
+  return found;
+}
+
 /** Without what is common to all tasks. */
 function answersOnly(record: TaskRecord): TaskRecord {
   const models = record.models.map(({ test, validation, versusBaseline }) => ({
@@ -106,79 +111,12 @@ function answersOnly(record: TaskRecord): TaskRecord {
   return { ...record, models };
 }
 
-async function modelRecord(
-  context: RunContext,
-  model: Model,
-  results: Results,
-  t: number,
-): Promise<ModelRecord> {
-  const { total, trunk, head } = costOf(model.network);
-  const counted = paperCost(model.network);
-  const evaluated = results.evaluated.find(({ name }) => name === model.name);
-  if (evaluated === undefined) throw new Error(`no evaluation of ${model.name}`);
-  const { test, validation, versusBaseline } = evaluated.tasks[t];
-  const latency = results.latency[model.name];
+/** Number of labelled pictures, and of those per class. */
+function datasetOf({ rows, store }: RunContext, of: RunTask): TaskRecord["dataset"] {
+  const [train, val, test] = [rows.train, rows.val, rows.test].map((part) => labelsOf(store, of, part));
   return {
-    name: model.name,
-    title: model.title,
-    cost: { total, trunk, head },
-    paperCost: { flops: counted.flops, bytes: counted.bytes },
-    fileBytes: model.file === undefined ? total.bytes : (await stat(context.folder.file(model.file))).size,
-    ...(latency === undefined ? {} : { latency }),
-    validation,
-    test,
-    history: model.history,
-    ...(model.bestEpoch === undefined ? {} : { bestEpoch: model.bestEpoch }),
-    ...(model.learningRate === undefined ? {} : { learningRate: model.learningRate }),
-    ...(versusBaseline === undefined ? {} : { versusBaseline }),
-  };
-}
-
-/** Number of labelled pictures, and of those per class; for numbers, per decile of the training labels. */
-function labelCounts({ rows, store }: RunContext, of: RunTask): TaskRecord["dataset"] {
-  const { task } = of;
-  const targets = (part: Uint32Array): Float32Array[] => {
-    const labels = labelsOf(store, of, part).targets;
-    return Array.from({ length: labels.length / task.outputs }, (_, i) =>
-      labels.subarray(i * task.outputs, (i + 1) * task.outputs),
-    );
-  };
-  const [train, val, test] = [targets(rows.train), targets(rows.val), targets(rows.test)];
-  const names = labelNames(task, train);
-  const count = (part: readonly Float32Array[]): number[] => {
-    const counts = new Array<number>(names.names.length).fill(0);
-    for (const target of part) for (const k of names.of(target)) counts[k] += 1;
-    return counts;
-  };
-  const [inTrain, inTest] = [count(train), count(test)];
-  const labels =
-    task.kind === "regression" && task.outputs > 1
-      ? []
-      : names.names.map((label, k) => ({ label, train: inTrain[k], test: inTest[k] }));
-  return { train: train.length, val: val.length, test: test.length, labels };
-}
-
-function labelNames(
-  task: Task,
-  train: readonly Float32Array[],
-): {
-  names: readonly string[];
-  of: (target: Float32Array) => number[];
-} {
-  if (task.kind === "binary") return { names: task.classes, of: (target) => [target[0] >= 0.5 ? 1 : 0] };
-  if (task.kind !== "regression") {
-    return { names: task.classes, of: (target) => Array.from(target.keys()).filter((k) => target[k] >= 0.5) };
-  }
-  const values = train.map(([value]) => value / task.scale);
-  const [low, high] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-  const width = Math.max(1e-9, high - low) / 10;
-  const names = Array.from(
-    { length: 10 },
-    (_, k) => `${(low + k * width).toFixed(0)} to ${(low + (k + 1) * width).toFixed(0)}`,
-  );
-  return {
-    names,
-    of: (target) => [Math.min(9, Math.max(0, Math.floor((target[0] / task.scale - low) / width)))],
+    ...{ train: train.at.length, val: val.at.length, test: test.at.length },
+    labels: labelCounts(of.task, train.targets, test.targets),
   };
 }
 

@@ -1,11 +1,9 @@
 /** Stage surgery: scaling, reconstruction, the cut, and a closed-form head on the cut network's own features. */
 import { mergeMoments } from "../../math/moments.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
-import { readBytes, writeWhole } from "../../core/files.ts";
-import { readOnnx } from "../../formats/onnx/read.ts";
+import { writeWhole } from "../../core/files.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { initialise } from "../../backbones/initialise.ts";
-import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
 import { reconstruct, statisticsOf, type ReconstructedLayer } from "../../surgery/reconstruct.ts";
@@ -19,10 +17,13 @@ import { startsFrom } from "./origin.ts";
 import { planKey, type Planned } from "./plan.ts";
 import { calibrated, type TrainingPlan } from "./tune.ts";
 import { refit } from "./refit.ts";
+import { networkIn } from "../run/model.ts";
 
 /** The cut network with its head, before fine-tuning, in target units. */
 export interface Cut {
   readonly network: Network;
+  /** The stage that made it. */
+  readonly stage: string;
   /** Everything it depends on. */
   readonly key: unknown;
   /** Another choice of filters for the same widths; absent: the plan's own. */
@@ -36,16 +37,17 @@ export interface Cut {
 export function learning(
   context: RunContext,
   { cut, planned, answers }: { readonly cut: Cut; readonly planned: Planned; readonly answers: Answering },
-): Pick<TrainingPlan, "key" | "lesson"> {
+): Pick<TrainingPlan, "from" | "key" | "lesson"> {
   const { backbone, config } = context;
   const { distill, distillOutputs } = config;
-  if (!(distill > 0 || distillOutputs > 0)) return { key: cut.key };
+  if (!(distill > 0 || distillOutputs > 0)) return { from: [cut.stage], key: cut.key };
   return {
+    from: [cut.stage, ...(distillOutputs > 0 ? ["baseline"] : [])],
     key: distillOutputs > 0 ? { cut: cut.key, answers: answers.key } : cut.key,
     lesson: {
       answers,
       teacher: cut.control === undefined ? teacherOf(context, planned) : backbone.network,
-      kept: keptFeatures(backbone.network, backbone.features, planned.plan.keep),
+      kept: keptFeatures(context, planned.plan.keep),
       student: headInput(cut.network),
     },
   };
@@ -74,6 +76,7 @@ export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut>
   const [stage, name] =
     control === undefined ? ["surgery", "cut.onnx"] : [`surgery:${control}`, `cut-${control}.onnx`];
   const ran = await folder.stage(stage, {
+    from: ["harvest", "plan", ...(config.start === "baseline" ? ["baseline"] : [])],
     inputs: key,
     files: [name],
     produce: async () => {
@@ -83,14 +86,13 @@ export async function cutStage(context: RunContext, what: CutWhat): Promise<Cut>
     },
   });
   if (!ran) progress.note(`${stage}: done before, kept`);
-  const file = folder.file(name);
-  const network = readOnnx(await readBytes(file), { name: file });
-  return { network, key, ...(control !== undefined && { control }) };
+  const network = await networkIn(folder, name);
+  return { network, stage, key, ...(control !== undefined && { control }) };
 }
 
 /** The plan's shape with random weights. */
 function freshNetwork(context: RunContext, { plan }: Planned): Network {
-  const trunk = applySurgery(context.backbone.network, plan);
+  const trunk = applySurgery(context.backbone.network, plan, context.coupling);
   return initialise(withEmptyHeads(context, trunk), context.config.seed);
 }
 
@@ -105,8 +107,7 @@ export function withEmptyHeads({ backbone, tasks }: RunContext, trunk: Network):
 }
 
 /** What the cut network should look like from inside: all filters, in the units of the scaled ones. */
-function teacherOf({ backbone, config }: RunContext, { knees }: Planned): Network {
-  const coupling = analyseCoupling(backbone.network);
+function teacherOf({ backbone, config, coupling }: RunContext, { knees }: Planned): Network {
   return scaleFilters(backbone.network, knees, { scaling: config.scaling, coupling }).network;
 }
 
@@ -115,10 +116,9 @@ export async function cutWithHead(
   context: RunContext,
   { harvest, planned, control }: CutWhat,
 ): Promise<Network> {
-  const { backbone, progress } = context;
+  const { backbone, coupling, progress } = context;
   // The coefficients that scale filters belong to ETL's own choice.
   const config = control === undefined ? context.config : { ...context.config, scaling: "none" as const };
-  const coupling = analyseCoupling(backbone.network);
   const statistics = new Map(
     harvest.moments.map(({ tap, folds }) => [tap, statisticsOf(mergeMoments(folds))]),
   );
@@ -148,10 +148,9 @@ export async function cutWithHead(
   return calibrated(context, headed(trunk, backbone.features, heads, context.tasks));
 }
 
-/** Channels of a value that a plan keeps, ascending. */
-function keptFeatures(network: Network, value: string, keep: Uint8Array): Uint32Array {
-  const coupling = analyseCoupling(network);
-  const atoms = coupling.layouts.get(value)?.atoms ?? new Int32Array(0);
+/** Channels of the features that a plan keeps, ascending. */
+function keptFeatures({ backbone, coupling }: RunContext, keep: Uint8Array): Uint32Array {
+  const atoms = coupling.layouts.get(backbone.features)?.atoms ?? new Int32Array(0);
   const positions = Array.from(atoms.keys()).filter((i) => keep[coupling.classOf[atoms[i]]] === 1);
   return Uint32Array.from(positions);
 }

@@ -13,7 +13,7 @@ import { cutWithHead, withEmptyHeads } from "./surgery.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
 import { targetsOf, type Target } from "./config.ts";
 import { kneesAt, planAt, widthKey, type Curves, type Planned } from "./plan.ts";
-import { meanOver } from "../run/tasks.ts";
+import { meanOver } from "../world/tasks.ts";
 import { predictRows, qualityOf } from "./tune.ts";
 
 /** The gamma that was chosen. `target.json`. */
@@ -60,6 +60,7 @@ export async function targetStage(
   const { int8 } = config;
   const measured = clock === undefined ? {} : { table: folder.state().stages["table"]?.key };
   await folder.stage("target", {
+    from: ["curves", "joint", ...(clock === undefined ? [] : ["table"])],
     inputs: {
       harvest: harvestKey(context),
       targets,
@@ -186,7 +187,7 @@ function plannedAt(context: RunContext, { curves }: Curves, gamma: number): Plan
 
 /** The cut network with heads of the right sizes, for cost and time. */
 function bareCut(context: RunContext, { plan }: Planned): Network {
-  return withEmptyHeads(context, applySurgery(context.backbone.network, plan));
+  return withEmptyHeads(context, applySurgery(context.backbone.network, plan, context.coupling));
 }
 
 async function validationAccuracy(context: RunContext, harvest: Harvest, planned: Planned): Promise<number> {

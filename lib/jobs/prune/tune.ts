@@ -2,7 +2,7 @@
 import type { EpochRecord } from "../../core/artifacts.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Metrics } from "../../record/record.ts";
-import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { headOf } from "../../backbones/head.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
@@ -10,18 +10,17 @@ import { predict } from "../../evaluate/predict.ts";
 import { calibrateLogits } from "../../finetune/calibrate.ts";
 import { finetune, type LearningRateTrial, type Validation } from "../../finetune/finetune.ts";
 import { lossValue } from "../../finetune/losses.ts";
-import { readOnnx } from "../../formats/onnx/read.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
-import { changesOf } from "../run/changes.ts";
-import { checkpointFile } from "../run/checkpoint.ts";
+import { changesOf } from "../world/changes.ts";
+import { checkpointFile } from "../world/checkpoint.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 import { distillation, type Distillation, type Lesson } from "./distil.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feed.ts";
-import { withCrop } from "../run/model.ts";
-import { gather } from "../run/units.ts";
-import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../run/tasks.ts";
-import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../run/units.ts";
+import { networkIn, withOrigin } from "../run/model.ts";
+import { gather } from "../world/units.ts";
+import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../world/tasks.ts";
+import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../world/units.ts";
 
 export interface TrainingPlan {
   /** Stage and file: "baseline", "finetune". */
@@ -30,6 +29,8 @@ export interface TrainingPlan {
   readonly title: string;
   /** Network with its head, in target units. */
   readonly network: Network;
+  /** The stages that made it, {@link StageOptions.from}. */
+  readonly from: readonly string[];
   /** Everything the network depends on. */
   readonly key: unknown;
   readonly epochs: number;
@@ -43,6 +44,7 @@ export interface TrainingPlan {
 
 export interface Trained {
   readonly network: Network;
+  readonly stage: string;
   readonly history: readonly EpochRecord[];
   readonly bestEpoch: number;
   readonly learningRate: number;
@@ -57,6 +59,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
   const checkpoint = `checkpoints/${plan.stage}.safetensors`;
   const history = `history/${plan.stage.replace(":", "-")}.json`;
   const ran = await folder.stage(plan.stage, {
+    from: plan.from,
     inputs: {
       key: plan.key,
       epochs: plan.epochs,
@@ -77,9 +80,9 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
     },
   });
   if (!ran) progress.note(`${plan.title}: done before, kept`);
-  const record = (await readJson(folder.file(history))) as Omit<Trained, "network">;
-  const network = readOnnx(await readBytes(folder.file(plan.file)), { name: folder.file(plan.file) });
-  return { network, ...record };
+  const record = (await readJson(folder.file(history))) as Omit<Trained, "network" | "stage">;
+  const network = await networkIn(folder, plan.file);
+  return { network, stage: plan.stage, ...record };
 }
 
 /** The network with what a user of the file needs to know: the face box of its pictures, and where it comes from. */
@@ -94,11 +97,14 @@ function withProvenance(context: RunContext, network: Network, title: string): N
     gamma: config.gamma,
     seed: config.seed,
   };
-  const boxed = withCrop(network, dataset.crop);
-  return { ...boxed, metadata: { ...boxed.metadata, "etl.provenance": JSON.stringify(made) } };
+  return withOrigin(network, dataset.crop, made);
 }
 
-async function train(context: RunContext, plan: TrainingPlan, checkpoint: string): Promise<Trained> {
+async function train(
+  context: RunContext,
+  plan: TrainingPlan,
+  checkpoint: string,
+): Promise<Omit<Trained, "stage">> {
   const { engine, config, rows, progress, signal } = context;
   const network = rescaled(context, plan.network, plan.units, "training");
   const input = network.inputs[0].name;

@@ -12,12 +12,21 @@ import { nowMs, timestamp } from "../../core/clock.ts";
 import { EtlError, isEtlError, shellWord } from "../../core/errors.ts";
 import { canonical, fingerprint } from "../../core/fingerprint.ts";
 import { silent, type Progress } from "../../core/progress.ts";
-import { everydayError, ioError, makeFolder, readStart, unfinishedIn, writeJson } from "../../core/files.ts";
+import {
+  everydayError,
+  ioError,
+  jsonText,
+  makeFolder,
+  unfinishedIn,
+  writeChanged,
+  writeJson,
+} from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
+import { refuseForeign } from "./foreign.ts";
 import { lock } from "./lock.ts";
 import { aimNames, asOptions } from "./options.ts";
-import { baseOf, damageAmong, filesOf, laterStages, sealsOf, staleFiles } from "./stages.ts";
+import { damageAmong, filesOf, laterStages, sealsOf, staleFiles } from "./stages.ts";
 import { readRunState, writeRunState, type RunState } from "./state.ts";
 
 /** An open run folder; holds a lock until it is closed. */
@@ -38,9 +47,13 @@ export interface RunFolder {
   close(): Promise<void>;
 }
 
-export interface StageOptions {
+interface StageOptions {
   /** Everything the result depends on; any JSON value. */
   readonly inputs: unknown;
+  /** Stages of which it takes results: where one of them comes out otherwise, this one no longer counts. */
+  readonly from?: readonly string[];
+  /** It only measures what is there: in a finished run it is made again without further ado. */
+  readonly measures?: true;
   /** Files (relative) the stage leaves. */
   readonly files: readonly string[];
   /** Files (relative) of a stage under way, removed when the inputs changed or the stage is done. */
@@ -81,11 +94,8 @@ export async function adoptStages(from: string, to: string, names: readonly stri
 const placeOptions = new Set([
   ...["out", "cacheDir", "threads", "engine", "device", "strict", "withImages", "runs"],
   // More of these stand beside what is there.
-  ...["controls", "archs", "int8", "int8For", "int8Tolerance"],
+  ...["controls", "backbones", "int8", "int8For", "int8Tolerance"],
 ]);
-
-/** Stages that only measure what is there: made again without further ado. */
-const measuring = new Set(["int8", "evaluate", "profile", "responses", "report"]);
 
 /** What a configuration asks for otherwise than the one before, "gamma 0.2 (it has 0.1)". */
 export function differences(
@@ -186,11 +196,14 @@ async function open(
   const ensureOurs = (): Promise<void> => held.check(isListed ? join(root, "run.json") : undefined);
   const kept = previous?.etlVersion === etlVersion ? previous.stages : {};
   const lost = previous === undefined || kept === previous.stages ? [] : filesOf(previous.stages);
+  /** A configuration in the words of the run before, where it is the same: files that list it stay as they are. */
+  const asBefore = (now: RunState["config"]): RunState["config"] =>
+    previous !== undefined && canonical(previous.config) === canonical(now) ? previous.config : now;
   let state: RunState = {
     schema: SCHEMA,
     etlVersion,
     createdAt: previous?.createdAt ?? timestamp(),
-    config,
+    config: asBefore(config),
     stages: kept,
     status: previous?.status ?? "running",
     ...staleFiles(previous?.stale ?? [], lost, kept),
@@ -208,7 +221,7 @@ async function open(
     if (aside !== undefined) return;
     await ensureOurs();
     await writeRunState(root, state);
-    await writeJson(join(root, "config.json"), asOptions(state.config));
+    await writeChanged(join(root, "config.json"), jsonText(asOptions(state.config)));
     isListed = true;
   };
 
@@ -218,13 +231,14 @@ async function open(
     const entries = Object.entries(state.stages);
     const stages = Object.fromEntries(entries.filter(([stage]) => !gone.has(stage)));
     const old = filesOf(Object.fromEntries(entries.filter(([stage]) => gone.has(stage))));
-    state = { ...state, status: "running", stages, ...staleFiles(state.stale ?? [], old, stages) };
+    const { stale: before = [], ...rest } = state;
+    state = { ...rest, status: "running", stages, ...staleFiles(before, old, stages) };
   };
   return {
     path: root,
     file,
     state: () => state,
-    async stage(name, { inputs, files, scratch = [], produce }) {
+    async stage(name, { inputs, from = [], measures = false, files, scratch = [], produce }) {
       const key = fingerprint(inputs);
       const known = state.stages[name];
       const isSame = known?.key === key;
@@ -235,7 +249,7 @@ async function open(
         progress.warn(`${damage}: stage ${name} is made again`);
         looked.delete(name);
       }
-      const isOther = known !== undefined && known.key !== key && !measuring.has(baseOf(name));
+      const isOther = known !== undefined && known.key !== key && !measures;
       if (isOther && previous?.status === "finished" && purpose !== "look" && !replace)
         throw wouldReplace(root, `whose stage ${name} had other inputs`);
       const ends =
@@ -269,10 +283,14 @@ async function open(
         if (later.length > 0) progress.note(`${name}: came out otherwise, what follows is made again`);
         forget(later);
       }
-      const stages = { ...state.stages, [name]: { key, seconds, files, seals } };
+      const stages = {
+        ...state.stages,
+        [name]: { key, seconds, files, ...(from.length > 0 && { from }), seals },
+      };
       if (aside !== undefined) aside.atWork = false;
       looked.add(name);
-      state = { ...state, stages, ...staleFiles(state.stale ?? [], [], stages) };
+      const { stale = [], ...rest } = state;
+      state = { ...rest, stages, ...staleFiles(stale, [], stages) };
       await save();
       for (const old of [...scratch, ...(scratch.length > 0 ? [marker] : [])])
         await rm(file(old), { force: true });
@@ -280,7 +298,7 @@ async function open(
     },
     async remember(chosen) {
       if (canonical(chosen) === canonical(state.config)) return;
-      state = { ...state, config: chosen };
+      state = { ...state, config: asBefore(chosen) };
       await save();
     },
     async finish(results = []) {
@@ -313,7 +331,8 @@ function isSameRun(previous: RunState, done: RunState): boolean {
 
 /** Removes what writes that were killed half way have left, in the folder and those of its stages. */
 async function removeUnfinished(root: string): Promise<void> {
-  for (const folder of ["", "moments", "checkpoints", "evaluation", "history", "folds"]) {
+  const entries = await readdir(root, { withFileTypes: true });
+  for (const folder of ["", ...entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))]) {
     for (const name of await unfinishedIn(join(root, folder))) await removeInside(root, join(folder, name));
   }
 }
@@ -366,22 +385,4 @@ export async function inRunFolder<T>(
   } finally {
     await folder.close();
   }
-}
-
-async function refuseForeign(root: string): Promise<void> {
-  const names = (await readdir(root)).filter((name) => !/^lock\.json$|^\.lock-|\.tmp$/.test(name));
-  // what a run that was killed before its first run.json has left
-  const isOurs = async (name: string): Promise<boolean> => {
-    if (name !== "parts.csv") return false;
-    const start = await readStart(join(root, name), 10).catch(() => new Uint8Array());
-    return new TextDecoder().decode(start) === "file,part\n";
-  };
-  if ((await Promise.all(names.map(isOurs))).every(Boolean)) return;
-  throw new EtlError(
-    "usage",
-    `${root}: holds ${names.slice(0, 3).join(", ")} but no run.json, an empty or new folder was needed`,
-    {
-      hint: "choose another --out",
-    },
-  );
 }

@@ -112,13 +112,13 @@ export function tableOf(
 }
 
 /** "2 threads, float: whole 6.21 ms, held-out networks 2.1 % off (median), 6.0 % at most". */
-export function entrySentence({ threads, int8, wholeMs, error }: TableEntry): string {
+function entrySentence({ threads, int8, wholeMs, error }: TableEntry): string {
   const off = `${(100 * error.median).toFixed(1)} % off (median), ${(100 * error.largest).toFixed(1)} % at most`;
   return `${threads} threads, ${int8 ? "int8" : "float"}: whole ${wholeMs.toFixed(2)} ms, held-out networks ${off}`;
 }
 
 /** One turn: the lower quartile of a few runs, milliseconds a picture. */
-export async function quickMs(engine: Engine, network: Network, batch = 1): Promise<number> {
+async function quickMs(engine: Engine, network: Network, batch = 1): Promise<number> {
   const program = await engine.compile(network, { alone: true });
   try {
     const inputs = noiseFor(network, batch);
@@ -162,7 +162,7 @@ function sample(
     markBest(stays, classes, scores, unit * Math.max(1, Math.round(own * units)));
   }
   const plan = planSurgery(network, selectionOf(coupling, stays), { coupling });
-  return finish(applySurgery(network, plan));
+  return finish(applySurgery(network, plan, coupling));
 }
 
 /** A network that a search found for a limit. */

@@ -1,4 +1,5 @@
 /** A trained model as users name it: a run folder, a model file, or a backbone. */
+import { isRecord } from "../../core/is-record.ts";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
@@ -13,6 +14,9 @@ import type { Network } from "../../network/network.ts";
 import { needWhole } from "./state.ts";
 import { channelsFirst } from "../../network/picture-input.ts";
 import { simplify } from "../../network/simplify.ts";
+import { readBytes } from "../../core/files.ts";
+import { readOnnx } from "../../formats/onnx/read.ts";
+import type { RunFolder } from "./folder.ts";
 import { asSingle } from "../../network/single.ts";
 
 export interface Model {
@@ -39,11 +43,17 @@ export function withCrop(network: Network, crop: Crop): Network {
   return { ...network, metadata: { ...network.metadata, [cropKey]: JSON.stringify(crop) } };
 }
 
+/** The network with what a user of its file needs to know: the face box of its pictures, and where it comes from. */
+export function withOrigin(network: Network, crop: Crop, provenance: object): Network {
+  const { metadata, ...boxed } = withCrop(network, crop);
+  return { ...boxed, metadata: { ...metadata, "etl.provenance": JSON.stringify(provenance) } };
+}
+
 /** Who made a network from what: the `etl.provenance` of its metadata; empty where it has none or it makes no sense. */
 export function provenanceOf({ metadata }: Network): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(metadata["etl.provenance"] ?? "{}");
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+    return isRecord(value) ? value : {};
   } catch {
     return {};
   }
@@ -118,6 +128,12 @@ function siblingHint(name: string): string {
   const near = existsSync(folder) ? nearest(basename(name), readdirSync(folder)) : undefined;
   if (near !== undefined) return `did you mean ${join(folder, near)}?`;
   return "check the path; etl backbones lists the backbones that have a name";
+}
+
+/** A network that a stage has left in a run folder, as it was written. */
+export async function networkIn(folder: Pick<RunFolder, "file">, file: string): Promise<Network> {
+  const name = folder.file(file);
+  return readOnnx(await readBytes(name), { name });
 }
 
 /** The file of the pruned (or trained) network in a run folder. */

@@ -8,7 +8,7 @@ import { EtlError, nearest } from "../../core/errors.ts";
  * What is read from the command line. `numbers` and `names` are comma lists; `bytes` is 2.5MB, `size` that or a share
  * (12%); `sides` is HEIGHTxWIDTH; `crop` is four numbers; `switch` is yes or no; `block` is a whole number or `auto`.
  */
-export type OptionKind =
+type OptionKind =
   "text" | "number" | "switch" | "numbers" | "names" | "bytes" | "size" | "sides" | "crop" | "block";
 
 /** Headings of `--help`, in this order. */
@@ -31,6 +31,8 @@ export interface Need {
 export interface Option {
   /** As on the command line, without the dashes. */
   readonly flag: string;
+  /** An older name that stays, on the command line and in the library. */
+  readonly alias?: string;
   readonly kind: OptionKind;
   readonly group: (typeof optionGroups)[number];
   /** What it does, in a line of help; the default is added to it. */

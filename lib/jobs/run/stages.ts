@@ -2,28 +2,17 @@
 import { damageOf, sealOf, type Seal } from "../../core/seal.ts";
 import type { RunState, StageState } from "./state.ts";
 
-/** What goes with a stage whose inputs changed. `surgery:l1` stands where `surgery` does. */
-const measured = ["int8", "evaluate", "profile", "report"];
-const followers = new Map<string, readonly string[]>(
-  Object.entries({
-    harvest: ["curves", "responses", "target", "plan", "surgery", "baseline", "finetune", ...measured],
-    curves: ["target", "plan", "surgery", "finetune", ...measured],
-    table: ["target", "plan", "surgery", "finetune", ...measured],
-    target: ["plan", "surgery", "finetune", ...measured],
-    plan: ["surgery", "finetune", ...measured],
-    surgery: ["finetune", ...measured],
-    baseline: measured,
-    finetune: measured,
-    int8: ["evaluate", "profile", "report"],
-    evaluate: ["report"],
-    profile: ["report"],
-  }),
-);
-
-/** Stages that count no longer once `name` is made anew. */
+/** Stages that count no longer once `name` is made anew: those made from it, those made from these, and so on. */
 export function laterStages(stages: RunState["stages"], name: string): string[] {
-  const later = followers.get(baseOf(name)) ?? [];
-  return Object.keys(stages).filter((stage) => later.includes(baseOf(stage)));
+  const gone = new Set([name]);
+  // A stage that was made again stands behind some that are made from it: one pass is not enough.
+  for (let before = 0; before < gone.size;) {
+    before = gone.size;
+    for (const [stage, { from = [] }] of Object.entries(stages))
+      if (from.some((each) => gone.has(each))) gone.add(stage);
+  }
+  gone.delete(name);
+  return [...gone];
 }
 
 /** The first file of a finished stage that is not what the stage has written, and what became of it. */
@@ -61,10 +50,5 @@ export function staleFiles(
 ): { readonly stale?: readonly string[] } {
   const current = new Set(filesOf(stages));
   const stale = [...new Set([...before, ...more])].filter((name) => !current.has(name));
-  return { stale };
-}
-
-/** `surgery:l1` -> `surgery`. */
-export function baseOf(stage: string): string {
-  return stage.split(":")[0] ?? stage;
+  return stale.length > 0 ? { stale } : {};
 }

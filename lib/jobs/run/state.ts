@@ -1,9 +1,10 @@
 /** What a run folder remembers of itself: `run.json`, read with suspicion. */
+import { isRecord } from "../../core/is-record.ts";
 import { existsSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, normalize, sep } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";
 import { fingerprint } from "../../core/fingerprint.ts";
-import { readJson, writeJson } from "../../core/files.ts";
+import { jsonText, readJson, writeChanged } from "../../core/files.ts";
 import { damageOf, isSeal, type Seal } from "../../core/seal.ts";
 import { SCHEMA } from "../../record/record.ts";
 
@@ -12,6 +13,8 @@ export interface StageState {
   readonly key: string;
   readonly seconds: number;
   readonly files: readonly string[];
+  /** Stages of which it took results. */
+  readonly from?: readonly string[];
   /** What the files were when the stage had written them; absent in runs of earlier versions. */
   readonly seals?: Readonly<Record<string, Seal>>;
   /** The files are damaged and about to be made again; the seals say what they were. */
@@ -40,7 +43,7 @@ export async function writeRunState(root: string, { stages, ...rest }: RunState)
     { ...stage, check: checkOf(name, stage) },
   ]);
   const value = { ...rest, stages: Object.fromEntries(entries) as unknown, check: checkOf("run", rest) };
-  await writeJson(join(root, "run.json"), value);
+  await writeChanged(join(root, "run.json"), jsonText(value));
 }
 
 function checkOf(name: string, value: object): string {
@@ -92,7 +95,7 @@ export async function readRunState(
     );
   }
   const stages = new Map<string, StageState>();
-  for (const [name, stage] of Object.entries(isObject(listed) ? listed : {})) {
+  for (const [name, stage] of Object.entries(isRecord(listed) ? listed : {})) {
     const read = stageOf(name, stage);
     if (typeof read === "string") damaged?.(name, read);
     else stages.set(name, read);
@@ -103,12 +106,24 @@ export async function readRunState(
     schema,
     etlVersion: text(value["etlVersion"]),
     createdAt: text(value["createdAt"]),
-    config: value.config,
+    config: renamed(value.config),
     stages: Object.fromEntries(stages),
     status: value["status"] === "finished" ? "finished" : "running",
     ...(stale !== undefined && { stale }),
     ...(areSeals(results) && { results }),
   };
+}
+
+/** Options that had another name when a run was made. */
+const formerNames: ReadonlyMap<string, string> = new Map([
+  ["arch", "backbone"],
+  ["archs", "backbones"],
+]);
+
+function renamed(config: RunState["config"]): RunState["config"] {
+  return Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [formerNames.get(name) ?? name, value]),
+  );
 }
 
 /**
@@ -133,11 +148,7 @@ export async function needWhole(path: string): Promise<void> {
 }
 
 function isRunRecord(value: unknown): value is Record<string, unknown> & Pick<RunState, "schema" | "config"> {
-  return isObject(value) && typeof value["schema"] === "number" && isObject(value["config"]);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isRecord(value) && typeof value["schema"] === "number" && isRecord(value["config"]);
 }
 
 function text(value: unknown): string {
@@ -146,19 +157,28 @@ function text(value: unknown): string {
 
 /** An entry of a stage, or what is wrong with it. */
 function stageOf(name: string, stage: unknown): StageState | string {
-  if (!isObject(stage)) return "no object";
+  if (!isRecord(stage)) return "no object";
   const { check, ...rest } = stage;
-  const { key, seconds, files, seals, again } = rest;
+  const { key, seconds, files, from, seals, again } = rest;
   if (typeof key !== "string" || typeof seconds !== "number") return "no key or time";
   if (!Array.isArray(files)) return "no list of files";
   if (!files.every(isInside)) return "a file that is not in the folder";
   if (seals !== undefined && !areSeals(seals)) return "sums of files that make no sense";
   if (check !== undefined && check !== checkOf(name, rest)) return "not what was written";
-  return { key, seconds, files, ...(seals && { seals }), ...(again === true && { again }) };
+  if (from !== undefined && !(Array.isArray(from) && from.every((each) => typeof each === "string")))
+    return "no list of stages it is made from";
+  return {
+    key,
+    seconds,
+    files,
+    ...(from && { from }),
+    ...(seals && { seals }),
+    ...(again === true && { again }),
+  };
 }
 
 function areSeals(value: unknown): value is Readonly<Record<string, Seal>> {
-  return isObject(value) && Object.values(value).every(isSeal);
+  return isRecord(value) && Object.values(value).every(isSeal);
 }
 
 /** Whether a name stays inside the folder it is joined to. */

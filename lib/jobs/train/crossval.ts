@@ -2,10 +2,10 @@
 import { refuseUnknown } from "../../core/options.ts";
 import { join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
-import { readJson, writeJson } from "../../core/files.ts";
+import { jsonText, readJson, writeChanged, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { spread, type Spread } from "../../math/statistics.ts";
-import { architectureOf } from "../../backbones/nets/light.ts";
+import { architectureOf } from "../../backbones/architecture.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
 import { openEngine } from "../../engine/open.ts";
 import { profileModels } from "../../evaluate/profile.ts";
@@ -13,9 +13,11 @@ import { topAccuracy } from "../../evaluate/top.ts";
 import type { Item } from "../../data/dataset.ts";
 import { dealFolds } from "../../harvest/folds.ts";
 import { costOf } from "../../network/cost.ts";
+import type { Network } from "../../network/network.ts";
 import { givenOptions } from "../run/options.ts";
+import { closeWorld } from "../world/world.ts";
 import { inRunFolder, type RunFolder } from "../run/folder.ts";
-import type { PartRows } from "../run/parts.ts";
+import type { PartRows } from "../world/parts.ts";
 import { trainNetwork } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { tasksOf, trainNames, type TrainOptions } from "./options.ts";
@@ -25,9 +27,11 @@ import type { StartingNetwork } from "./network.ts";
 /** What makes the folds. */
 export type FoldsBy = "lists" | "identity" | "row";
 
-export interface CrossvalOptions extends Omit<TrainOptions, "arch"> {
-  /** Names of architectures. */
-  readonly archs: readonly string[];
+export interface CrossvalOptions extends Omit<TrainOptions, "backbone" | "arch"> {
+  /** Names of networks that can begin from nothing, each once; they have to be given. */
+  readonly backbones?: readonly string[];
+  /** The older name of `backbones`. */
+  readonly archs?: readonly string[];
   /** Default 5, or as many as the data set has lists. */
   readonly folds?: number;
   /**
@@ -76,8 +80,10 @@ export interface CrossvalResult {
 const validationFolds = 10;
 
 const crossvalNames = {
-  ...Object.fromEntries(Object.entries(trainNames).filter(([name]) => name !== "arch")),
-  ...{ archs: true, folds: true, by: true },
+  ...Object.fromEntries(
+    Object.entries(trainNames).filter(([name]) => name !== "backbone" && name !== "arch"),
+  ),
+  ...{ backbones: true, archs: true, folds: true, by: true },
 };
 
 /**
@@ -87,36 +93,46 @@ const crossvalNames = {
  */
 export async function crossval(options: CrossvalOptions): Promise<CrossvalResult> {
   refuseUnknown("crossval", options, crossvalNames);
-  const { archs, folds, by, ...shared } = options;
+  const { archs: older, backbones = older ?? [], folds, by, ...shared } = options;
+  checkNames(backbones);
   if (folds !== undefined && !(Number.isInteger(folds) && folds >= 2)) {
     throw new EtlError("usage", `--folds: ${folds}, a whole number of at least 2 was needed`);
   }
-  for (const arch of archs) architectureOf(arch);
-  const config = { ...givenOptions(shared), archs, folds, by, command: "crossval" };
+  const config = { ...givenOptions(shared), backbones, folds, by, command: "crossval" };
   const interruption = { kept: "finished folds are kept", hint: "go on with the same command" };
   return inRunFolder(options.out, { config, signal: options.signal, ...interruption }, async (folder) => {
     const rows: CrossvalRow[] = [];
     let deal: Deal | undefined;
-    for (const arch of archs) {
+    for (const arch of backbones) {
       const { row, dealt } = await crossvalArchitecture(folder, { shared, arch, folds, by });
       rows.push(row);
       deal = dealt;
     }
-    if (deal === undefined) throw new EtlError("usage", "--arch: nothing, at least one name was needed");
+    if (deal === undefined) throw new EtlError("engine", "crossval: ended without folds");
     const sizes = deal.parts.map(({ train, val, test }) => ({
       train: train.length,
       val: val.length,
       test: test.length,
     }));
     const result: CrossvalResult = { schema: SCHEMA, by: deal.by, folds: sizes, rows };
-    await writeJson(folder.file("crossval.json"), result);
+    await writeChanged(folder.file("crossval.json"), jsonText(result));
     await folder.finish();
     return result;
   });
 }
 
+/** @throws EtlError `usage` for no name, an unknown one, or one that stands twice */
+function checkNames(backbones: readonly string[]): void {
+  if (backbones.length === 0)
+    throw new EtlError("usage", "--backbone: nothing, at least one name was needed");
+  for (const name of backbones) architectureOf(name);
+  if (new Set(backbones).size === backbones.length) return;
+  const found = `${backbones.join(",")} names one twice`;
+  throw new EtlError("usage", `--backbone: ${found}, every network once was needed`);
+}
+
 interface Wanted {
-  readonly shared: Omit<CrossvalOptions, "archs" | "folds" | "by">;
+  readonly shared: Omit<CrossvalOptions, "backbones" | "archs" | "folds" | "by">;
   readonly arch: string;
   readonly folds: number | undefined;
   readonly by: FoldsBy | undefined;
@@ -131,17 +147,16 @@ async function crossvalArchitecture(
   const names = tasksOf(shared);
   const groups = joint && overSampling !== undefined ? [names.join(",")] : names;
   const tasks: CrossvalTask[] = [];
-  const networks: StartingNetwork["network"][] = [];
+  const networks: Network[] = [];
   let dealt: Deal | undefined;
   for (const task of groups) {
-    const setup = await openSetup({ ...shared, arch, task }, "crossval", names);
+    const setup = await openSetup({ ...shared, backbone: arch, task }, "crossval", names);
     try {
       dealt = dealRows(setup, { folds, by });
       networks.push(setup.start.network);
       tasks.push(...(await crossvalTasks(folder, setup, { dealt, task })));
     } finally {
-      await setup.engine.dispose();
-      await setup.data.store.close();
+      await closeWorld(setup.data);
     }
   }
   if (dealt === undefined) throw new EtlError("usage", "--task: nothing, at least one task was needed");
@@ -155,14 +170,34 @@ async function crossvalArchitecture(
     macs: sum("macs"),
     params: sum("params"),
     bytes: sum("bytes"),
-    frameMs: await frameTime(networks, shared),
+    frameMs: await frameStage(folder, { arch, networks, shared }),
   };
   return { row, dealt };
 }
 
+/** {@link frameTime}, measured once: `latency/ARCH.json`. */
+async function frameStage(
+  folder: RunFolder,
+  { arch, networks, shared }: Pick<Wanted, "arch" | "shared"> & { readonly networks: readonly Network[] },
+): Promise<number> {
+  const file = join("latency", `${arch}.json`);
+  await folder.stage(`profile:${arch}`, {
+    inputs: { networks: networks.map(networkFingerprint), runs: shared.runs },
+    measures: true,
+    files: [file],
+    produce: async () =>
+      writeJson(folder.file(file), { frameMs: await frameTime(networks, shared) } satisfies FrameFile),
+  });
+  return ((await readJson(folder.file(file))) as FrameFile).frameMs;
+}
+
+interface FrameFile {
+  readonly frameMs: number;
+}
+
 /** Time of one picture through all networks of an architecture, on one thread. */
 async function frameTime(
-  networks: readonly StartingNetwork["network"][],
+  networks: readonly Network[],
   { runs, signal }: Pick<CrossvalOptions, "runs" | "signal">,
 ): Promise<number> {
   const engine = await openEngine({ engine: "auto", threads: 1 });

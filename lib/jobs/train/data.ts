@@ -3,15 +3,17 @@ import type { Preprocessing, Task } from "../../core/artifacts.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Dataset, Item } from "../../data/dataset.ts";
-import { commonItems } from "../../data/joint.ts";
+import { commonItems, togetherSaid } from "../../data/joint.ts";
 import { asSoftmax } from "../../data/softmax.ts";
 import { drawnItems } from "../../data/open-tasks.ts";
 import { openDataset, readTable } from "../../data/open.ts";
 import { splitItems } from "../../data/splits.ts";
-import { prepareImages, type ImageStore } from "../../data/images/store.ts";
-import { checkVaries, partRows, type PartRows } from "../run/parts.ts";
-import { gather } from "../run/units.ts";
-import { partsOf, tasksOf, type TrainConfig } from "./options.ts";
+import type { ImageStore } from "../../data/images/store.ts";
+import { checkVaries, partRows } from "../world/parts.ts";
+import { announce, openWorld, type World } from "../world/world.ts";
+import { gather } from "../world/units.ts";
+import { partsOf, type TrainConfig } from "./config.ts";
+import { tasksOf } from "./options.ts";
 
 /** Labels of one task by row of the store. */
 export interface TargetTable {
@@ -22,10 +24,7 @@ export interface TargetTable {
   readonly mask?: Float32Array;
 }
 
-export interface TrainData {
-  readonly dataset: Dataset;
-  readonly store: ImageStore;
-  readonly rows: PartRows;
+export interface TrainData extends World {
   /** The main task first. */
   readonly tables: readonly TargetTable[];
 }
@@ -37,7 +36,7 @@ interface OpenData {
 }
 
 /**
- * Opens labels and pictures. Whoever opens, closes the store.
+ * Opens labels, pictures and engine. The caller closes with {@link closeWorld}.
  *
  * @param preprocessing size of the pictures in the store
  * @param options.landmarks also read landmarks, where the data have them
@@ -56,32 +55,27 @@ export async function openTrainData(
   const learnt = tasksOf(config);
   const [main, ...all] = await openTasks(config, options, progress);
   const dataset = resplit(drawnItems(together(main, all), config.limit, config.seed), config);
-  for (const assumption of dataset.assumptions) progress.note(assumption);
-  const store = await prepareImages(dataset, preprocessing, {
-    progress,
-    signal: options.signal,
-    strict: config.strict,
-    ...(config.cacheDir === undefined ? {} : { cacheDir: config.cacheDir }),
-    ...(config.threads === undefined ? {} : { threads: config.threads }),
+  announce(dataset, progress);
+  const parts = config.valFraction > 0 ? undefined : (["train", "test"] as const);
+  const others = all.filter(({ task }) => learnt.includes(task.name) || task.unit === "crop");
+  let tables: TargetTable[] = [];
+  const world = await openWorld(dataset, preprocessing, {
+    ...{ config, progress, signal: options.signal },
+    rowsOf: (store) => {
+      const rows = partRows(store, "check the split column of labels.csv, --split and --limit", parts);
+      tables = [main, ...others].map((each) => tableOf(each, store));
+      for (const { task, targets, mask } of tables) {
+        const of = (values: Float32Array): Float32Array => gather(values, rows.train, task.outputs);
+        checkVaries(dataset.name, task, { targets: of(targets), mask: mask && of(mask) });
+      }
+      return rows;
+    },
   });
-  try {
-    const parts = config.valFraction > 0 ? undefined : (["train", "test"] as const);
-    const rows = partRows(store, "check the split column of labels.csv, --split and --limit", parts);
-    if (rows.val === rows.train)
-      progress.warn(
-        "no validation part: the best epoch, thresholds and weights follow the training part (--val-fraction 0)",
-      );
-    const others = all.filter(({ task }) => learnt.includes(task.name) || task.unit === "crop");
-    const tables = [main, ...others].map((each) => tableOf(each, store));
-    for (const { task, targets, mask } of tables) {
-      const of = (values: Float32Array): Float32Array => gather(values, rows.train, task.outputs);
-      checkVaries(dataset.name, task, { targets: of(targets), mask: mask && of(mask) });
-    }
-    return { dataset, store, rows, tables };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
+  if (world.rows.val === world.rows.train)
+    progress.warn(
+      "no validation part: the best epoch, thresholds and weights follow the training part (--val-fraction 0)",
+    );
+  return { ...world, tables };
 }
 
 /** One data set for every task, of the same folder. */
@@ -107,7 +101,6 @@ async function openTasks(
       ...(crop === undefined ? {} : { crop }),
       ...(config.limit === undefined || several ? {} : { limit: config.limit }),
     });
-    for (const warning of dataset.warnings ?? []) progress.warn(warning);
     return softmax ? asSoftmax(dataset) : dataset;
   };
   const opened: [Dataset, ...Dataset[]] = [await open(first, config.label)];
@@ -138,6 +131,7 @@ function together(main: Dataset, others: readonly Dataset[]): Dataset {
     ...main,
     items,
     assumptions: [...main.assumptions, ...said],
+    ...togetherSaid([main, ...others]),
     fingerprint: [main, ...others].map(({ fingerprint }) => fingerprint).join("+"),
   };
 }

@@ -2,13 +2,13 @@
 import type { Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { predictionName } from "../../backbones/head.ts";
-import type { Architecture } from "../../backbones/nets/light.ts";
-import type { TaskHead } from "../../backbones/nets/lmtcnn.ts";
+import type { Architecture } from "../../backbones/architecture.ts";
+import type { TaskHead } from "../../backbones/entry.ts";
 import type { LossTerm } from "../../core/artifacts.ts";
 import { fedNames } from "../../finetune/losses.ts";
 import { type TargetTable } from "./data.ts";
-import { gather } from "../run/units.ts";
-import { standardise, type Units } from "../run/units.ts";
+import { gather } from "../world/units.ts";
+import { standardise, type Units } from "../world/units.ts";
 
 /** One output of a network in training. */
 export interface TrainedHead {

@@ -3,7 +3,7 @@ import type { EpochRecord } from "../../core/artifacts.ts";
 import { jsonText } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
 import { writeSealed } from "../../core/seal.ts";
-import type { Architecture } from "../../backbones/nets/light.ts";
+import type { Architecture } from "../../backbones/architecture.ts";
 import { batches, type Batch } from "../../data/images/batches.ts";
 import { cutParts, randomPart } from "../../data/images/parts.ts";
 import type { Tensors } from "../../engine/engine.ts";
@@ -20,11 +20,11 @@ import {
   withMeanOne,
 } from "../../finetune/weights.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import { changesOf, mayMirror } from "../run/changes.ts";
-import { checkpointFile, readCheckpoint } from "../run/checkpoint.ts";
-import { unstandardise } from "../run/units.ts";
-import type { PartRows } from "../run/parts.ts";
-import { gather } from "../run/units.ts";
+import { changesOf, mayMirror } from "../world/changes.ts";
+import { checkpointFile, readCheckpoint } from "../world/checkpoint.ts";
+import { unstandardise } from "../world/units.ts";
+import type { PartRows } from "../world/parts.ts";
+import { gather } from "../world/units.ts";
 import { inTraining, outputLosses, trainedHeads, type TrainedHead } from "./heads.ts";
 import { predictHeads } from "./predict.ts";
 import type { TrainSetup } from "./setup.ts";

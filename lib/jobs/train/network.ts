@@ -3,14 +3,14 @@ import type { Crop, Preprocessing } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { predictionName } from "../../backbones/head.ts";
 import { initialise } from "../../backbones/initialise.ts";
-import type { Architecture } from "../../backbones/nets/light.ts";
+import type { Architecture } from "../../backbones/architecture.ts";
 import { describe, preprocessingOf } from "../../backbones/metadata.ts";
 import { float32, type Network } from "../../network/network.ts";
-import { withCrop } from "../run/model.ts";
-import { affineOutput } from "../run/units.ts";
+import { withOrigin } from "../run/model.ts";
+import { affineOutput } from "../world/units.ts";
 import type { TargetTable } from "./data.ts";
 import { headsOf, type TrainedHead } from "./heads.ts";
-import type { TrainConfig } from "./options.ts";
+import type { TrainConfig } from "./config.ts";
 import { withWeights } from "./weights.ts";
 
 /** A network that is about to be trained, and what the user should know of its weights. */
@@ -86,7 +86,7 @@ export function finishedNetwork(
   facts: {
     readonly thresholds?: readonly number[] | undefined;
     readonly crop: Crop;
-    readonly provenance: unknown;
+    readonly provenance: object;
   },
 ): Network {
   const [main] = heads;
@@ -106,9 +106,7 @@ export function finishedNetwork(
     task,
   }));
   const described = describe(finished, several ? { tasks } : { task: main.table.task });
-  const named = withCrop(described, facts.crop);
-  const metadata = { ...named.metadata, "etl.provenance": JSON.stringify(facts.provenance) };
-  return { ...named, metadata };
+  return withOrigin(described, facts.crop, facts.provenance);
 }
 
 /** The network with another name for an output; a value inside that has this name gets another one. */

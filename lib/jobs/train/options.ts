@@ -1,31 +1,15 @@
-/** The options of `train` and `crossval`, with an architecture's own settings filled in, checked. */
-import { checkCrop } from "../../core/crop.ts";
+/** The options of `train` and `crossval`. */
 import { EtlError } from "../../core/errors.ts";
-import { architectureOf, architectures, checkSide, type Architecture } from "../../backbones/nets/light.ts";
-import {
-  belowOne,
-  checkOptions,
-  count,
-  defaultsOf,
-  positive,
-  type Need,
-  type OptionTable,
-} from "../run/option.ts";
-import {
-  absoluteData,
-  commonDefaults,
-  commonNames,
-  givenOptions,
-  jobTable,
-  need,
-  type CommonKey,
-  type JobOptions,
-} from "../run/options.ts";
+import { trainableNets } from "../../backbones/entries.ts";
+import { belowOne, count, positive, type OptionTable } from "../run/option.ts";
+import { commonNames, jobTable, type CommonKey, type JobOptions } from "../run/options.ts";
 
-/** What `train` takes. All but `arch`, `task`, `data` and `out` have defaults; "the paper's" are the architecture's own. */
+/** What `train` takes. All but `backbone`, `task`, `data` and `out` have defaults; "the paper's" are the network's own. */
 export interface TrainOptions extends JobOptions {
-  /** Name of an architecture; see {@link architectureOf}. */
-  readonly arch: string;
+  /** Name of a network that can begin from nothing, see `etl backbones`; it has to be given. */
+  readonly backbone?: string;
+  /** The older name of `backbone`. */
+  readonly arch?: string;
   /** A task, or several with a comma for an architecture that shares its layers among them. */
   readonly task: string;
   /** Weights of the trunk: a file (.safetensors), a run or its model.onnx; without them training begins from nothing. */
@@ -84,12 +68,13 @@ export const trainTable = {
     describe: "given, or shares of train:val:test by seed: 7:2:1",
     default: "given",
   },
-  arch: {
-    flag: "arch",
+  backbone: {
+    flag: "backbone",
+    alias: "arch",
     kind: "text",
     group: "Network",
-    describe: "Architecture",
-    choices: architectures.map(({ name }) => name),
+    describe: "Network by name (see etl backbones)",
+    choices: trainableNets.map(({ name }) => name),
     required: true,
   },
   weights: {
@@ -185,15 +170,7 @@ export const trainTable = {
     choices: ["equal", "dynamic", "relative"],
     default: "equal",
   },
-} as const satisfies OptionTable<Omit<TrainOptions, CommonKey>>;
-
-type Optional = "weights" | "label" | "crop" | "width" | "limit" | "device" | "threads" | "cacheDir";
-
-/** Options with every default filled in; what `run.json` keeps. */
-export type TrainConfig = Readonly<
-  Required<Omit<TrainOptions, "progress" | "signal" | Optional>> &
-    Pick<TrainOptions, Optional> & { readonly command: "train" | "crossval" }
->;
+} as const satisfies OptionTable<Omit<TrainOptions, CommonKey | "arch">>;
 
 /** Tasks of a run: the main one first. */
 export function tasksOf({ task }: Pick<TrainOptions, "task">): string[] {
@@ -204,79 +181,18 @@ export function tasksOf({ task }: Pick<TrainOptions, "task">): string[] {
 }
 
 /** Its options and those of every command. */
-export const trainNames = { ...trainTable, ...commonNames };
+export const trainNames = { ...trainTable, ...commonNames, arch: true };
 
 /**
- * Fills in the architecture's settings and the other defaults, and checks ranges.
+ * The network that is asked for, by the option's name or its older one.
  *
- * @throws EtlError `usage` that names the option, what was found and what was needed
+ * @throws EtlError `usage` where neither is given, or both and they differ
  */
-export function resolveTrainOptions(
-  options: TrainOptions,
-  command: TrainConfig["command"],
-): { readonly config: TrainConfig; readonly architecture: Architecture } {
-  const architecture = architectureOf(options.arch);
-  const { epochs, learningRate, batchSize, dropout } = architecture.recipe;
-  const given = givenOptions(options);
-  const own = { epochs, learningRate, batchSize, dropout, size: architecture.side };
-  const config = {
-    ...commonDefaults,
-    ...defaultsOf(trainTable),
-    ...own,
-    ...given,
-    command,
-  } as unknown as TrainConfig;
-  checkOptions({ ...trainTable, width: { ...trainTable.width, need: widthOf(architecture) } }, config);
-  if (config.crop !== undefined) checkCrop(config.crop);
-  partsOf(config.split);
-  checkIgnored(architecture, config);
-  checkSide(architecture, config.size, config.width);
-  const tasks = tasksOf(config);
-  need(config.label === undefined || tasks.length < 2, "label", config.label, "one task beside it");
-  need(tasks.length > 0, "task", `"${config.task}"`, "a task, for example attributes");
-  if (tasks.length > 1 && (!architecture.joint || architecture.overSampling === undefined)) {
-    const found = `${architecture.name} with ${tasks.length} tasks (${tasks.join(", ")})`;
-    throw new EtlError("usage", `--task: ${found}, one was needed`, {
-      hint: "lmtcnn-1-1 and lmtcnn-2-1 answer several at once",
-    });
-  }
-  return { config: { ...config, data: absoluteData(config.data) }, architecture };
-}
-
-/** @throws EtlError `usage` for a setting that would change nothing */
-function checkIgnored({ name, takes, recipe }: Architecture, config: TrainConfig): void {
-  const plain: Record<string, unknown> = { ...defaultsOf(trainTable), dropout: recipe.dropout };
-  const refuse = (key: keyof typeof trainTable, where: string, needed: string): never => {
-    const value = config[key as keyof TrainConfig];
-    const { flag, kind } = trainTable[key];
-    const given = kind === "switch" && value === false ? `--no-${flag}` : `--${flag} ${String(value)}`;
-    throw new EtlError("usage", `${given}: ${where} ignores it, ${needed} was needed`);
-  };
-  for (const key of ["heads", "dropout", "groups", "landmarks"] as const) {
-    if (takes.includes(key) || config[key] === plain[key]) continue;
-    const able = architectures.filter((each) => each.takes.includes(key)).map((each) => each.name);
-    refuse(key, name, able.length === 1 ? able[0] : `one of ${able.join(", ")}`);
-  }
-  if (config.thresholds === "fixed" && config.thresholdRate !== plain["thresholdRate"])
-    refuse("thresholdRate", "--thresholds fixed", "--thresholds adaptive");
-}
-
-/** Widths that an architecture has. */
-function widthOf({ widths, name }: Architecture): Need {
-  if (widths === undefined) return { needed: `no width (${name} has none)`, holds: () => false };
-  if (widths === "any") {
-    return { needed: "a number in (0, 4]", holds: (value: number) => value > 0 && value <= 4 };
-  }
-  return { needed: `one of ${widths.join(", ")}`, holds: (value: number) => widths.includes(value) };
-}
-
-/** Shares of training, validation and test in a text like "7:2:1"; undefined for `given`. */
-export function partsOf(split: string): readonly [train: number, val: number, test: number] | undefined {
-  if (split === "given") return undefined;
-  const parts = split.split(":").map(Number);
-  const [train, val, test] = parts;
-  const fits = parts.length === 3 && parts.every((part) => part > 0 && Number.isFinite(part));
-  need(fits, "split", split, "given, or three positive numbers like 7:2:1");
-  const all = train + val + test;
-  return [train / all, val / all, test / all];
+export function backboneOf({ backbone, arch = backbone }: Pick<TrainOptions, "backbone" | "arch">): string {
+  const name = backbone ?? arch;
+  if (name !== undefined && arch === name) return name;
+  const found = name === undefined ? "nothing" : `${name}, and as arch ${String(arch)}`;
+  throw new EtlError("usage", `--backbone: ${found}, one network by name was needed`, {
+    hint: "etl backbones lists them",
+  });
 }

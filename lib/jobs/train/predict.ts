@@ -1,11 +1,11 @@
 /** Predictions of a network in training: all its outputs at once, from whole pictures, their middle or ten parts of them. */
-import { stopIfAborted } from "../../core/options.ts";
 import type { Task } from "../../core/artifacts.ts";
 import { batches } from "../../data/images/batches.ts";
 import { centrePart, cutParts, tenParts, type Part } from "../../data/images/parts.ts";
-import { runStream } from "../../engine/stream.ts";
-import type { Network, Tensor } from "../../network/network.ts";
-import { mayMirror } from "../run/changes.ts";
+import type { Tensors } from "../../engine/engine.ts";
+import { predict } from "../../evaluate/predict.ts";
+import type { Network } from "../../network/network.ts";
+import { mayMirror } from "../world/changes.ts";
 import type { TrainedHead } from "./heads.ts";
 import type { TrainSetup } from "./setup.ts";
 
@@ -36,47 +36,33 @@ export async function predictHeads(
     outputs: heads.map(({ output }) => output),
     runs: parts.length * Math.ceil(rows.length / batchSize),
   });
-  async function* images(): AsyncGenerator<Tensor> {
+  async function* images(): AsyncGenerator<Tensors> {
     for await (const { x } of batches(data.store, rows, {
       batchSize,
       preprocessing: { ...preprocessing, width: from, height: from },
       recycler: setup.recycler,
     })) {
-      for (const part of parts) yield part === undefined ? x : cutParts(x, side, () => part);
+      for (const part of parts) yield { image: part === undefined ? x : cutParts(x, side, () => part) };
     }
   }
-  const results = heads.map(({ table }) => new Float32Array(rows.length * table.task.outputs));
-  const scores: Float32Array[][] = [];
-  let done = 0;
+  const headOf = new Map(heads.map((head) => [head.output, head]));
   try {
-    const give = parts[0] === undefined ? setup.recycler : true;
-    for await (const { item, outputs } of runStream(program, images(), (image) => ({ image }), { give })) {
-      stopIfAborted(setup.signal, "predict: stopped by the user");
-      scores.push(heads.map(({ output }) => outputs[output].data));
-      if (scores.length < parts.length) continue;
-      const mean = meanScores(heads, scores.splice(0));
-      heads.forEach(({ table }, k) => {
-        results[k].set(mean[k], done * table.task.outputs);
-      });
-      done += item.shape[0];
-    }
+    const collected = await predict(program, images(), {
+      outputs: [...headOf.keys()],
+      views: parts.length,
+      combine: (output, runs) => meanScores(headOf.get(output), runs),
+      give: parts[0] === undefined ? setup.recycler : true,
+      signal: setup.signal,
+    });
+    return heads.map(({ output }) => collected[output].data);
   } finally {
     await program.dispose();
   }
-  return results;
 }
 
-/** Scores of one batch, beside `heads`, averaged over the parts as probabilities. */
-function meanScores(heads: readonly TrainedHead[], runs: readonly Float32Array[][]): Float32Array[] {
-  if (runs.length === 1) return runs[0];
-  return heads.map((head, k) => {
-    const { task } = head.table;
-    const plain = head.labels !== "plain";
-    return average(
-      runs.map((run) => run[k]),
-      plain ? undefined : task,
-    );
-  });
+/** Scores of one batch, averaged over the parts: as probabilities where they are logits. */
+function meanScores(head: TrainedHead | undefined, runs: readonly Float32Array[]): Float32Array {
+  return average(runs, head?.labels === "plain" ? head.table.task : undefined);
 }
 
 /** Mean over runs: of probabilities, given back as logits, or of the numbers themselves. */

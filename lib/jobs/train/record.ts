@@ -1,13 +1,11 @@
 /** The record of a training run, as reports and comparisons read it. */
-import { stat } from "node:fs/promises";
-import type { EpochRecord } from "../../core/artifacts.ts";
 import { type Latency, type Metrics, type RunRecord, type TaskRecord } from "../../record/record.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
-import { costOf } from "../../network/cost.ts";
-import type { Network } from "../../network/network.ts";
-import { recordFrame } from "../run/frame.ts";
+import { recordFrame } from "../world/frame.ts";
+import { labelCounts, modelRecord, type MadeModel } from "../world/models.ts";
+import { gather } from "../world/units.ts";
 import type { RunFolder } from "../run/folder.ts";
-import type { PartRows } from "../run/parts.ts";
+import type { PartRows } from "../world/parts.ts";
 import type { TargetTable } from "./data.ts";
 import type { StartingNetwork } from "./network.ts";
 import type { TrainSetup } from "./setup.ts";
@@ -18,12 +16,7 @@ export type TrainRun = TrainSetup & { readonly start: StartingNetwork; readonly 
 /** The record of the run, as reports and comparisons read it: one network, no curves, nothing cut. */
 export async function recordOf(
   run: TrainRun,
-  trained: {
-    readonly network: Network;
-    readonly history: readonly EpochRecord[];
-    readonly bestEpoch: number;
-    readonly learningRate: number;
-  },
+  trained: Pick<Required<MadeModel>, "network" | "history" | "bestEpoch" | "learningRate">,
   measured: {
     readonly test: Metrics;
     readonly validation: Metrics;
@@ -36,10 +29,8 @@ export async function recordOf(
   },
 ): Promise<RunRecord> {
   const { test, validation, latency } = measured;
-  const { config, folder, data, engine, architecture, start } = run;
+  const { folder, data, engine, architecture, start } = run;
   const { dataset, store, rows, tables } = data;
-  const { total, trunk, head } = costOf(trained.network);
-  const { bestEpoch, learningRate, history } = trained;
   const title = titleOf(run);
   // Where the training part stands for the validation part, no picture was kept for validation.
   const counted = rows.val === rows.train ? { ...rows, val: new Uint32Array() } : rows;
@@ -48,31 +39,24 @@ export async function recordOf(
     if (table === undefined) return [];
     const { train, val, test: tested } = counted;
     const counts = { train: train.length, val: val.length, test: tested.length };
-    const dataset = { ...counts, labels: labelCounts(table, rows) };
+    const dataset = { ...counts, labels: countsOf(table, rows) };
     return [
       { task: table.task, dataset, curves: [], models: [{ test: other.test, validation: other.validation }] },
     ];
   });
   return {
-    ...recordFrame({ config, folder, engine, dataset, store, rows: counted }, labelCounts(tables[0], rows)),
+    ...recordFrame({ folder, engine, dataset, store, rows: counted }, countsOf(tables[0], rows)),
     task: tables[0].task,
     backbone: { name: architecture.name, title, fingerprint: networkFingerprint(start.network) },
     gamma: 0,
     curves: [],
     layers: [],
     models: [
-      {
-        name: architecture.name,
-        title,
-        cost: { total, trunk, head },
-        fileBytes: (await stat(folder.file("model.onnx"))).size,
-        latency,
-        validation,
-        test,
-        history,
-        bestEpoch,
-        learningRate,
-      },
+      await modelRecord(
+        folder,
+        { name: architecture.name, title, file: "model.onnx", ...trained },
+        { test, validation, latency },
+      ),
     ],
     ...(others.length > 0 ? { others } : {}),
     notes: start.notes,
@@ -88,13 +72,7 @@ function titleOf({ architecture, config }: TrainSetup): string {
   return [architecture.title, ...width, size, ...heads, from].join(", ");
 }
 
-function labelCounts({ task, targets }: TargetTable, rows: PartRows): RunRecord["dataset"]["labels"] {
-  if (task.kind === "regression") return [];
-  const q = task.outputs;
-  const count = (part: Uint32Array, k: number, yes: boolean): number =>
-    part.reduce((sum, row) => sum + (targets[row * q + k] > 0.5 === yes ? 1 : 0), 0);
-  return task.classes.map((label, c) => {
-    const [k, yes] = task.kind === "binary" ? [0, c === 1] : [c, true];
-    return { label, train: count(rows.train, k, yes), test: count(rows.test, k, yes) };
-  });
+function countsOf({ task, targets }: TargetTable, rows: PartRows): RunRecord["dataset"]["labels"] {
+  const of = (part: Uint32Array): Float32Array => gather(targets, part, task.outputs);
+  return labelCounts(task, of(rows.train), of(rows.test));
 }

@@ -1,14 +1,15 @@
 /** What a training run works with: data, engine and the network it begins with. */
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { silent, type Progress } from "../../core/progress.ts";
-import { createRecycler, type Recycler } from "../../core/recycler.ts";
-import type { Architecture } from "../../backbones/nets/light.ts";
+import type { Recycler } from "../../core/recycler.ts";
+import type { Architecture } from "../../backbones/architecture.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { openEngine } from "../../engine/open.ts";
+import { closeWorld } from "../world/world.ts";
 import { openTrainData, type TrainData } from "./data.ts";
 import { checkYesNo } from "./heads.ts";
 import { checkOutputs, startingNetwork, type StartingNetwork } from "./network.ts";
-import { resolveTrainOptions, type TrainConfig, type TrainOptions } from "./options.ts";
+import { resolveTrainOptions, type TrainConfig } from "./config.ts";
+import type { TrainOptions } from "./options.ts";
 
 /** What a training run works with. */
 export interface TrainSetup {
@@ -25,7 +26,7 @@ export interface TrainSetup {
 }
 
 /**
- * A setup with the network it begins with. The caller disposes of the engine and closes the store.
+ * A setup with the network it begins with. The caller closes its data with {@link closeWorld}.
  *
  * @param among tasks of which every picture needs a label, so that networks for some of them see the same pictures
  */
@@ -55,17 +56,11 @@ export async function openSetup(
     const start = await startingNetwork(config, architecture, data.tables);
     checkOutputs(start.network, data.tables);
     for (const note of start.notes) progress.note(note);
-    const engine = await openEngine({
-      engine: config.engine,
-      device: config.device,
-      threads: config.threads,
-    });
     const { preprocessing } = start;
-    const { signal } = options;
-    const recycler = createRecycler();
+    const { engine, recycler, signal } = data;
     return { config, architecture, data, engine, preprocessing, recycler, progress, signal, start };
   } catch (error) {
-    await data.store.close();
+    await closeWorld(data);
     throw error;
   }
 }

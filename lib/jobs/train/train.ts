@@ -1,25 +1,27 @@
 /** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
 import { refuseUnknown } from "../../core/options.ts";
 import type { EpochRecord, Measured } from "../../core/artifacts.ts";
-import { readBytes, readJson, writeJson, writeWhole } from "../../core/files.ts";
-import { SCHEMA, type Latency, type Metrics } from "../../record/record.ts";
+import { jsonText, readJson, writeChanged, writeJson, writeWhole } from "../../core/files.ts";
+import { SCHEMA, type Metrics } from "../../record/record.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
 import type { LabelWise } from "../../evaluate/label-wise.ts";
-import { profileModels } from "../../evaluate/profile.ts";
-import { readOnnx } from "../../formats/onnx/read.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { asWritten, writeLeftOut } from "../run/frame.ts";
-import { partsFile, writeParts } from "../run/used.ts";
+import { asWritten, writeLeftOut } from "../world/frame.ts";
+import { profileStage } from "../world/profile.ts";
+import { partsFile, writeParts } from "../world/used.ts";
+import { closeWorld } from "../world/world.ts";
 import { inRunFolder } from "../run/folder.ts";
+import { networkIn } from "../run/model.ts";
 import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { finishedNetwork } from "./network.ts";
-import { resolveTrainOptions, trainNames, type TrainOptions } from "./options.ts";
+import { resolveTrainOptions } from "./config.ts";
+import { trainNames, type TrainOptions } from "./options.ts";
 import { recordOf, type TrainRun } from "./record.ts";
 import { openSetup, settingsOf } from "./setup.ts";
 
@@ -81,8 +83,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     try {
       return await runStages({ ...setup, folder, architecture });
     } finally {
-      await setup.engine.dispose();
-      await setup.data.store.close();
+      await closeWorld(setup.data);
     }
   });
 }
@@ -99,7 +100,9 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   };
   const trained = await trainStage(run, key);
   const evaluation = await evaluateStage(run, trained, key);
-  const latency = await profileStage(run, trained.network, key);
+  const { name } = run.architecture;
+  const models = [{ name, network: trained.network }];
+  const { [name]: latency } = await profileStage(run, models, { from: ["finetune"], key });
   const record = asWritten(await recordOf(run, trained, { ...evaluation, latency }), run.progress);
   const { total } = costOf(trained.network);
   const { macs, params, bytes } = total;
@@ -122,9 +125,9 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   };
   const { train: n, val, test: tested } = record.dataset;
   const plain = { ...result, dataset: { train: n, val, test: tested } };
-  await writeJson(folder.file("record.json"), record);
-  await writeJson(folder.file("metrics.json"), plain);
-  await writeWhole(folder.file("report.html"), renderReport(record, await readReportAssets()));
+  await writeChanged(folder.file("record.json"), jsonText(record));
+  await writeChanged(folder.file("metrics.json"), jsonText(plain));
+  await writeChanged(folder.file("report.html"), renderReport(record, await readReportAssets()));
   run.progress.note(`report: ${folder.file("report.html")}`);
   await folder.finish(["record.json", partsFile]);
   return plain;
@@ -160,13 +163,16 @@ async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
   });
   if (!ran) progress.note(`${architecture.name}: trained before, kept`);
   const { trained } = (await readJson(folder.file("history.json"))) as { trained: Training };
-  const read = async (name: string): Promise<Network> =>
-    readOnnx(await readBytes(folder.file(name)), { name: folder.file(name) });
   const heads = trainedHeads(data.tables, architecture, data.rows.train);
-  return { ...trained, network: await read("model.onnx"), raw: await read("outputs.onnx"), heads };
+  return {
+    ...trained,
+    network: await networkIn(folder, "model.onnx"),
+    raw: await networkIn(folder, "outputs.onnx"),
+    heads,
+  };
 }
 
-function provenanceOf({ config, data, folder, architecture, start }: TrainRun): unknown {
+function provenanceOf({ config, data, folder, architecture, start }: TrainRun): object {
   const { dataset } = data;
   return {
     etl: folder.state().etlVersion,
@@ -183,6 +189,8 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
   const { folder, data, progress } = run;
   const file = "evaluation.json";
   await folder.stage("evaluate", {
+    from: ["finetune"],
+    measures: true,
     inputs: { key },
     files: [file],
     produce: async () => {
@@ -214,21 +222,4 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
     },
   });
   return (await readJson(folder.file(file))) as Evaluation;
-}
-
-async function profileStage(run: TrainRun, network: Network, key: unknown): Promise<Latency> {
-  const { folder, config, engine, architecture, progress } = run;
-  const file = "latency.json";
-  await folder.stage("profile", {
-    inputs: { key, runs: config.runs, threads: engine.threads, engine: engine.description },
-    files: [file],
-    produce: async () => {
-      progress.start("profile");
-      const models = [{ name: architecture.name, network }];
-      const measured = await profileModels(engine, models, { runs: config.runs, signal: run.signal });
-      await writeJson(folder.file(file), measured.get(architecture.name));
-      progress.finish();
-    },
-  });
-  return (await readJson(folder.file(file))) as Latency;
 }

@@ -1,4 +1,5 @@
 /** `etl export`: a model in another format; beside an ONNX file a JSON file that says what its numbers mean. */
+import { isRecord } from "../../core/is-record.ts";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { formatOf, writeModel, type WrittenModel } from "../../backbones/write-model.ts";
@@ -110,7 +111,7 @@ function stripped(network: Network): Network {
 async function refuseOther(path: string): Promise<void> {
   if (!existsSync(path)) return;
   const value: unknown = await readJson(path).catch(() => undefined);
-  const schema = typeof value === "object" && value !== null && "schema" in value ? value.schema : undefined;
+  const schema = isRecord(value) ? value["schema"] : undefined;
   if (schema === "etl/model/1") return;
   throw new EtlError("usage", `${path}: another file, the place of the model's description was needed`, {
     hint: "choose another name for --out",

@@ -18,7 +18,7 @@ export interface FacePlace {
 }
 
 /** The faces of one picture. */
-export interface FoundFaces {
+interface FoundFaces {
   readonly faces: readonly FacePlace[];
   /** [faces, 3, height, width] */
   readonly x: Tensor;

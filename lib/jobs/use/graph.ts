@@ -7,6 +7,7 @@ import { noiseFor, profileNetworks } from "../../evaluate/profile.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import type { Network } from "../../network/network.ts";
 import { splitPRelu } from "../../network/split-prelu.ts";
+import { padsAsConvolutions } from "../../network/widen.ts";
 import { settled } from "../run/model.ts";
 
 /** `portable`: plain and folded, for any runtime; `onnxruntime`: what is faster there on this machine. */
@@ -15,26 +16,49 @@ export type ExportFor = "portable" | "onnxruntime";
 /** Largest difference of an output that is rounding, as a share of its largest number. */
 const TOLERANCE = 1e-5;
 
-/** The network with batch normalisation folded, in the form that is faster where that is asked for. */
+/** A way to write the same function. */
+interface Form {
+  readonly name: string;
+  readonly network: Network;
+}
+
+/** The network with batch normalisation folded, in the form that is fastest here where that is asked for. */
 export async function graphFor(
   network: Network,
   exportFor: ExportFor,
   options: ServiceOptions,
 ): Promise<Network> {
   const folded = foldBatchNorm(network);
-  const split = exportFor === "onnxruntime" ? splitPRelu(folded) : folded;
-  if (split.nodes.length === folded.nodes.length) return folded;
+  const forms = exportFor === "onnxruntime" ? formsOf(folded) : [];
+  if (forms.length === 0) return folded;
   return withEngine({ ...options, engine: "ort" }, async (engine) => {
-    const [whole, other] = [folded, split].map((each) => settled({ network: each, notes: [] }).network);
-    await needSame(engine, whole, other);
-    const [plain, fast] = await profileNetworks(engine, [whole, other], {});
-    const pays = fast.medianMs < plain.medianMs;
-    const times = `${fast.medianMs.toFixed(2)} ms, ${plain.medianMs.toFixed(2)} ms as it is`;
-    (options.progress ?? silent).note(
-      `PRelu as depthwise convolutions: ${pays ? "taken" : "not taken"}, ${times}`,
+    const timed = (each: Network): Network => settled({ network: each, notes: [] }).network;
+    const plain = timed(folded);
+    for (const form of forms) await needSame(engine, plain, timed(form.network));
+    const all = [{ name: "as it is", network: folded }, ...forms];
+    const times = await profileNetworks(
+      engine,
+      all.map((form) => timed(form.network)),
+      {},
     );
-    return pays ? split : folded;
+    const best = times.reduce((a, { medianMs }, i) => (medianMs < times[a].medianMs ? i : a), 0);
+    const said = all.map(({ name }, i) => `${name} ${times[i].medianMs.toFixed(2)} ms`);
+    (options.progress ?? silent).note(`${said.join(", ")}: ${all[best].name} is taken`);
+    return all[best].network;
   });
+}
+
+/** Other ways to write a network that keep runtimes in their blocked layout. */
+function formsOf(folded: Network): Form[] {
+  const rewrites = [
+    { name: "PRelu as depthwise convolutions", of: splitPRelu },
+    { name: "Pad of channels as convolutions", of: padsAsConvolutions },
+    { name: "both as convolutions", of: (each: Network) => padsAsConvolutions(splitPRelu(each)) },
+  ].map(({ name, of }) => ({ name, network: of(folded) }));
+  const [prelu, pads, both] = rewrites;
+  const changes = ({ network }: Form): boolean => network.nodes.some((node) => !folded.nodes.includes(node));
+  const alone = [prelu, pads].filter(changes);
+  return alone.length === 2 ? [...alone, both] : alone;
 }
 
 /** @throws EtlError `engine` where the two differ by more than rounding */

@@ -17,11 +17,11 @@ import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { Network } from "../../network/network.ts";
 import { outputQuality, taskQuality, type Quality } from "../../quantize/quality.ts";
 import type { Model } from "../run/model.ts";
-import { labelsOf } from "../run/tasks.ts";
+import { labelsOf } from "../world/tasks.ts";
 import { ownData } from "./evaluate.ts";
 import { collect, defined } from "./rows.ts";
 
-export interface PicturesOptions extends ServiceOptions {
+interface PicturesOptions extends ServiceOptions {
   readonly data: string;
   readonly crop?: CropChoice | undefined;
   /** How many for the ranges. */

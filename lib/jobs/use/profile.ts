@@ -3,7 +3,8 @@ import { refuseUnknown } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
-import { profileModels } from "../../evaluate/profile.ts";
+import { noiseFor, profileModels } from "../../evaluate/profile.ts";
+import { layerTimes, type LayerTime } from "../../latency/kernels.ts";
 import { costOf } from "../../network/cost.ts";
 import type { PictureSize } from "../../network/fit.ts";
 import { openNetwork, settled } from "../run/model.ts";
@@ -15,6 +16,8 @@ export interface Profile {
   readonly batch: number;
   readonly latency: Latency;
   readonly cost: ReturnType<typeof costOf>;
+  /** Every kernel of a run, in its order; where asked for. */
+  readonly layers?: readonly LayerTime[];
 }
 
 export interface ProfileFilesOptions extends ServiceOptions {
@@ -22,6 +25,8 @@ export interface ProfileFilesOptions extends ServiceOptions {
   readonly runs?: number | undefined;
   /** Pictures per run. @defaultValue 1 */
   readonly batch?: number | undefined;
+  /** Also the time of every layer. Not told by tfjs. @defaultValue false */
+  readonly layers?: boolean | undefined;
   /** Of pictures, where files leave it open. */
   readonly size?: PictureSize | undefined;
 }
@@ -31,7 +36,10 @@ export async function profileFiles(
   names: readonly string[],
   options: ProfileFilesOptions = {},
 ): Promise<Profile[]> {
-  refuseUnknown("profileFiles", options, { ...serviceNames, runs: true, batch: true, size: true });
+  refuseUnknown("profileFiles", options, {
+    ...serviceNames,
+    ...{ runs: true, batch: true, size: true, layers: true },
+  });
   const models = await Promise.all(names.map(async (name) => settled(await openNetwork(name), options.size)));
   const progress = options.progress ?? silent;
   for (const note of new Set(models.flatMap(({ notes }) => notes))) progress.note(note);
@@ -43,6 +51,12 @@ export async function profileFiles(
       defined({ runs: options.runs, batch: options.batch, signal: options.signal }),
     );
     progress.finish();
+    const { runs = 50, batch = 1 } = options;
+    const layers: LayerTime[][] = [];
+    for (const { network } of options.layers === true ? models : []) {
+      const kernels = await engine.kernels(network, noiseFor(network, batch), { runs });
+      layers.push(layerTimes(network, kernels, engine.channelBlock));
+    }
     return models.map(({ network }, i) => {
       const measured = latency.get(names[i]);
       if (measured === undefined) throw new Error(`no latency of ${names[i]}`);
@@ -52,6 +66,7 @@ export async function profileFiles(
         batch: options.batch ?? 1,
         latency: measured,
         cost: costOf(network, { onUnknown: "skip" }),
+        ...(options.layers === true && { layers: layers[i] }),
       };
     });
   });

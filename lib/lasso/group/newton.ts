@@ -22,7 +22,7 @@ const maxIterations = 30;
 /** Shortest share of a step. */
 const shortest = 0.05;
 
-export interface NewtonOptions {
+interface NewtonOptions {
   readonly lambda: number;
   /** Duality gap at which a step is good enough. */
   readonly target: number;

@@ -15,7 +15,7 @@ export interface Atoms {
 }
 
 /** The classes that came out. */
-export interface ClosedAtoms {
+interface ClosedAtoms {
   readonly classOf: Int32Array;
   readonly classes: number;
   readonly frozen: ReadonlyMap<number, string>;

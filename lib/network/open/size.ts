@@ -7,7 +7,7 @@
 /** A number, or what follows from open dimensions. */
 export type Size = number | Open;
 
-export interface Open {
+interface Open {
   /** product of unknowns, their names sorted (the empty one for what is added) -> its factor, whole and not 0 */
   readonly terms: ReadonlyMap<string, number>;
   /** Equal keys are equal numbers. */
@@ -20,7 +20,7 @@ const longest = 24;
 const times = "\u0001";
 
 /** What is said of an unknown: nothing, that it is whole, or that it is whole and never below zero. */
-export type Kind = "number" | "whole" | "count";
+type Kind = "number" | "whole" | "count";
 
 /** Makes open sizes; keeps the names of unknowns short, and knows which cannot be below zero. */
 export interface Sizes {

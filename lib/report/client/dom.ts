@@ -3,7 +3,7 @@
  * visible to the whole project, where no `document` exists.
  */
 
-export interface PageEvent {
+interface PageEvent {
   readonly type: string;
   readonly target: PageElement | null;
   preventDefault(): void;
@@ -41,7 +41,7 @@ export interface PageElement {
   select(): void;
 }
 
-export interface PageDocument {
+interface PageDocument {
   readonly documentElement: PageElement;
   readonly body: PageElement;
   createElement(name: string): PageElement;
@@ -58,7 +58,7 @@ export interface Figure {
   readonly layout: Readonly<Record<string, unknown>>;
 }
 
-export interface PlotlyLibrary {
+interface PlotlyLibrary {
   react(element: PageElement, data: unknown, layout: unknown, config: unknown): Promise<unknown>;
   purge(element: PageElement): void;
 }

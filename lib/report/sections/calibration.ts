@@ -28,7 +28,7 @@ export function calibrationError(metrics: Metrics): number | undefined {
  * The expected calibration error that chance alone gives a perfectly calibrated network with the same bins: the mean
  * absolute deviation of a share of n answers, sqrt(2 / pi) of its standard deviation.
  */
-export function chanceCalibrationError(metrics: Metrics): number | undefined {
+function chanceCalibrationError(metrics: Metrics): number | undefined {
   return weighted(binsOf(metrics), ({ confidence, n }) =>
     Math.sqrt(((2 / Math.PI) * Math.max(0, confidence * (1 - confidence))) / n),
   );

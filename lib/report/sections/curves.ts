@@ -71,7 +71,7 @@ function path(points: readonly (readonly [number, number])[]): string {
 }
 
 /** One tap as a small drawing: share of filters to the right, error upwards, the knee as a diamond. */
-export function smallCurve(set: PageCurves, index: number): Markup {
+function smallCurve(set: PageCurves, index: number): Markup {
   const curve = set.curves[index];
   const place = (filters: number, error: number): [number, number] =>
     smallPoint(set, curve.total, filters, error);

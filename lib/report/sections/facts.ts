@@ -97,7 +97,7 @@ export function formatTimeChange({ value, range }: TimeShare): string {
 }
 
 /** Why times beside this baseline are not to be relied on; undefined where its copy took as long. */
-export function timeDoubt({ latency }: ModelRecord): string | undefined {
+function timeDoubt({ latency }: ModelRecord): string | undefined {
   const copy = latency?.copy;
   if (copy === undefined || Math.abs(copy.median - 1) <= COPY_TOLERANCE) return undefined;
   const load = latency?.load === undefined ? "" : `, at a load of ${latency.load.toFixed(1)}`;

@@ -40,7 +40,7 @@ interface Chosen {
 }
 
 /** One run for each task, all on one backbone and at one gamma (the one that most tasks have); else none. */
-export function comparableRuns(records: readonly RunRecord[]): readonly Chosen[] {
+function comparableRuns(records: readonly RunRecord[]): readonly Chosen[] {
   const groups = new Map<string, Map<string, RunRecord>>();
   for (const record of records) {
     if (!record.curves.some(({ keep }) => keep !== undefined)) continue;
@@ -55,7 +55,7 @@ export function comparableRuns(records: readonly RunRecord[]): readonly Chosen[]
 }
 
 /** Agreement of two runs at every tap that both have. */
-export function overlaps(a: RunRecord, b: RunRecord): Overlap[] {
+function overlaps(a: RunRecord, b: RunRecord): Overlap[] {
   const others = new Map(b.curves.map((curve) => [curve.tap, curve]));
   return a.curves.flatMap((curve) => {
     const [mine, theirs] = [curve.keep, others.get(curve.tap)?.keep];

@@ -65,7 +65,7 @@ function testCounts(models: readonly ModelRecord[]): string {
 }
 
 /** How times were measured, in one line. */
-export function timingNote(record: RunRecord): string {
+function timingNote(record: RunRecord): string {
   const latency = record.models.find((model) => model.latency)?.latency;
   const { engine, cpu } = record.environment;
   if (!latency) return "CPU time was not measured.";

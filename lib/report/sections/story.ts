@@ -270,7 +270,7 @@ function qualityTile(record: RunRecord, pruned: ModelRecord, baseline: ModelReco
 }
 
 /** Four numbers to remember: accuracy, MACs, size, time. */
-export function tiles(record: RunRecord): Markup | undefined {
+function tiles(record: RunRecord): Markup | undefined {
   const baseline = baselineOf(record);
   const pruned = prunedOf(record);
   if (!baseline || !pruned) return undefined;

@@ -12,6 +12,7 @@ import { snakeCase } from "../../../lib/formats/keras/third.ts";
 import { readZip } from "../../../lib/formats/keras/zip.ts";
 import { float32, type Parameter } from "../../../lib/network/network.ts";
 import { run } from "../../support/run.ts";
+import { refusal } from "../../support/refusal.ts";
 
 const random = createRandom(9);
 const tensor = (...shape: number[]): Parameter =>
@@ -343,12 +344,6 @@ describe("formats/keras: the files of Keras 3", function () {
   });
   after(() => rm(root, { recursive: true, force: true }));
 
-  const refusal = async (path: string): Promise<string> => {
-    const error: unknown = await readModel(path).catch((e: unknown) => e);
-    if (isEtlError(error)) return `${error.message}; ${error.hint ?? ""}`;
-    throw new Error(`not refused: ${String(error)}`);
-  };
-
   const archive = (deflated = false): Uint8Array =>
     zipOf(
       {
@@ -379,12 +374,12 @@ describe("formats/keras: the files of Keras 3", function () {
 
   it("reads layers as .json with their weights beside them", async () => {
     await writeFile(join(root, "emotion.json"), text(config));
-    expect(await refusal(join(root, "emotion.json"))).to.match(
+    expect(await refusal(readModel(join(root, "emotion.json")))).to.match(
       /0 \.h5 files beside it.*emotion\.weights\.h5/,
     );
     await writeFile(join(root, "emotion.weights.h5"), stored);
     await same(join(root, "emotion.json"));
-    expect(await refusal(join(root, "emotion.weights.h5"))).to.contain("weights without a model");
+    expect(await refusal(readModel(join(root, "emotion.weights.h5")))).to.contain("weights without a model");
   });
 
   it("says what is wrong with an archive, whatever is cut off or changed", async () => {
@@ -402,11 +397,11 @@ describe("formats/keras: the files of Keras 3", function () {
       }
     }
     await writeFile(join(root, "bad.keras"), zipOf({ "config.json": text(config) }));
-    expect(await refusal(join(root, "bad.keras"))).to.match(/no "metadata\.json" inside/);
+    expect(await refusal(readModel(join(root, "bad.keras")))).to.match(/no "metadata\.json" inside/);
   });
 
   it("names a TensorFlow Lite file", async () => {
     await writeFile(join(root, "m.tflite"), "TFL3");
-    expect(await refusal(join(root, "m.tflite"))).to.match(/a TensorFlow Lite model.*tf2onnx/);
+    expect(await refusal(readModel(join(root, "m.tflite")))).to.match(/a TensorFlow Lite model.*tf2onnx/);
   });
 });

@@ -3,12 +3,12 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isEtlError } from "../../../lib/core/errors.ts";
 import { cutModel } from "../../../lib/jobs/cut/cut.ts";
 import type { CutOptions } from "../../../lib/jobs/cut/options.ts";
 import { float32, int64, type Network } from "../../../lib/network/network.ts";
 import { cutNetwork, differenceAt, removed, type CutOfNetwork } from "../../support/cutting.ts";
 import { conv, int, ints, networkOf, string, two, weights, type Given } from "../../support/strange.ts";
+import { refusal } from "../../support/refusal.ts";
 
 const first = { w1: weights(16, 3, 3, 3), b1: weights(16) };
 const both = { ...first, w2: weights(24, 16, 3, 3), b2: weights(24) };
@@ -86,12 +86,6 @@ describe("cut: strangers' models", function () {
 
   const cut = (network: Network, options: Partial<CutOptions> = {}): Promise<CutOfNetwork> =>
     cutNetwork(root, network, options);
-
-  const refusal = async (work: Promise<unknown>): Promise<string> => {
-    const error: unknown = await work.catch((e: unknown) => e);
-    if (isEtlError(error)) return `${error.message}; ${error.hint ?? ""}`;
-    throw new Error(`not refused: ${String(error)}`);
-  };
 
   for (const [what, network] of [
     ["a pyramid that resizes to another map's size", pyramid],

@@ -3,7 +3,6 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TapMoments } from "../../../lib/core/artifacts.ts";
-import { isEtlError } from "../../../lib/core/errors.ts";
 import { decodeMoments } from "../../../lib/math/moments-file.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
@@ -11,6 +10,7 @@ import { runPipeline } from "../../../lib/jobs/prune/prune.ts";
 import { fingerprint } from "../../../lib/core/fingerprint.ts";
 import { parseShard, shardOf } from "../../../lib/jobs/run/shard.ts";
 import { harvestShard, mergeShards, type ShardRecord } from "../../../lib/jobs/many/shards.ts";
+import { refusal } from "../../support/refusal.ts";
 
 const shards = 8;
 
@@ -48,7 +48,9 @@ describe("harvest in shards", function () {
   it("the pipeline goes on from a merged run without harvesting", async () => {
     const labels: string[] = [];
     const progress: Progress = { ...silent, start: (label) => void labels.push(label) };
-    const { curves } = await runPipeline({ ...options, out: join(root, "merged"), progress }, "curves");
+    const out = join(root, "goes-on");
+    await mergeShards(folders, out);
+    const { curves } = await runPipeline({ ...options, out, progress }, "curves");
     expect(curves).to.not.equal(undefined);
     expect(labels.filter((label) => label.includes("harvest"))).to.deep.equal([]);
   });
@@ -153,12 +155,6 @@ describe("shards of the training part", () => {
 
 async function momentsOf(folder: string): Promise<TapMoments[]> {
   return decodeMoments(await readFile(join(folder, "moments/taps.bin")));
-}
-
-async function refusal(merging: Promise<unknown>): Promise<string> {
-  const outcome: unknown = await merging.catch((error: unknown) => error);
-  if (!isEtlError(outcome)) throw new Error(`not refused: ${String(outcome)}`);
-  return outcome.message;
 }
 
 /** Largest difference of an entry, relative to the largest entry of its array. */

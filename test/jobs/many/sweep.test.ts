@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isEtlError } from "../../../lib/core/errors.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import { sweep, type SweepOptions } from "../../../lib/jobs/many/sweep.ts";
+import { refused } from "../../support/refusal.ts";
 
 describe("sweep: many runs from one harvest", function () {
   this.timeout(240_000);
@@ -64,7 +64,6 @@ describe("sweep: many runs from one harvest", function () {
   });
 
   it("refuses a gamma given twice before anything runs", async () => {
-    const outcome: unknown = await sweep({ ...options, gammas: [0.1, 0.1] }).catch((error: unknown) => error);
-    expect(isEtlError(outcome, "usage")).to.equal(true);
+    await refused(sweep({ ...options, gammas: [0.1, 0.1] }), "usage");
   });
 });

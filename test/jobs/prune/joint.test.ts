@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeModel } from "../../../lib/backbones/write-model.ts";
-import { isEtlError } from "../../../lib/core/errors.ts";
 import { readBytes } from "../../../lib/core/files.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import { recordsByTask } from "../../../lib/record/tasks.ts";
@@ -18,6 +17,7 @@ import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
 import { predictImages } from "../../../lib/jobs/use/predict.ts";
 import { picture } from "../../data/support.ts";
 import { writeSmallBackbone } from "../../support/small-backbone.ts";
+import { refused } from "../../support/refusal.ts";
 
 /** Drawn faces on disk with one label column. */
 async function drawn(folder: string, column: string, range: readonly [number, number]): Promise<string> {
@@ -136,10 +136,8 @@ describe("prune: one trunk for several tasks", function () {
     expect([first, ...others].map(({ accuracy }) => accuracy)).to.deep.equal(measured);
     const age = await evaluateModel(options.out, { ...evaluate, task: "age" });
     expect([age.task, age.accuracy, age.others]).to.deep.equal(["age", measured[1], undefined]);
-    const wrong: unknown = await evaluateModel(options.out, { ...evaluate, task: "yaw" }).catch(
-      (e: unknown) => e,
-    );
-    expect(isEtlError(wrong, "usage") && wrong.message).to.contain("gender, age, emotion");
+    const wrong = await refused(evaluateModel(options.out, { ...evaluate, task: "yaw" }), "usage");
+    expect(wrong.message).to.contain("gender, age, emotion");
 
     const folder = await drawn(join(root, "few"), "gender", [0, 40]);
     const few = await evaluateModel(options.out, { data: folder, cacheDir: join(root, "cache") });
@@ -162,10 +160,7 @@ describe("prune: one trunk for several tasks", function () {
         if (label.startsWith("pruned, epoch 2")) abort.abort();
       },
     };
-    const outcome: unknown = await prune({ ...options, out, progress, signal: abort.signal }).catch(
-      (error: unknown) => error,
-    );
-    expect(isEtlError(outcome, "interrupted"), String(outcome)).to.equal(true);
+    await refused(prune({ ...options, out, progress, signal: abort.signal }), "interrupted");
     await prune({ ...options, out });
     const [again, once] = await Promise.all(
       [out, options.out].map((run) => readFile(join(run, "pruned.onnx"))),
@@ -217,9 +212,8 @@ describe("prune: one trunk for several tasks", function () {
   ] as const) {
     it(`answers ${what} with what was needed`, async () => {
       const given = { ...options, out: join(root, "wrong"), ...wrong } as PruneOptions;
-      const error: unknown = await prune(given).catch((e: unknown) => e);
-      expect(isEtlError(error, "usage"), String(error)).to.equal(true);
-      expect((error as Error).message).to.contain(text);
+      const error = await refused(prune(given), "usage");
+      expect(error.message).to.contain(text);
     });
   }
 });

@@ -4,7 +4,6 @@ import { cp, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { isEtlError } from "../../../lib/core/errors.ts";
 import type { Progress } from "../../../lib/core/progress.ts";
 import type { RunMetrics, RunRecord } from "../../../lib/record/record.ts";
 import { silent } from "../../../lib/core/progress.ts";
@@ -14,6 +13,7 @@ import { openModel } from "../../../lib/jobs/run/model.ts";
 import { prune, runPipeline } from "../../../lib/jobs/prune/prune.ts";
 import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
 import { predictImages } from "../../../lib/jobs/use/predict.ts";
+import { refused } from "../../support/refusal.ts";
 
 describe("prune, end to end on drawn faces", function () {
   this.timeout(240_000);
@@ -150,10 +150,7 @@ describe("prune, end to end on drawn faces", function () {
           if (armed) abort.abort();
         },
       };
-      const outcome: unknown = await prune({ ...options, out, progress, signal: abort.signal }).catch(
-        (error: unknown) => error,
-      );
-      expect(isEtlError(outcome, "interrupted"), `${stop}: ${String(outcome)}`).to.equal(true);
+      await refused(prune({ ...options, out, progress, signal: abort.signal }), "interrupted");
     }
     const record = await prune({ ...options, out });
     expect(Buffer.compare(await readFile(join(out, "pruned.onnx")), reference)).to.equal(0);
@@ -169,8 +166,8 @@ describe("prune, end to end on drawn faces", function () {
     const copy = await copied("another");
     const { out } = copy;
     const other = { ...copy, gamma: 0.6, epochs: 0, baselineEpochs: 1 };
-    const refused: unknown = await prune(other).catch((e: unknown) => e);
-    expect(isEtlError(refused, "usage") && refused.message).to.contain("gamma 0.6 (it has 0.3)");
+    const outcome = await refused(prune(other), "usage");
+    expect(outcome.message).to.contain("gamma 0.6 (it has 0.3)");
     const record = await prune({ ...other, progress, replace: true });
     expect(labels.filter((label) => label === "harvest").length).to.be.lessThan(3);
     expect(record.gamma).to.equal(0.6);
@@ -202,10 +199,8 @@ describe("prune, end to end on drawn faces", function () {
     const metrics = JSON.parse(await readFile(join(options.out, "metrics.json"), "utf8")) as RunMetrics;
     expect(evaluation.n).to.equal(metrics.dataset.test);
     expect(evaluation.accuracy).to.equal(metrics.pruned.accuracy);
-    const error: unknown = await predictImages(options.out, [join(root, "missing.jpg")]).catch(
-      (e: unknown) => e,
-    );
-    expect(isEtlError(error, "data") && error.message).to.contain("missing.jpg");
+    const error = await refused(predictImages(options.out, [join(root, "missing.jpg")]), "data");
+    expect(error.message).to.contain("missing.jpg");
     const picture = join(root, "face.png");
     await sharp({ create: { width: 40, height: 40, channels: 3, background: "#a87" } }).toFile(picture);
     const answers = await predictImages(options.out, [join(root, "missing.jpg"), picture], { progress });
@@ -224,11 +219,8 @@ describe("prune, end to end on drawn faces", function () {
     ["an unknown backbone", { backbone: "face-resnt" }, "usage", "face-resnt"],
   ] as const) {
     it(`answers ${what} with what was found`, async () => {
-      const error: unknown = await prune({ ...options, out: join(root, "wrong"), ...wrong }).catch(
-        (e: unknown) => e,
-      );
-      expect(isEtlError(error, kind), String(error)).to.equal(true);
-      expect((error as Error).message).to.contain(text);
+      const error = await refused(prune({ ...options, out: join(root, "wrong"), ...wrong }), kind);
+      expect(error.message).to.contain(text);
     });
   }
 });

@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { isEtlError } from "../../../lib/core/errors.ts";
 import { silent } from "../../../lib/core/progress.ts";
 import { writeWhole } from "../../../lib/core/files.ts";
 import { openRunFolder, type RunFolder } from "../../../lib/jobs/run/folder.ts";
 import { fingerprint } from "../../../lib/core/fingerprint.ts";
+import { refused } from "../../support/refusal.ts";
 
 describe("run folder", () => {
   let root: string;
@@ -42,7 +42,8 @@ describe("run folder", () => {
       const ran: string[] = [];
       for (const [stage, text] of Object.entries(texts)) {
         const files = [`${stage}.json`];
-        if (await folder.stage(stage, { inputs: 1, files, produce: produce(folder, files[0], text) }))
+        const from = stage === "harvest" ? [] : ["harvest"];
+        if (await folder.stage(stage, { inputs: 1, from, files, produce: produce(folder, files[0], text) }))
           ran.push(stage);
       }
       await folder.close();
@@ -85,20 +86,26 @@ describe("run folder", () => {
 
   it("takes later stages along when an earlier one changes, and keeps the earlier ones", async () => {
     const folder = await openRunFolder(root, {}, "1.0.0");
-    const run = (stage: string, inputs: unknown) =>
+    const run = (stage: string, inputs: unknown, ...from: string[]) =>
       folder.stage(stage, {
         inputs,
+        from,
         files: [`${stage}.json`],
         produce: produce(folder, `${stage}.json`, "{}"),
       });
     await run("harvest", 1);
-    await run("curves", 1);
-    await run("plan", 1);
-    expect(await run("curves", 2)).to.equal(true);
+    await run("curves", 1, "harvest");
+    await run("plan", 1, "curves");
+    await run("cut", 1, "plan");
+    await run("words", 1, "harvest");
+    expect(await run("curves", 2, "harvest")).to.equal(true);
     expect(existsSync(folder.file("harvest.json"))).to.equal(true);
-    expect(Object.keys(folder.state().stages)).to.deep.equal(["harvest", "curves"]);
+    expect(Object.keys(folder.state().stages)).to.deep.equal(["harvest", "words", "curves"]);
     expect(existsSync(folder.file("plan.json")), "stays until its successor is there").to.equal(true);
-    expect(await run("plan", 2)).to.equal(true);
+    expect(await run("plan", 2, "curves")).to.equal(true);
+    expect(await run("harvest", 2), "all that is made from it").to.equal(true);
+    expect(Object.keys(folder.state().stages)).to.deep.equal(["harvest"]);
+    await run("plan", 3);
     await folder.finish();
     await folder.close();
     expect(existsSync(join(root, "plan.json"))).to.equal(true);
@@ -129,12 +136,12 @@ describe("run folder", () => {
   /** A finished run with a trained network. */
   async function finished(config: Record<string, unknown> = { gamma: 0.1 }): Promise<void> {
     const folder = await openRunFolder(root, config, "1.0.0");
-    for (const [stage, name] of Object.entries({
-      harvest: "moments.bin",
-      plan: "plan.json",
-      finetune: "pruned.onnx",
-    })) {
-      await folder.stage(stage, { inputs: 1, files: [name], produce: produce(folder, name, stage) });
+    for (const [stage, name, ...from] of [
+      ["harvest", "moments.bin"],
+      ["plan", "plan.json", "harvest"],
+      ["finetune", "pruned.onnx", "plan"],
+    ]) {
+      await folder.stage(stage, { inputs: 1, from, files: [name], produce: produce(folder, name, stage) });
     }
     await folder.finish();
     await folder.close();
@@ -168,17 +175,17 @@ describe("run folder", () => {
   it("does not replace a finished run by one with other options, unless told to", async () => {
     await finished();
     const before = await contents();
-    const refused: unknown = await openRunFolder(root, { gamma: 0.2 }, "1.0.0").catch((e: unknown) => e);
-    expect(isEtlError(refused, "usage") && refused.message).to.contain("gamma 0.2 (it has 0.1)");
-    expect(isEtlError(refused) && refused.hint).to.contain("--replace");
-    const older: unknown = await openRunFolder(root, { gamma: 0.1 }, "2.0.0").catch((e: unknown) => e);
-    expect(isEtlError(older, "usage") && older.message).to.contain("a run of etl 1.0.0 (this is 2.0.0)");
+    const outcome = await refused(openRunFolder(root, { gamma: 0.2 }, "1.0.0"), "usage");
+    expect(outcome.message).to.contain("gamma 0.2 (it has 0.1)");
+    expect(outcome.hint).to.contain("--replace");
+    const older = await refused(openRunFolder(root, { gamma: 0.1 }, "2.0.0"), "usage");
+    expect(older.message).to.contain("a run of etl 1.0.0 (this is 2.0.0)");
 
     const part = await openRunFolder(root, { gamma: 0.2 }, "1.0.0", { purpose: "part" });
     const options = { files: ["moments.bin"], produce: produce(part, "moments.bin", "new") };
     expect(await part.stage("harvest", { ...options, inputs: 1 })).to.equal(false);
-    const other: unknown = await part.stage("harvest", { ...options, inputs: 2 }).catch((e: unknown) => e);
-    expect(isEtlError(other, "usage") && other.message).to.contain("stage harvest had other inputs");
+    const other = await refused(part.stage("harvest", { ...options, inputs: 2 }), "usage");
+    expect(other.message).to.contain("stage harvest had other inputs");
     await part.close();
     expect(await contents()).to.deep.equal(before);
 
@@ -231,8 +238,7 @@ describe("run folder", () => {
 
   it("refuses a folder that holds something else, and leaves it alone", async () => {
     await writeFile(join(root, "thesis.txt"), "years of work");
-    const error: unknown = await openRunFolder(root, {}, "1.0.0").catch((e: unknown) => e);
-    expect(isEtlError(error, "usage")).to.equal(true);
+    await refused(openRunFolder(root, {}, "1.0.0"), "usage");
     expect(await readFile(join(root, "thesis.txt"), "utf8")).to.equal("years of work");
     expect(existsSync(join(root, "run.json"))).to.equal(false);
   });
@@ -240,19 +246,18 @@ describe("run folder", () => {
   it("refuses a second process, and takes over from one that is gone", async () => {
     await (await openRunFolder(root, {}, "1.0.0")).close();
     await writeFile(join(root, "lock.json"), JSON.stringify({ pid: process.ppid, host: hostname() }));
-    const error: unknown = await openRunFolder(root, {}, "1.0.0").catch((e: unknown) => e);
-    expect(isEtlError(error, "usage") && error.message).to.contain("in use by process");
+    const error = await refused(openRunFolder(root, {}, "1.0.0"), "usage");
+    expect(error.message).to.contain("in use by process");
     await writeFile(join(root, "lock.json"), JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() }));
     await (await openRunFolder(root, {}, "1.0.0")).close();
   });
 
   it("refuses a run record of a newer schema and a damaged one", async () => {
     await writeFile(join(root, "run.json"), JSON.stringify({ schema: 99, config: {}, stages: {} }));
-    const newer: unknown = await openRunFolder(root, {}, "1.0.0").catch((e: unknown) => e);
-    expect(isEtlError(newer, "format") && newer.message).to.contain("schema 99");
+    const newer = await refused(openRunFolder(root, {}, "1.0.0"), "format");
+    expect(newer.message).to.contain("schema 99");
     await writeFile(join(root, "run.json"), "{");
-    const damaged: unknown = await openRunFolder(root, {}, "1.0.0").catch((e: unknown) => e);
-    expect(isEtlError(damaged, "format")).to.equal(true);
+    await refused(openRunFolder(root, {}, "1.0.0"), "format");
   });
 
   it("fingerprints independent of key order", () => {

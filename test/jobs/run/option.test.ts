@@ -1,14 +1,15 @@
 import { expect } from "chai";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isEtlError } from "../../../lib/core/errors.ts";
 import { parseVariants } from "../../../lib/jobs/many/variants.ts";
 import { resolveOptions } from "../../../lib/jobs/prune/config.ts";
 import { pruneTable } from "../../../lib/jobs/prune/options.ts";
 import { checkOptions, type Option } from "../../../lib/jobs/run/option.ts";
-import { resolveTrainOptions, trainTable } from "../../../lib/jobs/train/options.ts";
+import { resolveTrainOptions } from "../../../lib/jobs/train/config.ts";
+import { trainTable } from "../../../lib/jobs/train/options.ts";
 import { plainKeys } from "../../../lib/record/sweep.ts";
 import { root } from "../../docs/markdown.ts";
+import { refused } from "../../support/refusal.ts";
 
 const tables: Readonly<Record<string, Readonly<Record<string, Option>>>> = {
   prune: pruneTable,
@@ -26,15 +27,7 @@ function documentedDefaults(files: readonly string[]): Map<string, unknown> {
   return found;
 }
 
-function refusal(call: () => unknown): string {
-  try {
-    call();
-  } catch (error) {
-    if (isEtlError(error, "usage")) return error.message;
-    throw error;
-  }
-  throw new Error("nothing was refused");
-}
+const words = async (work: () => unknown): Promise<string> => (await refused(work, "usage")).message;
 
 describe("jobs/run: an option is declared once", () => {
   for (const [name, table] of Object.entries(tables)) {
@@ -49,7 +42,7 @@ describe("jobs/run: an option is declared once", () => {
 
     it(`${name}: every option says its default in --help, or why it has none`, () => {
       const help = readFileSync(join(root, `fixtures/help/${name}.txt`), "utf8");
-      const free = ["data", "task", "out", "arch", "label", "limit", "weights", "controls"];
+      const free = ["data", "task", "out", "backbone", "label", "limit", "weights", "controls"];
       for (const [key, option] of Object.entries(table)) {
         expect(help, option.flag).to.include(`--${option.flag} `);
         const told = option.default !== undefined || option.otherwise !== undefined;
@@ -68,22 +61,22 @@ describe("jobs/run: an option is declared once", () => {
     });
   }
 
-  it("refuses what an option does not take, with its name as on the command line", () => {
+  it("refuses what an option does not take, with its name as on the command line", async () => {
     const base = { task: "gender", data: "synthetic:8", out: "x" };
-    expect(refusal(() => resolveOptions({ ...base, gamma: 1 }))).to.equal(
+    expect(await words(() => resolveOptions({ ...base, gamma: 1 }))).to.equal(
       "--gamma: 1, a number in [0, 1) was needed",
     );
-    expect(refusal(() => resolveOptions({ ...base, controls: ["l3" as "l1"] }))).to.equal(
+    expect(await words(() => resolveOptions({ ...base, controls: ["l3" as "l1"] }))).to.equal(
       "--control: l3, one of l1, random, correlation, scratch was needed",
     );
-    expect(refusal(() => resolveOptions({ ...base, scaling: "Paper" as "paper" }))).to.match(
+    expect(await words(() => resolveOptions({ ...base, scaling: "Paper" as "paper" }))).to.match(
       /^--scaling: Paper/,
     );
-    expect(refusal(() => resolveOptions({ ...base, batchSize: 0.5 }))).to.match(
+    expect(await words(() => resolveOptions({ ...base, batchSize: 0.5 }))).to.match(
       /^--batch-size: 0.5, a whole/,
     );
     const train = { ...base, arch: "mobilenet-v2" };
-    expect(refusal(() => resolveTrainOptions({ ...train, learningRate: Number.NaN }, "train"))).to.equal(
+    expect(await words(() => resolveTrainOptions({ ...train, learningRate: Number.NaN }, "train"))).to.equal(
       "--learning-rate: NaN, a positive number was needed",
     );
   });
@@ -94,15 +87,15 @@ describe("jobs/run: an option is declared once", () => {
     expect(variants.filter(([key]) => plainKeys.has(key))).to.deep.equal([]);
   });
 
-  it("reads --ablate", () => {
+  it("reads --ablate", async () => {
     expect(parseVariants(["zoom=0.1,epochs=2", "scaling=paper+refit=false"])).to.deep.equal([
       { zoom: 0.1 },
       { epochs: 2 },
       { scaling: "paper", refit: false },
     ]);
-    expect(refusal(() => parseVariants(["gama=1"]))).to.match(/^--ablate: "gama", one of .*scaling/);
-    expect(refusal(() => parseVariants(["epochs="]))).to.match(/^--ablate: epochs=/);
-    expect(refusal(() => parseVariants(["refit=maybe"]))).to.match(/a value of --refit was needed/);
-    expect(refusal(() => parseVariants(["zoom=2"]))).to.equal("--zoom: 2, a number in [0, 1) was needed");
+    expect(await words(() => parseVariants(["gama=1"]))).to.match(/^--ablate: "gama", one of .*scaling/);
+    expect(await words(() => parseVariants(["epochs="]))).to.match(/^--ablate: epochs=/);
+    expect(await words(() => parseVariants(["refit=maybe"]))).to.match(/a value of --refit was needed/);
+    expect(await words(() => parseVariants(["zoom=2"]))).to.equal("--zoom: 2, a number in [0, 1) was needed");
   });
 });

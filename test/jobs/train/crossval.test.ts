@@ -12,6 +12,7 @@ import { crossval, type CrossvalOptions } from "../../../lib/jobs/train/crossval
 import { train } from "../../../lib/jobs/train/train.ts";
 import { readReportAssets } from "../../../lib/report/assets.ts";
 import { renderReport } from "../../../lib/report/report.ts";
+import { refused } from "../../support/refusal.ts";
 
 describe("crossval and compare, on drawn faces", function () {
   this.timeout(120_000);
@@ -85,26 +86,31 @@ describe("crossval and compare, on drawn faces", function () {
     for (const { train: n, val, test } of result.folds) expect(n + val + test).to.equal(50);
     for (const { tasks } of result.rows)
       expect(tasks.map(({ task }) => task)).to.deep.equal(["age-group", "gender"]);
-    const error: unknown = await crossval({
-      ...options,
-      folds: 5,
-      by: "lists",
-      out: join(root, "five"),
-    }).catch((e: unknown) => e);
-    expect(isEtlError(error, "usage"), String(error)).to.equal(true);
-    expect((error as Error).message).to.contain("3 were needed: one a list");
+    const error = await refused(
+      crossval({
+        ...options,
+        folds: 5,
+        by: "lists",
+        out: join(root, "five"),
+      }),
+      "usage",
+    );
+    expect(error.message).to.contain("3 were needed: one a list");
   });
 
   it("persons that nobody knows cannot be kept together", async () => {
-    const error: unknown = await crossval({
-      ...shared,
-      archs: ["lmtcnn-1-1"],
-      task: "gender",
-      out: join(root, "persons"),
-      size: 67,
-      by: "identity",
-      data: "synthetic:80",
-    }).catch((e: unknown) => e);
+    const error = await refused(
+      crossval({
+        ...shared,
+        archs: ["lmtcnn-1-1"],
+        task: "gender",
+        out: join(root, "persons"),
+        size: 67,
+        by: "identity",
+        data: "synthetic:80",
+      }),
+      "usage",
+    );
     const known = isEtlError(error, "usage") && /--by identity: 0 persons/.test(error.message);
     expect(known, String(error)).to.equal(true);
   });

@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
+import { closeWorld } from "../../../lib/jobs/world/world.ts";
 import { openTrainData, type TrainData } from "../../../lib/jobs/train/data.ts";
-import { resolveTrainOptions, type TrainOptions } from "../../../lib/jobs/train/options.ts";
+import { resolveTrainOptions } from "../../../lib/jobs/train/config.ts";
+import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
 
 describe("jobs/train: the data of a training", () => {
   let root: string;
@@ -43,7 +45,7 @@ describe("jobs/train: the data of a training", () => {
     const { config } = resolveTrainOptions({ ...asked, cacheDir: join(root, "cache") }, "train");
     const plain = { width: 16, height: 16, color: "RGB", mean: [0, 0, 0], scale: [1, 1, 1] } as const;
     const data = await openTrainData(config, plain, { landmarks: true, softmax: false, progress });
-    await data.store.close();
+    await closeWorld(data);
     return data;
   }
   afterEach(() => rm(root, { recursive: true, force: true }));

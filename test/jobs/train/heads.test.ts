@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { Task } from "../../../lib/core/artifacts.ts";
 import { tasksOf } from "../../../lib/backbones/metadata.ts";
 import { buildDmmCnn } from "../../../lib/backbones/nets/dmm-cnn.ts";
-import { architectureOf } from "../../../lib/backbones/nets/light.ts";
+import { architectureOf } from "../../../lib/backbones/architecture.ts";
 import { lossValue } from "../../../lib/finetune/losses.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";

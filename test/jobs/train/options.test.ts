@@ -1,19 +1,21 @@
 import { expect } from "chai";
 import { isEtlError } from "../../../lib/core/errors.ts";
-import { architectureOf, architectures, checkSide, smallestSide } from "../../../lib/backbones/nets/light.ts";
+import {
+  architectureOf,
+  architectures,
+  checkSide,
+  smallestSide,
+} from "../../../lib/backbones/architecture.ts";
 import { costOf } from "../../../lib/network/cost.ts";
-import { resolveTrainOptions, type TrainOptions } from "../../../lib/jobs/train/options.ts";
+import { resolveTrainOptions } from "../../../lib/jobs/train/config.ts";
+import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
 
 const plain: TrainOptions = { arch: "mobilenet-v1", task: "gender", data: "synthetic:40", out: "run" };
 
 describe("jobs/train: options that would change nothing, and pictures too small", () => {
   for (const [what, wrong, text] of [
     ["one layer for all", { arch: "lmtcnn-1-1", heads: "forty" }, "--heads forty: lmtcnn-1-1 ignores it"],
-    [
-      "no dropout",
-      { arch: "dmm-cnn", dropout: 0.4 },
-      "--dropout 0.4: dmm-cnn ignores it, one of mobilenet-v1",
-    ],
+    ["no dropout", { arch: "dmm-cnn", dropout: 0.4 }, "--dropout 0.4: dmm-cnn ignores it, one of resnet18"],
     ["no groups", { groups: false }, "--no-groups: mobilenet-v1 ignores it, dmm-cnn was needed"],
     ["no landmarks", { landmarks: false }, "--no-landmarks: mobilenet-v1 ignores it, dmm-cnn was needed"],
     ["thresholds that stay", { thresholdRate: 0.2 }, "--threshold-rate 0.2: --thresholds fixed ignores it"],
@@ -31,6 +33,22 @@ describe("jobs/train: options that would change nothing, and pictures too small"
       expect((error as Error).message).to.contain(text);
     });
   }
+
+  it("`arch` is the older name of `backbone`: the same run; two that differ, none and a trained one are refused", () => {
+    const { arch, ...rest } = plain;
+    const named = { ...rest, backbone: "mobilenet-v1" };
+    expect(resolveTrainOptions(named, "train").config).to.deep.equal(
+      resolveTrainOptions(plain, "train").config,
+    );
+    for (const [wrong, text] of [
+      [{ ...named, arch: "resnet18" }, "--backbone: mobilenet-v1, and as arch resnet18"],
+      [rest, "--backbone: nothing"],
+      [{ ...rest, backbone: "face-resnet" }, '--backbone: found "face-resnet"'],
+      [{ ...rest, backbone: "resnet19" }, '--backbone: found "resnet19"'],
+    ] as const)
+      expect(() => resolveTrainOptions(wrong, "train")).to.throw(text);
+    expect(arch).to.equal("mobilenet-v1");
+  });
 
   it("what a run keeps of its options passes again", () => {
     for (const { name } of architectures) {

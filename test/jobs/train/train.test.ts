@@ -4,10 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeSafetensors } from "../../../lib/formats/safetensors.ts";
 import { buildMobilenetV1 } from "../../../lib/backbones/nets/mobilenet-v1.ts";
-import { architectures } from "../../../lib/backbones/nets/light.ts";
+import { architectures } from "../../../lib/backbones/architecture.ts";
 import { writeWeights } from "../../../lib/backbones/write-model.ts";
 import { initialise } from "../../../lib/backbones/initialise.ts";
-import { isEtlError } from "../../../lib/core/errors.ts";
 import { readBytes } from "../../../lib/core/files.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { RunRecord } from "../../../lib/record/record.ts";
@@ -19,6 +18,7 @@ import { readReportAssets } from "../../../lib/report/assets.ts";
 import { renderReport } from "../../../lib/report/report.ts";
 import { train } from "../../../lib/jobs/train/train.ts";
 import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
+import { refused } from "../../support/refusal.ts";
 
 describe("train, on drawn faces", function () {
   this.timeout(120_000);
@@ -92,10 +92,7 @@ describe("train, on drawn faces", function () {
           if (label.startsWith(stop)) abort.abort();
         },
       };
-      const outcome: unknown = await train({ ...options, out, progress, signal: abort.signal }).catch(
-        (error: unknown) => error,
-      );
-      expect(isEtlError(outcome, "interrupted"), `${stop}: ${String(outcome)}`).to.equal(true);
+      await refused(train({ ...options, out, progress, signal: abort.signal }), "interrupted");
     }
     await train({ ...options, out });
     const [again, once] = await Promise.all(
@@ -222,13 +219,15 @@ describe("train, on drawn faces", function () {
         ).to.equal(expected);
       }
     }
-    const error: unknown = await train({
-      ...options,
-      out: join(root, "no"),
-      width: 0.5,
-      weights: path,
-    }).catch((e: unknown) => e);
-    expect(isEtlError(error, "format"), String(error)).to.equal(true);
+    await refused(
+      train({
+        ...options,
+        out: join(root, "no"),
+        width: 0.5,
+        weights: path,
+      }),
+      "format",
+    );
   });
 
   for (const [what, wrong, text] of [
@@ -243,11 +242,8 @@ describe("train, on drawn faces", function () {
     ["a split that is none", { split: "7:2" }, "three positive numbers"],
   ] as const) {
     it(`answers ${what} with what was found`, async () => {
-      const error: unknown = await train({ ...options, out: join(root, "wrong"), ...wrong }).catch(
-        (e: unknown) => e,
-      );
-      expect(isEtlError(error, "usage"), String(error)).to.equal(true);
-      expect((error as Error).message).to.contain(text);
+      const error = await refused(train({ ...options, out: join(root, "wrong"), ...wrong }), "usage");
+      expect(error.message).to.contain(text);
     });
   }
 });

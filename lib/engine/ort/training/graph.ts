@@ -28,7 +28,7 @@ export interface TrainingGraphOptions {
 }
 
 /** A dropout mask to be drawn at each step. */
-export interface DropoutMask {
+interface DropoutMask {
   readonly name: string;
   readonly node: string;
   readonly shape: Shape;

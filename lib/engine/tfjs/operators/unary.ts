@@ -17,7 +17,7 @@ const simple = (f: Make): Operator => trained(each(() => f));
 const fixed = (make: (site: Site) => Make): Operator => untrained(each(make));
 
 /** min(max(x, low), high). At both ends the derivative is 0, as PyTorch has it. */
-export function clipped(x: tf.Tensor, low: number, high: number): tf.Tensor {
+function clipped(x: tf.Tensor, low: number, high: number): tf.Tensor {
   const clip = tf.customGrad((given, save) => {
     const a = given as tf.Tensor;
     (save as tf.GradSaveFunc)([a]);
@@ -113,7 +113,7 @@ const castTypes: Readonly<Partial<Record<number, "float32" | "int32" | "bool">>>
 };
 
 /** A tensor in another element type; floats are cut towards zero. */
-export function castTo(x: tf.Tensor, type: "float32" | "int32" | "bool"): tf.Tensor {
+function castTo(x: tf.Tensor, type: "float32" | "int32" | "bool"): tf.Tensor {
   if (x.dtype === type) return tf.clone(x);
   return type === "bool" ? tf.notEqual(x, tf.scalar(0, x.dtype as "float32")) : tf.cast(x, type);
 }

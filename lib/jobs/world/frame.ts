@@ -11,7 +11,7 @@ import type { Dataset } from "../../data/dataset.ts";
 import type { ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { PartRows } from "./parts.ts";
-import type { RunFolder } from "./folder.ts";
+import type { RunFolder } from "../run/folder.ts";
 
 /** Problems that a record names one by one. */
 const namedProblems = 50;
@@ -43,7 +43,6 @@ export function asWritten<T>(record: T, progress: Pick<Progress, "warn">): T {
 }
 
 interface Framed {
-  readonly config: object;
   readonly folder: RunFolder;
   readonly engine: Engine;
   readonly dataset: Dataset;
@@ -53,7 +52,7 @@ interface Framed {
 
 /** Version, options, machine, data and seconds of a run. */
 export function recordFrame(
-  { config, folder, engine, dataset, store, rows }: Framed,
+  { folder, engine, dataset, store, rows }: Framed,
   labels: RunRecord["dataset"]["labels"],
 ): Pick<RunRecord, "schema" | "etlVersion" | "createdAt" | "config" | "environment" | "dataset" | "seconds"> {
   const state = folder.state();
@@ -63,7 +62,7 @@ export function recordFrame(
     etlVersion: state.etlVersion,
     createdAt: state.createdAt,
     config: Object.fromEntries(
-      Object.entries(config).map(([key, value]) => [
+      Object.entries(state.config).map(([key, value]) => [
         key,
         Array.isArray(value) ? value.join(",") : (value as string | number | boolean),
       ]),

@@ -1,0 +1,98 @@
+/** What the record says of a network and of labels. */
+import { stat } from "node:fs/promises";
+import type { EpochRecord, Task } from "../../core/artifacts.ts";
+import type { Latency, ModelRecord, RunRecord, VersusBaseline } from "../../record/record.ts";
+import { costOf } from "../../network/cost.ts";
+import { paperCost } from "../../network/formulas.ts";
+import type { Network } from "../../network/network.ts";
+import type { RunFolder } from "../run/folder.ts";
+
+/** A network of a run, before it becomes a record. */
+export interface MadeModel {
+  readonly name: string;
+  readonly title: string;
+  readonly network: Network;
+  /** File in the run folder, where the network was written. */
+  readonly file?: string;
+  readonly history: readonly EpochRecord[];
+  readonly bestEpoch?: number;
+  readonly learningRate?: number;
+}
+
+/** A network with its cost, its training and what was measured of it. */
+export async function modelRecord(
+  folder: Pick<RunFolder, "file">,
+  { name, title, network, file, history, bestEpoch, learningRate }: MadeModel,
+  measured: Pick<ModelRecord, "test" | "validation"> & {
+    readonly latency: Latency | undefined;
+    readonly versusBaseline?: VersusBaseline;
+  },
+): Promise<ModelRecord> {
+  const { test, validation, latency, versusBaseline } = measured;
+  const { total, trunk, head } = costOf(network);
+  const { flops, bytes } = paperCost(network);
+  return {
+    name,
+    title,
+    cost: { total, trunk, head },
+    paperCost: { flops, bytes },
+    fileBytes: file === undefined ? total.bytes : (await stat(folder.file(file))).size,
+    ...(latency === undefined ? {} : { latency }),
+    ...(validation && { validation }),
+    test,
+    history,
+    ...(bestEpoch === undefined ? {} : { bestEpoch }),
+    ...(learningRate === undefined ? {} : { learningRate }),
+    ...(versusBaseline === undefined ? {} : { versusBaseline }),
+  };
+}
+
+/**
+ * How many pictures have each label; of one number, how many lie in each tenth of its range in training.
+ *
+ * @param train targets of the training part, row-major [n, task.outputs]
+ * @param test those of the test part
+ */
+export function labelCounts(
+  task: Task,
+  train: Float32Array,
+  test: Float32Array,
+): RunRecord["dataset"]["labels"] {
+  if (task.kind === "regression" && task.outputs > 1) return [];
+  const rowsOf = (targets: Float32Array): Float32Array[] =>
+    Array.from({ length: targets.length / task.outputs }, (_, i) =>
+      targets.subarray(i * task.outputs, (i + 1) * task.outputs),
+    );
+  const names = labelNames(task, rowsOf(train));
+  const count = (part: readonly Float32Array[]): number[] => {
+    const counts = new Array<number>(names.names.length).fill(0);
+    for (const target of part) for (const k of names.of(target)) counts[k] += 1;
+    return counts;
+  };
+  const [inTrain, inTest] = [count(rowsOf(train)), count(rowsOf(test))];
+  return names.names.map((label, k) => ({ label, train: inTrain[k], test: inTest[k] }));
+}
+
+function labelNames(
+  task: Task,
+  train: readonly Float32Array[],
+): {
+  names: readonly string[];
+  of: (target: Float32Array) => number[];
+} {
+  if (task.kind === "binary") return { names: task.classes, of: (target) => [target[0] >= 0.5 ? 1 : 0] };
+  if (task.kind !== "regression") {
+    return { names: task.classes, of: (target) => Array.from(target.keys()).filter((k) => target[k] >= 0.5) };
+  }
+  const values = train.map(([value]) => value / task.scale);
+  const [low, high] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+  const width = Math.max(1e-9, high - low) / 10;
+  const names = Array.from(
+    { length: 10 },
+    (_, k) => `${(low + k * width).toFixed(0)} to ${(low + (k + 1) * width).toFixed(0)}`,
+  );
+  return {
+    names,
+    of: (target) => [Math.min(9, Math.max(0, Math.floor((target[0] / task.scale - low) / width)))],
+  };
+}

@@ -1,0 +1,46 @@
+/** Stage profile: CPU time of a run's networks. */
+import { readJson, writeJson } from "../../core/files.ts";
+import type { Latency } from "../../record/record.ts";
+import { profileModels, type ProfiledModel } from "../../evaluate/profile.ts";
+import type { RunFolder } from "../run/folder.ts";
+import type { World } from "./world.ts";
+
+/** What something is measured of: the stages that made it, and all that it depends on. */
+export interface Lineage {
+  readonly from: readonly string[];
+  readonly key: unknown;
+}
+
+/**
+ * Times all networks, interleaved; leaves `latency.json`, by name.
+ *
+ * @param options.baseline name of the network that the others are compared with
+ */
+export async function profileStage(
+  context: Pick<World, "engine" | "progress" | "signal"> & {
+    readonly folder: RunFolder;
+    readonly config: { readonly runs: number };
+  },
+  models: readonly ProfiledModel[],
+  { from, key, baseline }: Lineage & { readonly baseline?: string },
+): Promise<Readonly<Record<string, Latency>>> {
+  const { folder, engine, progress, signal } = context;
+  const { runs } = context.config;
+  const file = "latency.json";
+  await folder.stage("profile", {
+    from,
+    measures: true,
+    inputs: { key, runs, threads: engine.threads, engine: engine.description },
+    files: [file],
+    produce: async () => {
+      progress.start("profile");
+      const options = { runs, signal, ...(baseline !== undefined && { baseline }) };
+      const measured = await profileModels(engine, models, options);
+      await writeJson(folder.file(file), Object.fromEntries(measured));
+      progress.finish(
+        [...measured].map(([name, { medianMs }]) => `${name} ${medianMs.toFixed(2)} ms`).join(", "),
+      );
+    },
+  });
+  return (await readJson(folder.file(file))) as Record<string, Latency>;
+}

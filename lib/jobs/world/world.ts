@@ -1,0 +1,85 @@
+/** Pictures and what computes on them: opened once for a run, closed together. */
+import type { Preprocessing } from "../../core/artifacts.ts";
+import type { Progress } from "../../core/progress.ts";
+import { createRecycler, type Recycler } from "../../core/recycler.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import { prepareImages, type ImageStore } from "../../data/images/store.ts";
+import type { Engine, EngineOptions } from "../../engine/engine.ts";
+import { openEngine, type EngineName } from "../../engine/open.ts";
+import type { PartRows } from "./parts.ts";
+
+/** What a network is trained and measured with. */
+export interface World {
+  readonly engine: Engine;
+  readonly dataset: Dataset;
+  readonly store: ImageStore;
+  readonly rows: PartRows;
+  /** Lends the arrays of pictures. */
+  readonly recycler: Recycler;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface WorldConfig {
+  readonly strict: boolean;
+  readonly cacheDir?: string | undefined;
+  readonly engine: EngineName | "auto";
+  readonly device?: EngineOptions["device"] | undefined;
+  readonly threads?: number | undefined;
+}
+
+/**
+ * Decodes the pictures, looks whether they will do, and opens the engine. The caller closes with {@link closeWorld}.
+ *
+ * @param preprocessing size of the pictures in the store
+ * @param options.items pictures that are decoded, where not all are
+ * @param options.rowsOf the parts of a run; throws where they are not enough
+ */
+export async function openWorld(
+  dataset: Dataset,
+  preprocessing: Preprocessing,
+  options: Pick<World, "progress" | "signal"> & {
+    readonly config: WorldConfig;
+    readonly items?: Dataset["items"];
+    readonly rowsOf: (store: ImageStore) => PartRows;
+  },
+): Promise<World> {
+  const { config, progress, signal, items = dataset.items } = options;
+  const { strict, cacheDir, engine, device, threads } = config;
+  const store = await prepareImages({ ...dataset, items }, preprocessing, {
+    ...{ progress, signal, strict },
+    ...(cacheDir !== undefined && { cacheDir }),
+    ...(threads !== undefined && { threads }),
+  });
+  try {
+    const rows = options.rowsOf(store);
+    return {
+      ...{ dataset, store, rows, progress, signal },
+      engine: await openEngine({ engine, device, threads }),
+      recycler: createRecycler(),
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Closes the store also where the engine cannot be. */
+export async function closeWorld({ engine, store }: Pick<World, "engine" | "store">): Promise<void> {
+  try {
+    await engine.dispose();
+  } finally {
+    await store.close();
+  }
+}
+
+/** Says what a data set assumes, what looks odd in it, and which rows are left out. */
+export function announce({ assumptions, warnings = [], problems }: Dataset, progress: Progress): void {
+  for (const assumption of assumptions) progress.note(assumption);
+  for (const warning of warnings) progress.warn(warning);
+  if (problems.length === 0) return;
+  const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);
+  progress.warn(
+    `${problems.length} rows left out: ${some.join("; ")}${problems.length > 5 ? "; ... (all of them: left-out.csv in the run folder)" : ""}`,
+  );
+}

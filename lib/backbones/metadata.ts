@@ -1,6 +1,7 @@
 /** What a model file says about itself: how pictures become its input, where its features are, what it predicts. */
 import type { Preprocessing, Task } from "../core/artifacts.ts";
-import { EtlError, messageOf } from "../core/errors.ts";
+import { EtlError } from "../core/errors.ts";
+import { parseJson } from "../core/files.ts";
 import type { Network } from "../network/network.ts";
 
 /** Keys in a network's metadata (ONNX metadata_props, tfjs userDefinedMetadata). Texts as they are, the rest as JSON. */
@@ -110,12 +111,7 @@ export function textOf(
 function factOf(network: Network, key: "preprocessing" | "task" | "tasks"): unknown {
   const text = network.metadata[metadataKeys[key]];
   if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const found = `${network.name}: metadata ${metadataKeys[key]} is not JSON (${messageOf(error)})`;
-    throw new EtlError("format", found, { cause: error });
-  }
+  return parseJson(text, `${network.name}: metadata ${metadataKeys[key]}`);
 }
 
 function isSize(value: unknown): value is number {

@@ -1,4 +1,5 @@
 /** A model file as a backbone: what its metadata say, and what has to be assumed where they are silent. */
+import { own } from "../core/own.ts";
 import { existsSync } from "node:fs";
 import { basename, extname } from "node:path";
 import type { Preprocessing } from "../core/artifacts.ts";
@@ -80,7 +81,7 @@ async function refuseOther(path: string): Promise<void> {
 
 /** Reads a model file as a network. @throws EtlError kind `usage` for an ending without a reader */
 export async function readModel(path: string): Promise<Network> {
-  const reader = readers[extname(path).toLowerCase()];
+  const reader = own(readers, extname(path).toLowerCase());
   if (reader === undefined) {
     const known = Object.keys(readers).join(", ");
     throw new EtlError("usage", `${path}: file ending "${extname(path)}", one of ${known} was needed`);

@@ -1,4 +1,5 @@
 /** Weights from a file into a network that was built with empty ones. */
+import { own } from "../core/own.ts";
 import { extname } from "node:path";
 import { EtlError, nearest } from "../core/errors.ts";
 import { readBytes } from "../core/files.ts";
@@ -20,7 +21,7 @@ const readers: Readonly<Partial<Record<string, (path: string) => Promise<Weights
 
 /** Reads a weight file. @throws EtlError kind `usage` for an ending without a reader */
 export async function readWeights(path: string): Promise<Weights> {
-  const reader = readers[extname(path).toLowerCase()];
+  const reader = own(readers, extname(path).toLowerCase());
   if (reader !== undefined) return reader(path);
   const known = Object.keys(readers).join(", ");
   throw new EtlError("usage", `--weights: found "${path}", a file that ends in ${known} was needed`, {

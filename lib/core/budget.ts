@@ -23,6 +23,10 @@ const budgets = {
   targets: { most: 4e8, unit: "numbers of labels" },
   /** Bytes of one unpacked file of matrices. */
   unpacked: { most: 64e6, unit: "bytes unpacked" },
+  /** Folders of a data set, links to folders as often as they are there. */
+  folders: { most: 300_000, unit: "folders" },
+  /** Lists and objects inside each other in a JSON file. */
+  nesting: { most: 500, unit: "lists and objects inside each other" },
 } as const;
 
 /** By what all budgets are multiplied. @throws EtlError `usage` for what is no number of at least 1 */

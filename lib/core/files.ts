@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { needWithin } from "./budget.ts";
 import { EtlError, messageOf } from "./errors.ts";
 
 /**
@@ -116,7 +117,7 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 }
 
 /** @throws EtlError `data` for a device, a pipe, a socket: to read one may never end */
-function needPlain(path: string, found: { isFile(): boolean; isDirectory(): boolean }): void {
+export function needPlain(path: string, found: { isFile(): boolean; isDirectory(): boolean }): void {
   if (found.isFile()) return;
   const what = found.isDirectory() ? "a folder" : "no plain file (a pipe or a device)";
   throw new EtlError("data", `${path}: ${what}, a plain file was needed`);
@@ -195,14 +196,38 @@ export async function readText(path: string): Promise<string> {
 
 /** Reads and parses JSON; damage is a `format` error that names the file. */
 export async function readJson(path: string): Promise<unknown> {
-  const text = await readText(path);
+  return parseJson(await readText(path), path);
+}
+
+/**
+ * Parses JSON of somebody else. What is nested without end would be parsed, and exhaust the stack of whoever walks it.
+ *
+ * @param name what the text is called in errors
+ * @throws EtlError `format` for what is no JSON, `unsupported` for what is nested deeper than allowed
+ */
+export function parseJson(text: string, name: string): unknown {
+  needWithin(name, "nesting", nestingOf(text));
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    throw new EtlError("format", `${path}: not valid JSON (${messageOf(error)}), a JSON file was needed`, {
+    throw new EtlError("format", `${name}: not valid JSON (${messageOf(error)}), a JSON file was needed`, {
       cause: error,
     });
   }
+}
+
+/** How many brackets of a JSON text are open at once; those in its texts are none. */
+function nestingOf(text: string): number {
+  let [open, most, inText] = [0, 0, false];
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (inText && code === 0x5c) i++;
+    else if (code === 0x22) inText = !inText;
+    else if (inText) continue;
+    else if (code === 0x5b || code === 0x7b) most = Math.max(most, ++open);
+    else if (code === 0x5d || code === 0x7d) open--;
+  }
+  return most;
 }
 
 /**
@@ -251,6 +276,10 @@ export function ioError(what: string, path: string, error: unknown): EtlError {
       "free some space and run the same command again: what was done is kept",
     ],
     EISDIR: ["it is a folder", "name a file"],
+    EFBIG: [
+      "the file is larger than is allowed",
+      "raise the limit (ulimit -f unlimited), or choose another disk",
+    ],
     EIO: ["the disk or the network drive failed", "look after the disk, then run the same command again"],
     EMFILE: ["too many files are open", "raise the limit (ulimit -n 4096) and run the same command again"],
     ENFILE: ["too many files are open on this machine", "wait, then run the same command again"],

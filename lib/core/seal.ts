@@ -30,6 +30,7 @@ export async function sealOf(path: string): Promise<Seal> {
 export async function damageOf(path: string, seal: Seal | undefined): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return "is gone";
+  if (!found.isFile()) return "is no plain file";
   if (seal === undefined) return undefined; // written by an earlier version: nothing is known of it
   if (found.size !== seal.bytes) return `has ${found.size} bytes, ${seal.bytes} were written`;
   const { sha256 } = await sealOf(path);

@@ -1,4 +1,5 @@
 /** Groups of test faces by the label columns of a data set: errors are counted by them. */
+import { own } from "../core/own.ts";
 import type { Task } from "../core/artifacts.ts";
 import { quantile } from "../math/statistics.ts";
 import type { GroupColumn, RawRow, RawTable } from "./dataset.ts";
@@ -68,7 +69,7 @@ function groupTexts(
   }
   const signs = values.every((value) => value === "1" || value === "-1");
   const nameOf = (value: string): string =>
-    names?.[value] ?? (signs ? (value === "1" ? "yes" : "no") : value);
+    own(names, value) ?? (signs ? (value === "1" ? "yes" : "no") : value);
   const code = new Map(values.map((value, i) => [value, i]));
   return {
     labels: values.map(nameOf),

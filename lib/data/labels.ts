@@ -1,4 +1,5 @@
 /** Label text becomes numbers: class order, units, missing values. */
+import { own } from "../core/own.ts";
 import { needWithin } from "../core/budget.ts";
 import type { Task, TaskKind } from "../core/artifacts.ts";
 import { EtlError, shellWord } from "../core/errors.ts";
@@ -201,7 +202,7 @@ function readYesNo(table: RawTable, plan: TaskPlan): Labels {
     const mask = new Float32Array(q).fill(1);
     for (let j = 0; j < q; j++) {
       const value = plainCode(labels[plan.at[j]]);
-      const meaning = codes?.[value];
+      const meaning = own(codes, value);
       if (meaning === "yes" || (codes === undefined && value === "1")) target[j] = 1;
       else if (isNone(value) || meaning === "unknown") mask[j] = 0;
       else if (meaning !== "no" && (codes !== undefined || (value !== "0" && value !== "-1"))) {
@@ -215,7 +216,7 @@ function readYesNo(table: RawTable, plan: TaskPlan): Labels {
   const names = plan.declared.values;
   return {
     task: taskOf(plan, "multi-label", {
-      classes: plan.columns.map((column) => names?.[column] ?? column),
+      classes: plan.columns.map((column) => own(names, column) ?? column),
       outputs: q,
     }),
     labels: table.rows.map((row) => read(row.labels)),

@@ -35,7 +35,13 @@ export async function findTwins(
     [...items.keys()],
     items.map(({ bytes }) => bytes),
   );
-  const candidates = sharing(sized, await mapLimit(sized, 16, (i) => sampleOf(path(i), items[i].bytes)));
+  const candidates = sharing(
+    sized,
+    await mapLimit(sized, 16, (i) =>
+      // one that cannot be read has no twin; whoever decodes it says what is wrong with it
+      sampleOf(path(i), items[i].bytes).catch(() => `unread ${i}`),
+    ),
+  );
   const copies = changedCopies(items);
   if (candidates.length === 0 && copies.length === 0) return nothing;
   const hashes = await mapLimit(candidates, 16, async (i) =>

@@ -2,9 +2,12 @@
  * The safetensors container: 8 bytes header length (little endian), a JSON header, the data. Our own checkpoints use
  * it, and PyTorch or timm weights come in through it.
  */
+import { needWithin } from "../core/budget.ts";
+import { EtlError } from "../core/errors.ts";
+import { parseJson } from "../core/files.ts";
 import { brainToFloat, halfToFloat } from "../core/half.ts";
 import { isRecord } from "../core/is-record.ts";
-import { EtlError, messageOf } from "../core/errors.ts";
+import { own } from "../core/own.ts";
 import { sizeOf, type ElementArray, type ElementType, type Parameter } from "../network/network.ts";
 
 interface Entry {
@@ -46,15 +49,22 @@ export function readSafetensors(bytes: Uint8Array, name: string): Safetensors {
   if (headerLength > maximumHeaderBytes || 8 + headerLength > bytes.length) {
     throw damaged(`a header of ${headerLength} bytes in a file of ${bytes.length}`, "a safetensors header");
   }
-  const header = parseHeader(bytes.subarray(8, 8 + headerLength), damaged);
+  const header = parseHeader(bytes.subarray(8, 8 + headerLength), name, damaged);
   // Not a Buffer, whose slice would be a view of the whole file instead of a copy.
   const start = 8 + headerLength;
   const data = new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.length - start);
   const tensors = new Map<string, Parameter>();
   let metadata: Record<string, string> = {};
+  let declared = 0;
   for (const [key, value] of Object.entries(header)) {
     if (key === "__metadata__") {
-      metadata = Object.fromEntries(Object.entries(value as object).map(([k, v]) => [k, String(v)]));
+      if (typeof value !== "object" || value === null)
+        throw damaged("__metadata__ that is no object", "texts by name");
+      // Texts, as the format says; String() of anything else may be told to run what it likes.
+      const texts = Object.entries(value).filter(
+        (entry): entry is [string, string] => typeof entry[1] === "string",
+      );
+      metadata = Object.fromEntries(texts);
       continue;
     }
     if (!isEntry(value)) throw damaged(`tensor ${key} without dtype, shape and data_offsets`, "all three");
@@ -65,6 +75,11 @@ export function readSafetensors(bytes: Uint8Array, name: string): Safetensors {
         "a place inside the file",
       );
     }
+    needWithin(`${name}: tensor ${key}`, "rank", value.shape.length);
+    declared += end - start;
+    if (declared > data.length) {
+      throw damaged(`tensors of more than the ${data.length} data bytes`, "every byte once");
+    }
     tensors.set(key, decode(key, value, data.slice(start, end), damaged));
   }
   return { tensors, metadata };
@@ -72,14 +87,11 @@ export function readSafetensors(bytes: Uint8Array, name: string): Safetensors {
 
 function parseHeader(
   bytes: Uint8Array,
+  name: string,
   damaged: (found: string, needed: string) => EtlError,
 ): Record<string, unknown> {
-  try {
-    const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    if (isRecord(header)) return header;
-  } catch (error) {
-    throw damaged(`a header that is not JSON (${messageOf(error)})`, "a safetensors header");
-  }
+  const header = parseJson(new TextDecoder("utf-8").decode(bytes), `${name}: its header`);
+  if (isRecord(header)) return header;
   throw damaged("a header that is not an object", "a safetensors header");
 }
 
@@ -98,7 +110,7 @@ function decode(
   damaged: (found: string, needed: string) => EtlError,
 ): Parameter {
   const half = entry.dtype === "F16" || entry.dtype === "BF16";
-  const type = half ? "float32" : dtypes[entry.dtype];
+  const type = half ? "float32" : own(dtypes, entry.dtype);
   if (type === undefined) {
     throw new EtlError(
       "unsupported",

@@ -1,6 +1,16 @@
 /** A latency table: what a machine needs for every kind of work of one network, as a file that another machine can read. */
 import { EtlError } from "../core/errors.ts";
-import { readJson } from "../core/files.ts";
+import {
+  aCount,
+  aNumberFrom,
+  aSwitch,
+  aText,
+  mapOf,
+  objectOf,
+  oneOf,
+  readShaped,
+  someOf,
+} from "../core/shape.ts";
 import type { Network } from "../network/network.ts";
 import { workOf } from "./features.ts";
 import { predictMs, type Rates } from "./fit.ts";
@@ -78,22 +88,27 @@ export function clockOf(
   };
 }
 
+/** What the file of a table must look like. */
+export const tableShape = objectOf({
+  schema: oneOf(1),
+  network: aText,
+  cpu: aText,
+  engine: aText,
+  block: aNumberFrom(1),
+  batch: aNumberFrom(1),
+  entries: someOf(
+    objectOf({
+      threads: aNumberFrom(1),
+      int8: aSwitch,
+      wholeMs: aNumberFrom(Number.MIN_VALUE),
+      rates: mapOf(aNumberFrom(0)),
+      error: objectOf({ median: aNumberFrom(0), largest: aNumberFrom(0) }),
+      networks: aCount,
+    }),
+  ),
+});
+
 /** @throws EtlError `format` where the file is no latency table */
 export async function readLatencyTable(path: string): Promise<LatencyTable> {
-  const value = (await readJson(path)) as Partial<LatencyTable> | null;
-  const isEntry = (entry: Partial<TableEntry> | null): boolean =>
-    Number.isInteger(entry?.threads) &&
-    typeof entry?.int8 === "boolean" &&
-    Number(entry.wholeMs) > 0 &&
-    typeof entry.rates === "object" &&
-    Object.values(entry.rates).every((rate) => Number.isFinite(rate) && rate >= 0);
-  const valid =
-    value?.schema === 1 &&
-    Number.isInteger(value.block) &&
-    Number(value.block) >= 1 &&
-    Array.isArray(value.entries) &&
-    value.entries.length > 0 &&
-    value.entries.every(isEntry);
-  if (valid) return value as LatencyTable;
-  throw new EtlError("format", `${path}: no latency table, one that etl bench --table wrote was needed`);
+  return readShaped(path, tableShape, { what: "latency table", hint: "etl bench --table makes one" });
 }

@@ -8,7 +8,8 @@
  */
 import { isRecord } from "../core/is-record.ts";
 import type { Moments, TapMoments } from "../core/artifacts.ts";
-import { EtlError, messageOf } from "../core/errors.ts";
+import { EtlError } from "../core/errors.ts";
+import { parseJson } from "../core/files.ts";
 
 const magic = 0x4d4c5445; // "ETLM", little-endian
 const version = 1;
@@ -110,12 +111,7 @@ function payloadLength(p: number, q: number): number {
 }
 
 function readHeader(bytes: Uint8Array, where: string): Header {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw damaged(where, `a header that cannot be read (${messageOf(error)})`, "JSON");
-  }
+  const value = parseJson(new TextDecoder("utf-8").decode(bytes), `${where}: its header`);
   if (!isHeader(value)) throw damaged(where, "a header of another shape", "taps with folds of n, p and q");
   return value;
 }

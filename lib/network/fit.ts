@@ -1,4 +1,5 @@
 /** Numbers for what a network leaves open, at which it fits together. */
+import { own } from "../core/own.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
 import type { Dim, Network } from "./network.ts";
 import { propagate, type Bindings } from "./shapes/infer.ts";
@@ -55,7 +56,7 @@ export function boundTo(network: Network, { batch, sizes }: Assumed): Network {
   const bind = <T extends { readonly shape: readonly Dim[] }>(value: T): T => ({
     ...value,
     shape: value.shape.map((dim, i) =>
-      typeof dim === "number" || (i === 0 && batch > 1) ? dim : i === 0 ? 1 : (sizes[dim] ?? sides[0]),
+      typeof dim === "number" || (i === 0 && batch > 1) ? dim : i === 0 ? 1 : (own(sizes, dim) ?? sides[0]),
     ),
   });
   return { ...network, inputs: network.inputs.map(bind), outputs: network.outputs.map(bind) };

@@ -1,4 +1,5 @@
 /** How good a network is, and how much of that bytes may cost. */
+import { own } from "../core/own.ts";
 import type { Task } from "../core/artifacts.ts";
 import type { Metrics } from "../record/record.ts";
 
@@ -34,7 +35,7 @@ export function taskQuality(task: Task, metrics: Metrics, given?: number): Quali
     return { what: task.name, value: 100 * accuracy, better: "higher", tolerance, unit: "%" };
   }
   const error = Math.sqrt(Math.max(0, rmse ** 2 - mae ** 2) / n);
-  const least = leastByUnit[task.unit ?? ""] ?? LEAST_SHARE * mae;
+  const least = own(leastByUnit, task.unit ?? "") ?? LEAST_SHARE * mae;
   const tolerance = given ?? Math.max(least, error / 2);
   return { what: task.name, value: mae, better: "lower", tolerance, unit: task.unit ?? "" };
 }

@@ -1,4 +1,5 @@
 /** Figures as plain data for Plotly. Colours are names of CSS properties: the page resolves them for light and dark. */
+import { own } from "../core/own.ts";
 import { orderedModels } from "../record/models.ts";
 import type { LayerRow } from "../core/artifacts.ts";
 import type { LayerCostRecord, ModelRecord, RunRecord } from "../record/record.ts";
@@ -34,7 +35,7 @@ export function looksOf(names: readonly string[]): ReadonlyMap<string, Look> {
   let next = 0;
   for (const name of names) {
     if (looks.has(name)) continue;
-    looks.set(name, roles[name] ?? others[next++ % others.length]);
+    looks.set(name, own(roles, name) ?? others[next++ % others.length]);
   }
   return looks;
 }

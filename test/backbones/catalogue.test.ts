@@ -49,12 +49,13 @@ describe("backbones/catalogue", () => {
   });
 
   it("says of each what it is for, and builds for training what it loads as a backbone", async () => {
-    for (const { name, use, training, load } of nets) {
+    for (const net of nets) {
+      const { name, use, training } = net;
       expect(use, name).to.match(/\w+ \w+/);
       if (training === undefined || name === "dmm-cnn") continue;
       const heads = [{ name: "prediction", outputs: 1 }];
       const trained = training.build({ heads, side: 224, dropout: 0 });
-      const { network } = await load({ weights: "random" });
+      const { network } = await net.load({ weights: "random" });
       const weights = ({ nodes }: Network): string[] =>
         nodes.flatMap(({ op, name: node }) => (op === "Conv" ? [node] : []));
       expect(weights(trained), name).to.deep.equal(weights(network));

@@ -57,7 +57,7 @@ describe("a damaged file of a run", function () {
       expect(await resultsOf(copy.out), JSON.stringify(round)).to.deep.equal(whole);
       // of several damaged files some may have been forgotten together with the stage before them
       const told = round.filter(([name]) => warnings.join("\n").includes(join(copy.out, name)));
-      const isPage = ["record.json", "metrics.json", "report.html"].includes(round[0][0]); // written from the others
+      const isPage = ["record.json", "metrics.json", "report.html", "config.json"].includes(round[0][0]); // written from the others
       expect(told.length > 0 || isPage, JSON.stringify(round)).to.equal(true);
       const again = await bytesOf(copy.out);
       await prune(copy);

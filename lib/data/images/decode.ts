@@ -5,12 +5,13 @@
  * bilinear, widened when reducing (see resample.ts). Large pictures are first reduced to about twice the wanted size.
  * Grey becomes three equal channels, CMYK and 16-bit become 8-bit sRGB, alpha is laid over mid-grey.
  */
+import { stat } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import sharp, { type Sharp } from "sharp";
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { centreOf, type CropChoice } from "../../core/crop.ts";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
-import { ioError, readStart } from "../../core/files.ts";
+import { ioError, needPlain, readStart } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import type { Tensor } from "../../network/network.ts";
 import { mapLimit } from "../../core/parallel.ts";
@@ -42,12 +43,13 @@ export interface DecodedSize {
 /** Reads the size from a picture's header. @throws EtlError kind `data` where it cannot be read */
 export async function pictureSize(path: string): Promise<DecodedSize> {
   try {
+    if (!isRow(path)) needPlain(path, await stat(path)); // libvips would wait for a pipe without end
     const size = await bitmapSizeOf(path);
     if (size !== undefined) return size;
     const { autoOrient } = await sharp(path).metadata();
     return autoOrient;
   } catch (error) {
-    throw undecodable(path, error);
+    throw isEtlError(error) ? error : undecodable(path, error);
   }
 }
 
@@ -72,6 +74,7 @@ export async function decodeImage(
   try {
     bytes = await pictureBytes(path);
   } catch (error) {
+    if (isEtlError(error)) throw error;
     if (isRow(path)) throw undecodable(path, error);
     throw ioError("cannot read", path, error);
   }

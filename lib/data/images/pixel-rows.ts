@@ -3,8 +3,10 @@
  * as text in the column "pixels". The table is scanned once; a picture is read from its place in the file.
  */
 import { createReadStream } from "node:fs";
-import { open, readFile, stat, type FileHandle } from "node:fs/promises";
+import { open, stat, type FileHandle } from "node:fs/promises";
+import { needWithin } from "../../core/budget.ts";
 import { EtlError } from "../../core/errors.ts";
+import { needPlain, readBytes } from "../../core/files.ts";
 
 const ROW = /^(.+\.csv)#(\d+)$/i;
 const [COMMA, LINE, RETURN, QUOTE] = [0x2c, 0x0a, 0x0d, 0x22];
@@ -35,7 +37,14 @@ const IDLE = 1000;
 
 /** The rows of a table. @throws EtlError `format` where it has no column of pixels */
 export async function pixelTable(path: string): Promise<PixelTable> {
-  return keptTable(path, await stat(path)).table;
+  return (await tableAt(path)).table;
+}
+
+/** @throws EtlError where the path is no plain file */
+async function tableAt(path: string): Promise<KeptTable> {
+  const found = await stat(path);
+  needPlain(path, found);
+  return keptTable(path, found);
 }
 
 function keptTable(
@@ -55,7 +64,7 @@ async function reading<T>(
   path: string,
   use: (handle: FileHandle, table: PixelTable) => Promise<T>,
 ): Promise<T> {
-  const kept = tables.get(path) ?? keptTable(path, await stat(path));
+  const kept = tables.get(path) ?? (await tableAt(path));
   kept.readers++;
   clearTimeout(kept.idle);
   try {
@@ -86,6 +95,7 @@ async function scan(path: string): Promise<PixelTable> {
     else row.push(String.fromCharCode(...cell).trim());
     cell = [];
     column++;
+    if (column % 1000 === 0) needWithin(path, "columns", column);
     start = at + 1;
   };
   const endRow = (): void => {
@@ -132,7 +142,10 @@ export async function pictureStat(
 /** The bytes of a picture: a file as it is, a row as PGM. */
 export async function pictureBytes(path: string): Promise<Buffer> {
   const row = ROW.exec(path);
-  if (row === null) return readFile(path);
+  if (row === null) {
+    const { buffer, byteOffset, length } = await readBytes(path);
+    return Buffer.from(buffer, byteOffset, length);
+  }
   return reading(row[1], async (handle, table) => {
     const [from, to] = placeOf(row[1], table, Number(row[2]));
     const { buffer } = await handle.read(Buffer.alloc(to - from), 0, to - from, from);

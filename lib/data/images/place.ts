@@ -1,4 +1,5 @@
 /** Boxes and landmarks given in pixels become fractions: of the picture, and of the crop. */
+import { own } from "../../core/own.ts";
 import type { Crop, Task } from "../../core/artifacts.ts";
 import { centreOf, isCrop, type CropChoice } from "../../core/crop.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -53,7 +54,7 @@ export async function placeItems(
   const common = options.crop === "center" ? undefined : (options.crop ?? table.crop);
   // A box of the picture's own goes before the data set's, not before what the user says now.
   const boxes = !centred && options.crop === undefined && rows.some(({ row }) => row.box !== undefined);
-  const pixels = landmarks && table.tasks[task.name]?.unit !== "fraction";
+  const pixels = landmarks && own(table.tasks, task.name)?.unit !== "fraction";
   const byPoints = landmarks && common === undefined && !boxes && !centred;
   if (!landmarks && !boxes && !centred)
     return { items: rows.map((row) => place(row)), problems: [], assumptions: [], ownCrops: 0 };

@@ -1,6 +1,7 @@
 /** A layout: one way in which a public data set, or a user, arranges pictures and labels in a folder. */
-import { readdir } from "node:fs/promises";
+import { readdir, realpath } from "node:fs/promises";
 import { extname, join } from "node:path";
+import { needWithin } from "../../core/budget.ts";
 import { messageOf } from "../../core/errors.ts";
 import { ioError } from "../../core/files.ts";
 import type { RawTable } from "../dataset.ts";
@@ -81,7 +82,7 @@ export function isPicture(file: string): boolean {
 export async function listFolder(root: string): Promise<Folder> {
   const files: string[] = [];
   const unread: { file: string; problem: string }[] = [];
-  await walk(root, "", { depth: 0, files, unread });
+  await walk(root, "", { depth: 0, files, unread, above: [], folders: { count: 0 } });
   files.sort((a, b) => (a < b ? -1 : 1));
   for (const file of files) {
     if (OTHER_PICTURES.has(extname(file).toLowerCase()))
@@ -95,14 +96,21 @@ export async function listFolder(root: string): Promise<Folder> {
 
 interface Walk {
   readonly depth: number;
+  /** Where the folders above really lie: a link that leads back to one of them is not followed. */
+  readonly above: readonly string[];
+  readonly folders: { count: number };
   readonly files: string[];
   readonly unread: { file: string; problem: string }[];
 }
 
-async function walk(root: string, below: string, { depth, files, unread }: Walk): Promise<void> {
+async function walk(root: string, below: string, from: Walk): Promise<void> {
+  const { depth, files, unread, folders } = from;
+  needWithin(root, "folders", ++folders.count);
   let entries;
+  let real: string;
   try {
     entries = await readdir(join(root, below), { withFileTypes: true });
+    real = await realpath(join(root, below));
   } catch (error) {
     if (depth > 0) {
       unread.push({ file: below, problem: `the folder cannot be listed (${messageOf(error)})` });
@@ -110,11 +118,16 @@ async function walk(root: string, below: string, { depth, files, unread }: Walk)
     }
     throw ioError("cannot list", root, error);
   }
+  if (from.above.includes(real)) {
+    unread.push({ file: below, problem: "a link to a folder above it: what is in it was looked at there" });
+    return;
+  }
+  const above = [...from.above, real];
   for (const entry of entries) {
     if (entry.name.startsWith(".") || SYSTEM_FOLDERS.has(entry.name)) continue;
     const path = below === "" ? entry.name : `${below}/${entry.name}`;
     const folder = entry.isDirectory() || (entry.isSymbolicLink() && !isPicture(entry.name));
-    if (folder && depth < DEPTH) await walk(root, path, { depth: depth + 1, files, unread });
+    if (folder && depth < DEPTH) await walk(root, path, { ...from, depth: depth + 1, above });
     else if (entry.isDirectory())
       unread.push({
         file: path,

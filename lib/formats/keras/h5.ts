@@ -6,7 +6,7 @@ import { isRecord } from "../../core/is-record.ts";
 import { readdir } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { EtlError, messageOf } from "../../core/errors.ts";
-import { readBytes } from "../../core/files.ts";
+import { parseJson, readBytes } from "../../core/files.ts";
 import { scriptBeside, startThread } from "../../core/worker.ts";
 import type { Network, Parameter } from "../../network/network.ts";
 import { parseKerasModel } from "./config.ts";
@@ -113,14 +113,8 @@ export async function readKerasArchive(path: string): Promise<Network> {
   const where = basename(path);
   const [config, about, weights] = ["config.json", "metadata.json", "model.weights.h5"];
   const files = readZip(await readBytes(path), [config, about, weights], where);
-  const json = (name: string): unknown => {
-    try {
-      return JSON.parse(new TextDecoder().decode(files.get(name)));
-    } catch (error) {
-      const found = `${where}: ${name} that is not JSON (${messageOf(error)})`;
-      throw new EtlError("format", `${found}, a whole archive was needed`, { cause: error });
-    }
-  };
+  const json = (name: string): unknown =>
+    parseJson(new TextDecoder().decode(files.get(name)), `${where}: ${name}`);
   const file = await readKerasFile(path, { bytes: Uint8Array.from(files.get(weights) ?? []) });
   const facts = json(about);
   const version = isRecord(facts) ? facts["keras_version"] : undefined;

@@ -5,7 +5,7 @@
 import { basename } from "node:path";
 import type { Dataset, File, Group } from "h5wasm";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
-import { readBytes } from "../../core/files.ts";
+import { parseJson, readBytes } from "../../core/files.ts";
 import { float32, sizeOf, type Parameter } from "../../network/network.ts";
 
 /** One layer's tensors in the file's order: name as written -> parameter in Keras's layout. */
@@ -116,7 +116,7 @@ function readOpen(file: File, source: Source): KerasFile {
   });
   return {
     layers,
-    ...(config === undefined ? {} : { config: parseJson(config, where) }),
+    ...(config === undefined ? {} : { config: parseJson(config, `${where}: model_config`) }),
     ...(kerasVersion === undefined ? {} : { kerasVersion }),
   };
 }
@@ -138,14 +138,6 @@ function readThird(layers: Group, source: Source): KerasFile {
     return { layer, weights };
   });
   return { layers: read, byOrder: true };
-}
-
-function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw damaged(where, `model_config that is not JSON (${messageOf(error)})`, "a Keras model");
-  }
 }
 
 function groupIn(parent: Group, name: string, where: string): Group {

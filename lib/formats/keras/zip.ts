@@ -1,9 +1,12 @@
 /** Files inside a zip archive, as Keras 3 writes them: stored or deflated, no more than they declare. */
 import { inflateRawSync } from "node:zlib";
+import { needWithin } from "../../core/budget.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
 
 /** Deflate cannot pack tighter than about 1:1032. */
 const tightest = 1032;
+/** How tight files may be packed that are large. */
+const loosest = 20;
 const mostEntries = 10_000;
 const endMark = 0x06054b50;
 const entryMark = 0x02014b50;
@@ -46,6 +49,8 @@ export function readZip(bytes: Uint8Array, names: readonly string[], where: stri
     inside(start, packed);
     const content = bytes.subarray(start, start + packed);
     if (size > packed * tightest) throw damaged(`"${name}" of ${size} bytes in ${packed}`);
+    // Texts are small; weights are numbers, which hardly pack.
+    if (size > loosest * packed) needWithin(`${where}: "${name}"`, "unpacked", size);
     const whole = unpacked(content, { method, size }, (reason) => damaged(`"${name}": ${reason}`));
     if (checksum(whole) !== view.getUint32(entry + 16, true)) throw damaged(`"${name}" with changed bytes`);
     found.set(name, whole);

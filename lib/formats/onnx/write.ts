@@ -1,4 +1,5 @@
 /** Network -> ONNX bytes. */
+import { own } from "../../core/own.ts";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { EtlError } from "../../core/errors.ts";
 import type { Attribute, FileFacts, Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
@@ -91,7 +92,9 @@ function bytesOf(network: Network, facts: FileFacts, { half = false } = {}): Uin
   const domains = [...new Set(network.nodes.map((node) => node.domain))].filter((domain) => domain !== "");
   const opsets = [
     ["", facts.opset] as const,
-    ...domains.map((domain) => [domain, facts.domains[domain] ?? domainVersions[domain] ?? 1] as const),
+    ...domains.map(
+      (domain) => [domain, own(facts.domains, domain) ?? own(domainVersions, domain) ?? 1] as const,
+    ),
   ];
   const pieces: Pieces = [
     written((writer) => int(writer, 1, facts.irVersion)),

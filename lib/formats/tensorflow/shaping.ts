@@ -1,4 +1,5 @@
 /** TensorFlow's operators that move numbers or compute with shapes. */
+import { own } from "../../core/own.ts";
 import { int, ints } from "../../network/builder.ts";
 import { int64 } from "../../network/network.ts";
 import {
@@ -186,7 +187,7 @@ const cast: TfRule = (call) => {
   const x = inputAt(call, 0);
   const given = call.node.attributes["DstT"]?.["type"];
   const named = typeof given === "number" ? numbered[given] : given;
-  const to = typeof named === "string" ? types[named] : undefined;
+  const to = typeof named === "string" ? own(types, named) : undefined;
   if (to === undefined) throw refuseNode(call, `type ${String(given)}`, "float, int32, int64 or bool");
   const made = emitNode(call, "Cast", [held(call, x)], { to: int(to) });
   const length = x.constant?.shape[0] ?? x.length;

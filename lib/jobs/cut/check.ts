@@ -1,4 +1,5 @@
 /** Is the cut network what it claims to be? It must give what the file gives with the cut inputs set to zero. */
+import { own } from "../../core/own.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Engine, Program, Tensors } from "../../engine/engine.ts";
@@ -60,7 +61,7 @@ function noiseInputs(network: Network, assumed: Assumed, seed: number): Record<s
   return Object.fromEntries(
     network.inputs.map(({ name, shape }) => {
       const bound = shape.map((dim, axis) =>
-        typeof dim === "number" ? dim : axis === 0 ? batch : (sizes[dim] ?? batch),
+        typeof dim === "number" ? dim : axis === 0 ? batch : (own(sizes, dim) ?? batch),
       );
       return [
         name,

@@ -4,7 +4,8 @@ import { readdir } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
-import { SCHEMA, type RunRecord } from "../../record/record.ts";
+import type { RunRecord } from "../../record/record.ts";
+import { checkRecord } from "../../record/schema.ts";
 import { needWhole } from "../run/state.ts";
 
 /** The record in a run folder. @param title where it has none of its own */
@@ -20,12 +21,10 @@ export async function readRecord(run: string, title?: string): Promise<RunRecord
     });
   }
   await needWhole(path);
-  const record = (await readJson(path)) as Partial<RunRecord> | null;
-  if (record?.schema !== SCHEMA || !Array.isArray(record.models) || !Array.isArray(record.curves)) {
-    throw new EtlError("format", `${path}: not a run record of schema ${SCHEMA}, one was needed`);
-  }
+  const record = await readJson(path);
+  checkRecord(record, path);
   const named = record.title ?? title;
-  return { ...(record as RunRecord), ...(named === undefined ? {} : { title: named }) };
+  return { ...record, ...(named === undefined ? {} : { title: named }) };
 }
 
 /** The records of some runs; several are titled by what tells their folders apart. */

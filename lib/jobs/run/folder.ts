@@ -23,6 +23,7 @@ import {
 } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
+import { refuseForeign } from "./foreign.ts";
 import { lock } from "./lock.ts";
 import { asOptions } from "./options.ts";
 import { differences, isSameConfig, isSameRun } from "./same.ts";
@@ -360,16 +361,4 @@ export async function inRunFolder<T>(
   } finally {
     await folder.close();
   }
-}
-
-async function refuseForeign(root: string): Promise<void> {
-  const names = (await readdir(root)).filter((name) => !/^lock\.json$|^\.lock-|\.tmp$/.test(name));
-  if (names.length === 0) return;
-  throw new EtlError(
-    "usage",
-    `${root}: holds ${names.slice(0, 3).join(", ")} but no run.json, an empty or new folder was needed`,
-    {
-      hint: "choose another --out",
-    },
-  );
 }

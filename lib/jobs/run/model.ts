@@ -4,6 +4,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
 import { EtlError, nearest, shellWord } from "../../core/errors.ts";
+import { parseJson } from "../../core/files.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
 import { outputTasksOf, type OutputTask } from "../../backbones/metadata.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
@@ -153,7 +154,7 @@ export function modelFileIn(name: string): string {
 function cropOf(network: Network): Crop | undefined {
   const text = network.metadata[cropKey];
   if (text === undefined) return undefined;
-  const value: unknown = JSON.parse(text);
+  const value = parseJson(text, `${network.name}: metadata ${cropKey}`);
   if (!Array.isArray(value) || value.length !== 4 || !value.every((each) => Number.isFinite(each)))
     return undefined;
   return value as unknown as Crop;

@@ -2,6 +2,7 @@
  * Which shapes and values of a network depend on what its inputs leave open, and how: by data flow, for all sizes at once.
  * A number is known here only if it is the same at every size.
  */
+import { own } from "../../core/own.ts";
 import { EtlError } from "../../core/errors.ts";
 import { type Network, type Node } from "../network.ts";
 import type { Constant, Shape } from "../shapes/context.ts";
@@ -61,7 +62,7 @@ function bindInputs(
   for (const { name, shape } of inputs) {
     const bound = shape.map((dim, axis): Size => {
       if (typeof dim === "number" && !(axis === 0 && freeBatch)) return dim;
-      const size = typeof dim === "string" ? bindings[dim] : undefined;
+      const size = typeof dim === "string" ? own(bindings, dim) : undefined;
       if (size !== undefined) return size;
       return sizes.unknown(axis === 0 ? `batch ${dim}` : `input ${name} ${axis}`, "count");
     });

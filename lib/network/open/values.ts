@@ -1,4 +1,5 @@
 /** Tables of numbers of which some follow from open dimensions: what shape arithmetic makes of them, number by number. */
+import { own } from "../../core/own.ts";
 import { factsOf } from "../operators/facts.ts";
 import { intAttribute, sizeOf, type ElementType } from "../network.ts";
 import { contextOf, valuesOf } from "../shapes/infer.ts";
@@ -233,17 +234,17 @@ export function openValues(op: Tables): readonly (Table | undefined)[] | undefin
   const given = node.inputs.flatMap((name, i) => (name === "" ? [] : [tables[i]]));
   const [first] = given;
   if (first === undefined || given.includes(undefined)) return undefined;
-  const from = picking[node.op]?.(node.inputs.length);
+  const from = own(picking, node.op)?.(node.inputs.length);
   if (from !== undefined) return picked(op, from);
   if (node.op === "Cast") return [cast(op, first)];
   if (node.op === "Where") return [chosen(op)];
-  const combine = combining[node.op];
+  const combine = own(combining, node.op);
   if (combine !== undefined) return [reduced(op, combine)];
   const type = factsOf(node.op).yesOrNo === true ? "bool" : first.type;
-  const single = singles[node.op];
+  const single = own(singles, node.op);
   if (single !== undefined)
     return [{ type, shape: out, values: first.values.map((value) => single(sizes, value, first.type)) }];
-  const pair = pairs[node.op];
+  const pair = own(pairs, node.op);
   if (pair === undefined) return undefined;
   const all = given.flatMap((table) => (table === undefined ? [] : [spread(table, out)]));
   const values = all.reduce((a, b) => a.map((x, i) => pair(sizes, x, b[i], first.type)));

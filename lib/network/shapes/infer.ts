@@ -1,4 +1,5 @@
 /** The static shape of every value, and every value that is known before the run. */
+import { own } from "../../core/own.ts";
 import { needWithin } from "../../core/budget.ts";
 import { EtlError } from "../../core/errors.ts";
 import { sizeOf, type Dim, type Network, type Node, type Parameter, type ValueInfo } from "../network.ts";
@@ -162,7 +163,7 @@ function bind(network: Network, input: ValueInfo, bindings: Bindings): Shape {
 
 function sizeOfDim(dim: Dim, axis: number, bindings: Bindings): number | undefined {
   if (typeof dim === "number") return dim;
-  return bindings[dim] ?? (axis === 0 || dim === "batch" ? (bindings["batch"] ?? 1) : undefined);
+  return own(bindings, dim) ?? (axis === 0 || dim === "batch" ? (bindings["batch"] ?? 1) : undefined);
 }
 
 /** A parameter as a table of numbers. */

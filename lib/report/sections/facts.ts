@@ -1,4 +1,5 @@
 /** Numbers that several sections tell: read once, here. */
+import { own } from "../../core/own.ts";
 import type { RmseKind } from "../../core/artifacts.ts";
 import { wilson, type Interval } from "../../math/statistics.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
@@ -16,7 +17,7 @@ export function accuracyText({ accuracy, accuracyError, n }: Metrics): string {
 /** Whether the training loss of a network holds terms of the full network's features or answers (distillation). */
 export function distils({ config }: RunRecord, { name }: ModelRecord): boolean {
   if (name === "baseline" || name === "probe") return false;
-  return ["distill", "distillOutputs"].some((key) => Number(config[key] ?? 0) > 0);
+  return ["distill", "distillOutputs"].some((key) => Number(own(config, key) ?? 0) > 0);
 }
 
 /** Whether a network was to be trained, and is what it was before: no epoch was better. */

@@ -1,7 +1,7 @@
 /** Numbers for what a network leaves open, at which it fits together. */
 import { own } from "../core/own.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
-import type { Dim, Network } from "./network.ts";
+import { sizeOf, type Dim, type Network } from "./network.ts";
 import { propagate, type Bindings } from "./shapes/infer.ts";
 
 /** Sides that are tried for an open height or width, the usual ones first. */
@@ -26,23 +26,42 @@ export function fit(network: Network, size?: PictureSize): Assumed {
   const choices: readonly PictureSize[] =
     size === undefined ? sides.map((side): PictureSize => [side, side]) : [size];
   let first: unknown;
+  let smallest: { readonly assumed: Assumed; readonly numbers: number } | undefined;
   for (const choice of open.length === 0 ? choices.slice(0, 1) : choices) {
     const sizes = Object.fromEntries(open.map((name, i) => [name, choice[i % 2]]));
     for (const batch of [2, 1] as const) {
       try {
-        propagate(network, { bindings: bindingsOf(network, { batch, sizes }), onError: "unknown" });
-        return { batch, sizes };
+        const assumed = { batch, sizes };
+        const numbers = largestValue(network, assumed);
+        if (numbers <= ROOM || choices.length === 1) return assumed;
+        if (numbers < (smallest?.numbers ?? Infinity)) smallest = { assumed, numbers };
+        break;
       } catch (error) {
         first ??= error;
       }
     }
   }
+  if (smallest !== undefined) return smallest.assumed;
   if (open.length === 0 || !isEtlError(first)) throw first;
   throw new EtlError(
     "usage",
     `${first.message}: ${open.join(", ")} are open in the file, sizes at which it fits together were needed`,
     { hint: "say them with --size HEIGHTxWIDTH", cause: first },
   );
+}
+
+/**
+ * Most numbers that one value should have at a size which nobody asked for: attention between all places of a picture of 224x224
+ * takes 10 GB, of 64x64 a fiftieth of that.
+ */
+export const ROOM = 2 ** 26;
+
+/** How many numbers the largest value of a network has at these sizes. @throws EtlError where it does not fit together there */
+export function largestValue(network: Network, assumed: Assumed): number {
+  const { shapes } = propagate(network, { bindings: bindingsOf(network, assumed), onError: "unknown" });
+  let largest = 0;
+  for (const shape of shapes.values()) largest = Math.max(largest, sizeOf(shape));
+  return largest;
 }
 
 /** {@link Assumed} as sizes of named dimensions. */

@@ -42,6 +42,8 @@ export interface ValueInfo {
   readonly shape: readonly Dim[];
   /** What the file says, where that is not its type. */
   readonly stored?: Half;
+  /** Not even the number of axes is known; `shape` is then empty. */
+  readonly unranked?: true;
 }
 
 /** An ONNX attribute with its type, so that files round-trip. */
@@ -53,7 +55,9 @@ export type Attribute =
   | { readonly type: "ints"; readonly value: readonly number[] }
   | { readonly type: "floats"; readonly value: readonly number[] }
   | { readonly type: "strings"; readonly value: readonly string[] }
-  | { readonly type: "tensor"; readonly value: Parameter };
+  | { readonly type: "tensor"; readonly value: Parameter }
+  /** A graph inside a node (If, Loop, Scan), or another thing that is handed on as it is: the bytes of its AttributeProto. */
+  | { readonly type: "opaque"; readonly bytes: Uint8Array };
 
 /** One operator. An empty string among the inputs is an omitted optional input, as in ONNX. */
 export interface Node {
@@ -65,6 +69,11 @@ export interface Node {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Partial<Record<string, Attribute>>>;
+  /**
+   * Names by which graphs inside the node read values from outside. What they read stands behind the node's own inputs, in this
+   * order, so that whoever follows inputs follows these as well.
+   */
+  readonly reads?: readonly string[];
 }
 
 /** What an ONNX file says of itself beside its graph, so that a changed network can be written as its like. */
@@ -94,6 +103,8 @@ export interface Network {
   readonly metadata: Readonly<Record<string, string>>;
   /** Of the ONNX file that it was read from. */
   readonly file?: FileFacts;
+  /** Functions of the file that its nodes call, as the bytes of their FunctionProto. */
+  readonly functions?: readonly Uint8Array[];
 }
 
 /** A dense float32 tensor at run time, row-major. */

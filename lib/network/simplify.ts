@@ -14,7 +14,7 @@ import {
 } from "./network.ts";
 import { isEtlError } from "../core/errors.ts";
 import { follow } from "./open/follow.ts";
-import { withOpenTargets, withoutSpreads } from "./open/targets.ts";
+import { withOpenTargets, withoutSpreads, type Rewriting } from "./open/targets.ts";
 import type { Table } from "./open/values.ts";
 import type { Constant } from "./shapes/context.ts";
 import { propagate, type Bindings } from "./shapes/infer.ts";
@@ -61,9 +61,25 @@ function foldShapes(network: Network, bindings: Bindings = {}): Network {
       });
       continue;
     }
-    nodes.push(...withOpenTargets(node, rewriting));
+    nodes.push(...withOpenTargets(withPlainMatrix(node, rewriting, parameters), rewriting));
   }
   return dropDead({ ...network, nodes, parameters });
+}
+
+/** A MatMul whose weight has axes of size 1 in front, as a product with the matrix behind them: its channels can be told. */
+function withPlainMatrix(
+  node: Node,
+  { followed, add }: Pick<Rewriting, "followed" | "add">,
+  parameters: ReadonlyMap<string, Parameter>,
+): Node {
+  const [input = "", weight = ""] = node.inputs;
+  const matrix = parameters.get(weight);
+  if (node.op !== "MatMul" || node.domain !== "" || matrix === undefined) return node;
+  const { shape } = matrix;
+  const front = shape.slice(0, -2);
+  const rank = followed.shapes.get(input)?.length ?? 0;
+  if (front.length === 0 || rank < shape.length || front.some((size) => size !== 1)) return node;
+  return { ...node, inputs: [input, add(`${weight}.matrix`, { ...matrix, shape: shape.slice(-2) })] };
 }
 
 /** Whether a network made for a fixed batch takes any: then what it computes from its batch is not folded either. */

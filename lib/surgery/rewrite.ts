@@ -60,6 +60,8 @@ function rewriteNode(context: Context, node: Node): readonly Node[] {
     case "Conv":
     case "ConvTranspose":
       return [rewriteGroups(context, node)];
+    case "GroupNormalization":
+      return [rewriteNumber(context, node)];
     case "Split":
       return [rewriteSplit(context, node)];
     case "Slice":
@@ -106,6 +108,15 @@ function rewriteGroups(context: Context, node: Node): Node {
   if (!layout || groups === 1 || groups !== layout.atoms.length) return node;
   const value = countKept(context, layout.atoms);
   return { ...node, attributes: { ...node.attributes, group: { type: "int", value } } };
+}
+
+/** A GroupNormalization loses whole groups: as many are left as the share of its channels. */
+function rewriteNumber(context: Context, node: Node): Node {
+  const layout = context.cutLayout(node.inputs[0]);
+  if (!layout) return node;
+  const groups = intAttribute(node, "num_groups", 1);
+  const value = (groups * countKept(context, layout.atoms)) / layout.atoms.length;
+  return { ...node, attributes: { ...node.attributes, num_groups: { type: "int", value } } };
 }
 
 function rewriteSplit(context: Context, node: Node): Node {

@@ -19,7 +19,7 @@ export interface CutOfNetwork {
   readonly said: string;
 }
 
-async function putModel(folder: string, network: Network, name = "model.onnx"): Promise<string> {
+export async function putModel(folder: string, network: Network, name = "model.onnx"): Promise<string> {
   const path = join(folder, name);
   await writeFile(path, writeOnnx(network));
   return path;

@@ -3,23 +3,14 @@
  * others kept their meaning. A form that cannot be carried over is refused with the node's name.
  */
 import { EtlError } from "../../core/errors.ts";
+import { spellOut } from "./fused.ts";
+import type { Upgrade } from "./upgrade.ts";
+
+export type { Upgrade } from "./upgrade.ts";
 import { float32, int64, type Attribute, type Node, type Parameter } from "../../network/network.ts";
 
 /** The opset that older files are brought to. */
 export const TARGET_OPSET = 17;
-
-export interface Upgrade {
-  /** Opset of the file. */
-  readonly opset: number;
-  /** For messages. */
-  readonly file: string;
-  /** Adds a constant under a new name derived from `hint` and returns the name. */
-  readonly constant: (hint: string, parameter: Parameter) => string;
-  /** A fresh value name. */
-  readonly fresh: (hint: string) => string;
-  /** Number of axes of a value, where it is known. */
-  readonly rank: (value: string) => number | undefined;
-}
 
 type Convert = (node: Node, upgrade: Upgrade) => readonly Node[];
 
@@ -275,9 +266,14 @@ const rules: Readonly<Partial<Record<string, readonly Rule[]>>> = {
 /** Operators whose conversion asks for the rank of their input: they come last, when all others have today's form. */
 export const needsRank: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Hardmax"]);
 
+/** Whether an operator had another form in this operator set. */
+export function isOfOldForm(op: string, opset: number): boolean {
+  return Object.hasOwn(rules, op) && rules[op]?.some(({ below }) => opset < below) === true;
+}
+
 /** The node, or the nodes, that say the same in opset 17. */
 export function upgradeNode(node: Node, upgrade: Upgrade): readonly Node[] {
-  if (node.domain !== "") return [node];
+  if (node.domain !== "") return spellOut(node, upgrade);
   const rule = Object.hasOwn(rules, node.op)
     ? rules[node.op]?.find(({ below }) => upgrade.opset < below)
     : undefined;

@@ -30,9 +30,16 @@ export interface RawAttribute {
   floats: number[];
   ints: bigint[];
   strings: Uint8Array[];
-  /** A field we do not carry: a subgraph, a sparse tensor, a list of tensors, a type. */
+  /** A field that is not looked into: a sparse tensor, a list of tensors, a type. */
   other: string | undefined;
+  /** Graphs inside. */
+  graphs: RawGraph[];
+  /** The whole attribute as stored. */
+  bytes: Uint8Array;
 }
+
+/** SparseTensorProto as stored. */
+export type RawSparse = Record<"values" | "indices", RawTensor> & { dims: number[] };
 
 export interface RawNode {
   name: string;
@@ -57,7 +64,7 @@ export interface RawGraph {
   initializers: RawTensor[];
   inputs: RawValue[];
   outputs: RawValue[];
-  sparse: number;
+  sparse: RawSparse[];
   doc: string;
 }
 
@@ -70,8 +77,8 @@ export interface RawModel {
   domain: string;
   version: number;
   doc: string;
-  /** `domain:name` of model-local functions. */
-  functions: string[];
+  /** Model-local functions by `domain:name`, as stored. */
+  functions: Map<string, Uint8Array>;
 }
 
 type Fields = Partial<Record<number, (reader: BinaryReader, wire: WireType) => void>>;
@@ -188,7 +195,21 @@ export function readTensorProto(data: Uint8Array): RawTensor {
   return tensor;
 }
 
-function readAttribute(data: Uint8Array): RawAttribute {
+function readSparse(data: Uint8Array): RawSparse {
+  const [values, indices] = [readTensorProto(new Uint8Array()), readTensorProto(new Uint8Array())];
+  const sparse: RawSparse = { values, indices, dims: [] };
+  message(data, "SparseTensorProto", {
+    1: bytes((value) => (sparse.values = readTensorProto(value))),
+    2: bytes((value) => (sparse.indices = readTensorProto(value))),
+    3: repeated(WireType.Varint, nextInt64, (value) => sparse.dims.push(Number(value))),
+  });
+  return sparse;
+}
+
+/** Graphs that may lie inside one another. */
+const DEEPEST = 32;
+
+function readAttribute(data: Uint8Array, depth: number): RawAttribute {
   const attribute: RawAttribute = {
     name: "",
     type: 0,
@@ -200,6 +221,8 @@ function readAttribute(data: Uint8Array): RawAttribute {
     ints: [],
     strings: [],
     other: undefined,
+    graphs: [],
+    bytes: data,
   };
   let seen = 0;
   const mark =
@@ -212,6 +235,10 @@ function readAttribute(data: Uint8Array): RawAttribute {
     attribute.other = what;
     reader.skip(wire);
   };
+  const graph = bytes((value) => {
+    if (depth >= DEEPEST) throw new Error(`graphs inside one another more than ${DEEPEST} deep`);
+    attribute.graphs.push(readGraph(value, depth + 1));
+  });
   message(data, "AttributeProto", {
     1: text((value) => (attribute.name = value)),
     2: mark(
@@ -230,7 +257,7 @@ function readAttribute(data: Uint8Array): RawAttribute {
       4,
       bytes((value) => (attribute.t = readTensorProto(value))),
     ),
-    6: other("a subgraph"),
+    6: graph,
     7: mark(6, floats(attribute.floats)),
     8: mark(7, ints(attribute.ints)),
     9: mark(
@@ -238,7 +265,7 @@ function readAttribute(data: Uint8Array): RawAttribute {
       bytes((value) => attribute.strings.push(value)),
     ),
     10: other("a list of tensors"),
-    11: other("a list of subgraphs"),
+    11: graph,
     14: other("a type"),
     15: other("a list of types"),
     20: int((value) => (attribute.type = Number(value))),
@@ -251,14 +278,14 @@ function readAttribute(data: Uint8Array): RawAttribute {
   return attribute;
 }
 
-function readNode(data: Uint8Array): RawNode {
+function readNode(data: Uint8Array, depth: number): RawNode {
   const node: RawNode = { name: "", op: "", domain: "", inputs: [], outputs: [], attributes: [] };
   message(data, "NodeProto", {
     1: text((value) => node.inputs.push(value)),
     2: text((value) => node.outputs.push(value)),
     3: text((value) => (node.name = value)),
     4: text((value) => (node.op = value)),
-    5: bytes((value) => node.attributes.push(readAttribute(value))),
+    5: bytes((value) => node.attributes.push(readAttribute(value, depth))),
     7: text((value) => (node.domain = value)),
   });
   if (node.domain === "ai.onnx") node.domain = "";
@@ -305,24 +332,24 @@ function readValue(data: Uint8Array): RawValue {
   return value;
 }
 
-function readGraph(data: Uint8Array): RawGraph {
+function readGraph(data: Uint8Array, depth = 0): RawGraph {
   const graph: RawGraph = {
     name: "",
     nodes: [],
     initializers: [],
     inputs: [],
     outputs: [],
-    sparse: 0,
+    sparse: [],
     doc: "",
   };
   message(data, "GraphProto", {
-    1: bytes((value) => graph.nodes.push(readNode(value))),
+    1: bytes((value) => graph.nodes.push(readNode(value, depth))),
     2: text((value) => (graph.name = value)),
     5: bytes((value) => graph.initializers.push(readTensorProto(value))),
     10: text((value) => (graph.doc = value)),
     11: bytes((value) => graph.inputs.push(readValue(value))),
     12: bytes((value) => graph.outputs.push(readValue(value))),
-    15: bytes(() => graph.sparse++),
+    15: bytes((value) => graph.sparse.push(readSparse(value))),
   });
   return graph;
 }
@@ -338,7 +365,7 @@ export function readModelProto(data: Uint8Array): RawModel {
     domain: "",
     version: 0,
     doc: "",
-    functions: [],
+    functions: new Map(),
   };
   message(data, "ModelProto", {
     1: int((value) => (model.irVersion = Number(value))),
@@ -364,7 +391,7 @@ export function readModelProto(data: Uint8Array): RawModel {
         1: text((part) => (name = part)),
         10: text((part) => (domain = part)),
       });
-      model.functions.push(`${domain}:${name}`);
+      model.functions.set(`${domain}:${name}`, value);
     }),
   });
   return model;

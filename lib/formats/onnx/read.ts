@@ -5,9 +5,10 @@ import type { Attribute, Dim, Network, Node, Parameter, ValueInfo } from "../../
 import { follow } from "../../network/open/follow.ts";
 import { propagate } from "../../network/shapes/infer.ts";
 import { sortNodes } from "./graph.ts";
+import { needSameMeaning, readOutside } from "./inner.ts";
 import { needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./opset.ts";
 import { readModelProto, type RawAttribute, type RawGraph, type RawNode, type RawValue } from "./proto.ts";
-import { dataTypeName, elementTypeOf, halfOf, toParameter, type TensorContext } from "./tensor.ts";
+import { dataTypeName, elementTypeOf, halfOf, toDense, toParameter, type TensorContext } from "./tensor.ts";
 
 /** The newest operator set whose operators are known to mean what this program thinks they mean. */
 const NEWEST_OPSET = 26;
@@ -56,7 +57,6 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
     );
   }
   needWithin(file, "nodes", graph.nodes.length);
-  if (graph.sparse > 0) throw new EtlError("unsupported", `${file}: sparse weights, dense ones were needed`);
 
   const external = options.external && once(options.external, file);
   const reading: Reading = { file, external, parameters: new Map(), values: new Set() };
@@ -64,7 +64,7 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
   const inputs = graph.inputs
     .filter(({ name }) => !reading.parameters.has(name))
     .map((value) => readValueInfo(value, "input", reading));
-  const nodes = readNodes(graph, liveNodes(graph), model.functions, reading);
+  const nodes = readNodes(graph, { opset, live: liveNodes(graph) }, reading);
   const context = { file, inputs, outputs: graph.outputs, parameters: reading.parameters };
   const network: Network = {
     name: graph.name,
@@ -74,6 +74,7 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
     nodes: sortNodes(nodes, context),
     parameters: reading.parameters,
     metadata: Object.fromEntries(model.metadata),
+    ...(model.functions.size > 0 && { functions: [...model.functions.values()] }),
     file: {
       opset,
       irVersion: model.irVersion,
@@ -84,8 +85,8 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
       docs: [model.doc, graph.doc],
     },
   };
-  const upgraded =
-    opset < TARGET_OPSET ? { ...network, nodes: upgradeAll(network, opset, reading) } : network;
+  const isPlain = opset >= TARGET_OPSET && network.nodes.every(({ domain }) => domain === "");
+  const upgraded = !isPlain ? { ...network, nodes: upgradeAll(network, opset, reading) } : network;
   return { ...upgraded, outputs: readOutputs(graph, upgraded, reading) };
 }
 
@@ -126,13 +127,16 @@ function decode(bytes: Uint8Array, file: string): ReturnType<typeof readModelPro
 }
 
 function readInitializers(graph: RawGraph, reading: Reading): void {
-  for (const tensor of graph.initializers) {
-    const where = `${reading.file}: weight "${tensor.name}"`;
-    if (tensor.name === "") throw damaged(reading.file, "a weight without a name", "a name");
-    if (reading.parameters.has(tensor.name)) throw damaged(where, "stored twice", "one tensor of that name");
-    reading.parameters.set(tensor.name, toParameter(tensor, { where, external: reading.external }));
-    reading.values.add(tensor.name);
-  }
+  const { file, external, parameters } = reading;
+  const add = (name: string, make: (context: TensorContext) => Parameter): void => {
+    const where = `${file}: weight "${name}"`;
+    if (name === "") throw damaged(file, "a weight without a name", "a name");
+    if (parameters.has(name)) throw damaged(where, "stored twice", "one tensor of that name");
+    parameters.set(name, make({ where, external }));
+    reading.values.add(name);
+  };
+  for (const tensor of graph.initializers) add(tensor.name, (context) => toParameter(tensor, context));
+  for (const sparse of graph.sparse) add(sparse.values.name, (context) => toDense(sparse, context));
 }
 
 function readValueInfo(value: RawValue, kind: "input" | "output", reading: Reading): ValueInfo {
@@ -143,13 +147,15 @@ function readValueInfo(value: RawValue, kind: "input" | "output", reading: Readi
     const found = value.isTensor ? `elements of type ${dataTypeName(value.elementType)}` : "not a tensor";
     throw new EtlError("unsupported", `${where}: ${found}, a tensor of numbers was needed`);
   }
-  if (value.shape === undefined) {
+  if (value.shape === undefined && kind === "input") {
     throw new EtlError("unsupported", `${where}: no shape, a shape with known rank was needed`, {
-      hint: "export the model again with a shape for every input and output",
+      hint: "export the model again with a shape for every input",
     });
   }
   reading.values.add(value.name);
   const half = halfOf(value.elementType);
+  if (value.shape === undefined)
+    return { name: value.name, type, shape: [], unranked: true, ...(half !== undefined && { stored: half }) };
   return {
     name: value.name,
     type,
@@ -177,15 +183,15 @@ function liveNodes(graph: RawGraph): Set<number> {
     const index = producers.get(name);
     if (index === undefined || live.has(index)) continue;
     live.add(index);
-    for (const input of graph.nodes[index]?.inputs ?? []) pending.push(input);
+    const node = graph.nodes[index];
+    if (node !== undefined) pending.push(...node.inputs, ...readOutside(node));
   }
   return live;
 }
 
 function readNodes(
   graph: RawGraph,
-  live: ReadonlySet<number>,
-  functions: readonly string[],
+  { opset, live }: { readonly opset: number; readonly live: ReadonlySet<number> },
   reading: Reading,
 ): Node[] {
   const nodes: Node[] = [];
@@ -204,17 +210,10 @@ function readNodes(
       if (!live.has(index)) continue;
       throw new EtlError(
         "unsupported",
-        `${place}: ${other.other} in attribute "${other.name}", a plain graph was needed`,
-        {
-          hint: "export the model for inference with fixed control flow (torch.jit.trace rather than script)",
-        },
+        `${place}: ${other.other} in attribute "${other.name}", a number, a text, a tensor or a graph was needed`,
       );
     }
-    if (functions.includes(`${raw.domain}:${raw.op}`)) {
-      throw new EtlError("unsupported", `${place}: calls a function of the model, a plain graph was needed`, {
-        hint: "inline the functions first (onnx.inliner.inline_local_functions)",
-      });
-    }
+    if (opset < TARGET_OPSET) needSameMeaning(raw, opset, place);
     for (const output of raw.outputs) {
       if (output === "") continue;
       if (reading.values.has(output))
@@ -243,13 +242,15 @@ function readNode(raw: RawNode, name: string, place: string, reading: Reading): 
     checkWindow(attribute.name, value, context.where);
     return [attribute.name, narrowed(attribute.name, value)] as const;
   });
+  const reads = readOutside(raw);
   return {
     name,
     op: raw.op,
     domain: raw.domain,
-    inputs: raw.inputs,
+    inputs: [...raw.inputs, ...reads],
     outputs: raw.outputs,
     attributes: Object.fromEntries(attributes),
+    ...(reads.length > 0 && { reads }),
   };
 }
 
@@ -278,6 +279,7 @@ function readAttribute(raw: RawAttribute, context: TensorContext): Attribute {
       throw damaged(context.where, "text that is not UTF-8", "UTF-8");
     }
   };
+  if (raw.graphs.length > 0) return { type: "opaque", bytes: raw.bytes };
   switch (raw.type) {
     case 1:
       return { type: "float", value: shortest(raw.f) };

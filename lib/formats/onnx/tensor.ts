@@ -10,7 +10,7 @@ import {
   type Parameter,
 } from "../../network/network.ts";
 import { floatToBrain, floatToHalf, halfToFloat } from "../../core/half.ts";
-import type { RawTensor } from "./proto.ts";
+import type { RawSparse, RawTensor } from "./proto.ts";
 
 /** TensorProto.DataType of our element types. */
 export const dataTypes: Readonly<Record<ElementType, number>> = {
@@ -98,6 +98,39 @@ export function toParameter(tensor: RawTensor, context: TensorContext): Paramete
   expectCount(where, tensor.dims, size, values.length, "values");
   const data = half !== undefined ? widen(values as number[], half) : fill(type, values);
   return { type, shape: tensor.dims, data, ...stored };
+}
+
+/** Numbers of a sparse weight that is written out. */
+const LARGEST_DENSE = 2 ** 28;
+
+/** A sparse tensor with its zeros: positions are counted through the whole tensor, or given by axis. */
+export function toDense({ values, indices, dims }: RawSparse, context: TensorContext): Parameter {
+  const { where } = context;
+  const size = sizeOf(dims);
+  if (dims.some((dim) => !Number.isSafeInteger(dim) || dim < 0) || size > LARGEST_DENSE)
+    throw new EtlError(
+      "unsupported",
+      `${where}: a sparse tensor of [${dims.join(", ")}], at most ${LARGEST_DENSE} numbers were needed`,
+    );
+  const stored = toParameter(values, context);
+  const { data: positions } = toParameter(indices, context);
+  const count = stored.data.length;
+  const axes = positions.length === count ? 1 : dims.length;
+  if (positions.length !== count * axes)
+    throw new EtlError(
+      "format",
+      `${where}: ${positions.length} positions of ${count} numbers, one for each was needed`,
+    );
+  const data = new elementArrays[stored.type](size);
+  for (let i = 0; i < count; i++) {
+    let at = 0;
+    for (let axis = 0; axis < axes; axis++)
+      at = (axes === 1 ? 0 : at * (dims[axis] ?? 0)) + Number(positions[i * axes + axis]);
+    if (!(at >= 0 && at < size))
+      throw new EtlError("format", `${where}: position ${at}, one below ${size} was needed`);
+    data[at] = stored.data[i] ?? 0;
+  }
+  return { ...stored, shape: dims, data };
 }
 
 function expectCount(

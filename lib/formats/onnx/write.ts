@@ -59,7 +59,7 @@ export function writeOnnx(network: Network): Uint8Array {
   return bytesOf(network, {
     opset: network.opset,
     irVersion: irVersion(network.opset),
-    domains: {},
+    domains: network.file?.domains ?? {},
     producer: ["etl-prune", ""],
     domain: "",
     modelVersion: 0,
@@ -81,7 +81,9 @@ const WEIGHTS_APART = 4;
 function bytesOf(network: Network, facts: FileFacts, { half = false } = {}): Uint8Array {
   const weights = facts.irVersion < WEIGHTS_APART ? [...network.parameters] : [];
   const graph: Pieces = [
-    ...network.nodes.flatMap((node) => nested(1, nodePieces(node, half))),
+    ...network.nodes
+      .flatMap((node) => [...namesInside(node), node])
+      .flatMap((node) => nested(1, nodePieces(node, half))),
     written((writer) => text(writer, 2, network.name)),
     ...[...network.parameters].flatMap(([name, parameter]) => nested(5, tensorPieces(name, parameter, half))),
     ...texts(10, facts.docs[1]),
@@ -89,7 +91,11 @@ function bytesOf(network: Network, facts: FileFacts, { half = false } = {}): Uin
     ...weights.flatMap(([name, parameter]) => nested(11, [valueBytes({ ...parameter, name }, half)])),
     ...network.outputs.flatMap((value) => nested(12, [valueBytes(value, half)])),
   ];
-  const domains = [...new Set(network.nodes.map((node) => node.domain))].filter((domain) => domain !== "");
+  const { functions = [] } = network;
+  const called = functions.length > 0 ? Object.keys(facts.domains) : [];
+  const domains = [...new Set([...network.nodes.map((node) => node.domain), ...called])].filter(
+    (domain) => domain !== "",
+  );
   const opsets = [
     ["", facts.opset] as const,
     ...domains.map(
@@ -112,6 +118,7 @@ function bytesOf(network: Network, facts: FileFacts, { half = false } = {}): Uin
         }),
       ]),
     ),
+    ...functions.flatMap((one) => nested(25, [one])),
     ...Object.entries(network.metadata).flatMap(([key, value]) =>
       nested(14, [written((writer) => text(text(writer, 1, key), 2, value))]),
     ),
@@ -129,10 +136,21 @@ function bytesOf(network: Network, facts: FileFacts, { half = false } = {}): Uin
   return bytes;
 }
 
+/** What graphs inside a node read from outside under the names by which they read it, where it has another name now. */
+function namesInside({ name, inputs, reads = [] }: Node): Node[] {
+  const now = inputs.slice(inputs.length - reads.length);
+  return reads.flatMap((read, i) => {
+    if (now[i] === read) return [];
+    const plain = { name: `${name}/${read}`, op: "Identity", domain: "", attributes: {} };
+    return [{ ...plain, inputs: [now[i] ?? ""], outputs: [read] }];
+  });
+}
+
 function nodePieces(node: Node, half: boolean): Pieces {
+  const own = node.inputs.slice(0, node.inputs.length - (node.reads?.length ?? 0));
   return [
     written((writer) => {
-      for (const input of node.inputs) text(writer, 1, input);
+      for (const input of own) text(writer, 1, input);
       for (const output of node.outputs) text(writer, 2, output);
       text(writer, 3, node.name);
       text(writer, 4, node.op);
@@ -145,6 +163,7 @@ function nodePieces(node: Node, half: boolean): Pieces {
 }
 
 function attributePieces(name: string, attribute: Attribute, half: boolean): Pieces {
+  if (attribute.type === "opaque") return [attribute.bytes];
   const head = written((writer) => text(writer, 1, name));
   const typed = (type: number, write: (writer: BinaryWriter) => void): Pieces => [
     head,
@@ -207,6 +226,10 @@ function valueBytes(value: ValueInfo, half: boolean): Uint8Array {
     writer.tag(2, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).fork();
     int(writer, 1, half && value.stored !== undefined ? halfTypes[value.stored] : dataTypes[value.type]);
+    if (value.unranked === true) {
+      writer.join().join();
+      return;
+    }
     writer.tag(2, WireType.LengthDelimited).fork();
     for (const dim of value.shape) {
       writer.tag(1, WireType.LengthDelimited).fork();

@@ -1,6 +1,6 @@
 /** Is the cut network what it claims to be? It must give what the file gives with the cut inputs set to zero. */
 import { own } from "../../core/own.ts";
-import { EtlError, messageOf } from "../../core/errors.ts";
+import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Engine, Program, Tensors } from "../../engine/engine.ts";
 import {
@@ -15,7 +15,7 @@ import {
 import { asSingle } from "../../network/single.ts";
 import { operatorsWhere } from "../../network/operators/facts.ts";
 import type { LayerPlan } from "../../surgery/plan.ts";
-import type { Assumed } from "../../network/fit.ts";
+import { largestValue, ROOM, type Assumed } from "../../network/fit.ts";
 import { layersOf } from "./model.ts";
 
 /** Largest difference that is taken for rounding, as a share of the largest output. */
@@ -47,10 +47,15 @@ export function maskedNetwork(original: Network, layers: readonly LayerPlan[]): 
   return { ...original, nodes, parameters };
 }
 
-/** A second size, odd and oblong: what was folded for one size shows at another. Where a network needs multiples, the other. */
+/**
+ * A second size, odd and oblong: what was folded for one size shows at another. Where a network needs multiples, the next; where
+ * its values grow with the square of the places, a small one.
+ */
 const secondSizes = [
   [157, 211],
   [192, 320],
+  [45, 61],
+  [32, 64],
 ] as const;
 
 /** Normal noise for every input; undefined where an input is not float32. */
@@ -119,9 +124,13 @@ export async function compareWithMasked(
   const open = Object.keys(assumed.sizes);
   if (first === undefined || open.length === 0) return first;
   for (const pair of secondSizes) {
-    const sizes = Object.fromEntries(open.map((name, i) => [name, pair[i % 2]]));
+    const where: Assumed = {
+      batch: 1,
+      sizes: Object.fromEntries(open.map((name, i) => [name, pair[i % 2]])),
+    };
+    if (!hasRoom(original, where)) continue;
     try {
-      const second = await at({ batch: 1, sizes });
+      const second = await at(where);
       if (second === undefined) return first;
       return {
         difference: Math.max(first.difference, second.difference),
@@ -135,6 +144,16 @@ export async function compareWithMasked(
   }
   const note = "compared at one size only: the original does not run at the others that were tried";
   return { ...first, notes: [note] };
+}
+
+/** Whether it fits together, as far as shapes tell, and into memory. */
+function hasRoom(network: Network, where: Assumed): boolean {
+  try {
+    return largestValue(network, where) <= ROOM;
+  } catch (error) {
+    if (isEtlError(error)) return false;
+    throw error;
+  }
 }
 
 /** The original does not run by itself on these inputs: no fault of the cut. */

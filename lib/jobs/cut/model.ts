@@ -42,7 +42,7 @@ export async function openCuttable(nameOrPath: string, size?: PictureSize): Prom
 }
 
 /** The network of a file, ready to be planned on. @throws EtlError `usage` where it fits together at none of the usual sizes */
-function toCuttable(original: Network, size?: PictureSize): CuttableModel {
+export function toCuttable(original: Network, size?: PictureSize): CuttableModel {
   const plain = simplify(original);
   const assumed = fit(plain, size);
   const network = boundTo(plain, assumed);

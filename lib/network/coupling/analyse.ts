@@ -30,7 +30,7 @@ function analyse(original: Network): Coupling {
   const { shapes } = propagate(network, { bindings: { batch }, onError: "skip" });
   const coupler = createCoupler(network, shapes);
   for (const node of network.nodes) {
-    const rule = node.domain === "" || node.domain === "ai.onnx" ? rules.get(node.op) : undefined;
+    const rule = rules.get(node.domain === "" ? node.op : `${node.domain}:${node.op}`);
     if (rule) rule(coupler, node);
     else freezeInputs(coupler, node, "is an operator whose channels are not followed");
   }

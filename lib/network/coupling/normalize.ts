@@ -60,9 +60,33 @@ export const alongAxis: Rule = (coupler, node) => {
   normalizes(coupler, node, (channel) => channel === axis);
 };
 
-/** LRN, GroupNormalization, MeanVarianceNormalization over channels: a window or a group of channels. */
+/** LRN, MeanVarianceNormalization over channels: a window of channels. */
 export const acrossChannels: Rule = (coupler, node) => {
   normalizes(coupler, node, (channel) => channel === 1);
+};
+
+/** GroupNormalization: groups go as a whole. Scale and shift are given for a channel (opset 21) or for a group (opset 18). */
+export const groupNorm: Rule = (coupler, node) => {
+  const [input, ...vectors] = node.inputs;
+  const layout = layoutOf(coupler, node, input);
+  if (!layout) return;
+  const groups = intAttribute(node, "num_groups", 1);
+  const { axis, atoms } = layout;
+  const size = atoms.length / groups;
+  if (axis !== 1 || !Number.isInteger(size) || !vectors.every((name) => isParameter(coupler, name))) {
+    freezeInputs(coupler, node, "does not run over the channels that the layer made");
+    return;
+  }
+  const first = Int32Array.from({ length: groups }, (_, group) => atoms[group * size]);
+  for (let at = 1; at < size; at++) {
+    const other = Int32Array.from(first, (_, group) => atoms[group * size + at]);
+    coupler.atoms.tie(first, other, `a group of ${label(node)}`);
+  }
+  vectors.forEach((name, i) => {
+    const length = shapeOf(coupler, name)?.[0];
+    useParameter(coupler, node, i + 1, [{ axis: 0, atoms: length === groups ? first : atoms }]);
+  });
+  coupler.layouts.set(node.outputs[0], layout);
 };
 
 /** MeanVarianceNormalization: over `axes`. */

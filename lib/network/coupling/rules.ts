@@ -3,9 +3,11 @@ import { operatorsWhere, type ChannelKind } from "../operators/facts.ts";
 import type { Rule } from "./coupler.ts";
 import { elementwise, unary } from "./elementwise.ts";
 import { conv, convTranspose, gemm, matMul } from "./layers.ts";
+import { depthToSpace, spaceToDepth } from "./blocks.ts";
 import {
   acrossChannels,
   alongAxis,
+  groupNorm,
   layerNorm,
   meanVariance,
   perChannel,
@@ -51,6 +53,9 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["Gather", gatherRule],
   ["Pad", pad],
   ["Transpose", transpose],
+  ["GroupNormalization", groupNorm],
+  ["DepthToSpace", depthToSpace],
+  ["SpaceToDepth", spaceToDepth],
   ["Expand", expand],
   ["Tile", tile],
 ]);

@@ -1,5 +1,5 @@
 /** Shapes that are computed from open sizes, written so that they hold for all of them and leave channels free to go. */
-import { consumersOf, int64, type Network, type Node, type Parameter } from "../network.ts";
+import { consumersOf, int64, intsAttribute, type Network, type Node, type Parameter } from "../network.ts";
 import { factsOf } from "../operators/facts.ts";
 import type { Followed } from "./follow.ts";
 import { isSame } from "./size.ts";
@@ -19,7 +19,7 @@ export function withOpenTargets(node: Node, rewriting: Rewriting): readonly Node
   if (node.domain !== "") return [node];
   if (node.op === "Reshape") {
     const target = openTarget(node, followed);
-    if (target === undefined) return [node];
+    if (target === undefined) return [shuffled(node, rewriting) ?? node];
     const name = add(`${node.name}.target`, int64(target));
     return [{ ...node, inputs: [node.inputs[0] ?? "", name] }];
   }
@@ -42,6 +42,35 @@ function openTarget(node: Node, { tables, shapes }: Followed): number[] | undefi
   if (node.attributes["allowzero"] !== undefined && sizes.includes(0)) return undefined;
   const open = sizes.map((size, i) => (typeof size === "number" ? size : isSame(size, input?.[i]) ? 0 : -1));
   return open.filter((dim) => dim === -1).length > 1 ? undefined : open;
+}
+
+/** A channel shuffle (apart, turned, together) of a map whose sides are open, as the one Gather that it is. */
+function shuffled(node: Node, { followed: { shapes }, add, producers }: Rewriting): Node | undefined {
+  const turn = producers.get(node.inputs[0] ?? "");
+  const apart = producers.get(turn?.inputs[0] ?? "");
+  if (!producers.has(node.inputs[1] ?? "")) return undefined;
+  if (turn?.op !== "Transpose" || apart?.op !== "Reshape" || turn.domain + apart.domain !== "")
+    return undefined;
+  const [from, between, to] = [apart.inputs[0], apart.outputs[0], node.outputs[0]].map((name) =>
+    shapes.get(name ?? ""),
+  );
+  const order = intsAttribute(turn, "perm", []);
+  if (from === undefined || to?.length !== from.length || between?.length !== from.length + 1)
+    return undefined;
+  const [, groups, own] = between;
+  if (typeof groups !== "number" || typeof own !== "number" || from[1] !== groups * own) return undefined;
+  const isShuffle =
+    from.every((size, i) => isSame(size, to[i]) && (i === 1 || isSame(size, between[i === 0 ? 0 : i + 1]))) &&
+    order.length === between.length &&
+    order.every((axis, i) => axis === (i === 1 ? 2 : i === 2 ? 1 : i));
+  if (!isShuffle) return undefined;
+  const positions = Array.from(
+    { length: groups * own },
+    (_, i) => (i % groups) * own + Math.floor(i / groups),
+  );
+  const channels = add(`${node.name}.channels`, int64(positions));
+  const inputs = [apart.inputs[0] ?? "", channels];
+  return { ...node, op: "Gather", inputs, attributes: { axis: { type: "int", value: 1 } } };
 }
 
 /** Scales that give exactly the sizes that were computed, where there are such. */

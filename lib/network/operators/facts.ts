@@ -206,7 +206,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   // Normalisations. Batch normalisation is taken to use its running statistics.
   BatchNormalization: { channels: "affine", activation: true, learned: true, rows: true, statistics: [3, 4] },
   InstanceNormalization: { channels: "affine" },
-  GroupNormalization: { channels: "across" },
+  GroupNormalization: { channels: "own" },
   LRN: { channels: "across", shape: "same", rows: true },
   LayerNormalization: { channels: "layer-norm" },
   RMSNormalization: { channels: "layer-norm" },
@@ -218,6 +218,8 @@ const table: Readonly<Record<string, OperatorFacts>> = {
 
   // Numbers that move.
   Concat: { channels: "own", ...moved, bytes: "own", keepsSign: true },
+  DepthToSpace: { channels: "own" },
+  SpaceToDepth: { channels: "own" },
   Expand: { channels: "own", homogeneous: true },
   Flatten: { channels: "reshape", ...moved, linear: true, bytes: "same", gate: true, features: true },
   Gather: { channels: "own", homogeneous: true },
@@ -239,6 +241,12 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Transpose: { channels: "own", ...moved, linear: true, bytes: "same" },
   Unsqueeze: { channels: "squeeze", ...moved, linear: true, bytes: "same", gate: true, handsOn: true },
   Range: { settings: [0, 1, 2] },
+  // onnxruntime's own.
+  "com.microsoft:Gelu": each,
+  "com.microsoft:QuickGelu": each,
+  "com.microsoft:FastGelu": operands,
+  "com.microsoft:BiasGelu": operands,
+
   Shape: { channels: "shape-reader" },
   Size: { channels: "shape-reader" },
 };

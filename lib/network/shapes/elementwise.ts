@@ -110,7 +110,4 @@ export const elementwiseShapes: ShapeRules = {
   LogSoftmax: alongAxis(-1),
   Hardmax: alongAxis(-1),
   LpNormalization: alongAxis(-1),
-  "com.microsoft:Gelu": unary,
-  "com.microsoft:FastGelu": unary,
-  "com.microsoft:QuickGelu": unary,
 };

@@ -8,7 +8,7 @@ const GAP = 2;
 const NARROWEST = 12;
 
 /** Letters of a line: those of the terminal, what COLUMNS says where there is none, else as many as help has. */
-export function lineWidth(): number {
+function lineWidth(): number {
   const said = Number(process.env["COLUMNS"]);
   const { columns } = process.stdout as { readonly columns?: number };
   return columns ?? (Number.isInteger(said) && said > 0 ? said : 110);

@@ -10,7 +10,7 @@ import { templateLandmarks, templatePoints } from "./template.ts";
 import { warp } from "./warp.ts";
 
 /** A face of a picture; all places in pixels of the picture. */
-export interface Face {
+interface Face {
   readonly score: number;
   readonly box: Box;
 }

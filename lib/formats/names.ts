@@ -1,7 +1,7 @@
 /** File formats that a model can be written in. Apart from the writers, so that a help text does not load them. */
 import { extname } from "node:path";
 
-export const modelFormats = ["onnx", "tfjs"] as const;
+const modelFormats = ["onnx", "tfjs"] as const;
 
 export type ModelFormat = (typeof modelFormats)[number];
 

@@ -89,7 +89,7 @@ export function clockOf(
 }
 
 /** What the file of a table must look like. */
-export const tableShape = objectOf({
+const tableShape = objectOf({
   schema: oneOf(1),
   network: aText,
   cpu: aText,

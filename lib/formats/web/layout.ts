@@ -43,7 +43,7 @@ export interface WebModel {
 }
 
 /** A node; a tensor among its attributes is the name of a parameter. */
-export type StoredNode = Omit<Network["nodes"][number], "attributes"> & {
+type StoredNode = Omit<Network["nodes"][number], "attributes"> & {
   readonly attributes: Readonly<Record<string, StoredAttribute>>;
 };
 

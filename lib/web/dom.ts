@@ -8,7 +8,7 @@ export interface WorkerScope {
   postMessage(message: unknown): void;
 }
 
-export interface PageWorker {
+interface PageWorker {
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   onerror: ((event: { readonly message?: string }) => void) | null;
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
@@ -20,14 +20,14 @@ export interface PageFile {
   readonly type: string;
 }
 
-export interface PageEvent {
+interface PageEvent {
   readonly key?: string;
   readonly dataTransfer?: { readonly files: ArrayLike<PageFile> } | null;
   readonly clipboardData?: { readonly files: ArrayLike<PageFile> } | null;
   preventDefault(): void;
 }
 
-export interface Drawing {
+interface Drawing {
   fillStyle: string;
   strokeStyle: string;
   lineWidth: number;
@@ -47,7 +47,7 @@ export interface Drawing {
   putImageData(data: PageImageData, x: number, y: number): void;
 }
 
-export interface PageImageData {
+interface PageImageData {
   readonly data: Uint8ClampedArray;
 }
 
@@ -79,7 +79,7 @@ export interface MediaSource {
 }
 
 /** A decoded picture, turned as its EXIF tag says. */
-export interface PageBitmap {
+interface PageBitmap {
   readonly width: number;
   readonly height: number;
   close(): void;

@@ -251,6 +251,7 @@ export type {
 } from "./jobs/train/crossval.ts";
 export { comparedNetworks } from "./jobs/many/compare.ts";
 export type { ComparedNetwork } from "./jobs/many/compare.ts";
+export type { Measure } from "./record/measure.ts";
 export type { ScoreSpread } from "./math/statistics.ts";
 export type { LabelScore, LabelWise } from "./evaluate/label-wise.ts";
 

@@ -1,7 +1,7 @@
 /** What a model file says about itself: how pictures become its input, where its features are, what it predicts. */
 import type { Preprocessing, Task } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { parseJson } from "../core/files.ts";
+import { parseJson } from "../core/parse-json.ts";
 import type { Network } from "../network/network.ts";
 
 /** Keys in a network's metadata (ONNX metadata_props, tfjs userDefinedMetadata). Texts as they are, the rest as JSON. */

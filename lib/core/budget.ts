@@ -31,7 +31,9 @@ const budgets = {
 
 /** By what all budgets are multiplied. @throws EtlError `usage` for what is no number of at least 1 */
 function raised(): number {
-  const text = process.env["ETL_BUDGET"];
+  // a page in a browser has no environment
+  const { process: here } = globalThis as { readonly process?: { readonly env: NodeJS.ProcessEnv } };
+  const text = here?.env["ETL_BUDGET"];
   if (text === undefined || text === "") return 1;
   const factor = Number(text);
   if (factor >= 1) return factor;

@@ -4,7 +4,7 @@
  */
 import { needWithin } from "../core/budget.ts";
 import { EtlError } from "../core/errors.ts";
-import { parseJson } from "../core/files.ts";
+import { parseJson } from "../core/parse-json.ts";
 import { brainToFloat, halfToFloat } from "../core/half.ts";
 import { isRecord } from "../core/is-record.ts";
 import { own } from "../core/own.ts";

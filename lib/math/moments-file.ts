@@ -9,7 +9,7 @@
 import { isRecord } from "../core/is-record.ts";
 import type { Moments, TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { parseJson } from "../core/files.ts";
+import { parseJson } from "../core/parse-json.ts";
 
 const magic = 0x4d4c5445; // "ETLM", little-endian
 const version = 1;

@@ -193,6 +193,6 @@ describe("--json and --config", function () {
 
   it("each command was looked at here, or needs more than a drawn face", () => {
     const rest = commands.map(({ usage }) => usage.split(" ")[0]).filter((name) => !seen.has(name));
-    expect(rest).to.deep.equal(["quantize", "train", "crossval", "verify", "align"]);
+    expect(rest).to.deep.equal(["quantize", "train", "crossval", "verify", "align", "demo"]);
   });
 });

@@ -29,7 +29,7 @@ describe("printable", () => {
     progress.finish(hostile);
     progress.note(hostile);
     progress.warn(hostile);
-    text += table(["name", hostile], [[hostile, "1"]]);
+    text += table(["name", hostile], [[hostile, "1"]], Infinity);
     expect(text).to.not.match(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
     expect(text.split("\n")).to.have.length(6);
   });

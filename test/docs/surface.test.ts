@@ -208,6 +208,7 @@ const types = [
   "LossTerm",
   "MatrixLike",
   "Measured",
+  "Measure",
   "Merged",
   "Metrics",
   "MetricsOptions",

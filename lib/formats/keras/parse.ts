@@ -5,7 +5,8 @@
 import { basename } from "node:path";
 import type { Dataset, File, Group } from "h5wasm";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
-import { parseJson, readBytes } from "../../core/files.ts";
+import { readBytes } from "../../core/files.ts";
+import { parseJson } from "../../core/parse-json.ts";
 import { float32, sizeOf, type Parameter } from "../../network/network.ts";
 
 /** One layer's tensors in the file's order: name as written -> parameter in Keras's layout. */

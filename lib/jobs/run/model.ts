@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
 import { EtlError, nearest, shellWord } from "../../core/errors.ts";
-import { parseJson } from "../../core/files.ts";
+import { parseJson } from "../../core/parse-json.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
 import { outputTasksOf, type OutputTask } from "../../backbones/metadata.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";

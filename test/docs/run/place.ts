@@ -31,6 +31,7 @@ const files: Readonly<Record<string, (program: Program) => string>> = {
 const runs: Readonly<Record<string, readonly string[]>> = {
   "docs/sweeps.md": ["etl prune --gamma 0.1 --task gender --data ~/celeba --out runs/gender"],
   "docs/troubleshooting.md": ["etl finetune --gamma 0.1 --task gender --data ~/faces --out runs/gender"],
+  "docs/web.md": ["etl prune --gamma 0.1 --task gender --data ~/faces --out runs/gender"],
   "docs/library.md": ["a", "b"].map(
     (name) => `etl prune --gamma 0.1 --task gender --data ~/celeba --out runs/${name}`,
   ),

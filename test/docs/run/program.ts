@@ -47,7 +47,8 @@ export async function buildProgram(folder: string): Promise<Program> {
     }
   }
   await symlink(join(root, "node_modules"), join(folder, "node_modules"));
-  await writeFile(join(folder, "package.json"), await readFile(join(root, "package.json")));
+  for (const name of ["package.json", "LICENSE"])
+    await writeFile(join(folder, name), await readFile(join(root, name)));
   const bin = join(folder, "bin");
   await mkdir(bin);
   const script = async (name: string, text: string): Promise<void> => {

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32, deflateRawSync } from "node:zlib";
-import { parseJson } from "../../../lib/core/files.ts";
+import { parseJson } from "../../../lib/core/parse-json.ts";
 import { CELEBA_ATTRIBUTES } from "../../../lib/data/sources/celeba-attributes.ts";
 import type { Random } from "../../../lib/core/random.ts";
 import { float32 } from "../../../lib/network/network.ts";

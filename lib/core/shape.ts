@@ -3,7 +3,7 @@ import { EtlError } from "./errors.ts";
 import { readJson } from "./files.ts";
 
 /** Says what is wrong with a value, as "PLACE is FOUND, NEEDED was needed"; undefined where it fits. */
-export type Shape = (value: unknown, at: string) => string | undefined;
+export type ValueShape = (value: unknown, at: string) => string | undefined;
 
 /** Longest text of what was found that is repeated. */
 const shown = 60;
@@ -21,7 +21,7 @@ function foundText(value: unknown): string {
 }
 
 const where =
-  (needed: string, fits: (value: unknown) => boolean): Shape =>
+  (needed: string, fits: (value: unknown) => boolean): ValueShape =>
   (value, at) =>
     fits(value) ? undefined : unlike(at, value, needed);
 
@@ -34,7 +34,7 @@ export const aCount = where(
   (value) => Number.isSafeInteger(value) && Number(value) >= 0,
 );
 /** A number that is not below `least`. */
-export const aNumberFrom = (least: number): Shape =>
+export const aNumberFrom = (least: number): ValueShape =>
   where(
     least === Number.MIN_VALUE ? "a number above 0" : `a number of at least ${least}`,
     (value) => typeof value === "number" && Number.isFinite(value) && value >= least,
@@ -42,20 +42,20 @@ export const aNumberFrom = (least: number): Shape =>
 /** A position in a list, or -1 for none. */
 export const aPlace = where("a place or -1", (value) => Number.isSafeInteger(value) && Number(value) >= -1);
 /** What JSON makes of a number that is none. */
-export const aNumberOrNull: Shape = (value, at) => (value === null ? undefined : aNumber(value, at));
+export const aNumberOrNull: ValueShape = (value, at) => (value === null ? undefined : aNumber(value, at));
 
-export function oneOf(...all: readonly (string | number)[]): Shape {
+export function oneOf(...all: readonly (string | number)[]): ValueShape {
   return where(all.join(", "), (value) => all.some((each) => each === value));
 }
 
-export function eitherOf(...shapes: readonly Shape[]): Shape {
+export function eitherOf(...shapes: readonly ValueShape[]): ValueShape {
   return (value, at) => {
     const wrong = shapes.map((shape) => shape(value, at));
     return wrong.includes(undefined) ? undefined : wrong[0];
   };
 }
 
-export function listOf(shape: Shape): Shape {
+export function listOf(shape: ValueShape): ValueShape {
   return (value, at) => {
     if (!Array.isArray(value)) return unlike(at, value, "a list");
     return firstWrong(
@@ -66,14 +66,14 @@ export function listOf(shape: Shape): Shape {
 }
 
 /** A list of at least one. */
-export function someOf(shape: Shape): Shape {
+export function someOf(shape: ValueShape): ValueShape {
   const list = listOf(shape);
   return (value, at) =>
     Array.isArray(value) && value.length === 0 ? unlike(at, value, "at least one") : list(value, at);
 }
 
 /** An object whose keys are names. */
-export function mapOf(shape: Shape): Shape {
+export function mapOf(shape: ValueShape): ValueShape {
   return (value, at) => {
     if (!isObject(value)) return unlike(at, value, "an object");
     return firstWrong(
@@ -85,9 +85,9 @@ export function mapOf(shape: Shape): Shape {
 
 /** An object with these fields, and perhaps more; `optional` ones may be missing. */
 export function objectOf(
-  fields: Readonly<Record<string, Shape>>,
-  optional: Readonly<Record<string, Shape>> = {},
-): Shape {
+  fields: Readonly<Record<string, ValueShape>>,
+  optional: Readonly<Record<string, ValueShape>> = {},
+): ValueShape {
   return (value, at) => {
     if (!isObject(value)) return unlike(at, value, "an object");
     const place = (key: string): string => (at === "" ? key : `${at}.${key}`);
@@ -103,7 +103,7 @@ export function objectOf(
   };
 }
 
-function firstWrong(entries: readonly (readonly [unknown, string])[], shape: Shape): string | undefined {
+function firstWrong(entries: readonly (readonly [unknown, string])[], shape: ValueShape): string | undefined {
   for (const [value, at] of entries) {
     const wrong = shape(value, at);
     if (wrong !== undefined) return wrong;
@@ -124,7 +124,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
  */
 export function needShape(
   value: unknown,
-  shape: Shape,
+  shape: ValueShape,
   path: string,
   { what, hint }: { readonly what?: string; readonly hint?: string } = {},
 ): void {
@@ -137,7 +137,7 @@ export function needShape(
 /** A JSON file of this program as its type says. @throws EtlError `format` where it is another */
 export async function readShaped<T>(
   path: string,
-  shape: Shape,
+  shape: ValueShape,
   told: { readonly what?: string; readonly hint?: string } = {},
 ): Promise<T> {
   const value = await readJson(path);

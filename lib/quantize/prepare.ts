@@ -12,7 +12,7 @@ import type { WeightBits } from "./scales.ts";
 /** Pictures that say which ranges are best, at most. */
 const RANGE_PICTURES = 32;
 
-export interface PrepareOptions {
+interface PrepareOptions {
   /** Pictures, from the start each time. */
   readonly batches: () => AsyncIterable<Tensors> | Iterable<Tensors>;
   readonly bits: WeightBits;

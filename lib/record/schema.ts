@@ -13,11 +13,11 @@ import {
   needShape,
   objectOf,
   oneOf,
-  type Shape,
+  type ValueShape,
 } from "../core/shape.ts";
 import { SCHEMA, type CurveRecord, type ModelRecord, type RunRecord, type TaskRecord } from "./record.ts";
 
-const anyOption: Shape = (value, at) => (value === null ? undefined : plainValue(value, at));
+const anyOption: ValueShape = (value, at) => (value === null ? undefined : plainValue(value, at));
 const plainValue = eitherOf(aText, aNumber, aSwitch);
 
 const task = objectOf(

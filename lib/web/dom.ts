@@ -51,7 +51,7 @@ interface PageImageData {
   readonly data: Uint8ClampedArray;
 }
 
-export interface PageElement {
+export interface WebElement {
   textContent: string | null;
   className: string;
   hidden: boolean;
@@ -70,8 +70,8 @@ export interface PageElement {
   readonly classList: { toggle(name: string, force?: boolean): void };
   setAttribute(name: string, value: string): void;
   addEventListener(type: string, listener: (event: PageEvent) => void): void;
-  append(...children: readonly PageElement[]): void;
-  replaceChildren(...children: readonly PageElement[]): void;
+  append(...children: readonly WebElement[]): void;
+  replaceChildren(...children: readonly WebElement[]): void;
 }
 
 export interface MediaSource {
@@ -85,12 +85,12 @@ interface PageBitmap {
   close(): void;
 }
 
-export interface PageWindow {
+export interface WebWindow {
   readonly document: {
     readonly baseURI: string;
-    readonly body: PageElement;
-    createElement(name: string): PageElement;
-    getElementById(id: string): PageElement | null;
+    readonly body: WebElement;
+    createElement(name: string): WebElement;
+    getElementById(id: string): WebElement | null;
     addEventListener(type: string, listener: (event: PageEvent) => void): void;
   };
   readonly navigator: {

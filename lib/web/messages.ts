@@ -27,7 +27,7 @@ export interface SeenFace {
 }
 
 /** From the thread. */
-export type Reply =
+export type WorkerReply =
   | { readonly kind: "ready" }
   | {
       readonly kind: "seen";

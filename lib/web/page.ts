@@ -1,18 +1,18 @@
 /** The page: takes pictures from a file, a drop, the clipboard or the camera, and shows what the thread answers. */
 import { messageOf } from "../core/errors.ts";
-import type { MediaSource, PageElement, PageFile, PageWindow } from "./dom.ts";
+import type { MediaSource, WebElement, PageFile, WebWindow } from "./dom.ts";
 import type { Line } from "./lines.ts";
-import type { Question, Reply, SeenFace } from "./messages.ts";
+import type { Question, WorkerReply, SeenFace } from "./messages.ts";
 
 /** Longest side of a camera's picture that is asked for: the detector sees 512 pixels. */
 const CAMERA_SIDE = 1280;
 
-type Seen = Extract<Reply, { kind: "seen" }>;
+type Seen = Extract<WorkerReply, { kind: "seen" }>;
 
-const page = globalThis as unknown as PageWindow;
+const page = globalThis as unknown as WebWindow;
 const { document, navigator } = page;
 
-function element(id: string): PageElement {
+function element(id: string): WebElement {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`#${id} is not in the page`);
   return found;
@@ -31,7 +31,7 @@ const ready = new Promise<void>((done, failed) => {
     failed(new Error(message ?? "the compute thread does not start"));
   };
   worker.onmessage = ({ data }) => {
-    const reply = data as Reply;
+    const reply = data as WorkerReply;
     if (reply.kind === "ready") {
       done();
       return;
@@ -99,7 +99,7 @@ function report(seen: Seen, name: string): void {
   faces.replaceChildren(...seen.faces.map(faceItem));
 }
 
-function faceItem(face: SeenFace, index: number): PageElement {
+function faceItem(face: SeenFace, index: number): WebElement {
   const item = document.createElement("li");
   // For whoever builds on this page: the numbers behind the words.
   item.setAttribute("data-outputs", JSON.stringify(face.outputs));
@@ -113,7 +113,7 @@ function faceItem(face: SeenFace, index: number): PageElement {
   return item;
 }
 
-function lineElements({ name, value, share }: Line): PageElement[] {
+function lineElements({ name, value, share }: Line): WebElement[] {
   const [term, answer] = [document.createElement("dt"), document.createElement("dd")];
   term.textContent = name;
   const text = document.createElement("span");
@@ -129,7 +129,7 @@ function lineElements({ name, value, share }: Line): PageElement[] {
 }
 
 /** The aligned crop, as the network saw it. */
-function cropCanvas({ crop: { side, pixels } }: SeenFace, index: number): PageElement {
+function cropCanvas({ crop: { side, pixels } }: SeenFace, index: number): WebElement {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: side, height: side });
   canvas.setAttribute("role", "img");
@@ -145,7 +145,7 @@ function cropCanvas({ crop: { side, pixels } }: SeenFace, index: number): PageEl
 
 /** The picture with a numbered box around each face, and the landmarks that the model found. */
 function showPicture(
-  source: PageElement,
+  source: WebElement,
   seen: readonly SeenFace[],
   size: { readonly width: number; readonly height: number },
 ): void {

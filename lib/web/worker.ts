@@ -22,12 +22,12 @@ import { readWebModel } from "../formats/web/read.ts";
 import type { Network, Parameter } from "../network/network.ts";
 import type { WorkerScope } from "./dom.ts";
 import { linesOf } from "./lines.ts";
-import type { Question, Reply, SeenFace } from "./messages.ts";
+import type { Question, WorkerReply, SeenFace } from "./messages.ts";
 import { places } from "./places.ts";
 
 const scope = globalThis as unknown as WorkerScope;
 
-type Looker = (question: Extract<Question, { kind: "look" }>) => Promise<Reply>;
+type Looker = (question: Extract<Question, { kind: "look" }>) => Promise<WorkerReply>;
 let looker: Promise<Looker> | undefined;
 
 scope.onmessage = ({ data }) => {
@@ -38,12 +38,12 @@ scope.onmessage = ({ data }) => {
       scope.postMessage(reply);
     },
     (error: unknown) => {
-      scope.postMessage({ kind: "failed", ...id, message: messageOf(error) } satisfies Reply);
+      scope.postMessage({ kind: "failed", ...id, message: messageOf(error) } satisfies WorkerReply);
     },
   );
 };
 
-async function answer(question: Question): Promise<Reply> {
+async function answer(question: Question): Promise<WorkerReply> {
   if (question.kind === "start") {
     looker = start(question.base);
     await looker;

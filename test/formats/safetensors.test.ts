@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { createRandom } from "../../lib/core/random.ts";
-import { brainToFloat, halfToFloat } from "../../lib/core/half.ts";
+import { brainToFloat, halfToFloat } from "../../lib/network/half.ts";
 import { readSafetensors, writeSafetensors } from "../../lib/formats/safetensors.ts";
 import { float32, int64, type Parameter } from "../../lib/network/network.ts";
 

@@ -5,7 +5,7 @@ import { EtlError } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
 import type { Crop, Task } from "../../core/artifacts.ts";
 import type { Split, TaskDeclaration } from "../dataset.ts";
-import type { PartsDeclaration } from "./part-columns.ts";
+import type { PartsDeclaration } from "../part-columns.ts";
 
 export interface Description {
   readonly name?: string;
@@ -32,14 +32,14 @@ export async function readDescription(path: string): Promise<Description> {
     ...text(path, json, "identity"),
     ...text(path, json, "pairs"),
     ...(json["crop"] !== undefined && { crop: cropOf(json["crop"], `${path}: crop`) }),
-    ...(json["parts"] !== undefined && { parts: partsOf(path, json["parts"]) }),
+    ...(json["parts"] !== undefined && { parts: partColumnOf(path, json["parts"]) }),
     tasks: Object.fromEntries(
       Object.entries(tasks).map(([name, value]) => [name, declaration(path, `tasks.${name}`, value)]),
     ),
   };
 }
 
-function partsOf(path: string, parts: unknown): PartsDeclaration {
+function partColumnOf(path: string, parts: unknown): PartsDeclaration {
   if (!isRecord(parts)) throw wrong(path, "parts", parts, "an object");
   const { column, values } = parts;
   if (typeof column !== "string") throw wrong(path, "parts.column", column, "the name of a column");

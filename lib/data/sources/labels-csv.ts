@@ -9,7 +9,7 @@ import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
 import { isPicture, type Folder, type SourceLayout } from "./layout.ts";
 import { partOf } from "./names.ts";
-import { partsOf } from "./part-columns.ts";
+import { partColumnOf } from "../part-columns.ts";
 
 /** Names without blanks, `_` and `-`. */
 const FILE_COLUMNS = [
@@ -77,7 +77,7 @@ async function read(folder: Folder): Promise<RawTable> {
 
   const assumptions: string[] = [];
   const fileAt = fileColumn(csv, path, assumptions);
-  const parts = partsOf(csv, path, description?.parts);
+  const parts = partColumnOf(csv, path, description?.parts);
   assumptions.push(...parts.assumptions);
   const identityAt = identityColumn(csv, description, path, assumptions);
   const boxAt = find(csv, ["box"]);

@@ -9,7 +9,7 @@ import {
   type Half,
   type Parameter,
 } from "../../network/network.ts";
-import { floatToBrain, floatToHalf, halfToFloat } from "../../core/half.ts";
+import { floatToBrain, floatToHalf, halfToFloat } from "../../network/half.ts";
 import type { RawSparse, RawTensor } from "./proto.ts";
 
 /** TensorProto.DataType of our element types. */

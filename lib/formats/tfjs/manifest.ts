@@ -4,7 +4,7 @@
  */
 import { EtlError } from "../../core/errors.ts";
 import { sizeOf, type Parameter } from "../../network/network.ts";
-import { halfToFloat } from "../../core/half.ts";
+import { halfToFloat } from "../../network/half.ts";
 
 /** One tensor of a manifest. */
 export interface TfjsWeight {

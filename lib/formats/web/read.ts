@@ -8,7 +8,7 @@ import {
   type Node,
   type Parameter,
 } from "../../network/network.ts";
-import { halfToFloat } from "../../core/half.ts";
+import { halfToFloat } from "../../network/half.ts";
 import { WEB_SCHEMA, type StoredParameter, type WebModel } from "./layout.ts";
 
 /** Whether a parsed JSON file is the first of the two. */

@@ -1,7 +1,7 @@
 /** A network into the two files of a web page. */
 import { EtlError } from "../../core/errors.ts";
 import type { Attribute, Network, Parameter } from "../../network/network.ts";
-import { floatToHalf } from "../../core/half.ts";
+import { floatToHalf } from "../../network/half.ts";
 import {
   isRounded,
   WEB_SCHEMA,

@@ -277,11 +277,11 @@ export const aimNames = ["targetFlops", "targetSize", "targetMs", "targetTime", 
  */
 export function asOptions(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const aimed = aimNames.some((name) => config[name] !== undefined);
-  return Object.fromEntries(
-    Object.entries(config).filter(
-      ([name]) => !["out", "command"].includes(name) && !(aimed && name === "gamma"),
-    ),
+  const kept = Object.entries(config).filter(
+    ([name]) => !["out", "command"].includes(name) && !(aimed && name === "gamma"),
   );
+  // By name: the order in which options were given changes no byte.
+  return Object.fromEntries(kept.sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 /** @throws EtlError `usage` that names the option, what was found and what was needed */

@@ -22,7 +22,14 @@ import { gather } from "../world/units.ts";
 import { inTraining, outputLosses, trainedHeads, type TrainedHead } from "./heads.ts";
 import { predictHeads } from "./predict.ts";
 import type { TrainSetup } from "./setup.ts";
-import { heldWeights, intervalOf, isMoving, nextUpdate, type Seen, type Update } from "./updates.ts";
+import {
+  heldWeights,
+  intervalOf,
+  isMoving,
+  nextUpdate,
+  type SeenLosses,
+  type WeightUpdate,
+} from "./updates.ts";
 
 /** What changes from epoch to epoch beside the parameters; epoch 0 is the state before the first step. */
 export interface EpochState {
@@ -33,7 +40,7 @@ export interface EpochState {
   /** Thresholds, as scores in -1..1. */
   readonly thresholds: readonly number[];
   /** The updates of weights and thresholds in this epoch, its end included; absent where nothing is updated. */
-  readonly updates?: readonly Update[];
+  readonly updates?: readonly WeightUpdate[];
 }
 
 export interface TrainedNetwork {
@@ -211,20 +218,20 @@ function labelsOfBatch(batch: Batch, { heads, positive, weights }: EpochPlan): T
 interface Course {
   readonly states: EpochState[];
   /** Updates since the last epoch's end. */
-  running: Update[];
+  running: WeightUpdate[];
 }
 
-function updatesOf({ states, running }: Course): Update[] {
+function updatesOf({ states, running }: Course): WeightUpdate[] {
   return [...states.flatMap(({ updates }) => updates ?? []), ...running];
 }
 
-function latest(course: Course): Update | undefined {
+function latest(course: Course): WeightUpdate | undefined {
   return updatesOf(course).at(-1);
 }
 
 interface Look {
   readonly predictions: readonly Float32Array[];
-  readonly main: Seen;
+  readonly main: SeenLosses;
 }
 
 /** What the network answers on the validation rows, and what an update of weights and thresholds looks at. */
@@ -261,7 +268,7 @@ async function lookAt(
 function update(
   { config, progress }: TrainSetup,
   head: TrainedHead,
-  { course, seen }: { readonly course: Course; readonly seen: Seen },
+  { course, seen }: { readonly course: Course; readonly seen: SeenLosses },
 ): void {
   const before = updatesOf(course);
   const next = nextUpdate(config, head, { seen, before });

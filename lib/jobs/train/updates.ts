@@ -12,7 +12,7 @@ import type { TrainedHead } from "./heads.ts";
 import type { TrainConfig } from "./config.ts";
 
 /** One update. */
-export interface Update {
+export interface WeightUpdate {
   /** Steps done before it. */
   readonly iteration: number;
   /** Losses of the outputs that the next update's weights compare with: validation, for `dwa` training. */
@@ -24,7 +24,7 @@ export interface Update {
 }
 
 /** What an update looks at. */
-export interface Seen {
+export interface SeenLosses {
   readonly iteration: number;
   /** l of eq. 6, from 1. */
   readonly epoch: number;
@@ -65,7 +65,7 @@ export function intervalOf(
 function weightsOf(
   scheme: TrainConfig["lossWeights"],
   losses: ArrayLike<number>,
-  before: readonly Update[],
+  before: readonly WeightUpdate[],
 ): Float64Array {
   const previous = before[before.length - 1].losses;
   switch (scheme) {
@@ -84,7 +84,11 @@ function weightsOf(
 }
 
 /** Labels whose loss more than doubled, so that eq. 4's weight is held at 1. */
-export function heldWeights(scheme: TrainConfig["lossWeights"], { losses }: Update, before: Update): number {
+export function heldWeights(
+  scheme: TrainConfig["lossWeights"],
+  { losses }: WeightUpdate,
+  before: WeightUpdate,
+): number {
   if (scheme !== "dynamic" && scheme !== "relative") return 0;
   return dynamicWeights(losses, before.losses).filter((weight) => !(weight <= 1)).length;
 }
@@ -97,8 +101,8 @@ export function heldWeights(scheme: TrainConfig["lossWeights"], { losses }: Upda
 export function nextUpdate(
   config: Moves,
   head: Pick<TrainedHead, "labels">,
-  { seen, before }: { readonly seen: Seen; readonly before: readonly Update[] },
-): Update {
+  { seen, before }: { readonly seen: SeenLosses; readonly before: readonly WeightUpdate[] },
+): WeightUpdate {
   const { iteration, raw, targets, mask, epoch } = seen;
   const losses = Array.from(seen.compared ?? seen.losses);
   const last = before.at(-1);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { readModel } from "../../../lib/backbones/read-model.ts";
 import { writeLike } from "../../../lib/formats/onnx/like.ts";
-import { halfToFloat } from "../../../lib/core/half.ts";
+import { halfToFloat } from "../../../lib/network/half.ts";
 import { maskedNetwork } from "../../../lib/jobs/cut/check.ts";
 import { cutModel, type CutResult } from "../../../lib/jobs/cut/cut.ts";
 import {

@@ -8,19 +8,24 @@ import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { EpochState } from "../../../lib/jobs/train/loop.ts";
 import { train } from "../../../lib/jobs/train/train.ts";
 import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
-import { intervalOf, nextUpdate, type Seen, type Update } from "../../../lib/jobs/train/updates.ts";
+import {
+  intervalOf,
+  nextUpdate,
+  type SeenLosses,
+  type WeightUpdate,
+} from "../../../lib/jobs/train/updates.ts";
 
 const plain = { thresholds: "fixed", thresholdRate: 0.01 } as const;
 
 /** Three updates in a row of two labels with these losses. */
 function course(lossWeights: "equal" | "dynamic" | "relative" | "dwa" | "aw"): number[][] {
-  const before: Update[] = [];
+  const before: WeightUpdate[] = [];
   for (const [k, losses] of [
     [1, 1],
     [0.5, 0.8],
     [0.25, 0.8],
   ].entries()) {
-    const seen: Seen = {
+    const seen: SeenLosses = {
       iteration: k,
       epoch: k,
       losses,
@@ -92,11 +97,11 @@ describe("jobs/train: updates of weights and thresholds", function () {
   });
 
   it("eq. 6 takes the epoch that is being trained, whatever the interval", () => {
-    const before: Update[] = [{ iteration: 0, losses: [1], weights: [1], thresholds: [0] }];
+    const before: WeightUpdate[] = [{ iteration: 0, losses: [1], weights: [1], thresholds: [0] }];
     const targets = Float32Array.of(0, 0, 1, 1);
     const raw = Float32Array.of(0.5, 0.5, 0.5, -0.5);
     // Two wrong yes, one wrong no of four: 0.01 * 3 * (2 - 1) / 4.
-    const seen: Seen = { iteration: 9, epoch: 3, losses: [1], raw, targets, mask: undefined };
+    const seen: SeenLosses = { iteration: 9, epoch: 3, losses: [1], raw, targets, mask: undefined };
     const config = { lossWeights: "equal", thresholds: "adaptive", thresholdRate: 0.01 } as const;
     const { thresholds } = nextUpdate(config, { labels: "signed" }, { seen, before });
     expect(thresholds[0]).to.be.closeTo(0.0075, 1e-12);

@@ -1,10 +1,10 @@
 /** Which column of a table says what part a picture belongs to, under whatever name and in whatever words. */
-import type { Csv } from "../../core/csv.ts";
-import { EtlError } from "../../core/errors.ts";
-import { plainCode } from "../codes.ts";
-import { countedValues, countsText } from "../counts.ts";
-import type { Split } from "../dataset.ts";
-import { PART_COLUMNS, partOf } from "./names.ts";
+import type { Csv } from "../core/csv.ts";
+import { EtlError } from "../core/errors.ts";
+import { plainCode } from "./codes.ts";
+import { countedValues, countsText } from "./counts.ts";
+import type { Split } from "./dataset.ts";
+import { PART_COLUMNS, partOf } from "./sources/names.ts";
 
 /** What a `dataset.json` says about the parts. */
 export interface PartsDeclaration {
@@ -32,7 +32,7 @@ const plain = (name: string): string => name.toLowerCase().replaceAll(/[\s_-]/g,
  *
  * @throws EtlError kind `data` where a column is meant for the parts and its words are not known
  */
-export function partsOf(csv: Csv, path: string, declared?: PartsDeclaration): Parts {
+export function partColumnOf(csv: Csv, path: string, declared?: PartsDeclaration): Parts {
   const words = (at: number): string[] => csv.rows.map((cells) => cells[at].trim());
   if (declared !== undefined) return declaredParts(csv, path, declared);
   const names = csv.header.map(plain);

@@ -105,8 +105,8 @@ describe("cut: a model file, without data", function () {
 
   it("layers whose channels are not followed are listed, whole, with a reason", async () => {
     const s = sketch("three axes");
-    const rows = s.reshape(s.relu(s.layer(s.input("input", ["n", 3, 8, 8]), "a", [3, 6])), [0, 6, 64]);
-    const product = s.matMul(rows, s.vector("w", [1, 64, 5]), { name: "product" });
+    const rows = s.reshape(s.relu(s.layer(s.input("input", ["n", 3, 8, 8]), "a", [3, 6])), [0, 6, 1, 64]);
+    const product = s.matMul(rows, s.vector("w", [6, 64, 5]), { name: "product" });
     const model = await put("three.onnx", s.build([product]));
     const { layers, cut } = await call({ model, keep: 0.5 });
     expect(layers[1]).to.deep.include({ name: "product", totalInputs: 64, totalOutputs: 5 });

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { SCHEMA } from "../../../lib/record/record.ts";
+import { sampleRecord } from "../../report/sample.ts";
 import { distinctTails, readRecords } from "../../../lib/jobs/many/records.ts";
 
 describe("jobs/many/records: names of runs", () => {
@@ -24,7 +24,7 @@ describe("jobs/many/records: names of runs", () => {
       const runs = ["one", "two"].map((name) => join(folder, name));
       for (const [i, run] of runs.entries()) {
         await mkdir(run);
-        const record = { schema: SCHEMA, models: [], curves: [], ...(i === 1 ? { title: "Mine" } : {}) };
+        const record = { ...sampleRecord(), ...(i === 1 ? { title: "Mine" } : {}) };
         await writeFile(join(run, "record.json"), JSON.stringify(record));
       }
       const titles = async (of: string[]): Promise<unknown> =>

@@ -11,6 +11,9 @@ const only = process.env["ETL_FUZZ_ONLY"] ?? "";
 const longestMs = 10_000;
 const mostBytes = 2e9;
 
+/** A damaged file of these costs the row that it belongs to, not the data set. */
+const losesRows: ReadonlySet<string> = new Set(["a.mat beside a picture"]);
+
 describe("files of every kind, mutated", function () {
   this.timeout(7_200_000);
   let root: string;
@@ -49,7 +52,7 @@ describe("files of every kind, mutated", function () {
     expect(code, at).to.equal(0);
     for (const { done: name, read, refused, peakBytes } of done) {
       expect(read, `${name}: read`).to.be.above(0);
-      expect(refused, `${name}: refused`).to.be.above(0);
+      if (!losesRows.has(name)) expect(refused, `${name}: refused`).to.be.above(0);
       expect(peakBytes, name).to.be.below(mostBytes);
       if (runs > 1000)
         console.log(

@@ -148,7 +148,13 @@ async function tables(root: string): Promise<Case[]> {
   }
   return [
     await table("labels.csv", "labels.csv", {
-      files: { ...faces, "labels.csv": labels },
+      files: {
+        ...faces,
+        "labels.csv": labels.replaceAll(
+          /,([01]),(happiness|sadness|anger),/g,
+          (_, code, mood) => `,${code === "0" ? "female" : "male"},${mood},`,
+        ),
+      },
       tasks: [
         ["age"],
         ["gender"],

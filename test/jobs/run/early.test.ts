@@ -16,7 +16,7 @@ import { resume } from "../../../lib/resume.ts";
 import { root } from "../../docs/markdown.ts";
 import { empty, visible } from "../../report/extras.ts";
 
-const made = join(root, "fixtures/runs/0.1.0");
+const made = join(root, "fixtures/early/0.1.0");
 
 /** Name and content of every file of a folder. */
 async function contents(folder: string): Promise<[string, string][]> {

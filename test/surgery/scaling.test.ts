@@ -41,7 +41,7 @@ const refusals: Readonly<Record<string, RegExp>> = {
     /InstanceNormalization .* normalises them|Clip .* is not positively homogeneous/,
   "local response normalisation and softmax over the channels":
     /(LRN|Softmax) .* is not positively homogeneous/,
-  "an operator whose channels are not followed": /DepthToSpace pixels is not positively homogeneous/,
+  "an operator whose channels are not followed": /CumSum sums is not positively homogeneous/,
   "a product of two computed values": /./,
   "a ConvNeXt block: channels-last, layer normalisation, linear layers, layer scale": /LayerNormalization/,
 };

@@ -34,23 +34,17 @@ module.exports = {
     ...stages.map((stage) => only(stage, [...ground, "formats", "engine", "data", "backbones"])),
     only("web", [...ground, "formats", "engine", "data", "backbones", "align"]),
     {
-      name: "jobs-share-only-run-and-world",
+      name: "jobs-share-only-run",
       comment: "A job is one program of the command line. jobs/many runs prune many times.",
       severity: "error",
-      from: { path: "^lib/jobs/([^/]+)/", pathNot: "^lib/jobs/(many|run|world)/" },
-      to: { path: "^lib/jobs/", pathNot: "^lib/jobs/($1|run|world)/" },
+      from: { path: "^lib/jobs/([^/]+)/", pathNot: "^lib/jobs/(many|run)/" },
+      to: { path: "^lib/jobs/", pathNot: "^lib/jobs/($1|run)/" },
     },
     {
-      name: "jobs-many-imports-only-prune-run-and-world",
+      name: "jobs-many-imports-only-prune-and-run",
       severity: "error",
       from: { path: "^lib/jobs/many/" },
-      to: { path: "^lib/jobs/", pathNot: "^lib/jobs/(many|prune|run|world)/" },
-    },
-    {
-      name: "jobs-world-imports-only-run",
-      severity: "error",
-      from: { path: "^lib/jobs/world/" },
-      to: { path: "^lib/jobs/", pathNot: "^lib/jobs/(world|run)/" },
+      to: { path: "^lib/jobs/", pathNot: "^lib/jobs/(many|prune|run)/" },
     },
     {
       name: "jobs-run-imports-no-job",

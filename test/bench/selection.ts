@@ -18,7 +18,7 @@ import { lossValue } from "../../lib/finetune/losses.ts";
 import { readOnnx } from "../../lib/formats/onnx/read.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import type { Coupling } from "../../lib/network/coupling/types.ts";
-import { closeWorld } from "../../lib/jobs/world/world.ts";
+import { closeWorld } from "../../lib/jobs/run/world.ts";
 import { openContext, type RunContext } from "../../lib/jobs/prune/context.ts";
 import { cutWithHead } from "../../lib/jobs/prune/surgery.ts";
 import { harvestStage, type Harvest } from "../../lib/jobs/prune/harvest.ts";

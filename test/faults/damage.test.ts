@@ -3,7 +3,7 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isEtlError } from "../../lib/core/errors.ts";
-import { readParts } from "../../lib/jobs/world/used.ts";
+import { readParts } from "../../lib/jobs/run/used.ts";
 import { readRecord } from "../../lib/jobs/many/records.ts";
 import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
 import { prune } from "../../lib/jobs/prune/prune.ts";

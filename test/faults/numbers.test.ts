@@ -7,8 +7,8 @@ import type { Task } from "../../lib/core/artifacts.ts";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { notFinite } from "../../lib/core/finite.ts";
 import { prune } from "../../lib/jobs/prune/prune.ts";
-import { checkVaries } from "../../lib/jobs/world/parts.ts";
-import { asWritten } from "../../lib/jobs/world/frame.ts";
+import { checkVaries } from "../../lib/jobs/run/parts.ts";
+import { asWritten } from "../../lib/jobs/run/frame.ts";
 import { formatDigits } from "../../lib/report/format.ts";
 import { listening, smallRun } from "./support.ts";
 

@@ -23,7 +23,7 @@ import {
 } from "../prune/harvest.ts";
 import { resolveOptions, type Config } from "../prune/config.ts";
 import { type PruneOptions } from "../prune/options.ts";
-import { closeWorld } from "../world/world.ts";
+import { closeWorld } from "../run/world.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { shardName, type Shard } from "../run/shard.ts";
 import { version } from "../../core/version.ts";

@@ -14,12 +14,12 @@ import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
-import { mayMirror } from "../world/changes.ts";
+import { mayMirror } from "../run/changes.ts";
 import type { Config } from "./config.ts";
-import { allPartRows, checkParts, checkVaries, partRows } from "../world/parts.ts";
+import { allPartRows, checkParts, checkVaries, partRows } from "../run/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
-import { labelsOf, labelGroups, runTasks, type Labelling } from "../world/tasks.ts";
-import { announce, closeWorld, openWorld, type World } from "../world/world.ts";
+import { labelsOf, labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
+import { announce, closeWorld, openWorld, type World } from "../run/world.ts";
 import { shardOf, type Shard } from "../run/shard.ts";
 
 export interface RunContext extends World, Labelling {

@@ -15,7 +15,7 @@ import type { Harvest } from "./harvest.ts";
 import type { Control } from "./options.ts";
 import type { Planned } from "./plan.ts";
 import type { MeasuredModel } from "./record.ts";
-import { momentsByTask } from "../world/tasks.ts";
+import { momentsByTask } from "../run/tasks.ts";
 import { trainingStage } from "./tune.ts";
 
 /** How many times the epochs and the learning rates of the pruned network a network from scratch gets. */

@@ -10,7 +10,7 @@ import type { Network, Tensor } from "../../network/network.ts";
 import { subnetwork } from "../../network/subnetwork.ts";
 import { batchesOf, pictures, type RunParts } from "./context.ts";
 import { featureWidth } from "./harvest.ts";
-import { standardise, type Units } from "../world/units.ts";
+import { standardise, type Units } from "../run/units.ts";
 
 /** What is added to the task's loss, and what is fed for it. Holds a compiled teacher until it is disposed. */
 export interface Distillation {

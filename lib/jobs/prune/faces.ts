@@ -12,8 +12,8 @@ import { asGiven, resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
 import { pooledResponses, sampledRows, shownAmong } from "./respond.ts";
 import { readRunState } from "../run/state.ts";
-import { closeWorld } from "../world/world.ts";
-import { labelsOf, type RunTask } from "../world/tasks.ts";
+import { closeWorld } from "../run/world.ts";
+import { labelsOf, type RunTask } from "../run/tasks.ts";
 
 /** Kept filters that are shown of a tap, faces of each, and the side of a thumbnail in pixels. */
 const [shownFilters, highestFaces, lowestFaces, side] = [2, 8, 4, 64];

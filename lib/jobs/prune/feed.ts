@@ -5,8 +5,8 @@ import type { LossTerm } from "../../core/artifacts.ts";
 import { fedNames, taskLoss } from "../../finetune/losses.ts";
 import type { Tensor } from "../../network/network.ts";
 import type { RunContext } from "./context.ts";
-import { columnsFrom, isLabelled, type RunTask } from "../world/tasks.ts";
-import { standardise, type Units } from "../world/units.ts";
+import { columnsFrom, isLabelled, type RunTask } from "../run/tasks.ts";
+import { standardise, type Units } from "../run/units.ts";
 
 /** A task in training. */
 export interface FedTask extends RunTask {

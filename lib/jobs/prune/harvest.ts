@@ -6,7 +6,7 @@ import { decodeMoments, encodeMoments } from "../../math/moments-file.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import { createRandom } from "../../core/random.ts";
 import { writeSealed } from "../../core/seal.ts";
-import { readCheckpoint } from "../world/checkpoint.ts";
+import { readCheckpoint } from "../run/checkpoint.ts";
 import { dealFolds } from "../../harvest/folds.ts";
 import { widthOf } from "../../data/joint.ts";
 import { harvest, type HarvestTap } from "../../harvest/harvest.ts";
@@ -14,7 +14,7 @@ import type { Network } from "../../network/network.ts";
 import { inferShapes } from "../../network/shapes/infer.ts";
 import { subnetwork } from "../../network/subnetwork.ts";
 import { findTaps, withPooledTaps, type Tap } from "../../network/taps.ts";
-import { mayMirror } from "../world/changes.ts";
+import { mayMirror } from "../run/changes.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 
 /** Images in a part: what is lost at most when a harvest is killed. */

@@ -4,7 +4,7 @@ import { withHeads } from "../../backbones/head.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import { leastSquares, type LeastSquares } from "../../lasso/least-squares.ts";
 import type { Network } from "../../network/network.ts";
-import { momentsByTask, type Labelling, type RunTask } from "../world/tasks.ts";
+import { momentsByTask, type Labelling, type RunTask } from "../run/tasks.ts";
 
 /** A linear head, logits or target units = weight features + bias. */
 export interface Head {

@@ -4,8 +4,8 @@ import type { GroupRecord, Metrics, VersusBaseline } from "../../record/record.t
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { Network } from "../../network/network.ts";
 import type { RunContext } from "./context.ts";
-import type { Lineage } from "../world/profile.ts";
-import { labelsOf } from "../world/tasks.ts";
+import type { Lineage } from "../run/profile.ts";
+import { labelsOf } from "../run/tasks.ts";
 import { predictParts, qualityOf, type TaskAnswers } from "./tune.ts";
 
 /** A network to be measured, in target units. */

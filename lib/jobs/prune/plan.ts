@@ -10,7 +10,7 @@ import type { Network } from "../../network/network.ts";
 import { planSurgery, type Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { withJointPaths } from "./joint.ts";
-import { momentsByTask } from "../world/tasks.ts";
+import { momentsByTask } from "../run/tasks.ts";
 import { solveCurves } from "./solve.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
 

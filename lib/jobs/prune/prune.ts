@@ -10,7 +10,7 @@ import { cutStage, learning } from "./surgery.ts";
 import { harvestStage, type Harvest } from "./harvest.ts";
 import { headed, solveHeads } from "./head.ts";
 import { evaluateStage, type Evaluated } from "./measure.ts";
-import { profileStage, type Lineage } from "../world/profile.ts";
+import { profileStage, type Lineage } from "../run/profile.ts";
 import { resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
 import { checkInt8, int8Stage, type Int8 } from "./int8.ts";
@@ -18,13 +18,13 @@ import { originOf } from "./origin.ts";
 import { curvesStage, planStage, roundingSentence, type Curves, type Planned } from "./plan.ts";
 import { reportStage, type MeasuredModel } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
-import { closeWorld } from "../world/world.ts";
-import { writeLeftOut } from "../world/frame.ts";
-import { partsFile, writeParts } from "../world/used.ts";
-import { meanOver, momentsByTask } from "../world/tasks.ts";
+import { closeWorld } from "../run/world.ts";
+import { writeLeftOut } from "../run/frame.ts";
+import { partsFile, writeParts } from "../run/used.ts";
+import { meanOver, momentsByTask } from "../run/tasks.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./target.ts";
 import { responsesStage } from "./respond.ts";
-import { unitsOf, type Units } from "../world/units.ts";
+import { unitsOf, type Units } from "../run/units.ts";
 import { calibrated, trainingStage, type Trained } from "./tune.ts";
 
 /** The last stage to run. */

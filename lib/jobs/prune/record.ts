@@ -16,14 +16,14 @@ import { recordsByTask } from "../../record/tasks.ts";
 import { costOf } from "../../network/cost.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { labelCounts, modelRecord, type MadeModel } from "../world/models.ts";
-import { asWritten, recordFrame } from "../world/frame.ts";
+import { labelCounts, modelRecord, type MadeModel } from "../run/models.ts";
+import { asWritten, recordFrame } from "../run/frame.ts";
 import type { Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { filterFaces, imagesWarning } from "./faces.ts";
 import { groupAccuracies, type Evaluated } from "./measure.ts";
 import { curveRecords, gammaCosts, type Curves } from "./plan.ts";
-import { labelsOf, meanOver, type RunTask } from "../world/tasks.ts";
+import { labelsOf, meanOver, type RunTask } from "../run/tasks.ts";
 
 /** One network of the comparison, before it becomes a record. */
 export interface MeasuredModel extends MadeModel {

@@ -15,7 +15,7 @@ import { withPooledTaps, type Tap } from "../../network/taps.ts";
 import { runStream } from "../../engine/stream.ts";
 import { batchesOf, pictures, type RunContext, type RunParts } from "./context.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
-import { isLabelled, labelsOf, momentsByTask, type RunTask } from "../world/tasks.ts";
+import { isLabelled, labelsOf, momentsByTask, type RunTask } from "../run/tasks.ts";
 
 /** Training pictures that are looked at, taps that are shown, and groups of labels of a regression. */
 const [sampleSize, shownTaps, groupCount] = [1000, 6, 12];

@@ -13,7 +13,7 @@ import { cutWithHead, withEmptyHeads } from "./surgery.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
 import { targetsOf, type Target } from "./config.ts";
 import { kneesAt, planAt, widthKey, type Curves, type Planned } from "./plan.ts";
-import { meanOver } from "../world/tasks.ts";
+import { meanOver } from "../run/tasks.ts";
 import { predictRows, qualityOf } from "./tune.ts";
 
 /** The gamma that was chosen. `target.json`. */

@@ -12,15 +12,15 @@ import { finetune, type LearningRateTrial, type Validation } from "../../finetun
 import { lossValue } from "../../finetune/losses.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
-import { changesOf } from "../world/changes.ts";
-import { checkpointFile } from "../world/checkpoint.ts";
+import { changesOf } from "../run/changes.ts";
+import { checkpointFile } from "../run/checkpoint.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 import { distillation, type Distillation, type Lesson } from "./distil.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feed.ts";
 import { networkIn, withOrigin } from "../run/model.ts";
-import { gather } from "../world/units.ts";
-import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../world/tasks.ts";
-import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../world/units.ts";
+import { gather } from "../run/units.ts";
+import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../run/tasks.ts";
+import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../run/units.ts";
 
 export interface TrainingPlan {
   /** Stage and file: "baseline", "finetune". */

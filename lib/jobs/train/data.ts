@@ -9,9 +9,9 @@ import { drawnItems } from "../../data/open-tasks.ts";
 import { openDataset, readTable } from "../../data/open.ts";
 import { splitItems } from "../../data/splits.ts";
 import type { ImageStore } from "../../data/images/store.ts";
-import { checkVaries, partRows } from "../world/parts.ts";
-import { announce, openWorld, type World } from "../world/world.ts";
-import { gather } from "../world/units.ts";
+import { checkVaries, partRows } from "../run/parts.ts";
+import { announce, openWorld, type World } from "../run/world.ts";
+import { gather } from "../run/units.ts";
 import { partsOf, type TrainConfig } from "./config.ts";
 import { tasksOf } from "./options.ts";
 

@@ -8,8 +8,8 @@ import { subjectiveAmong } from "../../backbones/nets/dmm-cnn.ts";
 import { fedNames } from "../../finetune/losses.ts";
 import { type TargetTable } from "./data.ts";
 import { changesAsked, type TrainConfig } from "./config.ts";
-import { gather } from "../world/units.ts";
-import { standardise, type Units } from "../world/units.ts";
+import { gather } from "../run/units.ts";
+import { standardise, type Units } from "../run/units.ts";
 
 /** One output of a network in training. */
 export interface TrainedHead {

@@ -7,7 +7,7 @@ import type { Architecture } from "../../backbones/architecture.ts";
 import { describe, preprocessingOf } from "../../backbones/metadata.ts";
 import { float32, type Network } from "../../network/network.ts";
 import { withOrigin } from "../run/model.ts";
-import { affineOutput } from "../world/units.ts";
+import { affineOutput } from "../run/units.ts";
 import type { TargetTable } from "./data.ts";
 import { headsOf, type TrainedHead } from "./heads.ts";
 import type { TrainConfig } from "./config.ts";

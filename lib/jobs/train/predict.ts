@@ -5,7 +5,7 @@ import { centrePart, cutParts, tenParts, type Part } from "../../data/images/par
 import type { Tensors } from "../../engine/engine.ts";
 import { predict } from "../../evaluate/predict.ts";
 import type { Network } from "../../network/network.ts";
-import { mayMirror } from "../world/changes.ts";
+import { mayMirror } from "../run/changes.ts";
 import type { TrainedHead } from "./heads.ts";
 import type { TrainSetup } from "./setup.ts";
 

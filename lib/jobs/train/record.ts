@@ -1,11 +1,11 @@
 /** The record of a training run, as reports and comparisons read it. */
 import { type Latency, type Metrics, type RunRecord, type TaskRecord } from "../../record/record.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
-import { recordFrame } from "../world/frame.ts";
-import { labelCounts, modelRecord, type MadeModel } from "../world/models.ts";
-import { gather } from "../world/units.ts";
+import { recordFrame } from "../run/frame.ts";
+import { labelCounts, modelRecord, type MadeModel } from "../run/models.ts";
+import { gather } from "../run/units.ts";
 import type { RunFolder } from "../run/folder.ts";
-import type { PartRows } from "../world/parts.ts";
+import type { PartRows } from "../run/parts.ts";
 import type { TargetTable } from "./data.ts";
 import type { StartingNetwork } from "./network.ts";
 import type { TrainSetup } from "./setup.ts";

@@ -4,7 +4,7 @@ import { silent, type Progress } from "../../core/progress.ts";
 import type { Recycler } from "../../core/recycler.ts";
 import type { Architecture } from "../../backbones/architecture.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { closeWorld } from "../world/world.ts";
+import { closeWorld } from "../run/world.ts";
 import { openTrainData, type TrainData } from "./data.ts";
 import { checkSettings } from "./heads.ts";
 import { checkOutputs, startingNetwork, type StartingNetwork } from "./network.ts";

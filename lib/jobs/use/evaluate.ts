@@ -17,9 +17,9 @@ import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { PictureSize } from "../../network/fit.ts";
 import { openModel, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
-import { readParts } from "../world/used.ts";
+import { readParts } from "../run/used.ts";
 import { readRunState } from "../run/state.ts";
-import { labelsOf } from "../world/tasks.ts";
+import { labelsOf } from "../run/tasks.ts";
 import { collect, defined } from "./rows.ts";
 
 export interface EvaluateOptions extends ServiceOptions {

@@ -17,7 +17,7 @@ import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { Network } from "../../network/network.ts";
 import { outputQuality, taskQuality, type Quality } from "../../quantize/quality.ts";
 import type { Model } from "../run/model.ts";
-import { labelsOf } from "../world/tasks.ts";
+import { labelsOf } from "../run/tasks.ts";
 import { ownData } from "./evaluate.ts";
 import { collect, defined } from "./rows.ts";
 

@@ -6,12 +6,12 @@ import type { Batch } from "../../../lib/data/images/batches.ts";
 import { float32, type Network, type Tensor } from "../../../lib/network/network.ts";
 import { silent } from "../../../lib/core/progress.ts";
 import { createRandom } from "../../../lib/core/random.ts";
-import { closeWorld } from "../../../lib/jobs/world/world.ts";
+import { closeWorld } from "../../../lib/jobs/run/world.ts";
 import { openParts, pictures, type RunParts } from "../../../lib/jobs/prune/context.ts";
 import { distillation } from "../../../lib/jobs/prune/distil.ts";
 import { headed } from "../../../lib/jobs/prune/head.ts";
 import { resolveOptions } from "../../../lib/jobs/prune/config.ts";
-import type { Units } from "../../../lib/jobs/world/units.ts";
+import type { Units } from "../../../lib/jobs/run/units.ts";
 
 describe("jobs/prune/distil", function () {
   this.timeout(120_000);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
-import { closeWorld } from "../../../lib/jobs/world/world.ts";
+import { closeWorld } from "../../../lib/jobs/run/world.ts";
 import { openTrainData, type TrainData } from "../../../lib/jobs/train/data.ts";
 import { resolveTrainOptions } from "../../../lib/jobs/train/config.ts";
 import type { TrainOptions } from "../../../lib/jobs/train/options.ts";

@@ -5,7 +5,7 @@ import type { Latency, ModelRecord, RunRecord, VersusBaseline } from "../../reco
 import { costOf } from "../../network/cost.ts";
 import { paperCost } from "../../network/formulas.ts";
 import type { Network } from "../../network/network.ts";
-import type { RunFolder } from "../run/folder.ts";
+import type { RunFolder } from "./folder.ts";
 
 /** A network of a run, before it becomes a record. */
 export interface MadeModel {

@@ -2,7 +2,7 @@
 import { readJson, writeJson } from "../../core/files.ts";
 import type { Latency } from "../../record/record.ts";
 import { profileModels, type ProfiledModel } from "../../evaluate/profile.ts";
-import type { RunFolder } from "../run/folder.ts";
+import type { RunFolder } from "./folder.ts";
 import type { World } from "./world.ts";
 
 /** What something is measured of: the stages that made it, and all that it depends on. */

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Task } from "../../../lib/core/artifacts.ts";
-import { labelCounts } from "../../../lib/jobs/world/models.ts";
+import { labelCounts } from "../../../lib/jobs/run/models.ts";
 
 const task = (more: Partial<Task>): Task => ({
   ...{ name: "some", kind: "binary", columns: ["some"], classes: ["no", "yes"], outputs: 1 },

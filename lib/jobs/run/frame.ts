@@ -11,7 +11,7 @@ import type { Dataset } from "../../data/dataset.ts";
 import type { ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { PartRows } from "./parts.ts";
-import type { RunFolder } from "../run/folder.ts";
+import type { RunFolder } from "./folder.ts";
 
 /** Problems that a record names one by one. */
 const namedProblems = 50;

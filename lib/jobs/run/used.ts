@@ -6,8 +6,8 @@ import { readText, writeChanged } from "../../core/files.ts";
 import type { Split } from "../../data/dataset.ts";
 import type { ImageStore } from "../../data/images/store.ts";
 import type { PartRows } from "./parts.ts";
-import type { RunFolder } from "../run/folder.ts";
-import { needWhole } from "../run/state.ts";
+import type { RunFolder } from "./folder.ts";
+import { needWhole } from "./state.ts";
 
 /** Name of the file in the run folder. */
 export const partsFile = "parts.csv";

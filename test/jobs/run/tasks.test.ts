@@ -6,13 +6,7 @@ import { createMomentsAccumulator } from "../../../lib/math/moments.ts";
 import { createRandom } from "../../../lib/core/random.ts";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { taskData } from "../../../lib/jobs/run/options.ts";
-import {
-  columnsFrom,
-  labelGroups,
-  labelsOf,
-  momentsByTask,
-  runTasks,
-} from "../../../lib/jobs/world/tasks.ts";
+import { columnsFrom, labelGroups, labelsOf, momentsByTask, runTasks } from "../../../lib/jobs/run/tasks.ts";
 
 const task = (name: string, outputs: number): Task => ({
   ...{ name, outputs, kind: "multi-label", columns: [name], classes: [] },
@@ -21,7 +15,7 @@ const task = (name: string, outputs: number): Task => ({
 const all = [task("one", 1), task("two", 2), task("three", 1)];
 const tasks = runTasks({ task: all[0], tasks: all });
 
-describe("jobs/world/tasks", () => {
+describe("jobs/run/tasks", () => {
   it("one task is answered by `prediction`, several by outputs of their own names", () => {
     expect(runTasks({ task: all[0] })).to.deep.equal([{ task: all[0], start: 0, output: "prediction" }]);
     expect(tasks.map(({ output, start }) => [output, start])).to.deep.equal([

@@ -5,7 +5,7 @@ import { createRandom } from "../core/random.ts";
 import type { Dataset, OpenDatasetOptions } from "./dataset.ts";
 import { joinFolders, joinTasks } from "./joint.ts";
 import { openDataset } from "./open.ts";
-import { isSynthetic } from "./synthetic/table.ts";
+import { isSynthetic } from "./synthetic/name.ts";
 
 /** A task, and the folder with its labels. */
 export interface TaskData {

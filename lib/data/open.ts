@@ -19,7 +19,8 @@ import { labelsCsv } from "./sources/labels-csv.ts";
 import { listFolder, type Folder } from "./sources/layout.ts";
 import { findTwins } from "./twins.ts";
 import { splitItems } from "./splits.ts";
-import { isSynthetic, syntheticTable } from "./synthetic/table.ts";
+import { isSynthetic } from "./synthetic/name.ts";
+import { syntheticTable } from "./synthetic/table.ts";
 import { planTask } from "./tasks.ts";
 import { limitRows, usableRows } from "./usable.ts";
 

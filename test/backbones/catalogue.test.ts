@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { networkFingerprint } from "../../lib/backbones/backbone.ts";
 import { backboneEntries, backboneNames, loadBackbone } from "../../lib/backbones/catalogue.ts";
-import { nets } from "../../lib/backbones/entries.ts";
+import { nets, trainableNets } from "../../lib/backbones/entries.ts";
+import { trainableNames } from "../../lib/backbones/names.ts";
 import { faceResnetPreprocessing } from "../../lib/backbones/nets/face-resnet.ts";
 import { withHead } from "../../lib/backbones/head.ts";
 import { initialise } from "../../lib/backbones/initialise.ts";
@@ -46,6 +47,10 @@ describe("backbones/catalogue", () => {
   it("lists names once, the embedded default first", () => {
     expect(new Set(backboneNames()).size).to.equal(backboneNames().length);
     expect(backboneEntries()[0]).to.include({ name: "face-resnet", weights: "embedded", licence: "MIT" });
+  });
+
+  it("names for training those that it can build, in order", () => {
+    expect(trainableNames).to.deep.equal(trainableNets.map(({ name }) => name));
   });
 
   it("says of each what it is for, and builds for training what it loads as a backbone", async () => {

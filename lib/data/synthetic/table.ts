@@ -11,11 +11,6 @@ const LARGEST_COUNT = 1_000_000;
 /** Name of the drawn data set. */
 export const SYNTHETIC_NAME = "synthetic faces";
 
-/** Whether `data` names the drawn set. */
-export function isSynthetic(data: string): boolean {
-  return data === "synthetic" || data.startsWith("synthetic:");
-}
-
 /** The labels of the drawn set; every fourth face is in the test part. A shorter set is the start of a longer one. */
 export function syntheticTable(data: string): RawTable {
   const text = data.slice("synthetic:".length);

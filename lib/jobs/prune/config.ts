@@ -46,7 +46,7 @@ const targetKinds = {
   targetTime: "time",
   minAccuracy: "accuracy",
 } as const;
-export const targetNames: readonly TargetKey[] = aimNames;
+const targetNames: readonly TargetKey[] = aimNames;
 
 /** What a gamma is looked for. */
 export interface Target {

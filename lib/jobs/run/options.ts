@@ -6,7 +6,7 @@ import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import type { OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
-import { isSynthetic } from "../../data/synthetic/table.ts";
+import { isSynthetic } from "../../data/synthetic/name.ts";
 import type { TaskData } from "../../data/open-tasks.ts";
 import type { Device, EngineName } from "../../engine/engine.ts";
 import { serviceNames } from "../../engine/service.ts";

@@ -1,6 +1,6 @@
 /** The options of `train` and `crossval`. */
 import { EtlError } from "../../core/errors.ts";
-import { trainableNets } from "../../backbones/entries.ts";
+import { trainableNames } from "../../backbones/names.ts";
 import { belowOne, count, positive, type OptionTable } from "../run/option.ts";
 import { commonNames, jobTable, type CommonKey, type JobOptions } from "../run/options.ts";
 
@@ -82,7 +82,7 @@ export const trainTable = {
     kind: "text",
     group: "Network",
     describe: "Network by name (see etl backbones)",
-    choices: trainableNets.map(({ name }) => name),
+    choices: trainableNames,
     required: true,
   },
   weights: {

@@ -9,7 +9,7 @@ import { loadImages } from "../../data/images/decode.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { openDataset, readTable } from "../../data/open.ts";
 import { listFolder } from "../../data/sources/layout.ts";
-import { isSynthetic } from "../../data/synthetic/table.ts";
+import { isSynthetic } from "../../data/synthetic/name.ts";
 import { WHOLE, type Dataset } from "../../data/dataset.ts";
 import type { Engine, Tensors } from "../../engine/engine.ts";
 import type { ServiceOptions } from "../../engine/service.ts";

@@ -1,6 +1,5 @@
 /** Commands on the light networks of the literature: train. */
 import { join } from "node:path";
-import { shownMetrics } from "../../lib/record/absent.ts";
 import type { TrainResult } from "../../lib/jobs/train/train.ts";
 import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { requiredText, type Arguments, type Command, type Context } from "../command.ts";
@@ -72,7 +71,7 @@ export function show(result: TrainResult, folder: string, context: Context): voi
       ? quality({ accuracy: trained.accuracy, balancedAccuracy })
       : `mean absolute error ${plainText(formatError(result.mae, result.unit ?? ""))}, within tolerance ${percent(trained.accuracy)}`;
   context.print(`${result.task}: ${main}, best epoch ${result.bestEpoch}`);
-  if (atZero !== undefined) context.print(`the same outputs decided at 0: ${quality(shownMetrics(atZero))}`);
+  if (atZero !== undefined) context.print(`the same outputs decided at 0: ${quality(atZero)}`);
   for (const { task, test } of others) context.print(`${task}: ${percent(test.accuracy)}`);
   const { macs, params, bytes, cpuMs } = trained;
   context.print(`${count(macs)} MACs, ${count(params)} parameters, ${size(bytes)}, ${ms(cpuMs)} a picture`);

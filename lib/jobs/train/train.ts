@@ -125,7 +125,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     bestEpoch: trained.bestEpoch,
     ...(labels === undefined ? {} : { labels }),
     ...(run.config.thresholds === "adaptive" ? { thresholds: state.thresholds } : {}),
-    ...(atZero === undefined ? {} : { atZero }),
+    ...(atZero === undefined ? {} : { atZero: shownMetrics(atZero) }),
     others,
     seconds: record.seconds,
   };

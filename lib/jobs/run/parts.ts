@@ -12,7 +12,7 @@ export interface PartRows {
 }
 
 /** Fewest pictures of each part without which nothing can be learned or measured. */
-const fewest = { train: 20, val: 5, test: 5 } as const;
+const fewest = { train: 10, val: 2, test: 5 } as const;
 
 /**
  * @param parts what is needed; without `val` the training part stands for a validation part that is not there

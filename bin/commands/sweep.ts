@@ -50,6 +50,7 @@ export const sweepCommand: Command<"sweep"> = {
     const { taskData } = await import("../../lib/jobs/run/options.ts");
     const { parseVariants } = await import("../../lib/jobs/many/variants.ts");
     const { sweep } = await import("../../lib/jobs/many/sweep.ts");
+    const { shortVariant } = await import("../../lib/record/sweep.ts");
     // The data are those of the tasks that name none.
     const { data, ...given } = pruneOptions(args, context);
     const { out } = given;
@@ -66,7 +67,7 @@ export const sweepCommand: Command<"sweep"> = {
         result.rows.map((row) => [
           row.task,
           row.gamma === undefined ? "-" : formatGamma(row.gamma),
-          [row.network, row.variant].filter((word) => word !== "").join(", "),
+          [row.network, shortVariant(row.variant)].filter((word) => word !== "").join(", "),
           quality(row),
           kept(row),
           `${count(row.macs)} (${share(row.macsShare)})`,

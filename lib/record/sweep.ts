@@ -102,6 +102,16 @@ function variantOf(differing: readonly (readonly [string, string])[]): string {
     .join(", ");
 }
 
+/** Options of a variant that are written out where there is little room. */
+const SHOWN = 3;
+
+/** A variant for tables and plots: its first options, and how many more there are. `sweep.csv` has all. */
+export function shortVariant(variant: string): string {
+  const options = variant.split(", ");
+  const more = options.length - SHOWN;
+  return more <= 1 ? variant : `${options.slice(0, SHOWN).join(", ")} and ${more} more options`;
+}
+
 /** What tells the data of each record from those of most records of its task: "data set other, limit 500". */
 function dataOf(records: readonly RunRecord[]): string[] {
   const found: string[] = new Array<string>(records.length).fill("");

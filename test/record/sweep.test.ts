@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { RunRecord } from "../../lib/record/record.ts";
-import { sweepCsv, sweepRows, variantsOf } from "../../lib/record/sweep.ts";
+import { shortVariant, sweepCsv, sweepRows, variantsOf } from "../../lib/record/sweep.ts";
 import { sampleRecord } from "../report/sample.ts";
 
 function run(
@@ -82,6 +82,12 @@ describe("rows of a sweep", () => {
       ["", [0, 2]],
       ["data set other", [1]],
     ]);
+  });
+
+  it("say a variant of many options shortly: the first three, and how many more", () => {
+    expect(shortVariant("a 1, b 2, c 3, d 4")).to.equal("a 1, b 2, c 3, d 4");
+    expect(shortVariant("a 1, b 2, c 3, d 4, e 5")).to.equal("a 1, b 2, c 3 and 2 more options");
+    expect(shortVariant("")).to.equal("");
   });
 
   it("compare times with the baseline of the same runs alone", () => {

@@ -2,7 +2,7 @@
 import { absentNotes, shownMetrics } from "../../record/absent.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
 import { baselineOf, orderedModels, testedOn } from "../../record/models.ts";
-import { sweepRows, type SweepRow } from "../../record/sweep.ts";
+import { shortVariant, sweepRows, type SweepRow } from "../../record/sweep.ts";
 import type { ScoreSpread } from "../../math/statistics.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
@@ -154,7 +154,9 @@ function prunedSentence(row: SweepRow, rows: readonly SweepRow[]): Markup {
     new Set(rows.map(({ task }) => task)).size > 1,
     row.gamma === undefined ? "" : `gamma ${formatGamma(row.gamma)}`,
   ];
-  const name = [several ? row.task : "", within, row.variant].filter((word) => word !== "").join(", ");
+  const name = [several ? row.task : "", within, shortVariant(row.variant)]
+    .filter((word) => word !== "")
+    .join(", ");
   const over = n > 1 ? `, mean and standard deviation over ${n} seeds` : ", one seed";
   const macs = row.macsShare === undefined ? "" : ` at ${formatShare(row.macsShare)} of the MACs`;
   if (row.mae !== undefined) {

@@ -1,7 +1,7 @@
 /** What many runs say together: the paper's Table 1 and its figures 4 to 6, mean and deviation over seeds. */
 import type { RunRecord } from "../../record/record.ts";
 import type { ScoreSpread } from "../../math/statistics.ts";
-import { sweepRows, type SweepRow } from "../../record/sweep.ts";
+import { shortVariant, sweepRows, type SweepRow } from "../../record/sweep.ts";
 import { worthOfSelection, type Worth } from "../../record/worth.ts";
 import { plotAxis, plotLayout } from "../client/figures.ts";
 import type { Figure } from "../client/dom.ts";
@@ -127,7 +127,7 @@ function tableRow(row: SweepRow, { withError, withKept }: { withError: boolean; 
     strong: row.network === "pruned" && row.variant === "",
     cells: [
       textCell(row.task),
-      textCell(row.variant === "" ? nameOf(row) : `${nameOf(row)} (${row.variant})`),
+      textCell(row.variant === "" ? nameOf(row) : `${nameOf(row)} (${shortVariant(row.variant)})`),
       row.gamma === undefined ? textCell("–", "") : textCell(formatGamma(row.gamma), row.gamma),
       textCell(n),
       spreadCell(row.accuracy, n),
@@ -175,7 +175,7 @@ function lines(rows: readonly SweepRow[], axes: Axes): Figure {
       const look = looks.get(kind === "pruned " ? "pruned" : kind);
       const color = tasks.length > 1 ? palette[t % palette.length] : look?.color;
       const [{ row }] = own;
-      const name = row.variant === "" ? nameOf(row) : `${nameOf(row)}, ${row.variant}`;
+      const name = row.variant === "" ? nameOf(row) : `${nameOf(row)}, ${shortVariant(row.variant)}`;
       return [
         {
           type: "scatter",

@@ -1,0 +1,55 @@
+import { expect } from "chai";
+import { createRandom } from "../../../lib/core/random.ts";
+import { silent } from "../../../lib/core/progress.ts";
+import { graphFor } from "../../../lib/jobs/use/graph.ts";
+import { createBuilder } from "../../../lib/network/builder.ts";
+import type { Network, Tensor } from "../../../lib/network/network.ts";
+import { randomInputs, relativeDifference, run } from "../../support/run.ts";
+
+const random = createRandom(9).fork("graph");
+const noise = (...shape: number[]): Tensor => ({
+  shape,
+  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal()),
+});
+
+/** A batch norm, a PRelu and a shortcut that is padded with channels of zeros. */
+function network(): Network {
+  const net = createBuilder("forms");
+  let x = net.input("image", ["batch", 3, 12, 12]);
+  x = net.conv(x, { name: "a", weights: noise(16, 3, 3, 3), bias: noise(16).data, pads: 1 });
+  x = net.pRelu(x, noise(16).data, { name: "slopes" });
+  const wide = net.pad(x, [0, 0, 0, 0, 0, 16, 0, 0], { name: "widen" });
+  const b = net.conv(x, { name: "b", weights: noise(32, 16, 3, 3), bias: noise(32).data, pads: 1 });
+  return net.build([net.relu(net.add(b, wide, { name: "sum" }), { name: "relu" })]);
+}
+
+describe("export: the graph", () => {
+  it("portable is plain; for onnxruntime every form is compared and timed, and the one that is taken is said", async () => {
+    const given = network();
+    expect((await graphFor(given, "portable", {})).nodes.map(({ op }) => op)).to.include.members([
+      "PRelu",
+      "Pad",
+    ]);
+    const notes: string[] = [];
+    const progress = { ...silent, note: (text: string) => void notes.push(text) };
+    const fast = await graphFor(given, "onnxruntime", { threads: 1, progress });
+    expect(notes).to.have.length(1);
+    const forms = ["as it is", "PRelu as depthwise convolutions", "Pad of channels as convolutions"];
+    for (const form of [...forms, "both as convolutions"])
+      expect(notes[0]).to.match(new RegExp(`${form} [\\d.]+ ms`));
+    const [, taken = ""] = /: (.+) is taken$/.exec(notes[0]) ?? [];
+    const has = (op: string): boolean => fast.nodes.some((node) => node.op === op);
+    expect(has("PRelu")).to.equal(!/PRelu|both/.test(taken));
+    expect(has("Pad")).to.equal(!/Pad|both/.test(taken));
+    const inputs = randomInputs(given, { batch: 2, seed: 3 });
+    expect(relativeDifference(await run(fast, inputs), await run(given, inputs))).to.be.below(1e-5);
+  });
+
+  it("a network that has no other form is left as it is, and no engine is opened", async () => {
+    const net = createBuilder("plain");
+    const x = net.input("image", ["batch", 3, 8, 8]);
+    const plain = net.build([net.conv(x, { name: "a", weights: noise(4, 3, 3, 3), bias: noise(4).data })]);
+    const signal = AbortSignal.abort();
+    expect((await graphFor(plain, "onnxruntime", { signal })).nodes).to.have.length(1);
+  });
+});

@@ -18,6 +18,16 @@ const FILE_COLUMNS = [
 ];
 /** Face boxes in other spellings than `box`: whose numbers mean what is not known. */
 const OTHER_BOXES = /^(bbox|boundingbox|facebox|facerect|rect|facex|facewidth|bboxx1?|xmin)$/;
+/** Columns that are a face box together, each a number. */
+const BOX_COLUMNS: readonly (readonly string[])[] = [
+  ["x", "y", "w", "h"],
+  ["x", "y", "width", "height"],
+  ["left", "top", "width", "height"],
+  ["left", "top", "right", "bottom"],
+  ["x0", "y0", "x1", "y1"],
+  ["x1", "y1", "x2", "y2"],
+  ["xmin", "ymin", "xmax", "ymax"],
+];
 const IDENTITY_COLUMNS = ["identity", "person", "subject"];
 
 export const labelsCsv: SourceLayout = {
@@ -26,6 +36,13 @@ export const labelsCsv: SourceLayout = {
   detect: (folder) => tablesOf(folder).length > 0,
   read,
 };
+
+/** Columns that hold face boxes in another way than `box` does. */
+function otherBoxes(header: readonly string[]): readonly string[] {
+  const names = header.map(plainName);
+  const together = BOX_COLUMNS.find((box) => box.every((name) => names.includes(name))) ?? [];
+  return header.filter((_, i) => OTHER_BOXES.test(names[i]) || together.includes(names[i]));
+}
 
 /** The table at the top, whatever its case; else one in every folder of a part (`train/labels.csv`, `test/labels.csv`). */
 function tablesOf(folder: Folder): readonly string[] {
@@ -111,7 +128,7 @@ async function read(folder: Folder): Promise<RawTable> {
     });
   }
   if (boxAt >= 0) assumptions.push('boxes: the column "box", in pixels, where a row has one');
-  const others = boxAt >= 0 ? [] : csv.header.filter((column) => OTHER_BOXES.test(plainName(column)));
+  const others = boxAt >= 0 ? [] : otherBoxes(csv.header);
   if (others.length > 0)
     assumptions.push(
       `boxes: not read from ${others.map((column) => `"${column}"`).join(", ")}; a column "box" (x0,y0,x1,y1 in pixels, in quotes) is`,

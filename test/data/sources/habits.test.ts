@@ -402,6 +402,17 @@ describe("data as people have it: more of each kind", () => {
     expect((await open(root, "gender", { crop: [0, 0, 1, 1] })).items[0].crop).to.equal(undefined);
     const other = await table("file,gender,bbox", (i) => `${sex(i)},"2,1,12,6"`);
     expect((await open(other, "gender")).assumptions.join()).to.contain('not read from "bbox"');
+    for (const columns of ["left,top,width,height", "X1,Y1,X2,Y2", "x,y,w,h"]) {
+      const apart = await table(`file,gender,${columns}`, (i) => `${sex(i)},2,1,12,6`);
+      const said = `not read from ${columns
+        .split(",")
+        .map((name) => `"${name}"`)
+        .join(", ")}`;
+      expect((await open(apart, "gender")).assumptions.join()).to.contain(said);
+    }
+    // points are no box
+    const points = await table("file,gender,x,y", (i) => `${sex(i)},2,1`);
+    expect((await open(points, "gender")).assumptions.join()).to.not.contain("not read from");
   });
 
   it("coverage: yes/no labels that are the same for a whole part are named", async () => {

@@ -17,6 +17,7 @@ import { comparedNetworks } from "../../../lib/jobs/many/compare.ts";
 import { readReportAssets } from "../../../lib/report/assets.ts";
 import { renderReport } from "../../../lib/report/report.ts";
 import { train } from "../../../lib/jobs/train/train.ts";
+import { smallTraining } from "../../support/small-training.ts";
 import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
 import { refused } from "../../support/refusal.ts";
 
@@ -28,21 +29,9 @@ describe("train, on drawn faces", function () {
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "etl-train-"));
     options = {
-      arch: "mobilenet-v1",
-      task: "gender",
-      data: "synthetic:100",
-      out: join(root, "run"),
-      cacheDir: join(root, "cache"),
-      width: 0.25,
-      size: 32,
-      epochs: 2,
-      batchSize: 16,
-      runs: 2,
-      thresholds: "adaptive",
+      ...smallTraining(root),
       thresholdRate: 0.2,
-      lossWeights: "dynamic",
       positiveWeight: true,
-      seed: 3,
     };
   });
   after(() => rm(root, { recursive: true, force: true }));

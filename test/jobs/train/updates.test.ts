@@ -7,6 +7,7 @@ import { isEtlError } from "../../../lib/core/errors.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { EpochState } from "../../../lib/jobs/train/loop.ts";
 import { train } from "../../../lib/jobs/train/train.ts";
+import { smallTraining } from "../../support/small-training.ts";
 import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
 import {
   intervalOf,
@@ -47,19 +48,7 @@ describe("jobs/train: updates of weights and thresholds", function () {
     root = await mkdtemp(join(tmpdir(), "etl-updates-"));
     faces = await drawFaces();
     options = {
-      arch: "mobilenet-v1",
-      task: "gender",
-      data: "synthetic:100",
-      out: join(root, "run"),
-      cacheDir: join(root, "cache"),
-      width: 0.25,
-      size: 32,
-      epochs: 2,
-      batchSize: 16,
-      runs: 2,
-      thresholds: "adaptive",
-      lossWeights: "dynamic",
-      seed: 3,
+      ...smallTraining(root),
     };
   });
   after(() => rm(root, { recursive: true, force: true }));

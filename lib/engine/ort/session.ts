@@ -14,7 +14,7 @@ export interface SessionSettings {
   readonly fixedShapes: boolean;
   /** Threads may spin while they wait: nothing else wants their cores. */
   readonly alone?: boolean;
-  /** Start of the name of the file that gets the times of all kernels when the session's profiling ends. */
+  /** Start of the name of the file that gets the times of all kernels, once profiling ends. */
   readonly profile?: string;
 }
 

@@ -3,9 +3,13 @@ import { createRandom } from "../../lib/core/random.ts";
 import type { Engine } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { noiseFor } from "../../lib/evaluate/profile.ts";
+import { asBytes } from "../../lib/jobs/run/latency.ts";
 import { layerTimes, type LayerTime } from "../../lib/latency/kernels.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
 import type { Network, Tensor } from "../../lib/network/network.ts";
+import { calibrate } from "../../lib/quantize/calibrate.ts";
+import { placesOf } from "../../lib/quantize/places.ts";
+import { quantized } from "../../lib/quantize/rewrite.ts";
 
 const random = createRandom(3).fork("kernels");
 const noise = (...shape: number[]): Tensor => ({
@@ -69,6 +73,19 @@ describe("kernels of a run", () => {
     const names = layers.map(({ name }) => name);
     expect(names).to.include.members(["first", "asked", "pool", "head"]);
     expect(names).to.not.include("relu");
+  });
+
+  it("made-up ranges are fused as those of pictures are, so that a latency table tells the truth of int8", async () => {
+    const network = convolution(32, 32, 1);
+    const places = placesOf(network);
+    const pictures = [{ image: noise(2, 3, 16, 16) }];
+    const { ranges } = await calibrate(engine, network, places, pictures);
+    const real = quantized(network, places, { ranges, bits: 8 });
+    const opsOf = async (one: Network): Promise<string[]> =>
+      (await engine.kernels(one, noiseFor(one, 1), { runs: 2 })).map(({ op }) => op);
+    const found = await opsOf(asBytes(network));
+    expect(found).to.deep.equal(await opsOf(real));
+    expect(found).to.include("QLinearConv").and.not.include("Relu");
   });
 
   it("tfjs says that it does not tell", async () => {

@@ -69,12 +69,13 @@ function pairsOf(network: Network): Pair[] {
   const [producers, consumers] = [producersOf(network), consumersOf(network)];
   const outputs = new Set(network.outputs.map(({ name }) => name));
   const readers = (name: string): number => consumers.get(name)?.length ?? 0;
-  return network.nodes.filter(isConvolution(network)).flatMap((second): Pair[] => {
+  const isConvolution = (node: Node): boolean => isOwnConvolution(network, node, readers);
+  return network.nodes.filter(isConvolution).flatMap((second): Pair[] => {
     const [value] = second.inputs;
     for (let name = value; ;) {
       const maker = producers.get(name);
       if (maker === undefined || readers(name) !== 1 || outputs.has(name)) return [];
-      if (isConvolution(network)(maker)) return [{ first: maker, second, value }];
+      if (isConvolution(maker)) return [{ first: maker, second, value }];
       const { homogeneous, channels } = factsOf(maker.op);
       const passes = homogeneous === true && (channels === "each" || channels === "pool");
       if (!passes || maker.domain !== "" || maker.outputs.length !== 1) return [];
@@ -84,16 +85,19 @@ function pairsOf(network: Network): Pair[] {
 }
 
 /** With weights of its own, in floats, along two axes of the picture. */
-function isConvolution({ parameters, nodes }: Network): (node: Node) => boolean {
-  const own = (name: string): boolean =>
-    parameters.get(name)?.type === "float32" &&
-    nodes.flatMap(({ inputs }) => inputs).filter((input) => input === name).length === 1;
-  return ({ op, domain, inputs: [, weight, bias = ""] }) =>
+function isOwnConvolution(
+  { parameters }: Network,
+  { op, domain, inputs: [, weight, bias = ""] }: Node,
+  readers: (name: string) => number,
+): boolean {
+  const own = (name: string): boolean => parameters.get(name)?.type === "float32" && readers(name) === 1;
+  return (
     op === "Conv" &&
     domain === "" &&
     own(weight) &&
     parameters.get(weight)?.shape.length === 4 &&
-    (bias === "" || own(bias));
+    (bias === "" || own(bias))
+  );
 }
 
 function isDepthwise({ parameters }: Network, node: Node): boolean {

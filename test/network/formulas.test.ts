@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { Backbone } from "../../lib/backbones/backbone.ts";
 import { buildMobilenetV1 } from "../../lib/backbones/nets/mobilenet-v1.ts";
 import { buildResnet18 } from "../../lib/backbones/nets/resnet.ts";
 import { buildShufflenetV2 } from "../../lib/backbones/nets/shufflenet-v2.ts";
@@ -8,9 +9,16 @@ import { planRows } from "../../lib/jobs/cut/plan.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { costOf } from "../../lib/network/cost.ts";
 import { convolutionCosts, paperCost, separableCosts } from "../../lib/network/formulas.ts";
+import type { Network } from "../../lib/network/network.ts";
 import { applySurgery } from "../../lib/surgery/apply.ts";
 import { planSurgery } from "../../lib/surgery/plan.ts";
 import { tableOneRow } from "../support/table-one.ts";
+
+/** A small VGG as a backbone. */
+function smallBackbone(network: Network): Backbone {
+  const facts = { title: "", preprocessing: vggfacePreprocessing, source: "", licence: "", fingerprint: "" };
+  return { ...facts, name: "small", network, features: "fc7/relu", notes: [] };
+}
 
 describe("network/formulas", () => {
   it("add up to the cost of the convolutions", () => {
@@ -64,14 +72,7 @@ describe("network/formulas", () => {
 
   it("a head right behind VGGFace's convolutions leaves these alone", () => {
     const network = buildVgg16({ side: 32, widths: { filters: [4, 4, 4, 4, 8], linear: 16 }, classes: 5 });
-    const facts = {
-      title: "",
-      preprocessing: vggfacePreprocessing,
-      source: "",
-      licence: "",
-      fingerprint: "",
-    };
-    const backbone = { ...facts, name: "small", network, features: "fc7/relu", notes: [] };
+    const backbone = smallBackbone(network);
     const trunk = trunkOf(backbone, { place: "task", outputs: 3 });
     const { layers } = costOf(trunk.network);
     expect(layers.map(({ name }) => name).slice(-2)).to.deep.equal(["conv5_3", "prediction"]);
@@ -84,14 +85,7 @@ describe("network/formulas", () => {
 
   it("rows of Table 1 from a plan are those of the cut network, the true ones beside the paper's", () => {
     const network = buildVgg16({ side: 32, widths: { filters: [4, 6, 8, 8, 8], linear: 16 }, classes: 5 });
-    const facts = {
-      title: "",
-      preprocessing: vggfacePreprocessing,
-      source: "",
-      licence: "",
-      fingerprint: "",
-    };
-    const backbone = { ...facts, name: "small", network, features: "fc7/relu", notes: [] };
+    const backbone = smallBackbone(network);
     const trunk = trunkOf(backbone, { place: "task", outputs: 1 });
     const keep = new Map([
       ["conv1_2/relu", Uint32Array.of(0, 2)],

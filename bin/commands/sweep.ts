@@ -1,7 +1,7 @@
 /** Many runs from one harvest: tasks, gammas, seeds, controls, variants. */
 import { join } from "node:path";
 import { number, requiredText, texts, type Command } from "../command.ts";
-import { aimNames } from "../../lib/jobs/run/options.ts";
+import { targetOptions } from "../../lib/jobs/run/options.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { numbersOption, optionsOf, pruneOptions } from "../options.ts";
 import { count, ms, percent, table } from "../table.ts";
@@ -35,7 +35,7 @@ export const sweepCommand: Command<"sweep"> = {
       defaultDescription: "none",
     },
     ...optionsOf(pruneTable, {
-      without: ["task", "data", "gamma", ...aimNames, "withImages", "out"],
+      without: ["task", "data", "gamma", ...targetOptions, "withImages", "out"],
     }),
     out: { type: "string", describe: "Folder of the sweep", demandOption: true },
   },

@@ -90,6 +90,21 @@ export function curveError(curve: Curve, kind: RmseKind): Float64Array {
     : Float64Array.from(curve.path.points, (point) => point.rmse);
 }
 
+/**
+ * Normalised error (ETL, eq. 4: 0 at the curve's lowest, 1 at its highest) of the best point with at most n filters,
+ * [total + 1]: what gamma bounds for every layer, as a loss that layers can be compared by.
+ */
+export function errorByWidth(curve: Curve, kind: RmseKind): Float64Array {
+  const rmse = curveError(curve, kind);
+  const low = Math.min(...rmse);
+  const span = Math.max(...rmse) - low;
+  const errors = new Float64Array(curve.total + 1).fill(span > 0 ? 1 : 0);
+  for (const [i, { support }] of curve.path.points.entries())
+    errors[support.length] = Math.min(errors[support.length], span > 0 ? (rmse[i] - low) / span : 0);
+  for (let n = 1; n < errors.length; n++) errors[n] = Math.min(errors[n], errors[n - 1]);
+  return errors;
+}
+
 /** @throws EtlError kind `usage` outside [0, 1) */
 function checkGamma(gamma: number): void {
   if (gamma >= 0 && gamma < 1) return;

@@ -36,7 +36,7 @@ export function chooseClasses(network: Network, coupling: Coupling, options: Cho
     }
   }
   const resolve = createResolver(network, coupling);
-  const score = options.classScores ?? scoreClasses(coupling, options.scores, resolve);
+  const score = options.classScores ?? largestScores(coupling, options.scores, resolve);
   const { keep, asked } = hear(coupling, { selection: options.selection, groupSelect, resolve, score });
   const held = new Map<number, string>();
   const hold = (id: number, because: string): void => {
@@ -189,7 +189,16 @@ function wantedClasses(
   return chosen;
 }
 
-function scoreClasses(
+/** Scores of channels as scores of classes, [classes]: the largest that a tap or layer gives any of a class's channels. */
+export function classScoresOf(
+  network: Network,
+  coupling: Coupling,
+  scores: ReadonlyMap<string, ArrayLike<number>>,
+): Float64Array {
+  return largestScores(coupling, scores, createResolver(network, coupling));
+}
+
+function largestScores(
   coupling: Coupling,
   scores: ReadonlyMap<string, ArrayLike<number>> | undefined,
   resolve: (name: string) => Spoken,

@@ -1,8 +1,6 @@
 /** Blocks of channels put back where a target leaves room. */
 import type { Coupling } from "../network/coupling/types.ts";
-import type { Network } from "../network/network.ts";
-import { blocksOf, markBest, selectionOf } from "./choose.ts";
-import { planSurgery, type Plan } from "./plan.ts";
+import { blocksOf, markBest } from "./choose.ts";
 
 export interface FillOptions {
   readonly coupling: Coupling;
@@ -10,34 +8,37 @@ export interface FillOptions {
   readonly roundTo: number;
   /** One for every coupling class, larger = put back earlier. */
   readonly scores: Float64Array;
-  /** Whether a plan still meets the target. */
-  readonly fits: (plan: Plan) => boolean;
+  /** Whether what stays still meets the target. @param keep 1 for every class that stays, [classes] */
+  readonly fits: (keep: Uint8Array) => boolean;
 }
 
 /**
  * Widths in blocks are a staircase: between two of its steps a target may leave much unused. Adds one block after the other, to
- * the layers that lost most first, as long as the plan fits.
+ * the layers that lost most first, as long as it fits.
+ *
+ * @param keep 1 for every class that stays, not changed
+ * @returns what stays then, and how many classes were added
  */
-export function fillBlocks(network: Network, plan: Plan, options: FillOptions): Plan {
-  const { coupling, roundTo, scores, fits } = options;
+export function fillBlocks(
+  keep: Uint8Array,
+  { coupling, roundTo, scores, fits }: FillOptions,
+): { readonly keep: Uint8Array; readonly added: number } {
   const blocks = blocksOf(coupling, roundTo);
-  let best = plan;
+  let [best, added] = [keep, 0];
   const share = (classes: readonly number[]): number =>
-    classes.filter((id) => best.keep[id] === 1).length / classes.length;
+    classes.filter((id) => best[id] === 1).length / classes.length;
   for (let more = true; more;) {
     more = false;
     for (const { classes, unit } of blocks.toSorted((a, b) => share(a.classes) - share(b.classes))) {
-      const rest = classes.filter((id) => best.keep[id] === 0);
+      const rest = classes.filter((id) => best[id] === 0);
       if (rest.length === 0 || rest.length === classes.length) continue;
-      const stays = Uint8Array.from(best.keep);
-      markBest(stays, rest, scores, unit);
-      const wider = planSurgery(network, selectionOf(coupling, stays), { coupling });
+      const wider = Uint8Array.from(best);
+      markBest(wider, rest, scores, unit);
       if (!fits(wider)) continue;
-      const { rounding } = best;
-      const added = (rounding?.added ?? 0) + Math.min(unit, rest.length);
-      best = { ...wider, ...(rounding !== undefined && { rounding: { ...rounding, added } }) };
+      added += Math.min(unit, rest.length);
+      best = wider;
       more = true;
     }
   }
-  return best;
+  return { keep: best, added };
 }

@@ -3,7 +3,7 @@ import { analyseCoupling } from "../network/coupling/analyse.ts";
 import type { CoupledLayer, Coupling } from "../network/coupling/types.ts";
 import { costOf } from "../network/cost.ts";
 import type { Network } from "../network/network.ts";
-import { chooseClasses, type Choice } from "./choose.ts";
+import { chooseClasses, selectionOf, type Choice } from "./choose.ts";
 import { cutNetwork } from "./cut.ts";
 
 /** One Conv, ConvTranspose, Gemm or MatMul with a parameter, as `plan.json` lists it. */
@@ -88,6 +88,16 @@ export function planSurgery(network: Network, selection: Selection, options: Pla
     before: costOf(network, known).total,
     after,
   };
+}
+
+/** The plan that keeps exactly these classes. @param keep 1 for every class that stays, [classes] */
+export function planKeeping(network: Network, coupling: Coupling, keep: Uint8Array): Plan {
+  return planSurgery(network, selectionOf(coupling, keep), { coupling });
+}
+
+/** A plan to which blocks were added, with what rounding had done before. @param added classes */
+export function widened({ rounding }: Plan, wider: Plan, added: number): Plan {
+  return { ...wider, ...(rounding && { rounding: { ...rounding, added: rounding.added + added } }) };
 }
 
 /** The plan that keeps everything. */

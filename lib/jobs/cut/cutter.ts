@@ -4,7 +4,7 @@ import type { TimeRecord } from "../../record/record.ts";
 import { applySurgery } from "../../surgery/apply.ts";
 import { criterionScores, selectByCriterion } from "../../surgery/criteria.ts";
 import { fillBlocks } from "../../surgery/fill.ts";
-import { planSurgery, type Plan } from "../../surgery/plan.ts";
+import { planKeeping, planSurgery, widened, type Plan } from "../../surgery/plan.ts";
 import { withFileShapes, type CuttableModel } from "./model.ts";
 import type { CutOptions } from "./options.ts";
 
@@ -55,7 +55,11 @@ export function createCutter(
     filledAt: (keep, fits) => {
       const plan = planAt(keep);
       if (roundTo === 1) return cutOf(keep, plan);
-      return cutOf(keep, fillBlocks(network, plan, { coupling, roundTo, scores: classScores, fits }));
+      const filled = fillBlocks(plan.keep, {
+        ...{ coupling, roundTo, scores: classScores },
+        fits: (stays) => fits(planKeeping(network, coupling, stays)),
+      });
+      return cutOf(keep, widened(plan, planKeeping(network, coupling, filled.keep), filled.added));
     },
   };
 }

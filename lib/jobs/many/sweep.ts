@@ -17,14 +17,11 @@ import { pruneTable, type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages } from "../run/folder.ts";
-import { absoluteData, aimNames, asOptions, commonNames, givenOptions } from "../run/options.ts";
+import { absoluteData, asOptions, commonNames, givenOptions, targetOptions } from "../run/options.ts";
 import { readRunState } from "../run/state.ts";
 
 /** Options of every run of a sweep. */
-type Shared = Omit<
-  PruneOptions,
-  "task" | "data" | "out" | "gamma" | "targetFlops" | "targetSize" | "targetMs" | "targetTime" | "minAccuracy"
->;
+type Shared = Omit<PruneOptions, "task" | "data" | "out" | "gamma" | (typeof targetOptions)[number]>;
 
 export interface SweepOptions extends Shared {
   /** Tasks with their data. */
@@ -53,7 +50,7 @@ interface Point {
 }
 
 /** A sweep gives its runs their gamma, task and data. */
-const ofPoints = new Set<string>(["task", "data", "gamma", ...aimNames]);
+const ofPoints = new Set<string>(["task", "data", "gamma", ...targetOptions]);
 const names = {
   ...Object.fromEntries(Object.entries(pruneTable).filter(([name]) => !ofPoints.has(name))),
   ...commonNames,

@@ -13,7 +13,9 @@ import {
   taskData,
   withAbsolutePaths,
 } from "../run/options.ts";
-import { pruneTable, type PruneOptions } from "./options.ts";
+import type { TimeRecord } from "../../record/record.ts";
+import type { Plan } from "../../surgery/plan.ts";
+import { pruneTable, type Allocation, type PruneOptions } from "./options.ts";
 
 /** Options with every default filled in; what `run.json` keeps. */
 export type Config = Readonly<
@@ -54,6 +56,27 @@ export interface Target {
   readonly value: number;
 }
 
+/** The gamma that one target needs. */
+export interface Hit {
+  readonly target: Target;
+  readonly gamma: number;
+  /** What is left at this gamma, in the target's unit: share of the MACs, bytes, ms, share of the time, or accuracy. */
+  readonly value: number;
+  /** Of a time: what the latency table said, what was measured, and what the unpruned float network takes. */
+  readonly time?: TimeRecord;
+  readonly reached: boolean;
+  /** Networks that were looked at. */
+  readonly evaluations: number;
+}
+
+/** What stays, where it is not what gamma's knees alone say. A part of `target.json`. */
+export interface Widths {
+  readonly allocate: Allocation;
+  /** Coupled classes that stay, ascending. */
+  readonly keep: readonly number[];
+  readonly rounding?: Plan["rounding"];
+}
+
 /** The targets of a run, all of which its gamma has to reach; none where gamma was given or the default is used. */
 export function targetsOf(options: Pick<PruneOptions, TargetKey>): Target[] {
   return targetNames.flatMap((name) => {
@@ -84,6 +107,13 @@ export function resolveOptions(options: PruneOptions): Config {
     "group-select",
     "joint",
     "--scaling none and --rmse train",
+  );
+  const isBudget = targetsOf(config).some(({ kind }) => kind !== "accuracy");
+  need(
+    config.allocate === "gamma" || isBudget,
+    "allocate",
+    config.allocate,
+    "--target-time, --target-ms, --target-flops or --target-size",
   );
   if (taskData(config.task, config.data).length > 1) {
     need(config.label === undefined, "label", config.label, "one task beside it");

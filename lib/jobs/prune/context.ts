@@ -15,7 +15,7 @@ import type { Coupling } from "../../network/coupling/types.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
 import { mayMirror } from "../run/changes.ts";
-import type { Config } from "./config.ts";
+import type { Config, Widths } from "./config.ts";
 import { allPartRows, checkParts, checkVaries, partRows } from "../run/parts.ts";
 import type { RunFolder } from "../run/folder.ts";
 import { labelsOf, labelGroups, runTasks, type Labelling } from "../run/tasks.ts";
@@ -29,13 +29,15 @@ export interface RunContext extends World, Labelling {
   readonly block: number;
   /** Which channels of the backbone go together: analysed once, whatever weights it takes. */
   readonly coupling: Coupling;
+  /** What stays, where a target has decided it otherwise than by gamma's knees alone. */
+  readonly widths?: Widths;
   readonly backbone: Backbone;
   /** Whether pictures may be mirrored: no task and no option forbids it. */
   readonly mirrors: boolean;
 }
 
 /** A run without its folder: enough to look at pictures and networks. */
-export type RunParts = Omit<RunContext, "folder" | "block" | "coupling">;
+export type RunParts = Omit<RunContext, "folder" | "block" | "coupling" | "widths">;
 
 /** Opens data, backbone and engine for a run folder. The caller closes with {@link closeWorld}, also after a failure. */
 export async function openContext(

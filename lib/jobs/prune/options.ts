@@ -20,6 +20,12 @@ export type Control = "l1" | "random" | "correlation" | "scratch";
 /** Networks a cut can start from. */
 export type Start = "baseline" | "backbone";
 
+/**
+ * How a target is met: by the gamma that reaches it, with blocks of filters put back where there is room; by the same share
+ * of every layer; or by a knapsack of blocks, their error along the curves against what they cost.
+ */
+export type Allocation = "gamma" | "uniform" | "knapsack";
+
 /** What `prune` takes. All but `task`, `data` and `out` have defaults. */
 export interface PruneOptions extends Omit<JobOptions, "data"> {
   /** For example "gender"; several that share one trunk: "gender,age"; with data of their own: "gender=DIR1,age=DIR2". */
@@ -47,6 +53,8 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly targetMs?: number;
   /** Instead of gamma: largest share of the unpruned float network's CPU time; with `int8` that of the network in bytes. */
   readonly targetTime?: number;
+  /** How a target of MACs, size or time is met. @defaultValue "gamma" */
+  readonly allocate?: Allocation;
   /** Latency table of the machine that the network is made for. Default: this machine, measured. */
   readonly table?: string;
   /** Instead of gamma: least accuracy on the validation part, before fine-tuning, in (0, 1]. */
@@ -196,6 +204,14 @@ export const pruneTable = {
     describe: "Instead of gamma: largest share of the unpruned float network's CPU time",
     otherwise: "none",
     need: share,
+  },
+  allocate: {
+    flag: "allocate",
+    kind: "text",
+    group: "What stays",
+    describe: "How a target is met: by gamma, equal shares of all layers, or blocks by error against cost",
+    choices: ["gamma", "uniform", "knapsack"],
+    default: "gamma",
   },
   table: {
     flag: "table",

@@ -7,7 +7,7 @@ import { chooseCurveKnee } from "../../knee/knee.ts";
 import { stabilityOf } from "../../knee/stability.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import type { Network } from "../../network/network.ts";
-import { planSurgery, type Plan } from "../../surgery/plan.ts";
+import { planKeeping, planSurgery, type Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { withJointPaths } from "./joint.ts";
 import { momentsByTask } from "../run/tasks.ts";
@@ -174,7 +174,7 @@ function wantedBy(knees: readonly Knee[]): Map<string, Uint32Array> {
 }
 
 /** How early a filter enters the path of any task: the earlier, the higher its score. */
-function entryScores(curves: readonly Curve[]): Map<string, Float64Array> {
+export function entryScores(curves: readonly Curve[]): Map<string, Float64Array> {
   const all = new Map<string, Float64Array>();
   for (const curve of curves) {
     const own = entryScoresOf(curve);
@@ -203,14 +203,26 @@ export function widthKey({ block }: Pick<RunContext, "block">): object {
 
 export function planKey(context: RunContext): unknown {
   const { gamma, rmse, groupSelect, minFilters } = context.config;
-  return { harvest: harvestKey(context), gamma, rmse, groupSelect, minFilters, ...widthKey(context) };
+  const { widths } = context;
+  const choice = { gamma, rmse, groupSelect, minFilters, ...widthKey(context) };
+  return { harvest: harvestKey(context), ...choice, ...(widths && { widths: widths.keep }) };
+}
+
+/** The plan that a target has decided. */
+function planOfWidths({ widths, coupling, backbone }: RunContext): Plan | undefined {
+  if (widths === undefined) return undefined;
+  const keep = new Uint8Array(coupling.classes);
+  for (const id of widths.keep) keep[id] = 1;
+  const plan = planKeeping(backbone.network, coupling, keep);
+  const { rounding } = widths;
+  return { ...plan, ...(rounding !== undefined && { rounding }) };
 }
 
 /** Chooses the knees, plans the surgery and writes `plan.json`. */
 export async function planStage(context: RunContext, curves: Curves): Promise<Planned> {
   const { folder, backbone, config, progress } = context;
   const knees = kneesAt(curves.curves, config.gamma, context);
-  const plan = planAt(backbone.network, knees, { context, curves: curves.curves });
+  const plan = planOfWidths(context) ?? planAt(backbone.network, knees, { context, curves: curves.curves });
   const { rounding } = plan;
   if (rounding !== undefined) progress.note(roundingSentence(rounding));
   await folder.stage("plan", {

@@ -22,7 +22,8 @@ import { closeWorld } from "../run/world.ts";
 import { writeLeftOut } from "../run/frame.ts";
 import { partsFile, writeParts } from "../run/used.ts";
 import { meanOver, momentsByTask } from "../run/tasks.ts";
-import { aimSentence, outcomeSentence, targetStage, type Aim } from "./target.ts";
+import { aimSentence, outcomeSentence } from "./aim/sentences.ts";
+import { targetStage, type Aim } from "./aim/target.ts";
 import { responsesStage } from "./respond.ts";
 import { unitsOf, type Units } from "../run/units.ts";
 import { calibrated, trainingStage, type Trained } from "./tune.ts";
@@ -217,7 +218,7 @@ function aimNotes(
   return aim.targets.flatMap((hit) => {
     const outcome = outcomeSentence(hit, pruned);
     if (outcome !== undefined) progress.note(outcome);
-    return [aimSentence(hit), ...(outcome === undefined ? [] : [outcome])];
+    return [aimSentence(hit, aim.widths), ...(outcome === undefined ? [] : [outcome])];
   });
 }
 

@@ -16,8 +16,8 @@ import { factsOf } from "../../network/operators/facts.ts";
 import { placesOf } from "../../quantize/places.ts";
 import { quantized } from "../../quantize/rewrite.ts";
 import { applySurgery } from "../../surgery/apply.ts";
-import { blocksOf, markBest, selectionOf } from "../../surgery/choose.ts";
-import { planSurgery } from "../../surgery/plan.ts";
+import { blocksOf, markBest } from "../../surgery/choose.ts";
+import { planKeeping } from "../../surgery/plan.ts";
 
 /** A network whose widths can be chosen. */
 export interface Sizable {
@@ -171,7 +171,7 @@ function sample(
     for (const id of classes) stays[id] = 0;
     markBest(stays, classes, scores, unit * Math.max(1, Math.round(own * units)));
   }
-  const plan = planSurgery(network, selectionOf(coupling, stays), { coupling });
+  const plan = planKeeping(network, coupling, stays);
   return finish(applySurgery(network, plan, coupling));
 }
 

@@ -271,6 +271,9 @@ export function givenOptions<T extends Partial<JobOptions>>(options: T): T {
 /** Options that stand instead of gamma, which they choose. */
 export const aimNames = ["targetFlops", "targetSize", "targetMs", "targetTime", "minAccuracy"] as const;
 
+/** Targets and how they are met: what a sweep, which goes by gammas, does not take. */
+export const targetOptions = [...aimNames, "allocate", "table"] as const;
+
 /**
  * A configuration as options to begin the same run with, in another folder: without the folder, and without what was not given
  * but found on the way.

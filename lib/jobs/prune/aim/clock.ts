@@ -1,10 +1,10 @@
 /** Stage table: what networks of other widths would take, measured once in a run or read from another machine's table. */
-import { readJson, writeJson } from "../../core/files.ts";
-import { clockOf, readLatencyTable, type Clock, type LatencyTable } from "../../latency/table.ts";
-import type { Network } from "../../network/network.ts";
-import { asBytes, measureEntries, measureTogether, tableOf } from "../run/latency.ts";
-import type { RunContext } from "./context.ts";
-import { withEmptyHeads } from "./surgery.ts";
+import { readJson, writeJson } from "../../../core/files.ts";
+import { clockOf, readLatencyTable, type Clock, type LatencyTable } from "../../../latency/table.ts";
+import type { Network } from "../../../network/network.ts";
+import { asBytes, measureEntries, measureTogether, tableOf } from "../../run/latency.ts";
+import type { RunContext } from "../context.ts";
+import { withEmptyHeads } from "../surgery.ts";
 
 export interface RunClock extends Clock {
   /** Milliseconds here, in units of the table's whole network; absent where the table is another machine's. */

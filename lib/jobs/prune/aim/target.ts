@@ -1,20 +1,18 @@
 /** Targets instead of a guessed gamma: the gamma that reaches a cost, a latency or an accuracy, by bisection. */
-import { readJson, writeJson } from "../../core/files.ts";
-import { writeOnnx } from "../../formats/onnx/write.ts";
-import { bisectGamma, breakpoints, type GammaChoice } from "../../knee/targets.ts";
-import type { TimeRecord } from "../../record/record.ts";
-import { costOf } from "../../network/cost.ts";
-import type { Network } from "../../network/network.ts";
-import { applySurgery } from "../../surgery/apply.ts";
-import { aimAtTime, asBytes, type TimedCandidate } from "../run/latency.ts";
+import { readJson, writeJson } from "../../../core/files.ts";
+import { writeOnnx } from "../../../formats/onnx/write.ts";
+import { bisectGamma, breakpoints, type GammaChoice } from "../../../knee/targets.ts";
+import { aimAtTime, type TimedCandidate } from "../../run/latency.ts";
 import { clockStage, type RunClock } from "./clock.ts";
-import type { RunContext } from "./context.ts";
-import { cutWithHead, withEmptyHeads } from "./surgery.ts";
-import { harvestKey, type Harvest } from "./harvest.ts";
-import { targetsOf, type Target } from "./config.ts";
-import { kneesAt, planAt, widthKey, type Curves, type Planned } from "./plan.ts";
-import { meanOver } from "../run/tasks.ts";
-import { predictRows, qualityOf } from "./tune.ts";
+import { aimSentence } from "./sentences.ts";
+import { costIn, measuredMs, widthsFor } from "./widths.ts";
+import type { RunContext } from "../context.ts";
+import { cutWithHead, withEmptyHeads } from "../surgery.ts";
+import { harvestKey, type Harvest } from "../harvest.ts";
+import { targetsOf, type Hit, type Target, type Widths } from "../config.ts";
+import { kneesAt, planAt, widthKey, type Curves, type Planned } from "../plan.ts";
+import { meanOver } from "../../run/tasks.ts";
+import { predictRows, qualityOf } from "../tune.ts";
 
 /** The gamma that was chosen. `target.json`. */
 export interface Aim {
@@ -23,19 +21,8 @@ export interface Aim {
   /** Whether every target is reached. */
   readonly reached: boolean;
   readonly targets: readonly Hit[];
-}
-
-/** The gamma that one target needs. */
-export interface Hit {
-  readonly target: Target;
-  readonly gamma: number;
-  /** What is left at this gamma, in the target's unit: share of the MACs, bytes, ms, share of the time, or accuracy. */
-  readonly value: number;
-  /** Of a time: what the latency table said, what was measured, and what the unpruned float network takes. */
-  readonly time?: TimeRecord;
-  readonly reached: boolean;
-  /** Networks that were looked at. */
-  readonly evaluations: number;
+  /** Where something else than gamma's knees decides what stays. */
+  readonly widths?: Widths;
 }
 
 /** Gammas that are run on pictures at most: 2^5 take six evaluations. */
@@ -57,7 +44,7 @@ export async function targetStage(
   const { rmse, groupSelect, minFilters, scaling, reconstruct, refit } = config;
   const surgery = has("accuracy") ? { scaling, reconstruct, refit } : {};
   const clock = has("ms") || has("time") ? await clockStage(context) : undefined;
-  const { int8 } = config;
+  const { int8, allocate } = config;
   const measured = clock === undefined ? {} : { table: folder.state().stages["table"]?.key };
   await folder.stage("target", {
     from: ["curves", "joint", ...(clock === undefined ? [] : ["table"])],
@@ -71,24 +58,36 @@ export async function targetStage(
       surgery,
       measured,
       ...(int8 && has("size") && { int8 }),
+      ...(allocate !== "gamma" && { allocate }),
     },
     files: ["target.json"],
     produce: async () => {
       const hits: Hit[] = [];
       for (const target of targets) hits.push(await takeAim(context, target, { ...made, clock }));
+      const gamma = Math.max(...hits.map((hit) => hit.gamma));
+      const { plan } = plannedAt(context, made.curves, gamma);
+      const chosen = await widthsFor(context, { hits, plan, curves: made.curves, clock });
+      const targetsHit = chosen?.hits ?? hits;
       const aim: Aim = {
-        gamma: Math.max(...hits.map(({ gamma }) => gamma)),
-        reached: hits.every(({ reached }) => reached),
-        targets: hits,
+        gamma,
+        reached: targetsHit.every(({ reached }) => reached),
+        targets: targetsHit,
+        ...(chosen && { widths: chosen.widths }),
       };
       await writeJson(folder.file("target.json"), aim);
     },
   });
   const aim = (await readJson(folder.file("target.json"))) as Aim;
-  const aimed: RunContext = { ...context, config: { ...config, gamma: aim.gamma } };
+  const { widths } = aim;
+  const aimed: RunContext = {
+    ...context,
+    config: { ...config, gamma: aim.gamma },
+    ...(widths && { widths }),
+  };
   await folder.remember(aimed.config);
-  for (const hit of aim.targets) progress[hit.reached ? "note" : "warn"](aimSentence(hit));
-  if (aim.targets.length > 1) progress.note(`gamma ${aim.gamma} is taken for all targets`);
+  for (const hit of aim.targets) progress[hit.reached ? "note" : "warn"](aimSentence(hit, widths));
+  if (aim.targets.length > 1 && (widths === undefined || widths.allocate === "gamma"))
+    progress.note(`gamma ${aim.gamma} is taken for all targets`);
   return { context: aimed, aim };
 }
 
@@ -139,15 +138,14 @@ async function choose(
 ): Promise<GammaChoice & Pick<Hit, "time">> {
   const { gammas, counted } = search;
   switch (target.kind) {
-    case "flops": {
-      const whole = costOf(withEmptyHeads(context, context.backbone.network)).total.macs;
-      const share = counted((planned) => costOf(bareCut(context, planned)).total.macs / whole);
-      return bisectGamma(share, target.value, { gammas });
-    }
+    case "flops":
     case "size": {
-      const delivered = context.config.int8 ? asBytes : (cut: Network): Network => cut;
-      const bytes = counted((planned) => writeOnnx(delivered(bareCut(context, planned))).length);
-      return bisectGamma(bytes, target.value, { gammas });
+      const cost = costIn(context, target.kind, undefined);
+      return bisectGamma(
+        counted(({ plan }) => cost(plan)),
+        target.value,
+        { gammas },
+      );
     }
     case "ms":
     case "time":
@@ -166,28 +164,25 @@ async function chooseByTime(
   { gammas, counted, clock, curves }: Made & Search,
 ): Promise<GammaChoice & Pick<Hit, "time">> {
   if (clock === undefined) throw new Error("a target of time without a clock");
-  const { wholeMs, predict, measure } = clock;
+  const { wholeMs } = clock;
   const unit = target.kind === "time" ? wholeMs : 1;
-  const predicted = counted((planned) => predict(bareCut(context, planned)));
+  const cost = costIn(context, "time", clock);
+  const predicted = counted(({ plan }) => cost(plan));
   const search = async (limit: number): Promise<TimedCandidate<number>> => {
     const { gamma, cost, reached } = await bisectGamma(predicted, limit, { gammas });
     return { item: gamma, predictedMs: cost, reached };
   };
-  const measured =
-    measure && ((gamma: number) => measure(bareCut(context, plannedAt(context, curves, gamma))));
-  const { item, reached, predictedMs, measuredMs } = await aimAtTime(target.value * unit, search, measured);
-  const time = { wholeMs, predictedMs, ...(measuredMs !== undefined && { measuredMs }) };
-  return { gamma: item, cost: (measuredMs ?? predictedMs) / unit, reached, time };
+  const measure =
+    clock.measure && ((gamma: number) => measuredMs(context, plannedAt(context, curves, gamma).plan, clock));
+  const aimed = await aimAtTime(target.value * unit, search, measure);
+  const { item, reached, predictedMs, measuredMs: ms } = aimed;
+  const time = { wholeMs, predictedMs, ...(ms !== undefined && { measuredMs: ms }) };
+  return { gamma: item, cost: (ms ?? predictedMs) / unit, reached, time };
 }
 
 function plannedAt(context: RunContext, { curves }: Curves, gamma: number): Planned {
   const knees = kneesAt(curves, gamma, context);
   return { knees, plan: planAt(context.backbone.network, knees, { context, curves }) };
-}
-
-/** The cut network with heads of the right sizes, for cost and time. */
-function bareCut(context: RunContext, { plan }: Planned): Network {
-  return withEmptyHeads(context, applySurgery(context.backbone.network, plan, context.coupling));
 }
 
 async function validationAccuracy(context: RunContext, harvest: Harvest, planned: Planned): Promise<number> {
@@ -226,75 +221,4 @@ export async function largestGamma(
     else high = middle;
   }
   return { gamma: gammas[low], cost: best, reached: true };
-}
-
-/** What was asked for, and what gamma gives it, as one sentence. */
-export function aimSentence({ target, gamma, value, reached, evaluations, time }: Hit): string {
-  const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
-  const [found, wanted] = {
-    flops: [`${percent(value)} of the MACs`, `at most ${percent(target.value)}`],
-    size: [`${value} bytes`, `at most ${target.value}`],
-    ms: [timeSentence(time), `at most ${target.value} ms`],
-    time: [
-      `${percent(value)} of the unpruned network's time (${timeSentence(time)})`,
-      `at most ${percent(target.value)} of the time`,
-    ],
-    accuracy: [
-      `${percent(value)} validation accuracy before fine-tuning`,
-      `at least ${percent(target.value)}`,
-    ],
-  }[target.kind];
-  const verdict = reached ? "reached" : "not reached, the nearest is taken";
-  return `target ${wanted}: ${verdict} at gamma ${gamma} with ${found} (${evaluations} networks looked at)`;
-}
-
-/** "predicted 1.52 ms, measured 1.49 ms, the unpruned network takes 6.01 ms". */
-function timeSentence(time: TimeRecord | undefined): string {
-  if (time === undefined) return "";
-  const { predictedMs, measuredMs, wholeMs } = time;
-  const here = measuredMs === undefined ? "" : `, measured ${measuredMs.toFixed(3)} ms`;
-  return `predicted ${predictedMs.toFixed(3)} ms${here}, the unpruned float network takes ${wholeMs.toFixed(3)} ms`;
-}
-
-/** A time that is so little above the target is the machine's mood. */
-const TIME_TOLERANCE = 0.05;
-
-/** How the finished network stands to the target; undefined where the plan has said it exactly already. */
-export function outcomeSentence(
-  { target }: Hit,
-  pruned: {
-    /** Of what is delivered: with int8 the network in bytes. */
-    readonly medianMs: number | undefined;
-    /** Of the unpruned float network. */
-    readonly wholeMs: number | undefined;
-    readonly fileBytes: number;
-    readonly accuracy: number;
-  },
-): string | undefined {
-  const verdict = (ok: boolean): string => (ok ? "reached" : "not reached");
-  const ofTime = (found: number): string =>
-    found <= (1 + TIME_TOLERANCE) * target.value && found > target.value
-      ? `reached within ${100 * TIME_TOLERANCE} %`
-      : verdict(found <= target.value);
-  switch (target.kind) {
-    case "flops":
-      return undefined;
-    case "size":
-      return `target at most ${target.value} bytes: ${verdict(pruned.fileBytes <= target.value)}, the file has ${pruned.fileBytes}`;
-    case "ms": {
-      if (pruned.medianMs === undefined) return undefined;
-      const found = `${pruned.medianMs.toFixed(3)} ms measured at the end`;
-      return `target at most ${target.value} ms: ${ofTime(pruned.medianMs)}, ${found}`;
-    }
-    case "time": {
-      if (pruned.medianMs === undefined || pruned.wholeMs === undefined) return undefined;
-      const share = pruned.medianMs / pruned.wholeMs;
-      const found = `${(100 * share).toFixed(2)} % measured at the end`;
-      return `target at most ${(100 * target.value).toFixed(2)} % of the time: ${ofTime(share)}, ${found}`;
-    }
-    case "accuracy": {
-      const found = `${(100 * pruned.accuracy).toFixed(2)} % on validation after fine-tuning`;
-      return `target at least ${(100 * target.value).toFixed(2)} %: ${verdict(pruned.accuracy >= target.value)}, ${found}`;
-    }
-  }
 }

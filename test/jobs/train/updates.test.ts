@@ -181,7 +181,8 @@ describe("jobs/train: updates of weights and thresholds", function () {
       await readFile(join(start, "outputs.onnx")),
     );
     expect(result.bestEpoch).to.equal(0);
-    const sentence = /the loss became .* \(epoch 1 of 2\): epoch 0 is kept, .* smaller learning rate than 1e\+30/;
+    const sentence =
+      /the loss became .* \(epoch 1 of 2\): epoch 0 is kept, .* smaller learning rate than 1e\+30/;
     expect(result.stopped).to.match(sentence);
     for (const file of ["record.json", "metrics.json"])
       expect(await readFile(join(lost, file), "utf8"), file).to.match(sentence);

@@ -15,6 +15,12 @@ export function seedOf(record: RunRecord): number {
   return Number(record.config["seed"] ?? 0);
 }
 
+/** How a run has met its target without gamma's widths; undefined where it has them. */
+export function allocationOf(config: { readonly allocate?: unknown }): string | undefined {
+  if (config.allocate === "uniform") return "equal shares of all layers";
+  return config.allocate === "knapsack" ? "blocks by error against cost" : undefined;
+}
+
 /** The unpruned network, fine-tuned: what everything is compared with. */
 export function baselineOf(record: RunRecord): ModelRecord | undefined {
   return record.models.find((model) => model.name === "baseline");

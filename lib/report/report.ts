@@ -11,7 +11,8 @@ import { comparison, comparisonSentence } from "./sections/compare.ts";
 import { runTitle } from "./sections/tradeoff.ts";
 import { curvesSection } from "./sections/curves.ts";
 import { html, raw, scriptJson, scriptSource, type Markup } from "./escape.ts";
-import { formatCount, formatGamma } from "./format.ts";
+import { formatChoice } from "./choice.ts";
+import { formatCount } from "./format.ts";
 import { networkTitle, sentenceCase, taskName, taskTitle } from "./sections/facts.ts";
 import { layersSection } from "./sections/layers.ts";
 import { overlapSection } from "./sections/overlap.ts";
@@ -90,8 +91,7 @@ function byline(record: RunRecord): Markup {
   return html`<p class="byline">
     ${record.backbone.title} · ${record.dataset.name},
     ${formatCount(record.dataset.train + record.dataset.val)} training and ${formatCount(record.dataset.test)}
-    test faces${isTraining(record) ? "" : ` · gamma ${formatGamma(record.gamma)}`} ·
-    ${record.createdAt.slice(0, 10)}
+    test faces${isTraining(record) ? "" : ` · ${formatChoice(record)}`} · ${record.createdAt.slice(0, 10)}
   </p>`;
 }
 

@@ -208,6 +208,15 @@ describe("report: every kind of run", () => {
     });
   }
 
+  it("names no gamma as the choice of a run whose target was met without it", () => {
+    const sample = sampleRecord(0.2);
+    const record = { ...sample, config: { ...sample.config, allocate: "uniform" } };
+    const headed = (page: string): string => plain(/<p class="byline">[\s\S]*?<\/p>/.exec(page)?.[0] ?? "");
+    expect(headed(renderReport(sample, tiny))).to.contain("gamma 0.2");
+    expect(headed(renderReport(record, tiny))).to.contain("equal shares of all layers");
+    expect(headed(renderReport(record, tiny))).not.to.contain("gamma");
+  });
+
   it("says of a network that diverged that it gives no numbers, not that it is right by 0", () => {
     const record = diverged();
     expect(plain(storySentence(record).text)).to.match(
@@ -240,7 +249,7 @@ describe("report: every kind of run", () => {
 
   it("gives the right reason where nothing was cut", () => {
     const text = said(keepsAll());
-    expect(text).to.contain("Hardly anything was cut at gamma 0");
+    expect(text).to.contain("Hardly anything was cut (gamma 0)");
     expect(text).not.to.contain("in blocks");
   });
 

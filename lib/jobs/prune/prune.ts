@@ -1,6 +1,7 @@
 /** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
 import { statSync } from "node:fs";
 import { EtlError } from "../../core/errors.ts";
+import { allocationOf } from "../../record/models.ts";
 import type { Latency, RunRecord } from "../../record/record.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import type { Network } from "../../network/network.ts";
@@ -154,7 +155,12 @@ async function trainAndMeasure(
   const models: MeasuredModel[] = [
     { name: "baseline", title: "Baseline (all filters, fine-tuned)", file: "baseline.onnx", ...baseline },
     { name: "probe", title: "Probe (frozen features, closed-form head)", network: probe, history: [] },
-    { name: "pruned", title: `ETL, gamma ${config.gamma}`, file: "pruned.onnx", ...pruned },
+    {
+      name: "pruned",
+      title: `ETL, ${allocationOf(config) ?? `gamma ${config.gamma}`}`,
+      file: "pruned.onnx",
+      ...pruned,
+    },
     ...controls,
   ];
   const int8: Int8[] = [];

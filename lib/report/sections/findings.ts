@@ -29,7 +29,8 @@ import {
   timeShare,
   toldNotes,
 } from "./facts.ts";
-import { formatChange, formatCount, formatGamma, formatMs, formatPoints, formatShare } from "../format.ts";
+import { formatChoice } from "../choice.ts";
+import { formatChange, formatCount, formatMs, formatPoints, formatShare } from "../format.ts";
 
 /** Conclusions that the numbers allow, and no others. */
 export function findings(record: RunRecord): readonly Markup[] {
@@ -175,8 +176,8 @@ function timeFinding(record: RunRecord, pruned: ModelRecord, baseline: ModelReco
   const size = `${formatShare(value)} of the CPU time ${range.high > range.low ? `(${formatShare(range.low)} to ${formatShare(range.high)}) ` : ""}with ${formatShare(left)} of the MACs.`;
   const reason =
     left > 0.97
-      ? html`Hardly anything was cut at gamma ${formatGamma(record.gamma)}; a larger gamma, or
-          <code>--target-ms</code>, cuts more.`
+      ? html`Hardly anything was cut (${formatChoice(record)}); a larger gamma, or <code>--target-ms</code>,
+          cuts more.`
       : html`Kernels compute channels in blocks, so time follows widths in multiples of a block (<code
             >--round-to auto</code
           >) and networks that are small already gain little; a larger gamma, or <code>--target-ms</code>,

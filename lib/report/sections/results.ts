@@ -21,11 +21,11 @@ import {
   formatChange,
   formatCount,
   formatDigits,
-  formatGamma,
   formatMs,
   formatPoints,
   formatSi,
 } from "../format.ts";
+import { formatChoice } from "../choice.ts";
 import type { Scope, Section } from "../section.ts";
 import { findingsBlock } from "./findings.ts";
 import { renderTable, textCell, type Cell, type Column, type Row } from "../tables.ts";
@@ -113,7 +113,7 @@ export function resultsSection(scope: Scope): Section {
     id: `${scope.id}-results`,
     caption: isTraining(record)
       ? html`${taskTitle(record.task)} with ${record.backbone.title}`
-      : html`${taskTitle(record.task)} with ${record.backbone.title} at gamma ${formatGamma(record.gamma)}
+      : html`${taskTitle(record.task)} with ${record.backbone.title}, ${formatChoice(record)}
           <span>In brackets: the change against the baseline.</span>`,
     columns,
     rows: models.map((model) => resultRow(record, model, baseline)),

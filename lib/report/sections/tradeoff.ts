@@ -8,13 +8,14 @@ import { plotAxis, plotLayout } from "../client/figures.ts";
 import { html, plotText, type Markup } from "../escape.ts";
 import { networkTitle, plural, qualityText } from "./facts.ts";
 import { accuracyKept, errorDifference } from "./judge.ts";
+import { formatChoice } from "../choice.ts";
 import { formatGamma } from "../format.ts";
 import { looksOf, short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
 
 /** A name for a run: its title, else what tells it from the others. */
 export function runTitle(record: RunRecord): string {
-  return record.title ?? `${record.task.name}, ${record.backbone.name}, gamma ${formatGamma(record.gamma)}`;
+  return record.title ?? `${record.task.name}, ${record.backbone.name}, ${formatChoice(record)}`;
 }
 
 const axes = [

@@ -17,11 +17,13 @@ const MEANS = 4;
 /** Standard deviation of the cells in grey levels below which there is nothing to compare. */
 const FLAT = 12;
 
-/** A crop's cells: [16, 16] grey levels. @param pixels RGB, uint8 [height, width, 3] */
+/** A crop's cells: [16, 16] grey levels; flat where the crop has too few pixels. @param pixels RGB, uint8 [height, width, 3] */
 export function cellsOf(
   pixels: Uint8Array,
   { width, height }: { readonly width: number; readonly height: number },
 ): Uint8Array {
+  // Of a few pixels nothing can be said: flat cells are never compared.
+  if (width < 2 * SIDE || height < 2 * SIDE) return new Uint8Array(CELLS);
   const sums = new Float64Array(CELLS);
   const counts = new Uint32Array(CELLS);
   for (let y = 0, at = 0; y < height; y++) {
@@ -32,7 +34,7 @@ export function cellsOf(
       counts[cell]++;
     }
   }
-  return Uint8Array.from(sums, (sum, i) => Math.round(sum / Math.max(1, counts[i])));
+  return Uint8Array.from(sums, (sum, i) => Math.round(sum / counts[i]);
 }
 
 interface Cells {

@@ -34,7 +34,7 @@ export function cellsOf(
       counts[cell]++;
     }
   }
-  return Uint8Array.from(sums, (sum, i) => Math.round(sum / counts[i]);
+  return Uint8Array.from(sums, (sum, i) => Math.round(sum / counts[i]));
 }
 
 interface Cells {

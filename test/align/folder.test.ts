@@ -190,7 +190,7 @@ describe("align/folder", function () {
     const { faces = 0, box: largest = [0, 0, 0, 0] } = (await recordOf(whole)).pictures[0];
     expect(faces).to.be.greaterThan(1);
     // A box about all of the picture's other side holds another face.
-    const { width = 0, height = 0 } = await sharp(await sample(1)).metadata();
+    const { width, height } = await sharp(await sample(1)).metadata();
     const isLeft = (largest[0] + largest[2]) / 2 < width / 2;
     const [x0, x1] = isLeft ? [Math.ceil(largest[2]), width] : [0, Math.floor(largest[0])];
     await writeFile(

@@ -1,7 +1,7 @@
 /**
  * The same photograph in two files: saved anew, at another quality, size or in another format. Compared are the crops, as the means of
- * 16 x 16 cells in grey levels: saving anew moves these by a level, another photograph, of the same person too, by several
- * (docs/decisions.md has the distances). A flat picture is like every other flat one, and never compared.
+ * 16 x 16 cells in grey levels: saving anew moves these by a level or two, another photograph, of the same person too, by
+ * several (docs/decisions.md has the distances). A flat picture is like every other flat one, and never compared.
  */
 
 import type { Item } from "../dataset.ts";
@@ -11,7 +11,7 @@ const SIDE = 16;
 /** Bytes that say what a crop looks like. */
 export const CELLS = SIDE * SIDE;
 /** Mean distance of two copies' cells in grey levels, after their means are made equal. */
-const NEAR = 1.25;
+const NEAR = 2;
 /** Of the means themselves. */
 const MEANS = 4;
 /** Standard deviation of the cells in grey levels below which there is nothing to compare. */

@@ -2,7 +2,7 @@
 import { faceDetectorPreprocessing, faceDetectorValues } from "../backbones/nets/face-detector.ts";
 import { faceLandmarksPreprocessing, faceLandmarksValues } from "../backbones/nets/face-landmarks.ts";
 import type { Program } from "../engine/engine.ts";
-import { areaOf, detectionsOf, type Box, type Detection } from "./detections.ts";
+import { areaOf, detectionsOf, overlapOf, type Box, type Detection } from "./detections.ts";
 import { faceSquare, squarePixels, squareTensor, wholeSquare, type Square } from "./inputs.ts";
 import type { Picture } from "./pixels.ts";
 import { fitSimilarity, type Similarity } from "./similarity.ts";
@@ -49,8 +49,12 @@ export interface Finder {
   detect(picture: Picture, margin?: number): Promise<Face[]>;
   /** The 68 points of a face. @returns x0, y0, ... in pixels of the picture */
   landmarks(picture: Picture, box: Box): Promise<Float64Array>;
-  /** The largest face, aligned; undefined where there is none. */
-  align(picture: Picture): Promise<AlignedFace | undefined>;
+  /**
+   * The largest face, aligned; undefined where there is none.
+   *
+   * @param near a box in pixels of the picture: the face that it is about is taken, and no other
+   */
+  align(picture: Picture, near?: Box): Promise<AlignedFace | undefined>;
   /** Every face, aligned, the largest first. */
   alignAll(picture: Picture): Promise<AlignedFace[]>;
 }
@@ -93,10 +97,11 @@ export function createFinder(
     return { faces: faces.toSorted((a, b) => areaOf(b.box) - areaOf(a.box)), margin };
   };
 
-  const alignFirst = async (picture: Picture, most: number): Promise<AlignedFace[]> => {
+  const alignFirst = async (picture: Picture, most: number, near?: Box): Promise<AlignedFace[]> => {
     const { faces, margin } = await find(picture);
+    const wanted = near === undefined ? faces : facesAt(faces, near);
     const aligned: AlignedFace[] = [];
-    for (const face of faces.slice(0, most)) {
+    for (const face of wanted.slice(0, most)) {
       const points = await landmarks(picture, face.box);
       const toPicture = steady(fitSimilarity(template, templateLandmarks(points)));
       const crop = warp(picture, toPicture, size);
@@ -108,9 +113,20 @@ export function createFinder(
   return {
     detect,
     landmarks,
-    align: async (picture) => (await alignFirst(picture, 1)).at(0),
+    align: async (picture, near) => (await alignFirst(picture, 1, near)).at(0),
     alignAll: (picture) => alignFirst(picture, Infinity),
   };
+}
+
+/** Faces whose middle lies in a box, the one that covers it best first. */
+function facesAt(faces: readonly Face[], near: Box): Face[] {
+  const [x0, y0, x1, y1] = near;
+  return faces
+    .filter(({ box }) => {
+      const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+      return x >= x0 && x <= x1 && y >= y0 && y <= y1;
+    })
+    .toSorted((a, b) => overlapOf(b.box, near) - overlapOf(a.box, near));
 }
 
 /** A detection in pixels of the picture, cut at its edge; none where nothing of it lies inside. */

@@ -5,6 +5,7 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { crc32 } from "node:zlib";
 import { openAligner, type Aligner } from "./aligner.ts";
+import type { Box } from "./detections.ts";
 import type { AlignedFace } from "./finder.ts";
 import { cropName, encodeCrop, readPicture } from "./picture.ts";
 import { alignRecord, keptEntries, type AlignEntry, type AlignSettings } from "./record.ts";
@@ -14,6 +15,7 @@ import { LANDMARKS } from "../backbones/nets/face-landmarks.ts";
 import { EtlError, isEtlError, messageOf } from "../core/errors.ts";
 import { insideOf, readBytes, readText, unfinishedIn, writeJson, writeWhole } from "../core/files.ts";
 import { silent, type Progress } from "../core/progress.ts";
+import type { RawTable } from "../data/dataset.ts";
 import type { DataProblem } from "../record/record.ts";
 import { mapLimit } from "../core/parallel.ts";
 import { pictureStat } from "../data/images/pixel-rows.ts";
@@ -84,6 +86,7 @@ export async function alignFolder(
     throw new EtlError("data", `${table.root}: no picture, at least one was needed`);
   }
 
+  const boxes = boxesOf(table);
   const done = new Map<string, AlignEntry>();
   const taken = new Map<string, string>();
   let [kept, looked] = [0, 0];
@@ -99,7 +102,8 @@ export async function alignFolder(
         const chunk = files.slice(at, at + CHUNK);
         const entries = await mapLimit(chunk, LANES, async (file) => {
           if (options.signal?.aborted === true) return undefined;
-          const place = { root: table.root, folder, file, taken, points: settings.landmarks === true };
+          const near = boxes.get(file);
+          const place = { root: table.root, folder, file, taken, points: settings.landmarks === true, near };
           const old = await stillGood(place, earlier.get(file));
           if (old !== undefined) kept++;
           const entry = old ?? (await alignOne(place, aligner));
@@ -131,7 +135,7 @@ export async function alignFolder(
       { hint: "a lower --min-score finds more; align.json says why each picture was left out" },
     );
   }
-  const several = entries.filter(({ faces = 0 }) => faces > 1).length;
+  const several = entries.filter(({ faces = 0, near }) => faces > 1 && near === undefined).length;
   if (several > 0) progress.warn(`${several} pictures show several faces: the largest was taken`);
   const carried = await carryLabels({ table, pairs, entries: done, folder, settings });
   for (const note of carried.notes) progress.warn(note);
@@ -154,6 +158,20 @@ interface Place {
   readonly taken: Map<string, string>;
   /** Whether landmarks are written down. */
   readonly points: boolean;
+  /** The box of the face that the labels speak of; several where the rows speak of several faces. */
+  readonly near: readonly Box[] | undefined;
+}
+
+/** The boxes of the rows, by picture. */
+function boxesOf({ rows }: RawTable): Map<string, Box[]> {
+  const boxes = new Map<string, Box[]>();
+  for (const { file, box } of rows) {
+    if (box === undefined) continue;
+    const own = boxes.get(file);
+    if (own === undefined) boxes.set(file, [box]);
+    else if (!own.some((other) => other.join() === box.join())) own.push(box);
+  }
+  return boxes;
 }
 
 /** What an earlier run did, where picture and crop are still as they were. */
@@ -162,6 +180,7 @@ async function stillGood(place: Place, old: AlignEntry | undefined): Promise<Ali
   try {
     const { size, mtimeMs } = await pictureStat(insideOf(place.root, place.file));
     if (size !== old.bytes || Math.trunc(mtimeMs) !== old.modifiedMs) return undefined;
+    if (old.near?.join() !== place.near?.join()) return undefined;
     if (old.crop === undefined) return old;
     if (old.crop !== cropName(place.file)) return undefined;
     const crop = await readBytes(insideOf(place.folder, old.crop));
@@ -179,6 +198,13 @@ async function alignOne(place: Place, aligner: Aligner): Promise<AlignEntry> {
   let face: AlignedFace | undefined;
   let picture;
   const crop = cropName(file);
+  const [near, another] = place.near ?? [];
+  if (another !== undefined)
+    return {
+      file,
+      ...at,
+      reason: "several rows with boxes of their own, one face was needed: one file for each",
+    };
   try {
     const path = insideOf(root, file);
     const info = await stat(path).catch(() => undefined);
@@ -188,12 +214,18 @@ async function alignOne(place: Place, aligner: Aligner): Promise<AlignEntry> {
     if (owner !== undefined) return { file, ...at, reason: `its crop would replace that of ${owner}` };
     taken.set(crop, file);
     picture = await readPicture(path);
-    face = await aligner.align(picture);
+    const { reduction } = picture;
+    const [x0, y0, x1, y1] = (near ?? []).map((value) => value / reduction);
+    face = await aligner.align(picture, near && [x0, y0, x1, y1]);
   } catch (error) {
     if (!isEtlError(error, "data") && !isEtlError(error, "io")) throw error;
     return { file, ...at, reason: messageOf(error) };
   }
-  if (face === undefined) return { file, ...at, reason: "no face was found" };
+  if (face === undefined)
+    return {
+      ...{ file, ...at, reason: near === undefined ? "no face was found" : "no face was found in its box" },
+      ...(near && { near }),
+    };
   const encoded = await encodeCrop(face.crop, crop);
   await writeWhole(insideOf(folder, crop), encoded);
   const { reduction: r, width, height } = picture;
@@ -207,6 +239,7 @@ async function alignOne(place: Place, aligner: Aligner): Promise<AlignEntry> {
     score: rounded(face.score, 4),
     box: [x0, y0, x1, y1],
     faces: face.faces,
+    ...(near && { near }),
     landmarks: LANDMARKS,
     ...(place.points && { points: pointsInCrop(face) }),
     transform: [a * r, b * r, tx * r, ty * r],

@@ -8,7 +8,7 @@ import type { DataProblem } from "../record/record.ts";
 import { LANDMARKS } from "../backbones/nets/face-landmarks.ts";
 import { formatCsv } from "../core/csv.ts";
 import { WHOLE, type RawRow, type RawTable, type TaskDeclaration } from "../data/dataset.ts";
-import { readTable } from "../data/open.ts";
+import { NO_LAYOUT, readTable } from "../data/open.ts";
 import { readPairs, type PicturePair } from "../data/pairs.ts";
 import { classFolders, OUTSIDE } from "../data/sources/class-folders.ts";
 import { listFolder } from "../data/sources/layout.ts";
@@ -29,9 +29,17 @@ export async function readAnyTable(input: string): Promise<AnyTable> {
   const one =
     table.layout === classFolders.name &&
     new Set(table.rows.flatMap(({ labels }) => labels[0] || [])).size < 2;
-  const plain = one
-    ? { ...table, columns: [], rows: table.rows.map((row) => ({ ...row, labels: [] })) }
-    : table;
+  const { doubt } = table;
+  const said = doubt === undefined ? [] : [`labels: none are carried over, ${doubt.found}`];
+  const plain =
+    one || doubt !== undefined
+      ? {
+          ...table,
+          columns: [],
+          rows: table.rows.map((row) => ({ ...row, labels: [] })),
+          assumptions: [...table.assumptions, ...said],
+        }
+      : table;
   const pairs = table.pairs === undefined ? [] : (await readPairs(table.pairs, table.root)).pairs;
   return { table: plain, pairs };
 }
@@ -52,9 +60,14 @@ async function readLabelled(input: string): Promise<RawTable> {
     return await readTable(input);
   } catch (error) {
     const folder = await listFolder(resolve(input)).catch(() => undefined);
-    const plain = isEtlError(error, "data") && folder !== undefined && !folder.files.includes("labels.csv");
+    const plain =
+      isEtlError(error, "data") &&
+      folder !== undefined &&
+      !folder.files.some((file) => labelsName.test(file));
     if (!plain || folder.pictures.length === 0) throw error;
-    const { root, pictures } = folder;
+    const { root, pictures, unread } = folder;
+    // A layout that was recognised and not read may be what the user meant.
+    const why = error.message.endsWith(NO_LAYOUT) ? "" : ` (${error.message})`;
     return {
       name: basename(root),
       root,
@@ -62,11 +75,14 @@ async function readLabelled(input: string): Promise<RawTable> {
       columns: [],
       rows: pictures.map((file) => ({ file, labels: [] })),
       tasks: {},
-      assumptions: ["labels: none, all pictures of the folder are taken"],
-      problems: [],
+      assumptions: [`labels: none, all pictures of the folder are taken${why}`],
+      problems: unread,
     };
   }
 }
+
+/** A table of labels, at the top or in the folder of a part. */
+const labelsName = /^([^/]+\/)?labels\.csv$/i;
 
 export interface CarryOptions {
   readonly table: RawTable;

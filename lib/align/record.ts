@@ -34,7 +34,9 @@ export interface AlignEntry {
   readonly score?: number;
   /** x0, y0, x1, y1 of the face that was taken. */
   readonly box?: Box;
-  /** How many faces were found; the largest was taken. */
+  /** The box that the labels gave: the face in it was taken. */
+  readonly near?: Box;
+  /** How many faces were found; the largest was taken, or that in `near`. */
   readonly faces?: number;
   /** How many landmarks were found. */
   readonly landmarks?: number;

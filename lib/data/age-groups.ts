@@ -58,6 +58,8 @@ export interface AgeLabels {
   readonly classes: readonly string[];
   /** The group of a label; undefined where it is none of them. */
   readonly groupOf: (label: string) => string | undefined;
+  /** Whether the labels are years, and became groups. */
+  readonly areYears: boolean;
   /** How years became groups, where they did. */
   readonly assumptions: readonly string[];
 }
@@ -89,6 +91,7 @@ export function ageLabels(
     classes,
     groupOf: (label) =>
       areYears ? classes[nearestGroup(Number(label), ranges)] : byKey.get(keyOf(label) ?? label),
+    areYears,
     assumptions: areYears
       ? [`age groups: made from the years in "${column}": ${spans(classes, ranges)}`]
       : [],

@@ -35,6 +35,8 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map(
     afraid: "fear",
     disgusted: "disgust",
     angry: "anger",
+    contemptuous: "contempt",
+    neutrality: "neutral",
   }),
 );
 
@@ -102,10 +104,17 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
   const nameOf = (code: string): string =>
     named ? canonicalName(code) : (spelling.get(code.toLowerCase()) ?? code);
   const left = named ? strangers(plan.spec.name, present) : new Set<string>();
+  const own = present.filter((code) => !left.has(code) && !isKnownClass(plan.spec.name, code));
+  const some = own.slice(0, 5).join(", ");
   return {
     classes: ordered([...present].filter((code) => !left.has(code)).sort(byText), nameOf),
     nameOf: (code) => (left.has(code) ? undefined : nameOf(code)),
-    assumptions: [],
+    assumptions:
+      own.length > 0
+        ? [
+            `classes: ${some}${own.length > 5 ? ", ..." : ""} no usual ${plan.spec.name}, taken as ${own.length === 1 ? "a class" : "classes"} of the table's own`,
+          ]
+        : [],
   };
 }
 

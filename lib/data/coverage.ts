@@ -95,6 +95,7 @@ async function emptyHint(table: RawTable, problems: readonly DataProblem[]): Pro
   if (/^\(?\d+\s*(-|–|,|to)\s*\d+\)?$|^\d+\+$/.test(label)) return "ranges of years: --task age-group";
   if (/^\d{4}-\d{1,2}-\d{1,2}|^\d{1,2}[./]\d{1,2}[./]\d{2,4}$/.test(label))
     return "dates: write the years between birth and photograph";
+  if (/^[+-]?\d+([.,]\d+)?\s*[^\d\s.,]+$/.test(label)) return "write the numbers alone, without their unit";
   return undefined;
 }
 
@@ -116,9 +117,14 @@ function plainName(file: string): string {
 export function unknownLabels(task: Task, unknown: ReadonlyMap<string, number> = new Map()): string[] {
   return [...unknown].map(
     ([label, n]) =>
-      `labels: ${n === 1 ? "1 row" : `${n} rows`} with "${label}" in column "${task.columns[0]}" left out, it is none of ${task.classes.join(", ")}`,
+      `labels: ${n === 1 ? "1 row" : `${n} rows`} with "${label}" in column "${task.columns[0]}" left out, it is none of ${task.classes.join(", ")}${
+        SPREADSHEET_DATE.test(label) ? " (a spreadsheet makes dates of groups such as 4-6: write 4-6)" : ""
+      }`,
   );
 }
+
+/** What a spreadsheet makes of "4-6" and "8-13". */
+const SPREADSHEET_DATE = /^(\d{1,2}-[A-Za-z]{3}|[A-Za-z]{3}-\d{1,2})$/;
 
 /** Classes without a picture to choose the epoch with, or to test on: said before anything is trained. */
 export function missingClasses(task: Task, items: readonly Item[]): string[] {
@@ -129,7 +135,8 @@ export function missingClasses(task: Task, items: readonly Item[]): string[] {
     const where = { train: "training", val: "validation", test: "test" }[part];
     if (task.kind === "multi-label") return missingAnswers(task, own, where);
     const names = task.classes.filter((_, c) => !own.some((item) => isOf(task, item, c)));
-    return names.map((name) => `${where}: no picture of class "${name}" (of ${own.length})`);
+    const quoted = names.map((name) => `"${name}"`).join(", ");
+    return names.length === 0 ? [] : [`${where}: no picture of class ${quoted} (of ${own.length})`];
   });
 }
 

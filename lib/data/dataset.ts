@@ -98,6 +98,8 @@ export interface TaskDeclaration {
   /** Labels that stand for "not known", "999" for example; an empty list says that all numbers are meant. */
   readonly missing?: readonly string[];
   readonly unit?: string;
+  /** Numbers: label x factor is in `unit` (0.08333 for ages in months). Default 1. */
+  readonly factor?: number;
   readonly mirror?: Task["mirror"];
   readonly kind?: Task["kind"];
   readonly tolerance?: number;
@@ -126,6 +128,8 @@ export interface RawTable {
   readonly tasks: Readonly<Record<string, TaskDeclaration>>;
   readonly assumptions: readonly string[];
   readonly problems: readonly DataProblem[];
+  /** Why the labels may be others than those that were read; refused unless the user names the column. */
+  readonly doubt?: { readonly found: string; readonly hint: string };
 }
 
 /** The whole picture. */

@@ -17,6 +17,7 @@ import { LAYOUTS } from "./sources/catalogue.ts";
 import { readDescription } from "./sources/description.ts";
 import { labelsCsv } from "./sources/labels-csv.ts";
 import { listFolder, type Folder } from "./sources/layout.ts";
+import { withParts } from "./part-columns.ts";
 import { findTwins } from "./twins.ts";
 import { splitItems } from "./splits.ts";
 import { isSynthetic } from "./synthetic/name.ts";
@@ -26,6 +27,9 @@ import { limitRows, usableRows } from "./usable.ts";
 
 const TEST_FRACTION = 0.25;
 const VAL_FRACTION = 0.15;
+
+/** How the message ends of a folder that no layout knows. */
+export const NO_LAYOUT = "a known layout was needed";
 
 /** Reads all labels of a folder, before a task is chosen. @param data as {@link OpenDatasetOptions.data} */
 export async function readTable(data: string): Promise<RawTable> {
@@ -49,7 +53,7 @@ export async function readTable(data: string): Promise<RawTable> {
   const tables = folder.files.filter((file) => /\.(csv|tsv|xlsx?)$/i.test(file)).slice(0, 3);
   throw new EtlError(
     "data",
-    `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures${unreadSentence(folder)}), a known layout was needed`,
+    `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures${unreadSentence(folder)}), ${NO_LAYOUT}`,
     {
       hint: `${tables.length > 0 ? `a table is read where it is called labels.csv (columns file, split and labels; here: ${tables.join(", ")}); ` : ""}known layouts: ${LAYOUTS.map(({ name, looks }) => `${name} (${looks})`).join("; ")}`,
     },
@@ -65,13 +69,13 @@ function withUnread(table: RawTable, { unread }: Folder): RawTable {
 /** The table with what a `dataset.json` beside the layout's own files says of it. */
 async function described(table: RawTable, folder: Folder): Promise<RawTable> {
   if (!folder.files.includes("dataset.json")) return table;
-  const { name, crop, pairs, tasks } = await readDescription(join(folder.root, "dataset.json"));
+  const { name, crop, pairs, tasks, parts } = await readDescription(join(folder.root, "dataset.json"));
   const own = Object.entries(tasks).map(
     ([task, said]) =>
       [task, { ...(Object.hasOwn(table.tasks, task) && table.tasks[task]), ...said }] as const,
   );
   return {
-    ...table,
+    ...(parts === undefined || table.layout === labelsCsv.name ? table : withParts(table, parts)),
     ...(name !== undefined && { name }),
     ...(crop && { crop }),
     ...(pairs !== undefined && { pairs: insideOf(folder.root, pairs) }),

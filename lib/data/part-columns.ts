@@ -3,8 +3,11 @@ import type { Csv } from "../core/csv.ts";
 import { EtlError } from "../core/errors.ts";
 import { plainCode } from "./codes.ts";
 import { countedValues, countsText } from "./counts.ts";
-import type { Split } from "./dataset.ts";
+import type { RawTable, Split } from "./dataset.ts";
 import { PART_COLUMNS, partOf } from "./sources/names.ts";
+
+/** The "column" of parts that are the folders at the top. */
+export const FOLDER_PARTS = "folder";
 
 /** What a `dataset.json` says about the parts. */
 export interface PartsDeclaration {
@@ -180,4 +183,24 @@ function flagParts(
       `split: ${columns} say which pictures are ${[...named].join(", ")}${rest === undefined ? "" : `; the others are taken for the ${rest === "train" ? "training" : "test"} part`}`,
     ],
   };
+}
+
+/** A table that a layout read, with the parts that a `dataset.json` speaks of: a column of it, or the folders at the top. */
+export function withParts(table: RawTable, declared: PartsDeclaration): RawTable {
+  const { column } = declared;
+  const folders = column === FOLDER_PARTS;
+  const header = folders ? [column] : table.columns;
+  const rows = folders
+    ? table.rows.map(({ file }) => [file.split("/")[0]])
+    : table.rows.map(({ labels }) => labels);
+  const parts = declaredParts({ header, rows }, table.root, declared);
+  const problems = [...table.problems];
+  const kept = table.rows.flatMap((row, i) => {
+    // class folders have read theirs already
+    const split = (folders ? row.split : undefined) ?? parts.of(rows[i]);
+    if (typeof split !== "object") return [{ ...row, ...(split && { split }) }];
+    problems.push({ file: row.file, problem: split.problem });
+    return [];
+  });
+  return { ...table, rows: kept, problems, assumptions: [...table.assumptions, ...parts.assumptions] };
 }

@@ -3,6 +3,7 @@
  * `dataset.json` that settles it.
  */
 import { EtlError } from "../core/errors.ts";
+import { canonicalClass, isKnownClass } from "./classes.ts";
 import { countsText } from "./counts.ts";
 import type { TaskPlan } from "./tasks.ts";
 
@@ -14,14 +15,15 @@ const STAND_INS = new Set([-1, -2, -9, -99, -999, -9999, 9, 99, 255, 999, 9999, 
 /** A value that stands so far from the others (in widths of their range) is none of them. */
 const FAR = 0.4;
 
-/** @param declaration what could be said, for example `"missing": ["-1"]` */
-export function ask(plan: TaskPlan, counts: Counts, needed: string, declaration: string): EtlError {
+/** @param counts of each value, or how many numbers there are
+ * @param declaration what could be said, for example `"missing": ["-1"]` */
+export function ask(plan: TaskPlan, counts: Counts | number, needed: string, declaration: string): EtlError {
   const { name } = plan.spec;
   const [column] = plan.columns;
   const many = plan.columns.length > 1;
   return new EtlError(
     "data",
-    `--task ${name}: ${many ? "the labels are" : `column "${column}" is`} ${countsText(counts)}${needed.startsWith("(") ? " " : ": "}${needed} was needed`,
+    `--task ${name}: ${many ? "the labels are" : `column "${column}" ${typeof counts === "number" ? "holds" : "is"}`} ${typeof counts === "number" ? `${counts} numbers` : countsText(counts)}${needed.startsWith("(") ? " " : ": "}${needed} was needed`,
     {
       hint: `say it in dataset.json, for example: "tasks": { "${name}": { ${many ? "" : `"column": "${column}", `}${declaration} } }`,
     },
@@ -82,6 +84,35 @@ export function checkNamedCodes(plan: TaskPlan, counts: Counts, forced: readonly
   throw ask(plan, counts, "which code means what", `"values": { ${values} }`);
 }
 
+/** Not more labels than this are classes of which one may be a number by mistake; more of them are names. */
+const MOST_MIXED = 12;
+
+/** @throws EtlError where numbers stand beside words, one of two genders is a word that is not known, or letters are broken */
+export function checkWords(plan: TaskPlan, counts: Counts): void {
+  const { name } = plan.spec;
+  const codes = [...counts.keys()];
+  const broken = codes.find((code) => code.includes("\uFFFD"));
+  if (broken !== undefined)
+    throw new EtlError(
+      "data",
+      `--task ${name}: column "${plan.columns[0]}" holds "${broken}", letters in UTF-8 were needed`,
+      { hint: "the table was saved in another encoding: save it as UTF-8" },
+    );
+  if (name === "age-group") return;
+  const numbers = codes.filter((code) => /^-?\d+(\.0+)?$/.test(code));
+  const isMixed = numbers.length > 0 && numbers.length < codes.length && codes.length <= MOST_MIXED;
+  const genders = new Set(codes.filter((code) => isKnownClass("gender", code)).map(canonicalClass));
+  const isHalf = name === "gender" && genders.size === 1 && codes.length > 1;
+  if (!isMixed && !isHalf) return;
+  const values = codes.slice(0, 4).map((code) => `"${code}": "..."`);
+  throw ask(
+    plan,
+    counts,
+    isMixed ? "what the numbers mean beside the words" : "which of them means female, and which male,",
+    `"values": { ${values.join(", ")}${codes.length > 4 ? ", ..." : ""} }`,
+  );
+}
+
 /**
  * @param counts of numbers that a label can be, as text
  * @param isSigned whether negative numbers are as good as others (angles)
@@ -108,5 +139,31 @@ export function checkNumberCodes(plan: TaskPlan, counts: Counts, isSigned: boole
     shown,
     `(the others lie between ${rest[0]} and ${rest[rest.length - 1]}): whether it is a label or says that there is none`,
     `"missing": [${texts.map((text) => `"${text}"`).join(", ")}]`,
+  );
+}
+
+/**
+ * @param values the labels, in years if they are years
+ * @throws EtlError where the column may count months, fractions of a life, or groups
+ */
+export function checkYears(plan: TaskPlan, values: readonly number[]): void {
+  const { declared, columns } = plan;
+  if (declared.unit !== undefined || declared.factor !== undefined) return;
+  const [column] = columns;
+  const [, other] = /(month|week|day)/i.exec(column) ?? [];
+  if (other !== undefined) {
+    const factor = { month: 0.08333, week: 0.01917, day: 0.002738 }[other.toLowerCase()] ?? 1;
+    throw ask(plan, values.length, `(by its name, ${other.toLowerCase()}s): years`, `"factor": ${factor}`);
+  }
+  const highest = values.reduce((most, value) => Math.max(most, value), 0);
+  const whole = values.every(Number.isInteger);
+  if (values.length < (whole ? 12 : 5) || highest > (whole ? 9 : 1)) return;
+  throw ask(
+    plan,
+    values.length,
+    `(up to ${Number(highest.toPrecision(4))}): ${whole ? "years, or codes of groups of years," : "years, or fractions of a longest life,"}`,
+    whole
+      ? `"unit": "years" } } (codes: "age-group": { "column": "${column}", "values": { "0": "0-2", ... }`
+      : `"factor": 100 } } (1 is 100 years; or "unit": "years"`,
   );
 }

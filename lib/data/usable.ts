@@ -7,7 +7,7 @@ import type { DataProblem } from "../record/record.ts";
 import type { RawTable } from "./dataset.ts";
 import { pictureStat } from "./images/pixel-rows.ts";
 import type { LabelledRow } from "./images/place.ts";
-import type { Label } from "./labels.ts";
+import type { Label } from "./reading.ts";
 
 /** The rows whose label can be read and whose file exists; the others are named in `problems`. */
 export async function usableRows(

@@ -183,6 +183,39 @@ describe("align/folder", function () {
     expect(await alignFolder(input, other)).to.include({ aligned: 2, kept: 0 });
   });
 
+  it("takes the face that a row's box is about, whichever is larger; a crop has one face", async () => {
+    const folder = await tree({ "a.jpg": await sample(1) });
+    const whole = join(newFolder(), "whole");
+    await alignFolder(folder, whole);
+    const { faces = 0, box: largest = [0, 0, 0, 0] } = (await recordOf(whole)).pictures[0];
+    expect(faces).to.be.greaterThan(1);
+    // A box about all of the picture's other side holds another face.
+    const { width, height } = await sharp(await sample(1)).metadata();
+    const isLeft = (largest[0] + largest[2]) / 2 < width / 2;
+    const [x0, x1] = isLeft ? [Math.ceil(largest[2]), width] : [0, Math.floor(largest[0])];
+    await writeFile(
+      join(folder, "labels.csv"),
+      `file,gender,box\na.jpg,male,"${x0},0,${x1},${height}"\nb.jpg,male,"0,0,9,9"\nb.jpg,female,"9,9,20,20"\n`,
+    );
+    await writeFile(join(folder, "b.jpg"), await sample(2));
+    await alignFolder(folder, whole, { progress });
+    const [a, b] = (await recordOf(whole)).pictures;
+    const middle = ((a.box?.[0] ?? 0) + (a.box?.[2] ?? 0)) / 2;
+    expect(a.box).to.not.deep.equal(largest);
+    expect(middle).to.be.within(x0, x1);
+    expect(b.reason).to.match(/several rows with boxes/);
+  });
+
+  it("names what it cannot read also where nothing is labelled, and why a known layout is not read", async () => {
+    const input = await tree({ "a.jpg": await sample(1), "b.heic": "x", "fer2013new.csv": "Usage\n" });
+    const notes: string[] = [];
+    const { leftOut } = await alignFolder(input, join(newFolder(), "plain"), {
+      progress: { ...silent, note: (text) => void notes.push(text) },
+    });
+    expect(leftOut.map(({ file }) => file)).to.deep.equal(["b.heic"]);
+    expect(notes.join()).to.contain("votes of ten annotators");
+  });
+
   it("takes a folder without labels", async () => {
     const plain = await tree({
       "a.jpg": await sample(1),

@@ -1,7 +1,7 @@
 /**
  * Decoded pictures on disk: one file of uint8 crops per (pictures, crop, size), read by position, so that memory does
  * not grow with the data set. Behind the crops lie their check sums (CRC-32, uint32), so that a damaged crop is noticed when
- * it is read. The file is renamed into place when it is whole; a killed build leaves nothing that counts. Changed pictures (size
+ * it is read, and their cells, by which copies are found (likeness.ts). The file is renamed into place when it is whole; a killed build leaves nothing that counts. Changed pictures (size
  * or time of change) give another key.
  */
 import { createHash, randomUUID } from "node:crypto";
@@ -11,9 +11,10 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { messageOf } from "../../core/errors.ts";
 import { makeFolder, readJson, writeJson } from "../../core/files.ts";
+import { CELLS } from "./likeness.ts";
 
 /** Raised whenever the same picture would give other pixels. */
-const VERSION = 5;
+const VERSION = 6;
 
 /** Where decoded pictures are kept: `ETL_CACHE`, else the user's cache folder. */
 export function defaultCacheDir(): string {
@@ -50,6 +51,8 @@ export interface CacheFile {
   readonly handle: FileHandle;
   /** slot -> why its picture could not be decoded */
   readonly broken: ReadonlyMap<number, string>;
+  /** What the crops look like, by slot: uint8 [slots, CELLS]. */
+  readonly cells: Uint8Array;
   /** Whether the pixels of a slot are those that were written. */
   isWhole(slot: number, pixels: Uint8Array): boolean;
   /** The cache is damaged: the next one to open it builds it anew. */
@@ -69,14 +72,16 @@ export async function openCache(
     const broken = parseIndex(await readJson(index), expected.slots);
     if (broken === undefined) return undefined;
     const handle = await open(path, "r");
-    const sums = await readSums(handle, expected).catch(() => undefined);
-    if (sums === undefined) {
+    const tail = await readTail(handle, expected).catch(() => undefined);
+    if (tail === undefined) {
       await handle.close();
       return undefined;
     }
+    const { sums, cells } = tail;
     return {
       handle,
       broken,
+      cells,
       isWhole: (slot, pixels) => sums[slot] === crc32(pixels),
       giveUp: () => rm(index, { force: true }),
     };
@@ -85,31 +90,41 @@ export async function openCache(
   }
 }
 
-/** Bytes of a cache file: the crops, a sum of each, the sum of the sums. */
+/** Bytes of a cache file: the crops, a sum of each, the cells of each, the sum of sums and cells. */
 function fileBytes({ slots, slotBytes }: { readonly slots: number; readonly slotBytes: number }): number {
-  return slots * slotBytes + 4 * (slots + 1);
+  return slots * slotBytes + tailBytes(slots);
 }
 
-/** The sums behind the crops; undefined where they are damaged themselves. */
-async function readSums(
+function tailBytes(slots: number): number {
+  return (4 + CELLS) * slots + 4;
+}
+
+/** What lies behind the crops; undefined where it is damaged itself. */
+async function readTail(
   handle: FileHandle,
   { slots, slotBytes }: { readonly slots: number; readonly slotBytes: number },
-): Promise<Uint32Array | undefined> {
-  const bytes = new Uint8Array(4 * (slots + 1));
+): Promise<{ sums: Uint32Array; cells: Uint8Array } | undefined> {
+  const bytes = new Uint8Array(tailBytes(slots));
   const { bytesRead } = await handle.read(bytes, 0, bytes.length, slots * slotBytes);
   const view = new DataView(bytes.buffer);
-  if (bytesRead !== bytes.length || view.getUint32(4 * slots, true) !== crc32(bytes.subarray(0, 4 * slots)))
+  const end = bytes.length - 4;
+  if (bytesRead !== bytes.length || view.getUint32(end, true) !== crc32(bytes.subarray(0, end)))
     return undefined;
-  return Uint32Array.from({ length: slots }, (_, i) => view.getUint32(4 * i, true));
+  return {
+    sums: Uint32Array.from({ length: slots }, (_, i) => view.getUint32(4 * i, true)),
+    cells: bytes.subarray(4 * slots, end),
+  };
 }
 
-function sumBytes(sums: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(4 * (sums.length + 1));
+function tailOf(sums: Uint32Array, cells: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(tailBytes(sums.length));
   const view = new DataView(bytes.buffer);
   sums.forEach((sum, i) => {
     view.setUint32(4 * i, sum, true);
   });
-  view.setUint32(4 * sums.length, crc32(bytes.subarray(0, 4 * sums.length)), true);
+  bytes.set(cells, 4 * sums.length);
+  const end = bytes.length - 4;
+  view.setUint32(end, crc32(bytes.subarray(0, end)), true);
   return bytes;
 }
 
@@ -131,7 +146,7 @@ function parseIndex(json: unknown, slots: number): Map<number, string> | undefin
 export interface CacheWriter {
   write(slot: number, pixels: Uint8Array): Promise<void>;
   /** Puts the file in place. */
-  commit(broken: ReadonlyMap<number, string>): Promise<void>;
+  commit(broken: ReadonlyMap<number, string>, cells: Uint8Array): Promise<void>;
   /** Throws away what was written. */
   abandon(): Promise<void>;
 }
@@ -170,8 +185,8 @@ export async function createCache(
       sums[slot] = crc32(pixels);
       await handle.write(pixels, 0, size.slotBytes, slot * size.slotBytes);
     },
-    commit: async (broken) => {
-      const tail = sumBytes(sums);
+    commit: async (broken, cells) => {
+      const tail = tailOf(sums, cells);
       await handle.write(tail, 0, tail.length, size.slots * size.slotBytes);
       await handle.datasync();
       await handle.close();

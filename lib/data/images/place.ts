@@ -7,7 +7,7 @@ import { insideOf } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { WHOLE, type RawRow, type RawTable } from "../dataset.ts";
 import { IN_FLIGHT, pictureSize } from "./decode.ts";
-import type { Label } from "../labels.ts";
+import type { Label } from "../reading.ts";
 import { mapLimit } from "../../core/parallel.ts";
 import { CROP_UNIT } from "../tasks.ts";
 

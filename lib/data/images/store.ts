@@ -7,9 +7,11 @@ import { insideOf } from "../../core/files.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { cacheKey, createCache, defaultCacheDir, openCache, type CacheFile } from "./cache.ts";
+import { refuseProblems } from "../coverage.ts";
 import type { Dataset, Item, Split } from "../dataset.ts";
 import { decodeImage, slowDecoder } from "./decode.ts";
 import { mapLimit } from "../../core/parallel.ts";
+import { CELLS, cellsOf, findCopies } from "./likeness.ts";
 import { drawNamed } from "../synthetic/table.ts";
 
 /** Pixels by row. Whoever prepares a store closes it. */
@@ -17,7 +19,7 @@ export interface ImageStore {
   readonly dataset: Dataset;
   /** The usable pictures; rows count along this list. */
   readonly items: readonly Item[];
-  /** Pictures that could not be decoded. */
+  /** Pictures that could not be decoded, and copies of tested ones that were to be trained on. */
   readonly problems: readonly DataProblem[];
   readonly width: number;
   readonly height: number;
@@ -74,17 +76,28 @@ export async function prepareImages(
   const decode = (item: Item): Promise<Uint8Array> => decodeItem(dataset, item, size);
 
   let file = await openCache(cacheDir, key, shape);
-  let broken = file?.broken;
-  if (broken === undefined) {
+  let { broken, cells } = file ?? {};
+  if (broken === undefined || cells === undefined) {
     const { signal } = options;
-    const built = await build(entries, { key, cacheDir, progress, lanes, decode, shape, signal });
-    file = built.file;
-    broken = built.broken;
+    const built = await build(entries, { key, cacheDir, progress, lanes, decode, shape, signal, size });
+    ({ file, broken, cells } = built);
   }
-  const problems = [...broken].map(([slot, problem]) => ({ file: entries[slot].file, problem }));
-  const items = dataset.items.filter((item) => !broken.has(slotOf.get(item.file) ?? -1));
+  const unread = [...broken].map(([slot, problem]) => ({ file: entries[slot].file, problem }));
+  const copies =
+    dataset.layout === "synthetic" ? { gone: new Map<number, string>() } : findCopies(entries, cells);
+  const problems = [
+    ...unread,
+    ...[...copies.gone].map(([slot, problem]) => ({ file: entries[slot].file, problem })),
+  ];
+  const items = dataset.items.filter(({ file: name }) => {
+    const slot = slotOf.get(name) ?? -1;
+    return !broken.has(slot) && !copies.gone.has(slot);
+  });
   try {
-    report(dataset, problems, { progress, strict: options.strict === true, left: items.length });
+    const strict = options.strict === true;
+    report(dataset, unread, { progress, strict, left: items.length });
+    if (copies.said !== undefined) progress.note(copies.said);
+    if (strict && copies.gone.size > 0) refuseProblems(dataset.name, problems);
   } catch (error) {
     await file?.handle.close();
     throw error;
@@ -161,13 +174,14 @@ interface Build {
   readonly decode: (item: Item) => Promise<Uint8Array>;
   readonly shape: { readonly slots: number; readonly slotBytes: number };
   readonly signal: AbortSignal | undefined;
+  readonly size: { readonly width: number; readonly height: number };
 }
 
 /** Decodes everything once; into the cache where there can be one. */
 async function build(
   entries: readonly Item[],
-  { key, cacheDir, progress, lanes, decode, shape, signal }: Build,
-): Promise<{ broken: Map<number, string>; file: CacheFile | undefined }> {
+  { key, cacheDir, progress, lanes, decode, shape, signal, size }: Build,
+): Promise<{ broken: Map<number, string>; cells: Uint8Array; file: CacheFile | undefined }> {
   const announce = (reason: string): void => {
     progress.warn(`decoded pictures are not kept, each is decoded whenever it is needed: ${reason}`);
   };
@@ -176,6 +190,7 @@ async function build(
   if (typeof created === "string") announce(created);
 
   const broken = new Map<number, string>();
+  const cells = new Uint8Array(entries.length * CELLS);
   let done = 0;
   const slow = slowDecoder();
   if (slow !== undefined) progress.note(slow);
@@ -186,6 +201,7 @@ async function build(
       if (signal?.aborted === true) throw stopped(done, entries.length);
       try {
         pixels = await decode(item);
+        cells.set(cellsOf(pixels, size), slot * CELLS);
       } catch (error) {
         broken.set(slot, messageOf(error));
       }
@@ -199,7 +215,7 @@ async function build(
       }
       progress.update(++done);
     });
-    await writer?.commit(new Map([...broken].sort(([a], [b]) => a - b)));
+    await writer?.commit(new Map([...broken].sort(([a], [b]) => a - b)), cells);
   } catch (error) {
     await writer?.abandon();
     if (signal?.aborted === true) throw error;
@@ -209,7 +225,7 @@ async function build(
   progress.finish(
     `${entries.length - broken.size} pictures${broken.size > 0 ? `, ${broken.size} broken` : ""}`,
   );
-  return { broken, file: writer && (await openCache(cacheDir, key, shape)) };
+  return { broken, cells, file: writer && (await openCache(cacheDir, key, shape)) };
 }
 
 function stopped(done: number, of: number): EtlError {

@@ -3,13 +3,12 @@ import { adience } from "./adience.ts";
 import { afewVa } from "./afew-va.ts";
 import { affectnet } from "./affectnet.ts";
 import { aflw2000 } from "./aflw2000.ts";
-import { agedb } from "./agedb.ts";
+import { namedLayouts } from "./by-name.ts";
 import { celeba } from "./celeba.ts";
 import { classFolders } from "./class-folders.ts";
 import { fairface } from "./fairface.ts";
 import { fer2013 } from "./fer2013.ts";
 import { imdbWiki } from "./imdb-wiki.ts";
-import { kdef } from "./kdef.ts";
 import { labelsCsv } from "./labels-csv.ts";
 import type { SourceLayout } from "./layout.ts";
 import { lfwa } from "./lfwa.ts";
@@ -17,7 +16,6 @@ import { maadFace } from "./maad-face.ts";
 import { pointing04 } from "./pointing04.ts";
 import { rafDb } from "./raf-db.ts";
 import { refusedLayouts } from "./refused.ts";
-import { utkface } from "./utkface.ts";
 
 export const LAYOUTS: readonly SourceLayout[] = [
   labelsCsv,
@@ -33,9 +31,7 @@ export const LAYOUTS: readonly SourceLayout[] = [
   afewVa,
   aflw2000,
   pointing04,
-  utkface,
-  agedb,
+  ...namedLayouts,
   imdbWiki,
-  kdef,
   classFolders,
 ];

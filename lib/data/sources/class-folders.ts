@@ -6,6 +6,8 @@ import { basename, extname, join } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";
 import { countedValues, countsText } from "../counts.ts";
 import type { RawRow, Split } from "../dataset.ts";
+import { FOLDER_PARTS } from "../part-columns.ts";
+import { readDescription } from "./description.ts";
 import { partOf } from "./names.ts";
 import type { Folder, SourceLayout } from "./layout.ts";
 
@@ -21,15 +23,17 @@ interface Depths {
 export const classFolders: SourceLayout = {
   name: "image folder",
   looks: "one sub-folder of pictures per class, perhaps inside train/ and test/",
-  detect: (folder) => depthsOf(folder.pictures) !== undefined,
-  read: (folder) => {
-    const { labelAt, partAt } = depthsOf(folder.pictures) ?? { labelAt: 0 };
+  detect: (folder) => depthsOf(folder.pictures, partNames(folder.pictures)) !== undefined,
+  read: async (folder) => {
+    const declared = await declaredParts(folder);
+    const part = declared ?? partNames(folder.pictures);
+    const { labelAt, partAt } = depthsOf(folder.pictures, part) ?? { labelAt: 0 };
     const deepest = Math.max(labelAt, partAt ?? 0);
     const problems: { file: string; problem: string }[] = [];
     const strange: string[] = [];
     const rows = folder.pictures.flatMap((file): RawRow[] => {
       const names = file.split("/");
-      const split = partAt === undefined || names.length <= deepest + 1 ? undefined : partOf(names[partAt]);
+      const split = partAt === undefined || names.length <= deepest + 1 ? undefined : part(names[partAt]);
       if (names.length <= deepest + 1 || (partAt !== undefined && split === undefined)) {
         if (names.length > deepest + 1 && partAt !== undefined) strange.push(names[partAt]);
         problems.push({ file, problem: OUTSIDE });
@@ -39,7 +43,8 @@ export const classFolders: SourceLayout = {
     });
     const strangers = countedValues(strange);
     if (strangers.size > 0) refuseUntested(folder, rows, strangers);
-    return Promise.resolve({
+    const doubt = partAt === undefined && declared === undefined ? doubtOf(folder.pictures) : undefined;
+    return {
       name: basename(folder.root),
       root: folder.root,
       layout: classFolders.name,
@@ -59,9 +64,66 @@ export const classFolders: SourceLayout = {
         ...unreadTables(folder),
       ],
       problems,
-    });
+      ...(doubt && { doubt }),
+    };
   },
 };
+
+type PartNames = (name: string) => Split | undefined;
+
+/** The folders that a `dataset.json` says are parts: `"parts": { "column": "folder", "values": { "seen": "train" } }`. */
+async function declaredParts(folder: Folder): Promise<PartNames | undefined> {
+  if (!folder.files.includes("dataset.json")) return undefined;
+  const { parts } = await readDescription(join(folder.root, "dataset.json"));
+  if (parts?.column !== FOLDER_PARTS) return undefined;
+  const { values = {} } = parts;
+  return (name) => (Object.hasOwn(values, name) ? values[name] : partOf(name));
+}
+
+/** The words of a folder's name, and the part that one of them is: `WIDER_train`, `train-mask`, `test2`. */
+function wordsOf(name: string): { readonly part?: Split; readonly rest: string } {
+  const words = name.split(/[\s_.-]+/).filter((word) => word !== "");
+  const at = words.findIndex((word) => partOf(word.replace(/\d{1,2}$/, "")) !== undefined);
+  if (at < 0) return { rest: name };
+  const part = partOf(words[at].replace(/\d{1,2}$/, ""));
+  return { ...(part && { part }), rest: words.filter((_, i) => i !== at).join("_") };
+}
+
+const topsOf = (pictures: readonly string[]): string[] => [
+  ...new Set(pictures.filter((file) => file.includes("/")).map((file) => file.slice(0, file.indexOf("/")))),
+];
+
+/** What says which part a folder is; folders that differ in that word alone (`WIDER_train`, `WIDER_val`) are parts, too. */
+function partNames(pictures: readonly string[]): PartNames {
+  const words = topsOf(pictures).map(wordsOf);
+  const alike =
+    words.length > 1 && words.every(({ part, rest }) => part !== undefined && rest === words[0].rest);
+  return alike && words[0].rest !== "" ? (name) => partOf(name) ?? wordsOf(name).part : partOf;
+}
+
+/** Why the folders at the top need not be the classes. */
+function doubtOf(pictures: readonly string[]): { found: string; hint: string } | undefined {
+  const tops = topsOf(pictures);
+  const some = (names: readonly string[]): string =>
+    `${names.slice(0, 4).join(", ")}${names.length > 4 ? ", ..." : ""}`;
+  const parts = new Set(tops.flatMap((name) => wordsOf(name).part ?? []));
+  if (parts.has("train") && parts.size > 1)
+    return {
+      found: `the names of the folders (${some(tops)}) hold words for parts`,
+      hint: "put the classes into folders called train, val and test (train/happy/1.jpg), or say that the folders are the classes with --label class",
+    };
+  const holders = new Map<string, Set<string>>();
+  for (const [top, below, file] of pictures.map((path) => path.split("/")))
+    if (file !== undefined) holders.set(below, (holders.get(below) ?? new Set<string>()).add(top));
+  const shared = [...holders].filter(([, above]) => above.size > 1);
+  const sharing = new Set(shared.flatMap(([, above]) => [...above]));
+  if (shared.length < 2 || sharing.size < tops.length) return undefined;
+  const [first, second = first] = tops;
+  return {
+    found: `the folders ${some(tops)} hold folders of the same names (${some(shared.map(([name]) => name))})`,
+    hint: `if those at the top are parts, say it in dataset.json, for example: "parts": { "column": "${FOLDER_PARTS}", "values": { "${first}": "train", "${second}": "test" } }; if they are the classes: --label class; else write a labels.csv (docs/data.md)`,
+  };
+}
 
 /** Folders of other names beside `train/`, and no test part: one of them is meant for it. */
 function refuseUntested(
@@ -92,7 +154,7 @@ function unreadTables(folder: Folder): string[] {
 }
 
 /** Where classes and parts stand; undefined where there are no class folders. */
-function depthsOf(pictures: readonly string[]): Depths | undefined {
+function depthsOf(pictures: readonly string[], partOf: PartNames): Depths | undefined {
   const paths = pictures.filter((file) => file.includes("/")).map((file) => file.split("/").slice(0, -1));
   if (paths.length === 0) return undefined;
   const top = new Set(paths.map(([name]) => name));

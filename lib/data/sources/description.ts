@@ -51,7 +51,7 @@ function partColumnOf(path: string, parts: unknown): PartsDeclaration {
 
 function declaration(path: string, where: string, value: unknown): TaskDeclaration {
   if (!isRecord(value)) throw wrong(path, where, value, "an object");
-  const { columns, values, codes, missing, mirror, kind, tolerance } = value;
+  const { columns, values, codes, missing, mirror, kind, tolerance, factor } = value;
   if (missing !== undefined && !isTexts(missing))
     throw wrong(path, `${where}.missing`, missing, "a list of texts that stand for no label");
   if (codes !== undefined && !(isRecord(codes) && Object.values(codes).every((one) => isOneOf(one, CODES)))) {
@@ -70,6 +70,9 @@ function declaration(path: string, where: string, value: unknown): TaskDeclarati
   if (tolerance !== undefined && !(typeof tolerance === "number" && tolerance > 0)) {
     throw wrong(path, `${where}.tolerance`, tolerance, "a positive number");
   }
+  if (factor !== undefined && !(typeof factor === "number" && Number.isFinite(factor) && factor !== 0)) {
+    throw wrong(path, `${where}.factor`, factor, "a number other than 0");
+  }
   return {
     ...text(path, value, "column", where),
     ...text(path, value, "unit", where),
@@ -80,6 +83,7 @@ function declaration(path: string, where: string, value: unknown): TaskDeclarati
     ...(mirror !== undefined && { mirror }),
     ...(kind !== undefined && { kind }),
     ...(tolerance !== undefined && { tolerance }),
+    ...(factor !== undefined && { factor }),
   };
 }
 

@@ -316,6 +316,28 @@ describe("data as people have it: more of each kind", () => {
     }
   });
 
+  it("numbers beside words, one known gender, broken letters are asked for; strange emotions are said", async () => {
+    for (const [task, labels, message] of [
+      ["gender", ["F", "H"], /12 times F, 12 times H: which of them means female/],
+      ["gender", ["male", "0", "female", "1"], /what the numbers mean beside the words/],
+      ["emotion", ["happy", "3", "sad"], /8 times 3.*beside the words/],
+      ["categorical", ["good", "2"], /beside the words/],
+      ["categorical", ["fr\uFFFDh", "m\uFFFDd"], /letters in UTF-8/],
+    ] as const) {
+      const root = await table(
+        `file,${task}`.replace("categorical", "mood"),
+        (i) => labels[i % labels.length],
+      );
+      const more = task === "categorical" ? { label: "mood" } : {};
+      expect((await failure(() => open(root, task, more))).message, labels.join()).to.match(message);
+    }
+    const odd = await open(await table("file,emotion", (i) => ["happy", "sad", "suprise"][i % 3]), "emotion");
+    expect(odd.assumptions.join()).to.contain("classes: suprise no usual emotion");
+    const groups = await open(await table("file,age_group", (i) => ["25-32", "04-Jun"][i % 2]), "age-group");
+    expect(groups.warnings?.join()).to.contain("a spreadsheet makes dates of groups");
+    expect(groups.warnings?.filter((text) => text.startsWith("test:"))).to.have.length(1);
+  });
+
   it("labels that are none are left out: unknown, other words beside two genders, angles that are none", async () => {
     for (const other of ["unknown", "?", "N/A", "", "u", "other"]) {
       const found = await open(await table("file,gender", (i) => ["male", "female", other][i % 3]), "gender");

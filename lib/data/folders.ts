@@ -1,0 +1,30 @@
+/** Whether the names of folders are what a task asks for. */
+import { EtlError, shellWord } from "../core/errors.ts";
+import { isKnownClass } from "./classes.ts";
+import type { RawTable } from "./dataset.ts";
+import type { TaskPlan } from "./tasks.ts";
+
+/** @throws EtlError where nobody said that the folders are the classes, and they need not be */
+export function checkFolders(table: RawTable, plan: TaskPlan, present: readonly string[]): void {
+  const { spec } = plan;
+  if (plan.asked || plan.declared.values !== undefined) return;
+  const areKnown = present.some((value) => isKnownClass(spec.name, value));
+  const hasNames = spec.name === "gender" || spec.name === "emotion";
+  const { doubt } = table;
+  if (doubt !== undefined && !(hasNames && areKnown))
+    throw new EtlError("data", `--task ${spec.name}: ${doubt.found}: classes at one place were needed`, {
+      hint: doubt.hint,
+    });
+  if (areKnown) return;
+  const some = present.slice(0, 8).join(", ");
+  throw new EtlError(
+    "data",
+    `--task ${spec.name}: none of the ${present.length} folder names (${some}) is a known ${spec.title}, folders named after classes were needed`,
+    {
+      hint:
+        present.length === 1
+          ? `if the classes lie below it: --data ${shellWord(`${table.root}/${present[0]}`)}`
+          : "write a labels.csv (docs/data.md), or say that the folders are the classes with --label class",
+    },
+  );
+}

@@ -77,6 +77,8 @@ export async function harvestStage(context: RunContext): Promise<Harvest> {
   const taps = tapsOf(backbone);
   const ran = await folder.stage("harvest", {
     inputs: harvestKey(context),
+    costly: true,
+    from: ["parts"],
     files: [momentsFile],
     scratch: partFiles(context, "moments"),
     produce: async () =>

@@ -19,8 +19,7 @@ import { curvesStage, planStage, roundingSentence, type Curves, type Planned } f
 import { reportStage, type MeasuredModel } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { closeWorld } from "../run/world.ts";
-import { writeLeftOut } from "../run/frame.ts";
-import { partsFile, writeParts } from "../run/used.ts";
+import { partsFile, partsStage } from "../run/used.ts";
 import { meanOver, momentsByTask } from "../run/tasks.ts";
 import { aimSentence, outcomeSentence, targetStage, type Aim } from "./target.ts";
 import { responsesStage } from "./respond.ts";
@@ -73,10 +72,7 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
 async function runStages(opened: RunContext, until: Until): Promise<PipelineResult> {
   const { folder } = opened;
   checkInt8(opened);
-  if (until !== "curves" && until !== "plan") {
-    await writeLeftOut(opened);
-    await writeParts(folder, opened.store, opened.rows);
-  }
+  await partsStage(opened);
   const harvest = await harvestStage(opened);
   const start = { folder: folder.path, harvest, context: opened };
   if (until === "harvest") return start;

@@ -2,9 +2,7 @@
 import { isAsGood, measureOf, valueOf } from "../../record/measure.ts";
 import { baselineOf, prunedOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
-import {} from "../client/knee.ts";
 import { html, type Markup } from "../escape.ts";
-import {} from "./curves.ts";
 import { wilson } from "../../math/statistics.ts";
 import { accuracyKept } from "./judge.ts";
 import {

@@ -226,7 +226,8 @@ async function harvestRows(
   } finally {
     await program.dispose();
   }
-  progress.finish(`${total} pictures, ${what.taps.length} taps`);
+  const { length } = what.taps;
+  progress.finish(`${total} pictures, ${length > 0 ? `${length} taps` : "features alone"}`);
 }
 
 /**

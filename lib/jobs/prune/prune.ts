@@ -233,6 +233,6 @@ function notesOf(context: RunContext, more: readonly string[]): string[] {
   if (store.source === "files")
     notes.push("Pictures were decoded each time: the decoded cache could not be written.");
   if (rows.test.length < 200)
-    notes.push(`Only ${rows.test.length} test pictures: differences of a few per cent are chance.`);
+    notes.push(`Only ${rows.test.length} test pictures: small differences between networks are chance.`);
   return notes;
 }

@@ -40,6 +40,8 @@ export interface TrainResult {
   readonly task: string;
   readonly dataset: { readonly train: number; readonly val: number; readonly test: number };
   readonly trained: Measured;
+  /** Standard error of `trained.accuracy`, from the test pictures. */
+  readonly accuracyError: number;
   /** Mean accuracy of always giving the commoner answer on the test part, and balanced accuracy, for yes/no labels. */
   readonly balancedAccuracy?: number;
   /** Numbers: mean absolute error on the test part, in `unit`, which is that of the label. */
@@ -120,6 +122,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     task: main.task.name,
     dataset: record.dataset,
     trained: { accuracy: test.accuracy, macs, params, bytes, cpuMs: latency.medianMs },
+    accuracyError: test.accuracyError,
     ...(balancedAccuracy === undefined ? {} : { balancedAccuracy }),
     ...(test.mae === undefined ? {} : { mae: test.mae, unit: main.task.unit ?? "" }),
     bestEpoch: trained.bestEpoch,

@@ -1,4 +1,5 @@
 /** Targets instead of a guessed gamma: the gamma that reaches a cost, a latency or an accuracy, by bisection. */
+import { plural } from "../../report/sections/facts.ts";
 import { readJson, writeJson } from "../../core/files.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { bisectGamma, breakpoints, type GammaChoice } from "../../knee/targets.ts";
@@ -245,7 +246,7 @@ export function aimSentence({ target, gamma, value, reached, evaluations, time }
     ],
   }[target.kind];
   const verdict = reached ? "reached" : "not reached, the nearest is taken";
-  return `target ${wanted}: ${verdict} at gamma ${gamma} with ${found} (${evaluations} networks looked at)`;
+  return `target ${wanted}: ${verdict} at gamma ${gamma} with ${found} (${plural(evaluations, "network")} looked at)`;
 }
 
 /** "predicted 1.52 ms, measured 1.49 ms, the unpruned network takes 6.01 ms". */

@@ -135,6 +135,7 @@ function heldOutFinding(record: RunRecord): Markup | undefined {
       return index < 0 ? curve.total : curve.filters[index];
     }),
   );
+  if (held === own) return undefined;
   return html`On held-out folds the knees would keep ${formatCount(held)} of ${formatCount(total)} filters;
     found on the training rows they keep ${formatCount(own)}. <code>--rmse heldout</code> takes the former.`;
 }
@@ -206,7 +207,9 @@ function timeFinding(record: RunRecord, pruned: ModelRecord, baseline: ModelReco
             >--round-to auto</code
           >) and networks that are small already gain little; a larger gamma, or <code>--target-ms</code>,
           asks for the time itself.`;
-  return html`The pruned network is <strong>not faster</strong> here: ${size} ${reason}`;
+  return html`The pruned network is
+    <strong>not faster</strong> here${range.high > range.low && range.low > 1 ? ", it is slower" : ""}:
+    ${size} ${reason}`;
 }
 
 function tooFewRuns({ latency }: ModelRecord): Markup | undefined {

@@ -4,7 +4,8 @@
  */
 import { expect } from "chai";
 import { createHash } from "node:crypto";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtempSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, extname, join } from "node:path";
@@ -33,9 +34,8 @@ const readers = ["completion", "evaluate", "profile", "predict", "verify", "demo
 
 describe("commands onto what is there", function () {
   this.timeout(600_000);
-  let root: string;
+  const root = mkdtempSync(join(tmpdir(), "etl-existing-"));
   const at = (name: string): string => join(root, name);
-  const writers = new Map<string, Writer>();
   const nameOf = ({ usage }: { readonly usage: string }): string => usage.split(" ")[0];
 
   /** Bytes of every file below a path. */
@@ -55,35 +55,21 @@ describe("commands onto what is there", function () {
 
   const quietly = (argv: readonly string[]): Promise<Captured> => capture([...argv, "--quiet"]);
 
-  before(async () => {
-    root = await mkdtemp(join(tmpdir(), "etl-existing-"));
-    const backbone = await writeSmallBackbone(at("small.onnx"));
-    const photo = dirname(createRequire(import.meta.url).resolve("@vladmandic/face-api/demo/sample1.jpg"));
-    await mkdir(at("photos"));
-    await cp(join(photo, "sample1.jpg"), at("photos/a.jpg"));
-    const cache = ["--cache-dir", at("cache")];
-    const data = ["--data", "synthetic:60", ...cache];
-    const light = ["--backbone", backbone];
-    const harvest = ["--task", "gender", ...data, ...light];
-    const training = ["--epochs", "1", "--baseline-epochs", "1", "--learning-rate", "1e-3", "--distill", "0"];
-    const pruning = [...training, "--gamma", "0.3"];
-    const to = (...argv: string[]) => ({ call: (out: string) => [...argv, "--out", out] });
-    const arch = ["--task", "gender", ...data, "--size", "32", "--epochs", "1", "--runs", "2"];
-    const train = ["train", "--backbone", "mobilenet-v1-0.25", "--task", "gender", ...arch.slice(2)];
-    const more = ["--limit", "50"];
-    for (const [name, shard, limit] of [
-      ["shard", "1/1", "60"],
-      ["less", "1/1", "50"],
-    ])
-      await quietly(["harvest", ...harvest, "--shard", shard, "--limit", limit, "--out", at(name)]);
-    expect((await quietly(["prune", ...harvest, ...pruning, "--runs", "2", "--out", at("a")])).code).to.equal(
-      0,
-    );
-    expect((await quietly([...train, "--out", at("b")])).code).to.equal(0);
-    const pruned = at("model.onnx");
-    await cp(at("a/pruned.onnx"), pruned);
-    const exported = (...how: string[]) => to("export", pruned, ...how);
-    for (const [name, writer] of Object.entries({
+  const backbone = at("small.onnx");
+  const pruned = at("model.onnx");
+  const cache = ["--cache-dir", at("cache")];
+  const data = ["--data", "synthetic:60", ...cache];
+  const light = ["--backbone", backbone];
+  const harvest = ["--task", "gender", ...data, ...light];
+  const training = ["--epochs", "1", "--baseline-epochs", "1", "--learning-rate", "1e-3", "--distill", "0"];
+  const pruning = [...training, "--gamma", "0.3"];
+  const small = ["--task", "gender", ...data, "--size", "32", "--epochs", "1", "--runs", "2"];
+  const train = ["train", "--backbone", "mobilenet-v1-0.25", ...small];
+  const more = ["--limit", "50"];
+  const to = (...argv: string[]): Writer => ({ call: (out: string) => [...argv, "--out", out] });
+  const exported = (...how: string[]): Writer => to("export", pruned, ...how);
+  const writers = new Map<string, Writer>(
+    Object.entries({
       prune: { ...to("prune", ...harvest, ...pruning, "--runs", "2"), other: ["--gamma", "0.2"], run: true },
       sweep: {
         ...to("sweep", "--tasks", "gender", ...data, ...light, ...training, "--gammas", "0.3", "--runs", "2"),
@@ -105,16 +91,7 @@ describe("commands onto what is there", function () {
       },
       train: { ...to(...train), other: ["--epochs", "2"], run: true },
       crossval: {
-        ...to(
-          "crossval",
-          "--backbone",
-          "mobilenet-v1-0.25",
-          "--task",
-          "gender",
-          ...arch.slice(2),
-          "--folds",
-          "2",
-        ),
+        ...to("crossval", "--backbone", "mobilenet-v1-0.25", ...small, "--folds", "2"),
         other: ["--epochs", "2"],
         run: true,
       },
@@ -155,8 +132,25 @@ describe("commands onto what is there", function () {
         input: at("b/report.html"),
       },
       resume: { call: (out: string) => ["resume", out] },
-    } satisfies Record<string, Writer>))
-      writers.set(name, writer);
+    }),
+  );
+
+  before(async () => {
+    await writeSmallBackbone(backbone);
+    const photo = dirname(createRequire(import.meta.url).resolve("@vladmandic/face-api/demo/sample1.jpg"));
+    await mkdir(at("photos"));
+    await cp(join(photo, "sample1.jpg"), at("photos/a.jpg"));
+    const shard = ["harvest", ...harvest, "--shard", "1/1"];
+    for (const argv of [
+      [...shard, "--out", at("shard")],
+      [...shard, ...more, "--out", at("less")],
+      ["prune", ...harvest, ...pruning, "--runs", "2", "--out", at("a")],
+      [...train, "--out", at("b")],
+    ]) {
+      const { code, stderr } = await quietly(argv);
+      expect(code, stderr).to.equal(0);
+    }
+    await cp(at("a/pruned.onnx"), pruned);
   });
   after(() => rm(root, { recursive: true, force: true }));
 
@@ -188,9 +182,9 @@ describe("commands onto what is there", function () {
     return done;
   }
 
-  it("its own output, finished and not, stays; other options are refused", async () => {
-    for (const [name, { call, other, ending = "", run, changes }] of writers) {
-      if (name === "resume") continue;
+  for (const [name, { call, other, ending = "", run, changes }] of writers) {
+    if (name === "resume") continue;
+    it(`${name}: its own output, finished and not, stays; other options are refused`, async () => {
       const otherwise = (at: string): readonly string[] =>
         typeof other === "function" ? other(at) : [...call(at), ...(other ?? [])];
       const out = at(`own-${name.replaceAll(" ", "-")}${ending}`);
@@ -203,18 +197,18 @@ describe("commands onto what is there", function () {
         if (!["curves", "plan", "report", "compare"].includes(name))
           expect(third.code, `${name}, other options: ${third.stderr}`).to.equal(2);
       }
-      if (run !== true) continue;
+      if (run !== true) return;
       const state = await readRunState(out);
       if (state === undefined) throw new Error(`${name} left no run.json`);
       await writeRunState(out, { ...state, status: "running" });
       const records = ["run.json", "lock.json"];
       const half = await keeps(call(out), out, [...records, ...(changes ?? [])]);
       expect(half.code, `${name}, unfinished: ${half.stderr}`).to.equal(0);
-      if (other === undefined) continue;
+      if (other === undefined) return;
       await writeRunState(out, { ...state, status: "running" });
       await keeps(otherwise(out), out, [...records, ...(changes ?? [])]);
-    }
-  });
+    });
+  }
 
   it("a folder of the user's files, a plain file, and its own input stay", async () => {
     for (const [name, { call, ending = "", input }] of writers) {

@@ -22,12 +22,13 @@ export async function refuseForeign(
   listing: "run.json" | "sweep.json" = "run.json",
 ): Promise<void> {
   const names = (await readdir(root)).filter((name) => !/^lock\.json$|^\.lock-|\.tmp$/.test(name));
-  const isOurs = (name: string): Promise<boolean> | boolean =>
-    listing === "sweep.json" && isOfSweep(join(root, name));
-  if ((await Promise.all(names.map(isOurs))).every(Boolean)) return;
+  const others: string[] = [];
+  for (const name of names)
+    if (listing === "run.json" || !(await isOfSweep(join(root, name)))) others.push(name);
+  if (others.length === 0) return;
   throw new EtlError(
     "usage",
-    `${root}: holds ${names.slice(0, 3).join(", ")} but no ${listing}, an empty or new folder was needed`,
+    `${root}: holds ${others.slice(0, 3).join(", ")} but no ${listing}, an empty or new folder was needed`,
     {
       hint: "choose another --out",
     },

@@ -67,7 +67,7 @@ export async function drawFaces(count: number, out: string, options: DrawOptions
 interface Drawn {
   readonly texts: ReadonlyMap<string, string>;
   readonly faces: readonly string[];
-  draw(face: string): Promise<Uint8Array>;
+  readonly draw: (face: string) => Promise<Uint8Array>;
 }
 
 /** @throws EtlError `usage` where a folder holds another file than the drawing would leave there */

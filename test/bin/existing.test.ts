@@ -104,7 +104,7 @@ describe("commands onto what is there", function () {
         ...{ other: ["--keep", "0.9"], ending: ".json" },
       },
       quantize: {
-        ...to("quantize", pruned, "--data", "synthetic:40", ...cache, "--runs", "2", "--no-check"),
+        ...to("quantize", pruned, "--data", "synthetic:60", ...cache, "--runs", "2", "--no-check"),
         ...{ other: ["--calibrate", "8"], ending: ".onnx", input: pruned },
       },
       bench: {
@@ -244,7 +244,7 @@ describe("commands onto what is there", function () {
     for (const argv of [
       ["export", at("model.onnx"), "--strip", "--out", at("a/pruned.onnx"), "--replace"],
       ["cut", at("model.onnx"), "--keep", "0.5", "--no-check", "--out", at("a/baseline.onnx"), "--replace"],
-      ["quantize", at("model.onnx"), "--data", "synthetic:40", "--out", at("b/model.onnx"), "--replace"],
+      ["quantize", at("model.onnx"), "--data", "synthetic:60", "--out", at("b/model.onnx"), "--replace"],
       ["report", at("b"), "--out", at("a/report.html")],
       ["compare", at("a"), at("b"), "--out", at("a/report.html")],
       ["bench", "--table", "--backbone", at("small.onnx"), "--out", at("a/metrics.json"), "--replace"],

@@ -1,6 +1,7 @@
 /** Command bench: what a network costs on this machine. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { writeJson } from "../../lib/core/files.ts";
+import { jsonText } from "../../lib/core/files.ts";
+import { needSpare, writeSpare } from "../../lib/core/spare.ts";
 import {
   flag,
   number,
@@ -15,6 +16,7 @@ import type { LatencyTable } from "../../lib/latency/table.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { shown } from "../options.ts";
 import { ms, percent, table } from "../table.ts";
+import { replaceOption } from "./shared.ts";
 
 export const benchCommand: Command<"bench"> = {
   usage: "bench",
@@ -34,6 +36,7 @@ export const benchCommand: Command<"bench"> = {
       defaultDescription: "false",
     },
     out: { type: "string", describe: "With --table: JSON file to write", defaultDescription: "none" },
+    replace: replaceOption,
   },
   examples: [
     ["etl bench --backbone face-resnet --batch 32 --json", "The default backbone"],
@@ -70,6 +73,8 @@ export const benchCommand: Command<"bench"> = {
 async function writeTable(args: Arguments, context: Context): Promise<LatencyTable> {
   const out = text(args, "out");
   if (out === undefined) throw new EtlError("usage", "bench --table: no --out, a file to write was needed");
+  const replace = flag(args, "replace");
+  await needSpare(out, { replace });
   const { benchTable } = await import("../../lib/jobs/use/bench.ts");
   const result = await benchTable(requiredText(args, "backbone"), {
     ...serviceOf(context),
@@ -77,7 +82,7 @@ async function writeTable(args: Arguments, context: Context): Promise<LatencyTab
     weights: text(args, "weights"),
     batch: number(args, "batch"),
   });
-  await writeJson(out, result);
+  await writeSpare(new Map([[out, new TextEncoder().encode(jsonText(result))]]), { replace });
   const off = (share: number): string => percent(share);
   context.print(`${result.network} on ${result.cpu}, ${result.engine}, blocks of ${result.block} channels`);
   context.print(

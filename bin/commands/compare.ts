@@ -54,7 +54,9 @@ export const compareCommand: Command<"compare"> = {
       ),
     );
     for (const note of notes) context.print(note);
-    context.print("* no other network on the same test pictures is as good with as few MACs");
+    context.print(
+      "* no other network on the same test pictures is better with as few MACs, or as good with fewer",
+    );
     if (file !== undefined) context.print(file);
     return compared;
   },

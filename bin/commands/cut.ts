@@ -5,6 +5,7 @@ import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { sizePair, blockOption, bytesOption, present, shown } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
 import { count, ms, percent, size } from "../table.ts";
+import { replaceOption } from "./shared.ts";
 
 const criteria = ["l1", "l2", "random"] as const;
 
@@ -56,6 +57,7 @@ export const cutCommand: Command<"cut"> = {
       describe: "JSON file for the plan: which channels of which layer stay",
       defaultDescription: "none",
     },
+    replace: replaceOption,
     check: {
       type: "boolean",
       default: true,
@@ -96,6 +98,7 @@ export const cutCommand: Command<"cut"> = {
         table: text(args, "table"),
         roundTo: blockOption(args, "round-to"),
         planOut: text(args, "plan-out"),
+        replace: flag(args, "replace"),
         size: sizePair(args),
         runs: number(args, "runs"),
         device: context.device,

@@ -7,7 +7,7 @@ import type { ExportOptions } from "../../lib/jobs/use/export.ts";
 import { flag, number, requiredText, serviceOf, text, type Arguments, type Command } from "../command.ts";
 import { sizePair } from "../options.ts";
 import { size } from "../table.ts";
-import { modelPositional, sizeOption } from "./shared.ts";
+import { modelPositional, replaceOption, sizeOption } from "./shared.ts";
 
 const stripOption = {
   type: "boolean",
@@ -41,6 +41,7 @@ export const exportCommand: Command<"export"> = {
     },
     strip: stripOption,
     out: { type: "string", describe: "File to write; for tfjs model.json or a folder", demandOption: true },
+    replace: replaceOption,
     for: {
       choices: ["portable", "onnxruntime"] as const,
       describe: "The graph of an ONNX file: plain and folded, or what is faster in onnxruntime, measured",
@@ -65,18 +66,19 @@ export const exportCommand: Command<"export"> = {
     if (format !== undefined) refuseIdle(args, format, out);
     if (format === "web") {
       const { exportPage } = await import("../../lib/jobs/use/web.ts");
-      const page = await exportPage(model, out, pageOptions(args));
+      const page = await exportPage(model, out, { ...pageOptions(args), replace: flag(args, "replace") });
       context.print(`${page.file}: ${size(page.bytes)} in ${page.files.length} files`);
       context.print(`to look at it: etl demo ${out}`);
       return page;
     }
-    if (format === "safetensors") return said(await weightsAlone(model, out));
+    if (format === "safetensors") return said(await weightsAlone(model, out, flag(args, "replace")));
     const { exportModel } = await import("../../lib/jobs/use/export.ts");
     return said(
       await exportModel(model, out, {
         ...serviceOf(context),
         format,
         strip: flag(args, "strip"),
+        replace: flag(args, "replace"),
         exportFor: text(args, "for") as ExportOptions["exportFor"],
         size: sizePair(args),
       }),
@@ -116,12 +118,16 @@ function refuseIdle(args: Arguments, format: ExportFormat, out: string): void {
 }
 
 /** As they are stored, with batch norm: a training can begin with them. */
-async function weightsAlone(model: string, out: string): Promise<WrittenWeights> {
+async function weightsAlone(
+  model: string,
+  out: string,
+  replace: boolean | undefined,
+): Promise<WrittenWeights> {
   const { writeWeights } = await import("../../lib/backbones/write-model.ts");
   const { readModel } = await import("../../lib/backbones/read-model.ts");
   const { openModel } = await import("../../lib/jobs/run/model.ts");
   const { network, path } = await openModel(model);
-  return writeWeights(path === undefined ? network : await readModel(path), out);
+  return writeWeights(path === undefined ? network : await readModel(path), out, { replace });
 }
 
 export const demoCommand: Command<"demo"> = {

@@ -5,6 +5,7 @@ import type { QuantizeResult } from "../../lib/jobs/use/quantize.ts";
 import { flag, number, requiredText, serviceOf, text, type Command, type Context } from "../command.ts";
 import { cropOption, shown } from "../options.ts";
 import { ms, percent, size, table } from "../table.ts";
+import { replaceOption } from "./shared.ts";
 
 export const quantizeCommand: Command<"quantize"> = {
   usage: "quantize <model>",
@@ -17,6 +18,7 @@ export const quantizeCommand: Command<"quantize"> = {
       demandOption: true,
     },
     out: { type: "string", describe: "ONNX file to write", demandOption: true },
+    replace: replaceOption,
     calibrate: { type: "number", describe: "Pictures for the ranges", defaultDescription: "128" },
     limit: { type: "number", describe: "Pictures of the data at most", defaultDescription: "2000" },
     crop: shown(jobTable.crop),
@@ -44,6 +46,7 @@ export const quantizeCommand: Command<"quantize"> = {
       seed: context.seed,
       data: requiredText(args, "data"),
       out: requiredText(args, "out"),
+      replace: flag(args, "replace"),
       crop: cropOption(args),
       calibrate: number(args, "calibrate"),
       limit: number(args, "limit"),

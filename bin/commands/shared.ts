@@ -4,6 +4,13 @@ export const modelPositional = {
   model: { describe: "Run folder, model file or backbone", type: "string" },
 } as const;
 
+/** Of files that a command writes beside runs. */
+export const replaceOption = {
+  type: "boolean",
+  default: false,
+  describe: "Write over what is at --out already",
+} as const;
+
 /** Of pictures, where a file leaves it open. */
 export const sizeOption = {
   type: "string",

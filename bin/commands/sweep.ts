@@ -76,6 +76,8 @@ export const sweepCommand: Command<"sweep"> = {
         ]),
       ),
     );
+    if (result.rows.some(({ seeds }) => seeds.length > 1))
+      context.print("quality: mean over seeds ± their standard deviation");
     if (result.worth.length > 0) {
       context.print(
         table(

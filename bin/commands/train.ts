@@ -3,8 +3,10 @@ import { join } from "node:path";
 import type { TrainResult } from "../../lib/jobs/train/train.ts";
 import type { TrainOptions } from "../../lib/jobs/train/options.ts";
 import { requiredText, type Arguments, type Command, type Context } from "../command.ts";
-import { plainText } from "../../lib/report/format.ts";
-import { formatError } from "../../lib/report/sections/facts.ts";
+import { shownMetrics } from "../../lib/record/absent.ts";
+import type { Metrics } from "../../lib/record/record.ts";
+import { formatShareOf, plainText } from "../../lib/report/format.ts";
+import { accuracyText, formatError } from "../../lib/report/sections/facts.ts";
 import { trainTable } from "../../lib/jobs/train/options.ts";
 import { common, givenOf, optionsOf } from "../options.ts";
 import { count, ms, percent, size, table } from "../table.ts";
@@ -36,19 +38,21 @@ export function trainingOptions(args: Arguments, context: Context): TrainOptions
   return { ...common(context), ...givenOf(trainTable, args) } as unknown as TrainOptions;
 }
 
+/** How often it was right, with what the number of pictures leaves open. */
 function quality({
-  accuracy,
   balancedAccuracy,
-}: {
-  readonly accuracy: number;
-  readonly balancedAccuracy?: number | undefined;
-}): string {
-  return `${percent(accuracy)}${balancedAccuracy === undefined ? "" : `, balanced ${percent(balancedAccuracy)}`}`;
+  ...test
+}: Pick<Metrics, "accuracy" | "accuracyError" | "n" | "balancedAccuracy">): string {
+  const balanced =
+    balancedAccuracy === undefined ? "" : `, balanced ${formatShareOf(balancedAccuracy, test.n)}`;
+  return plainText(accuracyText(test) + balanced);
 }
 
 /** The last words of a training: every label where there are many, then the whole. */
 export function show(result: TrainResult, folder: string, context: Context): void {
-  const { labels, trained, balancedAccuracy, atZero, others } = result;
+  const { labels, trained, accuracyError, balancedAccuracy, atZero, others } = result;
+  const { accuracy } = trained;
+  const n = result.dataset.test;
   if (labels !== undefined && labels.labels.length > 1) {
     const rows = labels.labels.map(({ name, accuracy, f1, positives, n }) => [
       name,
@@ -68,11 +72,11 @@ export function show(result: TrainResult, folder: string, context: Context): voi
   }
   const main =
     result.mae === undefined
-      ? quality({ accuracy: trained.accuracy, balancedAccuracy })
-      : `mean absolute error ${plainText(formatError(result.mae, result.unit ?? ""))}, within tolerance ${percent(trained.accuracy)}`;
+      ? quality({ accuracy, accuracyError, n, ...(balancedAccuracy !== undefined && { balancedAccuracy }) })
+      : `mean absolute error ${plainText(formatError(result.mae, result.unit ?? ""))}, within tolerance ${plainText(accuracyText({ accuracy, accuracyError, n }))}`;
   context.print(`${result.task}: ${main}, best epoch ${result.bestEpoch}`);
   if (atZero !== undefined) context.print(`the same outputs decided at 0: ${quality(atZero)}`);
-  for (const { task, test } of others) context.print(`${task}: ${percent(test.accuracy)}`);
+  for (const { task, test } of others) context.print(`${task}: ${quality(shownMetrics(test))}`);
   const { macs, params, bytes, cpuMs } = trained;
   context.print(`${count(macs)} MACs, ${count(params)} parameters, ${size(bytes)}, ${ms(cpuMs)} a picture`);
   context.print(`n = ${result.dataset.test} test pictures; report: ${join(folder, "report.html")}`);

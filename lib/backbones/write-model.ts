@@ -2,7 +2,7 @@
 import { namedFormat, type ModelFormat } from "../formats/names.ts";
 import { basename, dirname, extname, join } from "node:path";
 import { EtlError } from "../core/errors.ts";
-import { writeTogether, writeWhole } from "../core/files.ts";
+import { writeSpare, type SpareOptions } from "../core/spare.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { writeTfjs } from "../formats/tfjs/write.ts";
@@ -34,13 +34,15 @@ export function formatOf(path: string): ModelFormat | undefined {
  *
  * @param path an `.onnx` file; for tfjs a `model.json` (shards go beside it) or a folder to put one in
  * @param format default: what the name's ending says
- * @throws EtlError kind `usage` where name and format do not go together, `unsupported` for a node that the format
- *   cannot hold
+ * @param how what may become of files that are there; default: they are replaced
+ * @throws EtlError kind `usage` where name and format do not go together, or a file is in the way, `unsupported` for a node that the
+ *   format cannot hold
  */
 export async function writeModel(
   network: Network,
   path: string,
   format: ModelFormat | undefined = formatOf(path),
+  how: SpareOptions = { replace: true },
 ): Promise<WrittenModel> {
   const named = formatOf(path);
   if (
@@ -61,7 +63,7 @@ export async function writeModel(
     format === "onnx"
       ? new Map([[path, writeOnnx(network)]])
       : tfjsFiles(writeTfjs(network), named === undefined ? join(path, "model.json") : path);
-  await writeTogether(files);
+  await writeSpare(files, how);
   const names = [...files.keys()];
   const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
   return { format, file: names[0], files: names, bytes };
@@ -72,14 +74,18 @@ export async function writeModel(
  *
  * @throws EtlError `usage` for a name that does not end in .safetensors
  */
-export async function writeWeights(network: Network, path: string): Promise<WrittenWeights> {
+export async function writeWeights(
+  network: Network,
+  path: string,
+  how: SpareOptions = { replace: true },
+): Promise<WrittenWeights> {
   if (extname(path).toLowerCase() !== ".safetensors")
     throw new EtlError(
       "usage",
       `${path}: cannot hold weights alone, a name ending in .safetensors was needed`,
     );
   const data = writeSafetensors(torchWeights(network), network.metadata);
-  await writeWhole(path, data);
+  await writeSpare(new Map([[path, data]]), how);
   return { format: "safetensors", file: path, files: [path], bytes: data.length };
 }
 

@@ -30,7 +30,7 @@ export interface MetricsOptions {
  * @param targets row-major [n, task.outputs]: 0 and 1 (binary, multi-label), one-hot (categorical), target units
  *   A prediction that is not a finite number counts as wrong.
  * @returns errors of a regression in the unit of the label file; multi-label: `accuracy` is the mean over the outputs
- *   and `accuracyError` counts the outputs of a row as one observation
+ *   and `accuracyError` comes from the shares of right outputs, row by row
  * @throws EtlError kind `data` where no labelled row is left, `usage` where the lengths do not fit
  */
 export function computeMetrics(
@@ -136,12 +136,17 @@ function multiLabelMetrics(
   const q = task.outputs;
   const ones: ClassScore[] = [];
   const perOutput: NonNullable<Metrics["perOutput"]>[number][] = [];
+  const [right, asked] = [new Map<number, number>(), new Map<number, number>()];
   for (let j = 0; j < q; j++) {
     const threshold = options.thresholds?.[j] ?? 0;
     const known = rows.filter((i) => options.mask === undefined || options.mask[i * q + j] > 0);
     if (known.length === 0) continue;
     const truth = known.map((i) => (targets[i * q + j] > 0.5 ? 1 : 0));
     const predicted = known.map((i, k) => decide(predictions[i * q + j], threshold, truth[k]));
+    known.forEach((i, k) => {
+      asked.set(i, (asked.get(i) ?? 0) + 1);
+      right.set(i, (right.get(i) ?? 0) + (truth[k] === predicted[k] ? 1 : 0));
+    });
     const confusion = confusionOf(truth, predicted, 2);
     const scores = classScores(confusion);
     ones.push(scores[1]);
@@ -154,8 +159,11 @@ function multiLabelMetrics(
       n: known.length,
     });
   }
+  const shares = Array.from(asked, ([i, count]) => (right.get(i) ?? 0) / count);
   return {
-    ...accuracyWithError(meanOf(perOutput.map(({ accuracy }) => accuracy)), rows.length),
+    n: rows.length,
+    accuracy: meanOf(perOutput.map(({ accuracy }) => accuracy)),
+    accuracyError: deviationOf(shares) / Math.sqrt(rows.length),
     balancedAccuracy: meanOf(perOutput.map(({ balancedAccuracy }) => balancedAccuracy)),
     ...macro(ones),
     perOutput,

@@ -179,7 +179,10 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
       );
     }
     progress.finish(
-      `loss ${trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}, ${(100 * kept.accuracy).toFixed(2)} %`,
+      `loss ${trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}${
+        // Of labels that are numbers the loss decides; what is within a tolerance would look like an accuracy.
+        options.judge === "loss" ? "" : `, accuracy ${(100 * kept.accuracy).toFixed(1)} %`
+      }`,
     );
     if (epoch === options.epochs) break; // the result itself is next
     await options.checkpoint?.save({

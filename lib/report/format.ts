@@ -77,6 +77,12 @@ export function formatPercent(fraction: number, error?: number): string {
   return `${text.replace("-", "\u2212")}\u202f%`;
 }
 
+/** A share of so many as a percentage, no more decimals than that many can carry: "13 %" of 38, "97.6 %" of 1,250. */
+export function formatShareOf(fraction: number, n: number): string {
+  const spread = Math.sqrt(Math.max(fraction * (1 - fraction), 1 / Math.max(1, n)) / Math.max(1, n));
+  return formatPercent(fraction, spread);
+}
+
 /** "97.6 % ± 0.4": a fraction with its standard error, both in percent. */
 export function formatPercentError(fraction: number, error: number): string {
   if (!(error > 0)) return formatPercent(fraction);

@@ -211,6 +211,13 @@ function element(tag: string, content: string): Markup {
   return raw(`<${tag}>${content}</${tag.split(" ")[0]}>`);
 }
 
+const generator = raw('<meta name="generator" content="etl-prune" />');
+
+/** Whether a text is a page of this program: one that its runs can make again. */
+export function isReport(text: string): boolean {
+  return text.slice(0, 4000).includes(generator.text);
+}
+
 function document(page: Page, data: PageData, assets: ReportAssets): string {
   const client = scriptSource(clientScript());
   return html`<!doctype html>
@@ -223,7 +230,7 @@ function document(page: Page, data: PageData, assets: ReportAssets): string {
         />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <meta name="generator" content="etl-prune" />
+        ${generator}
         <title>${page.title}</title>
         <link rel="icon" href="data:," />
         ${element("style", styleSheet)}

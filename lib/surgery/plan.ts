@@ -141,7 +141,7 @@ function reasonFor(
     const more = texts.length > 1 ? ` (and ${texts.length - 1} more)` : "";
     return held.length === total
       ? `${texts[0]}${more}`
-      : `${held.length} of ${total} must stay: ${texts[0]}${more}`;
+      : `${held.length} of ${total} ${held.some((id) => coupling.frozen.has(id)) ? "must stay" : "stay beside those chosen"}: ${texts[0]}${more}`;
   }
   if (kept < total) return undefined;
   return classes.some((id) => choice.asked[id] === 1)

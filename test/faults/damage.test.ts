@@ -109,8 +109,8 @@ describe("a damaged file of a run", function () {
     await resumeDamaged(stopped, [["checkpoints/moments-0.bin", "one flipped bit"]]);
   });
 
-  /** Options and parts are written again at every start, from what was given and read. */
-  const anew = new Set(["run.json", "config.json", "parts.csv"]);
+  /** Options are written again at every start, from what was given. */
+  const anew = new Set(["run.json", "config.json"]);
   const workIn = async (folder: string): Promise<string[]> =>
     (await filesBelow(folder)).filter((name) => !anew.has(name) && !name.endsWith(".key"));
 

@@ -61,11 +61,9 @@ describe("a run.json that somebody else wrote", function () {
     return JSON.stringify({ ...value, check: fingerprint(["run", rest]) });
   }
 
-  it("that was never written: what a run lost before it has left is no other's folder", async () => {
+  it("that was never written: a folder of something else", async () => {
     const run = join(root, "early");
     await mkdir(run);
-    await writeFile(join(run, "parts.csv"), "file,part\na.png,train\n");
-    await (await openRunFolder(run, { gamma: 0.1 }, "1.0.0")).close();
     await writeFile(join(run, "parts.csv"), "my,own\n");
     const error: unknown = await openRunFolder(run, { gamma: 0.1 }, "1.0.0").catch((e: unknown) => e);
     expect(isEtlError(error, "usage") && error.message).to.contain("holds parts.csv but no run.json");

@@ -153,7 +153,7 @@ describe("report: one HTML file from run records", () => {
     expect(page).to.contain("The share within 5.00 years stands among the scores below");
     expect(page).to.match(/Within 5\.00 years Mean absolute error, years/);
     expect(page).to.match(
-      /The pruned network is off by 6\.35 years on average \(mean absolute error on [\d,]+ test faces\) \(the baseline: 6\.10 years off\)/,
+      /The pruned network is off by 6\.35 years on average \(mean absolute error on [\d,]+ test faces; the baseline: 6\.10 years off\)/,
     );
     expect(page).to.match(/The mean absolute error changed by \+0\.25\d? ± [\d.]+ years \(\+4\.\d %\)/);
   });

@@ -4,7 +4,9 @@ import { depthFigure } from "../../lib/report/client/figures.ts";
 import { errorRange } from "../../lib/report/client/knee.ts";
 import { lossFigure } from "../../lib/report/plots.ts";
 import { renderReport } from "../../lib/report/report.ts";
+import { formatShareOf } from "../../lib/report/format.ts";
 import { pageCurves } from "../../lib/report/sections/curves.ts";
+import { errorDifference } from "../../lib/report/sections/judge.ts";
 import type { Latency, RunRecord } from "../../lib/record/record.ts";
 import { changed, plain, said } from "./extras.ts";
 import { sampleRecord, sampleRegression } from "./sample.ts";
@@ -33,6 +35,12 @@ describe("report: what is said of times", () => {
       { latency: latency(10, { copy: range(1) }) },
     );
     expect(said(record)).to.match(/not faster here: 0\.950? of the CPU time \(0\.870? to 1\.03\)/);
+    // Then no other sentence claims a change.
+    const page = plain(renderReport(record, tiny));
+    expect(page).to.match(/no clear change: 9\.00? ms instead of 10\.0 ms/);
+    expect(page).to.not.match(/parameters and 0\.950? of the CPU/);
+    const several = plain(renderReport([record, record], tiny));
+    expect(several).to.match(/9\.00? ms \(no clear change\)/);
   });
 
   it("claims nothing of times where two copies of one network differ by more than a twentieth", () => {
@@ -136,5 +144,50 @@ describe("report: what is said of curves and data", () => {
     const record = sampleRecord();
     const task = { ...record.task, name: "binary", columns: ["Smiling"], classes: ["no", "yes"] };
     expect(renderReport({ ...record, task }, tiny)).to.match(/<title>Smiling: what pruning cost and saved/);
+  });
+});
+
+describe("report: what the number of faces can carry", () => {
+  it("says where always giving the commonest answer would be right as often", () => {
+    const record = sampleRecord();
+    const models = record.models.map((model) => {
+      const test = {
+        ...model.test,
+        n: 60,
+        accuracy: 0.5,
+        accuracyError: 0.06,
+        confusion: [
+          [1, 39],
+          [0, 20],
+        ],
+      };
+      return model.name === "pruned" ? { ...model, test } : model;
+    });
+    expect(said({ ...record, models })).to.match(
+      /Always answering “[^”]+” would be right on 67\s%: .* is no better than that/,
+    );
+    expect(said(record)).to.not.contain("Always answering");
+  });
+
+  it("no more decimals than that, and no rounding of floats as a difference", () => {
+    expect(formatShareOf(5 / 38, 38)).to.match(/^13\s%$/u);
+    expect(formatShareOf(0.976, 1250)).to.match(/^97\.6\s%$/u);
+    expect(formatShareOf(1, 12)).to.match(/^100\s%$/u);
+    const record = sampleRegression();
+    const [baseline] = record.models;
+    const twin = {
+      ...baseline,
+      name: "probe",
+      versusBaseline: { difference: 0, error: 0, mae: { difference: 9.5e-7, error: 9e-7 } },
+    };
+    expect(errorDifference(twin, baseline)).to.include({ value: 0, error: 0, sure: false });
+  });
+
+  it("does not call training faces a part that was cut from them", () => {
+    const record = sampleRecord();
+    const without = { ...record, dataset: { ...record.dataset, val: 0 } };
+    const page = plain(renderReport(without, tiny));
+    expect(page).to.contain("On the training faces themselves, as none were kept for validation");
+    expect(page).to.not.match(/On 0 faces|, 0 to choose/);
   });
 });

@@ -1,7 +1,8 @@
 /** Data-free surgery on any model file: rank filters without pictures, cut, check, write. */
 import type { Cost } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
-import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
+import { jsonText, readBytes } from "../../core/files.ts";
+import { needSpare, writeSpare } from "../../core/spare.ts";
 import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Latency, TimeRecord } from "../../record/record.ts";
@@ -58,6 +59,10 @@ export interface CutResult {
 export async function cutModel(options: CutOptions): Promise<CutResult> {
   const { progress = silent, signal } = options;
   checkCutOptions(options);
+  const { replace = false } = options;
+  // Times are never twice the same, so what they choose may be another network.
+  if (options.targetMs !== undefined || options.targetTime !== undefined)
+    await needSpare(options.out, { replace });
   const model = await openCuttable(options.model, options.size);
   for (const note of model.notes) progress.note(note);
   let engine: Engine | undefined;
@@ -99,9 +104,12 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     const written = whole === undefined ? writeLike(network) : { bytes: whole, notes: [] };
     const { bytes } = written;
     notes.push(...written.notes);
-    await writeWhole(options.out, bytes);
-    if (options.planOut !== undefined)
-      await writeJson(options.planOut, cutPlanFile({ ...plan, layers }, { keep, ...options }));
+    const files = new Map([[options.out, bytes]]);
+    if (options.planOut !== undefined) {
+      const text = jsonText(cutPlanFile({ ...plan, layers }, { keep, ...options }));
+      files.set(options.planOut, new TextEncoder().encode(text));
+    }
+    await writeSpare(files, { replace });
     const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
     const latency =
       runs > 0 ? await measure(await withEngine(), model, { network, runs, signal }) : undefined;

@@ -28,6 +28,8 @@ export interface CutOptions extends CutTarget {
   readonly out: string;
   /** Where to write the plan. */
   readonly planOut?: string;
+  /** Write over files that are there already and hold something else. Default false. */
+  readonly replace?: boolean;
   /** Default `l1`. */
   readonly criterion?: Criterion;
   /**
@@ -56,6 +58,7 @@ const optionNames: OptionNames<CutOptions> = {
     model: true,
     out: true,
     planOut: true,
+    replace: true,
     criterion: true,
     roundTo: true,
     size: true,

@@ -34,7 +34,7 @@ export interface ComparedNetwork {
   readonly params: number;
   readonly bytes: number;
   readonly cpuMs?: number;
-  /** No other network that answered the same test pictures is as good with as few MACs. */
+  /** No other network that answered the same test pictures is better with as few MACs, or as good with fewer. */
   readonly front: boolean;
 }
 

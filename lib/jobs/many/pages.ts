@@ -1,14 +1,15 @@
 /** Pages of runs that are there: the report of one again, or several side by side. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { EtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
-import { writeWhole } from "../../core/files.ts";
+import { writeChanged } from "../../core/files.ts";
+import { writeSpare } from "../../core/spare.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
 import { absentNotes } from "../../record/absent.ts";
 import type { RunRecord } from "../../record/record.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import { readReportAssets } from "../../report/assets.ts";
-import { renderReport } from "../../report/report.ts";
+import { isReport, renderReport } from "../../report/report.ts";
 import { facesOfRun } from "../prune/faces.ts";
 import { comparedNetworks, timedTogether, type ComparedNetwork } from "./compare.ts";
 import { readRecords, runsOf } from "./records.ts";
@@ -42,7 +43,7 @@ export async function writeReportOf(
     for (const [i, run] of runs.entries())
       records[i] = { ...records[i], faces: await facesOfRun(run, records[i], told) };
   }
-  await writePage(file, records);
+  await writePage(file, records, given.length === 1 ? given[0] : undefined);
   return { file, runs: records.length };
 }
 
@@ -88,8 +89,14 @@ async function allRuns(given: readonly string[]): Promise<string[]> {
   return (await Promise.all(given.map(runsOf))).flat();
 }
 
-/** One run is its report; several are compared. */
-async function writePage(file: string, records: readonly RunRecord[]): Promise<void> {
+/** One run is its report; several are compared. @param run whose report it is */
+async function writePage(file: string, records: readonly RunRecord[], run?: string): Promise<void> {
   const assets = await readReportAssets();
-  await writeWhole(file, renderReport(records.length === 1 ? records[0] : records, assets));
+  const page = renderReport(records.length === 1 ? records[0] : records, assets);
+  const isOwn = run !== undefined && resolve(file) === resolve(run, "report.html");
+  if (isOwn) await writeChanged(file, page);
+  // Pages can be made again from their runs.
+  else await writeSpare(new Map([[file, new TextEncoder().encode(page)]]), { mayGo: isReport, hint });
 }
+
+const hint = "choose another --out";

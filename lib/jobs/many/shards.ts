@@ -53,14 +53,22 @@ export async function harvestShard(
   const config = resolveOptions(options);
   const name = shardName(shard);
   const files = [`moments/${name}.bin`, `moments/${name}.json`] as const;
-  const { signal, progress } = options;
-  const how = { config, signal, progress, hint: "go on with the same command" };
+  const { signal, progress, replace } = options;
+  const how = {
+    config,
+    signal,
+    progress,
+    replace,
+
+    hint: "go on with the same command",
+  };
   return inRunFolder(config.out, how, async (folder) => {
     const context = await openContext(config, folder, { ...options, shard });
     try {
       const inputs = harvestInputs(context);
       const broken = brokenTraining(context);
       const ran = await folder.stage(name, {
+        costly: true,
         inputs: { ...inputs, broken, shard },
         files,
         scratch: partFiles(context, name),
@@ -101,17 +109,18 @@ export interface Merged {
 export async function mergeShards(
   sources: readonly string[],
   out: string,
-  options: { readonly progress?: Progress } = {},
+  options: { readonly progress?: Progress; readonly replace?: boolean | undefined } = {},
 ): Promise<Merged> {
-  const { progress = silent } = options;
+  const { progress = silent, replace } = options;
   const paths = (await Promise.all(sources.map(recordsIn))).flat();
   const shards = await Promise.all(paths.map(async (path) => ({ path, record: await readShard(path) })));
   checkTogether(shards);
   const ordered = shards.toSorted((a, b) => a.record.shard - b.record.shard);
   const [{ record: first }] = ordered;
   const n = ordered.reduce((sum, { record }) => sum + record.rows, 0);
-  return inRunFolder(out, { config: { ...first.config, out }, progress }, async (folder) => {
+  return inRunFolder(out, { config: { ...first.config, out }, progress, replace }, async (folder) => {
     await folder.stage("harvest", {
+      costly: true,
       inputs: keyOfHarvest(
         first.inputs,
         ordered.flatMap(({ record }) => record.broken),

@@ -3,7 +3,7 @@ import { refuseUnknown } from "../../core/options.ts";
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EtlError, isEtlError } from "../../core/errors.ts";
-import { jsonText, writeChanged } from "../../core/files.ts";
+import { jsonText, makeFolder, writeChanged, writeJson } from "../../core/files.ts";
 import { fingerprint } from "../../core/fingerprint.ts";
 import { damageOf } from "../../core/seal.ts";
 import { silent } from "../../core/progress.ts";
@@ -17,6 +17,7 @@ import { pruneTable, type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages } from "../run/folder.ts";
+import { refuseForeign } from "../run/foreign.ts";
 import { absoluteData, asOptions, commonNames, givenOptions, targetOptions } from "../run/options.ts";
 import { readRunState } from "../run/state.ts";
 
@@ -72,7 +73,11 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const { variants = [], tasks, ...rest } = options;
   const absolute = tasks.map(({ task, data }) => ({ task, data: absoluteData(data) }));
   const given = givenOptions({ ...rest, tasks: absolute, ...(variants.length > 0 && { variants }) });
-  await writeChanged(join(options.out, "config.json"), jsonText(asOptions(given)));
+  await makeFolder(options.out);
+  if (!existsSync(join(options.out, "sweep.json"))) await refuseForeign(options.out, "sweep.json");
+  const config = join(options.out, "config.json");
+  // Options of an earlier sweep stay until the runs of the new ones are there: some may be refused.
+  if (!existsSync(config)) await writeJson(config, asOptions(given));
   const failed: string[] = [];
   const ready = new Set<string>();
   for (const [i, { base, options: point }] of points.entries()) {
@@ -95,7 +100,10 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     await summarise(options.out, false);
   }
   const result = await summarise(options.out, true);
-  if (failed.length === 0) return result;
+  if (failed.length === 0) {
+    await writeChanged(config, jsonText(asOptions(given)));
+    return result;
+  }
   throw new EtlError(
     "engine",
     `sweep: ${failed.length} of ${points.length} runs failed: ${failed.join("; ")}`,

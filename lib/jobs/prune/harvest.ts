@@ -77,6 +77,8 @@ export async function harvestStage(context: RunContext): Promise<Harvest> {
   const taps = tapsOf(backbone);
   const ran = await folder.stage("harvest", {
     inputs: harvestKey(context),
+    costly: true,
+    from: ["parts"],
     files: [momentsFile],
     scratch: partFiles(context, "moments"),
     produce: async () =>
@@ -224,7 +226,8 @@ async function harvestRows(
   } finally {
     await program.dispose();
   }
-  progress.finish(`${total} pictures, ${what.taps.length} taps`);
+  const { length } = what.taps;
+  progress.finish(`${total} pictures, ${length > 0 ? `${length} taps` : "features alone"}`);
 }
 
 /**

@@ -1,4 +1,6 @@
 /** Stage evaluate: quality on the test part (touched once). */
+import { plainText } from "../../report/format.ts";
+import { qualityText } from "../../report/sections/facts.ts";
 import { readJson, writeJson } from "../../core/files.ts";
 import type { GroupRecord, Metrics, VersusBaseline } from "../../record/record.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
@@ -69,8 +71,11 @@ export async function evaluateStage(
       await writeJson(folder.file(fileOf(name)), { tasks } satisfies EvaluationFile);
       progress.finish(
         tasks
-          .map(({ task, test: { accuracy, n } }) => `${task} ${(100 * accuracy).toFixed(2)} % of ${n}`)
-          .join(", "),
+          .map(({ task, test: quality }, t) => {
+            const said = plainText(qualityText(test[t].task, quality));
+            return `${task} ${said}, n = ${quality.n}`;
+          })
+          .join("; "),
       );
     },
   });

@@ -20,8 +20,7 @@ import { curvesStage, planStage, roundingSentence, type Curves, type Planned } f
 import { reportStage, type MeasuredModel } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { closeWorld } from "../run/world.ts";
-import { writeLeftOut } from "../run/frame.ts";
-import { partsFile, writeParts } from "../run/used.ts";
+import { partsFile, partsStage } from "../run/used.ts";
 import { meanOver, momentsByTask } from "../run/tasks.ts";
 import { aimSentence, outcomeSentence } from "./aim/sentences.ts";
 import { targetStage, type Aim } from "./aim/target.ts";
@@ -75,10 +74,7 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
 async function runStages(opened: RunContext, until: Until): Promise<PipelineResult> {
   const { folder } = opened;
   checkInt8(opened);
-  if (until !== "curves" && until !== "plan") {
-    await writeLeftOut(opened);
-    await writeParts(folder, opened.store, opened.rows);
-  }
+  await partsStage(opened);
   const harvest = await harvestStage(opened);
   const start = { folder: folder.path, harvest, context: opened };
   if (until === "harvest") return start;
@@ -244,6 +240,6 @@ function notesOf(context: RunContext, more: readonly string[]): string[] {
   if (store.source === "files")
     notes.push("Pictures were decoded each time: the decoded cache could not be written.");
   if (rows.test.length < 200)
-    notes.push(`Only ${rows.test.length} test pictures: differences of a few per cent are chance.`);
+    notes.push(`Only ${rows.test.length} test pictures: small differences between networks are chance.`);
   return notes;
 }

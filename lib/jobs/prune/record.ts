@@ -50,6 +50,7 @@ async function makeRecord(context: RunContext, results: Results): Promise<RunRec
   const before = costOf(backbone.network).layers;
   const pruned = results.models.find(({ name }) => name === "pruned");
   const after = new Map((pruned ? costOf(pruned.network).layers : []).map((layer) => [layer.name, layer]));
+  const isCounted = ofTask(results.plan.rows, after);
   const curves = curveRecords(results.curves, results.knees);
   const perTask = curves.length / tasks.length;
   const [first, ...others] = await Promise.all(
@@ -79,8 +80,8 @@ async function makeRecord(context: RunContext, results: Results): Promise<RunRec
     dataset: { ...frame.dataset, ...first.dataset },
     backbone: { name: backbone.name, title: backbone.title, fingerprint: backbone.fingerprint },
     gamma: config.gamma,
-    layers: results.plan.rows,
-    layerCosts: before.map(({ name, macs, params }) => ({
+    layers: results.plan.rows.filter(isCounted),
+    layerCosts: before.filter(isCounted).map(({ name, macs, params }) => ({
       name,
       macsBefore: macs,
       macsAfter: after.get(name)?.macs ?? 0,
@@ -93,6 +94,18 @@ async function makeRecord(context: RunContext, results: Results): Promise<RunRec
     ...(results.time && { time: results.time }),
     notes: results.notes,
   };
+}
+
+/**
+ * Which layers a network of the task has: not the backbone's own classifier, which is whole in the plan and in no network that was
+ * trained or measured.
+ */
+function ofTask(
+  rows: Plan["rows"],
+  after: ReadonlyMap<string, unknown>,
+): (layer: { name: string }) => boolean {
+  const whole = new Set(rows.filter(({ kept, total }) => kept === total).map(({ name }) => name));
+  return ({ name }) => after.has(name) || !whole.has(name);
 }
 
 function qualityOf({ evaluated }: Results, { name }: MeasuredModel): Evaluated {

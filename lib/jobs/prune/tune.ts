@@ -60,6 +60,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
   const history = `history/${plan.stage.replace(":", "-")}.json`;
   const ran = await folder.stage(plan.stage, {
     from: plan.from,
+    costly: true,
     inputs: {
       key: plan.key,
       epochs: plan.epochs,

@@ -53,6 +53,8 @@ interface StageOptions {
   readonly inputs: unknown;
   /** Stages of which it takes results: where one of them comes out otherwise, this one no longer counts. */
   readonly from?: readonly string[];
+  /** It takes long: with other inputs it is made anew in an unfinished run, too, only where that was asked for. */
+  readonly costly?: true;
   /** It only measures what is there: in a finished run it is made again without further ado. */
   readonly measures?: true;
   /** Files (relative) the stage leaves. */
@@ -91,8 +93,9 @@ export async function adoptStages(from: string, to: string, names: readonly stri
   await writeRunState(to, { ...source, stages, status: "running" });
 }
 
-function wouldReplace(root: string, how: string): EtlError {
-  return new EtlError("usage", `${root}: a finished run ${how}, a folder of its own was needed`, {
+function wouldReplace(root: string, how: string, status: RunState["status"] = "finished"): EtlError {
+  const run = status === "finished" ? "a finished run" : "a run";
+  return new EtlError("usage", `${root}: ${run} ${how}, a folder of its own was needed`, {
     hint: "choose another --out, or give --replace to have this run made anew with the new options",
   });
 }
@@ -224,7 +227,7 @@ async function open(
     path: root,
     file,
     state: () => state,
-    async stage(name, { inputs, from = [], measures = false, files, scratch = [], produce }) {
+    async stage(name, { inputs, from = [], costly, measures = false, files, scratch = [], produce }) {
       const key = fingerprint(inputs);
       const known = state.stages[name];
       const isSame = known?.key === key;
@@ -236,8 +239,12 @@ async function open(
         looked.delete(name);
       }
       const isOther = known !== undefined && known.key !== key && !measures;
-      if (isOther && previous?.status === "finished" && purpose !== "look" && !replace)
-        throw wouldReplace(root, `whose stage ${name} had other inputs`);
+      if (isOther && previous !== undefined && purpose !== "look" && !replace) {
+        const { status } = previous;
+        const lost = [name, ...followersOf(name)].filter((each) => state.stages[each]?.costly === true);
+        if (status === "finished" || lost.length > 0)
+          throw wouldReplace(root, `whose stage ${lost[0] ?? name} had other inputs`, status);
+      }
       const ends =
         followersOf(name).length > 0 || kept !== previous?.stages || previous.status === "finished";
       if (purpose === "look" && (aside !== undefined || (previous !== undefined && ends))) {
@@ -271,7 +278,7 @@ async function open(
       }
       const stages = {
         ...state.stages,
-        [name]: { key, seconds, files, ...(from.length > 0 && { from }), seals },
+        [name]: { key, seconds, files, ...(from.length > 0 && { from }), seals, ...(costly && { costly }) },
       };
       if (aside !== undefined) aside.atWork = false;
       looked.add(name);

@@ -1,22 +1,34 @@
-/** Folders that hold something else than a run are left alone. */
+/** Folders that hold something else than a run, or a sweep, are left alone. */
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
-import { readStart } from "../../core/files.ts";
+import { readJson } from "../../core/files.ts";
+import { isRecord } from "../../core/is-record.ts";
 
-/** @throws EtlError `usage` where a folder without a run holds files that no run has left */
-export async function refuseForeign(root: string): Promise<void> {
+/** What a sweep that was killed before its first sweep.json has left: its options, and folders of seeds. */
+async function isOfSweep(path: string): Promise<boolean> {
+  if (basename(path) !== "config.json")
+    return (await readdir(path).catch(() => [""])).every((name) => /^seed-\d+$/.test(name));
+  const options = await readJson(path).catch(() => undefined);
+  return isRecord(options) && Array.isArray(options["tasks"]) && Array.isArray(options["gammas"]);
+}
+
+/**
+ * @param listing the file that names what a run or a sweep has left, which is not there
+ * @throws EtlError `usage` where the folder holds files that none has left
+ */
+export async function refuseForeign(
+  root: string,
+  listing: "run.json" | "sweep.json" = "run.json",
+): Promise<void> {
   const names = (await readdir(root)).filter((name) => !/^lock\.json$|^\.lock-|\.tmp$/.test(name));
-  // what a run that was killed before its first run.json has left
-  const isOurs = async (name: string): Promise<boolean> => {
-    if (name !== "parts.csv") return false;
-    const start = await readStart(join(root, name), 10).catch(() => new Uint8Array());
-    return new TextDecoder().decode(start) === "file,part\n";
-  };
-  if ((await Promise.all(names.map(isOurs))).every(Boolean)) return;
+  const others: string[] = [];
+  for (const name of names)
+    if (listing === "run.json" || !(await isOfSweep(join(root, name)))) others.push(name);
+  if (others.length === 0) return;
   throw new EtlError(
     "usage",
-    `${root}: holds ${names.slice(0, 3).join(", ")} but no run.json, an empty or new folder was needed`,
+    `${root}: holds ${others.slice(0, 3).join(", ")} but no ${listing}, an empty or new folder was needed`,
     {
       hint: "choose another --out",
     },

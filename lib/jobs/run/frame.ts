@@ -1,9 +1,7 @@
 /** What the record of every run says, whatever was done in it. */
 import { createHash } from "node:crypto";
-import { rm } from "node:fs/promises";
 import { arch, cpus, platform, release } from "node:os";
-import { formatCsv, plainCell } from "../../core/csv.ts";
-import { jsonText, writeChanged } from "../../core/files.ts";
+import { jsonText } from "../../core/files.ts";
 import { notFinite } from "../../core/finite.ts";
 import type { Progress } from "../../core/progress.ts";
 import { SCHEMA, type RunRecord } from "../../record/record.ts";
@@ -15,22 +13,6 @@ import type { RunFolder } from "./folder.ts";
 
 /** Problems that a record names one by one. */
 const namedProblems = 50;
-
-/** Every row and picture that a run left out, and why: `left-out.csv`. Nothing is left where nothing was left out. */
-export async function writeLeftOut({
-  folder,
-  dataset,
-  store,
-}: Pick<Framed, "folder" | "dataset" | "store">): Promise<void> {
-  const path = folder.file("left-out.csv");
-  const problems = [...dataset.problems, ...store.problems];
-  if (problems.length === 0) {
-    await rm(path, { force: true });
-    return;
-  }
-  const rows = problems.map(({ file, problem }) => [plainCell(file), plainCell(problem)]);
-  await writeChanged(path, formatCsv({ header: ["file", "reason"], rows }));
-}
 
 /**
  * A record as its file will give it back. Numbers that are not finite become null there: that is said, and the report is made from

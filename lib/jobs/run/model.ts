@@ -145,10 +145,15 @@ export function modelFileIn(name: string): string {
   throw new EtlError(
     "usage",
     `${name}: a folder without pruned.onnx, a finished run or a model file was needed`,
-    {
-      hint: `continue the run with: etl resume ${shellWord(name)}`,
-    },
+    { hint: folderHint(name) },
   );
+}
+
+/** What to do with a folder that holds no network. */
+function folderHint(name: string): string {
+  if (existsSync(join(name, "sweep.json"))) return "a sweep: name the folder of one of its runs, below it";
+  if (existsSync(join(name, "run.json"))) return `continue the run with: etl resume ${shellWord(name)}`;
+  return "name a model file, or the run folder of etl prune or etl train";
 }
 
 function cropOf(network: Network): Crop | undefined {

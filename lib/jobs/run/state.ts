@@ -17,6 +17,8 @@ export interface StageState {
   readonly from?: readonly string[];
   /** What the files were when the stage had written them; absent in runs of earlier versions. */
   readonly seals?: Readonly<Record<string, Seal>>;
+  /** It took long: in a run that is called with other options it is not made anew unasked. */
+  readonly costly?: true;
   /** The files are damaged and about to be made again; the seals say what they were. */
   readonly again?: true;
 }
@@ -159,7 +161,7 @@ function text(value: unknown): string {
 function stageOf(name: string, stage: unknown): StageState | string {
   if (!isRecord(stage)) return "no object";
   const { check, ...rest } = stage;
-  const { key, seconds, files, from, seals, again } = rest;
+  const { key, seconds, files, from, seals, again, costly } = rest;
   if (typeof key !== "string" || typeof seconds !== "number") return "no key or time";
   if (!Array.isArray(files)) return "no list of files";
   if (!files.every(isInside)) return "a file that is not in the folder";
@@ -174,6 +176,7 @@ function stageOf(name: string, stage: unknown): StageState | string {
     ...(from && { from }),
     ...(seals && { seals }),
     ...(again === true && { again }),
+    ...(costly === true && { costly }),
   };
 }
 

@@ -288,6 +288,7 @@ async function crossvalTasks(
     const file = join("folds", `${name}.json`);
     const [checkpoint, states] = [`checkpoints/${name}.safetensors`, `checkpoints/${name}.states.json`];
     const ran = await folder.stage(`fold:${name}`, {
+      costly: true,
       inputs: {
         network: networkFingerprint(setup.start.network),
         data: setup.data.dataset.fingerprint,

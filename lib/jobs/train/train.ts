@@ -11,9 +11,9 @@ import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { renderReport } from "../../report/report.ts";
-import { asWritten, writeLeftOut } from "../run/frame.ts";
+import { asWritten } from "../run/frame.ts";
 import { profileStage } from "../run/profile.ts";
-import { partsFile, writeParts } from "../run/used.ts";
+import { partsFile, partsStage } from "../run/used.ts";
 import { closeWorld } from "../run/world.ts";
 import { inRunFolder } from "../run/folder.ts";
 import { networkIn } from "../run/model.ts";
@@ -40,6 +40,8 @@ export interface TrainResult {
   readonly task: string;
   readonly dataset: { readonly train: number; readonly val: number; readonly test: number };
   readonly trained: Measured;
+  /** Standard error of `trained.accuracy`, from the test pictures. */
+  readonly accuracyError: number;
   /** Mean accuracy of always giving the commoner answer on the test part, and balanced accuracy, for yes/no labels. */
   readonly balancedAccuracy?: number;
   /** Numbers: mean absolute error on the test part, in `unit`, which is that of the label. */
@@ -97,8 +99,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
 async function runStages(run: TrainRun): Promise<TrainResult> {
   const { folder } = run;
-  await writeLeftOut({ folder, dataset: run.data.dataset, store: run.data.store });
-  await writeParts(folder, run.data.store, run.data.rows);
+  const { dataset, store, rows } = run.data;
+  await partsStage({ folder, dataset, store, rows });
   const key = {
     network: networkFingerprint(run.start.network),
     data: run.data.dataset.fingerprint,
@@ -123,6 +125,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     task: main.task.name,
     dataset: record.dataset,
     trained: { accuracy: test.accuracy, macs, params, bytes, cpuMs: latency.medianMs },
+    accuracyError: test.accuracyError,
     ...(balancedAccuracy === undefined ? {} : { balancedAccuracy }),
     ...(test.mae === undefined ? {} : { mae: test.mae, unit: main.task.unit ?? "" }),
     bestEpoch: trained.bestEpoch,
@@ -155,6 +158,8 @@ async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
   const { folder, data, start, progress, architecture } = run;
   const [checkpoint, states] = ["checkpoints/training.safetensors", "checkpoints/states.json"];
   const ran = await folder.stage("finetune", {
+    costly: true,
+    from: ["parts"],
     inputs: key,
     files: ["model.onnx", "outputs.onnx", "history.json"],
     scratch: [checkpoint, states],

@@ -15,7 +15,7 @@ import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { PictureSize } from "../../network/fit.ts";
-import { openModel, type Model } from "../run/model.ts";
+import { openModel, provenanceOf, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
 import { readParts } from "../run/used.ts";
 import { readRunState } from "../run/state.ts";
@@ -117,7 +117,7 @@ async function evaluateTask(
   const progress = options.progress ?? silent;
   const known = await ownData(model, task.name, options.data);
   const { parts, ...own } = known ?? {};
-  const split = options.split ?? (known === undefined ? "all" : "test");
+  let split = options.split ?? (known === undefined ? "all" : "test");
   const opened = await openDataset({
     data: options.data,
     task: task.name,
@@ -134,7 +134,11 @@ async function evaluateTask(
     ...(task.classes.length > 0 ? { classes: task.classes } : {}),
   });
   const labelled = task.kind === "categorical" && task.outputs === 2 ? asSoftmax(opened) : opened;
-  const dataset = parts === undefined ? labelled : inParts(labelled, { parts, split, limit: options.limit });
+  const looksOwn = known === undefined && isOfItsName(model, opened);
+  const given = looksOwn && options.split === undefined ? givenTest(labelled) : undefined;
+  if (given !== undefined) split = "test";
+  const dataset =
+    parts === undefined ? (given ?? labelled) : inParts(labelled, { parts, split, limit: options.limit });
   for (const assumption of dataset.assumptions) progress.note(assumption);
   for (const warning of dataset.warnings ?? []) progress.warn(warning);
   const store = await prepareImages(dataset, model.preprocessing, {
@@ -142,6 +146,14 @@ async function evaluateTask(
     signal: options.signal,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads, strict: options.strict }),
   });
+  if (looksOwn) {
+    const learnt =
+      "the model was made from data of this name, and the list of its training pictures is not beside it";
+    if (given !== undefined)
+      progress.warn(`${learnt}: only the test part that the data give counts (--split all for all of them)`);
+    else if (split !== "test")
+      progress.warn(`${learnt}: some of these pictures may be those it was trained on (--split test)`);
+  }
   if (known !== undefined) {
     const trained = dataset.items.filter((item) => item.split === "train").length;
     if (split === "all")
@@ -178,6 +190,18 @@ async function evaluateTask(
   } finally {
     await store.close();
   }
+}
+
+/** Whether a model says that it was made from data that are called so: a copy of the run's own, or a model taken out of its folder. */
+function isOfItsName({ network }: Model, { name }: Dataset): boolean {
+  return provenanceOf(network)["dataset"] === name;
+}
+
+/** The test part where the data themselves say which it is; undefined where they do not. */
+function givenTest(dataset: Dataset): Dataset | undefined {
+  const items = dataset.items.filter(({ split }) => split === "test");
+  if (!dataset.assumptions.includes("split: as given") || items.length === 0) return undefined;
+  return { ...dataset, items, fingerprint: `${dataset.fingerprint}-test-${items.length}` };
 }
 
 /**

@@ -5,7 +5,8 @@ import { basename } from "node:path";
 import { formatOf, writeModel, type WrittenModel } from "../../backbones/write-model.ts";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
-import { readJson, writeJson } from "../../core/files.ts";
+import { jsonText, readJson } from "../../core/files.ts";
+import { writeSpare } from "../../core/spare.ts";
 import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { WHOLE } from "../../data/dataset.ts";
 import type { ModelFormat } from "../../formats/names.ts";
@@ -25,11 +26,13 @@ export interface ExportOptions extends ServiceOptions {
   readonly exportFor?: ExportFor | undefined;
   /** Height and width of pictures, where the file leaves them open. */
   readonly size?: PictureSize | undefined;
+  /** Write over files that are there already and hold something else. @defaultValue false */
+  readonly replace?: boolean | undefined;
 }
 
 const optionNames: OptionNames<ExportOptions> = {
   ...serviceNames,
-  ...{ format: true, strip: true, exportFor: true, size: true },
+  ...{ format: true, strip: true, exportFor: true, size: true, replace: true },
 };
 
 /** `NAME.json` beside `NAME.onnx`: onnxruntime for browsers does not hand out what the file itself says. */
@@ -66,7 +69,7 @@ export async function exportModel(
   options: ExportOptions = {},
 ): Promise<WrittenModel> {
   refuseUnknown("exportModel", options, optionNames);
-  const { format, exportFor = "portable", size } = options;
+  const { format, exportFor = "portable", size, replace = false } = options;
   if (exportFor === "onnxruntime" && (format ?? formatOf(out)) !== "onnx")
     throw new EtlError(
       "usage",
@@ -82,9 +85,10 @@ export async function exportModel(
   const model = await describable(nameOrPath, opened, size);
   const beside = out.replace(/\.onnx$/i, ".json");
   if (model !== undefined && beside !== out) await refuseOther(beside);
-  const written = await writeModel(network, out, format);
+  const written = await writeModel(network, out, format, { replace });
   if (written.format !== "onnx" || model === undefined) return written;
-  await writeJson(beside, descriptionOf({ ...model, network }, basename(out)));
+  const text = jsonText(descriptionOf({ ...model, network }, basename(out)));
+  await writeSpare(new Map([[beside, new TextEncoder().encode(text)]]), { replace: true });
   return { ...written, files: [...written.files, beside] };
 }
 

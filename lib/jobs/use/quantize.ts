@@ -2,7 +2,8 @@
 import { extname } from "node:path";
 import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
-import { readBytes, writeWhole } from "../../core/files.ts";
+import { readBytes } from "../../core/files.ts";
+import { needSpare, writeSpare } from "../../core/spare.ts";
 import { silent } from "../../core/progress.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -33,6 +34,8 @@ export interface QuantizeModelOptions extends ServiceOptions {
   /** Keep floats where bytes are slower or cost quality. Default true. */
   readonly check?: boolean | undefined;
   readonly runs?: number | undefined;
+  /** Write over a file that is there already. Default false. */
+  readonly replace?: boolean | undefined;
   readonly seed?: number | undefined;
   readonly cacheDir?: string | undefined;
 }
@@ -63,6 +66,8 @@ export async function quantizeModel(
   const tolerance = options.int8Tolerance;
   if (tolerance !== undefined && !(tolerance >= 0))
     throw new EtlError("usage", `--int8-tolerance: ${tolerance}, a number of at least 0 was needed`);
+  const { replace } = options;
+  await needSpare(out, { replace });
   const model = await openModel(nameOrPath);
   needFloats(model.network, nameOrPath);
   for (const note of model.notes) progress.note(note);
@@ -82,7 +87,7 @@ export async function quantizeModel(
       });
       const float = await floatBytes(model.path, () => writeOnnx(model.network));
       const bytes = network === undefined ? float : writeOnnx(network);
-      await writeWhole(out, bytes);
+      await writeSpare(new Map([[out, bytes]]), { replace });
       if (made.reason !== undefined) progress.warn(`${nameOrPath} stays in floats: ${made.reason}`);
       return {
         ...made,

@@ -5,7 +5,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { faceApiManifest, faceModels } from "../../backbones/nets/face-api-files.ts";
 import { describe } from "../../backbones/metadata.ts";
 import { EtlError } from "../../core/errors.ts";
-import { readBeside, readBytes, readJson, readText, writeTogether } from "../../core/files.ts";
+import { readBeside, readBytes, readJson, readText } from "../../core/files.ts";
+import { writeSpare } from "../../core/spare.ts";
 import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { packageFolder } from "../../core/version.ts";
 import { SYNTHETIC_NAME } from "../../data/synthetic/table.ts";
@@ -28,9 +29,13 @@ export interface WebOptions {
   readonly strip?: boolean | undefined;
   /** Height and width of pictures, where the file leaves them open. */
   readonly size?: PictureSize | undefined;
+  /** Write over another page that is there. @defaultValue false */
+  readonly replace?: boolean | undefined;
 }
 
-export const webOptionNames: OptionNames<WebOptions> = { precision: true, strip: true, size: true };
+export const webOptionNames: OptionNames<WebOptions> = {
+  ...{ precision: true, strip: true, size: true, replace: true },
+};
 
 /** What was written. */
 export interface WrittenPage {
@@ -63,7 +68,7 @@ export async function exportPage(
   options: WebOptions = {},
 ): Promise<WrittenPage> {
   refuseUnknown("exportPage", options, webOptionNames);
-  const { precision = "float16", strip = false, size } = options;
+  const { precision = "float16", strip = false, size, replace } = options;
   if (!precisions.includes(precision))
     throw new EtlError("usage", `--precision: ${precision}, one of ${precisions.join(", ")} was needed`);
   await needPlace(folder);
@@ -84,7 +89,7 @@ export async function exportPage(
   ]);
   const page = new Map([...texts].map(([name, text]) => [name, new TextEncoder().encode(text)] as const));
   const all = new Map([...parts.model, ...parts.faces, ...parts.runtime, ...page]);
-  await writeTogether(new Map([...all].map(([name, bytes]) => [join(folder, name), bytes])));
+  await writeSpare(new Map([...all].map(([name, bytes]) => [join(folder, name), bytes])), { replace });
   const sizes = sizesOf({ ...parts, page });
   return {
     format: "web",

@@ -27,6 +27,7 @@ import {
   formatPercent,
   formatPercentError,
   formatShare,
+  formatShareOf,
   formatSi,
 } from "../format.ts";
 import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
@@ -64,9 +65,9 @@ function timeCell(model: ModelRecord, baseline: ModelRecord | undefined): Cell {
   const ms = model.latency?.medianMs;
   if (ms === undefined) return textCell("–", "");
   if (baseline && timeDoubt(baseline) !== undefined) return textCell(`${formatMs(ms)}, not reliable`, ms);
-  const share = baseline && baseline !== model ? timeShare(model, baseline)?.value : undefined;
-  const change =
-    share === undefined ? undefined : html` <small class="change">(${formatChange(share)})</small>`;
+  const share = baseline && baseline !== model ? timeShare(model, baseline) : undefined;
+  const said = share?.open ? "no clear change" : share && formatChange(share.value);
+  const change = said && html` <small class="change">(${said})</small>`;
   return textCell(html`${formatMs(ms)}${change}`, ms);
 }
 
@@ -92,12 +93,15 @@ function comparisonRow(
       textCell(record.task.name),
       record.curves.length === 0 ? textCell("–", "") : textCell(formatGamma(record.gamma), record.gamma),
       textCell(networkTitle(model)),
-      textCell(accuracyText(model.test), accuracy),
+      // Of labels that are numbers the mean error speaks; a share within a tolerance is no accuracy beside those of classes.
+      onlyErrors || measureOf(record.task).name === "accuracy"
+        ? textCell(accuracyText(model.test), accuracy)
+        : textCell("–", ""),
       ...(withError ? [errorCell(record, model, reference)] : []),
       ...(withBalance
         ? [
             textCell(
-              balancedAccuracy === undefined ? "–" : formatPercent(balancedAccuracy),
+              balancedAccuracy === undefined ? "–" : formatShareOf(balancedAccuracy, n),
               balancedAccuracy ?? "",
             ),
           ]

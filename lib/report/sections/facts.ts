@@ -61,6 +61,8 @@ export interface TimeShare {
   readonly value: number;
   /** The range that holds it with 95 %; undefined where rounds were too few, or not kept. */
   readonly range?: Interval;
+  /** Whether the range holds no change at all: then neither faster nor slower can be said. */
+  readonly open?: true;
   /** Why the times of this run are not to be relied on. */
   readonly doubt?: string;
 }
@@ -72,9 +74,11 @@ export function timeShare(model: ModelRecord, baseline: ModelRecord): TimeShare 
   if (!model.latency || !baseline.latency) return undefined;
   const { ofBaseline, medianMs, runs } = model.latency;
   const doubt = timeDoubt(baseline);
+  const range =
+    ofBaseline && runs >= LEAST_ROUNDS && ofBaseline.high > ofBaseline.low ? ofBaseline : undefined;
   return {
     value: ofBaseline?.median ?? medianMs / baseline.latency.medianMs,
-    ...(ofBaseline && runs >= LEAST_ROUNDS && ofBaseline.high > ofBaseline.low && { range: ofBaseline }),
+    ...(range && { range, ...(range.low <= 1 && range.high >= 1 && { open: true }) }),
     ...(doubt !== undefined && { doubt }),
   };
 }

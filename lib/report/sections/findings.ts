@@ -5,7 +5,6 @@ import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { kneeAt } from "../client/knee.ts";
 import { html, type Markup } from "../escape.ts";
 import { pageCurves } from "./curves.ts";
-import {} from "../../math/statistics.ts";
 import {
   accuracyDifference,
   errorDifference,
@@ -29,8 +28,8 @@ import {
   timeShare,
   toldNotes,
 } from "./facts.ts";
+import { formatChange, formatCount, formatMs, formatPoints, formatShare, formatShareOf } from "../format.ts";
 import { formatChoice } from "../choice.ts";
-import { formatChange, formatCount, formatMs, formatPoints, formatShare } from "../format.ts";
 
 /** Conclusions that the numbers allow, and no others. */
 export function findings(record: RunRecord): readonly Markup[] {
@@ -49,6 +48,10 @@ export function findings(record: RunRecord): readonly Markup[] {
         start. Training did not help here; a smaller learning rate, more epochs or more training faces may.`,
       );
     }
+  }
+  for (const model of pruned ? [pruned] : isTraining(record) ? record.models : []) {
+    const constant = constantFinding(record, model);
+    if (constant) list.push(constant);
   }
   const probe = record.models.find((model) => model.name === "probe");
   if (probe && baseline) {
@@ -76,6 +79,20 @@ export function findings(record: RunRecord): readonly Markup[] {
     );
   }
   return list;
+}
+
+/** Where always giving the commonest answer would be right about as often: nothing that was learnt is seen then. */
+function constantFinding({ task }: RunRecord, model: ModelRecord): Markup | undefined {
+  const { accuracy, accuracyError, confusion, perOutput, n } = model.test;
+  const counts = confusion?.map((row) => row.reduce((sum, count) => sum + count, 0)) ?? [];
+  const most = Math.max(...counts);
+  const commoner = perOutput?.map((one) => Math.max(one.positives, one.n - one.positives) / one.n) ?? [];
+  const constant = confusion ? most / n : commoner.reduce((sum, share) => sum + share, 0) / commoner.length;
+  if (!(accuracy - 2 * accuracyError <= constant)) return undefined;
+  const answer = confusion ? `“${task.classes[counts.indexOf(most)] ?? ""}”` : "the commoner of yes and no";
+  const verdict = accuracy <= constant ? "is no better than that" : "is not clearly better than that";
+  return html`Always answering ${answer} would be right on ${formatShareOf(constant, n)}:
+  ${networkTitle(model)} (${qualityText(task, model.test)}) ${verdict}.`;
 }
 
 /** A difference between two networks is also one of their training, where that was not the same. */
@@ -111,6 +128,7 @@ function heldOutFinding(record: RunRecord): Markup | undefined {
       return index < 0 ? curve.total : curve.filters[index];
     }),
   );
+  if (held === own) return undefined;
   return html`On held-out folds the knees would keep ${formatCount(held)} of ${formatCount(total)} filters;
     found on the training rows they keep ${formatCount(own)}. <code>--rmse heldout</code> takes the former.`;
 }
@@ -139,11 +157,11 @@ function changeFinding(record: RunRecord, pruned: ModelRecord, baseline: ModelRe
   if (difference.disagree === 0) {
     const answers =
       task.kind === "binary" || pruned.test.accuracy === 1
-        ? "both networks gave the same answers on"
+        ? "both networks gave the same answers on all"
         : task.kind === "multi-label"
-          ? "both networks gave as many right answers on each of"
-          : "both networks are right and wrong on the same of";
-    return html`Accuracy did not change: ${answers} all ${faces}.`;
+          ? "both networks gave as many right answers on every single one of"
+          : "both networks are right and wrong on the same of all";
+    return html`Accuracy did not change: ${answers} ${faces}.`;
   }
   const how = difference.paired
     ? difference.disagree === undefined
@@ -182,7 +200,9 @@ function timeFinding(record: RunRecord, pruned: ModelRecord, baseline: ModelReco
             >--round-to auto</code
           >) and networks that are small already gain little; a larger gamma, or <code>--target-ms</code>,
           asks for the time itself.`;
-  return html`The pruned network is <strong>not faster</strong> here: ${size} ${reason}`;
+  return html`The pruned network is
+    <strong>not faster</strong> here${range.high > range.low && range.low > 1 ? ", it is slower" : ""}:
+    ${size} ${reason}`;
 }
 
 function tooFewRuns({ latency }: ModelRecord): Markup | undefined {

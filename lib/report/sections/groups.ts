@@ -3,6 +3,7 @@ import type { GroupRecord, ModelRecord } from "../../record/record.ts";
 import { wilson } from "../../math/statistics.ts";
 import type { Figure } from "../client/dom.ts";
 import { plotAxis, plotLayout } from "../client/figures.ts";
+import { plural } from "./facts.ts";
 import { html, plotLabel, plotText, type Markup } from "../escape.ts";
 import { formatCount, formatPercent, formatRange } from "../format.ts";
 import { errorBars, looksOf, short } from "../plots.ts";
@@ -128,8 +129,9 @@ export function groupsPart(scope: Scope, models: readonly ModelRecord[]): Markup
         ],
       })),
     ),
-    note: html`Numbers are cut into five ranges of about equal counts. ${formatCount(columns.length)} columns
-    were looked at: one in twenty looks unlike by chance alone.`,
+    note: html`Numbers are cut into five ranges of about equal counts. ${plural(columns.length, "column")}
+    ${columns.length === 1 ? "was" : "were"} looked at: of columns that mean nothing, one in twenty looks
+    unlike by chance alone.`,
   });
   return html`${plot(scope, "by-group", groupsFigure(drawn, rated), {
     title: "Right answers by group",

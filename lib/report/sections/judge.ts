@@ -45,8 +45,13 @@ export function errorDifference(model: ModelRecord, reference: ModelRecord): Dif
   // Unpaired, from the spread of the errors: rmse^2 - mae^2 is their variance.
   const spreadOf = ({ test: { mae = 0, rmse = mae, n } }: ModelRecord): number =>
     Math.sqrt(Math.max(0, rmse ** 2 - mae ** 2) / Math.max(1, n));
-  const error = paired?.error ?? Math.hypot(spreadOf(model), spreadOf(reference));
-  const value = paired?.difference ?? one - other;
+  const found = {
+    error: paired?.error ?? Math.hypot(spreadOf(model), spreadOf(reference)),
+    value: paired?.difference ?? one - other,
+  };
+  // Networks that compute the same in another order differ by rounding alone: that is no difference to be told.
+  const isRounding = Math.abs(found.value) < 1e-5 * other && found.error < 1e-5 * other;
+  const { value, error } = isRounding ? { value: 0, error: 0 } : found;
   return { value, error, paired: paired !== undefined, sure: isBeyond(value, error, model.test.n) };
 }
 

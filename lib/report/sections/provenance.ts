@@ -47,8 +47,9 @@ export function dataSection(scope: Scope): Section {
     id: `${scope.id}-data`,
     title: "Data",
     body: html`<p>
-        ${dataset.name}: ${formatCount(dataset.train)} faces to train on, ${formatCount(dataset.val)} to
-        choose the epoch with, ${formatCount(dataset.test)} to test on.
+        ${dataset.name}: ${formatCount(dataset.train)} faces to train
+        on${dataset.val > 0 ? html`, ${formatCount(dataset.val)}` : " and"} to choose the epoch with,
+        ${formatCount(dataset.test)} to test on.
       </p>
       ${
         reading.length > 0

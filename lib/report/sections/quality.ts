@@ -6,7 +6,7 @@ import { orderedModels } from "../../record/models.ts";
 import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
 import { wilson } from "../../math/statistics.ts";
 import { html, type Markup } from "../escape.ts";
-import { formatCount, formatDigits, formatPercent, formatRange } from "../format.ts";
+import { formatCount, formatDigits, formatRange, formatShareOf } from "../format.ts";
 import { calibrationPart } from "./calibration.ts";
 import { groupsPart } from "./groups.ts";
 import type { Scope, Section } from "../section.ts";
@@ -15,18 +15,17 @@ import { renderTable, textCell, type Cell, type Column } from "../tables.ts";
 interface Score {
   readonly label: string;
   readonly read: (metrics: Metrics) => number | undefined;
-  readonly show: (value: number) => string;
+  readonly show: (value: number, n: number) => string;
 }
 
 function scoresOf(unit: string): readonly Score[] {
-  const percent = (value: number): string => formatPercent(value);
   const digits = (value: number): string => formatDigits(value, 3);
   const suffix = unit === "" ? "" : `, ${unit}`;
   return [
-    { label: "Balanced accuracy", read: (m) => m.balancedAccuracy, show: percent },
-    { label: "F1", read: (m) => m.f1, show: percent },
-    { label: "Precision", read: (m) => m.precision, show: percent },
-    { label: "Recall", read: (m) => m.recall, show: percent },
+    { label: "Balanced accuracy", read: (m) => m.balancedAccuracy, show: formatShareOf },
+    { label: "F1", read: (m) => m.f1, show: formatShareOf },
+    { label: "Precision", read: (m) => m.precision, show: formatShareOf },
+    { label: "Recall", read: (m) => m.recall, show: formatShareOf },
     { label: `Mean absolute error${suffix}`, read: (m) => m.mae, show: digits },
     { label: `RMSE${suffix}`, read: (m) => m.rmse, show: digits },
     { label: "Correlation", read: (m) => m.correlation, show: digits },
@@ -68,7 +67,7 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
         ...scores.map((score): Cell => {
           const value = score.read(shownMetrics(model.test));
           return Number.isFinite(value) && value !== undefined
-            ? textCell(score.show(value), value)
+            ? textCell(score.show(value, model.test.n), value)
             : textCell("–", "");
         }),
         model.validation
@@ -88,7 +87,7 @@ function noteOf(notes: readonly string[]): { readonly note?: string } {
 /** A share of a row; what was right with its interval. */
 function shareOf(count: number, sum: number, right: boolean): string {
   if (sum === 0) return "–";
-  return right ? formatRange(count / sum, wilson(count / sum, sum)) : formatPercent(count / sum);
+  return right ? formatRange(count / sum, wilson(count / sum, sum)) : formatShareOf(count / sum, sum);
 }
 
 /** Truth against prediction of one network; the bar is the share of the row. */
@@ -142,13 +141,13 @@ function attributesTable(scope: Scope, models: readonly ModelRecord[]): Markup |
     rows: first.map((output, i) => ({
       cells: [
         textCell(output.name),
-        textCell(formatPercent(output.positives / Math.max(1, output.n)), output.positives),
+        textCell(formatShareOf(output.positives / Math.max(1, output.n), output.n), output.positives),
         ...rated.flatMap((model): Cell[] => {
           const value = model.test.perOutput?.[i];
           if (!value) return [textCell("–", ""), textCell("–", "")];
           return [
-            { show: formatPercent(value.accuracy), csv: value.accuracy, bar: value.accuracy },
-            value.positives === 0 ? textCell("–", "") : textCell(formatPercent(value.f1), value.f1),
+            { show: formatShareOf(value.accuracy, value.n), csv: value.accuracy, bar: value.accuracy },
+            value.positives === 0 ? textCell("–", "") : textCell(formatShareOf(value.f1, value.n), value.f1),
           ];
         }),
       ],

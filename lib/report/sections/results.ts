@@ -79,16 +79,22 @@ function testCounts(models: readonly ModelRecord[]): string {
   return `n = ${counts.join(" or ")}`;
 }
 
+/** How the times of several networks were compared. */
+function turnsNote({ models }: RunRecord, runs: number): string {
+  if (models.filter(({ latency }) => latency !== undefined).length < 2) return "";
+  const range =
+    runs >= LEAST_ROUNDS
+      ? " and 95 % range of the rounds in turns"
+      : " of the rounds in turns, too few for a range";
+  return `; all networks interleaved in one process. In brackets: the change, median${range}`;
+}
+
 /** How times were measured, in one line. */
 function timingNote(record: RunRecord): string {
   const latency = record.models.find((model) => model.latency)?.latency;
   const { engine, cpu } = record.environment;
   if (!latency) return "CPU time was not measured.";
-  return `CPU time: median of ${plural(latency.runs, "run")} after warm-up, one image at a time, ${plural(latency.threads, "thread")}, engine ${engine}, ${cpu}; all networks interleaved in one process. ${
-    latency.runs >= LEAST_ROUNDS
-      ? "In brackets: the change, median and 95 % range of the rounds in turns."
-      : "In brackets: the change, median of the rounds in turns, too few for a range."
-  }`;
+  return `CPU time: median of ${plural(latency.runs, "run")} after warm-up, one image at a time, ${plural(latency.threads, "thread")}, engine ${engine}, ${cpu}${turnsNote(record, latency.runs)}.`;
 }
 
 /** The table that the story sums up. */

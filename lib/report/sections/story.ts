@@ -2,9 +2,7 @@
 import { isAsGood, measureOf, valueOf } from "../../record/measure.ts";
 import { baselineOf, prunedOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
-import {} from "../client/knee.ts";
 import { html, type Markup } from "../escape.ts";
-import {} from "./curves.ts";
 import { wilson } from "../../math/statistics.ts";
 import { accuracyKept } from "./judge.ts";
 import {
@@ -41,7 +39,7 @@ export function storySentence(record: RunRecord): Markup {
   }
   const share = timeShare(pruned, baseline);
   const time =
-    share === undefined || share.doubt !== undefined
+    share === undefined || share.doubt !== undefined || share.open
       ? undefined
       : html` and <strong>${formatShare(share.value)}</strong> of the CPU time`;
   const params = formatShare(pruned.cost.total.params / baseline.cost.total.params);
@@ -49,8 +47,7 @@ export function storySentence(record: RunRecord): Markup {
     the MACs${time ? "," : " and"} <strong>${params}</strong> of the parameters${time}.`;
   const kept = accuracyKept(pruned, baseline);
   if (measureOf(record.task).name === "mae" || kept === undefined) {
-    return html`The pruned network ${qualitySentence(record, pruned)} (the baseline:
-    ${qualityText(record.task, baseline.test)}), ${cost}`;
+    return html`The pruned network ${qualitySentence(record, pruned, baseline)}, ${cost}`;
   }
   const left = kept.error > 0 ? formatPercentError(kept.value, kept.error) : formatPercent(kept.value);
   return html`The pruned network keeps <strong>${left}</strong> of the baseline’s accuracy
@@ -59,18 +56,20 @@ export function storySentence(record: RunRecord): Markup {
 }
 
 /** "is right on 97.6 % ± 0.4 of 1,250 test faces": what kind of task it is decides what a number is a share of. */
-function qualitySentence({ task }: RunRecord, model: ModelRecord): Markup {
+function qualitySentence({ task }: RunRecord, model: ModelRecord, baseline?: ModelRecord): Markup {
+  const beside = baseline && html`; the baseline: ${qualityText(task, baseline.test)}`;
   const value = valueOf(task, model.test);
   if (measureOf(task).name === "mae") {
     return value === undefined
-      ? html`gives <strong>${NO_NUMBERS}</strong> on ${testFaces(model)}: its training diverged`
+      ? html`gives <strong>${NO_NUMBERS}</strong> on ${testFaces(model)} (its training diverged${beside})`
       : html`is off by <strong>${formatError(value, task.unit ?? "")}</strong> on average (mean absolute error
-          on ${testFaces(model)})`;
+          on ${testFaces(model)}${beside})`;
   }
   const text = accuracyText(model.test);
   return task.kind === "multi-label"
-    ? html`gives <strong>${text}</strong> right answers, averaged over the attributes, on ${testFaces(model)}`
-    : html`is right on <strong>${text}</strong> of ${testFaces(model)}`;
+    ? html`gives <strong>${text}</strong> right answers, averaged over the attributes, on
+        ${testFaces(model)}${beside}`
+    : html`is right on <strong>${text}</strong> of ${testFaces(model)}${beside}`;
 }
 
 function withoutPruning(record: RunRecord): Markup {
@@ -137,10 +136,11 @@ function tiles(record: RunRecord): Markup | undefined {
   const share = timeShare(pruned, baseline);
   if (share !== undefined && pruned.latency && baseline.latency) {
     const instead = `${formatMs(pruned.latency.medianMs)} instead of ${formatMs(baseline.latency.medianMs)}`;
+    const why = share.doubt !== undefined ? "not reliable: " : share.open ? "no clear change: " : "";
     list.push({
       name: "CPU time per image",
-      value: html`${share.doubt === undefined ? formatChange(share.value) : "–"}`,
-      from: share.doubt === undefined ? instead : `not reliable: ${instead}`,
+      value: html`${why === "" ? formatChange(share.value) : "–"}`,
+      from: why + instead,
     });
   }
   return html`<ul class="tiles">

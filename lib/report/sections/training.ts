@@ -5,12 +5,13 @@ import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { median } from "../../math/statistics.ts";
 import { html } from "../escape.ts";
 import { distils, networkTitle } from "./facts.ts";
-import { formatCount, formatDigits, formatPercent, formatSeconds } from "../format.ts";
+import { formatCount, formatDigits, formatSeconds, formatShareOf } from "../format.ts";
 import { accuracyFigure, lossFigure, trainedModels } from "../plots.ts";
 import { plot, type Scope, type Section } from "../section.ts";
 import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
 
-function trainingRow(model: ModelRecord, withLoss: boolean): Row {
+function trainingRow(model: ModelRecord, { dataset: { val, train } }: RunRecord, withLoss: boolean): Row {
+  const share = (value: number): string => formatShareOf(value, val > 0 ? val : train);
   const { history, bestEpoch, learningRate } = model;
   const best = history.find((epoch) => epoch.epoch === bestEpoch);
   const start = history.find((epoch) => epoch.epoch === 0);
@@ -25,9 +26,11 @@ function trainingRow(model: ModelRecord, withLoss: boolean): Row {
         ? textCell("–", "")
         : textCell(best?.averaged === true ? `${bestEpoch}, mean` : String(bestEpoch), bestEpoch),
       ...(withLoss ? [lossCell(start), lossCell(best)] : []),
-      start ? textCell(formatPercent(start.valAccuracy), start.valAccuracy) : textCell("–", ""),
-      best ? textCell(formatPercent(best.valAccuracy), best.valAccuracy) : textCell("–", ""),
-      learningRate === undefined ? textCell("–", "") : textCell(formatDigits(learningRate, 1), learningRate),
+      start ? textCell(share(start.valAccuracy), start.valAccuracy) : textCell("–", ""),
+      best ? textCell(share(best.valAccuracy), best.valAccuracy) : textCell("–", ""),
+      learningRate === undefined
+        ? textCell("–", "")
+        : textCell(String(Number(learningRate.toPrecision(3))), learningRate),
       seconds === undefined ? textCell("–", "") : textCell(formatSeconds(seconds), seconds),
     ],
   };
@@ -71,7 +74,10 @@ export function trainingSection(scope: Scope): Section | undefined {
       <div class="pair">
         ${plot(scope, "accuracy", accuracyFigure(record), {
           title: `Validation accuracy${meaning === "" ? "" : `: ${meaning}`}`,
-          text: html`On ${formatCount(record.dataset.val)} faces cut from the training part.`,
+          text:
+            record.dataset.val > 0
+              ? html`On ${formatCount(record.dataset.val)} faces cut from the training part.`
+              : "On the training faces themselves, as none were kept for validation: not what faces that a network has not seen would give.",
           label: `Validation accuracy per epoch of ${names}. The table of the training holds the main numbers.`,
         })}${plot(scope, "loss", lossFigure(record), {
           title: "Loss",
@@ -107,7 +113,7 @@ export function trainingSection(scope: Scope): Section | undefined {
         ],
         rows: orderedModels(record)
           .filter((model) => model.history.length > 0)
-          .map((model) => trainingRow(model, isRegression)),
+          .map((model) => trainingRow(model, record, isRegression)),
         note: `${averaged ? "Mean: the mean of the weights of the second half's epochs, up to the kept one, was better than the epoch's own. " : ""}Time per epoch: median, ${record.environment.engine}, ${record.environment.cpu}.`,
       })}`,
   };

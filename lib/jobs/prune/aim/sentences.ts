@@ -1,4 +1,5 @@
 /** What was aimed at and what came of it, as sentences. */
+import { plural } from "../../../report/sections/facts.ts";
 import type { TimeRecord } from "../../../record/record.ts";
 import type { Hit, Widths } from "../config.ts";
 
@@ -28,7 +29,7 @@ export function aimSentence(
     uniform: "by equal shares of all layers",
     knapsack: "by blocks of filters, their error against their cost,",
   }[widths?.allocate ?? "none"];
-  const looked = how === `at gamma ${gamma}` ? ` (${evaluations} networks looked at)` : "";
+  const looked = how === `at gamma ${gamma}` ? ` (${plural(evaluations, "network")} looked at)` : "";
   return `target ${wanted}: ${verdict} ${how} with ${found}${looked}`;
 }
 

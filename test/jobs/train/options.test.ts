@@ -90,8 +90,7 @@ describe("jobs/train: options that would change nothing, and pictures too small"
         lossWeights: after("--loss-weights"),
         thresholds: after("--thresholds"),
       };
-      const { arch: _, ...rest } = plain;
-      const asked = { ...rest, task: "attributes", ...given } as TrainOptions;
+      const asked = { ...plain, arch: undefined, task: "attributes", ...given } as unknown as TrainOptions;
       const { config } = resolveTrainOptions(asked, "train");
       const { backbone, landmarks, groups, lossWeights, thresholds, epochs, learningRate, batchSize } =
         config;

@@ -132,12 +132,15 @@ export function sizePair(args: Arguments): readonly [number, number] | undefined
 /** --crop as four numbers, `whole` or `center`. */
 export function cropOption(args: Arguments): CropChoice | undefined {
   const given = text(args, "crop");
-  return given === "center" ? given : boxOption(args);
+  return given === "center" ? given : boxOption(args, "whole or center");
 }
 
 /** --crop where it has to be one box for all pictures: four numbers, or `whole`. */
-export function boxOption(args: Arguments): Crop | undefined {
-  if (text(args, "crop") === "whole") return [0, 0, 1, 1];
+export function boxOption(args: Arguments, words = "whole"): Crop | undefined {
+  const given = text(args, "crop");
+  if (given === "whole") return [0, 0, 1, 1];
+  if (given !== undefined && /^[a-z]/i.test(given))
+    throw new EtlError("usage", `--crop: ${JSON.stringify(given)}, x0,y0,x1,y1 or ${words} was needed`);
   const values = numbersOption(args, "crop");
   if (values === undefined) return undefined;
   if (values.length !== 4) {

@@ -61,6 +61,7 @@ const cases: readonly Case[] = [
   [`prune ${run} --threads two`, '--threads: "two", a number'],
   [`prune ${run} --seed 1.5`, "--seed: 1.5, a whole number"],
   [`prune ${run} --crop 1,2,3`, "--crop: 3 numbers, four"],
+  [`prune ${run} --crop hole`, '--crop: "hole", x0,y0,x1,y1 or whole or center was needed'],
   [`prune ${run} --target-size 10QB`, '--target-size: "10QB", a number of bytes'],
   [`prune ${run} --round-to eight`, '--round-to: "eight", auto or a number'],
   [`prune ${run} --backbone face-resnt`, "face-resnt", "face-resnet"],

@@ -33,7 +33,14 @@ describe("docs: the papers, line by line", () => {
       expect(words, `${what}: ${held}`).to.be.a("string");
       const path = join(root, file);
       expect(existsSync(path), path).to.equal(true);
-      expect(readFileSync(path, "utf8"), `${what}: ${file}`).to.contain(words);
+      // The words of a test, not of a comment: of its title, or of the table that its titles are made of.
+      const lines = readFileSync(path, "utf8").replaceAll('\\"', '"').split("\n");
+      const spoken = lines.filter((line) => !/^\s*(\/\/|\/?\*)/.test(line) && line.includes(words));
+      expect(spoken, `${what}: ${file}: ${words}`).not.to.deep.equal([]);
+      expect(
+        spoken.every((line) => /\b(it|describe)\.skip\(/.test(line)),
+        words,
+      ).to.equal(false);
     }
   });
 });

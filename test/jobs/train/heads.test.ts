@@ -3,10 +3,13 @@ import type { Task } from "../../../lib/core/artifacts.ts";
 import { outputTasksOf } from "../../../lib/backbones/metadata.ts";
 import { buildDmmCnn } from "../../../lib/backbones/nets/dmm-cnn.ts";
 import { architectureOf } from "../../../lib/backbones/architecture.ts";
+import { noise } from "../../support/hashed.ts";
 import { lossValue } from "../../../lib/finetune/losses.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
+import { openEngine } from "../../../lib/engine/open.ts";
+import type { Network } from "../../../lib/network/network.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
-import { finishedNetwork } from "../../../lib/jobs/train/network.ts";
+import { finishedNetwork, startingNetwork } from "../../../lib/jobs/train/network.ts";
 import {
   checkSettings,
   inTraining,
@@ -122,5 +125,41 @@ describe("jobs/train: settings that a task would ignore", () => {
     expect(check(["gender"], { lossWeights: "dynamic", thresholds: "adaptive" })).not.to.throw();
     expect(check(["attributes"], { lossWeights: "aw", groups: false, shift: 0.1 })).not.to.throw();
     expect(check(["attributes", "landmarks"], { augment: false, mirror: false })).not.to.throw();
+  });
+});
+
+describe("jobs/train: a fresh network that learns squared errors", function () {
+  this.timeout(120_000);
+  const tables = [{ task: attributes, targets: Float32Array.of(1, 0) }];
+  const begin = async (backbone: string): Promise<Network> => {
+    const given = { backbone, task: "attributes", data: "synthetic:40", out: "run", size: 65 };
+    const { config, architecture } = resolveTrainOptions(given, "train");
+    return (await startingNetwork(config, architecture, tables)).network;
+  };
+  const scaleOf = ({ parameters }: Network, norm: string): number[] => [
+    ...new Set(parameters.get(`${norm}.scale`)?.data as Float32Array),
+  ];
+
+  for (const backbone of ["resnet50", "dmm-cnn"])
+    it(`${backbone}: every branch is silent at first, so that its answers begin near 0`, async () => {
+      const network = await begin(backbone);
+      for (const block of ["layer1.0", "layer1.1", "layer4.2"])
+        expect(
+          [1, 2, 3].map((k) => scaleOf(network, `${block}.bn${k}`)),
+          block,
+        ).to.deep.equal([[1], [1], [0]]);
+      expect(scaleOf(network, "layer1.0.downsample.1")).to.deep.equal([1]);
+      const engine = await openEngine({ engine: "ort" });
+      const program = await engine.compile(network);
+      const data = noise("image", 3 * 65 * 65);
+      const { prediction } = await program.run({ image: { shape: [1, 3, 65, 65], data } });
+      await program.dispose();
+      await engine.dispose();
+      // Hundreds where the branches speak.
+      for (const answer of prediction.data) expect(Math.abs(answer)).to.be.lessThan(2);
+    });
+
+  it("the other ResNets begin as their papers' do", async () => {
+    expect(scaleOf(await begin("resnet18"), "layer1.0.bn2")).to.deep.equal([1]);
   });
 });

@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import {
   architectureOf,
@@ -9,6 +11,7 @@ import {
 import { costOf } from "../../../lib/network/cost.ts";
 import { resolveTrainOptions } from "../../../lib/jobs/train/config.ts";
 import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
+import { root } from "../../docs/markdown.ts";
 
 const plain: TrainOptions = { arch: "mobilenet-v1", task: "gender", data: "synthetic:40", out: "run" };
 
@@ -69,6 +72,40 @@ describe("jobs/train: options that would change nothing, and pictures too small"
     expect(softmax).to.equal(true);
     const heads = [8, 2].map((outputs, k) => ({ name: ["age-group", "gender"][k], outputs }));
     expect(costOf(build({ heads, side, dropout: 0.5 })).total.params).to.equal(2_178_666);
+  });
+
+  it("the seven variants of DMM-CNN's Table 1 are seven calls, each of its own", () => {
+    const page = readFileSync(join(root, "docs/light-networks.md"), "utf8");
+    const calls = [...page.matchAll(/^\| (Baseline|DMM-[A-Z-]+) +\| `([^`]+)` +\|$/gm)];
+    const names = ["Baseline", "DMM-FAC", "DMM-EQ-FIX", "DMM-EQ-AT", "DMM-DW-FIX", "DMM-SPP", "DMM-CNN"];
+    expect(calls.map(([, name]) => name)).to.deep.equal(names);
+    const resolved = calls.map(([, , call]) => {
+      const words = call.split(" ");
+      const after = (flag: string): string | undefined =>
+        words.includes(flag) ? words[words.indexOf(flag) + 1] : undefined;
+      const given = {
+        backbone: after("--backbone"),
+        landmarks: words.includes("--no-landmarks") ? false : undefined,
+        groups: words.includes("--no-groups") ? false : undefined,
+        lossWeights: after("--loss-weights"),
+        thresholds: after("--thresholds"),
+      };
+      const asked = { ...plain, arch: undefined, task: "attributes", ...given } as unknown as TrainOptions;
+      const { config } = resolveTrainOptions(asked, "train");
+      const { backbone, landmarks, groups, lossWeights, thresholds, epochs, learningRate, batchSize } =
+        config;
+      expect([epochs, learningRate, batchSize]).to.deep.equal([15, 0.001, 64]);
+      return [backbone, landmarks, groups, lossWeights, thresholds].join(" ");
+    });
+    expect(resolved).to.deep.equal([
+      "resnet50 true true equal fixed",
+      "dmm-cnn false true dynamic adaptive",
+      "dmm-cnn true true equal fixed",
+      "dmm-cnn true true equal adaptive",
+      "dmm-cnn true true dynamic fixed",
+      "dmm-cnn true false dynamic adaptive",
+      "dmm-cnn true true dynamic adaptive",
+    ]);
   });
 
   it("the smallest side of each network is one that it takes, and the next smaller is not", () => {

@@ -2,7 +2,14 @@
 import { isRecord } from "../../core/is-record.ts";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { formatOf, writeModel, type WrittenModel } from "../../backbones/write-model.ts";
+import { readModel } from "../../backbones/read-model.ts";
+import {
+  formatOf,
+  writeModel,
+  writeWeights,
+  type WrittenModel,
+  type WrittenWeights,
+} from "../../backbones/write-model.ts";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readJson, writeJson } from "../../core/files.ts";
@@ -86,6 +93,12 @@ export async function exportModel(
   if (written.format !== "onnx" || model === undefined) return written;
   await writeJson(beside, descriptionOf({ ...model, network }, basename(out)));
   return { ...written, files: [...written.files, beside] };
+}
+
+/** Writes the weights alone as they are stored, with batch norm: a training can begin with them. */
+export async function exportWeights(nameOrPath: string, out: string): Promise<WrittenWeights> {
+  const { network, path } = await openModel(nameOrPath);
+  return writeWeights(path === undefined ? network : await readModel(path), out);
 }
 
 /** The model with what its numbers mean; undefined for a file that says nothing of that. */

@@ -1,7 +1,5 @@
 /** Commands that hand a model on: export, demo. */
-import { EtlError } from "../../lib/core/errors.ts";
-import type { WrittenWeights } from "../../lib/backbones/write-model.ts";
-import { exportFormats, namedFormat, type ExportFormat } from "../../lib/formats/names.ts";
+import { exportFormats, namedFormat, refuseIdle, type ExportFormat } from "../../lib/formats/names.ts";
 import { precisions, type Precision } from "../../lib/formats/web/layout.ts";
 import type { ExportOptions } from "../../lib/jobs/use/export.ts";
 import { flag, number, requiredText, serviceOf, text, type Arguments, type Command } from "../command.ts";
@@ -20,14 +18,6 @@ const precisionOption = {
   describe: "How a page stores the weights: 4, 2 or 1 byte each",
   defaultDescription: "float16",
 } as const;
-
-/** The options of export that mean something for each format. */
-const meant: Readonly<Record<ExportFormat, readonly string[]>> = {
-  onnx: ["strip", "for", "size"],
-  tfjs: ["strip", "size"],
-  safetensors: [],
-  web: ["strip", "size", "precision"],
-};
 
 export const exportCommand: Command<"export"> = {
   usage: "export <model>",
@@ -63,7 +53,8 @@ export const exportCommand: Command<"export"> = {
     const out = requiredText(args, "out");
     const model = requiredText(args, "model");
     const format = (text(args, "format") as ExportFormat | undefined) ?? namedFormat(out);
-    if (format !== undefined) refuseIdle(args, format, out);
+    const isGiven = (name: string): boolean => args[name] !== undefined && args[name] !== false;
+    if (format !== undefined) refuseIdle(Object.keys(args).filter(isGiven), format, out);
     if (format === "web") {
       const { exportPage } = await import("../../lib/jobs/use/web.ts");
       const page = await exportPage(model, out, { ...pageOptions(args), replace: flag(args, "replace") });
@@ -71,8 +62,9 @@ export const exportCommand: Command<"export"> = {
       context.print(`to look at it: etl demo ${out}`);
       return page;
     }
-    if (format === "safetensors") return said(await weightsAlone(model, out, flag(args, "replace")));
-    const { exportModel } = await import("../../lib/jobs/use/export.ts");
+    const { exportModel, exportWeights } = await import("../../lib/jobs/use/export.ts");
+    if (format === "safetensors")
+      return said(await exportWeights(model, out, { replace: flag(args, "replace") }));
     return said(
       await exportModel(model, out, {
         ...serviceOf(context),
@@ -99,35 +91,6 @@ function pageOptions(args: Arguments) {
     strip: flag(args, "strip"),
     size: sizePair(args),
   };
-}
-
-/** @throws EtlError `usage` for an option that would change nothing */
-function refuseIdle(args: Arguments, format: ExportFormat, out: string): void {
-  const names = [...new Set(Object.values(meant).flat())];
-  const idle = names.find((name) => {
-    const given = args[name] !== undefined && args[name] !== false;
-    return given && !meant[format].includes(name);
-  });
-  if (idle === undefined) return;
-  const where = Object.entries(meant).flatMap(([other, own]) => (own.includes(idle) ? [other] : []));
-  throw new EtlError(
-    "usage",
-    `--${idle}: ${out} is written as ${format}, where it means nothing; one of ${where.join(", ")} was needed`,
-    { hint: `leave --${idle} out, or choose another --format` },
-  );
-}
-
-/** As they are stored, with batch norm: a training can begin with them. */
-async function weightsAlone(
-  model: string,
-  out: string,
-  replace: boolean | undefined,
-): Promise<WrittenWeights> {
-  const { writeWeights } = await import("../../lib/backbones/write-model.ts");
-  const { readModel } = await import("../../lib/backbones/read-model.ts");
-  const { openModel } = await import("../../lib/jobs/run/model.ts");
-  const { network, path } = await openModel(model);
-  return writeWeights(path === undefined ? network : await readModel(path), out, { replace });
 }
 
 export const demoCommand: Command<"demo"> = {

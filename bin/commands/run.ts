@@ -1,19 +1,13 @@
 /** Commands that run the pipeline, as far as they are asked to: harvest, curves, plan, finetune, prune, resume. */
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
-import { recordsByTask } from "../../lib/record/tasks.ts";
-import type { ModelRecord, RunMetrics, RunRecord } from "../../lib/record/record.ts";
+import type { RunMetrics, RunRecord } from "../../lib/record/record.ts";
 import type { PipelineResult } from "../../lib/jobs/prune/prune.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import type { RunPlanJson } from "../../lib/json.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { optionsOf, pruneOptions, shown } from "../options.ts";
-import { count, ms, percent, size, table } from "../table.ts";
-import { measureOf } from "../../lib/record/measure.ts";
-import { baselineOf } from "../../lib/record/models.ts";
-import { formatPoints, plainText } from "../../lib/report/format.ts";
-import { networkTitle, qualityText } from "../../lib/report/sections/facts.ts";
-import { accuracyDifference, errorDifference, formatSigned } from "../../lib/report/sections/judge.ts";
+import { count, percent, table } from "../table.ts";
 import { showFolds } from "./crossval.ts";
 import { show as showTraining } from "./train.ts";
 
@@ -177,41 +171,9 @@ function showPlan({ folder, planned }: PipelineResult, context: Context): RunPla
 async function finish(record: RunRecord, folder: string, context: Context): Promise<RunMetrics> {
   const { metricsOf } = await import("../../lib/jobs/prune/record.ts");
   const metrics = metricsOf(record);
-  const all = recordsByTask(record);
-  const named = all.length > 1;
-  const kinds = new Set(all.map(({ task }) => measureOf(task).name));
-  const rows = all.flatMap((one) =>
-    one.models.map((model) => [
-      ...(named ? [one.task.name] : []),
-      networkTitle(model),
-      plainText(qualityText(one.task, model.test)),
-      ...(kinds.has("mae") ? [againstBaseline(one, model)] : []),
-      count(model.cost.total.macs),
-      count(model.cost.total.params),
-      size(model.fileBytes),
-      model.latency === undefined ? "-" : ms(model.latency.medianMs),
-    ]),
-  );
-  const quality = kinds.size > 1 ? "quality" : kinds.has("mae") ? "mean error" : "accuracy";
-  const columns = [
-    quality,
-    ...(kinds.has("mae") ? ["against baseline"] : []),
-    ...["MACs", "parameters", "file", "CPU time"],
-  ];
-  context.print(table([...(named ? ["task"] : []), "network", ...columns], rows));
+  const { networksTable } = await import("../../lib/report/terminal.ts");
+  const { columns, rows } = networksTable(record);
+  context.print(table(columns, rows));
   context.print(`n = ${metrics.dataset.test} test pictures; report: ${join(folder, "report.html")}`);
   return metrics;
-}
-
-/** How far a network is from the baseline on the same pictures, in the task's own measure. */
-function againstBaseline(one: RunRecord, model: ModelRecord): string {
-  const baseline = baselineOf(one);
-  if (baseline === undefined || baseline === model) return "-";
-  const { name, unit } = measureOf(one.task);
-  if (name === "accuracy") {
-    const { value, error } = accuracyDifference(model, baseline);
-    return plainText(formatPoints(value, error));
-  }
-  const difference = errorDifference(model, baseline);
-  return difference === undefined ? "-" : plainText(formatSigned(difference.value, difference.error, unit));
 }

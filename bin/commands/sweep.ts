@@ -4,18 +4,7 @@ import { number, requiredText, texts, type Command } from "../command.ts";
 import { targetOptions } from "../../lib/jobs/run/options.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { numbersOption, optionsOf, pruneOptions } from "../options.ts";
-import { count, ms, percent, table } from "../table.ts";
-import type { SweepRow } from "../../lib/record/sweep.ts";
-import {
-  formatChange,
-  formatDigits,
-  formatGamma,
-  formatPercent,
-  formatPercentError,
-  formatPoints,
-  plainText,
-} from "../../lib/report/format.ts";
-import { formatSigned } from "../../lib/report/sections/judge.ts";
+import { table } from "../table.ts";
 
 export const sweepCommand: Command<"sweep"> = {
   usage: "sweep",
@@ -50,7 +39,7 @@ export const sweepCommand: Command<"sweep"> = {
     const { taskData } = await import("../../lib/jobs/run/options.ts");
     const { parseVariants } = await import("../../lib/jobs/many/variants.ts");
     const { sweep } = await import("../../lib/jobs/many/sweep.ts");
-    const { shortVariant } = await import("../../lib/record/sweep.ts");
+    const { sweepTable, worthTable } = await import("../../lib/report/terminal.ts");
     // The data are those of the tasks that name none.
     const { data, ...given } = pruneOptions(args, context);
     const { out } = given;
@@ -61,64 +50,11 @@ export const sweepCommand: Command<"sweep"> = {
       seeds: number(args, "seeds") ?? 1,
       variants: parseVariants(texts(args, "ablate")),
     });
-    context.print(
-      table(
-        ["task", "gamma", "network", "quality", "against baseline", "MACs", "parameters", "CPU time"],
-        result.rows.map((row) => [
-          row.task,
-          row.gamma === undefined ? "-" : formatGamma(row.gamma),
-          [row.network, shortVariant(row.variant)].filter((word) => word !== "").join(", "),
-          quality(row),
-          kept(row),
-          `${count(row.macs)} (${share(row.macsShare)})`,
-          `${count(row.params)} (${share(row.paramsShare)})`,
-          row.cpuMs === undefined ? "-" : ms(row.cpuMs),
-        ]),
-      ),
-    );
-    if (result.rows.some(({ seeds }) => seeds.length > 1))
-      context.print("quality: mean over seeds ± their standard deviation");
-    if (result.worth.length > 0) {
-      context.print(
-        table(
-          ["ETL minus", "difference ± standard error", "tasks", "each"],
-          result.worth.map(({ control, difference, error, tasks, measure, unit }) => {
-            const say = (value: number, uncertain?: number): string =>
-              plainText(
-                measure === "mae" ? formatSigned(value, uncertain, unit) : formatPoints(value, uncertain),
-              );
-            return [
-              control,
-              `${say(difference, error)}${measure === "mae" ? " of error" : ""}`,
-              String(tasks.length),
-              tasks.map((one) => `${one.task} ${say(one.difference)}`).join(", "),
-            ];
-          }),
-        ),
-      );
-    }
+    const shown = sweepTable(result.rows);
+    context.print(table(shown.columns, shown.rows));
+    const worth = worthTable(result.worth);
+    if (worth.rows.length > 0) context.print(table(worth.columns, worth.rows));
     context.print(`${result.runs.length} runs; ${join(out, "sweep.csv")}, ${join(out, "report.html")}`);
     return result;
   },
 };
-
-/** Mean and deviation over seeds, in the task's own measure. */
-function quality({ mae, unit, accuracy, seeds }: SweepRow): string {
-  const many = seeds.length > 1;
-  if (unit === undefined || mae === undefined)
-    return plainText(many ? formatPercentError(accuracy.mean, accuracy.sd) : formatPercent(accuracy.mean));
-  const sure = many && mae.sd > 0 ? ` ± ${formatDigits(mae.sd, 2)}` : "";
-  return plainText(`${formatDigits(mae.mean, 3)}${sure} ${unit}`.trim() + " off");
-}
-
-/** What is left of the baseline's accuracy, or how its error changed. */
-function kept({ network, kept: left, errorShare }: SweepRow): string {
-  if (network === "baseline") return "-";
-  if (errorShare !== undefined) return `error ${plainText(formatChange(errorShare.mean))}`;
-  return left === undefined ? "-" : `keeps ${percent(left.mean)}`;
-}
-
-/** A share of the baseline's; "-" where a run has none. */
-function share(value: number | undefined): string {
-  return value === undefined ? "-" : percent(value);
-}

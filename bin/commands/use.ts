@@ -1,7 +1,6 @@
 /** Commands that use a model: predict, evaluate, verify, profile. */
 import { EtlError } from "../../lib/core/errors.ts";
 import { isPicture } from "../../lib/data/sources/layout.ts";
-import type { Answer } from "../../lib/evaluate/answer.ts";
 import type { LayerTime } from "../../lib/latency/kernels.ts";
 import type { NetworkCost } from "../../lib/network/cost.ts";
 import {
@@ -64,6 +63,7 @@ export const predictCommand: Command<"predict"> = {
     const model = backbone ?? inputs.shift();
     if (model === undefined || inputs.length === 0) throw tooFewInputs(model, backbone !== undefined);
     const { predictImages } = await import("../../lib/jobs/use/predict.ts");
+    const { answerText } = await import("../../lib/evaluate/answer.ts");
     const predictions = await predictImages(model, inputs, {
       ...serviceOf(context),
       crop: cropOption(args),
@@ -73,7 +73,7 @@ export const predictCommand: Command<"predict"> = {
     });
     for (const { file, face, task, others = [], ...answer } of predictions) {
       const said = [{ task: task ?? "", ...answer }, ...others].map((one) =>
-        others.length > 0 ? `${one.task} ${sayAnswer(one)}` : sayAnswer(one),
+        others.length > 0 ? `${one.task} ${answerText(one)}` : answerText(one),
       );
       const at = face === undefined ? "" : ` (face at ${face.box.map(Math.round).join(",")})`;
       context.print(`${file}${at}: ${said.join(", ")}`);
@@ -97,16 +97,6 @@ function tooFewInputs(first: string | undefined, named: boolean): EtlError {
       hint: "etl predict RUN IMAGE..., or etl predict --backbone face-resnet IMAGE...",
     },
   );
-}
-
-/** "female (98.2 %)", "Smiling: yes (88.7 %)", "31.20 years", or the numbers as they are. */
-function sayAnswer({ label, column, probability, value, unit, outputs }: Answer): string {
-  // Landmarks are fractions of the face box, x and y in turn.
-  if (unit === "crop") return `${outputs.length / 2} points`;
-  const sure = probability === undefined ? "" : ` (${percent(probability)})`;
-  const number = value === undefined ? outputs.map((x) => x.toPrecision(6)).join(" ") : value.toFixed(2);
-  const of = column === undefined ? "" : `${column}: `;
-  return `${of}${label ?? [number, unit ?? ""].join(" ").trim()}${sure}`;
 }
 
 export const evaluateCommand: Command<"evaluate"> = {

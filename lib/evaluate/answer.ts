@@ -66,3 +66,13 @@ function meaning(outputs: readonly number[], task: Task | undefined): Partial<An
     ? { label: task.classes.filter((_, k) => outputs[k] > 0).join(", ") }
     : {};
 }
+
+/** "female (98.2 %)", "Smiling: yes (88.7 %)", "31.20 years", or the numbers as they are. */
+export function answerText({ label, column, probability, value, unit, outputs }: Answer): string {
+  // Landmarks are fractions of the face box, x and y in turn.
+  if (unit === "crop") return `${outputs.length / 2} points`;
+  const sure = probability === undefined ? "" : ` (${(100 * probability).toFixed(1)} %)`;
+  const numbers = value === undefined ? outputs.map((x) => x.toPrecision(6)).join(" ") : value.toFixed(2);
+  const of = column === undefined ? "" : `${column}: `;
+  return `${of}${label ?? [numbers, unit ?? ""].join(" ").trim()}${sure}`;
+}

@@ -1,5 +1,6 @@
 /** File formats that a model can be written in. Apart from the writers, so that a help text does not load them. */
 import { extname } from "node:path";
+import { EtlError } from "../core/errors.ts";
 
 const modelFormats = ["onnx", "tfjs"] as const;
 
@@ -16,4 +17,30 @@ export function namedFormat(path: string): Exclude<ExportFormat, "web"> | undefi
   if (ending === ".onnx") return "onnx";
   if (ending === ".safetensors") return "safetensors";
   return ending === ".json" ? "tfjs" : undefined;
+}
+
+/** The options of export that mean something for each format. */
+const meant: Readonly<Record<ExportFormat, readonly string[]>> = {
+  onnx: ["strip", "for", "size"],
+  tfjs: ["strip", "size"],
+  safetensors: [],
+  web: ["strip", "size", "precision"],
+};
+
+/**
+ * @param given names of options that a call gives
+ * @throws EtlError `usage` for an option that would change nothing
+ */
+export function refuseIdle(given: readonly string[], format: ExportFormat, out: string): void {
+  const others = Object.entries(meant);
+  const idle = given.find(
+    (name) => !meant[format].includes(name) && others.some(([, own]) => own.includes(name)),
+  );
+  if (idle === undefined) return;
+  const where = others.flatMap(([other, own]) => (own.includes(idle) ? [other] : []));
+  throw new EtlError(
+    "usage",
+    `--${idle}: ${out} is written as ${format}, where it means nothing; one of ${where.join(", ")} was needed`,
+    { hint: `leave --${idle} out, or choose another --format` },
+  );
 }

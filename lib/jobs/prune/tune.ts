@@ -6,7 +6,6 @@ import { readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { headOf } from "../../backbones/head.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
-import { predict } from "../../evaluate/predict.ts";
 import { calibrateLogits } from "../../finetune/calibrate.ts";
 import { finetune, type LearningRateTrial, type Validation } from "../../finetune/finetune.ts";
 import { lossValue } from "../../finetune/losses.ts";
@@ -14,10 +13,11 @@ import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
 import { changesOf } from "../run/changes.ts";
 import { checkpointFile } from "../run/checkpoint.ts";
-import { batchesOf, pictures, type RunContext } from "./context.ts";
+import type { RunContext } from "./context.ts";
 import { distillation, type Distillation, type Lesson } from "./distil.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feed.ts";
 import { networkIn, withOrigin } from "../run/model.ts";
+import { epochBatches, passOver, stepsIn } from "../run/passes.ts";
 import { gather } from "../run/units.ts";
 import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../run/tasks.ts";
 import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../run/units.ts";
@@ -111,12 +111,12 @@ async function train(
   const input = network.inputs[0].name;
   const tasks = fedTasks(context, plan.units);
   const taught = plan.lesson && (await distillation(context, plan.lesson));
-  const stepsPerEpoch = Math.max(1, Math.floor(rows.train.length / config.batchSize));
+  const stepsPerEpoch = stepsIn(rows.train, config.batchSize);
   try {
     const result = await finetune(network, {
       engine,
       losses: [...tasks.map(({ term }) => term), ...(taught?.terms ?? [])],
-      batches: (epoch) => trainingBatches(context, { epoch, input, tasks, taught, steps: stepsPerEpoch }),
+      batches: (epoch) => trainingBatches(context, { epoch, input, tasks, taught }),
       stepsPerEpoch,
       epochs: plan.epochs,
       learningRate: plan.learningRates ?? config.learningRates,
@@ -147,7 +147,7 @@ function rescaled(
   return tasks.reduce((made, { output }, t) => rescaleHead(made, units[t], into, output), network);
 }
 
-/** Full batches of one epoch, shuffled and mirrored; the rows that are left over wait for the next epoch's shuffle. */
+/** What every step of an epoch is fed. */
 async function* trainingBatches(
   context: RunContext,
   options: {
@@ -155,15 +155,15 @@ async function* trainingBatches(
     readonly input: string;
     readonly tasks: readonly FedTask[];
     readonly taught: Distillation | undefined;
-    readonly steps: number;
   },
 ): AsyncGenerator<Tensors> {
-  const { rows, mirrors, config } = context;
+  const { rows, mirrors, config, store, recycler, backbone } = context;
+  const { batchSize, seed } = config;
   const augment = { ...changesOf(config), mirror: mirrors };
-  let done = 0;
-  for await (const batch of pictures(context, rows.train, { shuffle: true, epoch: options.epoch, augment })) {
-    if (done === options.steps) return;
-    done += 1;
+  const { preprocessing } = backbone;
+  const { epoch } = options;
+  const reading = { batchSize, preprocessing, recycler, seed, epoch, augment };
+  for await (const batch of epochBatches(store, rows.train, reading)) {
     const extra = options.taught ? await options.taught.targets(batch) : {};
     yield { [options.input]: batch.x, ...feedLabels(batch, options.tasks), ...extra };
   }
@@ -191,30 +191,24 @@ export async function predictParts(
   parts: readonly Uint32Array[],
   progress?: Progress,
 ): Promise<TaskAnswers[][]> {
-  const { engine, tasks, store, recycler, signal } = context;
+  const { tasks, store, config, backbone } = context;
   const rows = Uint32Array.from(parts.flatMap((part) => Array.from(part)));
-  const program = await engine.compile(network, { runs: batchesOf(context, rows.length) });
-  const input = network.inputs[0].name;
-  async function* inputs(): AsyncGenerator<Tensors> {
-    for await (const batch of pictures(context, rows)) yield { [input]: batch.x };
-  }
-  try {
-    const outputs = tasks.map(({ output }) => output);
-    const options = { outputs, give: recycler, signal, ...(progress && { progress }) };
-    const collected = await predict(program, inputs(), options);
-    let first = 0;
-    return parts.map((part) => {
-      const [start, end] = [first, (first += part.length)];
-      return tasks.map((of) => {
-        const labels = labelsOf(store, of, part);
-        const { data } = collected[of.output];
-        const own = data.subarray(start * of.task.outputs, end * of.task.outputs);
-        return { ...of, ...labels, predictions: gather(own, labels.at, of.task.outputs) };
-      });
+  const collected = await passOver(context, network, rows, {
+    outputs: tasks.map(({ output }) => output),
+    batchSize: config.batchSize,
+    preprocessing: backbone.preprocessing,
+    progress,
+  });
+  let first = 0;
+  return parts.map((part) => {
+    const [start, end] = [first, (first += part.length)];
+    return tasks.map((of) => {
+      const labels = labelsOf(store, of, part);
+      const { data } = collected[of.output];
+      const own = data.subarray(start * of.task.outputs, end * of.task.outputs);
+      return { ...of, ...labels, predictions: gather(own, labels.at, of.task.outputs) };
     });
-  } finally {
-    await program.dispose();
-  }
+  });
 }
 
 /** How good answers are. */

@@ -24,6 +24,15 @@ export interface TargetTable {
   readonly mask?: Float32Array;
 }
 
+/** The labels of some rows, [rows.length, task.outputs], and which of them are known. */
+export function labelsAt(
+  { task, targets, mask }: TargetTable,
+  rows: Uint32Array,
+): { readonly targets: Float32Array; readonly mask: Float32Array | undefined } {
+  const q = task.outputs;
+  return { targets: gather(targets, rows, q), mask: mask && gather(mask, rows, q) };
+}
+
 export interface TrainData extends World {
   /** The main task first. */
   readonly tables: readonly TargetTable[];

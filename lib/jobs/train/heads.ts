@@ -5,7 +5,7 @@ import type { Architecture } from "../../backbones/architecture.ts";
 import type { TaskHead } from "../../backbones/entry.ts";
 import type { LossTerm } from "../../core/artifacts.ts";
 import { subjectiveAmong } from "../../backbones/nets/dmm-cnn.ts";
-import { fedNames } from "../../finetune/losses.ts";
+import { fedNames, taskLoss } from "../../finetune/losses.ts";
 import { type TargetTable } from "./data.ts";
 import { changesAsked, type TrainConfig } from "./config.ts";
 import { gather } from "../run/units.ts";
@@ -35,13 +35,6 @@ export function headsOf(tables: readonly TargetTable[]): TaskHead[] {
   return tables.map(({ task }, k) => ({ name: k === 0 ? predictionName : task.name, outputs: task.outputs }));
 }
 
-const kinds = {
-  binary: "sigmoid-cross-entropy",
-  "multi-label": "sigmoid-cross-entropy",
-  categorical: "softmax-cross-entropy",
-  regression: "squared",
-} as const;
-
 /**
  * The losses of all outputs. Cross-entropy, or DMM-CNN's squared errors: eq. 2 sums the mean square over the attributes
  * and eq. 1 over the coordinates, where the engine's term is half of a mean over the outputs, so its weight is 2 q.
@@ -60,7 +53,7 @@ export function trainedHeads(
     const output = k === 0 ? predictionName : task.name;
     const summed = 2 * task.outputs;
     const weight = signed ? summed : auxiliary ? landmarkWeight * summed : 1;
-    const kind = signed ? "squared" : kinds[task.kind];
+    const { kind } = signed ? { kind: "squared" as const } : taskLoss(task, output, false);
     const weighted = task.kind === "multi-label" || task.kind === "binary";
     return {
       table,

@@ -4,7 +4,7 @@ import { jsonText } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
 import { writeSealed } from "../../core/seal.ts";
 import type { Architecture } from "../../backbones/architecture.ts";
-import { batches, type Batch } from "../../data/images/batches.ts";
+import type { Batch } from "../../data/images/batches.ts";
 import { cutParts, randomPart } from "../../data/images/parts.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
@@ -18,9 +18,10 @@ import { changesOf, mayMirror } from "../run/changes.ts";
 import { checkpointFile, readCheckpoint } from "../run/checkpoint.ts";
 import { unstandardise } from "../run/units.ts";
 import type { PartRows } from "../run/parts.ts";
-import { gather } from "../run/units.ts";
+import { epochBatches, stepsIn } from "../run/passes.ts";
 import { inTraining, outputLosses, trainedHeads, type TrainedHead } from "./heads.ts";
 import { predictHeads } from "./predict.ts";
+import { labelsAt } from "./data.ts";
 import type { TrainSetup } from "./setup.ts";
 import {
   heldWeights,
@@ -77,13 +78,12 @@ export async function trainNetwork(
   const { states } = course;
   const checkpoint = checkpointFile(files.checkpoint, setup.progress);
   const { epochs, learningRate, batchSize, seed } = config;
-  const stepsPerEpoch = Math.max(1, Math.floor(rows.train.length / batchSize));
+  const stepsPerEpoch = stepsIn(rows.train, batchSize);
   const every = intervalOf(config, stepsPerEpoch);
   const [main] = heads;
-  const labels = gather(main.table.targets, rows.train, main.table.task.outputs);
-  const known = main.table.mask && gather(main.table.mask, rows.train, main.table.task.outputs);
+  const { targets, mask } = labelsAt(main.table, rows.train);
   const positive = config.positiveWeight
-    ? positiveWeights(labels, main.table.task.outputs, known)
+    ? positiveWeights(targets, main.table.task.outputs, mask)
     : undefined;
   const result = await finetune(network, {
     engine,
@@ -92,7 +92,6 @@ export async function trainNetwork(
       trainingBatches(setup, {
         epoch,
         rows: rows.train,
-        steps: stepsPerEpoch,
         heads,
         positive,
         weights: () => latest(course)?.weights,
@@ -158,14 +157,13 @@ function rateOf(schedule: Architecture["recipe"]["schedule"]): ((at: RatePositio
 interface EpochPlan {
   readonly epoch: number;
   readonly rows: Uint32Array;
-  readonly steps: number;
   readonly heads: readonly TrainedHead[];
   readonly positive: Float64Array | undefined;
   /** Those of the moment a batch is asked for. */
   readonly weights: () => readonly number[] | undefined;
 }
 
-/** Full batches of one epoch; the rows that are left over wait for the next epoch's shuffle. */
+/** What every step of an epoch is fed. */
 async function* trainingBatches(setup: TrainSetup, plan: EpochPlan): AsyncGenerator<Tensors> {
   const { config, data, preprocessing } = setup;
   const size = { ...preprocessing, width: data.store.width, height: data.store.height };
@@ -176,18 +174,14 @@ async function* trainingBatches(setup: TrainSetup, plan: EpochPlan): AsyncGenera
   const mirror = free && mayMirror(config) && plan.heads[0].table.task.mirror !== "forbid";
   const augment = { ...(free ? changesOf(config) : {}), mirror };
   const { batchSize, seed } = config;
-  let done = 0;
-  for await (const batch of batches(data.store, plan.rows, {
+  for await (const batch of epochBatches(data.store, plan.rows, {
     batchSize,
     preprocessing: size,
     recycler: setup.recycler,
     seed,
-    shuffle: true,
     epoch: plan.epoch,
     augment,
   })) {
-    if (done === plan.steps) return;
-    done += 1;
     yield { image: partsOfBatch(setup, batch, plan.epoch), ...labelsOfBatch(batch, plan) };
   }
 }
@@ -203,15 +197,14 @@ function partsOfBatch({ data, preprocessing, config }: TrainSetup, batch: Batch,
 function labelsOfBatch(batch: Batch, { heads, positive, weights }: EpochPlan): Tensors {
   const fed: Record<string, Tensor> = {};
   heads.forEach((head, k) => {
-    const { task, targets, mask } = head.table;
-    const q = task.outputs;
-    const y = k === 0 ? batch.y.data : gather(targets, batch.rows, q);
+    const q = head.table.task.outputs;
+    const { targets, mask } = labelsAt(head.table, batch.rows);
+    const y = k === 0 ? batch.y.data : targets;
     const shape = [batch.rows.length, q];
     fed[head.target] = { shape, data: inTraining(head, y) };
     if (head.term.mask === undefined) return;
-    const own = mask && gather(mask, batch.rows, q);
     const main = k === 0 ? { positive, output: weights() } : {};
-    fed[head.mask] = { shape, data: termWeights(y, q, { mask: own, ...main }) };
+    fed[head.mask] = { shape, data: termWeights(y, q, { mask, ...main }) };
   });
   return fed;
 }
@@ -251,18 +244,14 @@ async function lookAt(
   const [head] = heads;
   const predict = (of: Uint32Array): Promise<Float32Array[]> =>
     predictHeads(setup, network, { rows: of, heads, parts: "centre" });
-  const labelsOf = (of: Uint32Array): { targets: Float32Array; mask: Float32Array | undefined } => {
-    const { task, targets, mask } = head.table;
-    return { targets: gather(targets, of, task.outputs), mask: mask && gather(mask, of, task.outputs) };
-  };
   const predictions = await predict(rows.val);
-  const { targets, mask } = labelsOf(rows.val);
+  const { targets, mask } = labelsAt(head.table, rows.val);
   const [raw] = predictions;
   const losses = outputLosses(head, raw, targets, mask);
   const seen = { iteration, epoch, losses, raw, targets, mask };
   if (setup.config.lossWeights !== "dwa" || rows.train === rows.val) return { predictions, main: seen };
   // Dynamic weight average alone looks at the training part.
-  const own = labelsOf(rows.train);
+  const own = labelsAt(head.table, rows.train);
   const [trained] = await predict(rows.train);
   return { predictions, main: { ...seen, compared: outputLosses(head, trained, own.targets, own.mask) } };
 }
@@ -312,9 +301,8 @@ async function validate(
   warnOfDivergence(setup, states);
   let [loss, accuracy] = [0, 0];
   heads.forEach((head, k) => {
-    const { task, targets: all, mask: known } = head.table;
-    const targets = gather(all, rows.val, task.outputs);
-    const mask = known && gather(known, rows.val, task.outputs);
+    const { task } = head.table;
+    const { targets, mask } = labelsAt(head.table, rows.val);
     const raw = predictions[k];
     const plain = { predictions: raw, targets: inTraining(head, targets), mask };
     const kind = head.labels === "signed" ? "regression" : task.kind;

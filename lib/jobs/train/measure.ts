@@ -4,7 +4,7 @@ import { labelWise, type LabelWise } from "../../evaluate/label-wise.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { Network } from "../../network/network.ts";
 import { unstandardise } from "../run/units.ts";
-import { gather } from "../run/units.ts";
+import { labelsAt } from "./data.ts";
 import type { TrainedHead } from "./heads.ts";
 import { thresholdsOf, type EpochState } from "./loop.ts";
 import { predictHeads } from "./predict.ts";
@@ -36,10 +36,9 @@ export async function measureHeads(
   const raw = await predictHeads(setup, network, { rows, heads, parts: "ten" });
   return heads.flatMap((head, k): HeadQuality[] => {
     if (head.auxiliary) return [];
-    const { task, targets: all, mask: known } = head.table;
+    const { task } = head.table;
     const q = task.outputs;
-    const targets = gather(all, rows, q);
-    const mask = known && gather(known, rows, q);
+    const { targets, mask } = labelsAt(head.table, rows);
     const thresholds = k === 0 ? thresholdsOf(head, state) : undefined;
     const units = head.labels === "standard" ? unstandardise(raw[k], head.units) : raw[k];
     const predictions = thresholds === undefined ? units : units.map((z, i) => z - thresholds[i % q]);

@@ -1,11 +1,9 @@
 /** Predictions of a network in training: all its outputs at once, from whole pictures, their middle or ten parts of them. */
 import type { Task } from "../../core/artifacts.ts";
-import { batches } from "../../data/images/batches.ts";
-import { centrePart, cutParts, tenParts, type Part } from "../../data/images/parts.ts";
-import type { Tensors } from "../../engine/engine.ts";
-import { predict } from "../../evaluate/predict.ts";
+import { centrePart, cutParts, tenParts } from "../../data/images/parts.ts";
 import type { Network } from "../../network/network.ts";
 import { mayMirror } from "../run/changes.ts";
+import { passOver } from "../run/passes.ts";
 import type { TrainedHead } from "./heads.ts";
 import type { TrainSetup } from "./setup.ts";
 
@@ -23,45 +21,27 @@ export async function predictHeads(
     readonly parts: "centre" | "ten";
   },
 ): Promise<Float32Array[]> {
-  const { data, engine, preprocessing } = setup;
+  const { data, preprocessing } = setup;
   const { rows, heads } = what;
   const [from, side] = [data.store.width, preprocessing.width];
   // Where left and right mean something, a mirrored part has another answer.
   const sideless = mayMirror(setup.config) && heads.every(({ table }) => table.task.mirror === "keep");
   const ten = tenParts(from, side).filter(({ mirrored }) => sideless || !mirrored);
-  const all = what.parts === "ten" ? ten : [centrePart(from, side)];
-  const parts: readonly (Part | undefined)[] = from === side ? [undefined] : all;
-  const batchSize = 32;
-  const program = await engine.compile(network, {
-    outputs: heads.map(({ output }) => output),
-    runs: parts.length * Math.ceil(rows.length / batchSize),
-  });
-  async function* images(): AsyncGenerator<Tensors> {
-    for await (const { x } of batches(data.store, rows, {
-      batchSize,
-      preprocessing: { ...preprocessing, width: from, height: from },
-      recycler: setup.recycler,
-    })) {
-      for (const part of parts) yield { image: part === undefined ? x : cutParts(x, side, () => part) };
-    }
-  }
+  const parts = what.parts === "ten" ? ten : [centrePart(from, side)];
   const headOf = new Map(heads.map((head) => [head.output, head]));
-  try {
-    const collected = await predict(program, images(), {
-      outputs: [...headOf.keys()],
-      ...(parts.length > 1 && {
-        views: {
-          count: parts.length,
-          combine: (output, runs) => meanScores(headOf.get(output), runs),
-        },
-      }),
-      give: parts[0] === undefined ? setup.recycler : true,
-      signal: setup.signal,
-    });
-    return heads.map(({ output }) => collected[output].data);
-  } finally {
-    await program.dispose();
-  }
+  const collected = await passOver({ ...setup, store: data.store }, network, rows, {
+    outputs: [...headOf.keys()],
+    preprocessing: { ...preprocessing, width: from, height: from },
+    views:
+      from === side
+        ? undefined
+        : {
+            count: parts.length,
+            of: (x) => parts.map((part) => cutParts(x, side, () => part)),
+            combine: (output, runs) => meanScores(headOf.get(output), runs),
+          },
+  });
+  return heads.map(({ output }) => collected[output].data);
 }
 
 /** Scores of one batch, averaged over the parts: as probabilities where they are logits. */

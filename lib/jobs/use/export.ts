@@ -2,7 +2,14 @@
 import { isRecord } from "../../core/is-record.ts";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { formatOf, writeModel, type WrittenModel } from "../../backbones/write-model.ts";
+import { readModel } from "../../backbones/read-model.ts";
+import {
+  formatOf,
+  writeModel,
+  writeWeights,
+  type WrittenModel,
+  type WrittenWeights,
+} from "../../backbones/write-model.ts";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { jsonText, readJson } from "../../core/files.ts";
@@ -90,6 +97,16 @@ export async function exportModel(
   const text = jsonText(descriptionOf({ ...model, network }, basename(out)));
   await writeSpare(new Map([[beside, new TextEncoder().encode(text)]]), { replace: true });
   return { ...written, files: [...written.files, beside] };
+}
+
+/** Writes the weights alone as they are stored, with batch norm: a training can begin with them. */
+export async function exportWeights(
+  nameOrPath: string,
+  out: string,
+  options: { readonly replace?: boolean | undefined } = {},
+): Promise<WrittenWeights> {
+  const { network, path } = await openModel(nameOrPath);
+  return writeWeights(path === undefined ? network : await readModel(path), out, options);
 }
 
 /** The model with what its numbers mean; undefined for a file that says nothing of that. */

@@ -1,12 +1,11 @@
 /** A network over the rows of a store: what evaluating and verifying share. */
 import { silent } from "../../core/progress.ts";
 import { createRecycler } from "../../core/recycler.ts";
-import { batches } from "../../data/images/batches.ts";
 import { type ImageStore } from "../../data/images/store.ts";
-import type { Engine, Tensors } from "../../engine/engine.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { type ServiceOptions } from "../../engine/service.ts";
-import { predict } from "../../evaluate/predict.ts";
 import { type Model } from "../run/model.ts";
+import { passOver } from "../run/passes.ts";
 
 /** One output of a model for some pictures of a store, in order. @returns [rows, width] */
 export async function collect(
@@ -14,31 +13,14 @@ export async function collect(
   model: Model,
   what: { store: ImageStore; rows: Uint32Array; options: ServiceOptions; output?: string },
 ): Promise<Float32Array> {
-  const input = model.network.inputs[0].name;
+  const { store, rows, options } = what;
+  const { signal, progress = silent } = options;
   const output = what.output ?? model.network.outputs[0].name;
-  const batchSize = 32;
-  const runs = Math.ceil(what.rows.length / batchSize);
-  const program = await engine.compile(model.network, { outputs: [output], runs });
-  const recycler = createRecycler();
-  async function* inputs(): AsyncGenerator<Tensors> {
-    for await (const batch of batches(what.store, what.rows, {
-      batchSize,
-      preprocessing: model.preprocessing,
-      recycler,
-    })) {
-      yield { [input]: batch.x };
-    }
-  }
-  const progress = what.options.progress ?? silent;
-  progress.start("run the network", what.rows.length);
-  const result = await predict(program, inputs(), {
-    outputs: [output],
-    give: recycler,
-    progress,
-    signal: what.options.signal,
-  });
-  progress.finish(`${what.rows.length} pictures`);
-  await program.dispose();
+  progress.start("run the network", rows.length);
+  const world = { engine, store, signal, recycler: createRecycler() };
+  const { preprocessing } = model;
+  const result = await passOver(world, model.network, rows, { outputs: [output], preprocessing, progress });
+  progress.finish(`${rows.length} pictures`);
   return result[output].data;
 }
 

@@ -35,7 +35,7 @@ export const sweepCommand: Command<"sweep"> = {
       defaultDescription: "none",
     },
     ...optionsOf(pruneTable, {
-      without: ["task", "data", "gamma", ...aimNames, "withImages", "out"],
+      without: ["task", "data", "gamma", ...aimNames, "table", "withImages", "out"],
     }),
     out: { type: "string", describe: "Folder of the sweep", demandOption: true },
   },

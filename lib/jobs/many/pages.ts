@@ -8,6 +8,7 @@ import { absentNotes } from "../../record/absent.ts";
 import type { RunRecord } from "../../record/record.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import { readReportAssets } from "../../report/assets.ts";
+import { withLinks } from "../run/links.ts";
 import { renderReport } from "../../report/report.ts";
 import { facesOfRun } from "../prune/faces.ts";
 import { comparedNetworks, timedTogether, type ComparedNetwork } from "./compare.ts";
@@ -42,7 +43,7 @@ export async function writeReportOf(
     for (const [i, run] of runs.entries())
       records[i] = { ...records[i], faces: await facesOfRun(run, records[i], told) };
   }
-  await writePage(file, records);
+  await writePage(file, runs, records);
   return { file, runs: records.length };
 }
 
@@ -80,7 +81,7 @@ export async function compareRuns(
   }
   const notes = absentNotes(records.flatMap(recordsByTask));
   if (out === undefined) return { networks, notes };
-  await writePage(out, records);
+  await writePage(out, folders, records);
   return { networks, notes, file: out };
 }
 
@@ -89,7 +90,12 @@ async function allRuns(given: readonly string[]): Promise<string[]> {
 }
 
 /** One run is its report; several are compared. */
-async function writePage(file: string, records: readonly RunRecord[]): Promise<void> {
+async function writePage(
+  file: string,
+  runs: readonly string[],
+  records: readonly RunRecord[],
+): Promise<void> {
   const assets = await readReportAssets();
-  await writeWhole(file, renderReport(records.length === 1 ? records[0] : records, assets));
+  const linked = records.map((record, i) => withLinks(record, runs[i], file));
+  await writeWhole(file, renderReport(linked.length === 1 ? linked[0] : linked, assets));
 }

@@ -7,7 +7,7 @@ import type { ScoreSpread } from "../../math/statistics.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
 import {
-  accuracyText,
+  accuracyCell,
   formatError,
   networkTitle,
   NO_NUMBERS,
@@ -92,7 +92,7 @@ function comparisonRow(
       textCell(record.task.name),
       record.curves.length === 0 ? textCell("–", "") : textCell(formatGamma(record.gamma), record.gamma),
       textCell(networkTitle(model)),
-      textCell(accuracyText(model.test), accuracy),
+      { ...accuracyCell(model.test), csv: accuracy },
       ...(withError ? [errorCell(record, model, reference)] : []),
       ...(withBalance
         ? [
@@ -105,7 +105,11 @@ function comparisonRow(
       textCell(formatCount(n), n),
       ...(onlyErrors
         ? []
-        : [kept ? textCell(formatPercentError(kept.value, kept.error), kept.value) : textCell("–", "")]),
+        : [
+            kept
+              ? { show: formatPercentError(kept.value, kept.error), csv: kept.value, error: kept.error }
+              : textCell("–", ""),
+          ]),
       textCell(
         bracket(
           formatSi(macs),

@@ -185,7 +185,8 @@ export function lossFigure(record: RunRecord): Figure {
         y: trained.map((epoch) => short(epoch.trainLoss ?? 0)),
         ...(distils(record, model) && { yaxis: "y2" }),
         line: { color: look?.color, width: 1.5, dash: "dot" },
-        hovertemplate: "%{y:.4g}",
+        // Without the long name again: the box would cover what it tells of.
+        hovertemplate: "%{y:.4g} training<extra></extra>",
       },
     ];
   });

@@ -41,7 +41,7 @@ export function plotLayout(
     hoverlabel: {
       bgcolor: "--card",
       bordercolor: "--line",
-      font: { color: "--ink", size: 12.5 },
+      font: { color: "--ink", size: 11.5 },
       align: "left",
     },
     legend: { orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", bgcolor: "--clear" },

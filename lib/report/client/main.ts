@@ -8,7 +8,7 @@ import type { PageCurves, PageData } from "./data.ts";
 import type { Figure, PageElement, PageWindow } from "./dom.ts";
 import { depthFigure, tapFigure } from "./figures.ts";
 import { bestTap, chosenAt, errorAt, smallPoint } from "./knee.ts";
-import { announce, download, setupDetails, setupPrint, setupTables, setupTheme } from "./page.ts";
+import { saveFile, tellListener, setupDetails, setupPrint, setupTables, setupTheme } from "./page.ts";
 import { setupEdges, setupFilters, setupSorting } from "./table.ts";
 
 /** Starts the page. */
@@ -140,7 +140,7 @@ export function setupPictures(
     const figure = element && figureOf(element);
     if (!button || !figure) return;
     if (!page.Plotly) {
-      announce(page, "The figure is not drawn yet");
+      tellListener(page, "The figure is not drawn yet");
       return;
     }
     const format = button.dataset["action"] ?? "png";
@@ -161,10 +161,10 @@ export function setupPictures(
     const size = { format, width: figure.layout["width"], height, scale: format === "png" ? 2 : 1 };
     page.Plotly.toImage({ data: figure.data, layout }, size).then(
       (url) => {
-        download(page, url, `${name}.${format}`);
+        saveFile(page, url, `${name}.${format}`);
       },
       () => {
-        announce(page, "The browser could not make the picture");
+        tellListener(page, "The browser could not make the picture");
       },
     );
   });

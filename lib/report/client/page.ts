@@ -27,20 +27,20 @@ export function toCsv(rows: readonly (readonly string[])[]): string {
 }
 
 /** Tells a listener what was done. */
-export function announce(page: PageWindow, text: string): void {
+export function tellListener(page: PageWindow, text: string): void {
   const status = page.document.getElementById("status");
   if (status) status.textContent = text;
 }
 
 /** Saves what an address holds as a file. */
-export function download(page: PageWindow, url: string, name: string): void {
+export function saveFile(page: PageWindow, url: string, name: string): void {
   const link = page.document.createElement("a");
   link.href = url;
   link.download = name;
   page.document.body.append(link);
   link.click();
   link.remove();
-  announce(page, `${name} was saved`);
+  tellListener(page, `${name} was saved`);
 }
 
 /** The Copy and CSV buttons. */
@@ -55,7 +55,7 @@ export function setupTables(page: PageWindow): void {
       const url = page.URL.createObjectURL(
         new page.Blob(["\ufeff", toCsv(rows)], { type: "text/csv;charset=utf-8" }),
       );
-      download(page, url, `${name}.csv`);
+      saveFile(page, url, `${name}.csv`);
       page.setTimeout(() => {
         page.URL.revokeObjectURL(url);
       }, 1000);
@@ -63,7 +63,7 @@ export function setupTables(page: PageWindow): void {
     }
     const text = rows.map((row) => row.map((cell) => cell.replace(/[\t\n]/g, " ")).join("\t")).join("\n");
     const done = (): void => {
-      announce(page, "The table was copied");
+      tellListener(page, "The table was copied");
       button.textContent = "Copied";
       page.setTimeout(() => {
         button.textContent = "Copy";
@@ -77,7 +77,7 @@ export function setupTables(page: PageWindow): void {
       const copied = page.document.execCommand("copy");
       area.remove();
       if (copied) done();
-      else announce(page, "The browser did not allow copying");
+      else tellListener(page, "The browser did not allow copying");
     };
     if (page.navigator.clipboard) page.navigator.clipboard.writeText(text).then(done, byHand);
     else byHand();

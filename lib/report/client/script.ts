@@ -13,9 +13,9 @@ import {
   fromBase85,
 } from "./main.ts";
 import {
-  announce,
+  tellListener,
   csvText,
-  download,
+  saveFile,
   setupDetails,
   setupPrint,
   setupTables,
@@ -52,8 +52,8 @@ export function clientScript(): string {
     csvText,
     tableRows,
     toCsv,
-    announce,
-    download,
+    tellListener,
+    saveFile,
     sortKey,
     compareKeys,
     setupSorting,

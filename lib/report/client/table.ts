@@ -1,6 +1,6 @@
 /** Tables that sort by a heading, show the rows with a word, and say where more of them lies. */
 import type { PageElement, PageWindow } from "./dom.ts";
-import { announce } from "./page.ts";
+import { tellListener } from "./page.ts";
 
 /** What a row is sorted by: its raw value, else its text; "" where it has none. */
 export function sortKey(row: PageElement, column: number): number | string {
@@ -61,7 +61,7 @@ export function setupFilters(page: PageWindow): void {
         row.hidden = !words.every((word) => text.includes(word));
         if (!row.hidden) shown++;
       }
-      announce(page, `${shown} of ${rows.length} rows`);
+      tellListener(page, `${shown} of ${rows.length} rows`);
     });
   }
 }

@@ -31,6 +31,7 @@ export type {
   ModelRecord,
   ResponseRecord,
   RunMetrics,
+  RunLinks,
   RunRecord,
   TaskRecord,
   VersusBaseline,

@@ -14,6 +14,7 @@ import {
 } from "../command.ts";
 import type { LatencyTable } from "../../lib/latency/table.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { refuseIgnored } from "../../lib/jobs/run/option.ts";
 import { shown } from "../options.ts";
 import { ms, percent, table } from "../table.ts";
 import { replaceOption } from "./shared.ts";
@@ -44,7 +45,13 @@ export const benchCommand: Command<"bench"> = {
     ["etl bench --table --backbone face-resnet --out phone.json", "For --target-ms and --table elsewhere"],
   ],
   run: async (args, context) => {
-    if (flag(args, "table") === true) return writeTable(args, context);
+    const making = flag(args, "table") === true;
+    refuseIgnored({}, args, [
+      making
+        ? { names: ["rounds"], by: "--table", needed: "a bench without --table" }
+        : { names: ["out"], by: "a bench without --table", needed: "--table" },
+    ]);
+    if (making) return writeTable(args, context);
     const { benchBackbone } = await import("../../lib/jobs/use/bench.ts");
     const result = await benchBackbone(requiredText(args, "backbone"), {
       ...serviceOf(context),

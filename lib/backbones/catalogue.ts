@@ -16,6 +16,19 @@ export function backboneNames(): string[] {
   return nets.map(({ name }) => name);
 }
 
+/** @throws EtlError `usage` for pictures of another size than the backbone has */
+async function loadEntry(entry: BackboneEntry, options: LoadOptions): Promise<Backbone> {
+  const backbone = await entry.load(options);
+  const [, , height, width] = backbone.network.inputs[0].shape;
+  const asked = { height, width, ...options.preprocessing };
+  if (asked.height === height && asked.width === width) return backbone;
+  throw new EtlError(
+    "usage",
+    `--size ${asked.height}x${asked.width}: ${entry.name} takes pictures of ${height}x${width}, a model file that leaves its sizes open was needed`,
+    { hint: "leave --size out: pictures of any size are scaled to what the network takes" },
+  );
+}
+
 /**
  * Loads a backbone by name, or a model file.
  *
@@ -24,7 +37,7 @@ export function backboneNames(): string[] {
  */
 export async function loadBackbone(nameOrPath: string, options: LoadOptions = {}): Promise<Backbone> {
   const entry = nets.find(({ name }) => name === nameOrPath);
-  if (entry !== undefined) return entry.load(options);
+  if (entry !== undefined) return loadEntry(entry, options);
   if (isModelFile(nameOrPath)) return loadModelFile(nameOrPath, options);
   const names = backboneNames();
   const near = nearest(nameOrPath, names);

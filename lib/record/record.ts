@@ -226,6 +226,13 @@ export interface TaskRecord {
   readonly models: readonly Pick<ModelRecord, "test" | "validation" | "versusBaseline">[];
 }
 
+/** The other files of a run, as a page leads to them. Never part of `record.json`: where a page lies is no fact of the run. */
+export interface RunLinks {
+  readonly files: readonly { readonly name: string; readonly what: string; readonly href: string }[];
+  /** The call that makes the same run in another folder. */
+  readonly repeat: string;
+}
+
 /** Everything about one `etl prune` run. The report is a pure function of it. */
 export interface RunRecord {
   readonly schema: typeof SCHEMA;
@@ -272,6 +279,7 @@ export interface RunRecord {
   readonly groups?: readonly GroupRecord[];
   /** Only with `--with-images`, and only in the report. */
   readonly faces?: readonly FilterFaces[];
+  readonly links?: RunLinks;
   /**
    * Networks that answer several tasks: `test`, `validation` and `versusBaseline` are of `task`, the others' are in
    * `others`. The accuracy in `history` is the mean over the tasks.

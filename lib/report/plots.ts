@@ -5,7 +5,7 @@ import type { LayerRow } from "../core/artifacts.ts";
 import type { LayerCostRecord, ModelRecord, RunRecord } from "../record/record.ts";
 import { wilson } from "../math/statistics.ts";
 import type { Figure } from "./client/dom.ts";
-import { plotAxis, plotLayout } from "./client/figures.ts";
+import { hoverTogether, plotAxis, plotLayout } from "./client/figures.ts";
 import { plotLabel, plotText } from "./escape.ts";
 import { formatCount, formatPercent, formatSi } from "./format.ts";
 import { distils } from "./sections/facts.ts";
@@ -149,6 +149,8 @@ export function layerCostFigure(costs: readonly LayerCostRecord[]): Figure {
   };
 }
 
+const byEpoch = hoverTogether("epoch %{x}");
+
 /** Networks that were trained at least one epoch. */
 export function trainedModels(record: RunRecord): readonly ModelRecord[] {
   return orderedModels(record).filter((model) => model.history.length > 1);
@@ -172,7 +174,7 @@ export function lossFigure(record: RunRecord): Figure {
         y: model.history.map((epoch) => short(epoch.valLoss)),
         line: { color: look?.color, width: 2 },
         marker: { color: look?.color, size: 6, symbol: look?.symbol },
-        hovertemplate: "epoch %{x}: validation loss %{y:.4g}<extra></extra>",
+        hovertemplate: "%{y:.4g}",
       },
       {
         ...line,
@@ -183,14 +185,16 @@ export function lossFigure(record: RunRecord): Figure {
         y: trained.map((epoch) => short(epoch.trainLoss ?? 0)),
         ...(distils(record, model) && { yaxis: "y2" }),
         line: { color: look?.color, width: 1.5, dash: "dot" },
-        hovertemplate: "epoch %{x}: training loss %{y:.4g}<extra></extra>",
+        // Without the long name again: the box would cover what it tells of.
+        hovertemplate: "%{y:.4g} training<extra></extra>",
       },
     ];
   });
   return {
     data,
     layout: plotLayout(320, {
-      xaxis: plotAxis("epoch", { dtick: epochStep(models) }),
+      ...byEpoch.layout,
+      xaxis: plotAxis("epoch", { dtick: epochStep(models), ...byEpoch.axis }),
       yaxis: plotAxis("loss", { rangemode: "tozero" }),
       ...(models.some((model) => distils(record, model)) && {
         yaxis2: plotAxis("training loss with distillation", {
@@ -220,7 +224,7 @@ export function accuracyFigure(record: RunRecord): Figure {
         y: model.history.map((epoch) => short(epoch.valAccuracy)),
         line: { color: look?.color, width: 2 },
         marker: { color: look?.color, size: 6, symbol: look?.symbol },
-        hovertemplate: "epoch %{x}: %{y:.2%}<extra></extra>",
+        hovertemplate: "%{y:.2%}",
       },
       {
         type: "scatter",
@@ -235,14 +239,15 @@ export function accuracyFigure(record: RunRecord): Figure {
           color: look?.color,
           line: { width: 2, color: look?.color },
         },
-        hovertemplate: `kept: epoch %{x}, %{y:.2%}<extra></extra>`,
+        hoverinfo: "skip",
       },
     ];
   });
   return {
     data,
     layout: plotLayout(320, {
-      xaxis: plotAxis("epoch", { dtick: epochStep(models) }),
+      ...byEpoch.layout,
+      xaxis: plotAxis("epoch", { dtick: epochStep(models), ...byEpoch.axis }),
       yaxis: plotAxis("validation accuracy", { tickformat: ".1%" }),
     }),
   };

@@ -24,15 +24,14 @@ export interface Section {
   readonly body: Markup;
 }
 
-/** A section with its heading. */
+/** A section with its heading. Named sections are landmarks: of a page of several runs only the page's own parts are. */
 export function renderSection(scope: Scope, section: Section): Markup {
   const title =
     scope.level === 2
       ? html`<h2 id="${section.id}-title">${section.title}</h2>`
       : html`<h3 id="${section.id}-title">${section.title}</h3>`;
-  return html`<section id="${section.id}" aria-labelledby="${section.id}-title">
-    ${title} ${section.body}
-  </section> `;
+  const named = scope.level === 2 ? html`aria-labelledby="${section.id}-title"` : undefined;
+  return html`<section id="${section.id}" ${named}>${title} ${section.body}</section> `;
 }
 
 /** A figure: what it shows, how to read it, and the place where it is drawn. */
@@ -45,6 +44,14 @@ export function plot(
   const id = `${scope.id}-${name}`;
   scope.figures.set(id, figure);
   return plotPlace(scope, id, { height: Number(figure.layout["height"] ?? 320), ...words });
+}
+
+function pictureTools(id: string): Markup {
+  const button = (kind: "svg" | "png"): Markup =>
+    html`<button type="button" data-action="${kind}" data-plot="${id}" aria-describedby="${id}-title">
+      ${kind.toUpperCase()}
+    </button>`;
+  return html`<div class="tools">${button("svg")} ${button("png")}</div>`;
 }
 
 /** The place of a figure that the page's script makes. Its title is a heading: who listens to the page finds it by that. */
@@ -64,7 +71,7 @@ export function plotPlace(
       : html`<h4 id="${id}-title">${words.title}</h4>`;
   return html`<figure aria-labelledby="${id}-title">
     <figcaption>
-      ${title}${words.text === undefined ? undefined : html` <span>${words.text}</span>`}
+      ${title}${words.text === undefined ? undefined : html` <span>${words.text}</span>`} ${pictureTools(id)}
     </figcaption>
     <div
       class="plot"

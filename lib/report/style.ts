@@ -46,6 +46,7 @@ h1 { font-size: clamp(1.5rem, 1.1rem + 1.6vw, 2.1rem); line-height: 1.2; margin:
 h2 { font-size: 1.35rem; line-height: 1.25; margin: 0 0 0.5rem; letter-spacing: -0.01em; }
 h3 { font-size: 1.02rem; margin: 1.75rem 0 0.4rem; }
 section { margin-top: 3.25rem; }
+code { font: 0.88em ui-monospace, "SF Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 p { margin: 0 0 0.9rem; max-width: 44rem; overflow-wrap: anywhere; }
 .byline { color: var(--ink-3); font-size: 0.9rem; }
 .lead { font-size: clamp(1.1rem, 1rem + 0.5vw, 1.28rem); line-height: 1.5; max-width: 46rem; margin-top: 1.25rem; text-wrap: pretty; }
@@ -73,6 +74,10 @@ figcaption span { color: var(--ink-2); }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); gap: 0 1.25rem; align-items: start; }
 
 .table-block { container-type: inline-size; margin: 1.25rem 0; background: var(--card); border: 1px solid var(--rule); border-radius: 0.6rem; overflow: hidden; }
+.table-view { position: relative; }
+.table-view.more-left::before, .table-view.more-right::after { content: "\\2039"; position: absolute; z-index: 1; inset-block: 0; left: 0; width: 1.6rem; display: grid; place-items: center; color: var(--ink); font-size: 1.3rem; background: linear-gradient(270deg, transparent, var(--card) 75%); pointer-events: none; }
+.table-view.more-right::after { content: "\\203a"; left: auto; right: 0; background: linear-gradient(90deg, transparent, var(--card) 75%); }
+.table-view.more-below { box-shadow: inset 0 -0.7rem 0.6rem -0.6rem var(--line); }
 .table-scroll { overflow-x: auto; }
 .table-scroll.tall { max-height: 34rem; overflow-y: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
@@ -84,6 +89,13 @@ th:first-child, td:first-child { padding-left: 1rem; }
 tbody tr:last-child > * { border-bottom: 0; }
 thead th { font-weight: 500; font-size: 0.82rem; color: var(--ink-2); border-bottom: 1px solid var(--line); background: var(--card); vertical-align: bottom; }
 .tall thead th { position: sticky; top: 0; box-shadow: inset 0 -1px var(--line); }
+thead button.sort { font: inherit; color: inherit; background: none; border: 0; padding: 0; text-align: inherit; text-decoration: underline dotted var(--mute-2); text-underline-offset: 0.2em; }
+thead button.sort:hover { text-decoration-style: solid; }
+th[aria-sort=ascending] button.sort::after { content: "\\a0\\2191"; }
+th[aria-sort=descending] button.sort::after { content: "\\a0\\2193"; }
+.find { display: none; margin: 0; padding: 0.6rem 1rem 0; font-size: 0.84rem; color: var(--ink-2); max-width: none; text-align: right; }
+.js .find { display: block; }
+.find input { font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 0.4rem; padding: 0.2rem 0.5rem; width: 12rem; max-width: 60%; }
 tbody th { font-weight: 500; }
 td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td small, th small { color: var(--ink-3); font-size: 0.82rem; font-weight: 400; }
@@ -101,6 +113,9 @@ td.bar { background-image: linear-gradient(90deg, var(--bar) var(--bar-size), tr
 .table-foot .note { flex: 1 1 18rem; }
 .tools { display: none; margin: 0; gap: 0.4rem; }
 .js .tools { display: flex; }
+figure { position: relative; }
+figcaption .tools { position: absolute; top: 0.8rem; right: 1rem; }
+.js figcaption:has(.tools) h3, .js figcaption:has(.tools) h4 { padding-right: 6.5rem; }
 button, select { font: inherit; font-size: 0.84rem; color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 0.4rem; padding: 0.25rem 0.65rem; cursor: pointer; max-width: 100%; }
 button:hover { background: var(--soft); }
 :focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; }
@@ -177,7 +192,8 @@ footer { margin-top: 3.5rem; border-top: 1px solid var(--rule); padding-top: 1re
   :root, :root[data-theme] {${light}}
   body { background: #fff; font-size: 10.5pt; }
   .frame, .printing .frame { display: block; max-width: none; width: auto; padding: 0; }
-  nav, .tools, #theme, .skip, .js .control { display: none !important; }
+  nav, .tools, .find, #theme, .skip, .js .control, .table-view::before, .table-view::after { display: none !important; }
+  .table-view.more-below { box-shadow: none; }
   .pick select { border: 0; padding: 0; appearance: none; }
   .table-scroll, .table-scroll.tall { overflow: visible; max-height: none; }
   .table-block { overflow: visible; }

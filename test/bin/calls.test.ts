@@ -89,6 +89,46 @@ const cases: readonly Case[] = [
   ["sweep --tasks gender --data synthetic --out x --gammas 0,a", '--gammas: "a", a number'],
   ["sweep --tasks gender --data synthetic --out x --ablate scalng=paper", '"scalng"', "scaling?"],
   ["align . out --min-score 5", "--min-score: 5"],
+  // Options that mean nothing beside the others.
+  ...(
+    [
+      ["--int8-for this", "a run without --int8 ignores it, --int8 was needed"],
+      ["--int8-tolerance 0.5", "a run without --int8 ignores it"],
+      ["--table t.json", "a run without a target of time ignores it, --target-ms or --target-time"],
+      ["--target-flops 0.5 --table t.json", "a run without a target of time ignores it"],
+      ["--no-augment --shift 0.1", "--shift 0.1: --no-augment ignores it, --augment was needed"],
+      ["--no-augment --brightness 0.4", "--brightness 0.4: --no-augment ignores it"],
+      ["--epochs 0 --distill 4", "--distill 4: --epochs 0 ignores it"],
+      [
+        "--baseline-epochs 0 --baseline-learning-rate 1e-3",
+        "--baseline-learning-rate 0.001: --baseline-epochs 0",
+      ],
+      [
+        "--epochs 0 --baseline-epochs 0 --learning-rate 1e-3",
+        "--learning-rate 0.001: a run without any epoch",
+      ],
+      ["--epochs 0 --baseline-epochs 0 --zoom 0.1", "--zoom 0.1: a run without any epoch ignores it"],
+    ] as const
+  ).map(([more, message]): Case => [`prune --task gender --data nope --out x ${more}`, message]),
+  ["sweep --tasks gender --data nope --out x --int8-for this", "a run without --int8 ignores it"],
+  ["sweep --tasks gender --data nope --out x --table t.json", "unknown option --table"],
+  [
+    "train --arch mobilenet-v1 --task gender --data nope --out x --split 7:2:1 --val-fraction 0.3",
+    "--val-fraction 0.3: --split 7:2:1 ignores it",
+  ],
+  [
+    "cut face-resnet --out y.onnx --keep 0.5 --table t.json",
+    "--table t.json: a cut without a target of time",
+  ],
+  ["cut face-resnet --out y.onnx --keep 0.5 --size 128", "--size 128x128: the file says all sizes itself"],
+  ["quantize face-resnet --data nope --out y.onnx --no-check --runs 5", "--runs 5: --no-check ignores it"],
+  [
+    "quantize face-resnet --data nope --out y.onnx --no-check --int8-tolerance 1",
+    "--int8-tolerance 1: --no-check",
+  ],
+  ["bench --backbone face-resnet --out t.json", "--out t.json: a bench without --table ignores it"],
+  ["bench --backbone face-resnet --table --rounds 5 --out t.json", "--rounds 5: --table ignores it"],
+  ["predict face-resnet x.png --size 128", "--size 128x128: face-resnet takes pictures of 150x150"],
   // Words without an option.
   ["prune gender", '"gender" without an option', "--task gender?"],
   ["prune gender,age", '"gender,age" without an option', "--task gender,age?"],

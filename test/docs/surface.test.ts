@@ -272,6 +272,7 @@ const types = [
   "Resumed",
   "RmseKind",
   "RunConfig",
+  "RunLinks",
   "RunMetrics",
   "RunOptions",
   "RunPlanJson",

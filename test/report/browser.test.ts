@@ -161,11 +161,14 @@ describe("report in a browser", function () {
     expect(download.suggestedFilename()).to.equal("run-results.csv");
     const text = (await readFile(await download.path(), "utf8")).replace("\ufeff", "");
     const lines = text.trimEnd().split("\r\n");
-    expect(lines[0]).to.equal("Network,accuracy,macs,flops,params,bytes,cpu median (ms)");
+    expect(lines[0]).to.equal(
+      'Network,accuracy,"accuracy, standard error",macs,flops,params,bytes,cpu median (ms),cpu over baseline',
+    );
     expect(lines).to.have.length(5);
     const pruned = sampleRecord().models.find((model) => model.name === "pruned");
-    expect(lines[3].split(",").slice(1, 3).map(Number)).to.deep.equal([
+    expect(lines[3].split(",").slice(1, 4).map(Number)).to.deep.equal([
       pruned?.test.accuracy,
+      pruned?.test.accuracyError,
       pruned?.cost.total.macs,
     ]);
     await page.evaluate(
@@ -174,6 +177,104 @@ describe("report in a browser", function () {
     await page.locator('button[data-action=copy][data-table="run-results"]').click();
     await until(page, "document.getElementById('status').textContent.includes('copied')");
     expect(await page.evaluate("globalThis.copied.split('\\n').length")).to.equal(5);
+    expectQuiet("one.html");
+    await context.close();
+  });
+
+  it("sorts a table by a heading, up, down and as it was, and copies what is shown", async () => {
+    const { page, context } = await open("one.html");
+    const column = (): Promise<number[]> =>
+      page.evaluate(
+        "[...document.querySelectorAll('#run-layers tbody tr')].filter((row) => !row.hidden).map((row) => Number(row.cells[1].dataset.csv))",
+      );
+    await page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })");
+    const before = await column();
+    const heading = page.locator("#run-layers thead th").nth(1);
+    const button = heading.getByRole("button");
+    await button.focus();
+    await page.keyboard.press("Enter");
+    expect(await heading.getAttribute("aria-sort")).to.equal("ascending");
+    expect(await column()).to.deep.equal(before.toSorted((a, b) => a - b));
+    await button.click();
+    expect(await column()).to.deep.equal(before.toSorted((a, b) => b - a));
+    await button.click();
+    expect(await heading.getAttribute("aria-sort")).to.equal(null);
+    expect(await column()).to.deep.equal(before);
+
+    const field = page.locator("#run-layers input[type=search]");
+    const [word] = sampleRecord().layers[3].name.split(" ");
+    await field.fill(word.toUpperCase());
+    const some = sampleRecord().layers.filter(({ name, reason = "" }) => `${name} ${reason}`.includes(word));
+    expect(some.length).to.be.within(1, before.length - 1);
+    expect(await column()).to.deep.equal(some.map(({ kept }) => kept));
+    await page.evaluate(
+      "Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { globalThis.copied = text; } } })",
+    );
+    await page.locator('button[data-action=copy][data-table="run-layers"]').click();
+    expect(await page.evaluate("globalThis.copied.split('\\n').length")).to.equal(some.length + 1);
+    expectQuiet("one.html");
+    await context.close();
+  });
+
+  it("says on which side a table goes on", async () => {
+    const { page, context } = await open("one.html", { viewport: { width: 390, height: 844 } });
+    const marks = (): Promise<unknown> =>
+      page.evaluate(
+        "(({ classList: c }) => [c.contains('more-left'), c.contains('more-right')])(document.querySelector('#run-results .table-view'))",
+      );
+    expect(await marks()).to.deep.equal([false, true]);
+    await page.evaluate("document.querySelector('#run-results .table-scroll').scrollLeft = 1e4");
+    await until(page, "document.querySelector('#run-results .table-view').classList.contains('more-left')");
+    expect(await marks()).to.deep.equal([true, false]);
+    await context.close();
+  });
+
+  it("keeps gamma and tap in its address, and opens where an address says", async () => {
+    const { page, context } = await open("one.html");
+    await page.locator("#run-curves select").selectOption("3");
+    await page.locator("input[type=range]").focus();
+    await page.keyboard.press("End");
+    const kept = await page.locator("[data-role=kept]").first().innerText();
+    const address = page.url();
+    const { tap } = sampleRecord().curves[3];
+    expect(address).to.match(/#run-curves&gamma=[\d.]+&tap=/);
+    expect(decodeURIComponent(address)).to.contain(`&tap=${tap}`);
+    const again = await context.newPage();
+    await again.goto(address);
+    await again.waitForSelector("html.drawn", { state: "attached", timeout: 60_000 });
+    expect(await again.locator("[data-role=kept]").first().innerText()).to.equal(kept);
+    expect(await again.locator("#run-curves select").inputValue()).to.equal("3");
+    await again.evaluate("location.hash = '#run-curves&gamma=0&tap=nobody%'");
+    await until(again, "document.querySelector('input[type=range]').value === '0'");
+    expect(await again.locator("#run-curves select").inputValue()).to.equal("3");
+    await context.close();
+  });
+
+  it("saves a figure as SVG and as PNG, with its title", async () => {
+    const { page, context } = await open("one.html", { acceptDownloads: true });
+    for (const kind of ["svg", "png"]) {
+      const [saved] = await Promise.all([
+        page.waitForEvent("download"),
+        page.locator(`button[data-action=${kind}][data-plot="run-curves-tap"]`).click(),
+      ]);
+      expect(saved.suggestedFilename()).to.equal(`run-curves-tap.${kind}`);
+      const bytes = await readFile(await saved.path());
+      if (kind === "svg") expect(bytes.toString("utf8")).to.match(/^<svg.*One tap/s);
+      else expect(bytes.subarray(1, 4).toString("latin1")).to.equal("PNG");
+    }
+    expectQuiet("one.html");
+    await context.close();
+  });
+
+  it("tells all lines of a plot in one box", async () => {
+    const { page, context } = await open("one.html");
+    await page.locator("#run-loss").scrollIntoViewIfNeeded();
+    const box = await page.locator("#run-loss .nsewdrag").first().boundingBox();
+    if (!box) throw new Error("the plot has no area");
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await until(page, "document.querySelector('#run-loss .hoverlayer .legend') !== null");
+    const text = await page.locator("#run-loss .hoverlayer .legend").first().textContent();
+    expect(text).to.match(/^epoch \d/);
     expectQuiet("one.html");
     await context.close();
   });

@@ -151,7 +151,7 @@ describe("report: one HTML file from run records", () => {
   it("tells a regression in its own unit", () => {
     const page = plain(renderReport(sampleRegression(), tiny));
     expect(page).to.contain("The share within 5.00 years stands among the scores below");
-    expect(page).to.match(/Within 5\.00 years Mean absolute error, years/);
+    expect(page).to.match(/Within 5\.00 years test accuracy, standard error Mean absolute error, years/);
     expect(page).to.match(
       /The pruned network is off by 6\.35 years on average \(mean absolute error on [\d,]+ test faces; the baseline: 6\.10 years off\)/,
     );

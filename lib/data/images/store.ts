@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Crop } from "../../core/artifacts.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import { insideOf } from "../../core/files.ts";
+import { stopIfAborted } from "../../core/options.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { cacheKey, createCache, defaultCacheDir, openCache, type CacheFile } from "./cache.ts";
@@ -198,7 +199,10 @@ async function build(
   try {
     await mapLimit(entries, lanes, async (item, slot) => {
       let pixels: Uint8Array | undefined;
-      if (signal?.aborted === true) throw stopped(done, entries.length);
+      stopIfAborted(
+        signal,
+        `decode pictures: stopped after ${done} of ${entries.length}, these are decoded again next time`,
+      );
       try {
         pixels = await decode(item);
         cells.set(cellsOf(pixels, size), slot * CELLS);
@@ -226,13 +230,6 @@ async function build(
     `${entries.length - broken.size} pictures${broken.size > 0 ? `, ${broken.size} broken` : ""}`,
   );
   return { broken, cells, file: writer && (await openCache(cacheDir, key, shape)) };
-}
-
-function stopped(done: number, of: number): EtlError {
-  return new EtlError(
-    "interrupted",
-    `decode pictures: stopped after ${done} of ${of}, these are decoded again next time`,
-  );
 }
 
 function report(

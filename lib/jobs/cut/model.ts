@@ -1,4 +1,5 @@
 /** A model file made ready to be cut: its layers as the file names them, and the plain network that surgery works on. */
+import { EtlError } from "../../core/errors.ts";
 import { factsOf } from "../../network/operators/facts.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import { analyseCoupling } from "../../network/coupling/analyse.ts";
@@ -44,6 +45,14 @@ export async function openCuttable(nameOrPath: string, size?: PictureSize): Prom
 /** The network of a file, ready to be planned on. @throws EtlError `usage` where it fits together at none of the usual sizes */
 export function toCuttable(original: Network, size?: PictureSize): CuttableModel {
   const plain = simplify(original);
+  if (size !== undefined && plain.inputs.every(({ shape }) => openSizes(shape).length === 0)) {
+    const [{ shape }] = plain.inputs;
+    throw new EtlError(
+      "usage",
+      `--size ${size.join("x")}: the file says all sizes itself (${shape.join("x")}), a file that leaves some open was needed`,
+      { hint: "leave --size out" },
+    );
+  }
   const assumed = fit(plain, size);
   const network = boundTo(plain, assumed);
   return {

@@ -4,6 +4,7 @@ import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Device, EngineName } from "../../engine/engine.ts";
 import { serviceNames } from "../../engine/service.ts";
+import { refuseIgnored } from "../run/option.ts";
 import type { Criterion } from "../../surgery/criteria.ts";
 import type { PictureSize } from "../../network/fit.ts";
 
@@ -104,6 +105,14 @@ export function checkCutOptions(options: CutOptions): void {
     const needed = share ? "a share in (0, 1]" : "a positive number";
     throw new EtlError("usage", `${targets[key]}: ${value}, ${needed} was needed`);
   }
+  refuseIgnored({}, options, [
+    options.targetMs === undefined &&
+      options.targetTime === undefined && {
+        names: ["table"],
+        by: "a cut without a target of time",
+        needed: "--target-ms or --target-time",
+      },
+  ]);
   if (!options.out.toLowerCase().endsWith(".onnx"))
     throw new EtlError("usage", `--out: ${options.out}, a name ending in .onnx was needed`);
   const { roundTo = 1, runs = 1 } = options;

@@ -10,6 +10,7 @@ import type { RunRecord } from "../../record/record.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import { readReportAssets } from "../../report/assets.ts";
 import { isReport, renderReport } from "../../report/report.ts";
+import { withLinks } from "../run/links.ts";
 import { facesOfRun } from "../prune/faces.ts";
 import { comparedNetworks, timedTogether, type ComparedNetwork } from "./compare.ts";
 import { readRecords, runsOf } from "./records.ts";
@@ -43,7 +44,7 @@ export async function writeReportOf(
     for (const [i, run] of runs.entries())
       records[i] = { ...records[i], faces: await facesOfRun(run, records[i], told) };
   }
-  await writePage(file, records, given.length === 1 ? given[0] : undefined);
+  await writePage(file, { runs, records, own: given.length === 1 ? given[0] : undefined });
   return { file, runs: records.length };
 }
 
@@ -81,7 +82,7 @@ export async function compareRuns(
   }
   const notes = absentNotes(records.flatMap(recordsByTask));
   if (out === undefined) return { networks, notes };
-  await writePage(out, records);
+  await writePage(out, { runs: folders, records });
   return { networks, notes, file: out };
 }
 
@@ -89,14 +90,23 @@ async function allRuns(given: readonly string[]): Promise<string[]> {
   return (await Promise.all(given.map(runsOf))).flat();
 }
 
-/** One run is its report; several are compared. @param run whose report it is */
-async function writePage(file: string, records: readonly RunRecord[], run?: string): Promise<void> {
+/** One run is its report; several are compared. @param page what stands on it; `own`: the run whose report it is */
+async function writePage(
+  file: string,
+  page: {
+    readonly runs: readonly string[];
+    readonly records: readonly RunRecord[];
+    readonly own?: string | undefined;
+  },
+): Promise<void> {
+  const { runs, records, own } = page;
   const assets = await readReportAssets();
-  const page = renderReport(records.length === 1 ? records[0] : records, assets);
-  const isOwn = run !== undefined && resolve(file) === resolve(run, "report.html");
-  if (isOwn) await writeChanged(file, page);
+  const linked = records.map((record, i) => withLinks(record, runs[i], file));
+  const text = renderReport(linked.length === 1 ? linked[0] : linked, assets);
+  const isOwn = own !== undefined && resolve(file) === resolve(own, "report.html");
+  if (isOwn) await writeChanged(file, text);
   // Pages can be made again from their runs.
-  else await writeSpare(new Map([[file, new TextEncoder().encode(page)]]), { mayGo: isReport, hint });
+  else await writeSpare(new Map([[file, new TextEncoder().encode(text)]]), { mayGo: isReport, hint });
 }
 
 const hint = "choose another --out";

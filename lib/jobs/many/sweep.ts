@@ -11,8 +11,9 @@ import { openTasks, type TaskData } from "../../data/open-tasks.ts";
 import { sweepCsv, sweepRows, type SweepRow } from "../../record/sweep.ts";
 import { worthOfSelection, type Worth } from "../../record/worth.ts";
 import { readReportAssets } from "../../report/assets.ts";
+import { withLinks } from "../run/links.ts";
 import { renderReport } from "../../report/report.ts";
-import { resolveOptions } from "../prune/config.ts";
+import { resolveOptions, withoutIgnored } from "../prune/config.ts";
 import { pruneTable, type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
@@ -147,16 +148,16 @@ function pointsOf(options: SweepOptions): Point[] {
       const folder = join(out, task, `seed-${seed}`);
       const base: PruneOptions = { ...shared, task, data, seed, controls: [], out: join(folder, "base") };
       return gammas.flatMap((gamma) =>
-        [{}, ...variants].map((variant, v) => ({
-          base,
-          options: {
+        [{}, ...variants].map((variant, v) => {
+          const own: PruneOptions = {
             ...base,
             ...(v === 0 && shared.controls !== undefined ? { controls: shared.controls } : {}),
             ...variant,
             gamma,
             out: join(folder, [`gamma-${gamma}`, ...Object.entries(variant).flat().map(String)].join("-")),
-          },
-        })),
+          };
+          return { base, options: v === 0 ? own : withoutIgnored(own) };
+        }),
       );
     }),
   );
@@ -180,8 +181,9 @@ async function summarise(out: string, report: boolean): Promise<SweepResult> {
   await writeChanged(join(out, "sweep.json"), jsonText({ schema: 1, runs, rows, worth }));
   await writeChanged(join(out, "sweep.csv"), sweepCsv(rows));
   if (report) {
-    const page = renderReport(records, await readReportAssets());
-    await writeChanged(join(out, "report.html"), page);
+    const file = join(out, "report.html");
+    const linked = records.map((record, i) => withLinks(record, join(out, runs[i]), file));
+    await writeChanged(file, renderReport(linked, await readReportAssets()));
   }
   return { folder: out, runs, rows, worth };
 }

@@ -2,7 +2,7 @@
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/options.ts";
-import { checkOptions, defaultsOf } from "../run/option.ts";
+import { checkOptions, defaultsOf, ignoredIn, refuseIgnored, type Ignored } from "../run/option.ts";
 import {
   aimNames,
   asOptions,
@@ -119,7 +119,52 @@ export function resolveOptions(options: PruneOptions): Config {
     need(config.label === undefined, "label", config.label, "one task beside it");
     need(config.scaling === "none", "scaling", config.scaling, "none beside several tasks");
   }
+  refuseIgnored(pruneTable, config, ignoredBy(config));
   return withAbsolutePaths(config);
+}
+
+/** What would change nothing beside the other options. */
+function ignoredBy(config: Config): (Ignored | false)[] {
+  const { augment, epochs, baselineEpochs, targetMs, targetTime } = config;
+  const untrained = epochs === 0 && baselineEpochs === 0;
+  // A weight or a change of 0 says the same as what switches it off.
+  const changes = (["shift", "zoom", "brightness"] as const).filter((name) => config[name] !== 0);
+  return [
+    !config.int8 && {
+      names: ["int8For", "int8Tolerance"],
+      by: "a run without --int8",
+      needed: "--int8",
+    },
+    targetMs === undefined &&
+      targetTime === undefined && {
+        names: ["table"],
+        by: "a run without a target of time",
+        needed: "--target-ms or --target-time",
+      },
+    !augment && { names: changes, by: "--no-augment", needed: "--augment" },
+    baselineEpochs === 0 && {
+      names: ["baselineLearningRates"],
+      by: "--baseline-epochs 0",
+      needed: "an epoch of the baseline",
+    },
+    epochs === 0 && {
+      names: (["distill", "distillOutputs"] as const).filter((name) => config[name] !== 0),
+      by: "--epochs 0",
+      needed: "an epoch of the pruned network",
+    },
+    untrained && {
+      names: ["learningRates", ...changes],
+      by: "a run without any epoch",
+      needed: "--epochs or --baseline-epochs",
+    },
+  ];
+}
+
+/** Options without those that mean nothing any more, because a sweep's variant has switched off what they are for. */
+export function withoutIgnored(options: PruneOptions): PruneOptions {
+  const config = { ...defaultsOf(pruneTable), ...givenOptions(options) } as Config;
+  const found = ignoredIn(pruneTable, config, ignoredBy(config));
+  return found === undefined ? options : withoutIgnored({ ...options, [found[0]]: undefined });
 }
 
 function checkTarget(given: PruneOptions): void {

@@ -15,6 +15,7 @@ import {
 import { recordsByTask } from "../../record/tasks.ts";
 import { costOf } from "../../network/cost.ts";
 import { readReportAssets } from "../../report/assets.ts";
+import { withLinks } from "../run/links.ts";
 import { renderReport } from "../../report/report.ts";
 import { labelCounts, modelRecord, type MadeModel } from "../run/models.ts";
 import { asWritten, recordFrame } from "../run/frame.ts";
@@ -208,7 +209,8 @@ export async function reportStage(context: RunContext, results: Results): Promis
   const record = asWritten(await makeRecord(context, results), progress);
   await writeChanged(folder.file("record.json"), jsonText(record));
   await writeChanged(folder.file("metrics.json"), jsonText({ ...metricsOf(record), models: record.models }));
-  const page = config.withImages ? await withFaces(context, record) : record;
+  const faces = config.withImages ? await withFaces(context, record) : record;
+  const page = withLinks(faces, folder.path, folder.file("report.html"));
   await writeChanged(folder.file("report.html"), renderReport(page, await readReportAssets()));
   progress.note(`report: ${folder.file("report.html")}`);
   return record;

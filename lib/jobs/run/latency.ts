@@ -1,6 +1,6 @@
 /** Measures a latency table: networks of the same layers with other widths are cut, timed and fitted to. */
 import { cpus } from "node:os";
-import { EtlError } from "../../core/errors.ts";
+import { stopIfAborted } from "../../core/options.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRandom, type Random } from "../../core/random.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -64,8 +64,7 @@ export async function measureEntries(
   for (const int8 of kinds) {
     const samples = networks.map((network) => ({ work: workOf(network, engine.channelBlock), ms: Infinity }));
     const turn = async (i: number): Promise<void> => {
-      if (options.signal?.aborted === true)
-        throw new EtlError("interrupted", "latency table: stopped, nothing was kept");
+      stopIfAborted(options.signal, "latency table: stopped, nothing was kept");
       const ms = await quickMs(engine, int8 ? asBytes(networks[i]) : networks[i], batch);
       samples[i].ms = Math.min(samples[i].ms, ms);
     };

@@ -101,6 +101,45 @@ export function checkOptions(table: Readonly<Record<string, Option>>, values: ob
   }
 }
 
+/** Options that change nothing beside others: what ignores them, and what was needed for them to mean something. */
+export interface Ignored {
+  readonly names: readonly string[];
+  /** As one writes it: "--no-check". */
+  readonly by: string;
+  readonly needed: string;
+}
+
+/** The first of some options that a call gives in vain: it is there, and not what would hold anyway. */
+export function ignoredIn(
+  table: Readonly<Record<string, Option>>,
+  values: object,
+  rules: readonly (Ignored | false)[],
+): readonly [name: string, rule: Ignored] | undefined {
+  const given = values as Readonly<Record<string, unknown>>;
+  for (const rule of rules) {
+    if (rule === false) continue;
+    const name = rule.names.find((each) => {
+      const usual = Object.hasOwn(table, each) ? table[each].default : undefined;
+      return given[each] !== undefined && JSON.stringify(given[each]) !== JSON.stringify(usual);
+    });
+    if (name !== undefined) return [name, rule];
+  }
+  return undefined;
+}
+
+/** @throws EtlError `usage` for an option that would change nothing, see {@link ignoredIn} */
+export function refuseIgnored(...call: Parameters<typeof ignoredIn>): void {
+  const [table, values] = call;
+  const found = ignoredIn(...call);
+  if (found === undefined) return;
+  const [name, { by, needed }] = found;
+  const value: unknown = (values as Readonly<Record<string, unknown>>)[name];
+  const flag = Object.hasOwn(table, name) ? table[name].flag : name;
+  const given =
+    typeof value === "boolean" ? `--${value ? "" : "no-"}${flag}` : `--${flag} ${[value].flat().join(",")}`;
+  throw new EtlError("usage", `${given}: ${by} ignores it, ${needed} was needed`);
+}
+
 const isNumber = (value: unknown): boolean => typeof value === "number";
 const isText = (value: unknown): boolean => typeof value === "string";
 const isList = (value: unknown, holds: (one: unknown) => boolean): boolean =>

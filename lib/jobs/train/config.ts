@@ -2,7 +2,7 @@
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { architectureOf, architectures, checkSide, type Architecture } from "../../backbones/architecture.ts";
-import { checkOptions, defaultsOf, type Need } from "../run/option.ts";
+import { checkOptions, defaultsOf, refuseIgnored, type Ignored, type Need } from "../run/option.ts";
 import { withAbsolutePaths, commonDefaults, givenOptions, need } from "../run/options.ts";
 import { backboneOf, tasksOf, trainTable, type TrainOptions } from "./options.ts";
 
@@ -58,26 +58,29 @@ export function resolveTrainOptions(
 
 /** @throws EtlError `usage` for a setting that would change nothing */
 function checkIgnored({ name, takes, recipe }: Architecture, config: TrainConfig): void {
-  const plain: Record<string, unknown> = { ...defaultsOf(trainTable), dropout: recipe.dropout };
-  const refuse = (key: keyof typeof trainTable, where: string, needed: string): never => {
-    const value = config[key as keyof TrainConfig];
-    const { flag, kind } = trainTable[key];
-    const given = kind === "switch" && value === false ? `--no-${flag}` : `--${flag} ${String(value)}`;
-    throw new EtlError("usage", `${given}: ${where} ignores it, ${needed} was needed`);
-  };
-  for (const key of ["heads", "dropout", "groups", "landmarks"] as const) {
-    if (takes.includes(key) || config[key] === plain[key]) continue;
+  const table = { ...trainTable, dropout: { ...trainTable.dropout, default: recipe.dropout } };
+  const ofOthers = (["heads", "dropout", "groups", "landmarks"] as const).map((key): Ignored | false => {
     const able = architectures.filter((each) => each.takes.includes(key)).map((each) => each.name);
-    refuse(key, name, able.length === 1 ? able[0] : `one of ${able.join(", ")}`);
-  }
-  if (config.thresholds === "fixed" && config.thresholdRate !== plain["thresholdRate"])
-    refuse("thresholdRate", "--thresholds fixed", "--thresholds adaptive");
-  const [changed] = config.augment ? [] : changesAsked(config);
-  if (changed !== undefined) refuse(changed, "--no-augment", "--augment");
-  if (config.updateEvery !== undefined && config.thresholds === "fixed" && config.lossWeights === "equal") {
-    const moving = "--thresholds adaptive or --loss-weights dynamic";
-    refuse("updateEvery", "--thresholds fixed with --loss-weights equal", moving);
-  }
+    const needed = able.length === 1 ? able[0] : `one of ${able.join(", ")}`;
+    return !takes.includes(key) && { names: [key], by: name, needed };
+  });
+  const fixed = config.thresholds === "fixed";
+  refuseIgnored(table, config, [
+    ...ofOthers,
+    fixed && { names: ["thresholdRate"], by: "--thresholds fixed", needed: "--thresholds adaptive" },
+    !config.augment && { names: changesAsked(config), by: "--no-augment", needed: "--augment" },
+    fixed &&
+      config.lossWeights === "equal" && {
+        names: ["updateEvery"],
+        by: "--thresholds fixed with --loss-weights equal",
+        needed: "--thresholds adaptive or --loss-weights dynamic",
+      },
+    config.split !== "given" && {
+      names: ["valFraction"],
+      by: `--split ${config.split}`,
+      needed: "--split given",
+    },
+  ]);
 }
 
 /** Changes of pictures that were asked for beyond the usual ones. */

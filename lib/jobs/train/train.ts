@@ -10,6 +10,7 @@ import { writeOnnx } from "../../formats/onnx/write.ts";
 import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
 import { readReportAssets } from "../../report/assets.ts";
+import { withLinks } from "../run/links.ts";
 import { renderReport } from "../../report/report.ts";
 import { asWritten } from "../run/frame.ts";
 import { profileStage } from "../run/profile.ts";
@@ -140,7 +141,8 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   const plain = { ...result, dataset: { train: n, val, test: tested } };
   await writeChanged(folder.file("record.json"), jsonText(record));
   await writeChanged(folder.file("metrics.json"), jsonText(plain));
-  await writeChanged(folder.file("report.html"), renderReport(record, await readReportAssets()));
+  const page = withLinks(record, folder.path, folder.file("report.html"));
+  await writeChanged(folder.file("report.html"), renderReport(page, await readReportAssets()));
   run.progress.note(`report: ${folder.file("report.html")}`);
   await folder.finish(["record.json", partsFile]);
   return plain;

@@ -12,7 +12,9 @@ import { needFloats } from "../../network/bytes.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { profileNetworks } from "../../evaluate/profile.ts";
 import { quantize, type Int8For, type Quantized } from "../../quantize/quantize.ts";
+import { int8Table } from "../run/int8.ts";
 import { openModel } from "../run/model.ts";
+import { refuseIgnored } from "../run/option.ts";
 import { openPictures } from "./pictures.ts";
 import { defined } from "./rows.ts";
 
@@ -66,6 +68,13 @@ export async function quantizeModel(
   const tolerance = options.int8Tolerance;
   if (tolerance !== undefined && !(tolerance >= 0))
     throw new EtlError("usage", `--int8-tolerance: ${tolerance}, a number of at least 0 was needed`);
+  refuseIgnored(int8Table, options, [
+    options.check === false && {
+      names: ["runs", "int8Tolerance"],
+      by: "--no-check",
+      needed: "--check",
+    },
+  ]);
   const { replace } = options;
   await needSpare(out, { replace });
   const model = await openModel(nameOrPath);

@@ -11,14 +11,21 @@ interface PageEvent {
 
 export interface PageElement {
   id: string;
+  readonly tagName: string;
   textContent: string | null;
   value: string;
   checked: boolean;
   open: boolean;
   href: string;
   download: string;
+  hidden: boolean;
   scrollTop: number;
+  readonly scrollLeft: number;
+  readonly scrollWidth: number;
+  readonly scrollHeight: number;
   readonly clientWidth: number;
+  readonly clientHeight: number;
+  readonly parentElement: PageElement | null;
   readonly dataset: Record<string, string | undefined>;
   readonly style: Record<string, string>;
   readonly classList: {
@@ -39,6 +46,7 @@ export interface PageElement {
   remove(): void;
   click(): void;
   select(): void;
+  scrollIntoView(): void;
 }
 
 interface PageDocument {
@@ -60,7 +68,8 @@ export interface Figure {
 
 interface PlotlyLibrary {
   react(element: PageElement, data: unknown, layout: unknown, config: unknown): Promise<unknown>;
-  purge(element: PageElement): void;
+  /** The figure as a picture: a data URL. */
+  toImage(figure: unknown, options: unknown): Promise<string>;
 }
 
 export interface PageWindow {
@@ -75,6 +84,8 @@ export interface PageWindow {
     parts: readonly (string | Uint8Array)[],
     options: { type: string },
   ) => { stream(): { pipeThrough(through: unknown): unknown } };
+  readonly location: { readonly hash: string };
+  readonly history: { replaceState(state: null, title: string, url: string): void };
   getComputedStyle(element: PageElement): { getPropertyValue(name: string): string };
   matchMedia(query: string): {
     readonly matches: boolean;

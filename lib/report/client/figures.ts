@@ -41,13 +41,21 @@ export function plotLayout(
     hoverlabel: {
       bgcolor: "--card",
       bordercolor: "--line",
-      font: { color: "--ink", size: 12.5 },
+      font: { color: "--ink", size: 11.5 },
       align: "left",
     },
     legend: { orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", bgcolor: "--clear" },
     dragmode: false,
     ...options,
   };
+}
+
+/** One box for all lines over a place of the horizontal axis. `title` is what stands for the place: "epoch %{x}". */
+export function hoverTogether(title: string): {
+  layout: Record<string, unknown>;
+  axis: Record<string, unknown>;
+} {
+  return { layout: { hovermode: "x unified" }, axis: { unifiedhovertitle: { text: title } } };
 }
 
 /** One tap's characteristic curve at full size: error against filters, train and held out, with its knee. */
@@ -79,7 +87,7 @@ export function tapFigure(set: PageCurves, curve: PageCurve, gamma: number): Fig
     y: curve.train,
     name: "training rows",
     line: { color: "--ink-3", width: 1.5, dash: "dash" },
-    hovertemplate: "%{x} filters: %{y:.4g}<extra>training</extra>",
+    hovertemplate: "%{y:.4g}",
   });
   if (curve.held) {
     data.push({
@@ -90,7 +98,8 @@ export function tapFigure(set: PageCurves, curve: PageCurve, gamma: number): Fig
       name: "held-out folds",
       line: { color: "--c1", width: 2 },
       marker: { size: 4, color: "--c1" },
-      hovertemplate: "%{x} filters: %{y:.4g}<extra>held out</extra>",
+      customdata: curve.error ?? [],
+      hovertemplate: curve.error ? "%{y:.4g} ± %{customdata:.2g}" : "%{y:.4g}",
     });
   }
   data.push({
@@ -100,11 +109,13 @@ export function tapFigure(set: PageCurves, curve: PageCurve, gamma: number): Fig
     y: [errorAt(set, curve, chosen.index)],
     name: `knee: ${chosen.filters} of ${curve.total}`,
     marker: { size: 13, symbol: "diamond", color: "--c2", line: { width: 1.5, color: "--card" } },
-    hovertemplate: "knee: %{x} filters, RMSE %{y:.4g}<extra></extra>",
+    hovertemplate: "RMSE %{y:.4g}",
   });
   const unit = set.unit === "" ? "" : ` (${set.unit})`;
+  const hover = hoverTogether("%{x} filters");
   const layout = plotLayout(400, {
-    xaxis: plotAxis("filters with a coefficient that is not zero", { rangemode: "tozero" }),
+    ...hover.layout,
+    xaxis: plotAxis("filters with a coefficient that is not zero", { rangemode: "tozero", ...hover.axis }),
     yaxis: plotAxis(`RMSE of the linear readout${unit}`, { nticks: 7 }),
     shapes: [
       {
@@ -144,8 +155,9 @@ export function depthFigure(set: PageCurves, gamma: number, names: readonly stri
   const best = set.curves.map((curve) => explained(curve, Math.min(...shownErrors(curve))));
   const chosen = set.curves.map((curve) => chosenAt(set, curve, gamma));
   const knee = set.curves.map((curve, i) => explained(curve, shownErrors(curve).at(chosen[i].index) ?? 0));
-  const label = set.curves.map((curve, i) => `${names[i]}<br>${chosen[i].filters} of ${curve.total} filters`);
-  const lines = { x: order, type: "scatter", mode: "lines+markers", text: label };
+  const label = set.curves.map((curve, i) => `${names[i]}, ${chosen[i].filters} of ${curve.total} filters`);
+  const lines = { x: order, type: "scatter", mode: "lines+markers" };
+  const hover = hoverTogether("tap %{x}");
   return {
     data: [
       {
@@ -154,7 +166,7 @@ export function depthFigure(set: PageCurves, gamma: number, names: readonly stri
         name: "at best",
         line: { color: "--ink-3", width: 1.5, dash: "dash" },
         marker: { color: "--ink-3", size: 5, symbol: "circle-open" },
-        hovertemplate: "%{text}<br>at best %{y:.1%}<extra></extra>",
+        hovertemplate: "%{y:.1%}",
       },
       {
         ...lines,
@@ -162,11 +174,17 @@ export function depthFigure(set: PageCurves, gamma: number, names: readonly stri
         name: "at the knee",
         line: { color: "--c2", width: 2 },
         marker: { color: "--c2", size: 7, symbol: "diamond" },
-        hovertemplate: "%{text}<br>at the knee %{y:.1%}<extra></extra>",
+        text: label,
+        hovertemplate: "%{y:.1%} (%{text})",
       },
     ],
     layout: plotLayout(300, {
-      xaxis: plotAxis("tap, in order of depth", { range: [0.3, order.length + 0.7], nticks: 12 }),
+      ...hover.layout,
+      xaxis: plotAxis("tap, in order of depth", {
+        ...hover.axis,
+        range: [0.3, order.length + 0.7],
+        nticks: 12,
+      }),
       yaxis: plotAxis("variance explained", { tickformat: ".0%", rangemode: "tozero" }),
     }),
   };

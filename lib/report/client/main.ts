@@ -2,12 +2,14 @@
  * The page's script. It is written as functions that use nothing but each other and their arguments; `script.ts` puts
  * their source text into the page, so that what is linted, type-checked and tested is what runs there.
  */
+import { addressOf, viewAt, type View } from "./address.ts";
 import { formatBytes, formatCount, formatGamma, formatSi } from "../format.ts";
 import type { PageCurves, PageData } from "./data.ts";
-import type { PageElement, PageWindow } from "./dom.ts";
+import type { Figure, PageElement, PageWindow } from "./dom.ts";
 import { depthFigure, tapFigure } from "./figures.ts";
 import { bestTap, chosenAt, errorAt, smallPoint } from "./knee.ts";
-import { setupDetails, setupPrint, setupTables, setupTheme } from "./page.ts";
+import { saveFile, tellListener, setupDetails, setupPrint, setupTables, setupTheme } from "./page.ts";
+import { setupEdges, setupFilters, setupSorting } from "./table.ts";
 
 /** Starts the page. */
 export function startReport(page: PageWindow): void {
@@ -15,8 +17,12 @@ export function startReport(page: PageWindow): void {
   const data = JSON.parse(source?.textContent ?? "{}") as PageData;
   page.document.documentElement.classList.add("js");
   setupTables(page);
+  setupSorting(page);
+  setupFilters(page);
+  const edges = setupEdges(page);
   const states = new Map(data.curves.map((set) => [set.id, { gamma: set.gamma, tap: bestTap(set) }]));
   const redraw = (only?: string): void => {
+    if (only === undefined) edges();
     for (const element of page.document.querySelectorAll("[data-figure]")) {
       if (only === undefined || element.id.startsWith(`${only}-`)) drawFigure(page, data, states, element);
     }
@@ -26,6 +32,7 @@ export function startReport(page: PageWindow): void {
   setupTheme(page, redraw);
   setupDetails(page, redraw);
   setupPrint(page, redraw);
+  setupPictures(page, (element) => resolvedFigure(page, data, states, element));
   let queue = unpackPlotly(page);
   for (const element of page.document.querySelectorAll("[data-figure]")) {
     queue = queue.then(
@@ -81,15 +88,13 @@ export async function unpackPlotly(page: PageWindow): Promise<void> {
   page.document.body.append(script);
 }
 
-/** Draws one figure with the colours in force. A figure in a closed section waits until it is opened. */
-export function drawFigure(
+/** A figure as it is now, with the colours in force and the width that it has. */
+export function resolvedFigure(
   page: PageWindow,
   data: PageData,
   states: ReadonlyMap<string, { gamma: number; tap: number }>,
   element: PageElement,
-): void {
-  const { Plotly } = page;
-  if (Plotly === undefined || element.clientWidth === 0) return;
+): Figure | undefined {
   const name = element.dataset["figure"] ?? "";
   const set = data.curves.find(
     (candidate) => name === `${candidate.id}-tap` || name === `${candidate.id}-depth`,
@@ -105,7 +110,7 @@ export function drawFigure(
           set.curves.map((curve) => curve.tap.replaceAll("&", "&amp;").replaceAll("<", "&lt;")),
         );
   }
-  if (!figure) return;
+  if (!figure) return undefined;
   const computed = page.getComputedStyle(page.document.documentElement);
   const colors = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(colors);
@@ -119,9 +124,64 @@ export function drawFigure(
       Object.entries(value).map(([key, inner]) => [key, /color$/.test(key) ? colors(inner) : resolve(inner)]),
     );
   };
-  const layout = resolve(figure.layout) as Record<string, unknown>;
-  layout["width"] = element.clientWidth;
-  void Plotly.react(element, resolve(figure.data), layout, {
+  const resolved = resolve(figure) as Figure;
+  return { data: resolved.data, layout: { ...resolved.layout, width: element.clientWidth } };
+}
+
+/** The buttons that save a figure as a picture, with its title and on the page's ground. */
+export function setupPictures(
+  page: PageWindow,
+  figureOf: (element: PageElement) => Figure | undefined,
+): void {
+  page.document.addEventListener("click", (event) => {
+    const button = event.target?.closest("button[data-plot]");
+    const name = button?.dataset["plot"] ?? "";
+    const element = page.document.getElementById(name);
+    const figure = element && figureOf(element);
+    if (!button || !figure) return;
+    if (!page.Plotly) {
+      tellListener(page, "The figure is not drawn yet");
+      return;
+    }
+    const format = button.dataset["action"] ?? "png";
+    const title = (page.document.getElementById(`${name}-title`)?.textContent ?? "").trim();
+    const computed = page.getComputedStyle(page.document.documentElement);
+    const height = Number(figure.layout["height"]) + 40;
+    const layout = {
+      ...figure.layout,
+      height,
+      margin: { l: 8, r: 12, t: 52, b: 8 },
+      paper_bgcolor: computed.getPropertyValue("--card").trim(),
+      title: {
+        text: title.replaceAll("&", "&amp;").replaceAll("<", "&lt;"),
+        ...{ x: 0, xref: "paper", y: 1, yref: "container", yanchor: "top", pad: { t: 10 } },
+        font: { size: 15, color: computed.getPropertyValue("--ink").trim() },
+      },
+    };
+    const size = { format, width: figure.layout["width"], height, scale: format === "png" ? 2 : 1 };
+    page.Plotly.toImage({ data: figure.data, layout }, size).then(
+      (url) => {
+        saveFile(page, url, `${name}.${format}`);
+      },
+      () => {
+        tellListener(page, "The browser could not make the picture");
+      },
+    );
+  });
+}
+
+/** Draws one figure. A figure in a closed section waits until it is opened. */
+export function drawFigure(
+  page: PageWindow,
+  data: PageData,
+  states: ReadonlyMap<string, { gamma: number; tap: number }>,
+  element: PageElement,
+): void {
+  const { Plotly } = page;
+  if (Plotly === undefined || element.clientWidth === 0) return;
+  const figure = resolvedFigure(page, data, states, element);
+  if (!figure) return;
+  void Plotly.react(element, figure.data, figure.layout, {
     responsive: false,
     displaylogo: false,
     displayModeBar: false,
@@ -191,10 +251,17 @@ export function setupCurves(
     );
     redrawSoon();
   };
+  const view = (): View => ({ stop: Number(slider.value), tap: state.tap });
+  const remember = (): void => {
+    page.history.replaceState(null, "", addressOf(set, view()));
+  };
   slider.addEventListener("input", move);
+  // Not at every step of a drag: browsers refuse an address that changes a hundred times a second.
+  slider.addEventListener("change", remember);
   root.querySelector("[data-action=reset-gamma]")?.addEventListener("click", () => {
     slider.value = String(set.stops.indexOf(set.gamma));
     move();
+    remember();
   });
   const choose = (index: number): void => {
     state.tap = index;
@@ -206,13 +273,26 @@ export function setupCurves(
   };
   root.querySelector("select")?.addEventListener("change", (event) => {
     choose(Number(event.target?.value));
+    remember();
   });
   for (const radio of root.querySelectorAll("[data-tap] input")) {
     radio.addEventListener("change", () => {
       choose(Number(radio.value));
+      remember();
     });
   }
   slider.value = String(set.stops.indexOf(set.gamma));
-  choose(state.tap);
-  move();
+  const follow = (): void => {
+    const found = viewAt(set, page.location.hash, view());
+    if (found) slider.value = String(found.stop);
+    choose(found?.tap ?? state.tap);
+    move();
+    if (!found) return;
+    for (let at = root.parentElement; at; at = at.parentElement) {
+      if (at.tagName === "DETAILS") at.open = true;
+    }
+    root.scrollIntoView();
+  };
+  page.addEventListener("hashchange", follow);
+  follow();
 }

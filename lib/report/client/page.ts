@@ -6,9 +6,10 @@ export function csvText(value: string): string {
   return /^[=+\-@\t\r]/.test(value) && !Number.isFinite(Number(value)) ? `'${value}` : value;
 }
 
-/** Rows of a table as text, raw values where a cell has one. */
+/** Rows of a table that are shown, in their order, as text; raw values where a cell has one. */
 export function tableRows(table: PageElement): string[][] {
-  return Array.from(table.rows, (row) =>
+  const shown = Array.from(table.rows).filter((row) => !row.hidden);
+  return shown.map((row) =>
     Array.from(row.cells, (cell) =>
       csvText(cell.getAttribute("data-csv") ?? (cell.textContent ?? "").trim()),
     ),
@@ -25,12 +26,25 @@ export function toCsv(rows: readonly (readonly string[])[]): string {
     .join("");
 }
 
+/** Tells a listener what was done. */
+export function tellListener(page: PageWindow, text: string): void {
+  const status = page.document.getElementById("status");
+  if (status) status.textContent = text;
+}
+
+/** Saves what an address holds as a file. */
+export function saveFile(page: PageWindow, url: string, name: string): void {
+  const link = page.document.createElement("a");
+  link.href = url;
+  link.download = name;
+  page.document.body.append(link);
+  link.click();
+  link.remove();
+  tellListener(page, `${name} was saved`);
+}
+
 /** The Copy and CSV buttons. */
 export function setupTables(page: PageWindow): void {
-  const say = (text: string): void => {
-    const status = page.document.getElementById("status");
-    if (status) status.textContent = text;
-  };
   page.document.addEventListener("click", (event) => {
     const button = event.target?.closest("button[data-table]");
     const name = button?.dataset["table"] ?? "";
@@ -41,21 +55,15 @@ export function setupTables(page: PageWindow): void {
       const url = page.URL.createObjectURL(
         new page.Blob(["\ufeff", toCsv(rows)], { type: "text/csv;charset=utf-8" }),
       );
-      const link = page.document.createElement("a");
-      link.href = url;
-      link.download = `${name}.csv`;
-      page.document.body.append(link);
-      link.click();
-      link.remove();
+      saveFile(page, url, `${name}.csv`);
       page.setTimeout(() => {
         page.URL.revokeObjectURL(url);
       }, 1000);
-      say(`${name}.csv was saved`);
       return;
     }
     const text = rows.map((row) => row.map((cell) => cell.replace(/[\t\n]/g, " ")).join("\t")).join("\n");
     const done = (): void => {
-      say("The table was copied");
+      tellListener(page, "The table was copied");
       button.textContent = "Copied";
       page.setTimeout(() => {
         button.textContent = "Copy";
@@ -69,7 +77,7 @@ export function setupTables(page: PageWindow): void {
       const copied = page.document.execCommand("copy");
       area.remove();
       if (copied) done();
-      else say("The browser did not allow copying");
+      else tellListener(page, "The browser did not allow copying");
     };
     if (page.navigator.clipboard) page.navigator.clipboard.writeText(text).then(done, byHand);
     else byHand();

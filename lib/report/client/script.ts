@@ -1,9 +1,29 @@
 /** Puts the page's functions together as one script text. */
 import { formatBytes, formatCount, formatDigits, formatGamma, formatSi } from "../format.ts";
-import { plotAxis, depthFigure, plotLayout, tapFigure } from "./figures.ts";
+import { plotAxis, depthFigure, hoverTogether, plotLayout, tapFigure } from "./figures.ts";
+import { addressOf, viewAt } from "./address.ts";
 import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, shownErrors, smallPoint } from "./knee.ts";
-import { drawFigure, setupCurves, startReport, unpackPlotly, fromBase85 } from "./main.ts";
-import { setupDetails, setupPrint, setupTables, setupTheme, tableRows, toCsv, csvText } from "./page.ts";
+import {
+  drawFigure,
+  resolvedFigure,
+  setupCurves,
+  setupPictures,
+  startReport,
+  unpackPlotly,
+  fromBase85,
+} from "./main.ts";
+import {
+  tellListener,
+  csvText,
+  saveFile,
+  setupDetails,
+  setupPrint,
+  setupTables,
+  setupTheme,
+  tableRows,
+  toCsv,
+} from "./page.ts";
+import { compareKeys, setupEdges, setupFilters, setupSorting, sortKey } from "./table.ts";
 
 /**
  * The source of the page's script. `__name` is a helper that some compilers call in the functions they emit; here
@@ -26,17 +46,29 @@ export function clientScript(): string {
     smallPoint,
     plotAxis,
     plotLayout,
+    hoverTogether,
     tapFigure,
     depthFigure,
     csvText,
     tableRows,
     toCsv,
+    tellListener,
+    saveFile,
+    sortKey,
+    compareKeys,
+    setupSorting,
+    setupFilters,
+    setupEdges,
+    addressOf,
+    viewAt,
     setupTables,
     setupTheme,
     setupDetails,
     setupPrint,
     fromBase85,
     unpackPlotly,
+    resolvedFigure,
+    setupPictures,
     drawFigure,
     setupCurves,
     startReport,

@@ -7,7 +7,7 @@ import type { ScoreSpread } from "../../math/statistics.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
 import {
-  accuracyText,
+  accuracyCell,
   formatError,
   networkTitle,
   NO_NUMBERS,
@@ -95,7 +95,7 @@ function comparisonRow(
       textCell(networkTitle(model)),
       // Of labels that are numbers the mean error speaks; a share within a tolerance is no accuracy beside those of classes.
       onlyErrors || measureOf(record.task).name === "accuracy"
-        ? textCell(accuracyText(model.test), accuracy)
+        ? { ...accuracyCell(model.test), csv: accuracy }
         : textCell("–", ""),
       ...(withError ? [errorCell(record, model, reference)] : []),
       ...(withBalance
@@ -109,7 +109,11 @@ function comparisonRow(
       textCell(formatCount(n), n),
       ...(onlyErrors
         ? []
-        : [kept ? textCell(formatPercentError(kept.value, kept.error), kept.value) : textCell("–", "")]),
+        : [
+            kept
+              ? { show: formatPercentError(kept.value, kept.error), csv: kept.value, error: kept.error }
+              : textCell("–", ""),
+          ]),
       textCell(
         bracket(
           formatSi(macs),

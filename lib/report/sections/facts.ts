@@ -6,12 +6,20 @@ import { measureOf, valueOf } from "../../record/measure.ts";
 import { isUnsteady } from "../../record/models.ts";
 import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
 import { formatChange, formatDigits, formatPercentError, formatRange } from "../format.ts";
+import type { Cell } from "../tables.ts";
 
 /** An accuracy as people should read it: with its standard error, or where that is nothing with the range that n allows. */
 export function accuracyText({ accuracy, accuracyError, n }: Metrics): string {
   return accuracyError > 0
     ? formatPercentError(accuracy, accuracyError)
     : formatRange(accuracy, wilson(accuracy, n));
+}
+
+/** The same as a cell; the CSV file has what stands behind the ±, or the ends of the range. */
+export function accuracyCell(test: Metrics): Cell {
+  const { accuracy, accuracyError, n } = test;
+  const spread = accuracyError > 0 ? { error: accuracyError } : { range: wilson(accuracy, n) };
+  return { show: accuracyText(test), csv: accuracy, ...spread };
 }
 
 /** Whether the training loss of a network holds terms of the full network's features or answers (distillation). */

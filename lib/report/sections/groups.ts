@@ -123,9 +123,10 @@ export function groupsPart(scope: Scope, models: readonly ModelRecord[]): Markup
           textCell(column),
           textCell(label),
           textCell(formatCount(n), n),
-          ...rated.map(({ name }): Cell =>
-            textCell(formatRange(accuracy[name], wilson(accuracy[name], n)), accuracy[name]),
-          ),
+          ...rated.map(({ name }): Cell => {
+            const range = wilson(accuracy[name], n);
+            return { show: formatRange(accuracy[name], range), csv: accuracy[name], range };
+          }),
         ],
       })),
     ),

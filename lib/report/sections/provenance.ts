@@ -1,5 +1,6 @@
 /** Where the numbers come from: data, time, configuration, versions, fingerprints. */
 import { html, type Markup } from "../escape.ts";
+import type { RunRecord } from "../../record/record.ts";
 import { plural, readingOf } from "./facts.ts";
 import { facesOf, labelsFigure } from "../plots.ts";
 import { formatCount, formatPercent, formatSeconds } from "../format.ts";
@@ -147,6 +148,21 @@ export function provenanceSection(scope: Scope): Section {
             cells: [textCell(name), textCell(value === null ? "–" : String(value))],
           })),
         })}
-      </div>`,
+      </div>
+      ${filesOf(record)}`,
   };
+}
+
+/** The files beside the page, and the call that makes them again. */
+function filesOf({ links }: RunRecord): Markup | undefined {
+  if (links === undefined) return undefined;
+  const { files, repeat } = links;
+  return html`<p>
+      The files of this run:
+      ${files.map(
+        ({ name, what, href }, i) =>
+          html`${i === 0 ? "" : ", "}<a href="${href}">${name}</a> <span class="note">(${what})</span>`,
+      )}.
+    </p>
+    <p>The same run once more, called from the folder that holds this one: <code>${repeat}</code>.</p>`;
 }

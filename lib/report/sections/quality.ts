@@ -1,5 +1,5 @@
 /** What kind of mistakes are made: scores, confusion matrices, calibration, attributes. */
-import { accuracyText, networkTitle } from "./facts.ts";
+import { accuracyCell, networkTitle } from "./facts.ts";
 import { absentNotes, shownMetrics } from "../../record/absent.ts";
 import { measureOf } from "../../record/measure.ts";
 import { orderedModels } from "../../record/models.ts";
@@ -63,16 +63,14 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
       strong: model.name === "pruned",
       cells: [
         textCell(networkTitle(model)),
-        textCell(accuracyText(model.test), model.test.accuracy),
+        accuracyCell(model.test),
         ...scores.map((score): Cell => {
           const value = score.read(shownMetrics(model.test));
           return Number.isFinite(value) && value !== undefined
             ? textCell(score.show(value, model.test.n), value)
             : textCell("–", "");
         }),
-        model.validation
-          ? textCell(accuracyText(model.validation), model.validation.accuracy)
-          : textCell("–", ""),
+        model.validation ? accuracyCell(model.validation) : textCell("–", ""),
         textCell(formatCount(model.test.n), model.test.n),
       ],
     })),

@@ -5,7 +5,7 @@ import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
 import {
   accuracyMeaning,
-  accuracyText,
+  accuracyCell,
   isNotTrained,
   LEAST_ROUNDS,
   networkTitle,
@@ -49,13 +49,14 @@ function resultRow(record: RunRecord, model: ModelRecord, baseline: ModelRecord 
     measured(formatSi(params), params, reference?.cost.total.params),
     measured(formatBytes(bytes), bytes, reference?.cost.total.bytes),
     timeCell(model, reference),
+    timeShareCell(model, reference),
   );
   return { cells, strong: model.name === "pruned" };
 }
 
 /** By the task's own measure; of numbers with the change against the baseline and its error from the same faces. */
 function qualityCell({ task }: RunRecord, model: ModelRecord, reference: ModelRecord | undefined): Cell {
-  if (measureOf(task).name === "accuracy") return textCell(accuracyText(model.test), model.test.accuracy);
+  if (measureOf(task).name === "accuracy") return accuracyCell(model.test);
   const value = valueOf(task, model.test);
   if (value === undefined) return textCell(NO_NUMBERS, "");
   const difference = reference && errorDifference(model, reference);
@@ -72,6 +73,13 @@ function timeCell(model: ModelRecord, reference: ModelRecord | undefined): Cell 
   if (share === undefined || share.doubt !== undefined) return textCell(formatMs(medianMs), medianMs);
   const change = formatTimeChange(share);
   return textCell(html`${formatMs(medianMs)} <small class="change">(${change})</small>`, medianMs);
+}
+
+/** The change of time as a number with its range; nothing where times are not reliable. */
+function timeShareCell(model: ModelRecord, reference: ModelRecord | undefined): Cell {
+  const share = reference && timeShare(model, reference);
+  if (share === undefined || share.doubt !== undefined) return textCell("", "");
+  return { show: "", csv: share.value, ...(share.range && { range: share.range }) };
 }
 
 function testCounts(models: readonly ModelRecord[]): string {
@@ -114,6 +122,7 @@ export function resultsSection(scope: Scope): Section {
     { label: "Parameters", numeric: true, csv: "params" },
     { label: "Size", numeric: true, csv: "bytes" },
     { label: "CPU time per image", numeric: true, csv: "cpu median (ms)" },
+    { label: "cpu over baseline", numeric: true, fileOnly: true },
   ];
   const table = renderTable({
     id: `${scope.id}-results`,
@@ -182,10 +191,8 @@ function againstBaseline({ task }: RunRecord, { versusBaseline }: ModelRecord): 
   const found = name === "mae" ? versusBaseline?.mae : versusBaseline;
   if (found === undefined || !Number.isFinite(found.difference)) return textCell("–", "");
   const { difference, error } = found;
-  return textCell(
-    name === "mae" ? formatSigned(difference, error, unit) : formatPoints(difference, error),
-    difference,
-  );
+  const show = name === "mae" ? formatSigned(difference, error, unit) : formatPoints(difference, error);
+  return { show, csv: difference, error };
 }
 
 function comma(unit: string): string {

@@ -35,6 +35,7 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
   const most = Math.max(...rows.map(({ seeds }) => seeds.length));
   const withError = rows.some(({ mae }) => mae !== undefined);
   const withKept = rows.some(({ kept }) => kept !== undefined);
+  const spread = { numeric: true, errorName: "standard deviation" };
   const over = most > 1 ? `mean ± standard deviation over up to ${most} seeds` : "one seed";
   return html`${renderTable({
     id: "table1",
@@ -46,9 +47,9 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
       { label: "Network", wide: true },
       { label: "Gamma", numeric: true },
       { label: "Seeds", numeric: true },
-      { label: "Accuracy", numeric: true },
-      ...(withError ? [{ label: "Mean error", numeric: true, csv: "mae" }] : []),
-      ...(withKept ? [{ label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" }] : []),
+      { label: "Accuracy", ...spread },
+      ...(withError ? [{ label: "Mean error", csv: "mae", ...spread }] : []),
+      ...(withKept ? [{ label: "Kept of baseline", csv: "accuracy over baseline", ...spread }] : []),
       { label: "FLOPs", numeric: true, csv: "FLOPs (2 x MACs)" },
       { label: "Size", numeric: true, csv: "bytes" },
       { label: "CPU inference", numeric: true, csv: "cpu median (ms)" },
@@ -96,7 +97,9 @@ function worthSentence({ title, difference, error, sure, tasks, measure, unit }:
 
 /** Mean and deviation over seeds; where all seeds gave the same, that and no deviation of nothing. */
 function spreadCell({ mean, sd }: ScoreSpread, n: number): Cell {
-  return textCell(n > 1 ? formatPercentError(mean, sd) : formatPercent(mean), mean);
+  return n > 1
+    ? { show: formatPercentError(mean, sd), csv: mean, error: sd }
+    : textCell(formatPercent(mean), mean);
 }
 
 function errorCell(row: SweepRow, n: number): Cell {
@@ -106,10 +109,11 @@ function errorCell(row: SweepRow, n: number): Cell {
   const { mean, sd } = row.mae;
   const unit = row.unit === undefined || row.unit === "" ? "" : ` ${row.unit}`;
   const shown = `${formatDigits(mean, 3)}${n > 1 && sd > 0 ? ` ± ${formatDigits(sd, 2)}` : ""}${unit}`;
-  return textCell(
-    html`${shown}${change === "" ? undefined : html` <small class="change">${change.trim()}</small>`}`,
-    mean,
-  );
+  return {
+    show: html`${shown}${change === "" ? undefined : html` <small class="change">${change.trim()}</small>`}`,
+    csv: mean,
+    ...(n > 1 && { error: sd }),
+  };
 }
 
 function tableRow(row: SweepRow, { withError, withKept }: { withError: boolean; withKept: boolean }): Row {

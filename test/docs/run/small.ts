@@ -40,6 +40,8 @@ export function smallArguments(args: readonly string[], backbone: string): strin
     ([name]) =>
       (name === "threads" || name in command.options) &&
       (name !== "size" || built.has(args[0])) &&
+      // A latency table has its own number of turns.
+      (name !== "rounds" || !args.includes("--table")) &&
       !given.has(name) &&
       !(exceptions[args[0]] ?? []).includes(name),
   );

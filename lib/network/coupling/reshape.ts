@@ -252,6 +252,10 @@ function carrierOf(atoms: Int32Array, to: readonly number[], outAxes: readonly n
   );
 }
 
+/** Whether a computed list of sizes or repeats says 1 at `entry`, or nothing: the channels are left as they are. */
+const spared = (coupler: Coupler, list: string, entry: number): boolean =>
+  entry < 0 || constantEntry(coupler, list, entry) === 1;
+
 /** Expand: the channel axis counts from the back, and may not grow. */
 export const expand: Rule = (coupler, node) => {
   const [input, target] = node.inputs;
@@ -260,7 +264,10 @@ export const expand: Rule = (coupler, node) => {
   const to = shapeOf(coupler, node.outputs[0]);
   if (!layout) return;
   const axis = from && to ? layout.axis + to.length - from.length : undefined;
-  if (axis !== undefined && to?.[axis] === layout.atoms.length && isParameter(coupler, target)) {
+  const entry =
+    axis === undefined || to === undefined ? axis : axis - to.length + (shapeOf(coupler, target)?.[0] ?? 0);
+  const spares = isParameter(coupler, target) || (entry !== undefined && spared(coupler, target, entry));
+  if (axis !== undefined && to?.[axis] === layout.atoms.length && spares) {
     coupler.layouts.set(node.outputs[0], { axis, atoms: layout.atoms });
   } else freeze(coupler, input, `${label(node)} repeats channels, or takes its shape from a computation`);
 };
@@ -270,7 +277,7 @@ export const tile: Rule = (coupler, node) => {
   const [input, repeats] = node.inputs;
   const layout = layoutOf(coupler, node, input);
   if (!layout) return;
-  if (integersOf(coupler.network, repeats)?.[layout.axis] === 1) coupler.layouts.set(node.outputs[0], layout);
+  if (spared(coupler, repeats, layout.axis)) coupler.layouts.set(node.outputs[0], layout);
   else freeze(coupler, input, `${label(node)} repeats channels`);
 };
 

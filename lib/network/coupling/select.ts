@@ -193,6 +193,15 @@ export const gatherRule: Rule = (coupler, node) => {
   }
 };
 
+/** GridSample: every channel is sampled at the same places. */
+export const sampled: Rule = (coupler, node) => {
+  const [map, grid] = node.inputs;
+  freeze(coupler, grid, `${label(node)} takes its places from them`);
+  const layout = layoutOf(coupler, node, map);
+  if (layout?.axis === 1) coupler.layouts.set(node.outputs[0], layout);
+  else freeze(coupler, map, `${label(node)} samples along the channels`);
+};
+
 /** Amounts that a Pad adds before and after each axis, or undefined where they are computed. */
 export function padAmounts(
   network: Network,

@@ -31,6 +31,7 @@ export function withOpenTargets(node: Node, rewriting: Rewriting): readonly Node
     const name = add(`${node.name}.target`, int64(target));
     return [{ ...node, inputs: [node.inputs[0] ?? "", name] }];
   }
+  if (node.op === "Expand") return withOwnChannels(node, rewriting);
   if (node.op === "Pad") return withPlainPads(node, rewriting);
   if (node.op === "Resize" && (node.inputs[3] ?? "") !== "") {
     const scales = scalesOf(node, followed);
@@ -74,10 +75,8 @@ function withFreeChannels(
   const parts = sizes.map((size, i): string => {
     if (typeof size === "number") return add(`${node.name}.free`, int64([-1]));
     if (isSame(size, input?.[i])) return add(`${node.name}.same`, int64([0]));
-    const place = fresh(`${node.name}.side`);
-    const at = [i, i + 1].map((one) => add(`${node.name}.at`, int64([one])));
-    made.push(plain("Slice", [target, ...at], place));
-    return place;
+    made.push(entryOf(target, i, { add, fresh, label: node.name }));
+    return made[made.length - 1].outputs[0];
   });
   const whole = fresh(`${node.name}.target`);
   return [
@@ -92,6 +91,44 @@ const front = { axis: { type: "int", value: 0 } } as const;
 const plain = (op: string, inputs: readonly string[], output: string): Node => ({
   ...{ name: output, op, domain: "", inputs, outputs: [output], attributes: {} },
 });
+
+/** An Expand to computed sizes of which some are its input's own: those are left as they are, so that channels may go. */
+function withOwnChannels(
+  node: Node,
+  { followed: { tables, shapes }, add, fresh }: Rewriting,
+): readonly Node[] {
+  const [from = "", target = ""] = node.inputs;
+  const [sizes, input] = [tables.get(target)?.values, shapes.get(from)];
+  if (sizes === undefined || input === undefined || sizes.every((size) => typeof size === "number"))
+    return [node];
+  const isOwn = (i: number): boolean => {
+    const size = input[i - sizes.length + input.length];
+    return typeof size === "number" && size > 1 && size === sizes[i];
+  };
+  if (!sizes.some((_, i) => isOwn(i))) return [node];
+  const made: Node[] = [];
+  const parts = sizes.map((_, i): string => {
+    if (isOwn(i)) return add(`${node.name}.own`, int64([1]));
+    made.push(entryOf(target, i, { add, fresh, label: node.name }));
+    return made[made.length - 1].outputs[0];
+  });
+  const whole = fresh(`${node.name}.target`);
+  return [
+    ...made,
+    { ...plain("Concat", parts, whole), attributes: front },
+    { ...node, inputs: [from, whole] },
+  ];
+}
+
+/** One entry of a computed list. */
+function entryOf(
+  list: string,
+  index: number,
+  { add, fresh, label }: Pick<Rewriting, "add" | "fresh"> & { readonly label: string },
+): Node {
+  const ends = [index, index + 1].map((one) => add(`${label}.at`, int64([one])));
+  return plain("Slice", [list, ...ends], fresh(`${label}.side`));
+}
 
 /** A Pad by amounts of which those in front (batch and channels) are numbers: its table says so by itself. */
 function withPlainPads(

@@ -7,6 +7,7 @@ import { nodeError, type Constant, type OpContext, type Shape, type ShapeRules }
 import { elementwiseShapes } from "./elementwise.ts";
 import { folding } from "./fold.ts";
 import { layout } from "./layout.ts";
+import { mixing } from "./mixed.ts";
 import { reducing } from "./reduce.ts";
 import { windowed } from "./windows.ts";
 
@@ -16,7 +17,7 @@ export type Bindings = Readonly<Partial<Record<string, number>>>;
 /** Tables larger than this are weights, not index tables: they are not followed. */
 const LARGEST_TABLE = 1 << 16;
 
-const rules: ShapeRules = { ...elementwiseShapes, ...windowed, ...layout, ...reducing };
+const rules: ShapeRules = { ...elementwiseShapes, ...windowed, ...layout, ...reducing, ...mixing };
 
 /** Names of the operators with a shape rule, sorted. */
 export const shapedOperators: readonly string[] = Object.keys(rules).sort();

@@ -12,7 +12,7 @@ import {
 } from "../network/network.ts";
 import { symbolicShapes } from "../network/open/symbolic.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
-import { dropDead } from "../network/simplify.ts";
+import { dropDead } from "../network/edit.ts";
 import { describe, forget, textOf } from "./metadata.ts";
 
 /** Name of the output that a head makes unless another is asked for: logits, or target units of a regression. */

@@ -6,7 +6,7 @@
 import { stopIfAborted } from "../core/options.ts";
 import type { EpochRecord } from "../core/artifacts.ts";
 import { nowMs } from "../core/clock.ts";
-import { EtlError, isEtlError } from "../core/errors.ts";
+import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Engine, RunOptions, Trainer, TrainerState, Tensors } from "../engine/engine.ts";
 import type { LossTerm, Optimizer } from "../core/artifacts.ts";
@@ -67,7 +67,7 @@ export interface FinetuneOptions {
    * letter, of the trained epochs the first that has it.
    */
   readonly judge?: Judge;
-  /** What to do where a loss becomes no number after the first epoch: an error (default), or `stop` there with the best so far. */
+  /** What to do where a loss becomes no number: an error (default), or `stop` there with the best epoch so far, the start among them. */
   readonly onDivergence?: "throw" | "stop";
   /** Pictures that `validate` looks at. */
   readonly validationSize: number;
@@ -92,6 +92,8 @@ export interface FinetuneResult {
   readonly bestEpoch: number;
   readonly learningRate: number;
   readonly trials: readonly LearningRateTrial[];
+  /** Why training ended before its last epoch: a loss that was no number. */
+  readonly stopped?: string;
 }
 
 const defaultOptimizer: Optimizer = { kind: "adamw", weightDecay: 1e-4 };
@@ -133,6 +135,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
   const { learningRate, trials } = point;
   const history = [...point.history];
   let { best, average } = point;
+  let stopped: string | undefined;
   const steps = options.epochs * options.stepsPerEpoch;
   const schedule: Schedule = { peak: learningRate, steps, warmup: Math.ceil(steps * 0.2) };
   for (let epoch = history.length; epoch <= options.epochs; epoch++) {
@@ -141,14 +144,17 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     const rateAt = (step: number): number =>
       options.rateAt?.({ peak: learningRate, epoch, step, history }) ?? learningRateAt(schedule, step);
     const rate = options.rateAt === undefined ? learningRate : rateAt(0);
-    const trainLoss = await trainEpoch(network, trainer, { epoch, options, rateAt, progress }).catch(
-      (error: unknown) => {
-        if (options.onDivergence !== "stop" || epoch < 2 || !isEtlError(error, "engine")) throw error;
-        progress.warn(`epoch ${epoch}: ${error.message}; the best epoch before is kept`);
-        return undefined;
-      },
-    );
-    if (trainLoss === undefined) break;
+    const { trainLoss, lost } = await trainEpoch(network, trainer, { epoch, options, rateAt, progress });
+    if (lost !== undefined) {
+      const hint = `try a smaller learning rate than ${lost.learningRate}`;
+      if (options.onDivergence !== "stop")
+        throw new EtlError("engine", `training: ${lost.found}, a finite one was needed`, { hint });
+      const kept = bestOf(history, options.validationSize, options.judge);
+      const left = kept === 0 ? "epoch 0 is kept, the network as it began" : `epoch ${kept} is kept`;
+      stopped = `${lost.found} (epoch ${epoch} of ${options.epochs}): ${left}; ${hint}`;
+      progress.warn(`training: ${stopped}`);
+      break;
+    }
     const parameters = await trainer.parameters();
     let kept: Judged = { parameters, ...(await options.validate(withParameters(network, parameters))) };
     const count = options.average === true ? averagedEpochs(epoch, options.epochs) : 0;
@@ -191,6 +197,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     bestEpoch: bestOf(history, options.validationSize, options.judge),
     learningRate,
     trials,
+    ...(stopped === undefined ? {} : { stopped }),
   };
 }
 
@@ -251,7 +258,7 @@ async function tryLearningRate(
   let done = 0;
   for (let epoch = 1; done < steps; epoch++) {
     for await (const inputs of options.batches(epoch)) {
-      stopIfAborted(options.signal, stopped);
+      stopIfAborted(options.signal, stoppedByUser);
       await trainer.step(inputs, {
         learningRate: learningRateAt(schedule, done),
         give: options.give,
@@ -266,6 +273,7 @@ async function tryLearningRate(
   return Number.isFinite(loss) ? loss : Infinity;
 }
 
+/** One epoch: its mean loss, or where the loss became no number. */
 async function trainEpoch(
   network: Network,
   trainer: Trainer,
@@ -275,31 +283,24 @@ async function trainEpoch(
     rateAt,
     progress,
   }: { epoch: number; options: FinetuneOptions; rateAt: (step: number) => number; progress: Progress },
-): Promise<number> {
+): Promise<{ trainLoss: number; lost?: { found: string; learningRate: number } }> {
   const { within, stepsPerEpoch } = options;
   let sum = 0;
   let done = 0;
   for await (const inputs of options.batches(epoch)) {
-    stopIfAborted(options.signal, stopped);
+    stopIfAborted(options.signal, stoppedByUser);
     const step = (epoch - 1) * options.stepsPerEpoch + done;
     const learningRate = rateAt(step);
     const { loss } = await trainer.step(inputs, { learningRate, give: options.give });
-    if (!Number.isFinite(loss)) {
-      throw new EtlError(
-        "engine",
-        `training: the loss became ${loss} in step ${step}, a finite one was needed`,
-        {
-          hint: `try a smaller learning rate than ${learningRate}`,
-        },
-      );
-    }
+    if (!Number.isFinite(loss))
+      return { trainLoss: loss, lost: { found: `the loss became ${loss} in step ${step}`, learningRate } };
     sum += loss;
     done += 1;
     progress.update(done, `loss ${(sum / done).toFixed(4)}`);
     if (within !== undefined && done < stepsPerEpoch && (step + 1) % within.every === 0)
       await within.look(withParameters(network, await trainer.parameters()), step + 1);
   }
-  return sum / Math.max(1, done);
+  return { trainLoss: sum / Math.max(1, done) };
 }
 
 /** A loss as histories keep it: null where it is no number. */
@@ -307,7 +308,7 @@ function finite(loss: number): number | null {
   return Number.isFinite(loss) ? loss : null;
 }
 
-const stopped = "training: stopped by the user, run the same command again to go on";
+const stoppedByUser = "training: stopped by the user, run the same command again to go on";
 
 function epochZero(validation: Validation, seconds: number): EpochRecord {
   return {

@@ -1,4 +1,5 @@
 /** Short forms for the operators that rules are made of. All names are row-major. */
+import { fromFront } from "../network/operators/attributes.ts";
 import { sizeOf } from "../network/network.ts";
 import type { Shape } from "../network/shapes/context.ts";
 import type { Graph } from "./value.ts";
@@ -41,4 +42,4 @@ export function unbroadcast(g: Graph, gradient: string, from: Shape, to: Shape):
 
 /** Positive axes of a tensor of rank `rank`. */
 export const frontAxes = (axes: readonly number[], rank: number): number[] =>
-  axes.map((axis) => (axis < 0 ? axis + rank : axis));
+  axes.map((axis) => fromFront(axis, rank));

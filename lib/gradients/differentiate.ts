@@ -1,5 +1,6 @@
 /** Reverse-mode differentiation of a network into ONNX operators. */
 import { EtlError } from "../core/errors.ts";
+import { nodesFor } from "../network/edit.ts";
 import type { Network, Node } from "../network/network.ts";
 import type { Constant, Shape } from "../network/shapes/context.ts";
 import { add } from "./arithmetic.ts";
@@ -35,19 +36,6 @@ export interface Forward {
   readonly made: readonly Made[];
 }
 
-/** Nodes that the targets depend on, in order. */
-function neededNodes(network: Network, targets: readonly string[]): Node[] {
-  const wanted = new Set(targets);
-  return network.nodes
-    .toReversed()
-    .filter((node) => {
-      if (!node.outputs.some((output) => wanted.has(output))) return false;
-      for (const name of node.inputs) wanted.add(name);
-      return true;
-    })
-    .toReversed();
-}
-
 /** Makes the forward pass in the graph. */
 export function buildForward(options: ForwardOptions): Forward {
   const { network, graph, shapes, constants, given } = options;
@@ -68,7 +56,7 @@ export function buildForward(options: ForwardOptions): Forward {
     return value;
   };
 
-  for (const node of neededNodes(network, options.targets)) {
+  for (const node of nodesFor(network.nodes, options.targets)) {
     if (node.outputs.every((output) => output === "" || constants.has(output))) continue;
     const rule =
       Object.hasOwn(gradientRules, node.op) && node.domain === "" ? gradientRules[node.op] : undefined;

@@ -1,5 +1,6 @@
 /** A graph of ONNX operators under construction: names, constants, nodes, and values in up to two layouts. */
 import { hash } from "../core/random.ts";
+import { freeName } from "../network/edit.ts";
 import {
   float32,
   int64,
@@ -35,8 +36,7 @@ export function createGraph({ opset, block, reserved }: GraphOptions): Graph {
   const shared = new Map<string, string>();
 
   const fresh = (hint: string): string => {
-    let name = hint;
-    for (let i = 1; taken.has(name); i++) name = `${hint}_${i}`;
+    const name = freeName(hint, taken);
     taken.add(name);
     return name;
   };

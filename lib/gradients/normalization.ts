@@ -1,4 +1,5 @@
 /** Gradients of normalisation layers. */
+import { fromFront } from "../network/operators/attributes.ts";
 import { floatAttribute, intAttribute, sizeOf } from "../network/network.ts";
 import type { Shape } from "../network/shapes/context.ts";
 import { add, div, mul, reshaped, scale, shift, square, sub, unbroadcast } from "./arithmetic.ts";
@@ -51,7 +52,7 @@ const layerNorm: GradientRule = {
 function trailingAxes(site: Site): number[] {
   const rank = input(site, 0).shape.length;
   const axis = intAttribute(site.node, "axis", -1);
-  const first = axis < 0 ? axis + rank : axis;
+  const first = fromFront(axis, rank);
   return Array.from({ length: rank - first }, (_, i) => first + i);
 }
 

@@ -1,5 +1,5 @@
 /** Gradients of pooling. */
-import { intAttribute, intsAttribute, sizeOf } from "../network/network.ts";
+import { intAttribute, sizeOf } from "../network/network.ts";
 import { expanded, reshaped, scale } from "./arithmetic.ts";
 import { filled, type Graph } from "./graph.ts";
 import { NCHWC, paddedChannels } from "./blocked.ts";
@@ -60,9 +60,9 @@ function counts(w: Windows, countPadding: boolean): number[] {
 /** Each gradient is spread evenly over its window: repeated where windows tile the input, else a transposed convolution. */
 const averagePool: GradientRule = {
   forward: (site) => {
-    const { graph: g, node } = site;
+    const { graph: g } = site;
     const x = input(site, 0);
-    const w = windowsOf(site, intsAttribute(node, "kernel_shape", []));
+    const w = windowsOf(site);
     if (x.blockedName === undefined || !isTiling(w)) return copyNode(site);
     const settings = {
       kernel_shape: w.kernel,
@@ -79,7 +79,7 @@ const averagePool: GradientRule = {
   backward: (site, _outputs, [dOutput]) => {
     if (dOutput === undefined) return [];
     const { graph: g, node } = site;
-    const w = windowsOf(site, intsAttribute(node, "kernel_shape", []));
+    const w = windowsOf(site);
     const shape = input(site, 0).shape;
     const area = sizeOf(w.kernel);
     if (isTiling(w)) {

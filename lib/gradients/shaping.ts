@@ -1,6 +1,12 @@
 /** Gradients of operators that move, cut and join elements. */
 import { intAttribute, intsAttribute, sizeOf, stringAttribute } from "../network/network.ts";
-import { sliceRange } from "../network/shapes/layout.ts";
+import {
+  fromFront,
+  padAmounts,
+  positionsOf,
+  sliceLists,
+  sliceRanges,
+} from "../network/operators/attributes.ts";
 import { expanded, frontAxes, reshaped, transposed } from "./arithmetic.ts";
 import type { Shape } from "../network/shapes/context.ts";
 import type { Graph, Value } from "./graph.ts";
@@ -100,16 +106,8 @@ const pad: GradientRule = {
 
 /** Pads of all axes, in front and behind, where they are known before the run. */
 function padsOf(site: Site): number[] | undefined {
-  const { shape } = input(site, 0);
-  const pads = site.constant(1);
-  if (pads === undefined) return undefined;
-  const axes = frontAxes(site.constant(3) ?? shape.map((_, i) => i), shape.length);
-  const all = [...shape, ...shape].map(() => 0);
-  axes.forEach((axis, i) => {
-    all[axis] = pads[i];
-    all[axis + shape.length] = pads[i + axes.length];
-  });
-  return all;
+  const amounts = padAmounts(site.node, input(site, 0).shape.length, site.constant);
+  return amounts && [...amounts.before, ...amounts.after];
 }
 
 /** Pads or cuts a blocked tensor where only whole blocks of channels behind the others are concerned. */
@@ -130,31 +128,27 @@ const slice: GradientRule = {
     if (dOutput === undefined) return [];
     const { graph: g } = site;
     const { shape } = input(site, 0);
-    const known = (index: number, what: string): readonly number[] =>
-      site.constant(index) ??
-      site.fail(`${what} that change from run to run`, `constant ${what} were needed`);
-    const [starts, ends] = [known(1, "starts"), known(2, "ends")];
-    const axes = frontAxes(
-      site.inputs[3] === undefined ? starts.map((_, i) => i) : known(3, "axes"),
+    const lists = sliceLists(
+      site.node,
       shape.length,
+      (index, what) =>
+        site.constant(index) ??
+        site.fail(`${what} that change from run to run`, `constant ${what} were needed`),
     );
-    const steps = site.inputs[4] === undefined ? starts.map(() => 1) : known(4, "steps");
     let name = g.plain(dOutput);
     const sizes = [...dOutput.shape];
-    axes.forEach((axis, i) => {
-      const { start, count } = sliceRange(shape[axis], starts[i], ends[i], steps[i]);
-      const step = steps[i];
+    for (const [axis, range] of sliceRanges(lists, shape)) {
+      const { start, count, step } = range;
       if (step === 1) {
         const pads = [...sizes, ...sizes].map(() => 0);
         pads[axis] = start;
         pads[axis + sizes.length] = shape[axis] - start - count;
         if (pads.some((size) => size !== 0)) name = g.op("Pad", [name, g.ints(pads)]);
       } else {
-        const indices = Array.from({ length: count }, (_, k) => start + k * step);
-        name = scatter(site, name, { axis, indices, sizes, size: shape[axis] });
+        name = scatter(site, name, { axis, indices: positionsOf(range), sizes, size: shape[axis] });
       }
       sizes[axis] = shape[axis];
-    });
+    }
     return [g.value(shape, name)];
   },
 };
@@ -173,7 +167,7 @@ function scatter(site: Site, name: string, { axis, indices, sizes, size }: Scatt
   const { graph: g } = site;
   const matrix = new Float32Array(size * indices.length);
   indices.forEach((index, column) => {
-    matrix[(index < 0 ? index + size : index) * indices.length + column] += 1;
+    matrix[fromFront(index, size) * indices.length + column] += 1;
   });
   const [before, after] = [sizeOf(sizes.slice(0, axis)), sizeOf(sizes.slice(axis + 1))];
   const flat = reshaped(g, name, [before, indices.length, after]);

@@ -1,5 +1,6 @@
 /** What of a network costs time: multiplications by kind of layer, maps that are written, weights that are read, nodes. Pure. */
-import { intAttribute, intsAttribute, sizeOf, type Network, type Node } from "../network/network.ts";
+import { intAttribute, sizeOf, type Network, type Node } from "../network/network.ts";
+import { windowAttributes } from "../network/operators/attributes.ts";
 import { factsOf } from "../network/operators/facts.ts";
 import { propagate } from "../network/shapes/infer.ts";
 
@@ -71,7 +72,7 @@ function layerOf(
   const wide = padded(outer, block);
   const reads = isDepthwise ? 1 : inner * group < block ? inner : padded(inner, block);
   const weights = wide * reads * sizeOf(kernel);
-  const strides = intsAttribute(node, "strides", [1, 1]).join("x");
+  const strides = windowAttributes(node, 2).strides.join("x");
   const form = isDepthwise ? "depthwise" : first ? "first" : group > 1 ? "grouped" : "dense";
   const kind = `${form}: ${node.op} ${kernel.join("x")}/${strides} to ${map.join("x")}`;
   return { kind, macs: weights * sizeOf(map), weights };

@@ -10,7 +10,7 @@ import {
   type Node,
   type Parameter,
 } from "./network.ts";
-import { dropDead } from "./simplify.ts";
+import { dropDead, freshNames } from "./edit.ts";
 
 /**
  * Folds every inference BatchNormalization that directly follows a Conv, ConvTranspose or Gemm into its weights and
@@ -22,18 +22,7 @@ export function foldBatchNorm(network: Network): Network {
   const consumers = consumersOf(network);
   const outputs = new Set(network.outputs.map(({ name }) => name));
   const parameters = new Map(network.parameters);
-  const values = new Set([
-    ...parameters.keys(),
-    ...network.inputs.map(({ name }) => name),
-    ...network.nodes.flatMap((node) => node.outputs),
-  ]);
-  const add = (label: string, parameter: Parameter): string => {
-    let name = label;
-    for (let i = 2; values.has(name); i++) name = `${label}_${i}`;
-    values.add(name);
-    parameters.set(name, parameter);
-    return name;
-  };
+  const fresh = freshNames(network);
   const replaced = new Map<Node, Node>();
   const folded = new Set<Node>();
   for (const norm of network.nodes) {
@@ -45,8 +34,8 @@ export function foldBatchNorm(network: Network): Network {
     if (parts === undefined) continue;
     const [x = "", weights = "", bias = ""] = layer.inputs;
     const isOwn = (name: string): boolean => consumers.get(name)?.length === 1;
-    const put = (name: string, label: string, parameter: Parameter): string => {
-      if (name === "" || !isOwn(name)) return add(label, parameter);
+    const put = (old: string, label: string, parameter: Parameter): string => {
+      const name = old === "" || !isOwn(old) ? fresh(label) : old;
       parameters.set(name, parameter);
       return name;
     };

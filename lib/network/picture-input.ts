@@ -8,7 +8,7 @@ import {
   type Node,
   type Parameter,
 } from "./network.ts";
-import { dropDead } from "./simplify.ts";
+import { dropDead, freeName, freshNames } from "./edit.ts";
 
 /** Shares of red, green and blue in grey (ITU-R BT.601), as image libraries mix them. */
 const grey = [0.299, 0.587, 0.114];
@@ -33,12 +33,7 @@ function preceded(
   ) => { readonly node: Node; readonly parameters: [string, Parameter][] },
 ): Network {
   const [input] = network.inputs;
-  const taken = new Set([
-    ...network.parameters.keys(),
-    ...network.nodes.flatMap(({ outputs, name }) => [...outputs, name]),
-  ]);
-  let inner = `${input.name}/own`;
-  while (taken.has(inner)) inner += "_";
+  const inner = freshNames(network)(`${input.name}/own`, (n) => `${input.name}/own${"_".repeat(n - 1)}`);
   const { node, parameters } = make(input.name, inner);
   const renamed = network.nodes.map((one) => ({
     ...one,
@@ -108,8 +103,7 @@ export function fromColour(network: Network): Network {
   const [input] = network.inputs;
   if (network.inputs.length !== 1 || input.shape.length !== 4 || input.shape[1] !== 1) return network;
   const [batch, , height, width] = input.shape;
-  let weight = "grey/weight";
-  while (network.parameters.has(weight)) weight += "_";
+  const weight = freeName("grey/weight", network.parameters, (n) => `grey/weight${"_".repeat(n - 1)}`);
   return preceded(network, [batch, 3, height, width], (name, output) => ({
     node: { name: output, op: "Conv", domain: "", inputs: [name, weight], outputs: [output], attributes: {} },
     parameters: [[weight, float32([1, 3, 1, 1], Float32Array.from(grey))]],

@@ -13,6 +13,7 @@ import {
   type Parameter,
 } from "./network.ts";
 import { isEtlError } from "../core/errors.ts";
+import { dropDead, freshNames } from "./edit.ts";
 import { follow } from "./open/follow.ts";
 import { withOpenTargets, withoutSpreads, type Rewriting } from "./open/targets.ts";
 import type { Table } from "./open/values.ts";
@@ -38,13 +39,7 @@ function foldShapes(network: Network, bindings: Bindings = {}): Network {
     largest: LARGEST_WEIGHT,
   });
   const parameters = new Map(network.parameters);
-  const values = new Set([...parameters.keys(), ...network.nodes.flatMap((node) => node.outputs)]);
-  const fresh = (label: string): string => {
-    let name = label;
-    for (let i = 2; values.has(name); i++) name = `${label}_${i}`;
-    values.add(name);
-    return name;
-  };
+  const fresh = freshNames(network);
   const add = (label: string, parameter: Parameter): string => {
     const name = fresh(label);
     parameters.set(name, parameter);
@@ -182,19 +177,4 @@ function handsOn(node: Node, network: Network): boolean {
     default:
       return false;
   }
-}
-
-/** Drops nodes and parameters that no output needs. */
-export function dropDead(network: Network): Network {
-  const needed = new Set(network.outputs.map(({ name }) => name));
-  const nodes = network.nodes
-    .toReversed()
-    .filter((node) => {
-      if (!node.outputs.some((output) => needed.has(output))) return false;
-      for (const input of node.inputs) needed.add(input);
-      return true;
-    })
-    .reverse();
-  const parameters = new Map([...network.parameters].filter(([name]) => needed.has(name)));
-  return { ...network, nodes, parameters };
 }

@@ -1,6 +1,6 @@
 /** PRelu as what kernels in blocks of channels can compute: they know Relu and depthwise convolutions, not PRelu. */
 import { float32, sizeOf, type Network, type Node, type Parameter } from "./network.ts";
-import { freshNames } from "./fresh.ts";
+import { dropDead, freshNames } from "./edit.ts";
 import { inferShapes } from "./shapes/infer.ts";
 
 /**
@@ -41,11 +41,7 @@ export function splitPRelu(network: Network): Network {
       { ...plain("Add", [part, other], node.outputs[0]), name: node.name },
     ];
   });
-  const used = new Set([
-    ...nodes.flatMap(({ inputs }) => inputs),
-    ...network.outputs.map(({ name }) => name),
-  ]);
-  return { ...network, nodes, parameters: new Map([...parameters].filter(([name]) => used.has(name))) };
+  return dropDead({ ...network, nodes, parameters });
 }
 
 /** Slopes of the channels of an NCHW map; undefined where they are not one a channel, or one for all. */

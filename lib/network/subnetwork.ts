@@ -1,4 +1,5 @@
 import { EtlError } from "../core/errors.ts";
+import { dropDead, readCounts } from "./edit.ts";
 import type { Network, ValueInfo } from "./network.ts";
 import { inferShapes } from "./shapes/infer.ts";
 
@@ -8,20 +9,10 @@ import { inferShapes } from "./shapes/infer.ts";
  * @param values names of values that nodes of the network make
  */
 export function subnetwork(network: Network, values: readonly string[]): Network {
-  const needed = new Set(values);
-  const nodes = network.nodes.toReversed().filter((node) => {
-    if (!node.outputs.some((output) => needed.has(output))) return false;
-    for (const input of node.inputs) needed.add(input);
-    return true;
-  });
-  const inputs = network.inputs.filter(({ name }) => needed.has(name));
-  const part: Network = {
-    ...network,
-    inputs,
-    outputs: [],
-    nodes: nodes.reverse(),
-    parameters: new Map([...network.parameters].filter(([name]) => needed.has(name))),
-  };
+  const alive = dropDead({ ...network, outputs: [] }, values);
+  const read = readCounts(alive);
+  const inputs = network.inputs.filter(({ name }) => read.has(name) || values.includes(name));
+  const part: Network = { ...alive, inputs };
   const shapes = inferShapes(part);
   const batch = inputs[0]?.shape[0] ?? "batch";
   const outputs = values.map((name): ValueInfo => {

@@ -1,6 +1,7 @@
 /** Channels of zeros as what kernels in blocks of channels can compute: they know convolutions, not Pad. */
-import { float32, stringAttribute, type Network, type Node, type Parameter } from "./network.ts";
-import { freshNames } from "./fresh.ts";
+import { float32, stringAttribute, type Network, type Node } from "./network.ts";
+import { dropDead, freshNames } from "./edit.ts";
+import { inputsFrom, padAmounts } from "./operators/attributes.ts";
 import { inferShapes } from "./shapes/infer.ts";
 
 /**
@@ -29,24 +30,22 @@ export function padsAsConvolutions(network: Network): Network {
     } as const;
     return { ...node, op: "Conv", inputs: [x, weight], attributes };
   });
-  const used = new Set(nodes.flatMap(({ inputs }) => inputs));
-  for (const { name } of network.outputs) used.add(name);
-  return { ...network, nodes, parameters: new Map([...parameters].filter(([name]) => used.has(name))) };
+  return dropDead({ ...network, nodes, parameters });
 }
 
 /** The eight sizes of a Pad that adds channels of zeros to NCHW maps, and takes nothing; undefined of anything else. */
 function zerosAdded(
-  { parameters }: Network,
+  network: Network,
   node: Node,
   shape: readonly number[] | undefined,
 ): number[] | undefined {
-  const [, sizes = "", value = "", axes = ""] = node.inputs;
-  const known: Parameter | undefined = parameters.get(sizes);
-  const isPlain = node.op === "Pad" && node.domain === "" && axes === "" && shape?.length === 4;
-  if (!isPlain || known === undefined || stringAttribute(node, "mode", "constant") !== "constant")
-    return undefined;
-  if (value !== "" && Number(parameters.get(value)?.data[0] ?? Number.NaN) !== 0) return undefined;
-  const pads = Array.from(known.data, Number);
-  const adds = pads.length === 8 && pads.every((size) => size >= 0) && pads[0] === 0 && pads[4] === 0;
-  return adds && pads[1] + pads[5] > 0 ? pads : undefined;
+  const [, , value = ""] = node.inputs;
+  if (node.op !== "Pad" || node.domain !== "" || shape?.length !== 4) return undefined;
+  const amounts = padAmounts(node, 4, inputsFrom(network, node));
+  if (amounts === undefined || stringAttribute(node, "mode", "constant") !== "constant") return undefined;
+  if (value !== "" && Number(network.parameters.get(value)?.data[0] ?? Number.NaN) !== 0) return undefined;
+  const { before, after } = amounts;
+  const pads = [...before, ...after];
+  const adds = pads.every((size) => size >= 0) && before[0] === 0 && after[0] === 0;
+  return adds && before[1] + after[1] > 0 ? pads : undefined;
 }

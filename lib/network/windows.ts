@@ -1,5 +1,6 @@
 /** Strides, pads and dilations of sliding-window operators, as numbers. */
-import { intsAttribute, stringAttribute, type Node } from "./network.ts";
+import type { Node } from "./network.ts";
+import { extentOf, windowAttributes } from "./operators/attributes.ts";
 import type { Shape } from "./shapes/context.ts";
 
 /** One entry for each spatial axis. */
@@ -26,27 +27,15 @@ export function resolveWindows(
   { input, output }: { readonly input: Shape; readonly output: Shape },
   kernelShape?: Shape,
 ): Windows {
-  const ones = input.map(() => 1);
-  const kernel = kernelShape ?? intsAttribute(node, "kernel_shape", ones);
-  const strides = intsAttribute(node, "strides", ones);
-  const dilations = intsAttribute(node, "dilations", ones);
-  const pads = intsAttribute(
-    node,
-    "pads",
-    [...input, ...input].map(() => 0),
-  );
-  const auto = stringAttribute(node, "auto_pad", "NOTSET");
+  const { strides, dilations, pads, same, ...stated } = windowAttributes(node, input.length);
+  const kernel = kernelShape ?? (stated.kernel.length > 0 ? stated.kernel : input.map(() => 1));
   const total = output.map((size, i) =>
-    Math.max(0, (size - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1 - input[i]),
+    Math.max(0, (size - 1) * strides[i] + extentOf(kernel[i], dilations[i]) - input[i]),
   );
-  const isSame = auto.startsWith("SAME");
   const before = input.map((_, i) => {
-    if (isSame) return auto === "SAME_UPPER" ? Math.floor(total[i] / 2) : Math.ceil(total[i] / 2);
-    return auto === "VALID" ? 0 : pads[i];
+    if (same === undefined) return pads[i];
+    return same === "upper" ? Math.floor(total[i] / 2) : Math.ceil(total[i] / 2);
   });
-  const after = input.map((_, i) => {
-    if (isSame) return total[i] - before[i];
-    return auto === "VALID" ? 0 : pads[i + input.length];
-  });
+  const after = input.map((_, i) => (same === undefined ? pads[i + input.length] : total[i] - before[i]));
   return { kernel, strides, dilations, before, after, input, output };
 }

@@ -4,7 +4,7 @@ import type { Engine, Tensors } from "../engine/engine.ts";
 import { runStream } from "../engine/stream.ts";
 import type { Network } from "../network/network.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
-import { freshMark } from "./names.ts";
+import { freshMark } from "../network/edit.ts";
 import { observed, observing, overAll, type Observation } from "./observe.ts";
 import type { Places } from "./places.ts";
 import type { Range } from "./scales.ts";

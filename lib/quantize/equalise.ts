@@ -15,7 +15,7 @@ import {
   type Node,
 } from "../network/network.ts";
 import { factsOf } from "../network/operators/facts.ts";
-import { freshMark } from "./names.ts";
+import { freshMark } from "../network/edit.ts";
 import { observed, observing } from "./observe.ts";
 
 /** Two convolutions with nothing but homogeneous operators between them. */

@@ -7,7 +7,7 @@ import { runStream } from "../engine/stream.ts";
 import { float32, sizeOf, type Network, type Node, type Parameter } from "../network/network.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
 import type { Seen } from "./calibrate.ts";
-import { freshMark } from "./names.ts";
+import { freshMark } from "../network/edit.ts";
 import { observed, observing, overAll, type Observation } from "./observe.ts";
 import { quantizerOf, type Range } from "./scales.ts";
 

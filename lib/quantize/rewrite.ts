@@ -12,7 +12,7 @@ import {
   type Node,
   type Parameter,
 } from "../network/network.ts";
-import { freshMark } from "./names.ts";
+import { dropDead, freshMark } from "../network/edit.ts";
 import type { Places } from "./places.ts";
 import {
   biasShift,
@@ -75,8 +75,7 @@ export function quantized(network: Network, places: Places, options: RewriteOpti
     }
     for (const value of node.outputs) if (values.has(value)) nodes.push(...stored(value));
   }
-  const used = new Set(nodes.flatMap(({ inputs }) => inputs).concat(network.outputs.map(({ name }) => name)));
-  return { ...network, nodes, parameters: new Map([...parameters].filter(([name]) => used.has(name))) };
+  return dropDead({ ...network, nodes, parameters });
 }
 
 function linear(

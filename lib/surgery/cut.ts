@@ -1,8 +1,9 @@
 /** Rewrites a network so that only the kept channels are left. */
 import { withoutAliases } from "../network/coupling/aliases.ts";
 import { groupBy } from "../core/group-by.ts";
+import { dropDead, freeName, readCounts } from "../network/edit.ts";
 import type { Coupling, ParameterAxis } from "../network/coupling/types.ts";
-import { sizeOf, type ElementArray, type Network, type Node, type Parameter } from "../network/network.ts";
+import { sizeOf, type ElementArray, type Network, type Parameter } from "../network/network.ts";
 import { createRewriter } from "./rewrite.ts";
 
 /**
@@ -27,7 +28,12 @@ export function cutNetwork(
     const inputs = names ? node.inputs.map((input, i) => names.get(i) ?? input) : node.inputs;
     return rewriter.rewrite(names ? { ...node, inputs } : node);
   });
-  return removeUnused(network, { ...network, nodes, parameters });
+  // What nothing read before stays: it was not the cut that made it useless.
+  const read = readCounts(network);
+  const unread = [...parameters.keys(), ...network.nodes.flatMap(({ outputs }) => outputs)].filter(
+    (name) => !read.has(name),
+  );
+  return dropDead({ ...network, nodes, parameters }, unread);
 }
 
 interface Cutting {
@@ -45,10 +51,7 @@ interface Cutting {
  */
 function cutParameters(network: Network, cutting: Cutting): Map<string, Map<number, string>> {
   const renamed = new Map<string, Map<number, string>>();
-  const readers = new Map<string, number>();
-  for (const { inputs } of network.nodes) {
-    for (const input of inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
-  }
+  const readers = readCounts(network);
   for (const [name, uses] of groupBy(cutting.coupling.uses, ({ parameter }) => parameter)) {
     const parameter = network.parameters.get(name);
     if (!parameter) continue;
@@ -60,8 +63,7 @@ function cutParameters(network: Network, cutting: Cutting): Map<string, Map<numb
     for (const group of alike.values()) {
       const [{ kept }] = group;
       if (kept.every((positions) => positions === undefined)) continue;
-      let own = name;
-      for (let i = 1; !keepsName && cutting.parameters.has(own); i++) own = `${name}_cut${i}`;
+      const own = keepsName ? name : freeName(name, cutting.parameters, (n) => `${name}_cut${n - 1}`);
       cutting.parameters.set(own, cutParameter(parameter, kept, cutting.content));
       for (const { use } of group) {
         const inputs = renamed.get(use.node) ?? new Map<number, string>();
@@ -131,24 +133,4 @@ function copyRows(from: Float32Array, to: Float32Array, { outer, size, inner, po
       at += inner;
     }
   }
-}
-
-/** Drops nodes and parameters that nothing reads any more, though something did before. */
-function removeUnused(before: Network, after: Network): Network {
-  const readBefore = new Set(before.nodes.flatMap(({ inputs }) => inputs));
-  const outputs = new Set(after.outputs.map(({ name }) => name));
-  let nodes: readonly Node[] = after.nodes;
-  for (;;) {
-    const read = new Set(nodes.flatMap(({ inputs }) => inputs));
-    const needed = nodes.filter((node) =>
-      node.outputs.some((name) => read.has(name) || outputs.has(name) || !readBefore.has(name)),
-    );
-    if (needed.length === nodes.length) break;
-    nodes = needed;
-  }
-  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
-  const kept = [...after.parameters].filter(
-    ([name]) => read.has(name) || outputs.has(name) || !readBefore.has(name),
-  );
-  return { ...after, nodes, parameters: new Map(kept) };
 }

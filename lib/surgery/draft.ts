@@ -1,4 +1,5 @@
 /** Changing the weights of a network without changing anybody else's. */
+import { freeName, readCounts, withInput } from "../network/edit.ts";
 import { float32, type Network, type Node, type Parameter } from "../network/network.ts";
 
 /** A copy of a network in the making. */
@@ -19,15 +20,8 @@ export interface Draft {
 export function createDraft(network: Network): Draft {
   const nodes = new Map(network.nodes.map((node) => [node.name, [node]]));
   const parameters = new Map(network.parameters);
-  const readers = new Map<string, number>();
-  for (const { inputs } of network.nodes) {
-    for (const input of inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
-  }
-  const fresh = (base: string): string => {
-    let name = base;
-    for (let i = 1; parameters.has(name); i++) name = `${base}_${i}`;
-    return name;
-  };
+  const readers = readCounts(network);
+  const fresh = (base: string): string => freeName(base, parameters, (n) => `${base}_${n - 1}`);
   const nodeNamed = (name: string): Node | undefined => nodes.get(name)?.[0];
   const replace = (name: string, node: Node, ...after: Node[]): void => {
     nodes.set(name, [node, ...(nodes.get(name) ?? []).slice(1), ...after]);
@@ -51,10 +45,7 @@ export function createDraft(network: Network): Draft {
       if (own) return;
       if (old !== "") readers.set(old, (readers.get(old) ?? 1) - 1);
       readers.set(name, 1);
-      const inputs = Array.from({ length: Math.max(node.inputs.length, index + 1) }, (_, i) =>
-        i === index ? name : (node.inputs[i] ?? ""),
-      );
-      replace(nodeName, { ...node, inputs });
+      replace(nodeName, withInput(node, index, name));
     },
     addAfter: (nodeName, bias) => {
       const node = nodeNamed(nodeName);
@@ -85,12 +76,6 @@ export function createDraft(network: Network): Draft {
  * Weights that several nodes read. Changing one would untie layers that the plan has tied: they are left alone.
  */
 export function sharedWeights(network: Network): ReadonlySet<string> {
-  const readers = new Map<string, number>();
-  for (const { inputs } of network.nodes) {
-    for (const input of inputs) {
-      const shape = network.parameters.get(input)?.shape ?? [];
-      if (shape.length > 1) readers.set(input, (readers.get(input) ?? 0) + 1);
-    }
-  }
-  return new Set([...readers].flatMap(([name, count]) => (count > 1 ? [name] : [])));
+  const isMatrix = (name: string): boolean => (network.parameters.get(name)?.shape.length ?? 0) > 1;
+  return new Set([...readCounts(network)].flatMap(([name, n]) => (n > 1 && isMatrix(name) ? [name] : [])));
 }

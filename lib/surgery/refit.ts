@@ -12,14 +12,12 @@ import { choleskySolve } from "../math/cholesky-tiles.ts";
 import {
   consumersOf,
   float32,
-  integersOf,
   intAttribute,
-  intsAttribute,
-  stringAttribute,
   type Network,
   type Node,
   type Tensor,
 } from "../network/network.ts";
+import { inputsFrom, padAmounts, windowAttributes } from "../network/operators/attributes.ts";
 import type { Plan } from "./plan.ts";
 
 /** Where a convolution reads its patches. */
@@ -92,18 +90,11 @@ export function planRefit(original: Network, cut: Network, plan: Plan): RefitSte
 
 function geometryOf(node: Node, network: Network): Geometry | undefined {
   const weight = network.parameters.get(node.inputs[1]);
-  const automatic = stringAttribute(node, "auto_pad", "NOTSET") !== "NOTSET";
-  if (weight?.shape.length !== 4 || automatic || intAttribute(node, "group", 1) !== 1) return undefined;
-  const pair = (name: string, fallback: readonly number[]): readonly [number, number] => {
-    const [a, b] = intsAttribute(node, name, fallback);
-    return [a, b];
-  };
-  return {
-    kernel: [weight.shape[2], weight.shape[3]],
-    strides: pair("strides", [1, 1]),
-    pads: pair("pads", [0, 0, 0, 0]),
-    dilations: pair("dilations", [1, 1]),
-  };
+  const { isAutomatic, strides, pads, dilations } = windowAttributes(node, 2);
+  if (weight?.shape.length !== 4 || isAutomatic || intAttribute(node, "group", 1) !== 1) return undefined;
+  const pair = ([a, b]: readonly number[]): readonly [number, number] => [a, b];
+  const kernel = pair(weight.shape.slice(2));
+  return { kernel, strides: pair(strides), pads: pair(pads), dilations: pair(dilations) };
 }
 
 /** The residual sum a convolution ends in, where its other side is computed before it. Padding at the end is passed. */
@@ -133,9 +124,10 @@ function sumAfter(
 }
 
 function padsAtEndOnly(node: Node, network: Network): boolean {
-  const amounts = integersOf(network, node.inputs[1]);
-  if (amounts?.length !== 8) return false;
-  return amounts.slice(0, 4).every((amount) => amount === 0) && amounts[4] === 0 && amounts[5] === 0;
+  const amounts = padAmounts(node, 4, inputsFrom(network, node));
+  return (
+    amounts !== undefined && [...amounts.before, ...amounts.after.slice(0, 2)].every((size) => size === 0)
+  );
 }
 
 /**

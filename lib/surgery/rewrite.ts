@@ -1,6 +1,14 @@
 /** The attributes and index tables that say how many channels there are, brought in line with those that stay. */
-import { fromFront } from "../network/coupling/coupler.ts";
-import { padAmounts, positionsOf, takenRanges, splitSizes } from "../network/coupling/select.ts";
+import {
+  inputsFrom,
+  fromFront,
+  padAmounts,
+  positionsOf,
+  sliceLists,
+  sliceRanges,
+  splitSizes,
+} from "../network/operators/attributes.ts";
+import { freeName, withInput } from "../network/edit.ts";
 import type { Coupling, Layout } from "../network/coupling/types.ts";
 import {
   int64,
@@ -44,8 +52,8 @@ export function createRewriter(
       return layout?.atoms.every(stays) === false ? layout : undefined;
     },
     table: (node, role, values) => {
-      let name = `${node.name}/${role}`;
-      while (parameters.has(name)) name += "_cut";
+      const label = `${node.name}/${role}`;
+      const name = freeName(label, parameters, (n) => label + "_cut".repeat(n - 1));
       parameters.set(name, int64(values));
       return name;
     },
@@ -78,16 +86,6 @@ function rewriteNode(context: Context, node: Node): readonly Node[] {
     default:
       return [node];
   }
-}
-
-/** The node with input `index` replaced. */
-function withInput(node: Node, index: number, name: string): Node {
-  const inputs = Array.from(
-    { length: Math.max(node.inputs.length, index + 1) },
-    (_, i) => node.inputs[i] ?? "",
-  );
-  inputs[index] = name;
-  return { ...node, inputs };
 }
 
 /** Kept positions of `atoms`, and for each old position the number of kept ones before it. */
@@ -123,7 +121,7 @@ function rewriteSplit(context: Context, node: Node): Node {
   const layout = context.cutLayout(node.inputs[0]);
   const rank = context.coupling.shapes.get(node.inputs[0])?.length ?? 0;
   if (!layout || fromFront(intAttribute(node, "axis", 0), rank) !== layout.axis) return node;
-  const sizes = splitSizes(context.network, node, layout.atoms.length) ?? [];
+  const sizes = splitSizes(node, layout.atoms.length, inputsFrom(context.network, node)) ?? [];
   let start = 0;
   const kept = sizes.map((size) => countKept(context, layout.atoms.subarray(start, (start += size))));
   const attributes = Object.fromEntries(
@@ -138,11 +136,12 @@ function rewriteSlice(context: Context, node: Node): readonly Node[] {
   const layout = context.cutLayout(input);
   const shape = context.coupling.shapes.get(input);
   if (!layout || !shape) return [node];
-  const ranges = takenRanges(context.network, node, shape);
+  const lists = sliceLists(node, shape.length, inputsFrom(context.network, node));
+  const ranges = lists && sliceRanges(lists, shape);
   const range = ranges?.get(layout.axis);
   if (!ranges || !range) return [node];
   const ranks = ranksOf(context, layout.atoms);
-  const picked = Array.from(positionsOf(range)).filter((position) => context.stays(layout.atoms[position]));
+  const picked = positionsOf(range).filter((position) => context.stays(layout.atoms[position]));
   const indices = picked.map((position) => ranks[position]);
   const run = indices.every((index, i) => index === indices[0] + i);
   const axes = [...ranges.keys()].filter((axis) => run || axis !== layout.axis);
@@ -211,7 +210,7 @@ function rewritePad(context: Context, node: Node): Node {
   const [output] = node.outputs;
   const layout = context.cutLayout(output);
   const rank = context.coupling.shapes.get(input)?.length ?? 0;
-  const amounts = padAmounts(context.network, node, rank);
+  const amounts = padAmounts(node, rank, inputsFrom(context.network, node));
   if (!layout || !amounts) return node;
   const { before, after } = amounts;
   const total = layout.atoms.length;

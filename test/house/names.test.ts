@@ -86,6 +86,16 @@ describe("the house: names", () => {
     expect(lists).to.deep.equal([]);
   });
 
+  it("windows are read in network/operators alone, free names are found in network/edit", () => {
+    const says = (pattern: RegExp, home: string): string[] =>
+      files.filter((file) => file !== home && pattern.test(readFileSync(join(root, file), "utf8")));
+    const windows = /Attribute\(\s*[\w.]+,\s*"(auto_pad|kernel_shape|strides|dilations|pads|ceil_mode)"/;
+    expect(says(windows, "lib/network/operators/attributes.ts")).to.deep.equal([]);
+    const naming = /for \(let \w+ = \d; [\w.]+\.has\(/;
+    const others = says(naming, "lib/network/edit.ts").filter((file) => !file.startsWith("lib/data/"));
+    expect(others).to.deep.equal([]);
+  });
+
   it("engines are called by name in lib/engine alone", () => {
     const named = [...files, ...filesOf("bin")]
       .filter((file) => !file.startsWith("lib/engine/"))

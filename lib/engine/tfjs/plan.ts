@@ -4,7 +4,7 @@ import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
 import type { ElementType, Network, Node } from "../../network/network.ts";
 import type { Constant, Shape } from "../../network/shapes/context.ts";
 import { propagate } from "../../network/shapes/infer.ts";
-import { dropDead } from "../../network/simplify.ts";
+import { dropDead } from "../../network/edit.ts";
 import { operators } from "./operators/table.ts";
 import type { Kernel, Operator, TfjsSite, TfjsTrainingHooks } from "./site.ts";
 import { TfjsValue } from "./value.ts";

@@ -59,6 +59,3 @@ export function knownInput(site: TfjsSite, index: number, what: string): readonl
     site.constant(index) ?? site.fail(`${what} that change from run to run`, `constant ${what} were needed`)
   );
 }
-
-/** `axis` counted from the front. */
-export const front = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);

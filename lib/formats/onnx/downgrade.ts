@@ -1,4 +1,5 @@
 /** Nodes in the form of opset 17 written in the form of an older operator set: the way back of `opset.ts`. */
+import { dropDead } from "../../network/edit.ts";
 import {
   float32,
   integersOf,
@@ -168,10 +169,6 @@ export function downgrade(network: Network, opset: number): Network | { readonly
     if (converted === undefined) return { newer: node };
     nodes.push(converted);
   }
-  const read = new Set([
-    ...nodes.flatMap(({ inputs }) => inputs),
-    ...network.outputs.map(({ name }) => name),
-  ]);
-  const kept = [...parameters].filter(([name]) => read.has(name));
-  return { ...network, nodes, parameters: new Map(kept) };
+  const made = nodes.flatMap(({ outputs }) => outputs);
+  return dropDead({ ...network, nodes, parameters }, made);
 }

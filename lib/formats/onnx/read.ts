@@ -1,6 +1,7 @@
 /** ONNX bytes -> network: every claim of the file is checked before it is believed. */
 import { needWithin } from "../../core/budget.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
+import { freeName, nodesFor } from "../../network/edit.ts";
 import type { Attribute, Dim, Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
 import { follow } from "../../network/open/follow.ts";
 import { propagate } from "../../network/shapes/infer.ts";
@@ -173,20 +174,16 @@ function dimension(dim: number | string | undefined, value: string, axis: number
 
 /** Indices of the nodes that an output depends on. */
 function liveNodes(graph: RawGraph): Set<number> {
-  const producers = new Map<string, number>();
-  graph.nodes.forEach((node, index) => {
-    for (const output of node.outputs) if (output !== "") producers.set(output, index);
-  });
-  const live = new Set<number>();
-  const pending = graph.outputs.map(({ name }) => name);
-  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
-    const index = producers.get(name);
-    if (index === undefined || live.has(index)) continue;
-    live.add(index);
-    const node = graph.nodes[index];
-    if (node !== undefined) pending.push(...node.inputs, ...readOutside(node));
-  }
-  return live;
+  const steps = graph.nodes.map((node, index) => ({
+    index,
+    inputs: [...node.inputs, ...readOutside(node)],
+    outputs: node.outputs,
+  }));
+  const needed = nodesFor(
+    steps,
+    graph.outputs.map(({ name }) => name),
+  );
+  return new Set(needed.map(({ index }) => index));
 }
 
 function readNodes(
@@ -220,7 +217,7 @@ function readNodes(
         throw damaged(place, `makes "${output}", which exists already`, "a new name");
       reading.values.add(output);
     }
-    const name = taken.has(own) ? unique(own, (word) => taken.has(word) || names.has(word)) : own;
+    const name = freeName(own, { has: (word) => taken.has(word) || (word !== own && names.has(word)) });
     taken.add(name);
     if (raw.op === "Constant" && raw.domain === "") {
       reading.parameters.set(first, constantOf(raw, place, reading));
@@ -229,10 +226,6 @@ function readNodes(
     }
   }
   return nodes;
-}
-
-function unique(base: string, taken: (word: string) => boolean): string {
-  for (let i = 2; ; i++) if (!taken(`${base}_${i}`)) return `${base}_${i}`;
 }
 
 function readNode(raw: RawNode, name: string, place: string, reading: Reading): Node {
@@ -327,7 +320,7 @@ function constantOf(raw: RawNode, place: string, reading: Reading): Parameter {
 /** All nodes in the form of opset 17, in topological order. */
 function upgradeAll(network: Network, opset: number, reading: Reading): Node[] {
   const fresh = (hint: string): string => {
-    const name = reading.values.has(hint) ? unique(hint, (word) => reading.values.has(word)) : hint;
+    const name = freeName(hint, reading.values);
     reading.values.add(name);
     return name;
   };

@@ -1,4 +1,5 @@
 /** What the rules that turn TensorFlow's nodes into operators share. Images are held with the channels first. */
+import { fromFront } from "../../network/operators/attributes.ts";
 import type { Attribute, Parameter } from "../../network/network.ts";
 import { int64 } from "../../network/network.ts";
 import { ints, type Builder } from "../../network/builder.ts";
@@ -37,7 +38,7 @@ const ours = [0, 2, 3, 1] as const;
 
 /** An axis of a value of `rank` axes as it is held. */
 export function heldAxis(axis: number, rank: number): number {
-  const front = axis < 0 ? axis + rank : axis;
+  const front = fromFront(axis, rank);
   return rank === 4 ? (ours[front] ?? front) : front;
 }
 

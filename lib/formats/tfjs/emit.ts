@@ -1,5 +1,6 @@
 /** What the rules that turn operators into tfjs layers share. */
 import { EtlError } from "../../core/errors.ts";
+import { freeName } from "../../network/edit.ts";
 import { type Network, type Node, type Parameter } from "../../network/network.ts";
 import { permute } from "../permute.ts";
 
@@ -115,8 +116,7 @@ export function addLayer(
   options: { label: string; config: EmitOptions["config"]; weights: Readonly<Record<string, WeightSource>> },
 ): string {
   const clean = options.label.replace(/[^A-Za-z0-9_.-]/g, "_").replace(/^[^A-Za-z0-9]+/, "") || "layer";
-  let name = clean;
-  for (let i = 2; emitter.taken.has(name); i++) name = `${clean}_${i}`;
+  const name = freeName(clean, emitter.taken);
   emitter.taken.add(name);
   const inbound = inputs.length === 0 ? [] : [inputs.map((input) => [input, 0, 0, {}])];
   const config = { name, trainable: true, dtype: "float32", ...options.config };

@@ -7,6 +7,13 @@ import {
   stringAttribute,
   type Parameter,
 } from "../../network/network.ts";
+import {
+  inputsFrom,
+  fromFront,
+  padAmounts,
+  sliceLists,
+  sliceRanges,
+} from "../../network/operators/attributes.ts";
 import { factsOf } from "../../network/operators/facts.ts";
 import {
   affine,
@@ -150,7 +157,7 @@ function merged(op: WriteOp, kind: string, config: Readonly<Record<string, unkno
 const concat: WriteRule = (op) => {
   const rank = shapeInOp(op, op.node.outputs[0]).length;
   const given = intAttribute(op.node, "axis", 1);
-  const axis = given < 0 ? given + rank : given;
+  const axis = fromFront(given, rank);
   if ((rank !== 4 && rank !== 2) || axis < 1) throw refuse(op, `axis ${given}`, "an axis behind the batch");
   return merged(op, "Concatenate", { axis: axis === 1 ? -1 : axis - 1 });
 };
@@ -198,7 +205,7 @@ const softmax =
   (op) => {
     const rank = shapeInOp(op, op.node.inputs[0]).length;
     const given = intAttribute(op.node, "axis", -1);
-    if ((given < 0 ? given + rank : given) !== 1) throw refuse(op, `axis ${given}`, "the channels");
+    if (fromFront(given, rank) !== 1) throw refuse(op, `axis ${given}`, "the channels");
     const input = layerOf(op, 0);
     if (name === "softmax") return plain(emit(op, "Softmax", [input], { config: { axis: -1 } }));
     return plain(emit(op, "Activation", [input], { config: { activation: name } }));
@@ -206,15 +213,17 @@ const softmax =
 
 const pad: WriteRule = (op) => {
   const { node, emitter } = op;
-  const pads = integersOf(emitter.network, node.inputs[1]);
+  const shape = shapeInOp(op, node.inputs[0]);
+  const amounts = padAmounts(node, shape.length, inputsFrom(emitter.network, node));
   const mode = stringAttribute(node, "mode", "constant");
-  if (pads?.length !== 8 || mode !== "constant" || (node.inputs[3] ?? "") !== "") {
+  if (amounts === undefined || shape.length !== 4 || mode !== "constant") {
     throw refuse(op, `mode ${mode} or pads that are not eight constants`, "zeros around an image");
   }
   if (scalarOf(op, 2, 0) !== 0) throw refuse(op, "padding with other numbers than zero", "zeros");
-  const [batch, front, top, left, behind, back, bottom, right] = pads;
+  const [batch, front, top, left] = amounts.before;
+  const [behind, back, bottom, right] = amounts.after;
   if (batch !== 0 || behind !== 0) throw refuse(op, "padding of the batch", "padding of images");
-  const channels = shapeInOp(op, node.inputs[0])[1];
+  const [, channels] = shape;
   let layer = layerOf(op, 0);
   if (front !== 0 || back !== 0) {
     const sources = Array.from({ length: channels + front + back }, (_, i) => {
@@ -228,17 +237,13 @@ const pad: WriteRule = (op) => {
 
 const slice: WriteRule = (op) => {
   const { node, emitter } = op;
-  const [starts, ends, axes, steps] = [1, 2, 3, 4].map((index) =>
-    integersOf(emitter.network, node.inputs[index] ?? ""),
-  );
   const shape = shapeInOp(op, node.inputs[0]);
-  if (starts?.length !== 1 || ends?.length !== 1 || shape.length !== 4 || (steps ?? [1])[0] !== 1) {
+  const lists = sliceLists(node, shape.length, inputsFrom(emitter.network, node));
+  const [taken, ...others] = lists === undefined ? [] : sliceRanges(lists, shape);
+  if (taken === undefined || others.length > 0 || shape.length !== 4 || taken[1].step !== 1) {
     throw refuse(op, "a slice over several axes or with steps", "a range of one axis of an image");
   }
-  const axis = (axes?.[0] ?? 0) < 0 ? (axes?.[0] ?? 0) + 4 : (axes?.[0] ?? 0);
-  const inside = (place: number): number =>
-    Math.min(shape[axis], Math.max(0, place < 0 ? place + shape[axis] : place));
-  const [from, to] = [inside(starts[0]), inside(ends[0])];
+  const [axis, { start: from, end: to }] = taken;
   if (axis === 0 || to <= from) throw refuse(op, `axis ${axis}, ${from} to ${to}`, "a part of the image");
   if (axis === 1) return plain(pickRange(op, { from, to }));
   const cut = [-from, to - shape[axis]];
@@ -309,7 +314,7 @@ const reduceMean: WriteRule = (op) => {
   const { node, emitter } = op;
   const listed = integersOf(emitter.network, node.inputs[1]) ?? intsAttribute(node, "axes", []);
   const rank = shapeInOp(op, node.inputs[0]).length;
-  const axes = listed.map((axis) => (axis < 0 ? axis + rank : axis)).toSorted();
+  const axes = listed.map((axis) => fromFront(axis, rank)).toSorted();
   if (rank !== 4 || axes.join() !== "2,3") throw refuse(op, `axes ${axes.join(", ")}`, "height and width");
   const layer = emit(op, "GlobalAveragePooling2D", [layerOf(op, 0)]);
   return intAttribute(node, "keepdims", 1) === 1 ? { layer, form: "pooled" } : plain(layer);

@@ -1,12 +1,7 @@
 /** Convolutions, pools and matrices as tfjs layers. */
+import { extentOf, windowAttributes, type WindowAttributes } from "../../network/operators/attributes.ts";
 import { factsOf } from "../../network/operators/facts.ts";
-import {
-  consumersOf,
-  floatAttribute,
-  intAttribute,
-  intsAttribute,
-  stringAttribute,
-} from "../../network/network.ts";
+import { consumersOf, floatAttribute, intAttribute, producersOf } from "../../network/network.ts";
 import {
   asImage,
   emit,
@@ -37,15 +32,12 @@ function paddingOf(op: WriteOp, kernel: readonly number[]): Padding {
   const { node } = op;
   const input = shapeInOp(op, node.inputs[0]);
   const output = shapeInOp(op, node.outputs[0]);
-  const auto = stringAttribute(node, "auto_pad", "NOTSET");
-  if (auto === "SAME_UPPER") return { padding: "same", frame: [0, 0, 0, 0] };
-  if (auto === "SAME_LOWER") throw refuse(op, "auto_pad SAME_LOWER", "explicit pads");
-  const strides = intsAttribute(node, "strides", [1, 1]);
-  const dilations = intsAttribute(node, "dilations", [1, 1]);
-  const pads = auto === "VALID" ? [0, 0, 0, 0] : intsAttribute(node, "pads", [0, 0, 0, 0]);
+  const { same, strides, dilations, pads } = windowAttributes(node, 2);
+  if (same === "upper") return { padding: "same", frame: [0, 0, 0, 0] };
+  if (same === "lower") throw refuse(op, "auto_pad SAME_LOWER", "explicit pads");
   const axes = [0, 1].map((axis) => {
     const [size, out, stride] = [input[axis + 2], output[axis + 2], strides[axis]];
-    const extent = (kernel[axis] - 1) * dilations[axis] + 1;
+    const extent = extentOf(kernel[axis], dilations[axis]);
     const front = pads[axis];
     // What the last window reaches over the edge; the rest of the padding is never read.
     const back = Math.max(0, (out - 1) * stride + extent - size - front);
@@ -76,8 +68,7 @@ const conv: WriteRule = (op) => {
   }
   const [outputs, perGroup, height, width] = weight.shape;
   const group = intAttribute(node, "group", 1);
-  const strides = intsAttribute(node, "strides", [1, 1]);
-  const dilations = intsAttribute(node, "dilations", [1, 1]);
+  const { strides, dilations } = windowAttributes(node, 2);
   const deep = group > 1;
   if (deep && perGroup !== 1) {
     throw refuse(op, `${group} groups of ${perGroup} channels`, "one group, or one channel in each,");
@@ -126,12 +117,9 @@ function biasOf(op: WriteOp, index: number, length: number): WeightSource | unde
 
 const maxPool: WriteRule = (op) => {
   const { node } = op;
-  const [height, width] = windowOf(op);
-  if (intsAttribute(node, "dilations", [1, 1]).some((step) => step > 1)) {
-    throw refuse(op, "dilations", "dilations of 1");
-  }
+  const { strides, kernel } = poolOf(op);
   if (node.outputs.length > 1) throw refuse(op, "indices as a second output", "one output");
-  const { padding, frame } = paddingOf(op, [height, width]);
+  const { padding, frame } = paddingOf(op, kernel);
   let input = layerOf(op, 0);
   if (isFramed(frame)) {
     // tfjs pads with zeros only, which do not win over numbers that are never negative.
@@ -140,22 +128,16 @@ const maxPool: WriteRule = (op) => {
     }
     input = frameImage(op, input, frame, "_pad");
   }
-  const strides = intsAttribute(node, "strides", [1, 1]);
-  const config = { pool_size: [height, width], strides, padding };
+  const config = { pool_size: kernel, strides, padding };
   return plain(emit(op, "MaxPooling2D", [input], { config }));
 };
 
 const averagePool: WriteRule = (op) => {
   const { node } = op;
-  const [height, width] = windowOf(op);
-  if (intsAttribute(node, "dilations", [1, 1]).some((step) => step > 1)) {
-    throw refuse(op, "dilations", "dilations of 1");
-  }
-  const { padding, frame } = paddingOf(op, [height, width]);
+  const { strides, kernel, pads, ceil } = poolOf(op);
+  const { padding, frame } = paddingOf(op, kernel);
   const counted = intAttribute(node, "count_include_pad", 0) === 1;
-  const pads = intsAttribute(node, "pads", [0, 0, 0, 0]);
   const padded = pads.some((pad) => pad > 0) || padding === "same";
-  const ceil = intAttribute(node, "ceil_mode", 0) === 1;
   let input = layerOf(op, 0);
   let mode = padding;
   if (padded && counted && !ceil) {
@@ -164,21 +146,21 @@ const averagePool: WriteRule = (op) => {
   } else if (isFramed(frame) || (padded && counted)) {
     throw refuse(op, `pads ${frame.join(", ")} that are not counted`, "padding as TensorFlow does it");
   }
-  const strides = intsAttribute(node, "strides", [1, 1]);
-  const config = { pool_size: [height, width], strides, padding: mode };
+  const config = { pool_size: kernel, strides, padding: mode };
   return plain(emit(op, "AveragePooling2D", [input], { config }));
 };
 
-function windowOf(op: WriteOp): readonly number[] {
-  const kernel = intsAttribute(op.node, "kernel_shape", []);
-  if (kernel.length === 2) return kernel;
-  throw refuse(op, `a window of ${kernel.length} axes`, "two");
+function poolOf(op: WriteOp): WindowAttributes {
+  const pool = windowAttributes(op.node, 2);
+  if (pool.dilations.some((step) => step > 1)) throw refuse(op, "dilations", "dilations of 1");
+  if (pool.kernel.length !== 2) throw refuse(op, `a window of ${pool.kernel.length} axes`, "two");
+  return pool;
 }
 
 /** Whether a value is never negative, as far as the nodes that make it show. */
 function isNonNegative(op: WriteOp, value: string): boolean {
   const { network } = op.emitter;
-  const makers = new Map(network.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const makers = producersOf(network);
   const open = [value];
   const seen = new Set(open);
   for (let name = open.pop(); name !== undefined; name = open.pop()) {

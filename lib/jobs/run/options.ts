@@ -248,7 +248,8 @@ export function withAbsolutePaths<T extends Paths>(options: T): T {
   const isFile = backbone !== undefined && extname(backbone) !== "" && existsSync(backbone);
   const files = (["weights", "table", "cacheDir"] as const).flatMap((name) => {
     const path = options[name];
-    return path === undefined ? [] : [[name, resolve(path)]];
+    // `--weights random` names no file.
+    return path === undefined || path === "random" ? [] : [[name, resolve(path)]];
   });
   return {
     ...options,

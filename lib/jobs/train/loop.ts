@@ -50,6 +50,8 @@ export interface TrainedNetwork {
   readonly history: readonly EpochRecord[];
   readonly bestEpoch: number;
   readonly learningRate: number;
+  /** Why training ended before its last epoch. */
+  readonly stopped?: string;
   /** Beside `history`. */
   readonly states: readonly EpochState[];
 }

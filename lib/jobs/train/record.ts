@@ -16,7 +16,9 @@ export type TrainRun = TrainSetup & { readonly start: StartingNetwork; readonly 
 /** The record of the run, as reports and comparisons read it: one network, no curves, nothing cut. */
 export async function recordOf(
   run: TrainRun,
-  trained: Pick<Required<MadeModel>, "network" | "history" | "bestEpoch" | "learningRate">,
+  trained: Pick<Required<MadeModel>, "network" | "history" | "bestEpoch" | "learningRate"> & {
+    readonly stopped?: string;
+  },
   measured: {
     readonly test: Metrics;
     readonly validation: Metrics;
@@ -59,7 +61,10 @@ export async function recordOf(
       ),
     ],
     ...(others.length > 0 ? { others } : {}),
-    notes: start.notes,
+    notes: [
+      ...start.notes,
+      ...(trained.stopped === undefined ? [] : [`training ended early: ${trained.stopped}`]),
+    ],
   };
 }
 

@@ -46,6 +46,8 @@ export interface TrainResult {
   readonly mae?: number;
   readonly unit?: string;
   readonly bestEpoch: number;
+  /** Why training ended before its last epoch: a loss that was no number. The network is that of `bestEpoch`. */
+  readonly stopped?: string;
   /** Yes/no labels: every label's scores, means weighted by support, the line of accuracy over positives. */
   readonly labels?: LabelWise;
   /** Thresholds that were taken off the outputs, as scores in -1..1. */
@@ -61,6 +63,7 @@ interface Training {
   readonly history: readonly EpochRecord[];
   readonly bestEpoch: number;
   readonly learningRate: number;
+  readonly stopped?: string;
   readonly states: readonly EpochState[];
 }
 
@@ -123,6 +126,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
     ...(balancedAccuracy === undefined ? {} : { balancedAccuracy }),
     ...(test.mae === undefined ? {} : { mae: test.mae, unit: main.task.unit ?? "" }),
     bestEpoch: trained.bestEpoch,
+    ...(trained.stopped === undefined ? {} : { stopped: trained.stopped }),
     ...(labels === undefined ? {} : { labels }),
     ...(run.config.thresholds === "adaptive" ? { thresholds: state.thresholds } : {}),
     ...(atZero === undefined ? {} : { atZero: shownMetrics(atZero) }),

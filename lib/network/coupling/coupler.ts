@@ -1,5 +1,6 @@
 /** The state of an analysis and the few verbs that the operator rules speak in. */
 import { groupBy } from "../../core/group-by.ts";
+import { readCounts } from "../edit.ts";
 import type { Network, Node } from "../network.ts";
 import { createAtoms, type Atoms } from "./atoms.ts";
 import type { CoupledLayer, Layout, Origin, ParameterAxis, ParameterUse, Spread } from "./types.ts";
@@ -40,11 +41,6 @@ export function label(node: Node): string {
 /** Shape of a value or parameter; undefined where inference could not tell. */
 export function shapeOf(coupler: Coupler, name: string): readonly number[] | undefined {
   return coupler.network.parameters.get(name)?.shape ?? coupler.shapes.get(name);
-}
-
-/** An axis counted from the front. */
-export function fromFront(axis: number, rank: number): number {
-  return axis < 0 ? axis + rank : axis;
 }
 
 /** Whether `name` is a constant of the network. */
@@ -94,10 +90,7 @@ export function useParameter(
  */
 export function settleParameters(coupler: Coupler): void {
   const { network, atoms: all } = coupler;
-  const readers = new Map<string, number>();
-  for (const { inputs } of network.nodes) {
-    for (const input of inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
-  }
+  const readers = readCounts(network);
   const shared = groupBy(
     coupler.uses.filter(
       ({ parameter }) => (readers.get(parameter) ?? 0) > 1 && !isVector(network, parameter),

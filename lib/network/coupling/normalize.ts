@@ -1,9 +1,9 @@
 /** Operators that normalise, pool or reduce: harmless beside the channel axis, freezing along it. */
 import { intAttribute, integersOf, intsAttribute, type Node } from "../network.ts";
+import { fromFront } from "../operators/attributes.ts";
 import {
   freeze,
   freezeInputs,
-  fromFront,
   isParameter,
   label,
   layoutOf,

@@ -1,9 +1,9 @@
 /** Operators that move axes: Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Resize, Expand, Tile. */
 import { integersOf, intsAttribute, type Node } from "../network.ts";
+import { fromFront } from "../operators/attributes.ts";
 import {
   freeze,
   freezeInputs,
-  fromFront,
   isParameter,
   label,
   layoutOf,

@@ -1,16 +1,17 @@
 /** Operators that put channels together or pick some of them: Concat, Split, Slice, Gather, Pad. */
+import { intAttribute, integersOf, stringAttribute, type Node } from "../network.ts";
 import {
-  intAttribute,
-  integersOf,
-  intsAttribute,
-  stringAttribute,
-  type Network,
-  type Node,
-} from "../network.ts";
+  inputsFrom,
+  fromFront,
+  padAmounts,
+  positionsOf,
+  sliceLists,
+  sliceRanges,
+  splitSizes,
+} from "../operators/attributes.ts";
 import {
   freeze,
   freezeInputs,
-  fromFront,
   isParameter,
   label,
   layoutOf,
@@ -63,23 +64,13 @@ function concatBeside(coupler: Coupler, node: Node, axis: number): void {
   else freezeInputs(coupler, node, "joins values of different widths");
 }
 
-/** Sizes of the parts of a Split. */
-export function splitSizes(network: Network, node: Node, total: number): readonly number[] | undefined {
-  const input = node.inputs[1] as string | undefined;
-  if (input !== undefined && input !== "") return integersOf(network, input);
-  const attribute = intsAttribute(node, "split", []);
-  if (attribute.length > 0) return attribute;
-  const size = Math.ceil(total / node.outputs.length);
-  return node.outputs.map((_, i) => Math.min(size, total - i * size));
-}
-
 /** Split: every part gets its run of channels. */
 export const split: Rule = (coupler, node) => {
   const layout = layoutOf(coupler, node, node.inputs[0]);
   const rank = shapeOf(coupler, node.inputs[0])?.length;
   if (!layout || rank === undefined) return;
   const axis = fromFront(intAttribute(node, "axis", 0), rank);
-  const sizes = splitSizes(coupler.network, node, layout.atoms.length);
+  const sizes = splitSizes(node, layout.atoms.length, inputsFrom(coupler.network, node));
   if (axis === layout.axis && !sizes) {
     freezeInputs(coupler, node, "splits at computed positions");
     return;
@@ -96,56 +87,6 @@ export const split: Rule = (coupler, node) => {
   }
 };
 
-/** Where a Slice begins, ends and steps along one axis, ONNX clamping applied. */
-export interface SliceRange {
-  readonly start: number;
-  readonly end: number;
-  readonly step: number;
-}
-
-/** The ranges of a Slice by axis, or undefined where they are computed. */
-export function takenRanges(
-  network: Network,
-  node: Node,
-  shape: readonly number[],
-): Map<number, SliceRange> | undefined {
-  const [, startsInput, endsInput, axesInput, stepsInput] = node.inputs as readonly (string | undefined)[];
-  const fromInputs = node.inputs.length > 1;
-  const given = (name: string | undefined): boolean => name !== undefined && name !== "";
-  const starts = fromInputs ? integersOf(network, startsInput) : intsAttribute(node, "starts", []);
-  const ends = fromInputs ? integersOf(network, endsInput) : intsAttribute(node, "ends", []);
-  if (!starts || !ends) return undefined;
-  const counting = starts.map((_, i) => i);
-  const axes = fromInputs
-    ? given(axesInput)
-      ? integersOf(network, axesInput)
-      : counting
-    : intsAttribute(node, "axes", counting);
-  const steps = given(stepsInput) ? integersOf(network, stepsInput) : starts.map(() => 1);
-  if (!axes || !steps) return undefined;
-  const ranges = new Map<number, SliceRange>();
-  for (const [i, rawAxis] of axes.entries()) {
-    const axis = fromFront(rawAxis, shape.length);
-    const size = shape[axis];
-    const step = steps[i];
-    const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
-    const absolute = (value: number): number => (value < 0 ? value + size : value);
-    ranges.set(axis, {
-      start: step > 0 ? clamp(absolute(starts[i]), 0, size) : clamp(absolute(starts[i]), 0, size - 1),
-      end: step > 0 ? clamp(absolute(ends[i]), 0, size) : clamp(absolute(ends[i]), -1, size - 1),
-      step,
-    });
-  }
-  return ranges;
-}
-
-/** The positions a range visits. */
-export function positionsOf({ start, end, step }: SliceRange): Int32Array {
-  const positions: number[] = [];
-  for (let i = start; step > 0 ? i < end : i > end; i += step) positions.push(i);
-  return Int32Array.from(positions);
-}
-
 /** Slice: along the channels it takes a part of the list; along other axes it may do so at computed positions. */
 export const slice: Rule = (coupler, node) => {
   const layout = layoutOf(coupler, node, node.inputs[0]);
@@ -156,13 +97,15 @@ export const slice: Rule = (coupler, node) => {
     coupler.layouts.set(node.outputs[0], layout);
     return;
   }
-  const ranges = takenRanges(coupler.network, node, shape);
-  if (!ranges) {
+  const lists = sliceLists(node, shape.length, inputsFrom(coupler.network, node));
+  if (!lists) {
     freezeInputs(coupler, node, "slices at computed positions");
     return;
   }
-  const range = ranges.get(layout.axis);
-  const atoms = range ? positionsOf(range).map((position) => layout.atoms[position]) : layout.atoms;
+  const range = sliceRanges(lists, shape).get(layout.axis);
+  const atoms = range
+    ? Int32Array.from(positionsOf(range), (position) => layout.atoms[position])
+    : layout.atoms;
   coupler.layouts.set(node.outputs[0], { axis: layout.axis, atoms });
 };
 
@@ -202,26 +145,6 @@ export const sampled: Rule = (coupler, node) => {
   else freeze(coupler, map, `${label(node)} samples along the channels`);
 };
 
-/** Amounts that a Pad adds before and after each axis, or undefined where they are computed. */
-export function padAmounts(
-  network: Network,
-  node: Node,
-  rank: number,
-): { readonly before: number[]; readonly after: number[] } | undefined {
-  const [, padsInput, , axesInput] = node.inputs as readonly (string | undefined)[];
-  const pads = node.inputs.length > 1 ? integersOf(network, padsInput) : intsAttribute(node, "pads", []);
-  const withAxes = axesInput !== undefined && axesInput !== "";
-  const axes = withAxes ? integersOf(network, axesInput) : Array.from({ length: rank }, (_, axis) => axis);
-  if (!pads || !axes) return undefined;
-  const before = Array.from({ length: rank }, () => 0);
-  const after = Array.from({ length: rank }, () => 0);
-  for (const [i, axis] of axes.entries()) {
-    before[fromFront(axis, rank)] = pads[i];
-    after[fromFront(axis, rank)] = pads[i + axes.length];
-  }
-  return { before, after };
-}
-
 /** Whether a Pad by computed amounts adds nothing along one axis, whatever the rest of its table comes to. */
 function sparesAxis(
   coupler: Coupler,
@@ -238,7 +161,7 @@ export const pad: Rule = (coupler, node) => {
   const layout = layoutOf(coupler, node, node.inputs[0]);
   const rank = shapeOf(coupler, node.inputs[0])?.length;
   if (!layout || rank === undefined) return;
-  const amounts = padAmounts(coupler.network, node, rank);
+  const amounts = padAmounts(node, rank, inputsFrom(coupler.network, node));
   const own = amounts
     ? [amounts.before[layout.axis], amounts.after[layout.axis]]
     : sparesAxis(coupler, node, { axis: layout.axis, rank })

@@ -1,10 +1,10 @@
 /** Shapes that are read while the network runs: where the number of channels goes from there. */
 import { factsOf } from "../operators/facts.ts";
-import { consumersOf, intAttribute, integersOf, type Node } from "../network.ts";
+import { consumersOf, intAttribute, integersOf, producersOf, type Node } from "../network.ts";
+import { inputsFrom, fromFront, positionsOf, sliceLists, sliceRanges } from "../operators/attributes.ts";
 import {
   freeze,
   freezeInputs,
-  fromFront,
   isParameter,
   label,
   layoutOf,
@@ -93,19 +93,14 @@ function takenBy(coupler: Coupler, node: Node, value: string): readonly number[]
   if (node.op === "Gather" && intAttribute(node, "axis", 0) === 0)
     return integersOf(network, node.inputs[1])?.map((i) => fromFront(i, length[0]));
   if (node.op !== "Slice") return undefined;
-  const [start, end, axes, steps] = [1, 2, 3, 4].map((i) =>
-    (node.inputs[i] ?? "") === "" ? [] : integersOf(network, node.inputs[i]),
-  );
-  if (start === undefined || end === undefined || axes === undefined || steps === undefined) return undefined;
-  if (start.length !== 1 || (steps[0] ?? 1) !== 1) return undefined;
-  return Array.from({ length: length[0] }, (_, i) => i).slice(start[0], end[0]);
+  const lists = sliceLists(node, 1, inputsFrom(network, node));
+  const range = lists && sliceRanges(lists, length).get(0);
+  return range && positionsOf(range);
 }
 
 /** Whether the entry of computed sizes that is the number of channels is read from the value that is resized. */
 function readsOwn(coupler: Coupler, sizes: string, entry: Entry): boolean {
-  const producers = new Map(
-    coupler.network.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)),
-  );
+  const producers = producersOf(coupler.network);
   let [value, at] = [sizes, entry.axis];
   for (let maker = producers.get(value); maker !== undefined; maker = producers.get(value)) {
     if (maker.op === "Shape") return maker.inputs[0] === entry.input && at === entry.axis;

@@ -1,17 +1,23 @@
 /** Shapes where inputs are open: what the rules of `network/shapes` say of numbers, for sizes that are not known yet. */
-import { intAttribute, intsAttribute, type Node } from "../network.ts";
+import { intAttribute, intsAttribute } from "../network.ts";
 import { factsOf, type ChannelKind } from "../operators/facts.ts";
-import { sliceRange } from "../shapes/layout.ts";
+import {
+  equalParts,
+  fromFront,
+  isGiven,
+  padAmounts,
+  shapeEntries,
+  sliceLists,
+  sliceRange,
+} from "../operators/attributes.ts";
 import { einsumLetters, recurrent } from "../shapes/mixed.ts";
-import { hasInput, type OpenNode, type OpenRule } from "./node.ts";
+import { type OpenNode, type OpenRule } from "./node.ts";
 import { isSame, keyOf, type Size, type Sizes } from "./size.ts";
 import { openWindows } from "./windows.ts";
 
-const front = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
-
 /** A list of whole numbers from input `index` or, in older forms, the attribute `name`; `undefined`: it is open. */
 function listed(op: OpenNode, index: number, name: string): readonly number[] | "none" | undefined {
-  if (hasInput(op, index)) return numbers(op.table(index));
+  if (isGiven(op.node, index)) return numbers(op.table(index));
   return op.node.attributes[name] === undefined ? "none" : intsAttribute(op.node, name, []);
 }
 
@@ -56,12 +62,12 @@ const reduce: OpenRule = (op) => {
   if (x === undefined || list === undefined) return undefined;
   const isAll = list === "none" || list.length === 0;
   if (isAll && intAttribute(op.node, "noop_with_empty_axes", 0) === 1) return [x];
-  return [without(op, x, isAll ? x.map((_, i) => i) : list.map((axis) => front(axis, x.length)))];
+  return [without(op, x, isAll ? x.map((_, i) => i) : list.map((axis) => fromFront(axis, x.length)))];
 };
 
 const argReduce: OpenRule = (op) => {
   const x = op.shape(0);
-  return x && [without(op, x, [front(intAttribute(op.node, "axis", 0), x.length)])];
+  return x && [without(op, x, [fromFront(intAttribute(op.node, "axis", 0), x.length)])];
 };
 
 const reshape: OpenRule = (op) => {
@@ -84,7 +90,7 @@ const reshape: OpenRule = (op) => {
 
 const flatten: OpenRule = ({ node, shape, sizes }) => {
   const x = shape(0);
-  const at = front(intAttribute(node, "axis", 1), x?.length ?? 0);
+  const at = fromFront(intAttribute(node, "axis", 1), x?.length ?? 0);
   return x && [[product(sizes, x.slice(0, at)), product(sizes, x.slice(at))]];
 };
 
@@ -99,7 +105,7 @@ const concat: OpenRule = ({ node, shape, sizes }) => {
   const known = shapes.filter((one) => one !== undefined);
   if (known.length < shapes.length) return undefined;
   const [first] = known;
-  const at = front(intAttribute(node, "axis", 1), first.length);
+  const at = fromFront(intAttribute(node, "axis", 1), first.length);
   const total = known.reduce<Size>((sum, one) => sizes.add(sum, one[at] ?? 0), 0);
   // Beside the axis all are equal, so that the one that is known says what the others are.
   return [
@@ -113,18 +119,18 @@ const split: OpenRule = (op) => {
   const x = op.shape(0);
   if (x === undefined) return undefined;
   const { node, sizes } = op;
-  const at = front(intAttribute(node, "axis", 0), x.length);
+  const at = fromFront(intAttribute(node, "axis", 0), x.length);
   const whole = x[at] ?? 0;
-  const parts = hasInput(op, 1) ? op.table(1) : undefined;
-  if (hasInput(op, 1) && parts === undefined) return undefined;
   const count = node.outputs.length;
-  const equal = (i: number): Size => {
-    if (typeof whole !== "number")
-      return sizes.exact(whole, count) ?? sizes.unknown(`part ${i} of ${count} of ${keyOf(whole)}`, "count");
-    const part = Math.ceil(whole / count);
-    return Math.max(0, Math.min(part, whole - i * part));
-  };
-  return node.outputs.map((_, i) => x.with(at, parts?.[i] ?? equal(i)));
+  const equal = (): readonly Size[] =>
+    typeof whole === "number"
+      ? equalParts(whole, count)
+      : node.outputs.map(
+          (_, i) =>
+            sizes.exact(whole, count) ?? sizes.unknown(`part ${i} of ${count} of ${keyOf(whole)}`, "count"),
+        );
+  const parts = isGiven(node, 1) ? op.table(1) : equal();
+  return parts && node.outputs.map((_, i) => x.with(at, parts[i]));
 };
 
 /** An end that stands for "to the end". */
@@ -141,17 +147,14 @@ function sliced(op: OpenNode, size: Size, range: { start: Size; end: Size; step:
 }
 
 const slice: OpenRule = (op) => {
-  const [x, starts, ends] = [op.shape(0), op.table(1), op.table(2)];
-  if (x === undefined || starts === undefined || ends === undefined) return undefined;
-  const axes = hasInput(op, 3) ? numbers(op.table(3)) : starts.map((_, i) => i);
-  const steps = hasInput(op, 4) ? numbers(op.table(4)) : starts.map(() => 1);
-  if (axes === undefined || steps === undefined) return undefined;
-  const fronts = axes.map((axis) => front(axis, x.length));
+  const x = op.shape(0);
+  const lists = sliceLists(op.node, x?.length ?? 0, op.table);
+  if (x === undefined || lists === undefined) return undefined;
   return [
     x.map((size, axis) => {
-      const i = fronts.indexOf(axis);
+      const i = lists.axes.indexOf(axis);
       if (i < 0) return size;
-      const [start, end, step] = [starts[i], ends[i], steps[i]];
+      const [start, end, step] = [lists.starts[i], lists.ends[i], lists.steps[i]];
       if (typeof size === "number" && typeof start === "number" && typeof end === "number")
         return sliceRange(size, start, end, step).count;
       return sliced(op, size, { start, end, step });
@@ -160,18 +163,11 @@ const slice: OpenRule = (op) => {
 };
 
 const pad: OpenRule = (op) => {
-  const [x, pads] = [op.shape(0), op.table(1)];
-  if (x === undefined || pads === undefined) return undefined;
-  const axes = hasInput(op, 3) ? numbers(op.table(3)) : x.map((_, i) => i);
-  if (axes === undefined) return undefined;
-  const fronts = axes.map((axis) => front(axis, x.length));
-  return [
-    x.map((size, axis) => {
-      const i = fronts.indexOf(axis);
-      if (i < 0) return size;
-      return op.sizes.add(size, op.sizes.add(pads[i] ?? 0, pads[i + axes.length] ?? 0));
-    }),
-  ];
+  const x = op.shape(0);
+  const amounts = padAmounts(op.node, x?.length ?? 0, op.table);
+  if (x === undefined || amounts === undefined) return undefined;
+  const { before, after } = amounts;
+  return [x.map((size, axis) => op.sizes.add(size, op.sizes.add(before[axis], after[axis])))];
 };
 
 const squeeze: OpenRule = (op) => {
@@ -179,7 +175,7 @@ const squeeze: OpenRule = (op) => {
   const list = listed(op, 1, "axes");
   // Without axes it depends on which open sizes are 1.
   if (x === undefined || list === undefined || list === "none") return undefined;
-  const axes = list.map((axis) => front(axis, x.length));
+  const axes = list.map((axis) => fromFront(axis, x.length));
   return [x.filter((_, i) => !axes.includes(i))];
 };
 
@@ -188,7 +184,7 @@ const unsqueeze: OpenRule = (op) => {
   const list = listed(op, 1, "axes");
   if (x === undefined || list === undefined || list === "none") return undefined;
   const rank = x.length + list.length;
-  const axes = list.map((axis) => front(axis, rank));
+  const axes = list.map((axis) => fromFront(axis, rank));
   const rest = x.values();
   return [Array.from({ length: rank }, (_, i): Size => (axes.includes(i) ? 1 : (rest.next().value ?? 1)))];
 };
@@ -200,7 +196,7 @@ const expand: OpenRule = ({ shape, table, sizes }) => {
 
 const gather: OpenRule = ({ node, shape }) => {
   const [x, indices] = [shape(0), shape(1)];
-  const axis = front(intAttribute(node, "axis", 0), x?.length ?? 0);
+  const axis = fromFront(intAttribute(node, "axis", 0), x?.length ?? 0);
   return x && indices && [[...x.slice(0, axis), ...indices, ...x.slice(axis + 1)]];
 };
 
@@ -287,12 +283,6 @@ const rules: Readonly<Partial<Record<string, OpenRule>>> = {
     return target && [target];
   },
 };
-
-/** The entries of a shape that a Shape node hands out: from `start` to `end`. */
-export function shapeEntries(node: Node, x: readonly Size[]): readonly Size[] {
-  const clamp = (axis: number): number => Math.min(Math.max(front(axis, x.length), 0), x.length);
-  return x.slice(clamp(intAttribute(node, "start", 0)), clamp(intAttribute(node, "end", x.length)));
-}
 
 /** Normalisations, whose results have the shape of their input. */
 const unchanged: ReadonlySet<ChannelKind | undefined> = new Set([

@@ -13,6 +13,3 @@ export interface OpenNode {
 
 /** Shapes of the outputs; undefined where they cannot be told. */
 export type OpenRule = (op: OpenNode) => readonly (readonly Size[])[] | undefined;
-
-/** Whether input `index` is given. */
-export const hasInput = (op: OpenNode, index: number): boolean => (op.node.inputs[index] ?? "") !== "";

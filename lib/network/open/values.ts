@@ -4,7 +4,8 @@ import { factsOf } from "../operators/facts.ts";
 import { intAttribute, sizeOf, type ElementType } from "../network.ts";
 import { contextOf, valuesOf } from "../shapes/infer.ts";
 import { type Constant, type OpContext, type Shape } from "../shapes/context.ts";
-import { product, shapeEntries } from "./dims.ts";
+import { shapeEntries } from "../operators/attributes.ts";
+import { product } from "./dims.ts";
 import type { OpenNode } from "./node.ts";
 import { isSame, keyOf, type Size, type Sizes } from "./size.ts";
 

@@ -1,29 +1,26 @@
 /** Open sizes under sliding windows and resampling. */
-import { intAttribute, intsAttribute, stringAttribute } from "../network.ts";
-import { hasInput, type OpenNode, type OpenRule } from "./node.ts";
+import { intAttribute, intsAttribute } from "../network.ts";
+import { extentOf, isGiven, windowAttributes } from "../operators/attributes.ts";
+import { type OpenNode, type OpenRule } from "./node.ts";
 import { keyOf, type Size } from "./size.ts";
 
 /** How a sliding window changes an open size. */
 function slid(op: OpenNode, spatial: readonly Size[], kernel: readonly Size[]): readonly Size[] {
   const { node, sizes } = op;
-  const list = (name: string, fallback: number): readonly number[] =>
-    intsAttribute(node, name, new Array<number>(spatial.length * (name === "pads" ? 2 : 1)).fill(fallback));
-  const [strides, dilations, pads] = [list("strides", 1), list("dilations", 1), list("pads", 0)];
-  const auto = stringAttribute(node, "auto_pad", "NOTSET");
-  const ceil = intAttribute(node, "ceil_mode", 0) === 1;
+  const { strides, dilations, pads, same, ceil } = windowAttributes(node, spatial.length);
   return spatial.map((size, i) => {
     const [stride, window] = [strides[i] ?? 1, kernel[i] ?? 1];
-    if (auto.startsWith("SAME")) return sizes.floorDivide(sizes.add(size, stride - 1), stride);
-    const padded = auto === "VALID" ? 0 : (pads[i] ?? 0) + (pads[i + spatial.length] ?? 0);
-    const extent = typeof window === "number" ? (window - 1) * (dilations[i] ?? 1) + 1 : undefined;
+    if (same !== undefined) return sizes.floorDivide(sizes.add(size, stride - 1), stride);
+    const front = pads[i] ?? 0;
+    const padded = front + (pads[i + spatial.length] ?? 0);
+    const extent = typeof window === "number" ? extentOf(window, dilations[i]) : undefined;
     if (extent !== undefined && ceil && typeof size === "number") {
       const count = Math.ceil((size + padded - extent) / stride) + 1;
       // The last window must start inside the input or its front padding.
-      const front = auto === "VALID" ? 0 : (pads[i] ?? 0);
       return (count - 1) * stride >= size + front ? count - 1 : count;
     }
     if (extent === undefined || ceil) {
-      const how = [keyOf(size), keyOf(window), stride, dilations[i] ?? 1, pads[i] ?? 0, padded].join(" ");
+      const how = [keyOf(size), keyOf(window), stride, dilations[i] ?? 1, front, padded].join(" ");
       return sizes.unknown(`window ${how}`, "count");
     }
     return sizes.add(sizes.floorDivide(sizes.add(size, padded - extent), stride), 1);
@@ -41,14 +38,12 @@ const convTranspose: OpenRule = (op) => {
   const { node, sizes } = op;
   const rank = x.length - 2;
   const explicit = intsAttribute(node, "output_shape", []);
-  const [strides, extra, dilations] = ["strides", "output_padding", "dilations"].map((name) =>
-    intsAttribute(node, name, new Array<number>(rank).fill(name === "output_padding" ? 0 : 1)),
-  );
-  const pads = intsAttribute(node, "pads", new Array<number>(2 * rank).fill(0));
+  const { strides, dilations, pads, same } = windowAttributes(node, rank);
+  const extra = intsAttribute(node, "output_padding", []);
   const spatial = x.slice(2).map((size, i): Size => {
     if (explicit.length > 0) return explicit.at(i - rank) ?? 0;
     const stride = strides[i] ?? 1;
-    if (stringAttribute(node, "auto_pad", "NOTSET").startsWith("SAME")) return sizes.multiply(size, stride);
+    if (same !== undefined) return sizes.multiply(size, stride);
     const extent = sizes.multiply(sizes.subtract(w[i + 2] ?? 1, 1), dilations[i] ?? 1);
     const constant = (extra[i] ?? 0) + 1 - (pads[i] ?? 0) - (pads[i + rank] ?? 0);
     return sizes.add(sizes.multiply(sizes.subtract(size, 1), stride), sizes.add(extent, constant));
@@ -60,7 +55,7 @@ const pool: OpenRule = (op) => {
   const x = op.shape(0);
   const spatial = x && [
     ...x.slice(0, 2),
-    ...slid(op, x.slice(2), intsAttribute(op.node, "kernel_shape", [])),
+    ...slid(op, x.slice(2), windowAttributes(op.node, x.length - 2).kernel),
   ];
   return spatial && op.node.outputs.map(() => spatial);
 };
@@ -75,7 +70,7 @@ const resize: OpenRule = (op) => {
   const x = op.shape(0);
   const isPlain =
     node.attributes["axes"] === undefined && node.attributes["keep_aspect_ratio_policy"] === undefined;
-  const bySize = hasInput(op, 3);
+  const bySize = isGiven(op.node, 3);
   const values = op.table(bySize ? 3 : 2);
   if (x === undefined) return undefined;
   const unknown = (size: Size, axis: number): Size =>

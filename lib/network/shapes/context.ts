@@ -1,6 +1,7 @@
 /** What a shape rule sees of its node, and the arithmetic that many rules share. */
 import { EtlError, type ErrorKind } from "../../core/errors.ts";
 import type { ElementType, Node } from "../network.ts";
+import { fromFront } from "../operators/attributes.ts";
 
 export type Shape = readonly number[];
 
@@ -46,7 +47,7 @@ export const show = (shape: Shape): string => `[${shape.join(", ")}]`;
 
 /** `axis` counted from the front. */
 export function axisOf(op: OpContext, axis: number, rank: number): number {
-  const front = axis < 0 ? axis + rank : axis;
+  const front = fromFront(axis, rank);
   if (!Number.isInteger(front) || front < 0 || front >= rank) {
     op.fail(`axis ${axis} of a tensor of rank ${rank}`, `${-rank} to ${rank - 1} was needed`);
   }

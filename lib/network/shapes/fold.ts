@@ -4,7 +4,8 @@
  */
 import { intAttribute, sizeOf, type ElementType } from "../network.ts";
 import { axisOf, type Constant, type OpContext, type Shape } from "./context.ts";
-import { shapeSlice, sliceRanges } from "./layout.ts";
+import { fromFront, shapeEntries } from "../operators/attributes.ts";
+import { slicedAxes } from "./layout.ts";
 import { reducedAxes } from "./reduce.ts";
 
 /** Values of the outputs; `shapes` are the outputs' shapes. */
@@ -109,7 +110,7 @@ const gather: FoldRule = (op, [shape = []]) => {
     pick(x, shape, (index) => {
       const chosen =
         indices.values[wide.reduce((sum, stride, i) => sum + stride * (index[axis + i] ?? 0), 0)] ?? 0;
-      const at = chosen < 0 ? chosen + size : chosen;
+      const at = fromFront(chosen, size);
       return strides.reduce(
         (sum, stride, i) =>
           sum + stride * (i < axis ? (index[i] ?? 0) : i === axis ? at : (index[i + rank - 1] ?? 0)),
@@ -139,7 +140,7 @@ const concat: FoldRule = (op, [shape = []]) => {
 const slice: FoldRule = (op, [shape = []]) => {
   const x = op.constant(0);
   if (x === undefined) return undefined;
-  const ranges = sliceRanges(op, x.shape);
+  const ranges = slicedAxes(op, x.shape);
   const strides = stridesOf(x.shape);
   const at = (index: readonly number[]): number =>
     ranges.reduce((sum, { start, step }, i) => sum + (strides[i] ?? 0) * (start + step * (index[i] ?? 0)), 0);
@@ -251,7 +252,7 @@ const finished =
 
 export const folding: Readonly<Record<string, FoldRule>> = {
   Shape: (op) => {
-    const values = shapeSlice(op);
+    const values = shapeEntries(op.node, op.input(0));
     return [{ type: "int64", shape: [values.length], values }];
   },
   Size: (op) => [{ type: "int64", shape: [], values: [sizeOf(op.input(0))] }],

@@ -1,6 +1,15 @@
 /** Shapes of operators that move elements without computing with them. */
 import { intAttribute, intsAttribute, sizeOf } from "../network.ts";
 import {
+  fromFront,
+  padAmounts,
+  shapeEntries,
+  sliceLists,
+  sliceRanges,
+  splitSizes,
+  type SliceRange,
+} from "../operators/attributes.ts";
+import {
   axisOf,
   broadcast,
   known,
@@ -28,7 +37,7 @@ const reshape: ShapeRule = (op) => {
 const flatten: ShapeRule = (op) => {
   const x = op.input(0);
   const axis = intAttribute(op.node, "axis", 1);
-  const at = axis < 0 ? axis + x.length : axis;
+  const at = fromFront(axis, x.length);
   if (at < 0 || at > x.length)
     op.fail(`axis ${axis} of a tensor of rank ${x.length}`, "an axis inside it was needed");
   return [[sizeOf(x.slice(0, at)), sizeOf(x.slice(at))]];
@@ -71,10 +80,7 @@ const split: ShapeRule = (op) => {
   const axis = axisOf(op, intAttribute(op.node, "axis", 0), x.length);
   const whole = x[axis] ?? 0;
   const count = op.node.outputs.length;
-  const part = Math.ceil(whole / count);
-  const sizes = op.has(1)
-    ? known(op, 1, "the sizes of the parts")
-    : Array.from({ length: count }, (_, i) => Math.max(0, Math.min(part, whole - i * part)));
+  const sizes = splitSizes(op.node, whole, (index, what) => known(op, index, what));
   const ragged = !op.has(1) && op.node.attributes["num_outputs"] === undefined && whole % count !== 0;
   if (ragged || sizes.length !== count || sizes.reduce((sum, size) => sum + size, 0) !== whole) {
     op.fail(
@@ -85,54 +91,37 @@ const split: ShapeRule = (op) => {
   return sizes.map((size) => x.map((dim, i) => (i === axis ? size : dim)));
 };
 
-/** Start and number of elements of one sliced axis, numpy's rules. */
-export function sliceRange(
-  size: number,
-  start: number,
-  end: number,
-  step: number,
-): { start: number; count: number } {
-  const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
-  const from = clamp(start < 0 ? start + size : start, 0, step > 0 ? size : size - 1);
-  const to = clamp(end < 0 ? end + size : end, step > 0 ? 0 : -1, size);
-  return { start: from, count: Math.max(0, Math.ceil((to - from) / step)) };
-}
-
 /** Inputs data, starts, ends, axes, steps: what is taken along every axis. */
-export function sliceRanges(op: OpContext, x: Shape): { start: number; count: number; step: number }[] {
-  const starts = known(op, 1, "starts");
-  const ends = known(op, 2, "ends");
-  const axes = (op.has(3) ? known(op, 3, "axes") : starts.map((_, i) => i)).map((axis) =>
-    axisOf(op, axis, x.length),
+export function slicedAxes(op: OpContext, x: Shape): SliceRange[] {
+  const lists = sliceLists(
+    op.node,
+    x.length,
+    (index, what) => known(op, index, what),
+    (axis, rank) => axisOf(op, axis, rank),
   );
-  const steps = op.has(4) ? known(op, 4, "steps") : starts.map(() => 1);
+  const { starts, ends, axes, steps } = lists;
   if ([ends, axes, steps].some((list) => list.length !== starts.length) || steps.includes(0)) {
     op.fail("starts, ends, axes, steps of different lengths or a step of 0", "lists that agree were needed");
   }
-  return x.map((size, axis) => {
-    const i = axes.indexOf(axis);
-    const step = steps[i] ?? 1;
-    return i < 0
-      ? { start: 0, count: size, step: 1 }
-      : { ...sliceRange(size, starts[i] ?? 0, ends[i] ?? 0, step), step };
-  });
+  const ranges = sliceRanges(lists, x);
+  return x.map((size, axis) => ranges.get(axis) ?? { start: 0, end: size, step: 1, count: size });
 }
 
-const slice: ShapeRule = (op) => [sliceRanges(op, op.input(0)).map(({ count }) => count)];
+const slice: ShapeRule = (op) => [slicedAxes(op, op.input(0)).map(({ count }) => count)];
 
 const pad: ShapeRule = (op) => {
   const x = op.input(0);
   const pads = known(op, 1, "pads");
-  const axes = (op.has(3) ? known(op, 3, "axes") : x.map((_, i) => i)).map((axis) =>
-    axisOf(op, axis, x.length),
+  const { before, after, axes } = padAmounts(
+    op.node,
+    x.length,
+    (index, what) => known(op, index, what),
+    (axis, rank) => axisOf(op, axis, rank),
   );
   if (pads.length !== 2 * axes.length) {
     op.fail(`${pads.length} pads`, `${2 * axes.length} for ${axes.length} axes were needed`);
   }
-  const shape = x.map((dim, axis) => {
-    const i = axes.indexOf(axis);
-    return i < 0 ? dim : dim + (pads[i] ?? 0) + (pads[i + axes.length] ?? 0);
-  });
+  const shape = x.map((dim, axis) => dim + before[axis] + after[axis]);
   if (shape.some((dim) => dim < 0))
     op.fail(`pads ${show(pads)} on ${show(x)}`, "sizes above zero were needed");
   return [shape];
@@ -179,13 +168,6 @@ const tile: ShapeRule = (op) => {
   return [op.input(0).map((dim, i) => dim * (repeats[i] ?? 1))];
 };
 
-/** `start` and `end` came with opset 15. */
-export function shapeSlice(op: OpContext): Shape {
-  const x = op.input(0);
-  const clamp = (axis: number): number => Math.min(Math.max(axis < 0 ? axis + x.length : axis, 0), x.length);
-  return x.slice(clamp(intAttribute(op.node, "start", 0)), clamp(intAttribute(op.node, "end", x.length)));
-}
-
 const range: ShapeRule = (op) => {
   const [start = 0] = known(op, 0, "start");
   const [limit = 0] = known(op, 1, "limit");
@@ -216,7 +198,7 @@ export const layout: ShapeRules = {
   ScatterElements: (op) => [op.input(0)],
   ScatterND: (op) => [op.input(0)],
   Tile: tile,
-  Shape: (op) => [[shapeSlice(op).length]],
+  Shape: (op) => [[shapeEntries(op.node, op.input(0)).length]],
   Size: () => [[]],
   ConstantOfShape: (op) => [known(op, 0, "the shape")],
   Range: range,

@@ -1,5 +1,6 @@
 /** Shapes of operators that slide a window or resample: convolutions, pools, Resize, depth and space. */
 import { intAttribute, intsAttribute, stringAttribute } from "../network.ts";
+import { extentOf, windowAttributes, type WindowAttributes } from "../operators/attributes.ts";
 import {
   axisOf,
   known,
@@ -10,56 +11,42 @@ import {
   type ShapeRules,
 } from "./context.ts";
 
-interface Windows {
-  readonly kernel: Shape;
-  readonly strides: Shape;
-  readonly dilations: Shape;
-  /** All begins, then all ends. */
-  readonly pads: Shape;
-  readonly autoPad: string;
-}
-
-function windows(op: OpContext, spatial: number, kernelOf?: Shape): Windows {
-  const list = (name: string, length: number, fallback: number): Shape => {
-    const values = intsAttribute(op.node, name, new Array<number>(length).fill(fallback));
-    if (values.length !== length) {
-      op.fail(`${name} of ${values.length} numbers`, `${length} for ${spatial} spatial axes were needed`);
-    }
-    return values;
-  };
-  const kernel = intsAttribute(op.node, "kernel_shape", kernelOf ?? []);
+/** Settings that were checked against the shapes; the kernel is that of the weights where there are some. */
+function windows(op: OpContext, spatial: number, weights?: Shape): WindowAttributes {
+  const stated = windowAttributes(op.node, spatial);
+  const kernel = stated.kernel.length === 0 ? (weights ?? []) : stated.kernel;
   if (kernel.length !== spatial || kernel.some((size) => size < 1)) {
     op.fail(`kernel_shape ${show(kernel)}`, `${spatial} sizes above zero were needed`);
   }
-  if (kernelOf !== undefined && show(kernel) !== show(kernelOf)) {
+  if (weights !== undefined && show(kernel) !== show(weights)) {
     op.fail(
-      `kernel_shape ${show(kernel)} beside weights of ${show(kernelOf)}`,
+      `kernel_shape ${show(kernel)} beside weights of ${show(weights)}`,
       "the weights' size was needed",
     );
   }
-  const strides = list("strides", spatial, 1);
-  const dilations = list("dilations", spatial, 1);
+  const { strides, dilations, pads } = stated;
+  for (const [name, list, length] of [
+    ["strides", strides, spatial],
+    ["dilations", dilations, spatial],
+    ["pads", pads, 2 * spatial],
+  ] as const) {
+    if (list.length !== length) {
+      op.fail(`${name} of ${list.length} numbers`, `${length} for ${spatial} spatial axes were needed`);
+    }
+  }
   if ([...strides, ...dilations].some((step) => step < 1)) {
     op.fail(`strides ${show(strides)}, dilations ${show(dilations)}`, "numbers above zero were needed");
   }
-  return {
-    kernel,
-    strides,
-    dilations,
-    pads: list("pads", 2 * spatial, 0),
-    autoPad: stringAttribute(op.node, "auto_pad", "NOTSET"),
-  };
+  return { ...stated, kernel };
 }
 
-/** Output sizes of a sliding window; `ceil` keeps a last window that starts inside the input or its front padding. */
-function slide(op: OpContext, sizes: Shape, w: Windows, ceil: boolean): Shape {
+/** Output sizes of a sliding window; with `ceil` a last window that starts inside the input or its front padding stays. */
+function slide(op: OpContext, sizes: Shape, { ceil, ...w }: WindowAttributes): Shape {
   return sizes.map((size, i) => {
-    const stride = w.strides[i] ?? 1;
-    const extent = ((w.kernel[i] ?? 1) - 1) * (w.dilations[i] ?? 1) + 1;
-    if (w.autoPad.startsWith("SAME")) return Math.ceil(size / stride);
-    const explicit = w.autoPad === "NOTSET" || w.autoPad === "";
-    const front = explicit ? (w.pads[i] ?? 0) : 0;
-    const back = explicit ? (w.pads[i + sizes.length] ?? 0) : 0;
+    const stride = w.strides[i];
+    const extent = extentOf(w.kernel[i], w.dilations[i]);
+    if (w.same !== undefined) return Math.ceil(size / stride);
+    const [front, back] = [w.pads[i], w.pads[i + sizes.length]];
     const room = size + front + back - extent;
     if (room < 0) {
       op.fail(
@@ -95,7 +82,7 @@ const conv: ShapeRule = (op) => {
     op.fail(`weights ${show(w)} in ${group} groups on ${channels} channels`, "matching channels were needed");
   }
   expectBias(op, filters);
-  return [[batch, filters, ...slide(op, sizes, windows(op, sizes.length, kernel), false)]];
+  return [[batch, filters, ...slide(op, sizes, { ...windows(op, sizes.length, kernel), ceil: false })]];
 };
 
 /** x [N, C, ...], w [C, M / group, ...] -> [N, M, ...] */
@@ -114,11 +101,11 @@ const convTranspose: ShapeRule = (op) => {
   const extra = intsAttribute(op.node, "output_padding", []);
   const explicit = intsAttribute(op.node, "output_shape", []);
   const out = sizes.map((size, i) => {
-    const stride = shape.strides[i] ?? 1;
+    const stride = shape.strides[i];
     if (explicit.length > 0) return explicit.at(i - sizes.length) ?? 0;
-    if (shape.autoPad.startsWith("SAME")) return size * stride;
-    const extent = ((shape.kernel[i] ?? 1) - 1) * (shape.dilations[i] ?? 1) + 1;
-    const pads = (shape.pads[i] ?? 0) + (shape.pads[i + sizes.length] ?? 0);
+    if (shape.same !== undefined) return size * stride;
+    const extent = extentOf(shape.kernel[i], shape.dilations[i]);
+    const pads = shape.pads[i] + shape.pads[i + sizes.length];
     return stride * (size - 1) + (extra[i] ?? 0) + extent - pads;
   });
   if (out.some((size) => size < 1)) op.fail(`an output of ${show(out)}`, "sizes above zero were needed");
@@ -129,8 +116,7 @@ const pool: ShapeRule = (op) => {
   const x = op.input(0);
   expectRank(op, x, 3);
   const sizes = x.slice(2);
-  const ceil = intAttribute(op.node, "ceil_mode", 0) === 1;
-  const shape = [...x.slice(0, 2), ...slide(op, sizes, windows(op, sizes.length), ceil)];
+  const shape = [...x.slice(0, 2), ...slide(op, sizes, windows(op, sizes.length))];
   return op.node.outputs.map(() => shape);
 };
 

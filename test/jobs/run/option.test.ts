@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseVariants } from "../../../lib/jobs/many/variants.ts";
 import { resolveOptions } from "../../../lib/jobs/prune/config.ts";
 import { pruneTable } from "../../../lib/jobs/prune/options.ts";
@@ -79,6 +79,12 @@ describe("jobs/run: an option is declared once", () => {
     expect(await words(() => resolveTrainOptions({ ...train, learningRate: Number.NaN }, "train"))).to.equal(
       "--learning-rate: NaN, a positive number was needed",
     );
+  });
+
+  it("files become absolute, so that a run goes on from any folder; the word for fresh weights is none", () => {
+    const base = { task: "gender", data: "synthetic:8", out: "x", backbone: "resnet18" };
+    expect(resolveOptions({ ...base, weights: "random" }).weights).to.equal("random");
+    expect(resolveOptions({ ...base, weights: "w.safetensors" }).weights).to.equal(resolve("w.safetensors"));
   });
 
   it("every option that a variant may change makes a line of its own in a sweep", () => {

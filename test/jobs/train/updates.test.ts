@@ -170,6 +170,26 @@ describe("jobs/train: updates of weights and thresholds", function () {
     expect(warned).to.equal(useless);
   });
 
+  it("a loss that is no number in the first epoch leaves the network as it began, said everywhere", async () => {
+    const said: string[] = [];
+    const progress: Progress = { ...silent, warn: (text) => void said.push(text) };
+    const plainly = { ...options, thresholds: "fixed", lossWeights: "equal", progress } as const;
+    const [lost, start] = [join(root, "lost"), join(root, "start")];
+    const result = await train({ ...plainly, learningRate: 1e30, out: lost });
+    await train({ ...plainly, epochs: 0, out: start });
+    expect(await readFile(join(lost, "outputs.onnx"))).to.deep.equal(
+      await readFile(join(start, "outputs.onnx")),
+    );
+    expect(result.bestEpoch).to.equal(0);
+    const sentence =
+      /the loss became .* \(epoch 1 of 2\): epoch 0 is kept, .* smaller learning rate than 1e\+30/;
+    expect(result.stopped).to.match(sentence);
+    for (const file of ["record.json", "metrics.json"])
+      expect(await readFile(join(lost, file), "utf8"), file).to.match(sentence);
+    expect(await readFile(join(lost, "report.html"), "utf8")).to.match(sentence);
+    expect(said.filter((text) => sentence.test(text))).to.have.length(1);
+  });
+
   it("an interval longer than the training is refused", () => {
     expect(() => intervalOf({ updateEvery: 9, epochs: 2 }, 4)).to.throw(
       "--update-every: 9 iterations of a training of 8",

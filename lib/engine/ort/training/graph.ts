@@ -1,6 +1,7 @@
 /** One graph for a whole training step: forward, losses, gradients, clipping, optimiser update. */
 import { EtlError } from "../../../core/errors.ts";
-import type { Network, Node, Parameter, ValueInfo } from "../../../network/network.ts";
+import { dropDead } from "../../../network/edit.ts";
+import type { Network, Node, ValueInfo } from "../../../network/network.ts";
 import { sizeOf } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes/context.ts";
 import { propagate } from "../../../network/shapes/infer.ts";
@@ -174,23 +175,14 @@ function zeros(graph: Graph, shape: Shape): string {
 
 /** The graph as a network, without what nobody reads. */
 function finish(source: Network, graph: Graph, inputs: ValueInfo[], outputs: readonly string[]): Network {
-  const wanted = new Set(outputs);
-  const nodes = graph.nodes
-    .toReversed()
-    .filter((node) => {
-      if (!node.outputs.some((output) => wanted.has(output))) return false;
-      for (const name of node.inputs) wanted.add(name);
-      return true;
-    })
-    .toReversed();
-  const parameters = new Map<string, Parameter>([...graph.parameters].filter(([name]) => wanted.has(name)));
-  return {
+  const { nodes, parameters, ...rest } = dropDead({
     name: `${source.name} training`,
     opset: source.opset,
     inputs,
     outputs: outputs.map((name) => ({ name, type: "float32", shape: [] })),
-    nodes: fuseConvolutions(nodes, parameters, new Set(outputs)),
-    parameters,
+    nodes: graph.nodes,
+    parameters: graph.parameters,
     metadata: {},
-  };
+  });
+  return { ...rest, nodes: fuseConvolutions(nodes, parameters, new Set(outputs)), parameters };
 }

@@ -3,7 +3,8 @@
  * "valid") and every gradient of tfjs (which know no dilation) can follow.
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { intAttribute, intsAttribute, stringAttribute } from "../../../network/network.ts";
+import { intAttribute, intsAttribute } from "../../../network/network.ts";
+import { windowAttributes } from "../../../network/operators/attributes.ts";
 import type { Shape } from "../../../network/shapes/context.ts";
 import { neededInput, type Operator, type Operators, type TfjsSite, trained } from "../site.ts";
 import { TfjsValue } from "../value.ts";
@@ -134,8 +135,8 @@ function transposedWindows(site: TfjsSite, kernel: Shape): Transposed {
   const { node } = site;
   const w: Windows = tfjsWindows(site, kernel);
   const flat = kernel.length === 1;
-  const auto = stringAttribute(node, "auto_pad", "NOTSET");
-  const isAutomatic = auto.startsWith("SAME") || intsAttribute(node, "output_shape", []).length > 0;
+  const { same } = windowAttributes(node, kernel.length);
+  const isAutomatic = same !== undefined || intsAttribute(node, "output_shape", []).length > 0;
   const extra = intsAttribute(
     node,
     "output_padding",
@@ -146,7 +147,7 @@ function transposedWindows(site: TfjsSite, kernel: Shape): Transposed {
   const before = w.output.map((size, i) => {
     if (!isAutomatic) return w.before[i];
     const total = Math.max(0, full[i] + more[i] - size);
-    return auto === "SAME_UPPER" ? Math.floor(total / 2) : Math.ceil(total / 2);
+    return same === "upper" ? Math.floor(total / 2) : Math.ceil(total / 2);
   });
   return {
     strides: w.strides,

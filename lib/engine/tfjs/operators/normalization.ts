@@ -1,9 +1,9 @@
 /** Normalisations. */
 import * as tf from "@tensorflow/tfjs-core";
 import { floatAttribute, intAttribute, intsAttribute, sizeOf, type Node } from "../../../network/network.ts";
+import { fromFront } from "../../../network/operators/attributes.ts";
 import type { Shape } from "../../../network/shapes/context.ts";
 import {
-  front,
   type Inputs,
   type Kernel,
   neededInput,
@@ -88,7 +88,7 @@ function usesBatch(node: Node, training: TfjsTrainingHooks | undefined): boolean
 /** Over the axes from `axis` on; mean and inverse deviation are outputs 1 and 2. */
 const layerNorm: Operator["prepare"] = (site) => {
   const rank = site.input(0).length;
-  const first = front(intAttribute(site.node, "axis", -1), rank);
+  const first = fromFront(intAttribute(site.node, "axis", -1), rank);
   const axes = all(rank).slice(first);
   const epsilon = floatAttribute(site.node, "epsilon", 1e-5);
   return (inputs) => {
@@ -142,7 +142,9 @@ function grouped(groups: number, epsilon: number, shape: Shape): Kernel {
 }
 
 const meanVariance: Operator["prepare"] = (site) => {
-  const axes = intsAttribute(site.node, "axes", [0, 2, 3]).map((axis) => front(axis, site.input(0).length));
+  const axes = intsAttribute(site.node, "axes", [0, 2, 3]).map((axis) =>
+    fromFront(axis, site.input(0).length),
+  );
   return (inputs) => {
     const { centred, variance } = statistics(neededInput(inputs, 0).first(), axes);
     return [new TfjsValue(site.outputs[0], tf.div(centred, tf.add(tf.sqrt(variance), 1e-9)))];
@@ -150,7 +152,7 @@ const meanVariance: Operator["prepare"] = (site) => {
 };
 
 const lpNorm: Operator["prepare"] = (site) => {
-  const axis = front(intAttribute(site.node, "axis", -1), site.input(0).length);
+  const axis = fromFront(intAttribute(site.node, "axis", -1), site.input(0).length);
   const p = intAttribute(site.node, "p", 2);
   return (inputs) => {
     const x = neededInput(inputs, 0).first();
@@ -166,7 +168,7 @@ const along =
   (site) => {
     const [shape] = site.outputs;
     const rank = shape.length;
-    const axis = front(intAttribute(site.node, "axis", -1), rank);
+    const axis = fromFront(intAttribute(site.node, "axis", -1), rank);
     const order = [...all(rank).filter((i) => i !== axis), axis];
     const back = all(rank).map((i) => order.indexOf(i));
     return (inputs) => {

@@ -1,8 +1,8 @@
 /** Reductions over axes, and what looks for positions along one. */
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute, intsAttribute } from "../../../network/network.ts";
+import { fromFront } from "../../../network/operators/attributes.ts";
 import {
-  front,
   knownInput,
   neededInput,
   type Operator,
@@ -19,7 +19,7 @@ type Reduce = (x: tf.Tensor, axes: number[], keep: boolean) => tf.Tensor;
 function axesOf(site: TfjsSite): number[] {
   const rank = site.input(0).length;
   const listed = site.has(1) ? knownInput(site, 1, "axes") : intsAttribute(site.node, "axes", []);
-  if (listed.length > 0) return listed.map((axis) => front(axis, rank));
+  if (listed.length > 0) return listed.map((axis) => fromFront(axis, rank));
   return intAttribute(site.node, "noop_with_empty_axes", 0) === 1
     ? []
     : Array.from({ length: rank }, (_, i) => i);
@@ -63,7 +63,7 @@ const positions =
   (find: (x: tf.Tensor, axis: number) => tf.Tensor): Operator["prepare"] =>
   (site) => {
     const shape = site.input(0);
-    const axis = front(intAttribute(site.node, "axis", 0), shape.length);
+    const axis = fromFront(intAttribute(site.node, "axis", 0), shape.length);
     const isLast = intAttribute(site.node, "select_last_index", 0) === 1;
     return (inputs) => {
       const x = neededInput(inputs, 0).first();
@@ -78,7 +78,7 @@ const positions =
 const topK: Operator["prepare"] = (site) => {
   const shape = site.input(0);
   const rank = shape.length;
-  const axis = front(intAttribute(site.node, "axis", -1), rank);
+  const axis = fromFront(intAttribute(site.node, "axis", -1), rank);
   const [k] = knownInput(site, 1, "numbers");
   const isLargest = intAttribute(site.node, "largest", 1) === 1;
   const order = [...shape.keys()].filter((i) => i !== axis).concat(axis);
@@ -97,7 +97,9 @@ const cumSum: Operator["prepare"] = (site) => {
   const reverse = intAttribute(site.node, "reverse", 0) === 1;
   return (inputs) => {
     const x = neededInput(inputs, 0).first();
-    return [new TfjsValue(site.outputs[0], tf.cumsum(x, front(axis, x.shape.length), exclusive, reverse))];
+    return [
+      new TfjsValue(site.outputs[0], tf.cumsum(x, fromFront(axis, x.shape.length), exclusive, reverse)),
+    ];
   };
 };
 

@@ -1,15 +1,8 @@
 /** Resize: along each axis a product with a matrix of interpolation weights, so that one rule covers every mode. */
 import * as tf from "@tensorflow/tfjs-core";
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "../../../network/network.ts";
-import {
-  front,
-  knownInput,
-  neededInput,
-  type Operator,
-  type Operators,
-  type TfjsSite,
-  trained,
-} from "../site.ts";
+import { fromFront } from "../../../network/operators/attributes.ts";
+import { knownInput, neededInput, type Operator, type Operators, type TfjsSite, trained } from "../site.ts";
 import { TfjsValue } from "../value.ts";
 import { tensorProduct } from "./products.ts";
 
@@ -55,7 +48,7 @@ function axesOf(site: TfjsSite): Axis[] {
     node,
     "axes",
     shape.map((_, i) => i),
-  ).map((axis) => front(axis, rank));
+  ).map((axis) => fromFront(axis, rank));
   const listed = (index: number, what: string): readonly number[] | undefined =>
     site.has(index) && site.input(index)[0] !== 0 ? knownInput(site, index, what) : undefined;
   const sizes = listed(3, "sizes");

@@ -1,16 +1,14 @@
 /** Operators that move, cut, join and repeat elements. */
 import * as tf from "@tensorflow/tfjs-core";
 import { intAttribute, intsAttribute, sizeOf, stringAttribute } from "../../../network/network.ts";
-import { sliceRange } from "../../../network/shapes/layout.ts";
 import {
-  front,
-  knownInput,
-  neededInput,
-  type Operator,
-  type Operators,
-  trained,
-  untrained,
-} from "../site.ts";
+  fromFront,
+  padAmounts,
+  positionsOf,
+  sliceLists,
+  sliceRanges,
+} from "../../../network/operators/attributes.ts";
+import { knownInput, neededInput, type Operator, type Operators, trained, untrained } from "../site.ts";
 import { axisIn, commonLayout, operand, perAxis, broadcastTo, TfjsValue } from "../value.ts";
 
 /** The same elements in the same order. */
@@ -43,7 +41,7 @@ const transpose: Operator["prepare"] = (site) => {
 const concat: Operator["prepare"] = (site) => {
   const [shape] = site.outputs;
   const rank = shape.length;
-  const axis = front(intAttribute(site.node, "axis", 0), rank);
+  const axis = fromFront(intAttribute(site.node, "axis", 0), rank);
   return (inputs) => {
     const values = inputs.flatMap((value) =>
       value === undefined || sizeOf(value.shape) === 0 ? [] : [value],
@@ -57,7 +55,7 @@ const concat: Operator["prepare"] = (site) => {
 
 const split: Operator["prepare"] = (site) => {
   const rank = site.outputs[0].length;
-  const axis = front(intAttribute(site.node, "axis", 0), rank);
+  const axis = fromFront(intAttribute(site.node, "axis", 0), rank);
   return (inputs) => {
     const x = neededInput(inputs, 0);
     const tensor = x.in(x.layout);
@@ -80,18 +78,14 @@ const slice: Operator["prepare"] = (site) => {
   const shape = site.input(0);
   const [output] = site.outputs;
   const rank = shape.length;
-  const [starts, ends] = [knownInput(site, 1, "starts"), knownInput(site, 2, "ends")];
-  const listed = site.has(3) ? knownInput(site, 3, "axes") : starts.map((_, i) => i);
-  const axes = listed.map((axis) => front(axis, rank));
-  const steps = site.has(4) ? knownInput(site, 4, "steps") : starts.map(() => 1);
+  const lists = sliceLists(site.node, rank, (index, what) => knownInput(site, index, what));
   const begin = shape.map(() => 0);
   const size: number[] = [...shape];
   const stepped: { axis: number; indices: number[] }[] = [];
-  axes.forEach((axis, i) => {
-    const { start, count } = sliceRange(shape[axis], starts[i], ends[i], steps[i]);
-    if (steps[i] === 1) [begin[axis], size[axis]] = [start, count];
-    else stepped.push({ axis, indices: Array.from({ length: count }, (_, k) => start + k * steps[i]) });
-  });
+  for (const [axis, range] of sliceRanges(lists, shape)) {
+    if (range.step === 1) [begin[axis], size[axis]] = [range.start, range.count];
+    else stepped.push({ axis, indices: positionsOf(range) });
+  }
   return (inputs) => {
     const { layout } = neededInput(inputs, 0);
     const cut = tf.slice(neededInput(inputs, 0).in(layout), perAxis(layout, begin), perAxis(layout, size));
@@ -104,14 +98,8 @@ const slice: Operator["prepare"] = (site) => {
 const pad: Operator["prepare"] = (site) => {
   const shape = site.input(0);
   const rank = shape.length;
-  const pads = knownInput(site, 1, "pads");
-  const axes = site.has(3)
-    ? knownInput(site, 3, "axes").map((axis) => front(axis, rank))
-    : shape.map((_, i) => i);
-  const edges = shape.map((_, axis): [number, number] => {
-    const i = axes.indexOf(axis);
-    return i < 0 ? [0, 0] : [pads[i], pads[i + axes.length]];
-  });
+  const { before, after } = padAmounts(site.node, rank, (index, what) => knownInput(site, index, what));
+  const edges = before.map((size, axis): [number, number] => [size, after[axis]]);
   const mode = stringAttribute(site.node, "mode", "constant");
   const [output] = site.outputs;
   if (mode === "constant") {
@@ -155,9 +143,9 @@ const places: Readonly<Partial<Record<string, (at: number, size: number) => numb
 /** Indices may be negative; constant ones are brought to the front beforehand. */
 const gather: Operator["prepare"] = (site) => {
   const shape = site.input(0);
-  const axis = front(intAttribute(site.node, "axis", 0), shape.length);
+  const axis = fromFront(intAttribute(site.node, "axis", 0), shape.length);
   const [output] = site.outputs;
-  const constant = site.constant(1)?.map((index) => front(index, shape[axis]));
+  const constant = site.constant(1)?.map((index) => fromFront(index, shape[axis]));
   return (inputs) => {
     const x = neededInput(inputs, 0).first();
     const indices =
@@ -181,7 +169,7 @@ function positive(indices: tf.Tensor, size: number): tf.Tensor1D {
 /** Along one axis each element's own index: a gather from the flat list. */
 const gatherElements: Operator["prepare"] = (site) => {
   const shape = site.input(0);
-  const axis = front(intAttribute(site.node, "axis", 0), shape.length);
+  const axis = fromFront(intAttribute(site.node, "axis", 0), shape.length);
   const [output] = site.outputs;
   const strides = shape.map((_, i) => sizeOf(shape.slice(i + 1)));
   const own = output.map((_, i) => sizeOf(output.slice(i + 1)));

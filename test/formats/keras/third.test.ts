@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { readModel } from "../../../lib/backbones/read-model.ts";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { parseKerasModel } from "../../../lib/formats/keras/config.ts";
-import { networkFromKeras, type LayerWeights } from "../../../lib/formats/keras/model.ts";
+import { networkFromKeras } from "../../../lib/formats/keras/model.ts";
 import { readZip } from "../../../lib/formats/keras/zip.ts";
-import { float32, type Parameter } from "../../../lib/network/network.ts";
+import { float32 } from "../../../lib/network/network.ts";
 import { run } from "../../support/run.ts";
 import { refusal } from "../../support/refusal.ts";
 import { zipOf } from "../../support/zip.ts";
-import { modelOf, random, tensor, thirdWeights } from "./written.ts";
+import { modelOf, random, tensor, thirdWeights, type Written } from "./written.ts";
 
 async function outputOf(
   side: number,

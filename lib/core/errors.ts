@@ -59,17 +59,23 @@ export function messageOf(error: unknown): string {
  * Returns undefined where nothing is near (more than half of the letters differ).
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const most = Math.max(2, Math.floor(word.length / 2));
   let best: string | undefined;
   let bestDistance = Infinity;
+  // A word out of a damaged file may be as long as it likes.
+  if (word.length > LONGEST_WORD) return undefined;
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) > most) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }
   }
-  return bestDistance <= Math.max(2, Math.floor(word.length / 2)) ? best : undefined;
+  return bestDistance <= most ? best : undefined;
 }
+
+const LONGEST_WORD = 1000;
 
 /** Letters put in, left out, changed, or swapped with their neighbour ("siez"), as fast fingers do. */
 function editDistance(a: string, b: string): number {

@@ -28,7 +28,7 @@ export function fit(network: Network, size?: PictureSize): Assumed {
   let first: unknown;
   let smallest: { readonly assumed: Assumed; readonly numbers: number } | undefined;
   for (const choice of open.length === 0 ? choices.slice(0, 1) : choices) {
-    const sizes = Object.fromEntries(open.map((name, i) => [name, choice[i % 2]]));
+    const sizes = openAt(network, choice);
     for (const batch of [2, 1] as const) {
       try {
         const assumed = { batch, sizes };
@@ -47,6 +47,27 @@ export function fit(network: Network, size?: PictureSize): Assumed {
     "usage",
     `${first.message}: ${open.join(", ")} are open in the file, sizes at which it fits together were needed`,
     { hint: "say them with --size HEIGHTxWIDTH", cause: first },
+  );
+}
+
+/** Frames that are assumed where a clip may have any number of them. */
+const FRAMES = 16;
+
+/**
+ * Sizes of the open dimensions of the inputs, batches aside: of each input the last two are height and width, the only one is a
+ * height, and what lies in front of two is a number of frames.
+ */
+export function openAt(
+  { inputs }: Network,
+  [height, width]: PictureSize,
+  frames = FRAMES,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    inputs.flatMap(({ shape }) => {
+      const names = openSizes(shape);
+      const sizes = [...new Array<number>(Math.max(0, names.length - 2)).fill(frames), height, width];
+      return names.map((name, i) => [name, sizes[i] ?? height] as const);
+    }),
   );
 }
 
@@ -84,12 +105,16 @@ export function boundTo(network: Network, { batch, sizes }: Assumed): Network {
 /** What {@link fit} had to assume, a sentence each. */
 export function assumptions(network: Network, { batch, sizes }: Assumed): string[] {
   const values = [...new Set(Object.values(sizes))];
+  const names = Object.keys(sizes);
+  // Several in a row say which is which.
+  const said =
+    values.length > 1 && names.length > 2
+      ? names.map((name) => `${name} ${sizes[name]}`).join(", ")
+      : values.join(" x ");
   return [
     ...(values.length === 0
       ? []
-      : [
-          `${Object.keys(sizes).join(", ")}: open in the file, ${values.join(" x ")} is assumed where costs are counted`,
-        ]),
+      : [`${names.join(", ")}: open in the file, ${said} is assumed where costs are counted`]),
     ...(batch === 1 && typeof network.inputs[0]?.shape[0] === "string"
       ? [`${network.name}: the batch is declared open, but inside it is fixed to one picture: taken for one`]
       : []),

@@ -45,7 +45,8 @@ function foldShapes(network: Network, bindings: Bindings = {}): Network {
     parameters.set(name, parameter);
     return name;
   };
-  const rewriting = { followed, add, fresh, producers: producersOf(network) };
+  const opset = network.file?.opset ?? network.opset;
+  const rewriting = { followed, add, fresh, producers: producersOf(network), opset };
   const nodes: Node[] = [];
   for (const node of withoutSpreads(network, followed)) {
     const constants = node.outputs.map((output) => constantOf(followed.tables.get(output)));

@@ -1,12 +1,13 @@
 /** Is the cut network what it claims to be? It must give what the file gives with the cut inputs set to zero. */
 import { own } from "../../core/own.ts";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
-import { createRandom } from "../../core/random.ts";
+import { createRandom, type Random } from "../../core/random.ts";
 import type { Engine, Program, Tensors } from "../../engine/engine.ts";
 import {
   float32,
   producersOf,
   sizeOf,
+  type ElementType,
   type Network,
   type Node,
   type Parameter,
@@ -15,7 +16,8 @@ import {
 import { asSingle } from "../../network/single.ts";
 import { operatorsWhere } from "../../network/operators/facts.ts";
 import type { LayerPlan } from "../../surgery/plan.ts";
-import { largestValue, ROOM, type Assumed } from "../../network/fit.ts";
+import { largestValue, openAt, ROOM, type Assumed } from "../../network/fit.ts";
+import { dataTypes } from "../../formats/onnx/tensor.ts";
 import { layersOf } from "./model.ts";
 
 /** Largest difference that is taken for rounding, as a share of the largest output. */
@@ -58,22 +60,44 @@ const secondSizes = [
   [32, 64],
 ] as const;
 
-/** Normal noise for every input; undefined where an input is not float32. */
-function noiseInputs(network: Network, assumed: Assumed, seed: number): Record<string, Tensor> | undefined {
-  if (network.inputs.some(({ type }) => type !== "float32")) return undefined;
+/** What is made up for an input of a type: normal noise, bytes of a picture, else 0 and 1, which any table of rows has. */
+function noiseOf(type: ElementType, random: Random): () => number {
+  if (type === "float32") return () => random.normal();
+  return type === "uint8" ? () => random.integer(256) : () => random.integer(2);
+}
+
+/** Noise for every input, as float32; see {@link withFloatInputs}. */
+function noiseInputs(network: Network, assumed: Assumed, seed: number): Record<string, Tensor> {
   const random = createRandom(seed).fork("cut check");
   const { batch, sizes } = assumed;
   return Object.fromEntries(
-    network.inputs.map(({ name, shape }) => {
+    network.inputs.map(({ name, type, shape }) => {
       const bound = shape.map((dim, axis) =>
         typeof dim === "number" ? dim : axis === 0 ? batch : (own(sizes, dim) ?? batch),
       );
       return [
         name,
-        { shape: bound, data: Float32Array.from({ length: sizeOf(bound) }, () => random.normal()) },
+        { shape: bound, data: Float32Array.from({ length: sizeOf(bound) }, noiseOf(type, random)) },
       ];
     }),
   );
+}
+
+/** The network with inputs of whole numbers or yes and no given as float32, which engines are fed with, and cast to their type. */
+function withFloatInputs(network: Network): Network {
+  const whole = network.inputs.filter(({ type }) => type !== "float32");
+  if (whole.length === 0) return network;
+  const casts = whole.map(({ name, type }): Node => ({
+    ...{ name: `${name}/etl-cast`, op: "Cast", domain: "", inputs: [name], outputs: [`${name}/etl-cast`] },
+    attributes: { to: { type: "int", value: dataTypes[type] } },
+  }));
+  const cast = new Set(whole.map(({ name }) => name));
+  const renamed = (name: string): string => (cast.has(name) ? `${name}/etl-cast` : name);
+  return {
+    ...network,
+    inputs: network.inputs.map((input) => ({ ...input, type: "float32" })),
+    nodes: [...casts, ...network.nodes.map((node) => ({ ...node, inputs: node.inputs.map(renamed) }))],
+  };
 }
 
 /** How a cut compares with the masked original. */
@@ -98,40 +122,37 @@ interface Comparing {
  * Runs the masked file and the cut network on the same noise, where sizes are open at a second size, too. What is compared are the
  * outputs, but in front of a last Sigmoid or Softmax: behind it all numbers may be small, and rounding large beside them.
  *
- * @returns undefined where inputs cannot be made up
  * @throws EtlError `unsupported` where the original does not run itself, or gives no finite number
  */
 export async function compareWithMasked(
   engine: Engine,
   file: Network,
   { cut: cutFile, layers, assumed, seed }: Comparing,
-): Promise<Comparison | undefined> {
+): Promise<Comparison> {
   const [original, cut] = [asSingle(file), asSingle(cutFile)];
   const outputs = comparable(original, cut);
-  const masked = maskedNetwork(original, layers);
-  const at = async (where: Assumed): Promise<Comparison | undefined> => {
+  const [whole, masked, small] = [original, maskedNetwork(original, layers), cut].map(withFloatInputs);
+  const at = async (where: Assumed): Promise<Comparison> => {
     const inputs = noiseInputs(original, where, seed);
-    if (inputs === undefined) return undefined;
     const expected = await once(engine, masked, { inputs, outputs }).catch(async (error: unknown) => {
-      throw await itself(engine, original, inputs, error);
+      throw await itself(engine, whole, inputs, error);
     });
-    const actual = await once(engine, cut, { inputs, outputs });
+    const actual = await once(engine, small, { inputs, outputs });
     const shape = Object.values(inputs)[0]?.shape.join("x") ?? "";
     return { ...differences(actual, expected), shapes: [shape], notes: [] };
   };
   const first = await at(assumed);
-  if (first?.compared === 0) throw nothingFinite(original);
+  if (first.compared === 0) throw nothingFinite(original);
   const open = Object.keys(assumed.sizes);
-  if (first === undefined || open.length === 0) return first;
+  if (open.length === 0) return first;
   for (const pair of secondSizes) {
     const where: Assumed = {
       batch: 1,
-      sizes: Object.fromEntries(open.map((name, i) => [name, pair[i % 2]])),
+      sizes: openAt(original, pair, Math.ceil(pair[0] / 16)),
     };
     if (!hasRoom(original, where)) continue;
     try {
       const second = await at(where);
-      if (second === undefined) return first;
       return {
         difference: Math.max(first.difference, second.difference),
         compared: first.compared + second.compared,
@@ -169,11 +190,23 @@ async function itself(engine: Engine, original: Network, inputs: Tensors, error:
       "unsupported",
       `${original.name}: the original itself does not run on an input of ${shape} (${messageOf(cause)}), a model that runs was needed`,
       {
-        hint: "where it is made for another size, say --size HEIGHTxWIDTH; --no-check writes the cut all the same",
+        hint: `${foreign(original) ?? "where it is made for another size, say --size HEIGHTxWIDTH"}; --no-check writes the cut all the same`,
         cause,
       },
     );
   }
+}
+
+/** Of an operator that belongs to a program of somebody's own: that it cannot be run here. */
+function foreign({ nodes, functions = [] }: Network): string | undefined {
+  const node =
+    functions.length > 0
+      ? undefined
+      : nodes.find(({ domain }) => domain !== "" && !/^(com\.microsoft|ai\.onnx)/.test(domain));
+  return (
+    node &&
+    `node "${node.name}" is ${node.op} of ${node.domain}, which can only be run by the program that it was made for`
+  );
 }
 
 function nothingFinite(original: Network): EtlError {

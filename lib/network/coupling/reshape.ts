@@ -11,6 +11,7 @@ import {
   type Coupler,
   type Rule,
 } from "./coupler.ts";
+import { constantEntry } from "./entries.ts";
 import type { Layout, Spread } from "./types.ts";
 
 /** The axis order of a Transpose. */
@@ -70,16 +71,26 @@ function stridesOf(dims: readonly number[]): number[] {
   return strides;
 }
 
-/** Reshape with a constant target (one value of which may be -1 or 0), Flatten, Squeeze, Unsqueeze. */
+/** Reshape, Flatten. A target that is computed must leave the number of channels, and nothing else, to be found (-1). */
 export const reshape: Rule = (coupler, node) => {
   const [input, target] = node.inputs;
   const tracked = coupler.spreads.get(input) ?? coupler.layouts.get(input);
   if (!tracked) return;
-  if (node.op !== "Flatten" && target !== undefined && target !== "" && !isParameter(coupler, target)) {
+  const isConstant = node.op === "Flatten" || isParameter(coupler, target);
+  const rank = shapeOf(coupler, node.outputs[0])?.length ?? 0;
+  const free = Array.from({ length: rank }, (_, i) => i).find(
+    (i) => isConstant || constantEntry(coupler, target, i) === -1,
+  );
+  if (free === undefined) {
     freezeInputs(coupler, node, "takes its target shape from a computation");
     return;
   }
   regroup(coupler, node, tracked);
+  const made = coupler.layouts.get(node.outputs[0]);
+  if (isConstant || made?.axis === free) return;
+  coupler.layouts.delete(node.outputs[0]);
+  coupler.spreads.delete(node.outputs[0]);
+  freezeInputs(coupler, node, "takes its target shape from a computation");
 };
 
 /** One run of axes before and after a Reshape that hold the same numbers. */
@@ -145,7 +156,9 @@ function regroup(coupler: Coupler, node: Node, tracked: Layout | Spread): void {
   const carrier = outAxes.length === 1 ? outAxes[0] : shuffled ? undefined : carrierOf(atoms, to, outAxes);
   if (carrier === undefined) {
     const positions = shuffled ? index.map((position) => tracked.origin.positions[position]) : index;
-    if (index.length !== tracked.atoms.length) refuse("regroups the channels with other axes");
+    if (!shuffled && gathersChannels(tracked.axis, { from, to, block })) {
+      tieRows(coupler, node, { atoms: tracked.atoms, axis: outAxes[0], rows: to[outAxes[0]] });
+    } else if (index.length !== tracked.atoms.length) refuse("regroups the channels with other axes");
     else {
       const origin = shuffled
         ? { ...tracked.origin, positions }
@@ -172,6 +185,36 @@ function regroup(coupler: Coupler, node: Node, tracked: Layout | Spread): void {
   const positions = index.map((position) => tracked.origin.positions[position]);
   coupler.shuffles.set(node.name, { value: tracked.origin.value, axis: carrier, positions });
   coupler.layouts.set(output, { axis: carrier, atoms });
+}
+
+/** Whether neighbouring channels and all their places come to lie in one row (group normalisation spelt out). */
+function gathersChannels(
+  axis: number,
+  {
+    from,
+    to,
+    block: { before, after },
+  }: { readonly from: readonly number[]; readonly to: readonly number[]; readonly block: Block },
+): boolean {
+  const [rows, ...rest] = after;
+  const inside = rest.filter((one) => to[one] > 1);
+  return before[0] === axis && before.length > 1 && inside.length === 1 && from[axis] % to[rows] === 0;
+}
+
+/** Channels that share a row go or stay together; the rows are what is followed from there. */
+function tieRows(
+  coupler: Coupler,
+  node: Node,
+  { atoms, axis, rows }: { readonly atoms: Int32Array; readonly axis: number; readonly rows: number },
+): void {
+  const size = atoms.length / rows;
+  for (let i = 1; i < size; i++) {
+    const at = (offset: number): Int32Array =>
+      Int32Array.from({ length: rows }, (_, row) => atoms[row * size + offset]);
+    coupler.atoms.tie(at(0), at(i), `${label(node)}, which puts neighbouring channels into one row`);
+  }
+  const first = Int32Array.from({ length: rows }, (_, row) => atoms[row * size]);
+  coupler.layouts.set(node.outputs[0], { axis, atoms: first });
 }
 
 /** For every element of a block (row-major over its axes), its index among the channels. */
@@ -209,6 +252,10 @@ function carrierOf(atoms: Int32Array, to: readonly number[], outAxes: readonly n
   );
 }
 
+/** Whether a computed list of sizes or repeats says 1 at `entry`, or nothing: the channels are left as they are. */
+const spared = (coupler: Coupler, list: string, entry: number): boolean =>
+  entry < 0 || constantEntry(coupler, list, entry) === 1;
+
 /** Expand: the channel axis counts from the back, and may not grow. */
 export const expand: Rule = (coupler, node) => {
   const [input, target] = node.inputs;
@@ -217,7 +264,10 @@ export const expand: Rule = (coupler, node) => {
   const to = shapeOf(coupler, node.outputs[0]);
   if (!layout) return;
   const axis = from && to ? layout.axis + to.length - from.length : undefined;
-  if (axis !== undefined && to?.[axis] === layout.atoms.length && isParameter(coupler, target)) {
+  const entry =
+    axis === undefined || to === undefined ? axis : axis - to.length + (shapeOf(coupler, target)?.[0] ?? 0);
+  const spares = isParameter(coupler, target) || (entry !== undefined && spared(coupler, target, entry));
+  if (axis !== undefined && to?.[axis] === layout.atoms.length && spares) {
     coupler.layouts.set(node.outputs[0], { axis, atoms: layout.atoms });
   } else freeze(coupler, input, `${label(node)} repeats channels, or takes its shape from a computation`);
 };
@@ -227,7 +277,7 @@ export const tile: Rule = (coupler, node) => {
   const [input, repeats] = node.inputs;
   const layout = layoutOf(coupler, node, input);
   if (!layout) return;
-  if (integersOf(coupler.network, repeats)?.[layout.axis] === 1) coupler.layouts.set(node.outputs[0], layout);
+  if (spared(coupler, repeats, layout.axis)) coupler.layouts.set(node.outputs[0], layout);
   else freeze(coupler, input, `${label(node)} repeats channels`);
 };
 

@@ -16,7 +16,7 @@ import {
   softmax,
 } from "./normalize.ts";
 import { expand, reshape, squeeze, tile, transpose } from "./reshape.ts";
-import { concat, gatherRule, pad, slice, split } from "./select.ts";
+import { concat, gatherRule, pad, sampled, slice, split } from "./select.ts";
 import { sameWidth, shapeReader } from "./sizes.ts";
 
 /** Kind of operator -> rule. */
@@ -51,6 +51,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["Split", split],
   ["Slice", slice],
   ["Gather", gatherRule],
+  ["GridSample", sampled],
   ["Pad", pad],
   ["Transpose", transpose],
   ["GroupNormalization", groupNorm],

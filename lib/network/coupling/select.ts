@@ -21,6 +21,7 @@ import {
   type Rule,
 } from "./coupler.ts";
 import { elementwise } from "./elementwise.ts";
+import { constantEntry } from "./entries.ts";
 
 /** Concat: along the channels their lists are joined, along another axis channels are tied. */
 export const concat: Rule = (coupler, node) => {
@@ -86,11 +87,16 @@ export const split: Rule = (coupler, node) => {
   }
 };
 
-/** Slice: along the channels it takes a part of the list. */
+/** Slice: along the channels it takes a part of the list; along other axes it may do so at computed positions. */
 export const slice: Rule = (coupler, node) => {
   const layout = layoutOf(coupler, node, node.inputs[0]);
   const shape = shapeOf(coupler, node.inputs[0]);
   if (!layout || !shape) return;
+  const axes = integersOf(coupler.network, node.inputs[3]);
+  if (axes?.every((axis) => fromFront(axis, shape.length) !== layout.axis) === true) {
+    coupler.layouts.set(node.outputs[0], layout);
+    return;
+  }
   const lists = sliceLists(node, shape.length, inputsFrom(coupler.network, node));
   if (!lists) {
     freezeInputs(coupler, node, "slices at computed positions");
@@ -130,17 +136,42 @@ export const gatherRule: Rule = (coupler, node) => {
   }
 };
 
+/** GridSample: every channel is sampled at the same places. */
+export const sampled: Rule = (coupler, node) => {
+  const [map, grid] = node.inputs;
+  freeze(coupler, grid, `${label(node)} takes its places from them`);
+  const layout = layoutOf(coupler, node, map);
+  if (layout?.axis === 1) coupler.layouts.set(node.outputs[0], layout);
+  else freeze(coupler, map, `${label(node)} samples along the channels`);
+};
+
+/** Whether a Pad by computed amounts adds nothing along one axis, whatever the rest of its table comes to. */
+function sparesAxis(
+  coupler: Coupler,
+  node: Node,
+  { axis, rank }: { readonly axis: number; readonly rank: number },
+): boolean {
+  const [, pads = "", , axesInput = ""] = node.inputs;
+  if (axesInput === "") return [axis, rank + axis].every((at) => constantEntry(coupler, pads, at) === 0);
+  return integersOf(coupler.network, axesInput)?.every((one) => fromFront(one, rank) !== axis) === true;
+}
+
 /** Pad: zeros along the channels are new atoms, which Add then ties to their partners. */
 export const pad: Rule = (coupler, node) => {
   const layout = layoutOf(coupler, node, node.inputs[0]);
   const rank = shapeOf(coupler, node.inputs[0])?.length;
   if (!layout || rank === undefined) return;
   const amounts = padAmounts(node, rank, inputsFrom(coupler.network, node));
-  if (!amounts) {
+  const own = amounts
+    ? [amounts.before[layout.axis], amounts.after[layout.axis]]
+    : sparesAxis(coupler, node, { axis: layout.axis, rank })
+      ? [0, 0]
+      : undefined;
+  if (own === undefined) {
     freezeInputs(coupler, node, "pads by computed amounts");
     return;
   }
-  const [before, after] = [amounts.before[layout.axis], amounts.after[layout.axis]];
+  const [before, after] = own;
   if (
     before < 0 ||
     after < 0 ||

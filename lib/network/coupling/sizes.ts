@@ -12,6 +12,7 @@ import {
   type Coupler,
   type Rule,
 } from "./coupler.ts";
+import { partAt } from "./entries.ts";
 
 /** Resize: channels pass where their number does not change, and where computed sizes read it from the input itself. */
 export const sameWidth: Rule = (coupler, node) => {
@@ -118,15 +119,4 @@ function readsOwn(coupler: Coupler, sizes: string, entry: Entry): boolean {
     value = from;
   }
   return false;
-}
-
-function partAt(coupler: Coupler, node: Node, at: number): [value: string, at: number] | undefined {
-  let start = 0;
-  for (const name of node.inputs) {
-    const length = shapeOf(coupler, name);
-    if (length?.length !== 1) return undefined;
-    if (at < start + length[0]) return [name, at - start];
-    start += length[0];
-  }
-  return undefined;
 }

@@ -10,6 +10,7 @@ import {
   sliceLists,
   sliceRange,
 } from "../operators/attributes.ts";
+import { einsumLetters, recurrent } from "../shapes/mixed.ts";
 import { type OpenNode, type OpenRule } from "./node.ts";
 import { isSame, keyOf, type Size, type Sizes } from "./size.ts";
 import { openWindows } from "./windows.ts";
@@ -218,6 +219,26 @@ const matMul: OpenRule = ({ shape, sizes }) => {
   return [[...lead, ...(a.length < 2 ? [] : a.slice(-2, -1)), ...(b.length < 2 ? [] : b.slice(-1))]];
 };
 
+const einsum: OpenRule = ({ node, shape, sizes }) => {
+  const letters = einsumLetters(node);
+  if (letters === undefined) return undefined;
+  const found = new Map<string, Size>();
+  for (const [i, operand] of letters.operands.entries()) {
+    const x = shape(i);
+    if (x === undefined) return undefined;
+    for (const [axis, letter] of operand.entries())
+      found.set(letter, broadcast(sizes, [found.get(letter) ?? 1], [x[axis] ?? 1])[0]);
+  }
+  return [letters.result.map((letter) => found.get(letter) ?? 1)];
+};
+
+const recurrence: OpenRule = ({ node, shape }) => {
+  const [x, state] = [shape(0), shape(2)?.at(-1)];
+  return x?.length !== 3 || state === undefined
+    ? undefined
+    : recurrent<Size>(node, x, state, (count) => count);
+};
+
 const reductions = "Sum Mean Max Min Prod L1 L2 LogSum LogSumExp SumSquare".split(" ");
 
 const rules: Readonly<Partial<Record<string, OpenRule>>> = {
@@ -244,6 +265,14 @@ const rules: Readonly<Partial<Record<string, OpenRule>>> = {
   Gemm: gemm,
   MatMul: matMul,
   PRelu: same,
+  Einsum: einsum,
+  GridSample: ({ shape }) => {
+    const [x, grid] = [shape(0), shape(1)];
+    return x && grid && [[...x.slice(0, 2), ...grid.slice(1, -1)]];
+  },
+  GRU: recurrence,
+  LSTM: recurrence,
+  RNN: recurrence,
   Shape: ({ node, shape }) => {
     const x = shape(0);
     return x && [[shapeEntries(node, x).length]];

@@ -1,6 +1,7 @@
 /** Shapes that are computed from open sizes, written so that they hold for all of them and leave channels free to go. */
 import { consumersOf, int64, intsAttribute, type Network, type Node, type Parameter } from "../network.ts";
 import { factsOf } from "../operators/facts.ts";
+import { asBlocks } from "./blocks.ts";
 import type { Followed } from "./follow.ts";
 import { isSame } from "./size.ts";
 
@@ -11,6 +12,8 @@ export interface Rewriting {
   /** A new name for a value. */
   readonly fresh: (label: string) => string;
   readonly producers: ReadonlyMap<string, Node>;
+  /** Operator set of the file. */
+  readonly opset: number;
 }
 
 /** A Reshape or Resize whose target is computed from open sizes, with a target that holds for all of them. */
@@ -18,11 +21,18 @@ export function withOpenTargets(node: Node, rewriting: Rewriting): readonly Node
   const { followed, add } = rewriting;
   if (node.domain !== "") return [node];
   if (node.op === "Reshape") {
+    const blocks = asBlocks(node, rewriting);
+    if (blocks) return [blocks];
     const target = openTarget(node, followed);
-    if (target === undefined) return [shuffled(node, rewriting) ?? node];
+    if (target === undefined) {
+      const shuffle = shuffled(node, rewriting);
+      return shuffle ? [shuffle] : withFreeChannels(node, rewriting);
+    }
     const name = add(`${node.name}.target`, int64(target));
     return [{ ...node, inputs: [node.inputs[0] ?? "", name] }];
   }
+  if (node.op === "Expand") return withOwnChannels(node, rewriting);
+  if (node.op === "Pad") return withPlainPads(node, rewriting);
   if (node.op === "Resize" && (node.inputs[3] ?? "") !== "") {
     const scales = scalesOf(node, followed);
     if (scales === undefined) return ownFront(node, rewriting);
@@ -41,7 +51,119 @@ function openTarget(node: Node, { tables, shapes }: Followed): number[] | undefi
   if (sizes === undefined) return undefined;
   if (node.attributes["allowzero"] !== undefined && sizes.includes(0)) return undefined;
   const open = sizes.map((size, i) => (typeof size === "number" ? size : isSame(size, input?.[i]) ? 0 : -1));
-  return open.filter((dim) => dim === -1).length > 1 ? undefined : open;
+  if (open.filter((dim) => dim === -1).length <= 1) return open;
+  // What the file leaves to be found may be a number, and what it computes be found.
+  const made = shapes.get(node.outputs[0]);
+  const told = open.map((dim, i) => (sizes[i] === -1 && typeof made?.[i] === "number" ? made[i] : dim));
+  return told.filter((dim) => dim === -1).length > 1 ? undefined : told;
+}
+
+/**
+ * A Reshape to several open sizes and one number, which then is the number of channels: the target is put together anew with
+ * this number left to be found, so that it follows a cut.
+ */
+function withFreeChannels(
+  node: Node,
+  { followed: { tables, shapes }, add, fresh }: Rewriting,
+): readonly Node[] {
+  const [from = "", target = ""] = node.inputs;
+  const [sizes, input] = [tables.get(target)?.values, shapes.get(from)];
+  const numbers = sizes?.filter((size) => typeof size === "number") ?? [];
+  if (sizes === undefined || numbers.length !== 1 || numbers[0] < 2) return [node];
+  if (node.attributes["allowzero"] !== undefined) return [node];
+  const made: Node[] = [];
+  const parts = sizes.map((size, i): string => {
+    if (typeof size === "number") return add(`${node.name}.free`, int64([-1]));
+    if (isSame(size, input?.[i])) return add(`${node.name}.same`, int64([0]));
+    made.push(entryOf(target, i, { add, fresh, label: node.name }));
+    return made[made.length - 1].outputs[0];
+  });
+  const whole = fresh(`${node.name}.target`);
+  return [
+    ...made,
+    { ...plain("Concat", parts, whole), attributes: front },
+    { ...node, inputs: [from, whole] },
+  ];
+}
+
+const front = { axis: { type: "int", value: 0 } } as const;
+
+const plain = (op: string, inputs: readonly string[], output: string): Node => ({
+  ...{ name: output, op, domain: "", inputs, outputs: [output], attributes: {} },
+});
+
+/** An Expand to computed sizes of which some are its input's own: those are left as they are, so that channels may go. */
+function withOwnChannels(
+  node: Node,
+  { followed: { tables, shapes }, add, fresh }: Rewriting,
+): readonly Node[] {
+  const [from = "", target = ""] = node.inputs;
+  const [sizes, input] = [tables.get(target)?.values, shapes.get(from)];
+  if (sizes === undefined || input === undefined || sizes.every((size) => typeof size === "number"))
+    return [node];
+  const isOwn = (i: number): boolean => {
+    const size = input[i - sizes.length + input.length];
+    return typeof size === "number" && size > 1 && size === sizes[i];
+  };
+  if (!sizes.some((_, i) => isOwn(i))) return [node];
+  const made: Node[] = [];
+  const parts = sizes.map((_, i): string => {
+    if (isOwn(i)) return add(`${node.name}.own`, int64([1]));
+    made.push(entryOf(target, i, { add, fresh, label: node.name }));
+    return made[made.length - 1].outputs[0];
+  });
+  const whole = fresh(`${node.name}.target`);
+  return [
+    ...made,
+    { ...plain("Concat", parts, whole), attributes: front },
+    { ...node, inputs: [from, whole] },
+  ];
+}
+
+/** One entry of a computed list. */
+function entryOf(
+  list: string,
+  index: number,
+  { add, fresh, label }: Pick<Rewriting, "add" | "fresh"> & { readonly label: string },
+): Node {
+  const ends = [index, index + 1].map((one) => add(`${label}.at`, int64([one])));
+  return plain("Slice", [list, ...ends], fresh(`${label}.side`));
+}
+
+/** A Pad by amounts of which those in front (batch and channels) are numbers: its table says so by itself. */
+function withPlainPads(
+  node: Node,
+  { followed: { tables }, add, fresh, producers }: Rewriting,
+): readonly Node[] {
+  const [from = "", pads = "", ...rest] = node.inputs;
+  const amounts = tables.get(pads)?.values;
+  if (amounts === undefined || (rest[1] ?? "") !== "" || producers.get(pads)?.op === "Concat") return [node];
+  const rank = amounts.length / 2;
+  const isFirst = (i: number): boolean => i % rank < 2;
+  const numbers = amounts.filter((amount, i) => isFirst(i) && typeof amount === "number");
+  if (rank < 3 || numbers.length !== 4 || amounts.every((amount) => typeof amount === "number"))
+    return [node];
+  const side = (start: number, end: number): Node =>
+    plain(
+      "Slice",
+      [pads, ...[start, end].map((at) => add(`${node.name}.at`, int64([at])))],
+      fresh(`${node.name}.sides`),
+    );
+  const [before, after] = [side(2, rank), side(rank + 2, 2 * rank)];
+  const [first, second] = [numbers.slice(0, 2), numbers.slice(2)].map((one) =>
+    add(`${node.name}.front`, int64(one as number[])),
+  );
+  const whole = plain(
+    "Concat",
+    [first, before.outputs[0], second, after.outputs[0]],
+    fresh(`${node.name}.pads`),
+  );
+  return [
+    before,
+    after,
+    { ...whole, attributes: front },
+    { ...node, inputs: [from, whole.outputs[0], ...rest] },
+  ];
 }
 
 /** A channel shuffle (apart, turned, together) of a map whose sides are open, as the one Gather that it is. */
@@ -99,21 +221,16 @@ function ownFront(node: Node, { followed, add, fresh, producers }: Rewriting): r
   const isOwn = input !== undefined && [0, 1].every((i) => isSame(input[i], output?.[i]));
   if (!isOwn || output?.length !== input.length || node.attributes["axes"] !== undefined) return [node];
   if (output.every((size) => typeof size === "number")) return [node];
-  const front = producers.get(producers.get(target)?.inputs[0] ?? "");
-  if (front?.op === "Slice" && producers.get(front.inputs[0])?.inputs[0] === from) return [node];
-  const plain = (op: string, inputs: readonly string[], label: string): Node => {
-    const output = fresh(`${node.name}.${label}`);
-    return { name: output, op, domain: "", inputs, outputs: [output], attributes: {} };
-  };
+  const begin = producers.get(producers.get(target)?.inputs[0] ?? "");
+  if (begin?.op === "Slice" && producers.get(begin.inputs[0])?.inputs[0] === from) return [node];
+  const own = (op: string, inputs: readonly string[], label: string): Node =>
+    plain(op, inputs, fresh(`${node.name}.${label}`));
   const [start, middle, end] = [0, 2, output.length].map((at) => add(`${node.name}.at`, int64([at])));
-  const shape = plain("Shape", [from], "shape");
-  const own = plain("Slice", [shape.outputs[0], start, middle], "front");
-  const rest = plain("Slice", [target, middle, end], "sides");
-  const sizes = {
-    ...plain("Concat", [own.outputs[0], rest.outputs[0]], "sizes"),
-    attributes: { axis: { type: "int", value: 0 } as const },
-  };
-  return [shape, own, rest, sizes, { ...node, inputs: [from, roi, scales, sizes.outputs[0]] }];
+  const shape = own("Shape", [from], "shape");
+  const ahead = own("Slice", [shape.outputs[0], start, middle], "front");
+  const rest = own("Slice", [target, middle, end], "sides");
+  const sizes = { ...own("Concat", [ahead.outputs[0], rest.outputs[0]], "sizes"), attributes: front };
+  return [shape, ahead, rest, sizes, { ...node, inputs: [from, roi, scales, sizes.outputs[0]] }];
 }
 
 /** Drops every Expand whose result only meets values that are as large already: what it is added to spreads it as well. */

@@ -240,6 +240,16 @@ const modulo: FoldRule = (op, shapes) =>
     shapes,
   );
 
+/** Reductions that end with one computation on each number: means of weights (weight standardisation), norms. */
+const finished =
+  (combine: (a: number, b: number) => number, finish: (sum: number, count: number) => number): FoldRule =>
+  (op, shapes) => {
+    const count = sizeOf(op.input(0)) / Math.max(sizeOf(shapes[0] ?? []), 1);
+    return reduce(0, combine)(op, shapes)?.map(
+      (one) => one && { ...one, values: one.values.map((value) => round(one.type, finish(value, count))) },
+    );
+  };
+
 export const folding: Readonly<Record<string, FoldRule>> = {
   Shape: (op) => {
     const values = shapeEntries(op.node, op.input(0));
@@ -281,6 +291,8 @@ export const folding: Readonly<Record<string, FoldRule>> = {
   Neg: unary((x) => -x),
   Abs: unary(Math.abs),
   Sqrt: unary(Math.sqrt),
+  Reciprocal: unary((x) => 1 / x),
+  Exp: unary(Math.exp),
   Floor: unary(Math.floor),
   Ceil: unary(Math.ceil),
   ReduceProd: reduce(1, (a, b) => a * b),
@@ -290,8 +302,9 @@ export const folding: Readonly<Record<string, FoldRule>> = {
   // Norms of weights, which some exports leave in the graph.
   ReduceL1: reduce(0, (a, b) => a + Math.abs(b)),
   ReduceSumSquare: reduce(0, (a, b) => a + b * b),
-  ReduceL2: (op, shapes) =>
-    reduce(0, (a, b) => a + b * b)(op, shapes)?.map(
-      (one) => one && { ...one, values: one.values.map((value) => round(one.type, Math.sqrt(value))) },
-    ),
+  ReduceL2: finished((a, b) => a + b * b, Math.sqrt),
+  ReduceMean: finished(
+    (a, b) => a + b,
+    (sum, count) => sum / count,
+  ),
 };

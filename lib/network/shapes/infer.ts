@@ -1,12 +1,13 @@
 /** The static shape of every value, and every value that is known before the run. */
 import { own } from "../../core/own.ts";
 import { needWithin } from "../../core/budget.ts";
-import { EtlError } from "../../core/errors.ts";
+import { EtlError, isEtlError } from "../../core/errors.ts";
 import { sizeOf, type Dim, type Network, type Node, type Parameter, type ValueInfo } from "../network.ts";
 import { nodeError, type Constant, type OpContext, type Shape, type ShapeRules } from "./context.ts";
 import { elementwiseShapes } from "./elementwise.ts";
 import { folding } from "./fold.ts";
 import { layout } from "./layout.ts";
+import { mixing } from "./mixed.ts";
 import { reducing } from "./reduce.ts";
 import { windowed } from "./windows.ts";
 
@@ -16,7 +17,7 @@ export type Bindings = Readonly<Partial<Record<string, number>>>;
 /** Tables larger than this are weights, not index tables: they are not followed. */
 const LARGEST_TABLE = 1 << 16;
 
-const rules: ShapeRules = { ...elementwiseShapes, ...windowed, ...layout, ...reducing };
+const rules: ShapeRules = { ...elementwiseShapes, ...windowed, ...layout, ...reducing, ...mixing };
 
 /** Names of the operators with a shape rule, sorted. */
 export const shapedOperators: readonly string[] = Object.keys(rules).sort();
@@ -30,8 +31,8 @@ export interface Propagated {
 export interface PropagateOptions {
   readonly bindings?: Bindings;
   /**
-   * `skip` leaves out what a node without a rule, or with one that fails, makes; `unknown` what one without a rule makes, and
-   * all that depends on it, but shapes that clash are an error. Default `throw`.
+   * `skip` leaves out what a node without a rule, or with one that fails, makes; `unknown` what one without a rule makes, or one
+   * whose shape depends on data, and all that depends on it, but shapes that clash are an error. Default `throw`.
    */
   readonly onError?: "throw" | "skip" | "unknown";
   /** Largest table that is followed as a value, in elements. */
@@ -78,7 +79,8 @@ export function propagate(network: Network, options: PropagateOptions = {}): Pro
         if (value !== undefined && output !== undefined && output !== "") constants.set(output, value);
       });
     } catch (error) {
-      if (onError !== "skip" || !(error instanceof EtlError)) throw error;
+      const isLeft = onError === "skip" || (onError === "unknown" && isEtlError(error, "unsupported"));
+      if (!isLeft || !(error instanceof EtlError)) throw error;
     }
   }
   return { shapes, constants };

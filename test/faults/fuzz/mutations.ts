@@ -43,7 +43,7 @@ export function mutateJson(bytes: Uint8Array, random: Random): Uint8Array {
     else if (kind < 0.54) {
       const [other, name] = pick(random, places);
       object[key] = copied(other[name]);
-    } else if (kind < 0.6 && Array.isArray(object)) object.push(...(copied(object) as unknown[]));
+    } else if (kind < 0.6 && Array.isArray(object)) object.push(...((copied(object) ?? []) as unknown[]));
     else if (kind < 0.64) object[key] = nested(1 + random.integer(20_000), random);
     else if (kind < 0.72 && typeof object[key] === "number") object[key] = -object[key];
     else object[key] = copied(pick(random, oddValues));

@@ -65,7 +65,7 @@ module.exports = {
       severity: "error",
       from: {
         path: "^lib/(core|math|record|network|gradients|lasso|knee|surgery)/",
-        pathNot: "^lib/core/(files|seal|clock|worker|version)",
+        pathNot: "^lib/core/(files|seal|spare|clock|worker|version)",
       },
       to: { path: "^(node:)?(fs|child_process|worker_threads)|^lib/engine/" },
     },

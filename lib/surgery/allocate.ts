@@ -16,7 +16,7 @@ export interface WidthGroup {
 }
 
 /** What is lost where a value keeps so many of its channels. */
-export interface WidthLoss {
+interface WidthLoss {
   /** The value whose channels are counted. */
   readonly tap: string;
   /** [channels + 1] */

@@ -1,7 +1,7 @@
 /** Blocks of places made of channels by hand (PixelShuffle): apart, turned, together. */
 import { intsAttribute, type Node } from "../network.ts";
+import type { Followed } from "./follow.ts";
 import { isSame } from "./size.ts";
-import type { Rewriting } from "./targets.ts";
 
 /** How the six axes between the two Reshapes are turned, and where the channels and the sides of a block stand before. */
 const forms = [
@@ -15,7 +15,15 @@ const MODES = 11;
 /** The Reshape that ends a PixelShuffle as the DepthToSpace that it is, where the file's operator set has it. */
 export function asBlocks(
   node: Node,
-  { followed: { shapes, sizes }, producers, opset }: Rewriting,
+  {
+    followed: { shapes, sizes },
+    producers,
+    opset,
+  }: {
+    readonly followed: Followed;
+    readonly producers: ReadonlyMap<string, Node>;
+    readonly opset: number;
+  },
 ): Node | undefined {
   const turn = producers.get(node.inputs[0] ?? "");
   const apart = producers.get(turn?.inputs[0] ?? "");

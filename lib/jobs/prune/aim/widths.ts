@@ -25,7 +25,7 @@ import { withEmptyHeads } from "../surgery.ts";
 import type { RunClock } from "./clock.ts";
 
 /** The cut network with heads of the right sizes. Its weights are not those that stay: for cost, size and predicted time. */
-export function cutShape(context: RunContext, { keep }: Pick<Plan, "keep">): Network {
+function cutShape(context: RunContext, { keep }: Pick<Plan, "keep">): Network {
   const { backbone, coupling } = context;
   return withEmptyHeads(context, cutNetwork(backbone.network, coupling, keep, "shapes"));
 }

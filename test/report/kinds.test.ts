@@ -273,7 +273,7 @@ describe("report: every kind of run", () => {
         models: changed({ versusBaseline: { difference: 0, error: 0, gained: 0, lost: 0 } }, {}, attributes())
           .models,
       }),
-    ).to.contain("as many right answers on each of all 100 test faces");
+    ).to.contain("as many right answers on every single one of");
   });
 
   it("judges several answers a face by how much, not by how many faces", () => {

@@ -17,6 +17,9 @@ const MEANS = 4;
 /** Standard deviation of the cells in grey levels below which there is nothing to compare. */
 const FLAT = 12;
 
+/** A picture that is like more others than this is of a kind (drawings, frames of a film), not a copy that was saved anew. */
+const COPIES = 4;
+
 /** A crop's cells: [16, 16] grey levels; flat where the crop has too few pixels. @param pixels RGB, uint8 [height, width, 3] */
 export function cellsOf(
   pixels: Uint8Array,
@@ -114,6 +117,13 @@ function areLike(one: Cells, other: Cells): boolean {
   return true;
 }
 
+/** The pairs, without those of pictures that are like many. */
+function withoutCrowds(pairs: readonly (readonly [number, number])[]): (readonly [number, number])[] {
+  const others = new Map<number, number>();
+  for (const index of pairs.flat()) others.set(index, (others.get(index) ?? 0) + 1);
+  return pairs.filter((pair) => pair.every((index) => (others.get(index) ?? 0) <= COPIES));
+}
+
 /** What copies among pictures mean for training. */
 export interface Copies {
   /** Index of a picture that must not be trained on -> why. */
@@ -129,7 +139,8 @@ export interface Copies {
  * @param cells uint8 [items.length, CELLS]
  */
 export function findCopies(items: readonly Pick<Item, "file" | "split">[], cells: Uint8Array): Copies {
-  const pairs = likePairs(items.map((_, i) => cells.subarray(i * CELLS, (i + 1) * CELLS)));
+  const like = likePairs(items.map((_, i) => cells.subarray(i * CELLS, (i + 1) * CELLS)));
+  const pairs = withoutCrowds(like);
   const gone = new Map<number, string>();
   const rank = { train: 0, val: 1, test: 2 };
   for (const [a, b] of pairs) {
@@ -142,12 +153,18 @@ export function findCopies(items: readonly Pick<Item, "file" | "split">[], cells
     );
   }
   const [first] = pairs;
-  if (first === undefined) return { gone };
+  const crowded = new Set(like.flat()).size - new Set(pairs.flat()).size;
+  if (first === undefined)
+    return crowded === 0 ? { gone } : { gone, said: `pictures: ${crowdSentence(crowded)}` };
   const names = first.map((i) => items[i].file).join(" and ");
   const left =
     gone.size === 0 ? "" : `; ${gone.size} left training because the test (or validation) part has them`;
   return {
     gone,
-    said: `pictures: ${pairs.length} ${pairs.length === 1 ? "pair is" : "pairs are"} one photograph saved anew (${names})${left}`,
+    said: `pictures: ${pairs.length} ${pairs.length === 1 ? "pair is" : "pairs are"} one photograph saved anew (${names})${left}${crowded === 0 ? "" : `; ${crowdSentence(crowded)}`}`,
   };
+}
+
+function crowdSentence(pictures: number): string {
+  return `${pictures} are each like more than ${COPIES} others (frames of a film, drawings): they stay where they are; a column that names the film or person keeps such pictures in one part`;
 }

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { join } from "node:path";
 import sharp from "sharp";
 import { openDataset } from "../../../lib/data/open.ts";
-import { cellsOf, likePairs } from "../../../lib/data/images/likeness.ts";
+import { cellsOf, findCopies, likePairs } from "../../../lib/data/images/likeness.ts";
 import { prepareImages, type ImageStore } from "../../../lib/data/images/store.ts";
 import { silent } from "../../../lib/core/progress.ts";
 import { drawNamed } from "../../../lib/data/synthetic/table.ts";
@@ -67,6 +67,27 @@ describe("data/images/likeness: one photograph in two files", () => {
     // where nothing can be kept
     const plain = await openStore(root, join(root, "train/a/0.jpg"), []);
     expect(plain.problems).to.have.length(2);
+  });
+
+  it("pictures that are like many others are a kind of picture, and stay", () => {
+    const stripes = (level: number): Uint8Array =>
+      cellsOf(
+        Uint8Array.from({ length: 3 * side * side }, (_, at) =>
+          Math.floor(at / 3) % side < side / 2 ? 40 : 120 + level,
+        ),
+        size,
+      );
+    const copies = (pictures: number): ReturnType<typeof findCopies> => {
+      const items = Array.from({ length: pictures }, (_, i) => ({
+        file: `${i}.png`,
+        split: i % 2 === 0 ? ("train" as const) : ("test" as const),
+      }));
+      return findCopies(items, Uint8Array.from(items.flatMap((_, i) => [...stripes(i % 2)])));
+    };
+    expect([...copies(2).gone.keys()]).to.deep.equal([0]);
+    const many = copies(20);
+    expect(many.gone.size).to.equal(0);
+    expect(many.said).to.match(/^pictures: 20 are each like more than 4 others/);
   });
 
   it("drawn faces are all different, flat pictures are never compared", () => {

@@ -1,5 +1,6 @@
 /** Command align: raw photos become aligned crops. */
 import { flag, number, requiredText, serviceOf, type Command } from "../command.ts";
+import { replaceOption } from "./shared.ts";
 
 /** Pictures left out that are printed one by one. */
 const SHOWN = 10;
@@ -28,6 +29,7 @@ export const alignCommand: Command<"align"> = {
       describe: "Write the 68 landmarks as labels x0, y0, ... (for dmm-cnn)",
       defaultDescription: "false",
     },
+    replace: { ...replaceOption, describe: "Make crops of other settings in the folder again" },
   },
   examples: [
     ["etl align ~/photos ~/faces", "Then etl prune --data ~/faces ..."],
@@ -41,6 +43,7 @@ export const alignCommand: Command<"align"> = {
       padding: number(args, "padding"),
       minScore: number(args, "min-score"),
       landmarks: flag(args, "landmarks"),
+      replace: flag(args, "replace"),
     });
     const { folder, pictures, aligned, kept, leftOut } = result;
     for (const { file, problem } of leftOut.slice(0, SHOWN)) context.print(`left out: ${file}: ${problem}`);

@@ -32,11 +32,13 @@ export interface AlignOptions extends ServiceOptions {
   readonly minScore?: number | undefined;
   /** Write the 68 landmarks as labels x0, y0, ..., x67, y67, in pixels of the crop (not). */
   readonly landmarks?: boolean | undefined;
+  /** Make crops of other settings that lie in the folder again. @defaultValue false */
+  readonly replace?: boolean | undefined;
 }
 
 const optionNames: OptionNames<AlignOptions> = {
   ...serviceNames,
-  ...{ size: true, padding: true, minScore: true, landmarks: true },
+  ...{ size: true, padding: true, minScore: true, landmarks: true, replace: true },
 };
 
 /** What came out. */
@@ -80,7 +82,7 @@ export async function alignFolder(
   const { table, pairs } = await readAnyTable(input);
   for (const assumption of table.assumptions) progress.note(assumption);
   refuseOverlap(table.root, folder);
-  const earlier = await earlierEntries(folder, settings, progress);
+  const earlier = await earlierEntries(folder, settings, { progress, replace: options.replace === true });
   const files = [...new Set(table.rows.map(({ file }) => file))];
   if (files.length === 0) {
     throw new EtlError("data", `${table.root}: no picture, at least one was needed`);
@@ -289,13 +291,13 @@ function refuseOverlap(input: string, out: string): void {
 async function earlierEntries(
   folder: string,
   settings: AlignSettings,
-  progress: Pick<Progress, "warn">,
+  { progress, replace }: { readonly progress: Pick<Progress, "warn">; readonly replace: boolean },
 ): Promise<Map<string, AlignEntry>> {
   const path = join(folder, "align.json");
   if (existsSync(path)) {
     await removeUnfinished(folder);
     const text = await readText(path);
-    const kept = isJson(text) ? keptEntries(JSON.parse(text), settings, path) : undefined;
+    const kept = isJson(text) ? keptEntries(JSON.parse(text), settings, { where: path, replace }) : undefined;
     if (kept === undefined) progress.warn(`${path}: not what was written, all pictures are aligned again`);
     return kept ?? new Map<string, AlignEntry>();
   }

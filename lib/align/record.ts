@@ -71,14 +71,15 @@ export function alignRecord(
 }
 
 /**
- * What an earlier run left, by file; nothing where its settings were others, and undefined where it is not what was written.
+ * What an earlier run left, by file; nothing where an earlier version made it, and undefined where it is not what was written.
  *
- * @throws EtlError kind `format` where the file is no such record
+ * @param replace crops of other settings are made again
+ * @throws EtlError kind `format` where the file is no such record; `usage` where its settings were others
  */
 export function keptEntries(
   json: unknown,
   settings: AlignSettings,
-  where: string,
+  { where, replace }: { readonly where: string; readonly replace: boolean },
 ): Map<string, AlignEntry> | undefined {
   const record = json as Partial<AlignRecord> | null;
   const entries: unknown = record?.pictures;
@@ -89,14 +90,16 @@ export function keptEntries(
   }
   if (record.check !== undefined && record.check !== fingerprint([record.settings, entries]))
     return undefined;
-  const { size, padding, minScore, landmarks } = record.settings ?? {};
-  const same =
-    record.schema === SCHEMA &&
-    size === settings.size &&
-    padding === settings.padding &&
-    minScore === settings.minScore &&
-    landmarks === settings.landmarks;
-  return new Map(same ? entries.map((entry) => [entry.file, entry]) : []);
+  if (record.schema !== SCHEMA) return new Map();
+  const other = (["size", "padding", "minScore", "landmarks"] as const).filter(
+    (name) => record.settings?.[name] !== settings[name],
+  );
+  if (other.length === 0) return new Map(entries.map((entry) => [entry.file, entry]));
+  if (replace || entries.length === 0) return new Map();
+  const said = other.map((name) => `${name} ${String(record.settings?.[name] ?? false)}`).join(", ");
+  throw new EtlError("usage", `${where}: crops of other settings (${said}), a new folder was needed`, {
+    hint: "choose another output folder, or give --replace to align the pictures again",
+  });
 }
 
 function isEntry(value: unknown): value is AlignEntry {

@@ -169,7 +169,12 @@ describe("align/folder", function () {
     expect(await alignFolder(input, out)).to.include({ aligned: 2, kept: 2 });
     expect(existsSync(join(out, "images/b.png"))).to.equal(true);
     expect((await stat(crop)).mtimeMs).to.be.greaterThan(before);
-    expect(await alignFolder(input, out, { size: 96 })).to.include({ aligned: 2, kept: 0 });
+    const other = await failure(() => alignFolder(input, out, { size: 96 }));
+    expect(other.message).to.match(
+      /align.json: crops of other settings \(size 150\), a new folder was needed/,
+    );
+    expect(await sharp(crop).metadata()).to.include({ width: 150, height: 150 });
+    expect(await alignFolder(input, out, { size: 96, replace: true })).to.include({ aligned: 2, kept: 0 });
     expect(await sharp(crop).metadata()).to.include({ width: 96, height: 96 });
   });
 

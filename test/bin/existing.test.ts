@@ -104,7 +104,7 @@ describe("commands onto what is there", function () {
         ...{ other: ["--keep", "0.9"], ending: ".json" },
       },
       quantize: {
-        ...to("quantize", pruned, "--data", "synthetic:60", ...cache, "--runs", "2", "--no-check"),
+        ...to("quantize", pruned, "--data", "synthetic:600", ...cache, "--no-check"),
         ...{ other: ["--calibrate", "8"], ending: ".onnx", input: pruned },
       },
       bench: {

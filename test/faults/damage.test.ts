@@ -105,7 +105,7 @@ describe("a damaged file of a run", function () {
     const stopped = { ...options, out: join(root, "harvest") };
     let passes = 0;
     await stop(stopped, { test: (label) => label === "harvest" && ++passes === 2 });
-    expect(await workIn(stopped.out)).to.deep.equal(["checkpoints/moments-0.bin"]);
+    expect(await workIn(stopped.out)).to.deep.equal(["checkpoints/moments-0.bin", "parts.csv"]);
     await resumeDamaged(stopped, [["checkpoints/moments-0.bin", "one flipped bit"]]);
   });
 

@@ -9,6 +9,7 @@ import { prune } from "../../lib/jobs/prune/prune.ts";
 import { predictImages } from "../../lib/jobs/use/predict.ts";
 import { float32 } from "../../lib/network/network.ts";
 import { renderReport } from "../../lib/report/report.ts";
+import { withLinks } from "../../lib/jobs/run/links.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
 import { smallRun } from "./support.ts";
 
@@ -49,8 +50,9 @@ describe("labels, columns and tasks with names that objects have", function () {
       const made = await prune(options);
       const record = await readRecord(options.out);
       expect(JSON.stringify(record)).to.equal(JSON.stringify(made));
-      const shown = renderReport(record, await readReportAssets());
-      expect(await readFile(join(options.out, "report.html"), "utf8")).to.equal(shown);
+      const file = join(options.out, "report.html");
+      const shown = renderReport(withLinks(record, options.out, file), await readReportAssets());
+      expect(await readFile(file, "utf8")).to.equal(shown);
       expect(shown).to.contain("__proto__");
       const said = await predictImages(options.out, [join(data, "f0.png")], {});
       if (kind !== "labels") expect(JSON.stringify(said)).to.match(/constructor|__proto__/);

@@ -159,7 +159,8 @@ describe("int8: networks", function () {
     for (const bits of [8, 7] as const) {
       const bytes = quantized(network, places, { ...seen, bits });
       const { value } = outputQuality(await run(bytes, { image: images }), float, { width: 5 });
-      expect(value, `${bits} bits`).to.be.within(0.01, 12);
+      // Sums of products of eight bits overflow on CPUs without VNNI (docs/decisions.md): that is what seven bits are for.
+      expect(value, `${bits} bits`).to.be.within(0.01, bits === 7 ? 12 : 25);
       expect(writeOnnx(bytes).length / writeOnnx(network).length).to.be.below(0.3);
     }
   });
@@ -240,7 +241,7 @@ describe("int8: networks", function () {
       .set("a.weight", silent("a.weight", 32 * 9, 0))
       .set("a.bias", silent("a.bias", 1, -1));
     const network = { ...net, parameters };
-    const made = await make(network, noise(8, 3, 32, 32), { time: fast });
+    const made = await make(network, noise(8, 3, 32, 32), { time: fast, int8For: "portable" });
     expect(made.reason).to.equal(undefined);
     expect(made.inFloat).to.deep.equal(["b"]);
     expect(made.layers).to.equal(3);

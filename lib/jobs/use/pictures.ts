@@ -51,14 +51,21 @@ const FEWEST = 50;
 /** Labelled pictures of the model's tasks where the data have labels of one, else any pictures. */
 export async function openPictures(model: Model, options: Options): Promise<Pictures> {
   const notes: string[] = [];
+  let reason: EtlError | undefined;
   for (const head of model.tasks) {
     try {
       return await labelled(model, head, options, notes);
     } catch (error) {
       if (!isEtlError(error, "usage") && !isEtlError(error, "data")) throw error;
       notes.push(`not judged by ${head.task.name}: ${error.message}`);
+      reason = error;
     }
   }
+  if (reason !== undefined && isSynthetic(options.data))
+    throw new EtlError(reason.kind, `--data: ${options.data}: ${reason.message}`, {
+      hint: reason.hint ?? "synthetic:1000 draws more faces",
+      cause: reason,
+    });
   return unlabelled(model, options, notes);
 }
 

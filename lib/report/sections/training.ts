@@ -30,7 +30,7 @@ function trainingRow(model: ModelRecord, { dataset: { val, train } }: RunRecord,
       best ? textCell(share(best.valAccuracy), best.valAccuracy) : textCell("–", ""),
       learningRate === undefined
         ? textCell("–", "")
-        : textCell(String(Number(learningRate.toPrecision(3))), learningRate),
+        : textCell(String(Number(learningRate.toPrecision(3))).replace("-", "\u2212"), learningRate),
       seconds === undefined ? textCell("–", "") : textCell(formatSeconds(seconds), seconds),
     ],
   };

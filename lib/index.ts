@@ -62,6 +62,8 @@ export type {
 } from "./json.ts";
 
 export type { CropChoice } from "./core/crop.ts";
+export type { SpareOptions } from "./core/spare.ts";
+export type { Allocation } from "./jobs/prune/options.ts";
 export type { ExportFor } from "./jobs/use/graph.ts";
 export type { FoldsBy } from "./jobs/train/crossval.ts";
 export type { HeadPlace } from "./backbones/backbone.ts";

@@ -94,6 +94,7 @@ const values = [
 const types = [
   "AlignOptions",
   "AlignSummary",
+  "Allocation",
   "Answer",
   "Answers",
   "Attribute",
@@ -289,6 +290,7 @@ const types = [
   "ShardRecord",
   "ShareRange",
   "ShuffleOrigin",
+  "SpareOptions",
   "Split",
   "Spread",
   "Start",

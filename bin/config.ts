@@ -1,5 +1,5 @@
 /** `--config FILE`: options from a JSON file, by their names in the library. The command line stands above it. */
-import { isRecord } from "../lib/core/is-record.ts";
+import { isRecord } from "../lib/core/own.ts";
 import type { Options } from "yargs";
 import { EtlError, nearest } from "../lib/core/errors.ts";
 import { readJson } from "../lib/core/files.ts";

@@ -10,7 +10,7 @@ export interface SpareOptions {
   /** Write over files that are there already. @defaultValue false */
   readonly replace?: boolean | undefined;
   /** Whether a file that is there may go all the same: one that can be made again. */
-  readonly mayGo?: (text: string) => boolean;
+  readonly mayGo?: (content: Buffer) => boolean;
   /** What to do where one may not. */
   readonly hint?: string;
 }
@@ -42,12 +42,15 @@ async function needNoRun(path: string): Promise<void> {
  *
  * @throws EtlError `usage` for a folder, a file of a run, or one that is there
  */
-export async function needSpare(path: string, { replace = false, hint }: SpareOptions = {}): Promise<void> {
+export async function needSpare(
+  path: string,
+  { replace = false, mayGo, hint }: SpareOptions = {},
+): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return;
   if (found.isDirectory()) throw new EtlError("usage", `${path}: a folder, the name of a file was needed`);
   await needNoRun(path);
-  if (replace) return;
+  if (replace || (mayGo !== undefined && found.isFile() && mayGo(await readFile(path)))) return;
   throw taken(path, hint);
 }
 
@@ -63,7 +66,7 @@ function taken(path: string, hint = withReplace): EtlError {
  */
 export async function writeSpare(
   files: ReadonlyMap<string, Uint8Array>,
-  { replace = false, mayGo = () => false, hint }: SpareOptions = {},
+  options: SpareOptions = {},
 ): Promise<void> {
   let isSame = true;
   for (const [path, content] of files) {
@@ -73,8 +76,7 @@ export async function writeSpare(
     if (before?.equals(content) === true) continue;
     isSame = false;
     if (found === undefined) continue;
-    const isOld = found.isFile() && mayGo(await readFile(path, "utf8"));
-    await needSpare(path, { replace: replace || isOld, ...(hint !== undefined && { hint }) });
+    await needSpare(path, options);
   }
   if (!isSame) await writeTogether(files);
 }

@@ -6,8 +6,7 @@ import { needWithin } from "../core/budget.ts";
 import { EtlError } from "../core/errors.ts";
 import { parseJson } from "../core/parse-json.ts";
 import { brainToFloat, halfToFloat } from "../network/half.ts";
-import { isRecord } from "../core/is-record.ts";
-import { own } from "../core/own.ts";
+import { isRecord, own } from "../core/own.ts";
 import { sizeOf, type ElementArray, type ElementType, type Parameter } from "../network/network.ts";
 
 interface Entry {

@@ -6,7 +6,7 @@
  * The header lists taps and, for each fold, n, p and q; the payload holds, fold after fold, sumX, sumY, the upper
  * triangle of X'X by rows, X'Y, Y'Y. Little-endian throughout.
  */
-import { isRecord } from "../core/is-record.ts";
+import { isRecord } from "../core/own.ts";
 import type { Moments, TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { parseJson } from "../core/parse-json.ts";

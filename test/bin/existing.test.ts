@@ -240,6 +240,21 @@ describe("commands onto what is there", function () {
     }
   });
 
+  it("an earlier cut of a file that nobody trained is cut again, the file itself never", async () => {
+    const [out, planOut] = [at("again.onnx"), at("again.json")];
+    const cut = (model: string, keep: string, file = out): Promise<Captured> =>
+      quietly(["cut", model, "--keep", keep, "--no-check", "--out", file, "--plan-out", planOut]);
+    expect((await cut(backbone, "0.9")).code).to.equal(0);
+    const first = await tree(out);
+    const again = await cut(backbone, "0.5");
+    expect(again.code, again.stderr).to.equal(0);
+    expect(await tree(out)).to.not.deep.equal(first);
+    const kept = await tree(out);
+    expect((await cut(out, "0.5")).code, "onto what is cut").to.equal(2);
+    expect((await cut(backbone, "0.5", backbone)).code).to.equal(2);
+    expect(await tree(out)).to.deep.equal(kept);
+  });
+
   it("files of a run are not written over, asked for or not", async () => {
     for (const argv of [
       ["export", at("model.onnx"), "--strip", "--out", at("a/pruned.onnx"), "--replace"],

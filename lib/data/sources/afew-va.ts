@@ -2,7 +2,7 @@
  * AFEW-VA: one folder per clip (`001/001.json` with valence, arousal and 68 landmarks per frame, `001/00000.png`, ...).
  * The actor is the identity; the crop is a square around the landmarks.
  */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { dirname, join } from "node:path";
 import { readJson } from "../../core/files.ts";
 import type { Crop } from "../../core/artifacts.ts";

@@ -1,5 +1,5 @@
 /** `dataset.json`: what a folder says about itself. Every field is checked; unknown ones are left alone. */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { CROP_NEEDED, isCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";

@@ -1,5 +1,5 @@
 /** Keras activations as operators. */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { float, int } from "../../network/builder.ts";
 import { kerasError, text } from "./config.ts";
 import { numberOf, unsupported, type KerasValue, type LayerCall } from "./context.ts";

@@ -2,7 +2,7 @@
  * The layers of a Keras model as plain data, from its JSON: `model_config` of an `.h5` file, `modelTopology` of a tfjs
  * `model.json`. Keras 2, Keras 3 and tfjs spell the connections differently; here they are one.
  */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { EtlError } from "../../core/errors.ts";
 
 /** Settings of a layer, keys in snake_case. */

@@ -2,7 +2,7 @@
  * Keras `.h5` files: weights alone, or a whole model with its `model_config`. The HDF5 library is C code that was not
  * written for hostile files: every file is read in a thread of its own, under a time limit.
  */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { readdir } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { EtlError, messageOf } from "../../core/errors.ts";

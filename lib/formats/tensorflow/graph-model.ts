@@ -1,5 +1,5 @@
 /** A graph model of TensorFlow.js as a network: nodes one by one, images with the channels first. */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { EtlError, nearest } from "../../core/errors.ts";
 import { createBuilder } from "../../network/builder.ts";
 import type { Network, Parameter } from "../../network/network.ts";

@@ -1,5 +1,5 @@
 /** The nodes of a TensorFlow graph as plain data, from the JSON of a tfjs graph model. */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { EtlError } from "../../core/errors.ts";
 import { kerasError } from "../keras/config.ts";
 

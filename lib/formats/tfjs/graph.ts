@@ -2,7 +2,7 @@
  * The network itself among the metadata of a tfjs model: names, operators and attributes as they were, and for every
  * parameter the weight it became. With it a model that we wrote is read as exactly the network that was written.
  */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { hex, sha256 } from "../../core/sha256.ts";
 import {
   sizeOf,

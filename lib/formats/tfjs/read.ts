@@ -1,5 +1,5 @@
 /** tfjs layers models: `model.json` and the binary files it names. */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { basename, dirname, resolve } from "node:path";
 import { readBeside, readJson } from "../../core/files.ts";
 import type { Network, Parameter } from "../../network/network.ts";

@@ -1,4 +1,5 @@
 /** Data-free surgery on any model file: rank filters without pictures, cut, check, write. */
+import { resolve } from "node:path";
 import type { Cost } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { jsonText, readBytes } from "../../core/files.ts";
@@ -59,10 +60,9 @@ export interface CutResult {
 export async function cutModel(options: CutOptions): Promise<CutResult> {
   const { progress = silent, signal } = options;
   checkCutOptions(options);
-  const { replace = false } = options;
+  const spare = { replace: options.replace === true, mayGo: mayGoFor(options) };
   // Times are never twice the same, so what they choose may be another network.
-  if (options.targetMs !== undefined || options.targetTime !== undefined)
-    await needSpare(options.out, { replace });
+  if (options.targetMs !== undefined || options.targetTime !== undefined) await needSpare(options.out, spare);
   const model = await openCuttable(options.model, options.size);
   for (const note of model.notes) progress.note(note);
   let engine: Engine | undefined;
@@ -109,7 +109,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       const text = jsonText(cutPlanFile({ ...plan, layers }, { keep, ...options }));
       files.set(options.planOut, new TextEncoder().encode(text));
     }
-    await writeSpare(files, { replace });
+    await writeSpare(files, spare);
     const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
     const latency =
       runs > 0 ? await measure(await withEngine(), model, { network, runs, signal }) : undefined;
@@ -171,4 +171,17 @@ function judge({ difference, notes: said }: Comparison, model: string, notes: st
       { hint: "nothing was written; please report the model. --no-check writes it all the same" },
     );
   }
+}
+
+/** What an earlier cut of a file nobody trained left can be cut again; the model that is being cut stays. */
+function mayGoFor({ model, out, planOut }: CutOptions): (content: Buffer) => boolean {
+  if ([out, planOut].some((path) => path !== undefined && resolve(path) === resolve(model)))
+    return () => false;
+  return (content) =>
+    isCutPlan(content) ||
+    (content.includes('"criterion"') && content.includes("etl.cut") && !content.includes("etl.task"));
+}
+
+function isCutPlan(content: Buffer): boolean {
+  return content[0] === 0x7b && content.includes('"keptOutputs"') && content.includes('"criterion"');
 }

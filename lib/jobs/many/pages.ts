@@ -106,7 +106,11 @@ async function writePage(
   const isOwn = own !== undefined && resolve(file) === resolve(own, "report.html");
   if (isOwn) await writeChanged(file, text);
   // Pages can be made again from their runs.
-  else await writeSpare(new Map([[file, new TextEncoder().encode(text)]]), { mayGo: isReport, hint });
+  else
+    await writeSpare(new Map([[file, new TextEncoder().encode(text)]]), {
+      mayGo: (page) => isReport(page.toString("utf8", 0, 8000)),
+      hint,
+    });
 }
 
 const hint = "choose another --out";

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 
 /** What a sweep that was killed before its first sweep.json has left: its options, and folders of seeds. */
 async function isOfSweep(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** A trained model as users name it: a run folder, a model file, or a backbone. */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";

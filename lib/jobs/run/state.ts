@@ -1,5 +1,5 @@
 /** What a run folder remembers of itself: `run.json`, read with suspicion. */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { existsSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, normalize, sep } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";

@@ -1,5 +1,5 @@
 /** `etl export`: a model in another format; beside an ONNX file a JSON file that says what its numbers mean. */
-import { isRecord } from "../../core/is-record.ts";
+import { isRecord } from "../../core/own.ts";
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { readModel } from "../../backbones/read-model.ts";

@@ -66,10 +66,39 @@ export function joinTasks(sets: readonly Dataset[]): Dataset {
     ...first,
     tasks: sets.map(({ task }) => task),
     items,
-    assumptions: [...new Set(sets.flatMap(({ assumptions }) => assumptions)), ...said],
+    assumptions: [
+      // The parts are those of the first: how the others would have been divided means nothing here.
+      ...new Set(
+        sets.flatMap(({ assumptions }, i) =>
+          i === 0 ? assumptions : assumptions.filter((said) => !said.startsWith("split: ")),
+        ),
+      ),
+      ...said,
+    ],
     ...togetherSaid(sets),
     fingerprint: together(sets),
   };
+}
+
+/** How many pictures each part has, and where not all have a label of every task, how many of each. */
+export function partsSentence(dataset: Pick<Dataset, "items" | "task" | "tasks">): string {
+  const { items } = dataset;
+  const count = (has: (item: Item) => boolean): string =>
+    (["train", "val", "test"] as const)
+      .map((part) => items.filter((item) => item.split === part && has(item)).length)
+      .map((n, i) => `${n} ${["training", "validation", "test"][i]}`)
+      .join(", ");
+  const all = count(() => true);
+  const own = columnsOf(dataset).map(({ task, start }) => ({
+    name: task.name,
+    counts: count(
+      ({ mask }) => mask === undefined || mask.subarray(start, start + task.outputs).some((m) => m !== 0),
+    ),
+  }));
+  const each = own.some(({ counts }) => counts !== all)
+    ? `; with a label of ${own.map(({ name, counts }) => `${name}: ${counts}`).join("; ")}`
+    : "";
+  return `pictures: ${all}${each}`;
 }
 
 /** What is said of several sets of one folder: every problem and warning once. */

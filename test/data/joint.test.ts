@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { join } from "node:path";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { batches } from "../../lib/data/images/batches.ts";
-import { columnsOf, widthOf } from "../../lib/data/joint.ts";
+import { columnsOf, partsSentence, widthOf } from "../../lib/data/joint.ts";
 import { openTasks } from "../../lib/data/open-tasks.ts";
 import { prepareImages } from "../../lib/data/images/store.ts";
 import { newFolder, removeFolders, small, writeTree } from "./support.ts";
@@ -51,6 +51,28 @@ describe("data/joint: several tasks in one data set", () => {
     expect(dataset.items[1].target[1]).to.be.closeTo((-20 * Math.PI) / 180, 1e-6);
     expect(dataset.items.every(({ mask }) => mask === undefined)).to.equal(true);
     expect(dataset.problems.map(({ problem }) => problem).join()).to.contain("yaw");
+    expect(partsSentence(dataset)).to.equal("pictures: 2 training, 0 validation, 2 test");
+  });
+
+  it("says how many pictures each part and each task has, and one way of dividing", async () => {
+    const own = await openTasks(
+      [
+        { task: "gender", data: genders },
+        { task: "age", data: ages },
+      ],
+      seeded,
+    );
+    expect(partsSentence(own)).to.equal(
+      "pictures: 5 training, 0 validation, 2 test; with a label of gender: 2 training, 0 validation, 1 test; age: 3 training, 0 validation, 1 test",
+    );
+    const rows = Array.from(
+      { length: 12 },
+      (_, i) => `${i < 8 ? "train" : "test"},${i % 2 ? "m" : "f"},${5 * i}`,
+    );
+    const many = await folder(newFolder(), "many", "gender,yaw", rows);
+    const tasks = ["gender", "head-pose"].map((task) => ({ task, data: many }));
+    const cut = await openTasks(tasks, { ...seeded, valFraction: 0.25 });
+    expect(cut.assumptions.filter((said) => said.includes("cut off as val"))).to.have.length(1);
   });
 
   it("a mirrored picture changes each label as its own task says", async () => {

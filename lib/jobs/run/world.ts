@@ -3,6 +3,7 @@ import type { Preprocessing } from "../../core/artifacts.ts";
 import type { Progress } from "../../core/progress.ts";
 import { createRecycler, type Recycler } from "../../core/recycler.ts";
 import type { Dataset } from "../../data/dataset.ts";
+import { partsSentence } from "../../data/joint.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine, EngineName, EngineOptions } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
@@ -73,9 +74,11 @@ export async function closeWorld({ engine, store }: Pick<World, "engine" | "stor
   }
 }
 
-/** Says what a data set assumes, what looks odd in it, and which rows are left out. */
-export function announce({ assumptions, warnings = [], problems }: Dataset, progress: Progress): void {
+/** Says what a data set assumes, how many pictures its parts have, what looks odd in it, and which rows are left out. */
+export function announce(dataset: Dataset, progress: Progress): void {
+  const { assumptions, warnings = [], problems } = dataset;
   for (const assumption of assumptions) progress.note(assumption);
+  progress.note(partsSentence(dataset));
   for (const warning of warnings) progress.warn(warning);
   if (problems.length === 0) return;
   const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);

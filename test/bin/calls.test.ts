@@ -94,8 +94,11 @@ const cases: readonly Case[] = [
     [
       ["--int8-for this", "a run without --int8 ignores it, --int8 was needed"],
       ["--int8-tolerance 0.5", "a run without --int8 ignores it"],
-      ["--table t.json", "a run without a target of time ignores it, --target-ms or --target-time"],
-      ["--target-flops 0.5 --table t.json", "a run without a target of time ignores it"],
+      ["--round-to 8 --table t.json", "a run with --round-to 8 and without a target of time ignores it"],
+      [
+        "--target-flops 0.5 --round-to 1 --table t.json",
+        "a run with --round-to 1 and without a target of time",
+      ],
       ["--no-augment --shift 0.1", "--shift 0.1: --no-augment ignores it, --augment was needed"],
       ["--no-augment --brightness 0.4", "--brightness 0.4: --no-augment ignores it"],
       ["--epochs 0 --distill 4", "--distill 4: --epochs 0 ignores it"],

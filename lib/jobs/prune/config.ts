@@ -125,7 +125,7 @@ export function resolveOptions(options: PruneOptions): Config {
 
 /** What would change nothing beside the other options. */
 function ignoredBy(config: Config): (Ignored | false)[] {
-  const { augment, epochs, baselineEpochs, targetMs, targetTime } = config;
+  const { augment, epochs, baselineEpochs, targetMs, targetTime, roundTo } = config;
   const untrained = epochs === 0 && baselineEpochs === 0;
   // A weight or a change of 0 says the same as what switches it off.
   const changes = (["shift", "zoom", "brightness"] as const).filter((name) => config[name] !== 0);
@@ -135,11 +135,13 @@ function ignoredBy(config: Config): (Ignored | false)[] {
       by: "a run without --int8",
       needed: "--int8",
     },
+    // --round-to auto takes the table's block: widths for the machine that it was made on.
     targetMs === undefined &&
-      targetTime === undefined && {
+      targetTime === undefined &&
+      roundTo !== "auto" && {
         names: ["table"],
-        by: "a run without a target of time",
-        needed: "--target-ms or --target-time",
+        by: `a run with --round-to ${roundTo} and without a target of time`,
+        needed: "--target-ms, --target-time or --round-to auto",
       },
     !augment && { names: changes, by: "--no-augment", needed: "--augment" },
     baselineEpochs === 0 && {

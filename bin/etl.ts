@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { main } from "./main.ts";
 
 /** Whether results could not be written. */
 let isLost = false;
@@ -14,6 +13,15 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exitCode = 1;
 });
 
-const code = await main(process.argv.slice(2));
+// Loaded here and not above, so that a program that cannot even be read ends in a sentence, too.
+const program = await import("./main.ts").catch((error: unknown) => {
+  const { code, path = "" } = error as NodeJS.ErrnoException;
+  if (code !== "EMFILE" && code !== "ENFILE") throw error;
+  process.stderr.write(
+    `error: ${path}: open failed, too many files are open\nhint: raise the limit (ulimit -n 4096) and run the same command again\n`,
+  );
+  return undefined;
+});
+const code = program === undefined ? 1 : await program.main(process.argv.slice(2));
 // Set, not called: pending output is written before the process ends.
 process.exitCode = code === 0 && isLost ? 1 : code;

@@ -69,4 +69,9 @@ node "$typescript" --noEmit --strict --module nodenext --target es2023 --skipLib
   >ts.log 2>&1 || fails "an importer in TypeScript" ts.log
 echo "install, importers in JavaScript and TypeScript: done"
 passed=$((passed + 2))
+# Where not even the program's own files can be opened.
+(ulimit -n 32; node node_modules/etl-prune/dist/bin/etl.js --version) >files.log 2>&1 && fails "too few files may be open" files.log
+grep -q '^hint: raise the limit' files.log || fails "too few files may be open" files.log
+echo "install, too few files may be open: said"
+passed=$((passed + 1))
 echo "$passed passed, 0 failed"

@@ -241,7 +241,7 @@ describe("commands onto what is there", function () {
   });
 
   it("an earlier cut of a file that nobody trained is cut again, the file itself never", async () => {
-    const [out, planOut] = [at("again.onnx"), at("again.json")];
+    const [out, planOut] = [at("cut-twice.onnx"), at("cut-twice-plan.json")];
     const cut = (model: string, keep: string, file = out): Promise<Captured> =>
       quietly(["cut", model, "--keep", keep, "--no-check", "--out", file, "--plan-out", planOut]);
     expect((await cut(backbone, "0.9")).code).to.equal(0);

@@ -106,6 +106,8 @@ describe("report: what is said of curves and data", () => {
     const same = { ...record, config: { ...record.config, rmse: "train" } };
     expect(said(same), "both keep as many").not.to.contain("On held-out folds the knees would keep");
     const curves = record.curves.map((curve) => ({ ...curve, kneeFilters: curve.total }));
+    const shared = { ...same.config, allocate: "uniform" };
+    expect(said({ ...same, curves, config: shared }), "no knees decide").not.to.contain("On held-out folds");
     expect(said({ ...same, curves })).to.match(
       /On held-out folds the knees would keep [\d,]+ of [\d,]+ filters; found on the training rows they keep [\d,]+\./,
     );

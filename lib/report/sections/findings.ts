@@ -1,6 +1,6 @@
 /** What follows from the numbers of a run: no more than they allow. */
 import { measureOf, valueOf } from "../../record/measure.ts";
-import { baselineOf, controlsOf, isTraining, prunedOf } from "../../record/models.ts";
+import { allocationOf, baselineOf, controlsOf, isTraining, prunedOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { kneeAt } from "../client/knee.ts";
 import { html, type Markup } from "../escape.ts";
@@ -117,6 +117,8 @@ function unequalTraining(record: RunRecord, pruned: ModelRecord, baseline: Model
 /** How many filters held-out error would keep where the knees were found on the training rows. */
 function heldOutFinding(record: RunRecord): Markup | undefined {
   if (rmseKindOf(record) !== "train" || record.gamma <= 0) return undefined;
+  // Widths that a target has chosen without gamma are no knees.
+  if (allocationOf(record.config) !== undefined) return undefined;
   const set = pageCurves(record, "");
   if (set.curves.length === 0 || set.curves.some(({ held }) => held === undefined)) return undefined;
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);

@@ -60,7 +60,7 @@ export interface CutResult {
 export async function cutModel(options: CutOptions): Promise<CutResult> {
   const { progress = silent, signal } = options;
   checkCutOptions(options);
-  const spare = { replace: options.replace === true, mayGo: mayGoFor(options) };
+  const spare = { replace: options.replace !== false, mayGo: mayGoFor(options) };
   // Times are never twice the same, so what they choose may be another network.
   if (options.targetMs !== undefined || options.targetTime !== undefined) await needSpare(options.out, spare);
   const model = await openCuttable(options.model, options.size);

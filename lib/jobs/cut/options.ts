@@ -29,7 +29,7 @@ export interface CutOptions extends CutTarget {
   readonly out: string;
   /** Where to write the plan. */
   readonly planOut?: string;
-  /** Write over files that are there already and hold something else. Default false. */
+  /** Write over files that are there already; those of a run never. Default true (the command line asks for `--replace`). */
   readonly replace?: boolean;
   /** Default `l1`. */
   readonly criterion?: Criterion;

@@ -33,7 +33,7 @@ export interface ExportOptions extends ServiceOptions {
   readonly exportFor?: ExportFor | undefined;
   /** Height and width of pictures, where the file leaves them open. */
   readonly size?: PictureSize | undefined;
-  /** Write over files that are there already and hold something else. @defaultValue false */
+  /** Write over files that are there already; those of a run never (the command line asks for `--replace`). @defaultValue true */
   readonly replace?: boolean | undefined;
 }
 
@@ -76,7 +76,7 @@ export async function exportModel(
   options: ExportOptions = {},
 ): Promise<WrittenModel> {
   refuseUnknown("exportModel", options, optionNames);
-  const { format, exportFor = "portable", size, replace = false } = options;
+  const { format, exportFor = "portable", size, replace = true } = options;
   if (exportFor === "onnxruntime" && (format ?? formatOf(out)) !== "onnx")
     throw new EtlError(
       "usage",
@@ -103,10 +103,10 @@ export async function exportModel(
 export async function exportWeights(
   nameOrPath: string,
   out: string,
-  options: { readonly replace?: boolean | undefined } = {},
+  { replace = true }: { readonly replace?: boolean | undefined } = {},
 ): Promise<WrittenWeights> {
   const { network, path } = await openModel(nameOrPath);
-  return writeWeights(path === undefined ? network : await readModel(path), out, options);
+  return writeWeights(path === undefined ? network : await readModel(path), out, { replace });
 }
 
 /** The model with what its numbers mean; undefined for a file that says nothing of that. */

@@ -36,7 +36,7 @@ export interface QuantizeModelOptions extends ServiceOptions {
   /** Keep floats where bytes are slower or cost quality. Default true. */
   readonly check?: boolean | undefined;
   readonly runs?: number | undefined;
-  /** Write over a file that is there already. Default false. */
+  /** Write over a file that is there already; one of a run never. Default true (the command line asks for `--replace`). */
   readonly replace?: boolean | undefined;
   readonly seed?: number | undefined;
   readonly cacheDir?: string | undefined;
@@ -75,7 +75,7 @@ export async function quantizeModel(
       needed: "--check",
     },
   ]);
-  const { replace } = options;
+  const { replace = true } = options;
   await needSpare(out, { replace });
   const model = await openModel(nameOrPath);
   needFloats(model.network, nameOrPath);

@@ -29,7 +29,7 @@ export interface WebOptions {
   readonly strip?: boolean | undefined;
   /** Height and width of pictures, where the file leaves them open. */
   readonly size?: PictureSize | undefined;
-  /** Write over another page that is there. @defaultValue false */
+  /** Write over another page that is there (the command line asks for `--replace`). @defaultValue true */
   readonly replace?: boolean | undefined;
 }
 
@@ -68,7 +68,7 @@ export async function exportPage(
   options: WebOptions = {},
 ): Promise<WrittenPage> {
   refuseUnknown("exportPage", options, webOptionNames);
-  const { precision = "float16", strip = false, size, replace } = options;
+  const { precision = "float16", strip = false, size, replace = true } = options;
   if (!precisions.includes(precision))
     throw new EtlError("usage", `--precision: ${precision}, one of ${precisions.join(", ")} was needed`);
   await needPlace(folder);

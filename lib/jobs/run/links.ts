@@ -1,7 +1,6 @@
 /** What a run's page leads to: the other files of its folder, and the call that makes the same once more. */
 import { existsSync } from "node:fs";
-import { basename, dirname, join, relative, resolve, sep } from "node:path";
-import { shellWord } from "../../core/errors.ts";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { isTraining } from "../../record/models.ts";
 import type { RunLinks, RunRecord } from "../../record/record.ts";
 
@@ -39,12 +38,12 @@ export function withLinks(record: RunRecord, run: string, page: string): RunReco
       what,
       href: [...way, name].map(encodeURIComponent).join("/"),
     })),
-    repeat: repeatCall(isTraining(record) ? "train" : "prune", basename(resolve(run))),
+    repeat: repeatCall(isTraining(record) ? "train" : "prune"),
   };
   return { ...record, links };
 }
 
-/** The run's options stand in its folder. */
-function repeatCall(command: "prune" | "train", folder: string): string {
-  return `etl ${command} --config ${shellWord(`${folder}/config.json`)} --out ${shellWord(`${folder}-again`)}`;
+/** The run's options stand in its folder. The call names no place, so that a page that is made again elsewhere is the same. */
+function repeatCall(command: "prune" | "train"): string {
+  return `etl ${command} --config config.json --out ../again`;
 }

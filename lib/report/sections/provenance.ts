@@ -164,5 +164,5 @@ function filesOf({ links }: RunRecord): Markup | undefined {
           html`${i === 0 ? "" : ", "}<a href="${href}">${name}</a> <span class="note">(${what})</span>`,
       )}.
     </p>
-    <p>The same run once more, called from the folder that holds this one: <code>${repeat}</code>.</p>`;
+    <p>The same run once more, called from the run’s folder: <code>${repeat}</code>.</p>`;
 }

@@ -235,9 +235,11 @@ describe("cut: structures", function () {
   for (const [title, network, gone, sizes] of cases) {
     it(title, async () => {
       const made = await cutNetwork(root, network, { size: [24, 40] });
+      // FastGelu is an approximation that differs between whole vectors and what is left over at their end.
+      const near = title.includes("fused") ? 1e-4 : 1e-6;
       expect(removed(made.result)).to.be.at.least(gone);
-      expect(made.result.difference).to.be.at.most(1e-6);
-      for (const size of sizes) expect(await differenceAt(made, size), size.join("x")).to.be.at.most(1e-6);
+      expect(made.result.difference).to.be.at.most(near);
+      for (const size of sizes) expect(await differenceAt(made, size), size.join("x")).to.be.at.most(near);
     });
   }
 

@@ -10,7 +10,7 @@ export interface SpareOptions {
   /** Write over files that are there already. @defaultValue false */
   readonly replace?: boolean | undefined;
   /** Whether a file that is there may go all the same: one that can be made again. */
-  readonly mayGo?: (content: Buffer) => boolean;
+  readonly mayGo?: (content: Uint8Array) => boolean;
   /** What to do where one may not. */
   readonly hint?: string;
 }

@@ -174,12 +174,14 @@ function judge({ difference, notes: said }: Comparison, model: string, notes: st
 }
 
 /** What an earlier cut of a file nobody trained left can be cut again; the model that is being cut stays. */
-function mayGoFor({ model, out, planOut }: CutOptions): (content: Buffer) => boolean {
+function mayGoFor({ model, out, planOut }: CutOptions): (content: Uint8Array) => boolean {
   if ([out, planOut].some((path) => path !== undefined && resolve(path) === resolve(model)))
     return () => false;
-  return (content) =>
-    isCutPlan(content) ||
-    (content.includes('"criterion"') && content.includes("etl.cut") && !content.includes("etl.task"));
+  return (bytes) => {
+    const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const isCut = content.includes("etl.cut") && !content.includes("etl.task");
+    return isCutPlan(content) || (isCut && content.includes('"criterion"'));
+  };
 }
 
 function isCutPlan(content: Buffer): boolean {

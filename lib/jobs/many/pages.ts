@@ -108,7 +108,7 @@ async function writePage(
   // Pages can be made again from their runs.
   else
     await writeSpare(new Map([[file, new TextEncoder().encode(text)]]), {
-      mayGo: (page) => isReport(page.toString("utf8", 0, 8000)),
+      mayGo: (page) => isReport(Buffer.from(page.subarray(0, 8000)).toString()),
       hint,
     });
 }

@@ -71,10 +71,23 @@ function withFreeChannels(
   const numbers = sizes?.filter((size) => typeof size === "number") ?? [];
   if (sizes === undefined || numbers.length !== 1 || numbers[0] < 2) return [node];
   if (node.attributes["allowzero"] !== undefined) return [node];
-  const made: Node[] = [];
-  const parts = sizes.map((size, i): string => {
+  const names = sizes.map((size, i) => {
     if (typeof size === "number") return add(`${node.name}.free`, int64([-1]));
-    if (isSame(size, input?.[i])) return add(`${node.name}.same`, int64([0]));
+    return isSame(size, input?.[i]) ? add(`${node.name}.same`, int64([0])) : undefined;
+  });
+  return withTarget(node, names, { add, fresh });
+}
+
+/** The node with a target put together from constants, and where none is named from the entries of the table that it has. */
+function withTarget(
+  node: Node,
+  names: readonly (string | undefined)[],
+  { add, fresh }: Pick<Rewriting, "add" | "fresh">,
+): readonly Node[] {
+  const [from = "", target = ""] = node.inputs;
+  const made: Node[] = [];
+  const parts = names.map((name, i): string => {
+    if (name !== undefined) return name;
     made.push(entryOf(target, i, { add, fresh, label: node.name }));
     return made[made.length - 1].outputs[0];
   });
@@ -106,18 +119,8 @@ function withOwnChannels(
     return typeof size === "number" && size > 1 && size === sizes[i];
   };
   if (!sizes.some((_, i) => isOwn(i))) return [node];
-  const made: Node[] = [];
-  const parts = sizes.map((_, i): string => {
-    if (isOwn(i)) return add(`${node.name}.own`, int64([1]));
-    made.push(entryOf(target, i, { add, fresh, label: node.name }));
-    return made[made.length - 1].outputs[0];
-  });
-  const whole = fresh(`${node.name}.target`);
-  return [
-    ...made,
-    { ...plain("Concat", parts, whole), attributes: front },
-    { ...node, inputs: [from, whole] },
-  ];
+  const names = sizes.map((_, i) => (isOwn(i) ? add(`${node.name}.own`, int64([1])) : undefined));
+  return withTarget(node, names, { add, fresh });
 }
 
 /** One entry of a computed list. */

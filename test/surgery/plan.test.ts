@@ -8,7 +8,7 @@ import { applySurgery } from "../../lib/surgery/apply.ts";
 import { selectByCriterion } from "../../lib/surgery/criteria.ts";
 import { planSurgery, type Plan } from "../../lib/surgery/plan.ts";
 import { patterns } from "../support/patterns.ts";
-import { randomInputs, relativeDifference, run } from "../support/run.ts";
+import { randomInputs, relativeDifference, rounding, run } from "../support/run.ts";
 
 const networkOf = (title: string): Network => patterns.find((pattern) => pattern.title === title)!.network;
 const residual = networkOf("a residual sum with a projection");
@@ -209,6 +209,6 @@ describe("selectByCriterion", () => {
       await run(applySurgery(zeroed, plan), inputs),
       await run(zeroed, inputs),
     );
-    expect(difference).to.be.at.most(1e-6);
+    expect(difference).to.be.at.most(rounding);
   });
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { isEtlError, type EtlError } from "../../../lib/core/errors.ts";
 import { float32, int64, type Network, type Parameter } from "../../../lib/network/network.ts";
 import { cutNetwork, differenceAt, removed } from "../../support/cutting.ts";
+import { rounding } from "../../support/run.ts";
 import { conv, int, ints, networkOf, string, weights, type Given } from "../../support/strange.ts";
 
 const sides = [
@@ -246,7 +247,7 @@ describe("cut: positions, amounts and targets that are computed", function () {
       const cut = await cutNetwork(root, network, { size: [24, 40] });
       expect(removed(cut.result)).to.be.at.least(gone);
       // A rounding of a place is multiplied by how steep the map is there.
-      const most = network === sampled ? 1e-4 : 2e-6;
+      const most = network === sampled ? 1e-4 : rounding;
       for (const size of sizes) expect(await differenceAt(cut, size), size.join("x")).to.be.at.most(most);
       expect(cut.result.difference).to.be.at.most(most);
       expect(cut.small.opset).to.equal(cut.original.opset);

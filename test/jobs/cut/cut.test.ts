@@ -19,7 +19,7 @@ import { openEngine } from "../../../lib/engine/open.ts";
 import { main } from "../../../bin/main.ts";
 import { maskByPlan, type PlanEntry } from "../../support/file-mask.ts";
 import { patterns, sketch } from "../../support/patterns.ts";
-import { randomInputs, relativeDifference, run } from "../../support/run.ts";
+import { randomInputs, relativeDifference, rounding, run } from "../../support/run.ts";
 
 describe("cut: a model file, without data", function () {
   this.timeout(60_000);
@@ -67,7 +67,7 @@ describe("cut: a model file, without data", function () {
     it(`the file with masked inputs and the cut file agree: ${title}`, async () => {
       const model = await put(`pattern${i}.onnx`, network);
       const { layers, cut } = await call({ model, keep: 0.5, seed: i, check: false });
-      expect(await difference(model, layers, cut)).to.be.at.most(1e-5);
+      expect(await difference(model, layers, cut)).to.be.at.most(rounding);
       expect(cut.inputs).to.deep.equal(network.inputs);
       expect(cut.outputs).to.deep.equal((await readModel(model)).outputs);
       const weighted = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul"]);
@@ -100,7 +100,7 @@ describe("cut: a model file, without data", function () {
     expect(layers[1].totalInputs).to.equal(6 * 64);
     expect(layers[1].keptInputs).to.have.length(3 * 64);
     expect(layers[2].reason).to.match(/no output of the network depends on it/);
-    expect(await difference(model, layers.slice(0, 2), cut)).to.be.at.most(1e-5);
+    expect(await difference(model, layers.slice(0, 2), cut)).to.be.at.most(rounding);
   });
 
   it("layers whose channels are not followed are listed, whole, with a reason", async () => {
@@ -112,7 +112,7 @@ describe("cut: a model file, without data", function () {
     expect(layers[1]).to.deep.include({ name: "product", totalInputs: 64, totalOutputs: 5 });
     expect(layers[1].keptInputs).to.have.length(64);
     expect(layers[1].reason).to.match(/MatMul product .*not followed/);
-    expect(await difference(model, layers, cut)).to.be.at.most(1e-5);
+    expect(await difference(model, layers, cut)).to.be.at.most(rounding);
   });
 
   it("a file whose height and width are open stays open", async () => {
@@ -135,7 +135,7 @@ describe("cut: a model file, without data", function () {
     const size = { ...original, inputs: [{ ...original.inputs[0], shape: [1, 3, 20, 12] }] };
     const inputs = randomInputs(size, { batch: 1, seed: 2 });
     const expected = await run(maskByPlan(original, layers), inputs);
-    expect(relativeDifference(await run(cut, inputs), expected)).to.be.at.most(1e-5);
+    expect(relativeDifference(await run(cut, inputs), expected)).to.be.at.most(rounding);
   });
 
   it("reaches a share of the MACs, as near as whole channels allow", async () => {
@@ -252,7 +252,7 @@ describe("cut: a model file, without data", function () {
       const assumed = { batch: 2, sizes: {} } as const;
       const compare = async (layers: typeof plan): Promise<number | undefined> =>
         (await compareWithMasked(engine, original, { cut, layers, assumed, seed: 0 }))?.difference;
-      expect(await compare(plan)).to.be.at.most(1e-5);
+      expect(await compare(plan)).to.be.at.most(rounding);
       const [first, second, ...rest] = plan;
       const wrong = [first, { ...second, keptInputs: second.keptInputs.slice(1) }, ...rest];
       expect(await compare(wrong)).to.be.greaterThan(1e-4);

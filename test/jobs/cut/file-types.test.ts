@@ -18,7 +18,7 @@ import {
 } from "../../../lib/network/network.ts";
 import { asSingle } from "../../../lib/network/single.ts";
 import { removed } from "../../support/cutting.ts";
-import { randomInputs, relativeDifference, run } from "../../support/run.ts";
+import { randomInputs, relativeDifference, rounding, run } from "../../support/run.ts";
 import { conv, int, ints, networkOf, string, two, weights } from "../../support/strange.ts";
 
 const facts: FileFacts = {
@@ -178,7 +178,7 @@ describe("cut: a file comes out as it went in", function () {
     };
     const { result, original, small } = await cut(network);
     expect(removed(result)).to.equal(40);
-    expect(result.difference).to.be.at.most(1e-6);
+    expect(result.difference).to.be.at.most(rounding);
     expect([small.inputs[0].type, small.outputs[0].type]).to.deep.equal(["float64", "float64"]);
     const whole = Array.from(original.parameters.get("b1")?.data as Float64Array);
     for (const value of small.parameters.get("b1")?.data as Float64Array) expect(whole).to.include(value);
@@ -269,7 +269,7 @@ describe("cut: a file comes out as it went in", function () {
       const expected = await run(maskedNetwork(original, result.layers), inputs);
       expect(
         relativeDifference({ y: { shape: [...y.dims], data: y.data as Float32Array } }, expected),
-      ).to.be.at.most(1e-6);
+      ).to.be.at.most(rounding);
     });
   }
 

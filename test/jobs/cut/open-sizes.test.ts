@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { float32, int64, type Dim, type Network, type Parameter } from "../../../lib/network/network.ts";
 import { simplify } from "../../../lib/network/simplify.ts";
 import { cutNetwork, differenceAt, removed } from "../../support/cutting.ts";
+import { rounding } from "../../support/run.ts";
 import { conv, int, ints, networkOf, string, two, weights, type Given } from "../../support/strange.ts";
 
 const both = { w1: weights(16, 3, 3, 3), b1: weights(16), w2: weights(24, 16, 3, 3), b2: weights(24) };
@@ -249,7 +250,7 @@ describe("cut: networks that compute with their sizes", function () {
         expect(
           await differenceAt(cut, [batch, 3, height, width]),
           `${batch}x${height}x${width}`,
-        ).to.be.at.most(1e-6);
+        ).to.be.at.most(rounding);
     });
   }
 

@@ -7,6 +7,7 @@ import { cutModel } from "../../../lib/jobs/cut/cut.ts";
 import type { CutOptions } from "../../../lib/jobs/cut/options.ts";
 import { float32, int64, type Network } from "../../../lib/network/network.ts";
 import { cutNetwork, differenceAt, removed, type CutOfNetwork } from "../../support/cutting.ts";
+import { rounding } from "../../support/run.ts";
 import { conv, int, ints, networkOf, string, two, weights, type Given } from "../../support/strange.ts";
 import { refusal } from "../../support/refusal.ts";
 
@@ -116,7 +117,7 @@ describe("cut: strangers' models", function () {
         [3, 31, 33],
       ]) {
         const difference = await differenceAt({ result, original, small }, [batch, 3, height, width]);
-        expect(difference, `${batch}x${height}x${width}`).to.be.at.most(1e-5);
+        expect(difference, `${batch}x${height}x${width}`).to.be.at.most(rounding);
       }
     });
   }
@@ -129,7 +130,7 @@ describe("cut: strangers' models", function () {
     );
     const { result } = await cut(network);
     expect(removed(result)).to.equal(20);
-    expect(result.difference).to.be.at.most(1e-6);
+    expect(result.difference).to.be.at.most(rounding);
   });
 
   it("does not call a comparison of no finite number equal, and names the weights", async () => {
@@ -192,7 +193,7 @@ describe("cut: strangers' models", function () {
     );
     const { result } = await cut(network);
     expect(removed(result)).to.equal(20);
-    expect(result.difference).to.be.at.most(1e-6);
+    expect(result.difference).to.be.at.most(rounding);
   });
 
   it("cuts a weight that the graph normalises before it is used", async () => {
@@ -220,7 +221,7 @@ describe("cut: strangers' models", function () {
     );
     const { result } = await cut(network);
     expect(removed(result)).to.equal(20);
-    expect(result.difference).to.be.at.most(1e-6);
+    expect(result.difference).to.be.at.most(rounding);
   });
 
   it("says that nothing is to be cut, and hands on the file as it is", async () => {

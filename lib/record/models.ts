@@ -1,10 +1,34 @@
 /** The networks of a run's record by what they are. Pure. */
 import type { ModelRecord, RunRecord } from "./record.ts";
 
-/** Networks that are not controls, in the order of every table. */
-const places = ["baseline", "probe", "pruned", "baseline-int8", "pruned-int8"];
+/** Other forms of a network, by what follows its name: in bytes, and with the same function as a graph that onnxruntime runs faster. */
+const forms = ["onnxruntime", "int8"] as const;
 
-/** Where a network of that name stands in a table: baseline, probe, pruned, the same in int8, then all controls. */
+/** Networks that are not controls, in the order of every table. */
+const places = [
+  ...["baseline", "probe", "pruned"],
+  ...forms.flatMap((form) => [`baseline-${form}`, `pruned-${form}`]),
+];
+
+/** The network that another one is in a form of its own; undefined for one that is no other's form. */
+export function plainOf(
+  { models }: Pick<RunRecord, "models">,
+  { name }: Pick<ModelRecord, "name">,
+): { readonly model: ModelRecord; readonly form: (typeof forms)[number] } | undefined {
+  for (const form of forms) {
+    const model = models.find((each) => name === `${each.name}-${form}`);
+    if (model !== undefined) return { model, form };
+  }
+  return undefined;
+}
+
+/** Whether a network is the same whatever was cut. */
+export function isUncut({ name }: Pick<ModelRecord, "name">): boolean {
+  const uncut = ["baseline", "probe", ...forms.map((form) => `baseline-${form}`)];
+  return uncut.includes(name);
+}
+
+/** Where a network of that name stands in a table: baseline, probe, pruned, the same in other forms, then all controls. */
 export function placeOf(name: string): number {
   const place = places.indexOf(name);
   return place < 0 ? places.length : place;
@@ -31,12 +55,12 @@ export function prunedOf(record: RunRecord): ModelRecord | undefined {
   return record.models.find((model) => model.name === "pruned");
 }
 
-/** The networks beside baseline, probe and pruned, and those in int8: controls on the same axes. */
+/** The networks beside baseline, probe, pruned and their other forms: controls on the same axes. */
 export function controlsOf(record: RunRecord): readonly ModelRecord[] {
   return record.models.filter((model) => !places.includes(model.name));
 }
 
-/** Baseline, probe, pruned, the same in int8, controls: the order of every table. */
+/** Baseline, probe, pruned, the same in other forms, controls: the order of every table. */
 export function orderedModels(record: RunRecord): readonly ModelRecord[] {
   return record.models.toSorted((a, b) => placeOf(a.name) - placeOf(b.name));
 }

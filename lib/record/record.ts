@@ -84,8 +84,8 @@ export interface TimeRecord {
 /** One network of the comparison. */
 export interface ModelRecord {
   /**
-   * "baseline" (unpruned, fine-tuned), "probe" (frozen features, closed-form head), "pruned", "baseline-int8", "pruned-int8", or a
-   * control.
+   * "baseline" (unpruned, fine-tuned), "probe" (frozen features, closed-form head), "pruned", one of these in int8
+   * ("pruned-int8") or as a graph for onnxruntime ("pruned-onnxruntime"), or a control.
    */
   readonly name: string;
   readonly title: string;

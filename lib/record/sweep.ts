@@ -2,7 +2,7 @@
 import { csvLine, plainCell } from "../core/csv.ts";
 import { groupBy } from "../core/group-by.ts";
 import { measureOf, valueOf } from "./measure.ts";
-import { baselineOf, isTraining, isUnsteady, placeOf, seedOf } from "./models.ts";
+import { baselineOf, isTraining, isUncut, isUnsteady, placeOf, seedOf } from "./models.ts";
 import { recordsByTask } from "./tasks.ts";
 import type { ModelRecord, RunRecord } from "./record.ts";
 import { median, spread, type ScoreSpread } from "../math/statistics.ts";
@@ -173,9 +173,9 @@ export function sweepRows(runs: readonly RunRecord[]): SweepRow[] {
     const baseline = baselineOf(record);
     const gamma = isTraining(record) ? "" : String(record.gamma);
     for (const model of record.models) {
-      const how = isUntouched(model) ? "" : variants[i];
+      const how = isUncut(model) ? "" : variants[i];
       const options = [data[i], how].filter((each) => each !== "").join(", ");
-      const place = [record.task.name, record.backbone.name, isUntouched(model) ? "" : gamma, model.name];
+      const place = [record.task.name, record.backbone.name, isUncut(model) ? "" : gamma, model.name];
       for (let copy = 0; ; copy++) {
         const again = copy === 0 ? "" : copyName(record, copy);
         const variant = [options, again].filter((each) => each !== "").join(", ");
@@ -208,11 +208,6 @@ function isSame(one: Pick<Member, "record" | "model">, other: Pick<Member, "reco
     ]),
   );
   return a === b;
-}
-
-/** Whether a network is the same at every gamma. */
-function isUntouched({ name }: ModelRecord): boolean {
-  return name === "baseline" || name === "probe" || name === "baseline-int8";
 }
 
 function byPlace(a: SweepRow, b: SweepRow): number {
@@ -263,7 +258,7 @@ function rowOf(group: readonly Member[]): SweepRow {
     task: record.task.name,
     backbone: record.backbone.name,
     variant,
-    ...(isUntouched(model) || isTraining(record) ? {} : { gamma: record.gamma }),
+    ...(isUncut(model) || isTraining(record) ? {} : { gamma: record.gamma }),
     network: model.name,
     title: model.title,
     seeds: group.map((one) => seedOf(one.record)),

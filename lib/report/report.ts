@@ -2,7 +2,7 @@
 import { EtlError } from "../core/errors.ts";
 import { base64, sha256 } from "../core/sha256.ts";
 import { recordsByTask } from "../record/tasks.ts";
-import { isTraining } from "../record/models.ts";
+import { isTraining, plainOf } from "../record/models.ts";
 import type { ModelRecord, RunRecord } from "../record/record.ts";
 import type { ReportAssets } from "./pack.ts";
 import type { PageData } from "./client/data.ts";
@@ -57,11 +57,11 @@ export function renderReport(record: RunRecord | readonly RunRecord[], assets: R
   return document(page, data, assets);
 }
 
-/** A network that was not fine-tuned is not called so anywhere in the page; nor are its bytes. */
+/** A network that was not fine-tuned is not called so anywhere in the page; nor are its other forms. */
 function withTrueTitles(record: RunRecord): RunRecord {
   const titleOf = (model: ModelRecord): string => {
-    const float = record.models.find(({ name }) => model.name === `${name}-int8`);
-    return float === undefined ? networkTitle(model) : model.title.replace(float.title, networkTitle(float));
+    const plain = plainOf(record, model)?.model;
+    return plain === undefined ? networkTitle(model) : model.title.replace(plain.title, networkTitle(plain));
   };
   return { ...record, models: record.models.map((model) => ({ ...model, title: titleOf(model) })) };
 }

@@ -63,6 +63,20 @@ function int8(worse: number): RunRecord {
   return { ...record, models: [...record.models, model] };
 }
 
+/** A run whose pruned network is there a second time, as the graph that onnxruntime runs faster. */
+function withGraph(share: number): RunRecord {
+  const record = sampleRecord();
+  const pruned = modelOf(record, "pruned");
+  const model: ModelRecord = {
+    ...pruned,
+    ...{ name: "pruned-onnxruntime", title: `${pruned.title}, graph for onnxruntime`, history: [] },
+    ...(pruned.latency && {
+      latency: { ...pruned.latency, medianMs: share * pruned.latency.medianMs },
+    }),
+  };
+  return { ...record, models: [...record.models, model] };
+}
+
 function trained(task = sampleRecord()): RunRecord {
   const [model] = task.models;
   return {
@@ -179,6 +193,7 @@ const kinds: Record<string, RunRecord | RunRecord[]> = {
   "one test picture": onePicture(),
   "no baseline": alone(sampleRecord(), "pruned"),
   "no baseline of ages": alone(sampleRegression(), "pruned"),
+  "a graph for onnxruntime": withGraph(0.7),
   "gamma that keeps all": keepsAll(),
   "gamma that keeps one": keepsOne(),
   "nothing right": changed(
@@ -245,6 +260,13 @@ describe("report: every kind of run", () => {
       /In int8, “Pruned \(ETL\)” takes 0\.25\d? of its file.*its accuracy differs by −10\.0 ± \d\.\d points, more than chance explains: bytes cost quality here/,
     );
     expect(said(int8(0.001))).to.match(/its accuracy differs by .*, within the uncertainty of this test set/);
+  });
+
+  it("tells the graph for onnxruntime by its time, whichever way it went", () => {
+    expect(said(withGraph(0.5))).to.match(
+      /“Pruned \(ETL\)” is there a second time, with the same function, as a graph for onnxruntime \(pruned-onnxruntime\.onnx\): an image takes [\d.]+ ms instead of [\d.]+ ms \(a share of 0\.50?\)/,
+    );
+    expect(said(withGraph(1.5))).to.match(/it was not faster at the end: [\d.]+ ms an image, the plain file/);
   });
 
   it("gives the right reason where nothing was cut", () => {

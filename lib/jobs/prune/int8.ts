@@ -57,6 +57,7 @@ export async function int8Stage(
       pictures: CALIBRATION_PICTURES,
     },
     files: [record],
+    maybe: [file],
     produce: async () => {
       const { network: bytes, ...made } = await inBytes(context, network);
       if (bytes !== undefined) await writeWhole(folder.file(file), writeOnnx(bytes));

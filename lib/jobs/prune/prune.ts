@@ -8,6 +8,7 @@ import type { Network } from "../../network/network.ts";
 import { openContext, type RunContext } from "./context.ts";
 import { controlStage } from "./controls.ts";
 import { cutStage, learning } from "./surgery.ts";
+import { graphStage } from "./graph.ts";
 import { harvestStage, type Harvest } from "./harvest.ts";
 import { headed, solveHeads } from "./head.ts";
 import { evaluateStage, type Evaluated } from "./measure.ts";
@@ -159,6 +160,8 @@ async function trainAndMeasure(
     },
     ...controls,
   ];
+  for (const name of ["baseline", "pruned"])
+    models.push(...(await graphStage(context, modelOf(models, name))));
   const int8: Int8[] = [];
   for (const name of config.int8 ? ["baseline", "pruned"] : [])
     int8.push(await int8Stage(context, modelOf(models, name)));

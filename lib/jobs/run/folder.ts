@@ -59,6 +59,8 @@ interface StageOptions {
   readonly measures?: true;
   /** Files (relative) the stage leaves. */
   readonly files: readonly string[];
+  /** Files (relative) that it leaves only where there is reason to; none of an earlier time stays. */
+  readonly maybe?: readonly string[];
   /** Files (relative) of a stage under way, removed when the inputs changed or the stage is done. */
   readonly scratch?: readonly string[];
   readonly produce: () => Promise<void>;
@@ -227,12 +229,14 @@ async function open(
     path: root,
     file,
     state: () => state,
-    async stage(name, { inputs, from = [], costly, measures = false, files, scratch = [], produce }) {
+    async stage(name, options) {
+      const { inputs, from = [], costly, measures = false, maybe = [], scratch = [], produce } = options;
       const key = fingerprint(inputs);
       const known = state.stages[name];
       const isSame = known?.key === key;
       if (isSame && known.again !== true) {
-        const damage = await damageAmong(files, looked.has(name) ? {} : known, file);
+        const left = [...new Set([...options.files, ...known.files])];
+        const damage = await damageAmong(left, looked.has(name) ? {} : known, file);
         looked.add(name);
         if (damage === undefined) return false;
         progress.warn(`${damage}: stage ${name} is made again`);
@@ -261,8 +265,8 @@ async function open(
       await save();
       if (aside !== undefined) {
         aside.atWork = true;
-        for (const each of files) await makeFolder(dirname(file(each)));
-      }
+        for (const each of options.files) await makeFolder(dirname(file(each)));
+      } else for (const each of maybe) await removeInside(root, each);
       if ((await readOptional(file(marker))) !== key) {
         for (const old of scratch) await rm(file(old), { force: true });
         if (scratch.length > 0) await writeJson(file(marker), key);
@@ -270,6 +274,7 @@ async function open(
       const start = nowMs();
       await produce();
       const seconds = (nowMs() - start) / 1000;
+      const files = [...options.files, ...maybe.filter((each) => existsSync(file(each)))];
       const seals = await sealsOf(files, file);
       if (before !== undefined && canonical(before) !== canonical(seals)) {
         const later = followersOf(name);

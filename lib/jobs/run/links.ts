@@ -8,6 +8,7 @@ import type { RunLinks, RunRecord } from "../../record/record.ts";
 const shownFiles: readonly (readonly [name: string, what: string])[] = [
   ["report.html", "the report of this run alone"],
   ["pruned.onnx", "the pruned network"],
+  ["pruned-onnxruntime.onnx", "the pruned network as a graph that onnxruntime runs faster"],
   ["pruned-int8.onnx", "the pruned network in int8"],
   ["baseline.onnx", "the baseline"],
   ["model.onnx", "the network"],

@@ -21,7 +21,7 @@ import type { Dim } from "../../network/network.ts";
 import { serviceNames, type ServiceOptions } from "../../engine/service.ts";
 import type { PictureSize } from "../../network/fit.ts";
 import { openModel, openNetwork, settled, type Model, type OpenNetwork } from "../run/model.ts";
-import { graphFor, type ExportFor } from "./graph.ts";
+import { graphFor, type ExportFor } from "../run/graph.ts";
 import { stripped } from "./strip.ts";
 
 export interface ExportOptions extends ServiceOptions {

@@ -1,6 +1,6 @@
 /** What follows from the numbers of a run: no more than they allow. */
 import { measureOf, valueOf } from "../../record/measure.ts";
-import { allocationOf, baselineOf, controlsOf, isTraining, prunedOf } from "../../record/models.ts";
+import { allocationOf, baselineOf, controlsOf, isTraining, plainOf, prunedOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { kneeAt } from "../client/knee.ts";
 import { html, type Markup } from "../escape.ts";
@@ -64,8 +64,9 @@ export function findings(record: RunRecord): readonly Markup[] {
     for (const control of controlsOf(record)) list.push(controlFinding(record, pruned, control));
   }
   for (const model of record.models) {
-    const float = record.models.find(({ name }) => model.name === `${name}-int8`);
-    if (float) list.push(int8Finding(record, model, float));
+    const other = plainOf(record, model);
+    if (other?.form === "int8") list.push(int8Finding(record, model, other.model));
+    if (other?.form === "onnxruntime") list.push(graphFinding(model, other.model));
   }
   const unequal = pruned && baseline && unequalTraining(record, pruned, baseline);
   if (unequal) list.push(unequal);
@@ -244,6 +245,19 @@ function controlFinding(record: RunRecord, pruned: ModelRecord, control: ModelRe
 function rawDifference({ task }: RunRecord, gain: Difference): string {
   const lower = measureOf(task).better === "lower";
   return sayDifference(task, { ...gain, value: lower ? 0 - gain.value : gain.value });
+}
+
+/** A network as the graph that onnxruntime runs faster, beside the plain file. */
+function graphFinding(model: ModelRecord, plain: ModelRecord): Markup {
+  const [fast, before] = [model.latency?.medianMs, plain.latency?.medianMs];
+  const time =
+    fast === undefined || before === undefined
+      ? "its time was not measured"
+      : fast < before
+        ? `an image takes ${formatMs(fast)} instead of ${formatMs(before)} (a share of ${formatShare(fast / before)})`
+        : `it was not faster at the end: ${formatMs(fast)} an image, the plain file ${formatMs(before)}`;
+  return html`“${networkTitle(plain)}” is there a second time, with the same function, as a graph for
+  onnxruntime (<code>${model.name}.onnx</code>): ${time}.`;
 }
 
 /** A network in bytes beside itself in floats. */

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { createRandom } from "../../../lib/core/random.ts";
 import { silent } from "../../../lib/core/progress.ts";
-import { graphFor } from "../../../lib/jobs/use/graph.ts";
+import { graphFor } from "../../../lib/jobs/run/graph.ts";
 import { createBuilder } from "../../../lib/network/builder.ts";
 import type { Network, Tensor } from "../../../lib/network/network.ts";
 import { randomInputs, relativeDifference, run } from "../../support/run.ts";

@@ -10,8 +10,9 @@ import { readOnnx } from "../formats/onnx/read.ts";
 import { readTfjsModel } from "../formats/tfjs/read.ts";
 import { webFiles } from "../formats/web/layout.ts";
 import { isWebModel, readWebModel } from "../formats/web/read.ts";
-import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
+import { producersOf, type Dim, type Network, type ValueInfo } from "../network/network.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
+import { openReshapes } from "../network/open/batch.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
 import { channelsFirst, fromColour } from "../network/picture-input.ts";
 import { simplify } from "../network/simplify.ts";
@@ -198,11 +199,14 @@ function withFreeBatch(
 ): Network {
   const input = pictureInputOf(network, path);
   const [batch, channels] = input.shape;
-  if (typeof batch === "string")
-    return { ...network, inputs: [{ ...input, shape: [batch, channels, height, width] }] };
+  const sized = (first: Dim): ValueInfo => ({ ...input, shape: [first, channels, height, width] });
+  if (typeof batch === "string") return openReshapes({ ...network, inputs: [sized(batch)] });
   const free = (value: ValueInfo): ValueInfo => ({ ...value, shape: ["batch", ...value.shape.slice(1)] });
-  const inputs = [{ ...input, shape: ["batch", channels, height, width] }];
-  const opened = { ...network, inputs, outputs: network.outputs.map(free) };
+  const opened = openReshapes({
+    ...network,
+    inputs: [sized("batch")],
+    outputs: network.outputs.map(free),
+  });
   try {
     const shapes = inferShapes(opened, { batch: 2 });
     if (opened.outputs.every(({ name }) => shapes.get(name)?.[0] === 2)) return opened;

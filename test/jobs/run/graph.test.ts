@@ -45,6 +45,22 @@ describe("export: the graph", () => {
     expect(relativeDifference(await run(fast, inputs), await run(given, inputs))).to.be.below(1e-5);
   });
 
+  it("a form that computes something else is left out, and said", async () => {
+    const net = createBuilder("cancelling");
+    const x = net.input("image", ["batch", 3, 8, 8]);
+    // All values are far above zero: the steep slopes are never used, and cancel where they are written as a sum.
+    const high = new Float32Array(4).fill(100);
+    const a = net.conv(x, { name: "a", weights: noise(4, 3, 3, 3), bias: high, pads: 1 });
+    const given = net.build([net.pRelu(a, new Float32Array(4).fill(1e8), { name: "slopes" })]);
+    const notes: string[] = [];
+    const progress = { ...silent, note: (text: string) => void notes.push(text) };
+    const fast = await graphFor(given, "onnxruntime", { threads: 1, progress });
+    expect(notes.join()).to.match(
+      /^as it is [\d.]+ ms, PRelu as depthwise convolutions left out, "\w+" differs by [\d.]+e[+-]\d: as it is is taken$/,
+    );
+    expect(fast.nodes.map(({ op }) => op)).to.include("PRelu");
+  });
+
   it("a network that has no other form is left as it is, and no engine is opened", async () => {
     const net = createBuilder("plain");
     const x = net.input("image", ["batch", 3, 8, 8]);

@@ -2,8 +2,8 @@
 import { EtlError } from "../core/errors.ts";
 import { base64, sha256 } from "../core/sha256.ts";
 import { recordsByTask } from "../record/tasks.ts";
-import { isTraining, plainOf } from "../record/models.ts";
-import type { ModelRecord, RunRecord } from "../record/record.ts";
+import { isTraining } from "../record/models.ts";
+import type { RunRecord } from "../record/record.ts";
 import type { ReportAssets } from "./pack.ts";
 import type { PageData } from "./client/data.ts";
 import { clientScript } from "./client/script.ts";
@@ -13,7 +13,7 @@ import { curvesSection } from "./sections/curves.ts";
 import { html, raw, scriptJson, scriptSource, type Markup } from "./escape.ts";
 import { formatChoice } from "./choice.ts";
 import { formatCount } from "./format.ts";
-import { networkTitle, sentenceCase, taskName, taskTitle } from "./sections/facts.ts";
+import { sentenceCase, taskName, taskTitle, withTrueTitles } from "./sections/facts.ts";
 import { layersSection } from "./sections/layers.ts";
 import { overlapSection } from "./sections/overlap.ts";
 import { dataSection, provenanceSection, timeSection } from "./sections/provenance.ts";
@@ -55,15 +55,6 @@ export function renderReport(record: RunRecord | readonly RunRecord[], assets: R
         });
   const data: PageData = { figures: Object.fromEntries(figures), curves };
   return document(page, data, assets);
-}
-
-/** A network that was not fine-tuned is not called so anywhere in the page; nor are its other forms. */
-function withTrueTitles(record: RunRecord): RunRecord {
-  const titleOf = (model: ModelRecord): string => {
-    const plain = plainOf(record, model)?.model;
-    return plain === undefined ? networkTitle(model) : model.title.replace(plain.title, networkTitle(plain));
-  };
-  return { ...record, models: record.models.map((model) => ({ ...model, title: titleOf(model) })) };
 }
 
 interface Page {

@@ -17,7 +17,7 @@ import {
   formatSi,
   plainText,
 } from "./format.ts";
-import { networkTitle, qualityText } from "./sections/facts.ts";
+import { networkTitle, qualityText, withTrueTitles } from "./sections/facts.ts";
 import { accuracyDifference, errorDifference, formatSigned } from "./sections/judge.ts";
 
 /** Titles of columns, and the cells of each line. */
@@ -28,7 +28,7 @@ export interface PlainTable {
 
 /** The networks of a run, of each of its tasks. */
 export function networksTable(record: RunRecord): PlainTable {
-  const all = recordsByTask(record);
+  const all = recordsByTask(record).map(withTrueTitles);
   const named = all.length > 1;
   const kinds = new Set(all.map(({ task }) => measureOf(task).name));
   const rows = all.flatMap((one) =>

@@ -26,6 +26,23 @@ describe("report: what a terminal says", () => {
     expect(others.some((cells) => /^[+\-−]?\d/.test(cells[2]))).to.equal(true);
   });
 
+  it("calls no form of a network fine-tuned that is not", () => {
+    const record = sampleRecord();
+    const [baseline, ...others] = record.models;
+    const plain = { ...baseline, title: "Baseline (all filters, fine-tuned)", history: [] };
+    const forms = ["int8", "onnxruntime"].map((form) => ({
+      ...plain,
+      name: `baseline-${form}`,
+      title: `${plain.title}, ${form}`,
+    }));
+    const { rows } = networksTable({ ...record, models: [plain, ...others, ...forms] });
+    expect(rows.map(([title]) => title).filter((title) => title.startsWith("Baseline"))).to.deep.equal([
+      "Baseline (all filters)",
+      "Baseline (all filters), int8",
+      "Baseline (all filters), onnxruntime",
+    ]);
+  });
+
   it("gives a line of a sweep its quality in the task's own measure, and what is left of the baseline", () => {
     const variant = { ...row, variant: "zoom 0.1", kept: spread(0.98) };
     const error = { ...row, unit: "years", mae: spread(5.25, 0.1), errorShare: spread(1.1) };

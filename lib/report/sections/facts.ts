@@ -3,7 +3,7 @@ import { own } from "../../core/own.ts";
 import type { RmseKind } from "../../core/artifacts.ts";
 import { wilson, type Interval } from "../../math/statistics.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
-import { isUnsteady } from "../../record/models.ts";
+import { isUnsteady, plainOf } from "../../record/models.ts";
 import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
 import { formatChange, formatDigits, formatPercentError, formatRange } from "../format.ts";
 import type { Cell } from "../tables.ts";
@@ -43,6 +43,15 @@ export function networkTitle(model: ModelRecord): string {
   return isNotTrained(model) || (model.name === "baseline" && !isTrained(model))
     ? model.title.replace(", fine-tuned", "")
     : model.title;
+}
+
+/** A network that was not fine-tuned is not called so anywhere; nor are its other forms. */
+export function withTrueTitles(record: RunRecord): RunRecord {
+  const titleOf = (model: ModelRecord): string => {
+    const plain = plainOf(record, model)?.model;
+    return plain === undefined ? networkTitle(model) : model.title.replace(plain.title, networkTitle(plain));
+  };
+  return { ...record, models: record.models.map((model) => ({ ...model, title: titleOf(model) })) };
 }
 
 /**

@@ -31,7 +31,8 @@ export function workOf(network: Network, block: number): Work {
     add(shared.maps, sizeOf([y[0] ?? 1, padded(y[1] ?? 1, block), ...y.slice(2)]));
     const weight =
       network.parameters.get(node.inputs[1] ?? "") ?? network.parameters.get(node.inputs[0] ?? "");
-    if (!isLayer(node) || weight === undefined) continue;
+    // A convolution of every channel by itself, a place at a time, is a matter of writing the map.
+    if (!isLayer(node) || weight === undefined || isByPlace(node, weight.shape)) continue;
     const layer = layerOf(node, { weight: weight.shape, output: y, block, first: read.has(node.inputs[0]) });
     add(layer.kind, layer.macs);
     add(shared.weights, layer.weights);
@@ -44,6 +45,10 @@ const LARGE = 2 ** 20;
 
 const isLayer = ({ op, domain }: Node): boolean =>
   domain === "" && factsOf(op).channels === "own" && factsOf(op).learned === true;
+
+function isByPlace(node: Node, [, inner, ...kernel]: readonly number[]): boolean {
+  return intAttribute(node, "group", 1) > 1 && inner === 1 && kernel.every((size) => size === 1);
+}
 
 /** The next multiple; channels fewer than a block are read as they are. */
 function padded(channels: number, block: number): number {

@@ -34,11 +34,13 @@ export interface GroupOptions {
   /** Worth of every class beside others of its group, [classes]. */
   readonly scores: Float64Array;
   readonly losses: readonly WidthLoss[];
+  /** Classes that may leave altogether, whatever `minFilters` says; default: none. */
+  readonly mayVanish?: ReadonlySet<number>;
 }
 
 /** The groups whose channels something speaks for; the others stay whole. */
 export function widthGroups(coupling: Coupling, options: GroupOptions): WidthGroup[] {
-  const { roundTo, minFilters, scores, losses } = options;
+  const { roundTo, minFilters, scores, losses, mayVanish } = options;
   const tapsOf = new Map<number, { readonly tap: number; readonly count: number }[]>();
   for (const [tap, { tap: name }] of losses.entries()) {
     const counts = new Map<number, number>();
@@ -62,7 +64,9 @@ export function widthGroups(coupling: Coupling, options: GroupOptions): WidthGro
         if (left > 0) loss[blocks] += all[all.length - 1 - left];
       }
     }
-    const least = Math.min(most, Math.max(1, Math.ceil(minFilters / unit)));
+    const vanishes =
+      mayVanish !== undefined && classes.every((id) => heard.includes(id) && mayVanish.has(id));
+    const least = vanishes ? 0 : Math.min(most, Math.max(1, Math.ceil(minFilters / unit)));
     return [{ classes: ranked, unit, least, most, loss }];
   });
 }

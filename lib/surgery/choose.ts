@@ -25,6 +25,7 @@ interface ChooseOptions {
   readonly classScores?: Float64Array;
   readonly frozen?: Iterable<string>;
   readonly scores?: ReadonlyMap<string, ArrayLike<number>>;
+  readonly exact?: boolean;
 }
 
 /** Decides for every class. See `planSurgery` for the options. */
@@ -61,8 +62,10 @@ export function chooseClasses(network: Network, coupling: Coupling, options: Cho
     }
   };
   const atLeast = `at least ${minFilters} of every layer stay`;
-  for (const { outputs } of coupling.layers) fill(outputs, Math.min(minFilters, outputs.length), atLeast);
-  for (const { atoms } of coupling.layouts.values()) fill(atoms, 1, "a value cannot lose all its channels");
+  if (options.exact !== true) {
+    for (const { outputs } of coupling.layers) fill(outputs, Math.min(minFilters, outputs.length), atLeast);
+    for (const { atoms } of coupling.layouts.values()) fill(atoms, 1, "a value cannot lose all its channels");
+  }
   const rounded = { added: 0, taken: 0 };
   if (roundTo > 1) {
     for (const { classes, unit } of blocksOf(coupling, roundTo)) {

@@ -5,6 +5,7 @@ import { dropDead, freeName, readCounts } from "../network/edit.ts";
 import type { Coupling, ParameterAxis } from "../network/coupling/types.ts";
 import { sizeOf, type ElementArray, type Network, type Parameter } from "../network/network.ts";
 import { createRewriter } from "./rewrite.ts";
+import { withoutEmpty } from "./vanish.ts";
 
 /**
  * The network without the classes that go. Nodes and parameters that lose nothing are the same objects as before.
@@ -33,7 +34,7 @@ export function cutNetwork(
   const unread = [...parameters.keys(), ...network.nodes.flatMap(({ outputs }) => outputs)].filter(
     (name) => !read.has(name),
   );
-  return dropDead({ ...network, nodes, parameters }, unread);
+  return dropDead(withoutEmpty({ ...network, nodes, parameters }), unread);
 }
 
 interface Cutting {

@@ -14,7 +14,7 @@ export interface LayerPlan {
   /** Positions along the input's channel axis that stay, ascending. */
   readonly keptInputs: Uint32Array;
   readonly totalInputs: number;
-  /** Positions along the output's channel axis that stay, ascending, never empty. */
+  /** Positions along the output's channel axis that stay, ascending; none where a residual branch vanishes. */
   readonly keptOutputs: Uint32Array;
   readonly totalOutputs: number;
   /** Why no output, or only some of the outputs that were not wanted, could go. */
@@ -55,6 +55,8 @@ export interface PlanOptions {
   readonly scores?: ReadonlyMap<string, ArrayLike<number>>;
   /** The analysis, where the caller has it. */
   readonly coupling?: Coupling;
+  /** The selection is kept to the letter: a layer may lose all its filters, where its branch can vanish. */
+  readonly exact?: boolean;
 }
 
 /** tap (value name) or layer name -> channels to keep. */
@@ -90,9 +92,13 @@ export function planSurgery(network: Network, selection: Selection, options: Pla
   };
 }
 
-/** The plan that keeps exactly these classes. @param keep 1 for every class that stays, [classes] */
+/**
+ * The plan that keeps exactly these classes.
+ *
+ * @param keep 1 for every class that stays, [classes]; none of a layer's only where its branch can vanish
+ */
 export function planKeeping(network: Network, coupling: Coupling, keep: Uint8Array): Plan {
-  return planSurgery(network, selectionOf(coupling, keep), { coupling });
+  return planSurgery(network, selectionOf(coupling, keep), { coupling, exact: true });
 }
 
 /** A plan to which blocks were added, with what rounding had done before. @param added classes */
@@ -133,6 +139,7 @@ function reasonFor(
   kept: number,
 ): string | undefined {
   const total = layer.outputs.length;
+  if (kept === 0) return "its branch vanishes, a constant stays in its place";
   const classes = Array.from(layer.outputs, (atom) => coupling.classOf[atom]);
   const because = (id: number): string | undefined => coupling.frozen.get(id) ?? choice.held.get(id);
   const held = classes.filter((id) => because(id) !== undefined);

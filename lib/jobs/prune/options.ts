@@ -53,7 +53,7 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly targetMs?: number;
   /** Instead of gamma: largest share of the unpruned float network's CPU time; with `int8` that of the network in bytes. */
   readonly targetTime?: number;
-  /** How a target of MACs, size or time is met. @defaultValue "gamma" */
+  /** How a target of MACs, size or time is met; with `knapsack` residual branches may vanish. @defaultValue "gamma" */
   readonly allocate?: Allocation;
   /** Latency table of the machine that the network is made for. Default: this machine, measured. */
   readonly table?: string;

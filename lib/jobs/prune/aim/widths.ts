@@ -17,6 +17,7 @@ import { classScoresOf } from "../../../surgery/choose.ts";
 import { cutNetwork } from "../../../surgery/cut.ts";
 import { fillBlocks } from "../../../surgery/fill.ts";
 import { planKeeping, widened, type Plan } from "../../../surgery/plan.ts";
+import { vanishable } from "../../../surgery/vanish.ts";
 import { aimAtTime, asBytes, type TimedCandidate } from "../../run/latency.ts";
 import type { Hit, Target, Widths } from "../config.ts";
 import type { RunContext } from "../context.ts";
@@ -157,7 +158,10 @@ function searchOf(
   if (config.allocate === "gamma") return (limit) => ({ plan: filled(gammas, within(limit)), reached: true });
   const { minFilters, rmse } = config;
   const losses = curves.curves.map((curve) => ({ tap: curve.tap, loss: errorByWidth(curve, rmse) }));
-  const groups = widthGroups(coupling, { roundTo, minFilters, scores, losses });
+  const groups = widthGroups(coupling, {
+    ...{ roundTo, minFilters, scores, losses },
+    ...(config.allocate === "knapsack" && { mayVanish: vanishable(network, coupling) }),
+  });
   const keepOf = (blocks: readonly number[]): { keep: Uint8Array } => ({
     keep: keepBlocks(coupling, groups, blocks),
   });

@@ -266,6 +266,12 @@ describe("report: every kind of run", () => {
     expect(said(withGraph(0.5))).to.match(
       /“Pruned \(ETL\)” is there a second time, with the same function, as a graph for onnxruntime \(pruned-onnxruntime\.onnx\): an image takes [\d.]+ ms instead of [\d.]+ ms \(a share of 0\.50?\)/,
     );
+    const restless = withGraph(0.5);
+    const copy = { median: 0.7, low: 0.6, high: 0.8 };
+    const models = restless.models.map((model) =>
+      model.name === "baseline" && model.latency ? { ...model, latency: { ...model.latency, copy } } : model,
+    );
+    expect(said({ ...restless, models })).to.match(/how much faster it is cannot be told from this run\./);
     expect(said(withGraph(1.5))).to.match(/it was not faster at the end: [\d.]+ ms an image, the plain file/);
   });
 

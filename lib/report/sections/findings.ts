@@ -1,6 +1,14 @@
 /** What follows from the numbers of a run: no more than they allow. */
 import { measureOf, valueOf } from "../../record/measure.ts";
-import { allocationOf, baselineOf, controlsOf, isTraining, plainOf, prunedOf } from "../../record/models.ts";
+import {
+  allocationOf,
+  baselineOf,
+  controlsOf,
+  isTraining,
+  isUnsteady,
+  plainOf,
+  prunedOf,
+} from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { kneeAt } from "../client/knee.ts";
 import { html, type Markup } from "../escape.ts";
@@ -66,7 +74,7 @@ export function findings(record: RunRecord): readonly Markup[] {
   for (const model of record.models) {
     const other = plainOf(record, model);
     if (other?.form === "int8") list.push(int8Finding(record, model, other.model));
-    if (other?.form === "onnxruntime") list.push(graphFinding(model, other.model));
+    if (other?.form === "onnxruntime") list.push(graphFinding(record, model, other.model));
   }
   const unequal = pruned && baseline && unequalTraining(record, pruned, baseline);
   if (unequal) list.push(unequal);
@@ -247,15 +255,27 @@ function rawDifference({ task }: RunRecord, gain: Difference): string {
   return sayDifference(task, { ...gain, value: lower ? 0 - gain.value : gain.value });
 }
 
+/** Times of two networks side by side; undefined where they were not measured, or are not to be relied on. */
+function timesOf(
+  record: RunRecord,
+  one: ModelRecord,
+  other: ModelRecord,
+): { readonly own: number; readonly others: number } | undefined {
+  const baseline = baselineOf(record);
+  if (one.latency === undefined || other.latency === undefined) return undefined;
+  if (baseline !== undefined && isUnsteady(baseline)) return undefined;
+  return { own: one.latency.medianMs, others: other.latency.medianMs };
+}
+
 /** A network as the graph that onnxruntime runs faster, beside the plain file. */
-function graphFinding(model: ModelRecord, plain: ModelRecord): Markup {
-  const [fast, before] = [model.latency?.medianMs, plain.latency?.medianMs];
+function graphFinding(record: RunRecord, model: ModelRecord, plain: ModelRecord): Markup {
+  const times = timesOf(record, model, plain);
   const time =
-    fast === undefined || before === undefined
-      ? "its time was not measured"
-      : fast < before
-        ? `an image takes ${formatMs(fast)} instead of ${formatMs(before)} (a share of ${formatShare(fast / before)})`
-        : `it was not faster at the end: ${formatMs(fast)} an image, the plain file ${formatMs(before)}`;
+    times === undefined
+      ? "how much faster it is cannot be told from this run"
+      : times.own < times.others
+        ? `an image takes ${formatMs(times.own)} instead of ${formatMs(times.others)} (a share of ${formatShare(times.own / times.others)})`
+        : `it was not faster at the end: ${formatMs(times.own)} an image, the plain file ${formatMs(times.others)}`;
   return html`“${networkTitle(plain)}” is there a second time, with the same function, as a graph for
   onnxruntime (<code>${model.name}.onnx</code>): ${time}.`;
 }
@@ -263,10 +283,8 @@ function graphFinding(model: ModelRecord, plain: ModelRecord): Markup {
 /** A network in bytes beside itself in floats. */
 function int8Finding(record: RunRecord, model: ModelRecord, float: ModelRecord): Markup {
   const size = formatShare(model.fileBytes / float.fileBytes);
-  const time =
-    model.latency && float.latency
-      ? `, ${formatMs(model.latency.medianMs)} an image instead of ${formatMs(float.latency.medianMs)}`
-      : "";
+  const times = timesOf(record, model, float);
+  const time = times ? `, ${formatMs(times.own)} an image instead of ${formatMs(times.others)}` : "";
   const head = html`In int8, “${networkTitle(float)}” takes ${size} of its file${time}`;
   const gain = gainOver(record.task, model, float);
   if (gain === undefined) return html`${head}; its quality cannot be compared: no finite answers.`;

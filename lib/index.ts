@@ -62,6 +62,7 @@ export type {
 } from "./json.ts";
 
 export type { CropChoice } from "./core/crop.ts";
+export type { SeenParts } from "./data/images/views.ts";
 export type { SpareOptions } from "./core/spare.ts";
 export type { Allocation } from "./jobs/prune/options.ts";
 export type { ExportFor } from "./jobs/run/graph.ts";
@@ -251,6 +252,7 @@ export type {
   CrossvalRow,
   CrossvalTask,
   FoldScores,
+  StoppedFold,
 } from "./jobs/train/crossval.ts";
 export { comparedNetworks } from "./jobs/many/compare.ts";
 export type { ComparedNetwork } from "./jobs/many/compare.ts";

@@ -35,7 +35,7 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
   const state = existsSync(join(folder, "run.json")) ? await readRunState(folder) : undefined;
   if (state === undefined) {
     throw new EtlError("usage", `${folder}: no run.json, a run folder was needed`, {
-      hint: "begin one with: etl prune",
+      hint: "a call that was stopped before its first stage is given again; a run is begun by etl prune, train or crossval",
     });
   }
   const given: unknown = { ...asOptions(state.config), out: folder, ...options };

@@ -78,6 +78,9 @@ export function showFolds(result: CrossvalResult, folder: string, context: Conte
   const parts = result.folds.map(({ train, val, test }) => `${train}/${val}/${test}`).join(", ");
   context.print(`± standard deviation over ${result.folds.length} folds by ${result.by}; ms on one thread`);
   context.print(`training/validation/test: ${parts}`);
+  for (const { title, stopped = [] } of result.rows)
+    for (const { task, fold, why } of stopped)
+      context.print(`${title}, ${task}, fold ${fold}: training ended early: ${why}`);
   context.print(join(folder, "crossval.json"));
 }
 

@@ -65,7 +65,7 @@ export const exportCommand: Command<"export"> = {
     const { exportModel, exportWeights } = await import("../../lib/jobs/use/export.ts");
     if (format === "safetensors")
       return said(await exportWeights(model, out, { replace: flag(args, "replace") }));
-    return said(
+    const written = said(
       await exportModel(model, out, {
         ...serviceOf(context),
         format,
@@ -75,6 +75,12 @@ export const exportCommand: Command<"export"> = {
         size: sizePair(args),
       }),
     );
+    const layers = written.files.find((file) => file.endsWith("layers.js"));
+    if (layers !== undefined)
+      context.print(
+        `${layers}: layers that TensorFlow.js does not bring; its first lines say how to register them`,
+      );
+    return written;
 
     function said<Written extends { readonly file: string; readonly bytes: number }>(
       written: Written,

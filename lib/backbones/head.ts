@@ -78,7 +78,7 @@ export function withHeads(network: Network, features: string, heads: readonly He
       .set(`${name}.bias`, float32([outputs], bias));
   }
   const headed: Network = {
-    ...forget(trunk, ["embedding", "task", "tasks"]),
+    ...forget(trunk, ["embedding", "task", "tasks", "parts"]),
     outputs: heads.map(({ name = predictionName, outputs }) => ({
       name,
       type: "float32",

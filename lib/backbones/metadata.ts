@@ -2,6 +2,7 @@
 import type { Preprocessing, Task } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { parseJson } from "../core/parse-json.ts";
+import type { SeenParts } from "../data/images/views.ts";
 import type { Network } from "../network/network.ts";
 
 /** Keys in a network's metadata (ONNX metadata_props, tfjs userDefinedMetadata). Texts as they are, the rest as JSON. */
@@ -15,6 +16,8 @@ const metadataKeys = {
   task: "etl.task",
   /** Several heads: the task of every output. */
   tasks: "etl.tasks",
+  /** Where the answer is the mean over parts of a larger picture: its side, and whether mirrored parts count. */
+  parts: "etl.parts",
   title: "etl.title",
   source: "etl.source",
   licence: "etl.licence",
@@ -35,6 +38,7 @@ export interface NetworkDescription {
   readonly embedding?: string;
   readonly task?: Task;
   readonly tasks?: readonly OutputTask[];
+  readonly parts?: SeenParts;
   readonly title?: string;
   readonly source?: string;
   readonly licence?: string;
@@ -65,6 +69,24 @@ export function preprocessingOf(network: Network): Preprocessing | undefined {
   if (!isSize(width) || !isSize(height) || (color !== "RGB" && color !== "BGR")) throw bad(network, value);
   if (!isTriple(mean) || !isTriple(scale)) throw bad(network, value);
   return { width, height, color, mean, scale };
+}
+
+/**
+ * The parts of a picture by which the network answers, or undefined where it sees whole pictures.
+ *
+ * @throws EtlError `format` for a side that its input does not fit into
+ */
+export function seenPartsOf(network: Network, { width, height }: Preprocessing): SeenParts | undefined {
+  const value = factOf(network, "parts");
+  if (value === undefined) return undefined;
+  const { side, mirrored } = (value ?? {}) as Record<string, unknown>;
+  // Nothing is trained on parts of less than a quarter of a picture.
+  const fits = isSize(side) && width === height && side > width && side <= 2 * width;
+  if (fits && typeof mirrored === "boolean") return { side, mirrored };
+  throw new EtlError(
+    "format",
+    `${network.name}: metadata ${metadataKeys.parts} is ${JSON.stringify(value)}, a side from ${width + 1} to ${2 * width} for square inputs of ${width}x${height} and mirrored (true or false) were needed`,
+  );
 }
 
 /** What every head of the network was trained for, or none where the file does not say. */
@@ -103,12 +125,12 @@ function checkTask(network: Network, value: unknown): Task {
 /** A fact that is plain text, or undefined where the file does not say. */
 export function textOf(
   network: Network,
-  key: Exclude<MetadataKey, "preprocessing" | "task" | "tasks">,
+  key: Exclude<MetadataKey, "preprocessing" | "task" | "tasks" | "parts">,
 ): string | undefined {
   return network.metadata[metadataKeys[key]];
 }
 
-function factOf(network: Network, key: "preprocessing" | "task" | "tasks"): unknown {
+function factOf(network: Network, key: "preprocessing" | "task" | "tasks" | "parts"): unknown {
   const text = network.metadata[metadataKeys[key]];
   if (text === undefined) return undefined;
   return parseJson(text, `${network.name}: metadata ${metadataKeys[key]}`);

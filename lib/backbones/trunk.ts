@@ -26,7 +26,7 @@ export function trunkOf(
   const value = place === "task" ? lastMap(backbone) : backbone.features;
   const shape = inferShapes(network).get(value) ?? [];
   if (shape.slice(2).every((size) => size === 1)) return backbone;
-  const trunk = averaged(forget(cutAt(network, value), ["embedding", "task", "tasks"]), value);
+  const trunk = averaged(forget(cutAt(network, value), ["embedding", "task", "tasks", "parts"]), value);
   const features = trunk.outputs[0].name;
   const headed = withHead(trunk, features, { outputs: what.outputs });
   const { name, title, preprocessing, source, licence, notes } = backbone;

@@ -27,6 +27,8 @@ export interface Task {
   readonly scale: number;
   /** Regression: a prediction counts as right within this distance, in `unit` (15 degrees, 5 years). */
   readonly tolerance?: number;
+  /** Yes/no labels: what an output is. Default: a logit; `signed`: a number learnt as -1 (no) or 1 (yes), by squared errors. */
+  readonly scores?: "signed";
   /** What mirroring the picture does to the target. */
   readonly mirror: "keep" | "negate" | "landmarks" | "forbid";
 }

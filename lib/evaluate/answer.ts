@@ -1,6 +1,7 @@
 /** What a network's numbers mean, by the task of each output. */
 import type { Task } from "../core/artifacts.ts";
 import type { OutputTask } from "../backbones/metadata.ts";
+import { yesProbability } from "../data/probability.ts";
 import type { Tensors } from "../engine/engine.ts";
 
 /** What one output of a model says of a picture. */
@@ -47,7 +48,7 @@ export function answersOf(
 function meaning(outputs: readonly number[], task: Task | undefined): Partial<Answer> {
   if (task === undefined || outputs.length !== task.outputs) return {};
   if (task.kind === "binary") {
-    const probability = 1 / (1 + Math.exp(-outputs[0]));
+    const probability = yesProbability(task, outputs[0]);
     const column = task.classes[1] === "yes" ? { column: task.columns[0] } : {};
     return probability >= 0.5
       ? { label: task.classes[1], ...column, probability }
@@ -74,5 +75,7 @@ export function answerText({ label, column, probability, value, unit, outputs }:
   const sure = probability === undefined ? "" : ` (${(100 * probability).toFixed(1)} %)`;
   const numbers = value === undefined ? outputs.map((x) => x.toPrecision(6)).join(" ") : value.toFixed(2);
   const of = column === undefined ? "" : `${column}: `;
+  // Yes/no labels, all of them no.
+  if (label === "") return `none of ${outputs.length}`;
   return `${of}${label ?? [numbers, unit ?? ""].join(" ").trim()}${sure}`;
 }

@@ -1,6 +1,7 @@
 /** Quality of predictions on one split. Pure. */
 import type { Task } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
+import { yesProbability } from "../data/probability.ts";
 import type { Metrics } from "../record/record.ts";
 import {
   accuracyOf,
@@ -46,7 +47,7 @@ export function computeMetrics(
   }
   switch (task.kind) {
     case "binary":
-      return binaryMetrics(rows, predictions, targets, options);
+      return binaryMetrics(task, rows, predictions, targets, options);
     case "categorical":
       return categoricalMetrics(task, rows, { predictions, targets, bins: options.bins });
     case "multi-label":
@@ -68,6 +69,7 @@ export function cumulativeScore(errors: ArrayLike<number>, tolerance: number): n
 }
 
 function binaryMetrics(
+  task: Task,
   rows: readonly number[],
   predictions: ArrayLike<number>,
   targets: ArrayLike<number>,
@@ -79,7 +81,9 @@ function binaryMetrics(
   const confusion = confusionOf(truth, predicted, 2);
   const scores = classScores(confusion);
   const one = scores[1];
-  const confidence = rows.map((i, k) => sigmoid(predicted[k] === 1 ? predictions[i] : -predictions[i]));
+  const confidence = rows.map((i, k) =>
+    sureness(task, predicted[k] === 1 ? predictions[i] : -predictions[i]),
+  );
   return {
     ...accuracyWithError(accuracyOf(confusion), rows.length),
     balancedAccuracy: balancedAccuracyOf(scores),
@@ -235,9 +239,9 @@ function pearson(a: readonly number[], b: readonly number[]): number | undefined
   return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : undefined;
 }
 
-function sigmoid(x: number): number {
-  if (!Number.isFinite(x)) return 0;
-  return 1 / (1 + Math.exp(-x));
+/** Probability of the answer that was given, from a number above 0 where it was right to give it. */
+function sureness(task: Task, x: number): number {
+  return Number.isFinite(x) ? yesProbability(task, x) : 0;
 }
 
 /** 1 above the threshold, else 0; what is not a finite number is wrong, whatever the truth. */

@@ -1,5 +1,6 @@
 /** What a page writes under a face: one line for each thing that the model says. */
 import type { Task } from "../core/artifacts.ts";
+import { yesProbability } from "../data/probability.ts";
 
 /** "female", 0.98; "age", "31.2 years". */
 export interface Line {
@@ -26,7 +27,7 @@ export function linesOf(outputs: readonly number[], task: Task | undefined): Lin
   const { classes, columns, scale, unit } = task;
   switch (task.kind) {
     case "binary": {
-      const share = logistic(outputs[0]);
+      const share = yesProbability(task, outputs[0]);
       const answered = classes[1] === "yes" ? columns[0] : undefined;
       const said = (label: string): string => (answered === undefined ? label : `${answered}: ${label}`);
       return share >= 0.5
@@ -39,7 +40,7 @@ export function linesOf(outputs: readonly number[], task: Task | undefined): Lin
       return order.slice(0, MOST_CLASSES).map((k) => ({ name: classes[k], share: shares[k] }));
     }
     case "multi-label":
-      return classes.map((name, k) => ({ name, share: logistic(outputs[k]) }));
+      return classes.map((name, k) => ({ name, share: yesProbability(task, outputs[k]) }));
     case "regression": {
       if (unit === "crop") return [{ name: task.name, value: `${outputs.length / 2} points` }];
       if (outputs.length > MOST_NUMBERS) return [numbers(task.name, outputs)];
@@ -55,10 +56,6 @@ function numbers(name: string, outputs: readonly number[]): Line {
   const first = outputs.slice(0, MOST_NUMBERS).map((output) => output.toPrecision(4));
   const rest = outputs.length > MOST_NUMBERS ? ` … (${outputs.length} numbers)` : "";
   return { name, value: `${first.join(" ")}${rest}` };
-}
-
-function logistic(x: number): number {
-  return 1 / (1 + Math.exp(-x));
 }
 
 function softmax(logits: readonly number[]): number[] {

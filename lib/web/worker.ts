@@ -9,10 +9,11 @@ import { applySimilarity } from "../align/similarity.ts";
 import { DLIB_PADDING, MIN_SCORE } from "../align/template.ts";
 import { buildFaceDetector } from "../backbones/nets/face-detector.ts";
 import { buildFaceLandmarks } from "../backbones/nets/face-landmarks.ts";
-import { preprocessingOf, outputTasksOf, type OutputTask } from "../backbones/metadata.ts";
+import { preprocessingOf, outputTasksOf, seenPartsOf, type OutputTask } from "../backbones/metadata.ts";
 import { nowMs } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import { WHOLE } from "../data/dataset.ts";
+import { combined, partViews, readAt } from "../data/images/views.ts";
 import { resampleBox } from "../data/images/resample.ts";
 import { openInBrowser } from "../engine/tfjs/in-browser.ts";
 import type { Tensors } from "../engine/engine.ts";
@@ -62,7 +63,12 @@ async function start(base: string): Promise<Looker> {
   const detector = buildFaceDetector(await weightsAt(base, places.detector), places.detector);
   const landmarks = buildFaceLandmarks(await weightsAt(base, places.landmarks), places.landmarks);
   const program = compile(network);
-  const side = cropSide(preprocessing);
+  const parts = seenPartsOf(network, preprocessing);
+  const tasks = outputTasksOf(network);
+  const known = new Map(tasks.map(({ output, task }) => [output, task]));
+  const views = parts && partViews(parts, preprocessing.width, (output) => known.get(output));
+  const read = readAt(preprocessing, parts);
+  const side = cropSide(read);
   const finder = createFinder(
     {
       detector: compile(detector.network),
@@ -71,19 +77,17 @@ async function start(base: string): Promise<Looker> {
     },
     { size: side, padding: DLIB_PADDING, minScore: MIN_SCORE },
   );
-  const ask = (faces: readonly AlignedFace[]): Promise<Tensors> =>
-    program.run({
-      [network.inputs[0].name]: cropsTensor(
-        faces.map(({ crop }) => crop),
-        WHOLE,
-        preprocessing,
-      ),
-    });
-  const tasks = outputTasksOf(network);
+  const ask = async (crops: readonly AlignedFace["crop"][]): Promise<Tensors> => {
+    const x = cropsTensor(crops, WHOLE, read);
+    const answers: Tensors[] = [];
+    for (const shown of views?.of(x) ?? [x])
+      answers.push(await program.run({ [network.inputs[0].name]: shown }));
+    return views === undefined ? answers[0] : combined(views, answers);
+  };
   const blank = { width: side, height: side, pixels: new Uint8Array(3 * side * side) };
   // Once before the first picture, so that its time is not that of getting ready.
   await finder.detect(blank);
-  await program.run({ [network.inputs[0].name]: cropsTensor([blank], WHOLE, preprocessing) });
+  await ask([blank]);
 
   return async ({ id, width, height, pixels }) => {
     const began = nowMs();
@@ -92,7 +96,7 @@ async function start(base: string): Promise<Looker> {
     const seen = reduction === 1 ? full : resampleBox(full, { width, height }, WHOLE, size);
     const faces = await finder.alignAll({ ...size, pixels: seen });
     const found = nowMs();
-    const result = faces.length === 0 ? {} : await ask(faces);
+    const result = faces.length === 0 ? {} : await ask(faces.map(({ crop }) => crop));
     const done = nowMs();
     return {
       kind: "seen",

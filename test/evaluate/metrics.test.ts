@@ -68,6 +68,13 @@ describe("evaluate/metrics", () => {
 
   it("takes thresholds other than 0", () => {
     expect(computeMetrics(binary, [0.2, 0.6], [0, 1]).accuracy).to.equal(0.5);
+    // Logits of 1 are answers of 73 %; numbers learnt as -1 and 1 are sure there.
+    const sure = (task: Task): number[] =>
+      (computeMetrics(task, [1, 1], [1, 1]).calibration ?? [])
+        .filter(({ n }) => n > 0)
+        .map(({ confidence }) => Number(confidence.toFixed(3)));
+    expect(sure(binary)).to.deep.equal([0.731]);
+    expect(sure({ ...binary, scores: "signed" })).to.deep.equal([1]);
     expect(computeMetrics(binary, [0.2, 0.6], [0, 1], { thresholds: [0.5] }).accuracy).to.equal(1);
   });
 

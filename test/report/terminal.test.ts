@@ -70,6 +70,7 @@ describe("report: what a terminal says", () => {
     expect(answerText({ ...answer, value: 31.2, unit: "years" })).to.equal("31.20 years");
     expect(answerText({ outputs: [0.5, 1] })).to.equal("0.500000 1.00000");
     expect(answerText({ outputs: [0, 0, 1, 1], unit: "crop" })).to.equal("2 points");
+    expect(answerText({ outputs: [-1, -2, -1], label: "" })).to.equal("none of 3");
   });
 
   it("refuses an option of export that would change nothing, and no other", async () => {

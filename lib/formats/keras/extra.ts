@@ -7,6 +7,7 @@ import {
   biasOf,
   expectChannelsLast,
   imageOf,
+  isWhole,
   numberOf,
   pairOf,
   single,
@@ -226,12 +227,26 @@ export const operatorRules: Readonly<Record<string, LayerRule>> = Object.fromEnt
   ["Add", "Subtract", "Multiply", "Divide", "TrueDivide"].map((kind) => [kind, operator(() => kind)]),
 );
 
+/** The layer of our own that a tfjs model of ours may have. */
+const localResponse: LayerRule = (call, inputs) => {
+  const x = imageOf(call, inputs);
+  const size = numberOf(call, "size", 1);
+  if (!isWhole(size) || size < 1) throw unsupported(call, `size ${size}`, "a number of channels");
+  const [alpha, beta, bias] = [
+    numberOf(call, "alpha", 1e-4),
+    numberOf(call, "beta", 0.75),
+    numberOf(call, "bias", 1),
+  ];
+  return { ...x, name: call.net.lrn(x.name, { name: call.label, size, alpha, beta, bias }) };
+};
+
 export const extraRules: Readonly<Record<string, LayerRule>> = {
   ...Object.fromEntries(forTraining.map((kind) => [kind, handOn])),
   Normalization: normalization,
   UpSampling2D: upSampling,
   Conv2DTranspose: convTranspose,
   LayerNormalization: layerNormalization,
+  LocalResponseNormalization: localResponse,
   Divide: operator(() => "Divide"),
   TrueDivide: operator(() => "TrueDivide"),
   TFOpLambda: operator(({ layer }) => layer.config["function"]),

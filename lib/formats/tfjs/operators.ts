@@ -36,6 +36,7 @@ import {
   type WeightSource,
   type WriteOp,
 } from "./emit.ts";
+import { responseNormalization } from "./response.ts";
 import { shuffleFrom } from "./shuffle.ts";
 import { windowWriters, type WriteRule } from "./windows.ts";
 
@@ -339,6 +340,7 @@ export const operatorWriters: Readonly<Record<string, WriteRule>> = {
   HardSwish: hardSwish,
   Softmax: softmax("softmax"),
   LogSoftmax: softmax("log_softmax"),
+  LRN: responseNormalization,
   Identity: (op) => heldOf(op, 0),
   Dropout: alike("Dropout", (op) => ({ config: { rate: scalarOf(op, 1, 0.5) } })),
   BatchNormalization: batchNorm,

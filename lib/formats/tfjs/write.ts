@@ -4,6 +4,7 @@ import type { Network } from "../../network/network.ts";
 import { inferShapes } from "../../network/shapes/infer.ts";
 import { addLayer, asImage, createEmitter, plain, refuse, type Emitter } from "./emit.ts";
 import { graphKey, graphOf } from "./graph.ts";
+import { layersFile, layersSource, responseLayer } from "./response.ts";
 import { operatorWriters } from "./operators.ts";
 
 /** Bytes of a shard: what browsers cache well, and tfjs's own choice. */
@@ -16,7 +17,7 @@ const tfjsOperators: readonly string[] = Object.keys(operatorWriters).sort();
  * Writes a network for tfjs. Images have their channels last there; everything else about the function stays. The
  * network's metadata and its own graph become the model's `userDefinedMetadata`.
  *
- * @returns file name -> bytes: `model.json`, `group1-shard1of2.bin` ...
+ * @returns file name -> bytes: `model.json`, `group1-shard1of2.bin` ..., and `layers.js` where a layer is none of tfjs's own
  * @throws EtlError kind `unsupported` that names the node which no stock layer of tfjs can replace
  */
 export function writeTfjs(network: Network): Map<string, Uint8Array> {
@@ -95,5 +96,7 @@ function filesOf(emitter: Emitter, inputs: readonly string[]): Map<string, Uint8
   paths.forEach((path, i) => {
     files.set(path, Uint8Array.from(bytes.subarray(i * shardBytes, (i + 1) * shardBytes)));
   });
+  if (layers.some(({ class_name }) => class_name === responseLayer))
+    files.set(layersFile, new TextEncoder().encode(layersSource));
   return files;
 }

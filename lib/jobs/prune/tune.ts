@@ -16,7 +16,7 @@ import { checkpointFile } from "../run/checkpoint.ts";
 import type { RunContext } from "./context.ts";
 import { distillation, type Distillation, type Lesson } from "./distil.ts";
 import { feedLabels, fedTasks, type FedTask } from "./feed.ts";
-import { networkIn, withOrigin } from "../run/model.ts";
+import { networkIn, rememberedCrop, withOrigin } from "../run/model.ts";
 import { epochBatches, passOver, stepsIn } from "../run/passes.ts";
 import { gather } from "../run/units.ts";
 import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../run/tasks.ts";
@@ -98,7 +98,7 @@ function withProvenance(context: RunContext, network: Network, title: string): N
     gamma: config.gamma,
     seed: config.seed,
   };
-  return withOrigin(network, dataset.crop, made);
+  return withOrigin(network, rememberedCrop(config.crop, dataset.crop), made);
 }
 
 async function train(

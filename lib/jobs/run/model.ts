@@ -3,11 +3,13 @@ import { isRecord } from "../../core/own.ts";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
+import type { CropChoice } from "../../core/crop.ts";
 import { EtlError, nearest, shellWord } from "../../core/errors.ts";
 import { parseJson } from "../../core/parse-json.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
-import { outputTasksOf, type OutputTask } from "../../backbones/metadata.ts";
+import { outputTasksOf, seenPartsOf, type OutputTask } from "../../backbones/metadata.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
+import { partViews, readAt, type SeenParts, type Views } from "../../data/images/views.ts";
 import { assumptions, boundTo, fit, type PictureSize } from "../../network/fit.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import type { Network } from "../../network/network.ts";
@@ -29,8 +31,10 @@ export interface Model {
   readonly task?: Task;
   /** What each of its outputs means; none where the file does not say. */
   readonly tasks: readonly OutputTask[];
+  /** By which parts of a picture it answers, where it learnt parts of them: `preprocessing` is that of one part. */
+  readonly parts?: SeenParts;
   /** Face box of the pictures it was trained on, where the file says. */
-  readonly crop?: Crop;
+  readonly crop?: CropChoice;
   /** Value that describes a picture, for verification. */
   readonly embedding?: string;
   readonly notes: readonly string[];
@@ -38,13 +42,18 @@ export interface Model {
 
 const cropKey = "etl.crop";
 
+/** The box that a model remembers: the middle of each picture where that was asked for, whatever the shape of its pictures. */
+export function rememberedCrop(asked: CropChoice | undefined, found: Crop): CropChoice {
+  return asked === "center" ? asked : found;
+}
+
 /** The network with the face box of its training pictures in its metadata. */
-export function withCrop(network: Network, crop: Crop): Network {
+export function withCrop(network: Network, crop: CropChoice): Network {
   return { ...network, metadata: { ...network.metadata, [cropKey]: JSON.stringify(crop) } };
 }
 
 /** The network with what a user of its file needs to know: the face box of its pictures, and where it comes from. */
-export function withOrigin(network: Network, crop: Crop, provenance: object): Network {
+export function withOrigin(network: Network, crop: CropChoice, provenance: object): Network {
   const { metadata, ...boxed } = withCrop(network, crop);
   return { ...boxed, metadata: { ...metadata, "etl.provenance": JSON.stringify(provenance) } };
 }
@@ -109,6 +118,7 @@ export async function openModel(
   const tasks = outputTasksOf(backbone.network);
   const task = tasks[0]?.task as Task | undefined;
   const crop = cropOf(backbone.network);
+  const parts = seenPartsOf(backbone.network, backbone.preprocessing);
   return {
     name: backbone.name,
     network: backbone.network,
@@ -118,7 +128,21 @@ export async function openModel(
     ...(existsSync(path) ? { path } : {}),
     ...(task === undefined ? {} : { task }),
     ...(crop === undefined ? {} : { crop }),
+    ...(parts === undefined ? {} : { parts }),
     ...(backbone.embedding === undefined ? {} : { embedding: backbone.embedding }),
+  };
+}
+
+/** How a picture is read for a model, and in which parts it is shown; one look at all of it where it learnt whole pictures. */
+export function shownTo({ preprocessing, parts, tasks }: Pick<Model, "preprocessing" | "parts" | "tasks">): {
+  readonly read: Preprocessing;
+  readonly views?: Views;
+} {
+  if (parts === undefined) return { read: preprocessing };
+  const known = new Map(tasks.map(({ output, task }) => [output, task]));
+  return {
+    read: readAt(preprocessing, parts),
+    views: partViews(parts, preprocessing.width, (output) => known.get(output)),
   };
 }
 
@@ -156,10 +180,11 @@ function folderHint(name: string): string {
   return "name a model file, or the run folder of etl prune or etl train";
 }
 
-function cropOf(network: Network): Crop | undefined {
+function cropOf(network: Network): CropChoice | undefined {
   const text = network.metadata[cropKey];
   if (text === undefined) return undefined;
   const value = parseJson(text, `${network.name}: metadata ${cropKey}`);
+  if (value === "center") return value;
   if (!Array.isArray(value) || value.length !== 4 || !value.every((each) => Number.isFinite(each)))
     return undefined;
   return value as unknown as Crop;

@@ -2,10 +2,11 @@
 import type { Preprocessing } from "../../core/artifacts.ts";
 import type { Progress } from "../../core/progress.ts";
 import { batches, type Batch, type BatchOptions } from "../../data/images/batches.ts";
+import type { Views } from "../../data/images/views.ts";
 import type { ImageStore } from "../../data/images/store.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { predict, type Collected } from "../../evaluate/predict.ts";
-import type { Network, Tensor } from "../../network/network.ts";
+import type { Network } from "../../network/network.ts";
 import type { World } from "./world.ts";
 
 /** Steps of an epoch: its full batches. */
@@ -25,13 +26,6 @@ export async function* epochBatches(
     done += 1;
     yield batch;
   }
-}
-
-/** Several ways to show a batch, one after the other, and how their answers become one. */
-export interface Views {
-  readonly count: number;
-  readonly of: (x: Tensor) => readonly Tensor[];
-  readonly combine: (output: string, answers: readonly Float32Array[]) => Float32Array;
 }
 
 /** Outputs of a network for some rows in order: name -> [rows, width]. */

@@ -56,12 +56,23 @@ export interface CrossvalTask {
   readonly top2?: FoldScores;
 }
 
+/** A training that ended early, and why. */
+export interface StoppedFold {
+  /** Tasks of the network, with commas. */
+  readonly task: string;
+  /** From 1. */
+  readonly fold: number;
+  readonly why: string;
+}
+
 /** One row of the table. Where tasks need networks of their own, costs are those of all together. */
 export interface CrossvalRow {
   readonly arch: string;
   readonly title: string;
   readonly networks: number;
   readonly tasks: readonly CrossvalTask[];
+  /** Folds whose training ended before its last epoch: each is judged by the best epoch before. */
+  readonly stopped?: readonly StoppedFold[];
   readonly macs: number;
   readonly params: number;
   readonly bytes: number;
@@ -149,6 +160,7 @@ async function crossvalArchitecture(
   const names = tasksOf(shared);
   const groups = joint && overSampling !== undefined ? [names.join(",")] : names;
   const tasks: CrossvalTask[] = [];
+  const stopped: StoppedFold[] = [];
   const networks: Network[] = [];
   let dealt: Deal | undefined;
   for (const task of groups) {
@@ -156,7 +168,9 @@ async function crossvalArchitecture(
     try {
       dealt = dealRows(setup, { folds, by });
       networks.push(setup.start.network);
-      tasks.push(...(await crossvalTasks(folder, setup, { dealt, task })));
+      const judged = await crossvalTasks(folder, setup, { dealt, task });
+      tasks.push(...judged.tasks);
+      stopped.push(...judged.stopped);
     } finally {
       await closeWorld(setup.data);
     }
@@ -169,6 +183,7 @@ async function crossvalArchitecture(
     title,
     networks: networks.length,
     tasks,
+    ...(stopped.length === 0 ? {} : { stopped }),
     macs: sum("macs"),
     params: sum("params"),
     bytes: sum("bytes"),
@@ -272,6 +287,7 @@ function checkedFolds(by: FoldsBy, persons: number, folds: number): number {
 }
 
 interface FoldResult {
+  readonly stopped?: string;
   readonly tasks: readonly { readonly task: string; readonly top1: number; readonly top2?: number }[];
 }
 
@@ -280,7 +296,7 @@ async function crossvalTasks(
   folder: RunFolder,
   setup: TrainSetup & { readonly start: StartingNetwork },
   { dealt, task }: { readonly dealt: Deal; readonly task: string },
-): Promise<CrossvalTask[]> {
+): Promise<{ tasks: CrossvalTask[]; stopped: StoppedFold[] }> {
   const results: FoldResult[] = [];
   const progress = setup.progress;
   for (const [fold, rows] of dealt.parts.entries()) {
@@ -311,17 +327,22 @@ async function crossvalTasks(
           const several = setup.data.tables[k].task.kind === "categorical" && q > 2;
           return { task: own, top1: metrics.accuracy, ...(several ? top2 : {}) };
         });
-        await writeJson(folder.file(file), { tasks } satisfies FoldResult);
+        const early = trained.stopped === undefined ? {} : { stopped: trained.stopped };
+        await writeJson(folder.file(file), { tasks, ...early } satisfies FoldResult);
       },
     });
     if (!ran) progress.note(`${name}: done before, kept`);
     results.push((await readJson(folder.file(file))) as FoldResult);
   }
-  return results[0].tasks.map(({ task: own, top2 }, k) => ({
+  const tasks = results[0].tasks.map(({ task: own, top2 }, k) => ({
     task: own,
-    top1: scoresOf(results.map(({ tasks }) => tasks[k].top1)),
-    ...(top2 === undefined ? {} : { top2: scoresOf(results.map(({ tasks }) => tasks[k].top2 ?? 0)) }),
+    top1: scoresOf(results.map((result) => result.tasks[k].top1)),
+    ...(top2 === undefined ? {} : { top2: scoresOf(results.map((result) => result.tasks[k].top2 ?? 0)) }),
   }));
+  const stopped = results.flatMap(({ stopped: why }, i) =>
+    why === undefined ? [] : [{ task, fold: i + 1, why }],
+  );
+  return { tasks, stopped };
 }
 
 function scoresOf(folds: readonly number[]): FoldScores {

@@ -3,7 +3,7 @@ import { EtlError } from "../../core/errors.ts";
 import { predictionName } from "../../backbones/head.ts";
 import type { Architecture } from "../../backbones/architecture.ts";
 import type { TaskHead } from "../../backbones/entry.ts";
-import type { LossTerm } from "../../core/artifacts.ts";
+import type { LossTerm, Task } from "../../core/artifacts.ts";
 import { subjectiveAmong } from "../../backbones/nets/dmm-cnn.ts";
 import { fedNames, taskLoss } from "../../finetune/losses.ts";
 import { type TargetTable } from "./data.ts";
@@ -66,6 +66,11 @@ export function trainedHeads(
       auxiliary,
     };
   });
+}
+
+/** The task of a head, with what its outputs are. */
+export function answeredTask({ table: { task }, labels }: Pick<TrainedHead, "table" | "labels">): Task {
+  return labels === "signed" ? { ...task, scores: "signed" } : task;
 }
 
 function plainUnits(q: number): Units {

@@ -5,9 +5,9 @@ import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { Network } from "../../network/network.ts";
 import { unstandardise } from "../run/units.ts";
 import { labelsAt } from "./data.ts";
-import type { TrainedHead } from "./heads.ts";
+import { answeredTask, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, type EpochState } from "./loop.ts";
-import { predictHeads } from "./predict.ts";
+import { partsInTest, predictHeads } from "./predict.ts";
 import type { TrainSetup } from "./setup.ts";
 
 /** One task's quality on some rows. */
@@ -34,18 +34,25 @@ export async function measureHeads(
 ): Promise<HeadQuality[]> {
   const { rows, heads, state } = what;
   const raw = await predictHeads(setup, network, { rows, heads, parts: "ten" });
+  const thresholds = thresholdsOf(heads[0], state);
+  const moved = thresholds?.some((tau) => tau !== 0) === true;
+  // As the finished network is asked, whose outputs have their thresholds taken off already.
+  const judged =
+    moved && partsInTest(setup, heads) !== undefined
+      ? (await predictHeads(setup, network, { rows, heads, parts: "ten", thresholds }))[0]
+      : thresholds === undefined
+        ? raw[0]
+        : raw[0].map((z, i) => z - thresholds[i % thresholds.length]);
   return heads.flatMap((head, k): HeadQuality[] => {
     if (head.auxiliary) return [];
-    const { task } = head.table;
-    const q = task.outputs;
+    const task = answeredTask(head);
     const { targets, mask } = labelsAt(head.table, rows);
-    const thresholds = k === 0 ? thresholdsOf(head, state) : undefined;
     const units = head.labels === "standard" ? unstandardise(raw[k], head.units) : raw[k];
-    const predictions = thresholds === undefined ? units : units.map((z, i) => z - thresholds[i % q]);
+    // Only yes/no labels have thresholds, and they are in no other units.
+    const predictions = k === 0 && thresholds !== undefined ? judged : units;
     const masked = mask === undefined ? {} : { mask };
     const metrics = computeMetrics(task, predictions, targets, masked);
-    const moved = thresholds?.some((tau) => tau !== 0) === true;
-    const atZero = moved ? { atZero: computeMetrics(task, units, targets, masked) } : {};
+    const atZero = k === 0 && moved ? { atZero: computeMetrics(task, units, targets, masked) } : {};
     const yesNo = task.kind === "multi-label" || task.kind === "binary";
     const names = task.kind === "binary" ? [task.name] : task.classes;
     const labels = yesNo ? labelWise(names, { logits: predictions, targets, mask }) : undefined;

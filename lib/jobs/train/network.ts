@@ -1,15 +1,17 @@
 /** The network of a training run: built for its tasks, filled from a file or fresh, and made ready for use afterwards. */
-import type { Crop, Preprocessing } from "../../core/artifacts.ts";
+import type { Preprocessing } from "../../core/artifacts.ts";
+import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { predictionName } from "../../backbones/head.ts";
 import { initialise } from "../../backbones/initialise.ts";
 import type { Architecture } from "../../backbones/architecture.ts";
 import { describe, preprocessingOf } from "../../backbones/metadata.ts";
+import type { SeenParts } from "../../data/images/views.ts";
 import { float32, producersOf, type Network } from "../../network/network.ts";
 import { withOrigin } from "../run/model.ts";
 import { affineOutput } from "../run/units.ts";
 import type { TargetTable } from "./data.ts";
-import { headsOf, type TrainedHead } from "./heads.ts";
+import { answeredTask, headsOf, type TrainedHead } from "./heads.ts";
 import type { TrainConfig } from "./config.ts";
 import { withWeights } from "./weights.ts";
 
@@ -95,7 +97,7 @@ function withQuietBranches(network: Network): Network {
 
 /**
  * The trained network as it is handed on: the answers to all its tasks, each in target units, the main one's thresholds taken
- * off (so that above 0 always means yes), with the tasks and the face box in its metadata. One task alone is answered by
+ * off (so that above 0 always means yes), with the tasks, the face box and the parts of a picture to look at in its metadata. One task alone is answered by
  * `prediction`, several by outputs of their own names.
  *
  * @param thresholds in the units of the main task's output
@@ -105,7 +107,8 @@ export function finishedNetwork(
   heads: readonly TrainedHead[],
   facts: {
     readonly thresholds?: readonly number[] | undefined;
-    readonly crop: Crop;
+    readonly crop: CropChoice;
+    readonly parts?: SeenParts | undefined;
     readonly provenance: object;
   },
 ): Network {
@@ -121,11 +124,12 @@ export function finishedNetwork(
   }
   const several = heads.length > 1;
   if (several) finished = renamedOutput(finished, main.output, main.table.task.name);
-  const tasks = heads.map(({ output, table: { task } }, k) => ({
-    output: k === 0 ? task.name : output,
-    task,
-  }));
-  const described = describe(finished, several ? { tasks } : { task: main.table.task });
+  const tasks = heads.map((head, k) => {
+    const task = answeredTask(head);
+    return { output: k === 0 ? task.name : head.output, task };
+  });
+  const what = several ? { tasks } : { task: answeredTask(main) };
+  const described = describe(finished, { ...what, ...(facts.parts && { parts: facts.parts }) });
   return withOrigin(described, facts.crop, facts.provenance);
 }
 

@@ -17,11 +17,12 @@ import { profileStage } from "../run/profile.ts";
 import { partsFile, partsStage } from "../run/used.ts";
 import { closeWorld } from "../run/world.ts";
 import { inRunFolder } from "../run/folder.ts";
-import { networkIn } from "../run/model.ts";
+import { networkIn, rememberedCrop } from "../run/model.ts";
 import { headsOf, trainedHeads, type TrainedHead } from "./heads.ts";
 import { thresholdsOf, trainNetwork, type EpochState } from "./loop.ts";
 import { measureHeads } from "./measure.ts";
 import { finishedNetwork } from "./network.ts";
+import { partsInTest } from "./predict.ts";
 import { resolveTrainOptions } from "./config.ts";
 import { trainNames, type TrainOptions } from "./options.ts";
 import { recordOf, type TrainRun } from "./record.ts";
@@ -171,8 +172,11 @@ async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
       const { network, heads, ...training } = await trainNetwork(run, start.network, what);
       const thresholds = thresholdsOf(heads[0], training.states[training.bestEpoch]);
       const provenance = provenanceOf(run);
-      const crop = data.dataset.crop;
-      const finished = finishedNetwork(network, heads, { thresholds, crop, provenance });
+      const crop = rememberedCrop(run.config.crop, data.dataset.crop);
+      const finished = finishedNetwork(network, heads, {
+        ...{ thresholds, crop, provenance },
+        parts: partsInTest(run, heads),
+      });
       await writeWhole(folder.file("outputs.onnx"), writeOnnx(network));
       await writeWhole(folder.file("model.onnx"), writeOnnx(finished));
       await writeJson(folder.file("history.json"), { trained: training });

@@ -1,6 +1,7 @@
 /** `etl evaluate`: the quality of a model on labelled faces. */
 import { refuseUnknown, type OptionNames } from "../../core/options.ts";
-import { dirname } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
 import type { CropChoice } from "../../core/crop.ts";
 import { plainCell } from "../../core/csv.ts";
@@ -15,7 +16,7 @@ import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { PictureSize } from "../../network/fit.ts";
-import { openModel, provenanceOf, type Model } from "../run/model.ts";
+import { openModel, provenanceOf, shownTo, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
 import { readParts } from "../run/used.ts";
 import { readRunState } from "../run/state.ts";
@@ -98,6 +99,11 @@ function tasksToEvaluate({ tasks }: Model, model: string, wanted: string | undef
     throw new EtlError(
       "usage",
       `${model}: the model does not say which task it predicts, a model made by etl was needed`,
+      basename(model) === "outputs.onnx" && existsSync(join(dirname(model), "model.onnx"))
+        ? {
+            hint: `these are the numbers of training; the answers are in ${join(dirname(model), "model.onnx")}`,
+          }
+        : {},
     );
   }
   if (wanted === undefined || tasks.length === 1) return tasks;
@@ -118,7 +124,7 @@ async function evaluateTask(
   const known = await ownData(model, task.name, options.data);
   const { parts, ...own } = known ?? {};
   let split = options.split ?? (known === undefined ? "all" : "test");
-  const opened = await openDataset({
+  const how: OpenDatasetOptions = {
     data: options.data,
     task: task.name,
     seed: options.seed ?? 0,
@@ -132,7 +138,12 @@ async function evaluateTask(
       strict: options.strict,
     }),
     ...(task.classes.length > 0 ? { classes: task.classes } : {}),
-  });
+  };
+  const plain = await openDataset(how);
+  // Of data that the model was made from, elsewhere than in its run: the box that it learnt, not the one that is usual for them.
+  const learntBox = known === undefined && options.crop === undefined && isOfItsName(model, plain);
+  const crop = learntBox && String(model.crop) !== String(plain.crop) ? model.crop : undefined;
+  const opened = crop === undefined ? plain : await openDataset({ ...how, crop });
   const labelled = task.kind === "categorical" && task.outputs === 2 ? asSoftmax(opened) : opened;
   const looksOwn = known === undefined && isOfItsName(model, opened);
   const given = looksOwn && options.split === undefined ? givenTest(labelled) : undefined;
@@ -141,7 +152,7 @@ async function evaluateTask(
     parts === undefined ? (given ?? labelled) : inParts(labelled, { parts, split, limit: options.limit });
   for (const assumption of dataset.assumptions) progress.note(assumption);
   for (const warning of dataset.warnings ?? []) progress.warn(warning);
-  const store = await prepareImages(dataset, model.preprocessing, {
+  const store = await prepareImages(dataset, shownTo(model).read, {
     progress,
     signal: options.signal,
     ...defined({ cacheDir: options.cacheDir, threads: options.threads, strict: options.strict }),

@@ -10,12 +10,14 @@ import {
   type WrittenModel,
   type WrittenWeights,
 } from "../../backbones/write-model.ts";
-import type { Crop, Preprocessing, Task } from "../../core/artifacts.ts";
+import type { Preprocessing, Task } from "../../core/artifacts.ts";
+import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { jsonText, readJson } from "../../core/files.ts";
 import { writeSpare } from "../../core/spare.ts";
 import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { WHOLE } from "../../data/dataset.ts";
+import type { SeenParts } from "../../data/images/views.ts";
 import type { ModelFormat } from "../../formats/names.ts";
 import type { Dim } from "../../network/network.ts";
 import { serviceNames, type ServiceOptions } from "../../engine/service.ts";
@@ -49,8 +51,10 @@ export interface ModelDescription {
   readonly input: { readonly name: string; readonly shape: readonly Dim[]; readonly type: "float32" };
   /** input = (pixel - mean) * scale, pixels 0 to 255, channels in the order of `color`, [picture, channel, y, x]. */
   readonly preprocessing: Preprocessing;
-  /** Part of a picture like those of the training that is resized to the input, in fractions. */
-  readonly crop: Crop;
+  /** Part of a picture like those of the training that is resized to the input, in fractions; or the largest square in its middle. */
+  readonly crop: CropChoice;
+  /** Of a model that answers by parts of a picture: how these are cut, and how its scores become one. */
+  readonly parts?: SeenParts & { readonly how: string };
   /** What each output says; of a backbone only the name. */
   readonly outputs: readonly ModelOutput[];
 }
@@ -132,7 +136,10 @@ async function refuseOther(path: string): Promise<void> {
   });
 }
 
-function descriptionOf({ network, preprocessing, crop, tasks }: Model, file: string): ModelDescription {
+function descriptionOf(
+  { network, preprocessing, crop, parts, tasks }: Model,
+  file: string,
+): ModelDescription {
   const [input] = network.inputs;
   const known = new Map(tasks.map(({ output, task }) => [output, task]));
   return {
@@ -141,6 +148,7 @@ function descriptionOf({ network, preprocessing, crop, tasks }: Model, file: str
     input: { name: input.name, shape: input.shape, type: "float32" },
     preprocessing,
     crop: crop ?? WHOLE,
+    ...(parts !== undefined && { parts: { ...parts, how: howOf(parts) } }),
     outputs: network.outputs.map(({ name }) => {
       const task = known.get(name);
       return { name, ...(task !== undefined && { task, answer: answerOf(task) }) };
@@ -148,15 +156,23 @@ function descriptionOf({ network, preprocessing, crop, tasks }: Model, file: str
   };
 }
 
+function howOf({ side, mirrored }: SeenParts): string {
+  const which = mirrored
+    ? "ten parts of the input's size (corners, middle, and these mirrored)"
+    : "five parts of the input's size (corners and middle)";
+  return `the picture is resized to ${side}x${side}; the answer is the mean over ${which}: of probabilities, or of values`;
+}
+
 /** How an output becomes an answer, in a sentence. */
-function answerOf({ kind, scale, unit }: Task): string {
+function answerOf({ kind, scale, unit, scores }: Task): string {
+  const probability = scores === "signed" ? "(1 + x) / 2, between 0 and 1," : "1 / (1 + exp(-x))";
   switch (kind) {
     case "binary":
-      return "1 / (1 + exp(-x)) is the probability of classes[1]";
+      return `${probability} is the probability of classes[1]`;
     case "categorical":
       return "the largest output is the class; softmax gives the probabilities";
     case "multi-label":
-      return "1 / (1 + exp(-x)) of each output is the probability of its class";
+      return `${probability} of each output is the probability of its class`;
     case "regression":
       return `the value is x / ${scale}${unit === undefined ? "" : ` ${unit}`}`;
   }

@@ -6,6 +6,7 @@ import { EtlError, isEtlError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import { batches } from "../../data/images/batches.ts";
 import { loadImages } from "../../data/images/decode.ts";
+import { centreView } from "../../data/images/views.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { openDataset, readTable } from "../../data/open.ts";
 import { listFolder } from "../../data/sources/layout.ts";
@@ -14,9 +15,9 @@ import { WHOLE, type Dataset } from "../../data/dataset.ts";
 import type { Engine, Tensors } from "../../engine/engine.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
-import type { Network } from "../../network/network.ts";
+import type { Network, Tensor } from "../../network/network.ts";
 import { outputQuality, taskQuality, type Quality } from "../../quantize/quality.ts";
-import type { Model } from "../run/model.ts";
+import { shownTo, type Model } from "../run/model.ts";
 import { labelsOf } from "../run/tasks.ts";
 import { ownData } from "./evaluate.ts";
 import { collect, defined } from "./rows.ts";
@@ -91,7 +92,9 @@ async function labelled(
     const found = `${judging.length} labelled pictures of the validation part`;
     throw new EtlError("data", `${found}, at least ${FEWEST} were needed`);
   }
-  const store = await prepareImages({ ...dataset, items: [...training, ...judging] }, model.preprocessing, {
+  const shown = shownTo(model);
+  const centre = centreOf(model);
+  const store = await prepareImages({ ...dataset, items: [...training, ...judging] }, shown.read, {
     ...(progress && { progress }),
     ...defined({ cacheDir: options.cacheDir, threads: options.threads }),
   });
@@ -101,8 +104,8 @@ async function labelled(
   const service = { ...defined({ progress, signal: options.signal }) };
   return {
     batches: async function* () {
-      const how = { batchSize: BATCH, preprocessing: model.preprocessing };
-      for await (const { x } of batches(store, rowsOf(store, "train"), how)) yield { [input]: x };
+      const how = { batchSize: BATCH, preprocessing: shown.read };
+      for await (const { x } of batches(store, rowsOf(store, "train"), how)) yield { [input]: centre(x) };
     },
     judge: async (network) => {
       const answers = await collect(engine, { ...model, network }, { store, rows, options: service, output });
@@ -126,8 +129,8 @@ async function unlabelled(model: Model, options: Options, notes: readonly string
   const [input, output] = [model.network.inputs[0].name, model.network.outputs[0].name];
   async function* read(part: readonly string[]): AsyncGenerator<Tensors> {
     for (let at = 0; at < part.length; at += BATCH) {
-      const { x } = await loadImages(part.slice(at, at + BATCH), box, model.preprocessing);
-      yield { [input]: x };
+      const { x } = await loadImages(part.slice(at, at + BATCH), box, shownTo(model).read);
+      yield { [input]: centreOf(model)(x) };
     }
   }
   const others = chosen.length > half ? chosen.slice(half) : chosen;
@@ -162,6 +165,13 @@ async function unlabelled(model: Model, options: Options, notes: readonly string
     ],
     close: () => Promise.resolve(),
   };
+}
+
+/** What one look of a model sees of pictures: their middle where it learnt parts of them. */
+function centreOf({ parts, preprocessing }: Model): (x: Tensor) => Tensor {
+  if (parts === undefined) return (x) => x;
+  const view = centreView(parts.side, preprocessing.width);
+  return (x) => view.of(x)[0];
 }
 
 /** Pictures of a known layout, or all of a folder. */

@@ -7,14 +7,15 @@ import { silent } from "../../core/progress.ts";
 import { WHOLE } from "../../data/dataset.ts";
 import { loadImages } from "../../data/images/decode.ts";
 import { SYNTHETIC_NAME } from "../../data/synthetic/table.ts";
-import type { Engine } from "../../engine/engine.ts";
+import { combined } from "../../data/images/views.ts";
+import type { Engine, Program, Tensors } from "../../engine/engine.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { answersOf, type Answers } from "../../evaluate/answer.ts";
 import type { PictureSize } from "../../network/fit.ts";
 import { openFaceFinder, type FacePlace } from "./faces.ts";
 import type { Tensor } from "../../network/network.ts";
 import type { DataProblem } from "../../record/record.ts";
-import { openModel, provenanceOf, type Model } from "../run/model.ts";
+import { openModel, provenanceOf, shownTo, type Model } from "../run/model.ts";
 
 /** The outputs of a model for one picture. */
 export interface Prediction extends Answers {
@@ -62,23 +63,24 @@ export async function predictImages(
   const crop = options.crop ?? (align ? undefined : model.crop) ?? WHOLE;
   if (options.crop === undefined && model.crop !== undefined && !align) {
     progress.note(
-      `face box ${model.crop.join(",")}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture; --align: look for the faces)`,
+      `face box ${String(model.crop)}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture; --align: look for the faces)`,
     );
   }
   const drawn = madeFromDrawnFaces(model);
   if (drawn !== undefined) progress.warn(drawn);
   return withEngine(options, async (engine) => {
     const program = await engine.compile(model.network);
-    const input = model.network.inputs[0].name;
+    const ask = asker(program, model);
+    const { read } = shownTo(model);
     const predictions: Prediction[] = [];
     const unreadable: string[] = [];
     const source = align
       ? // An aligned crop is a square: all of it is its middle.
         facesIn(engine, files, {
           crop: crop === "center" ? WHOLE : crop,
-          preprocessing: model.preprocessing,
+          preprocessing: read,
         })
-      : picturesIn(files, crop, model.preprocessing);
+      : picturesIn(files, crop, read);
     progress.start("predict", files.length);
     let done = 0;
     const stop = (): void => {
@@ -91,7 +93,7 @@ export async function predictImages(
       done += pictures;
       progress.update(done);
       if (shown.length === 0) continue;
-      const result = await program.run({ [input]: x });
+      const result = await ask(x);
       shown.forEach((one, i) => {
         const row = { number: i, of: shown.length };
         predictions.push({
@@ -111,6 +113,18 @@ export async function predictImages(
     for (const sentence of unreadable) progress.warn(`left out: ${sentence}`);
     return predictions;
   });
+}
+
+/** Pictures in, the network's outputs for them out: the mean score where it answers by parts of a picture. */
+function asker(program: Program, model: Model): (x: Tensor) => Promise<Tensors> {
+  const input = model.network.inputs[0].name;
+  const { views } = shownTo(model);
+  if (views === undefined) return (x) => program.run({ [input]: x });
+  return async (x) => {
+    const answers: Tensors[] = [];
+    for (const part of views.of(x)) answers.push(await program.run({ [input]: part }));
+    return combined(views, answers);
+  };
 }
 
 /** Pictures, or faces of them, for one run of the network. */

@@ -4,7 +4,7 @@ import { createRecycler } from "../../core/recycler.ts";
 import { type ImageStore } from "../../data/images/store.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { type ServiceOptions } from "../../engine/service.ts";
-import { type Model } from "../run/model.ts";
+import { shownTo, type Model } from "../run/model.ts";
 import { passOver } from "../run/passes.ts";
 
 /** One output of a model for some pictures of a store, in order. @returns [rows, width] */
@@ -18,8 +18,9 @@ export async function collect(
   const output = what.output ?? model.network.outputs[0].name;
   progress.start("run the network", rows.length);
   const world = { engine, store, signal, recycler: createRecycler() };
-  const { preprocessing } = model;
-  const result = await passOver(world, model.network, rows, { outputs: [output], preprocessing, progress });
+  const { read: preprocessing, views } = shownTo(model);
+  const how = { outputs: [output], preprocessing, views, progress };
+  const result = await passOver(world, model.network, rows, how);
   progress.finish(`${rows.length} pictures`);
   return result[output].data;
 }

@@ -16,6 +16,12 @@ export async function openTfjs(files: ReadonlyMap<string, Uint8Array>): Promise<
   await tf.setBackend("cpu");
   const model = JSON.parse(new TextDecoder().decode(files.get("model.json"))) as Manifest;
   const [group] = model.weightsManifest;
+  const own = files.get("layers.js");
+  if (own !== undefined) {
+    const url = `data:text/javascript;base64,${Buffer.from(own).toString("base64")}`;
+    const { registerLayers } = (await import(url)) as { registerLayers: (all: object) => void };
+    registerLayers({ ...tf, ...layers });
+  }
   const bytes = Buffer.concat(group.paths.map((path) => files.get(path) ?? new Uint8Array()));
   return layers.loadLayersModel(
     tf.io.fromMemory({

@@ -44,6 +44,11 @@ const cases: readonly Network[] = [
     },
     10,
   ),
+  drawn("local response normalisation", (s, x) => {
+    const a = s.relu(s.layer(x, "a", [3, 8]));
+    const b = s.lrn(a, { name: "five", size: 5, alpha: 2, beta: 0.75, bias: 1.5 });
+    return s.lrn(s.layer(b, "b", [8, 6]), { name: "three", size: 3, alpha: 1, beta: 0.5, bias: 1 });
+  }),
   drawn("flatten into a matrix", (s, x) => {
     const a = s.maxPool(s.relu(s.layer(x, "a", [3, 5])), { kernel: 2, strides: 2 });
     const flat = s.relu(s.dropout(s.flatten(a), 0.5));
@@ -178,8 +183,8 @@ describe("formats/tfjs", () => {
     ],
     [
       "an operator without a layer",
-      (s, x) => s.lrn(x, { name: "lrn", size: 3, alpha: 1, beta: 0.5, bias: 1 }),
-      'node "lrn" (LRN): no stock layer of tfjs does this',
+      (s, x) => s.transpose(x, [0, 1, 3, 2], { name: "turned" }),
+      'node "turned" (Transpose): no stock layer of tfjs does this',
     ],
   ];
   for (const [title, draw, says] of refused) {

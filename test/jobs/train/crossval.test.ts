@@ -8,7 +8,7 @@ import { isEtlError } from "../../../lib/core/errors.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { RunRecord } from "../../../lib/record/record.ts";
 import { comparedNetworks, timedTogether } from "../../../lib/jobs/many/compare.ts";
-import { crossval, type CrossvalOptions } from "../../../lib/jobs/train/crossval.ts";
+import { crossval, type CrossvalOptions, type CrossvalResult } from "../../../lib/jobs/train/crossval.ts";
 import { train } from "../../../lib/jobs/train/train.ts";
 import { readReportAssets } from "../../../lib/report/assets.ts";
 import { renderReport } from "../../../lib/report/report.ts";
@@ -96,6 +96,20 @@ describe("crossval and compare, on drawn faces", function () {
       "usage",
     );
     expect(error.message).to.contain("3 were needed: one a list");
+  });
+
+  it("a fold whose training ended early is named with the reason", async () => {
+    const out = join(root, "early");
+    const small = { archs: ["mobilenet-v1"], width: 0.25, size: 32, task: "gender", folds: 2 };
+    const { rows } = await crossval({ ...shared, ...small, out, epochs: 1, learningRate: 1e30 });
+    const [{ stopped = [] }] = rows;
+    expect(stopped.map(({ task, fold }) => [task, fold])).to.deep.equal([
+      ["gender", 1],
+      ["gender", 2],
+    ]);
+    for (const { why } of stopped) expect(why).to.match(/the loss became .*: epoch 0 is kept/);
+    const kept = JSON.parse(await readFile(join(out, "crossval.json"), "utf8")) as CrossvalResult;
+    expect(kept.rows[0].stopped).to.deep.equal(stopped);
   });
 
   it("persons that nobody knows cannot be kept together", async () => {

@@ -87,6 +87,8 @@ describe("jobs/train: the losses of DMM-CNN", () => {
       ["attributes", "attributes"],
       ["landmarks", "landmarks"],
     ]);
+    // What was learnt as -1 and 1 is no logit, and says so.
+    expect(outputTasksOf(again).map(({ task }) => task.scores)).to.deep.equal(["signed", undefined]);
   });
 });
 

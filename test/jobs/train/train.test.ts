@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import sharp from "sharp";
 import { writeSafetensors } from "../../../lib/formats/safetensors.ts";
 import { buildMobilenetV1 } from "../../../lib/backbones/nets/mobilenet-v1.ts";
 import { architectures } from "../../../lib/backbones/architecture.ts";
@@ -12,7 +13,9 @@ import { silent, type Progress } from "../../../lib/core/progress.ts";
 import type { RunRecord } from "../../../lib/record/record.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { openModel } from "../../../lib/jobs/run/model.ts";
+import { exportModel, type ModelDescription } from "../../../lib/jobs/use/export.ts";
 import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
+import { predictImages } from "../../../lib/jobs/use/predict.ts";
 import { comparedNetworks } from "../../../lib/jobs/many/compare.ts";
 import { readReportAssets } from "../../../lib/report/assets.ts";
 import { renderReport } from "../../../lib/report/report.ts";
@@ -145,12 +148,51 @@ describe("train, on drawn faces", function () {
     expect(evaluation.others?.map(({ task, n }) => [task, n])).to.deep.equal([
       ["gender", result.dataset.test],
     ]);
+    // As in the run, a picture is asked about in ten parts: of the folder, and of the model that was handed on.
+    const judged = (found: typeof evaluation): number[] =>
+      [found, ...(found.others ?? [])].map(({ accuracy }) => accuracy);
+    const measured = [result.trained.accuracy, ...result.others.map(({ test }) => test.accuracy)];
+    expect(judged(evaluation)).to.deep.equal(measured);
+    const handed = { data: options.data, cacheDir: join(root, "cache"), split: "test" } as const;
+    await exportModel(out, join(root, "handed.onnx"));
+    expect(judged(await evaluateModel(join(root, "handed.onnx"), handed))).to.deep.equal(measured);
+    await exportModel(out, join(root, "handed/model.json"));
+    const { parts } = await openModel(join(root, "handed"));
+    expect(parts).to.deep.equal({ side: 76, mirrored: true });
+    const told = JSON.parse(await readFile(join(root, "handed.json"), "utf8")) as ModelDescription;
+    expect(told.parts).to.include(parts);
     const record = JSON.parse(await readFile(join(out, "record.json"), "utf8")) as RunRecord;
     expect(record.others?.map(({ task }) => task.name)).to.deep.equal(["gender"]);
     const [compared, other] = comparedNetworks([record]);
     expect([compared.task, other.task]).to.deep.equal(["age-group", "gender"]);
     const page = renderReport(record, await readReportAssets());
     expect(page).to.contain("one network trained");
+  });
+
+  it("--crop center is remembered, not the box that it was in the training pictures", async () => {
+    const out = join(root, "middle");
+    await train({ ...options, out, crop: "center", epochs: 0, runs: 1 });
+    expect((await openModel(out)).crop).to.equal("center");
+    // Twice as wide as high, its left half dark: all of it looks otherwise than its middle.
+    const wide = join(root, "wide.png");
+    const pixels = Uint8Array.from({ length: 64 * 32 * 3 }, (_, i) => (i % 192 < 96 ? 0 : (7 * i) % 256));
+    await sharp(pixels, { raw: { width: 64, height: 32, channels: 3 } }).toFile(wide);
+    const [own, middle, whole] = await Promise.all(
+      [undefined, "center" as const, [0, 0, 1, 1] as const].map(async (crop) => {
+        const [{ outputs }] = await predictImages(out, [wide], { crop });
+        return outputs;
+      }),
+    );
+    expect(own).to.deep.equal(middle);
+    expect(own).not.to.deep.equal(whole);
+    // A model that was taken out of its run is asked about the same data by the box that it learnt.
+    const [boxed, alone] = [join(root, "boxed"), join(root, "alone.onnx")];
+    const crop = [0.1, 0.2, 0.8, 0.9] as const;
+    const { trained } = await train({ ...options, out: boxed, crop, epochs: 0, runs: 1 });
+    await exportModel(boxed, alone);
+    const handed = { data: options.data, cacheDir: join(root, "cache"), split: "test" } as const;
+    const { accuracy, crop: used } = await evaluateModel(alone, handed);
+    expect({ accuracy, used }).to.deep.equal({ accuracy: trained.accuracy, used: crop });
   });
 
   for (const { name } of architectures) {

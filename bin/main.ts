@@ -4,6 +4,7 @@ import { isEtlError, messageOf, EtlError, type ErrorKind } from "../lib/core/err
 import { everydayError } from "../lib/core/files.ts";
 import { printable } from "../lib/core/printable.ts";
 import { version } from "../lib/core/version.ts";
+import { speak } from "../lib/core/voice.ts";
 import type { CommandName } from "../lib/json.ts";
 import { checkCall, checkOptions, commandOf, findCommand, isAsked, nameOf, repeated } from "./call.ts";
 import type { Arguments, Command, Context } from "./command.ts";
@@ -44,12 +45,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     abort.abort();
   };
   for (const signal of stops) process.on(signal, onInterrupt);
+  const stopSpeaking = speak("flags");
   try {
     await parse(argv, abort.signal);
     return 0;
   } catch (error) {
     return fail(error, argv);
   } finally {
+    stopSpeaking();
     stopListening();
   }
 }

@@ -1,14 +1,16 @@
 /** Goes on with a run that was stopped, whatever job made it. Beside the jobs, because it knows them all. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { EtlError } from "./core/errors.ts";
+import { EtlError, isEtlError, shellWord } from "./core/errors.ts";
 import { refuseUnknown } from "./core/options.ts";
-import type { Progress } from "./core/progress.ts";
+import { silent, type Progress } from "./core/progress.ts";
+import { withoutIgnored } from "./jobs/prune/config.ts";
 import { prune } from "./jobs/prune/prune.ts";
 import type { PruneOptions } from "./jobs/prune/options.ts";
 import { asOptions } from "./jobs/run/options.ts";
 import { readRunState } from "./jobs/run/state.ts";
 import { crossval, type CrossvalOptions, type CrossvalResult } from "./jobs/train/crossval.ts";
+import { withoutIdle } from "./jobs/train/config.ts";
 import type { TrainOptions } from "./jobs/train/options.ts";
 import { train, type TrainResult } from "./jobs/train/train.ts";
 import type { RunRecord } from "./record/record.ts";
@@ -38,13 +40,39 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
       hint: "a call that was stopped before its first stage is given again; a run is begun by etl prune, train or crossval",
     });
   }
+  const { progress = silent } = options;
   const given: unknown = { ...asOptions(state.config), out: folder, ...options };
-  switch (state.config["command"]) {
-    case "train":
-      return { command: "train", result: await train(given as TrainOptions) };
-    case "crossval":
-      return { command: "crossval", result: await crossval(given as CrossvalOptions) };
-    default:
-      return { command: "prune", result: await prune(given as PruneOptions) };
+  try {
+    switch (state.config["command"]) {
+      case "train": {
+        const taken = said(given as TrainOptions, withoutIdle(given as TrainOptions), progress);
+        return { command: "train", result: await train(taken) };
+      }
+      case "crossval":
+        return { command: "crossval", result: await crossval(given as CrossvalOptions) };
+      default: {
+        const taken = said(given as PruneOptions, withoutIgnored(given as PruneOptions), progress);
+        return { command: "prune", result: await prune(taken) };
+      }
+    }
+  } catch (error) {
+    if (!isEtlError(error, "usage")) throw error;
+    throw new EtlError("usage", `${folder}: ${error.message}`, {
+      hint: [...(error.hint === undefined ? [] : [error.hint]), wayOut(folder)].join("; or "),
+      cause: error,
+    });
   }
+}
+
+/** What changes nothing is refused today; a run that was begun with it goes on without. */
+function said<T extends object>(given: T, taken: T, progress: Progress): T {
+  const idle = Object.keys(given).filter((name) => given[name as keyof T] !== taken[name as keyof T]);
+  if (idle.length > 0) progress.warn(`${idle.join(", ")}: changes nothing in this run, it is left out`);
+  return taken;
+}
+
+/** For options that were taken when the run was begun, and are refused today. */
+function wayOut(folder: string): string {
+  const file = shellWord(join(folder, "config.json"));
+  return `what this run was begun with is in ${file}: mend a copy, and begin anew in another folder (--config FILE --out FOLDER)`;
 }

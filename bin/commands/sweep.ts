@@ -1,6 +1,7 @@
 /** Many runs from one harvest: tasks, gammas, seeds, controls, variants. */
 import { join } from "node:path";
 import { number, requiredText, texts, type Command } from "../command.ts";
+import { refuseIgnored } from "../../lib/jobs/run/option.ts";
 import { targetOptions } from "../../lib/jobs/run/options.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { numbersOption, optionsOf, pruneOptions } from "../options.ts";
@@ -36,16 +37,24 @@ export const sweepCommand: Command<"sweep"> = {
     ],
   ],
   run: async (args, context) => {
-    const { taskData } = await import("../../lib/jobs/run/options.ts");
+    const { nameTheirData, taskData } = await import("../../lib/jobs/run/options.ts");
     const { parseVariants } = await import("../../lib/jobs/many/variants.ts");
     const { sweep } = await import("../../lib/jobs/many/sweep.ts");
     const { sweepTable, worthTable } = await import("../../lib/report/terminal.ts");
     // The data are those of the tasks that name none.
     const { data, ...given } = pruneOptions(args, context);
     const { out } = given;
+    const tasks = requiredText(args, "tasks");
+    refuseIgnored({}, { data }, [
+      nameTheirData(tasks) && {
+        names: ["data"],
+        by: "a sweep whose tasks have data of their own",
+        needed: "a task without",
+      },
+    ]);
     const result = await sweep({
       ...given,
-      tasks: taskData(requiredText(args, "tasks"), data, "tasks"),
+      tasks: taskData(tasks, data, "tasks"),
       gammas: numbersOption(args, "gammas") ?? [0, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3],
       seeds: number(args, "seeds") ?? 1,
       variants: parseVariants(texts(args, "ablate")),

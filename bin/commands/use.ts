@@ -15,6 +15,7 @@ import {
   type Context,
 } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
+import { refuseIgnored } from "../../lib/jobs/run/option.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
 import { boxOption, cropOption, optionsOf, shown, sizePair } from "../options.ts";
 import { count, ms, percent, size, table } from "../table.ts";
@@ -167,17 +168,17 @@ export const verifyCommand: Command<"verify"> = {
   examples: [["etl verify --pairs ~/celeba/pairs.csv", "A wrong crop, colour order or mean shows here"]],
   run: async (args, context) => {
     const { verifyModel } = await import("../../lib/jobs/use/verify.ts");
-    const result = await verifyModel(
-      text(args, "model") ?? text(args, "backbone") ?? "face-resnet",
-      requiredText(args, "pairs"),
-      {
-        ...serviceOf(context),
-        crop: boxOption(args),
-        distance: text(args, "distance") as "cosine" | "euclidean" | undefined,
-        seed: context.seed,
-        cacheDir: text(args, "cache-dir"),
-      },
-    );
+    const [model, backbone] = [text(args, "model"), text(args, "backbone")];
+    refuseIgnored({}, { backbone }, [
+      model !== undefined && { names: ["backbone"], by: model, needed: "one model" },
+    ]);
+    const result = await verifyModel(model ?? backbone ?? "face-resnet", requiredText(args, "pairs"), {
+      ...serviceOf(context),
+      crop: boxOption(args),
+      distance: text(args, "distance") as "cosine" | "euclidean" | undefined,
+      seed: context.seed,
+      cacheDir: text(args, "cache-dir"),
+    });
     context.print(
       `accuracy ${percent(result.accuracy)} (best threshold), cross-validated ${percent(result.crossValidated)}, AUC ${result.auc.toFixed(4)}, n = ${result.n} pairs`,
     );

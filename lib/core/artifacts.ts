@@ -169,6 +169,8 @@ export interface Measured {
 export interface EpochRecord {
   readonly epoch: number;
   readonly trainLoss?: number;
+  /** Parts of `trainLoss`, weighted: of the labels, and of the distance to the unpruned network's features and outputs. */
+  readonly trainTerms?: Readonly<Partial<Record<"labels" | "features" | "outputs", number>>>;
   /** null: no number, the training had diverged. Such an epoch is never the one that is kept. */
   readonly valLoss: number | null;
   readonly valAccuracy: number;

@@ -1,3 +1,5 @@
+import { worded } from "./voice.ts";
+
 /**
  * What went wrong, as seen by the caller.
  *
@@ -18,7 +20,7 @@ export function shellWord(path: string): string {
 
 /**
  * The one error class. The message follows one grammar: `<where>: <what was found>, <what was needed>`.
- * `hint` says what to do next, as one sentence.
+ * `hint` says what to do next, as one sentence. Both name options as the caller writes them.
  */
 export class EtlError extends Error {
   readonly kind: ErrorKind;
@@ -29,10 +31,10 @@ export class EtlError extends Error {
     message: string,
     options: { hint?: string | undefined; cause?: unknown } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(worded(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "EtlError";
     this.kind = kind;
-    this.hint = options.hint;
+    this.hint = options.hint === undefined ? undefined : worded(options.hint);
   }
 }
 

@@ -39,7 +39,7 @@ export async function readTable(data: string): Promise<RawTable> {
   try {
     info = await stat(path);
   } catch (error) {
-    const failed = ioError("--data: cannot open", path, error);
+    const failed = ioError("cannot open the data", path, error);
     if (nearest(basename(path), ["synthetic"]) === undefined) throw failed;
     throw new EtlError(failed.kind, failed.message, { hint: "did you mean synthetic?", cause: error });
   }

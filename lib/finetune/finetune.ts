@@ -43,6 +43,8 @@ export interface LearningRateTrial {
 export interface FinetuneOptions {
   readonly engine: Engine;
   readonly losses: readonly LossTerm[];
+  /** The part of `trainTerms` that each loss belongs to; absent: only their sum is told. */
+  readonly parts?: readonly (keyof NonNullable<EpochRecord["trainTerms"]>)[];
   /** Named tensors of each step of an epoch: inputs, targets, masks. Deterministic for the epoch. */
   readonly batches: (epoch: number) => AsyncIterable<Tensors>;
   /** The arrays of the batches are the engine's, as in `RunOptions`. */
@@ -144,7 +146,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     const rateAt = (step: number): number =>
       options.rateAt?.({ peak: learningRate, epoch, step, history }) ?? learningRateAt(schedule, step);
     const rate = options.rateAt === undefined ? learningRate : rateAt(0);
-    const { trainLoss, lost } = await trainEpoch(network, trainer, { epoch, options, rateAt, progress });
+    const { lost, ...told } = await trainEpoch(network, trainer, { epoch, options, rateAt, progress });
     if (lost !== undefined) {
       const hint = `try a smaller learning rate than ${lost.learningRate}`;
       if (options.onDivergence !== "stop")
@@ -165,7 +167,7 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
     }
     history.push({
       epoch,
-      trainLoss,
+      ...told,
       valLoss: finite(kept.loss),
       valAccuracy: kept.accuracy,
       ...(kept.averaged === true ? { averaged: true } : {}),
@@ -173,13 +175,12 @@ async function run(network: Network, trainer: Trainer, options: FinetuneOptions)
       seconds: (nowMs() - start) / 1000,
     });
     if (bestOf(history, options.validationSize, options.judge) === epoch) best = kept.parameters;
-    if (finite(kept.loss) === null) {
+    if (finite(kept.loss) === null)
       progress.warn(
         `epoch ${epoch}: the validation loss is ${kept.loss}, the training diverges; the best epoch before it is kept, try a smaller learning rate than ${learningRate}`,
       );
-    }
     progress.finish(
-      `loss ${trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}${
+      `loss ${told.trainLoss.toFixed(4)}, validation ${kept.loss.toFixed(4)}${
         // Of labels that are numbers the loss decides; what is within a tolerance would look like an accuracy.
         options.judge === "loss" ? "" : `, accuracy ${(100 * kept.accuracy).toFixed(1)} %`
       }`,
@@ -239,9 +240,8 @@ async function begin(
     );
   }
   const chosen = [...trials].sort((a, b) => a.valLoss - b.valLoss)[0]?.learningRate ?? candidates[0];
-  if (chosen === undefined) {
+  if (chosen === undefined)
     throw new EtlError("usage", "finetune: no learning rate, a number or a list of candidates was needed");
-  }
   return {
     learningRate: chosen,
     trials,
@@ -276,6 +276,11 @@ async function tryLearningRate(
   return Number.isFinite(loss) ? loss : Infinity;
 }
 
+interface EpochLoss extends Pick<EpochRecord, "trainTerms"> {
+  readonly trainLoss: number;
+  readonly lost?: { readonly found: string; readonly learningRate: number };
+}
+
 /** One epoch: its mean loss, or where the loss became no number. */
 async function trainEpoch(
   network: Network,
@@ -286,24 +291,28 @@ async function trainEpoch(
     rateAt,
     progress,
   }: { epoch: number; options: FinetuneOptions; rateAt: (step: number) => number; progress: Progress },
-): Promise<{ trainLoss: number; lost?: { found: string; learningRate: number } }> {
-  const { within, stepsPerEpoch } = options;
+): Promise<EpochLoss> {
+  const { within, stepsPerEpoch, losses, parts } = options;
+  const sums = losses.map(() => 0);
   let sum = 0;
   let done = 0;
   for await (const inputs of options.batches(epoch)) {
     stopIfAborted(options.signal, stoppedByUser);
     const step = (epoch - 1) * options.stepsPerEpoch + done;
     const learningRate = rateAt(step);
-    const { loss } = await trainer.step(inputs, { learningRate, give: options.give });
+    const { loss, terms } = await trainer.step(inputs, { learningRate, give: options.give });
     if (!Number.isFinite(loss))
       return { trainLoss: loss, lost: { found: `the loss became ${loss} in step ${step}`, learningRate } };
     sum += loss;
+    terms.forEach((term, i) => (sums[i] += losses[i].weight * term));
     done += 1;
     progress.update(done, `loss ${(sum / done).toFixed(4)}`);
     if (within !== undefined && done < stepsPerEpoch && (step + 1) % within.every === 0)
       await within.look(withParameters(network, await trainer.parameters()), step + 1);
   }
-  return { trainLoss: sum / Math.max(1, done) };
+  const trainTerms: Partial<Record<string, number>> = {};
+  parts?.forEach((part, i) => (trainTerms[part] = (trainTerms[part] ?? 0) + sums[i] / Math.max(1, done)));
+  return { trainLoss: sum / Math.max(1, done), ...(parts && { trainTerms }) };
 }
 
 /** A loss as histories keep it: null where it is no number. */

@@ -70,7 +70,11 @@ const cost = objectOf({ macs: aNumber, params: aNumber, bytes: aNumber });
 const historyShape = listOf(
   objectOf(
     { epoch: aCount, valLoss: aNumberOrNull, valAccuracy: aNumber, learningRate: aNumber, seconds: aNumber },
-    { trainLoss: aNumberOrNull, averaged: aSwitch },
+    {
+      trainLoss: aNumberOrNull,
+      averaged: aSwitch,
+      trainTerms: objectOf({}, { labels: aNumberOrNull, features: aNumberOrNull, outputs: aNumberOrNull }),
+    },
   ),
 );
 

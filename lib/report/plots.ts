@@ -1,7 +1,7 @@
 /** Figures as plain data for Plotly. Colours are names of CSS properties: the page resolves them for light and dark. */
 import { own } from "../core/own.ts";
 import { orderedModels } from "../record/models.ts";
-import type { LayerRow } from "../core/artifacts.ts";
+import type { EpochRecord, LayerRow } from "../core/artifacts.ts";
 import type { LayerCostRecord, ModelRecord, RunRecord } from "../record/record.ts";
 import { wilson } from "../math/statistics.ts";
 import type { Figure } from "./client/dom.ts";
@@ -156,6 +156,35 @@ export function trainedModels(record: RunRecord): readonly ModelRecord[] {
   return orderedModels(record).filter((model) => model.history.length > 1);
 }
 
+/** Whether the parts of a training loss are known: runs of before knew their sum. */
+export function hasTerms({ history }: ModelRecord): boolean {
+  return history.some(({ trainTerms }) => trainTerms !== undefined);
+}
+
+interface TrainingLine {
+  readonly what: string;
+  readonly dash: string;
+  /** On the axis of what is learnt from the unpruned network. */
+  readonly apart: boolean;
+  readonly of: (epoch: EpochRecord) => number | undefined;
+}
+
+/** What is drawn of a training loss: the labels' part, which compares with validation, and apart what a teacher adds. */
+function trainingLines(record: RunRecord, model: ModelRecord): TrainingLine[] {
+  if (!hasTerms(model)) {
+    const apart = distils(record, model);
+    return [{ what: "training", dash: "dot", apart, of: ({ trainLoss }) => trainLoss }];
+  }
+  const lines = [
+    { what: "training, labels", dash: "dot", apart: false, part: "labels" },
+    { what: "distance of features", dash: "dash", apart: true, part: "features" },
+    { what: "distance of outputs", dash: "dashdot", apart: true, part: "outputs" },
+  ] as const;
+  return lines
+    .filter(({ part }) => model.history.some(({ trainTerms }) => trainTerms?.[part] !== undefined))
+    .map(({ part, ...line }) => ({ ...line, of: ({ trainTerms }) => trainTerms?.[part] }));
+}
+
 /** Loss on training and validation rows, per epoch. */
 export function lossFigure(record: RunRecord): Figure {
   const models = trainedModels(record);
@@ -166,6 +195,7 @@ export function lossFigure(record: RunRecord): Figure {
     const title = plotText(model.title);
     const line = { type: "scatter", x: epochs, legendgroup: model.name };
     const trained = model.history.filter((epoch) => epoch.trainLoss !== undefined);
+    const lines = trainingLines(record, model);
     return [
       {
         ...line,
@@ -176,18 +206,18 @@ export function lossFigure(record: RunRecord): Figure {
         marker: { color: look?.color, size: 6, symbol: look?.symbol },
         hovertemplate: "%{y:.4g}",
       },
-      {
+      ...lines.map(({ what, dash, apart, of }) => ({
         ...line,
         mode: "lines",
-        name: `${title}, training`,
+        name: `${title}, ${what}`,
         showlegend: false,
         x: trained.map((epoch) => epoch.epoch),
-        y: trained.map((epoch) => short(epoch.trainLoss ?? 0)),
-        ...(distils(record, model) && { yaxis: "y2" }),
-        line: { color: look?.color, width: 1.5, dash: "dot" },
+        y: trained.map((epoch) => short(of(epoch) ?? null)),
+        ...(apart && { yaxis: "y2" }),
+        line: { color: look?.color, width: 1.5, dash },
         // Without the long name again: the box would cover what it tells of.
-        hovertemplate: "%{y:.4g} training<extra></extra>",
-      },
+        hovertemplate: `%{y:.4g} ${what}<extra></extra>`,
+      })),
     ];
   });
   return {
@@ -196,8 +226,8 @@ export function lossFigure(record: RunRecord): Figure {
       ...byEpoch.layout,
       xaxis: plotAxis("epoch", { dtick: epochStep(models), ...byEpoch.axis }),
       yaxis: plotAxis("loss", { rangemode: "tozero" }),
-      ...(models.some((model) => distils(record, model)) && {
-        yaxis2: plotAxis("training loss with distillation", {
+      ...(data.some((trace) => "yaxis" in trace) && {
+        yaxis2: plotAxis(models.some(hasTerms) ? "distillation" : "training loss with distillation", {
           rangemode: "tozero",
           overlaying: "y",
           side: "right",

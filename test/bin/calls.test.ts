@@ -110,10 +110,29 @@ const cases: readonly Case[] = [
         "--epochs 0 --baseline-epochs 0 --learning-rate 1e-3",
         "--learning-rate 0.001: a run without any epoch",
       ],
+      [
+        "--epochs 0 --learning-rate 1e-3 --baseline-learning-rate 1e-4",
+        "--learning-rate 0.001: --epochs 0 with --baseline-learning-rate ignores it",
+      ],
       ["--epochs 0 --baseline-epochs 0 --zoom 0.1", "--zoom 0.1: a run without any epoch ignores it"],
     ] as const
   ).map(([more, message]): Case => [`prune --task gender --data nope --out x ${more}`, message]),
   ["sweep --tasks gender --data nope --out x --int8-for this", "a run without --int8 ignores it"],
+  [
+    "sweep --tasks gender=a,age=b --data nope --out x --gammas 0.1",
+    "--data nope: a sweep whose tasks have data of their own ignores it, a task without was needed",
+  ],
+  [
+    "prune --task gender=a --data nope --out x",
+    "--data nope: a call whose tasks have data of their own ignores it",
+  ],
+  ...["--positive-weight", "--loss-weights dynamic", "--thresholds adaptive", "--zoom 0.1"].map(
+    (more): Case => [
+      `train --backbone mobilenet-v1 --task gender --data nope --out x --epochs 0 ${more}`,
+      `${more}: --epochs 0 ignores it, an epoch was needed`,
+    ],
+  ),
+  ["verify face-resnet --backbone vggface --pairs nope.csv", "--backbone vggface: face-resnet ignores it"],
   ["sweep --tasks gender --data nope --out x --table t.json", "unknown option --table"],
   [
     "train --arch mobilenet-v1 --task gender --data nope --out x --split 7:2:1 --val-fraction 0.3",
@@ -164,8 +183,8 @@ const cases: readonly Case[] = [
   ["compare runs/nope", "runs/nope: nothing is there"],
   ["resume runs/nope", "runs/nope: no run.json"],
   ["merge shards/nope --out x", "shards/nope: there is no such file"],
-  ["align nope out", "nope: --data: cannot open"],
-  ["prune --task gender --data nope --out x", "nope: --data: cannot open", "check the path"],
+  ["align nope out", "nope: cannot open the data"],
+  ["prune --task gender --data nope --out x", "nope: cannot open the data", "check the path"],
   ["cut nope.onnx --out x.onnx --keep 0.5", "nope.onnx"],
   ["verify --pairs nope.csv", "nope.csv: cannot read"],
 ];

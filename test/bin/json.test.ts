@@ -84,7 +84,7 @@ describe("--json and --config", function () {
       JSON.stringify({ controls: [], tasks: "gender", data: at("none"), gammas: [] }),
     );
     const { stderr } = await capture(["sweep", "--config", at("empty.json"), "--out", at("no")]);
-    expect(stderr).to.contain("none: --data: cannot open");
+    expect(stderr).to.contain("none: cannot open the data");
   });
 
   it("a file of options is refused by the key that is wrong", async () => {

@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { silent, type Progress } from "../../lib/core/progress.ts";
-import { prune } from "../../lib/jobs/prune/prune.ts";
+import { prune, runPipeline } from "../../lib/jobs/prune/prune.ts";
 import { crossval } from "../../lib/jobs/train/crossval.ts";
 import { train } from "../../lib/jobs/train/train.ts";
 import { resume, type ResumeOptions } from "../../lib/resume.ts";
@@ -55,6 +55,26 @@ describe("resume of a run", function () {
       expect(labels).to.deep.equal([]);
     });
   }
+
+  it("begun with what is refused today: it goes on without what changes nothing, else the way out is named", async () => {
+    const out = join(root, "earlier");
+    const { gamma, controls, ...options } = await smallRun(`${out}-parts`);
+    expect([gamma, controls]).to.deep.equal([0.3, ["l1"]]);
+    await runPipeline({ ...options, out, gamma: 0.3, epochs: 0, controls: [] }, "harvest");
+    const file = join(out, "run.json");
+    const state = JSON.parse(await readFile(file, "utf8")) as { config: Record<string, unknown> };
+    const withOption = (more: object): Promise<void> =>
+      writeFile(file, JSON.stringify({ ...state, config: { ...state.config, ...more } }));
+    await withOption({ gamma: 7 });
+    const { message, hint } = await refused(resume(out), "usage");
+    expect(message).to.contain("--gamma: 7");
+    expect(hint).to.match(/earlier.config\.json: mend a copy, and begin anew/);
+    await withOption({ distill: 4 });
+    const warnings: string[] = [];
+    await resume(out, { progress: { ...silent, warn: (text) => void warnings.push(text) } });
+    expect(warnings.join("\n")).to.contain("distill: changes nothing in this run, it is left out");
+    expect(existsSync(join(out, "report.html"))).to.equal(true);
+  });
 
   for (const name of ["prune at a gamma", "train"]) {
     it(`${name}: a stop is heard while networks are timed, and it goes on from there`, async () => {

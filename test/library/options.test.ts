@@ -20,6 +20,7 @@ import {
   type PruneOptions,
   type RunRecord,
 } from "../../lib/index.ts";
+import { speak } from "../../lib/core/voice.ts";
 import { writeSmallBackbone } from "../support/small-backbone.ts";
 import { refused } from "../support/refusal.ts";
 
@@ -29,6 +30,13 @@ const loose = (value: object): never => value as never;
 describe("library: options", function () {
   this.timeout(120_000);
   const run = { task: "gender", data: "synthetic:120", out: join(tmpdir(), "etl-never-made") };
+  let endWords: () => void;
+  before(() => {
+    endWords = speak("names");
+  });
+  after(() => {
+    endWords();
+  });
 
   it("an unknown option is refused with the nearest that exists, by every job", async () => {
     const calls: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -57,6 +65,37 @@ describe("library: options", function () {
     // What the points of a sweep are given by the sweep itself.
     const gamma = await refused(sweep(loose({ tasks: [], gammas: [0.1], out: run.out, gamma: 0.1 })));
     expect(gamma.hint).to.equal("did you mean gammas?");
+  });
+
+  it("messages, hints and warnings name options as the library's callers write them", async () => {
+    const said = async (options: object): Promise<string> => {
+      const { message, hint } = await refused(prune(loose({ ...run, ...options })));
+      return `${message} | ${hint ?? ""}`;
+    };
+    expect(await said({ valFraction: 2 })).to.match(/^valFraction: 2, a number in/);
+    expect(await said({ learningRates: [-1] })).to.match(/^learningRates: -1, one or more positive/);
+    expect(await said({ controls: ["l2"] })).to.match(/^controls: l2, one of l1/);
+    expect(await said({ augment: false, zoom: 0.1 })).to.contain(
+      "zoom 0.1: augment: false ignores it, augment was needed",
+    );
+    expect(await said({ epochs: 0, baselineLearningRates: [1e-3], learningRates: [1e-2] })).to.contain(
+      "learningRates 0.01: epochs 0 with baselineLearningRates ignores it",
+    );
+    expect(await said({ gamma: 0.1, targetFlops: 0.5 })).to.match(
+      /^gamma and targetFlops: given together, gamma alone.*targetFlops, targetSize, targetMs and targetTime/,
+    );
+    expect(await said({ crop: [1, 2, 3, 4] })).to.match(/^crop: 1,2,3,4, .* \| for example crop 0\.18/);
+    expect(await said({ data: "synthetic:none" })).to.match(/^data: found "synthetic:none"/);
+    const cut = await refused(cutModel(loose({ model: "face-resnet", out: "x.onnx", targetFlops: 3 })));
+    expect(cut.message).to.equal("targetFlops: 3, a share in (0, 1] was needed");
+    const rate = await refused(train({ ...run, backbone: "resnet18", learningRate: -1 }));
+    expect(rate.message).to.match(/^learningRate: -1/);
+    const none = await refused(train({ ...run, backbone: "resnet18", epochs: 0, learningRate: 0.5 }));
+    expect(none.message).to.equal("learningRate 0.5: epochs 0 ignores it, an epoch was needed");
+    const size = await refused(predictImages("face-resnet", ["a.jpg"], { size: [9, 9] }));
+    expect(`${size.message} ${size.hint ?? ""}`).to.match(/^size 9x9: .* leave size out/);
+    const command = await refused(resume(join(run.out, "nothing")));
+    expect(command.hint).to.equal("begin one with: etl prune");
   });
 
   it("a value of another kind is refused", async () => {

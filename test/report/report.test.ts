@@ -4,8 +4,8 @@ import { gunzipSync } from "node:zlib";
 import { isEtlError } from "../../lib/core/errors.ts";
 import type { RunRecord } from "../../lib/record/record.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
-import { base85, packReportAssets, type ReportAssets } from "../../lib/report/pack.ts";
-import { fromBase85 } from "../../lib/report/client/main.ts";
+import { base93, packReportAssets, type ReportAssets } from "../../lib/report/pack.ts";
+import { fromBase93 } from "../../lib/report/client/main.ts";
 import { csvText, toCsv } from "../../lib/report/client/page.ts";
 import { clientScript, unqualified } from "../../lib/report/client/script.ts";
 import { calibrationError } from "../../lib/report/sections/calibration.ts";
@@ -67,7 +67,7 @@ describe("report: one HTML file from run records", () => {
     expect(Buffer.byteLength(page)).to.be.below(2.2e6);
     expect(page.match(/id="plotly"/g)).to.have.length(1);
     const packed = /id="plotly">([^<]*)</.exec(page)?.[1] ?? "";
-    const source = gunzipSync(fromBase85(packed)).toString();
+    const source = gunzipSync(fromBase93(packed)).toString();
     expect(source).to.contain("plotly.js v");
     expect(page).to.contain(`sha256-${createHash("sha256").update(source).digest("base64")}`);
     expect(page.match(/<script/g)).to.have.length.at.least(3);
@@ -79,8 +79,8 @@ describe("report: one HTML file from run records", () => {
       const bytes = Uint8Array.from({ length }, (_, i) => (i * 83 + length * 17) % 256);
       const all = [bytes, bytes.map(() => 255), bytes.map(() => 0)];
       for (const one of all) {
-        expect(base85(one)).to.match(/^[(-;=?-~]*$/);
-        expect(fromBase85(base85(one))).to.deep.equal(one);
+        expect(base93(one)).to.match(/^[!-;=-~]*$/);
+        expect(fromBase93(base93(one))).to.deep.equal(one);
       }
     }
   });

@@ -90,6 +90,45 @@ describe("report: what is said of the training", () => {
     expect(lossFigure(plainly).layout).not.to.have.property("yaxis2");
   });
 
+  it("draws the labels' part of a training loss beside validation, and apart what is learnt from the full network", () => {
+    const terms = { labels: 0.2, features: 0.7, outputs: 0.1 };
+    const models = sampleRecord().models.map((model) => ({
+      ...model,
+      history: model.history.map((epoch) =>
+        epoch.epoch === 0 || model.name === "baseline"
+          ? epoch
+          : { ...epoch, trainLoss: 1, trainTerms: terms },
+      ),
+    }));
+    const sample = { ...sampleRecord(), models };
+    const record = { ...sample, config: { ...sample.config, distill: 16, distillOutputs: 4 } };
+    const drawn = lossFigure(record).data.filter(({ name }) => String(name).startsWith("Pruned (ETL), "));
+    expect(drawn.map(({ name, yaxis, y }) => [name, yaxis, (y as number[])[0]])).to.deep.equal([
+      ["Pruned (ETL), training, labels", undefined, 0.2],
+      ["Pruned (ETL), distance of features", "y2", 0.7],
+      ["Pruned (ETL), distance of outputs", "y2", 0.1],
+    ]);
+    expect(plain(renderReport(record, tiny)))
+      .to.contain("dashed, the distance of its features")
+      .and.not.contain("holds those terms");
+  });
+
+  it("says that a lower loss decided where the kept epoch is not the most accurate, and that losses do of several numbers", () => {
+    const sample = sampleRecord();
+    const history = [0.97, 0.971, 0.969].map((valAccuracy, epoch) => ({
+      ...{ epoch, valAccuracy, valLoss: 0.3 - 0.1 * epoch, learningRate: 1e-4, seconds: 1 },
+    }));
+    const page = (bestEpoch: number): string =>
+      plain(renderReport(changed({ history, bestEpoch }, { history, bestEpoch }, sample), tiny));
+    expect(page(1)).to.contain("best validation accuracy is kept (ringed); the test part");
+    expect(page(2)).to.contain("nearer than half a standard error the one with the lower loss");
+    const age = sampleRegression();
+    const other = { ...age, others: [{ task: age.task, dataset: age.dataset, curves: [], models: [] }] };
+    expect(plain(renderReport({ ...age, others: other.others }, tiny))).to.contain(
+      "smallest validation loss",
+    );
+  });
+
   it("says by what the epoch of a regression was chosen", () => {
     const page = plain(renderReport(sampleRegression(), tiny));
     expect(page).to.contain("The epoch with the smallest validation loss is kept");

@@ -1,6 +1,7 @@
 /** The compute thread's end: programs and trainers by number, one call after the other. */
 import { parentPort } from "node:worker_threads";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
+import { speak } from "../../core/voice.ts";
 import type { Network, Tensor } from "../../network/network.ts";
 import type { Device, KernelTime, StepResult, Tensors, TrainerState } from "../engine.ts";
 import {
@@ -62,6 +63,7 @@ export function serve<Compile, Hello>(service: Service<Compile, Hello>): void {
  * @param engine name of the engine, for messages
  */
 export function answerCalls<T extends MethodTable<T>>(engine: string, handlers: Handlers<T>): void {
+  speak("flags"); // the thread that asked knows how its caller speaks
   const answer = async ({ call, method, payload }: Request): Promise<void> => {
     let reply: Reply;
     let transfer: readonly ArrayBuffer[] = [];

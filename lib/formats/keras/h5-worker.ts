@@ -1,6 +1,7 @@
 /** The thread that reads one HDF5 file. */
 import { parentPort } from "node:worker_threads";
 import { isEtlError, messageOf, type ErrorKind } from "../../core/errors.ts";
+import { speak } from "../../core/voice.ts";
 import { parseKerasFile, type KerasFile } from "./parse.ts";
 
 /** What the thread is asked: a file, or the bytes of one that lies inside `path`. */
@@ -35,4 +36,5 @@ async function answer({ path, bytes }: KerasQuestion): Promise<void> {
   }
 }
 
+speak("flags"); // the thread that asked says it in its caller's words
 parentPort?.once("message", (question: KerasQuestion) => void answer(question));

@@ -37,7 +37,7 @@ function settingOf(part: string): [name: string, value: unknown] {
   const value = readValue(option, text);
   if (value === undefined)
     throw new EtlError("usage", `--ablate: ${part}, a value of --${option.flag} was needed`);
-  checkOption(option, value);
+  checkOption(option, value, key);
   return [name, value];
 }
 

@@ -9,6 +9,7 @@ import {
   commonDefaults,
   commonNames,
   givenOptions,
+  nameTheirData,
   need,
   taskData,
   withAbsolutePaths,
@@ -130,6 +131,11 @@ function ignoredBy(config: Config): (Ignored | false)[] {
   // A weight or a change of 0 says the same as what switches it off.
   const changes = (["shift", "zoom", "brightness"] as const).filter((name) => config[name] !== 0);
   return [
+    nameTheirData(config.task) && {
+      names: ["data"],
+      by: "a call whose tasks have data of their own",
+      needed: "a task without",
+    },
     !config.int8 && {
       names: ["int8For", "int8Tolerance"],
       by: "a run without --int8",
@@ -149,6 +155,12 @@ function ignoredBy(config: Config): (Ignored | false)[] {
       by: "--baseline-epochs 0",
       needed: "an epoch of the baseline",
     },
+    epochs === 0 &&
+      config.baselineLearningRates !== undefined && {
+        names: ["learningRates"],
+        by: "--epochs 0 with --baseline-learning-rate",
+        needed: "an epoch of the pruned network",
+      },
     epochs === 0 && {
       names: (["distill", "distillOutputs"] as const).filter((name) => config[name] !== 0),
       by: "--epochs 0",

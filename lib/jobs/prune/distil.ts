@@ -15,6 +15,8 @@ import { standardise, type Units } from "../run/units.ts";
 /** What is added to the task's loss, and what is fed for it. Holds a compiled teacher until it is disposed. */
 export interface Distillation {
   readonly terms: readonly LossTerm[];
+  /** What each term compares. */
+  readonly parts: readonly Signal["part"][];
   targets(batch: Batch): Promise<Tensors>;
   dispose(): Promise<void>;
 }
@@ -52,6 +54,7 @@ interface Signal {
   readonly columns: Uint32Array;
   /** Units of the columns in training; absent: as they are. */
   readonly units?: Units;
+  readonly part: "features" | "outputs";
   readonly term: LossTerm & { readonly mask: string };
 }
 
@@ -87,6 +90,7 @@ export async function distillation(context: RunParts, lesson: Lesson): Promise<D
   const weights = inverseVariances(await sample(context, targetsOf), layout);
   return {
     terms: signals.map(({ term }) => term),
+    parts: signals.map(({ part }) => part),
     targets: async (batch: Batch) => feedsOf(layout, await targetsOf(batch), weights),
     dispose: () => program.dispose(),
   };
@@ -105,6 +109,7 @@ function signalsOf({ backbone, tasks, config }: RunParts, lesson: Lesson): Signa
     value: backbone.features,
     width: featureWidth(teacher, backbone.features),
     columns: kept,
+    part: "features",
     term: squared(student, "etl_features", distill),
   };
   const outputs = tasks.map(({ task, output }, t): Signal => ({
@@ -112,6 +117,7 @@ function signalsOf({ backbone, tasks, config }: RunParts, lesson: Lesson): Signa
     width: task.outputs,
     columns: Uint32Array.from({ length: task.outputs }, (_, k) => k),
     units: answers.units[t],
+    part: "outputs",
     term: squared(output, `etl_outputs.${t}`, distillOutputs / tasks.length),
   }));
   return [features, ...outputs].filter(({ term }) => term.weight > 0);

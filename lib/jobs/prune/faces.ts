@@ -1,6 +1,7 @@
 /** The faces that kept filters respond to most: pictures of people, made only where they were asked for. */
 import { join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
+import { worded } from "../../core/voice.ts";
 import { createMomentsAccumulator } from "../../math/moments.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { FacePicture, FilterFaces, RunRecord } from "../../record/record.ts";
@@ -20,7 +21,9 @@ const [shownFilters, highestFaces, lowestFaces, side] = [2, 8, 4, 64];
 
 /** What is said wherever pictures go into a report. */
 export function imagesWarning(dataset: string): string {
-  return `--with-images: the report holds pictures of people from ${dataset}; mind their terms before you pass it on`;
+  return worded(
+    `--with-images: the report holds pictures of people from ${dataset}; mind their terms before you pass it on`,
+  );
 }
 
 /**

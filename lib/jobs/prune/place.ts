@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { version } from "../../core/version.ts";
+import { worded } from "../../core/voice.ts";
 import { silent } from "../../core/progress.ts";
 import { differences } from "../run/same.ts";
 import { readRunState } from "../run/state.ts";
@@ -24,7 +25,9 @@ export async function placed(given: OpenPruneOptions): Promise<PruneOptions> {
   const needsData = given.data === undefined && entries.some((entry) => !entry.includes("="));
   if (needsData) {
     progress.warn(
-      "no --data: faces are drawn (--data synthetic), what a network learns from them says nothing of photographs; --data FOLDER takes your own",
+      worded(
+        "no --data: faces are drawn (--data synthetic), what a network learns from them says nothing of photographs; --data FOLDER takes your own",
+      ),
     );
   }
   const options = { ...given, ...(needsData && { data: DRAWN }) };
@@ -36,9 +39,9 @@ export async function placed(given: OpenPruneOptions): Promise<PruneOptions> {
     if (state === "other") continue;
     progress.note(
       {
-        free: `no --out: the run goes to ${out}`,
-        unfinished: `no --out: ${out} holds an unfinished run with these options, it is continued`,
-        finished: `no --out: ${out} holds a finished run with these options, it is shown`,
+        free: worded(`no --out: the run goes to ${out}`),
+        unfinished: worded(`no --out: ${out} holds an unfinished run with these options, it is continued`),
+        finished: worded(`no --out: ${out} holds a finished run with these options, it is shown`),
       }[state],
     );
     return { ...options, out };

@@ -236,7 +236,7 @@ export async function planStage(context: RunContext, curves: Curves): Promise<Pl
 
 /** What rounding did to the choice. */
 export function roundingSentence({ multiple, added, taken }: NonNullable<Plan["rounding"]>): string {
-  return `widths in multiples of ${multiple}, which the kernels compute at a time: ${added} filters added, ${taken} taken`;
+  return `widths in multiples of ${multiple}, which the kernels compute at a time: ${added} ${added === 1 ? "filter" : "filters"} added, ${taken} taken`;
 }
 
 /** `plan.json`: indices ascending, one entry per Conv, ConvTranspose, Gemm and MatMul with a parameter. */

@@ -116,6 +116,7 @@ async function train(
     const result = await finetune(network, {
       engine,
       losses: [...tasks.map(({ term }) => term), ...(taught?.terms ?? [])],
+      ...(taught && { parts: [...tasks.map(() => "labels" as const), ...taught.parts] }),
       batches: (epoch) => trainingBatches(context, { epoch, input, tasks, taught }),
       stepsPerEpoch,
       epochs: plan.epochs,

@@ -3,6 +3,7 @@
  * defaults and checks, a sweep the options that its variants may change.
  */
 import { EtlError, nearest } from "../../core/errors.ts";
+import { optionWord } from "../../core/voice.ts";
 
 /**
  * What is read from the command line. `numbers` and `names` are comma lists; `bytes` is 2.5MB, `size` that or a share
@@ -97,7 +98,7 @@ export function defaultsOf(table: Readonly<Record<string, Option>>): Record<stri
 export function checkOptions(table: Readonly<Record<string, Option>>, values: object): void {
   for (const [name, value] of Object.entries(values) as [string, unknown][]) {
     const option = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (option !== undefined && value !== undefined) checkOption(option, value);
+    if (option !== undefined && value !== undefined) checkOption(option, value, name);
   }
 }
 
@@ -136,7 +137,9 @@ export function refuseIgnored(...call: Parameters<typeof ignoredIn>): void {
   const value: unknown = (values as Readonly<Record<string, unknown>>)[name];
   const flag = Object.hasOwn(table, name) ? table[name].flag : name;
   const given =
-    typeof value === "boolean" ? `--${value ? "" : "no-"}${flag}` : `--${flag} ${[value].flat().join(",")}`;
+    typeof value === "boolean"
+      ? `--${value ? "" : "no-"}${flag}`
+      : `${optionWord(flag, name)} ${[value].flat().join(",")}`;
   throw new EtlError("usage", `${given}: ${by} ignores it, ${needed} was needed`);
 }
 
@@ -160,10 +163,13 @@ const kinds: Readonly<Record<OptionKind, Need>> = {
   block: { needed: "auto or a number", holds: (value: unknown) => isNumber(value) || value === "auto" },
 };
 
-/** @throws EtlError `usage` where the value is of another kind, none of the choices, or not what is needed */
-export function checkOption({ flag, kind, choices, need }: Option, value: unknown): void {
+/**
+ * @param name as the library calls it
+ * @throws EtlError `usage` where the value is of another kind, none of the choices, or not what is needed
+ */
+export function checkOption({ flag, kind, choices, need }: Option, value: unknown, name: string): void {
   const bad = (found: unknown, needed: string, near?: string): never => {
-    throw new EtlError("usage", `--${flag}: ${String(found)}, ${needed} was needed`, {
+    throw new EtlError("usage", `${optionWord(flag, name)}: ${String(found)}, ${needed} was needed`, {
       ...(near !== undefined && { hint: `Did you mean ${near}?` }),
     });
   };

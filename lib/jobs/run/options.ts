@@ -212,6 +212,11 @@ export function taskData(list: string, common: string | undefined, option = "tas
   return entries;
 }
 
+/** Whether every task of a list has data of its own: those for all tasks would then change nothing. */
+export function nameTheirData(list: string): boolean {
+  return list.split(",").every((entry) => entry.includes("="));
+}
+
 /**
  * A folder as it can be found from anywhere: what a run remembers of its data must not depend on where it was called.
  * "synthetic" is no folder.

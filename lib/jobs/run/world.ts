@@ -1,5 +1,6 @@
 /** Pictures and what computes on them: opened once for a run, closed together. */
 import type { Preprocessing } from "../../core/artifacts.ts";
+import { worded } from "../../core/voice.ts";
 import type { Progress } from "../../core/progress.ts";
 import { createRecycler, type Recycler } from "../../core/recycler.ts";
 import type { Dataset } from "../../data/dataset.ts";
@@ -77,9 +78,9 @@ export async function closeWorld({ engine, store }: Pick<World, "engine" | "stor
 /** Says what a data set assumes, how many pictures its parts have, what looks odd in it, and which rows are left out. */
 export function announce(dataset: Dataset, progress: Progress): void {
   const { assumptions, warnings = [], problems } = dataset;
-  for (const assumption of assumptions) progress.note(assumption);
+  for (const assumption of assumptions) progress.note(worded(assumption));
   progress.note(partsSentence(dataset));
-  for (const warning of warnings) progress.warn(warning);
+  for (const warning of warnings) progress.warn(worded(warning));
   if (problems.length === 0) return;
   const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);
   progress.warn(

@@ -2,7 +2,15 @@
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { architectureOf, architectures, checkSide, type Architecture } from "../../backbones/architecture.ts";
-import { checkOptions, defaultsOf, refuseIgnored, type Ignored, type Need } from "../run/option.ts";
+import {
+  checkOptions,
+  defaultsOf,
+  ignoredIn,
+  refuseIgnored,
+  type Ignored,
+  type Need,
+  type Option,
+} from "../run/option.ts";
 import { withAbsolutePaths, commonDefaults, givenOptions, need } from "../run/options.ts";
 import { backboneOf, tasksOf, trainTable, type TrainOptions } from "./options.ts";
 
@@ -57,16 +65,38 @@ export function resolveTrainOptions(
 }
 
 /** @throws EtlError `usage` for a setting that would change nothing */
-function checkIgnored({ name, takes, recipe }: Architecture, config: TrainConfig): void {
-  const table = { ...trainTable, dropout: { ...trainTable.dropout, default: recipe.dropout } };
+function checkIgnored(architecture: Architecture, config: TrainConfig): void {
+  refuseIgnored(tableOf(architecture), config, ignoredBy(architecture, config));
+}
+
+/** The options, with what a network takes where nothing is said. */
+function tableOf({ recipe }: Architecture): Readonly<Record<string, Option>> {
+  const { dropout, learningRate } = trainTable;
+  return {
+    ...trainTable,
+    dropout: { ...dropout, default: recipe.dropout },
+    learningRate: { ...learningRate, default: recipe.learningRate },
+  };
+}
+
+/** What would change nothing beside the other options. */
+function ignoredBy({ name, takes }: Architecture, config: TrainConfig): (Ignored | false)[] {
   const ofOthers = (["heads", "dropout", "groups", "landmarks"] as const).map((key): Ignored | false => {
     const able = architectures.filter((each) => each.takes.includes(key)).map((each) => each.name);
     const needed = able.length === 1 ? able[0] : `one of ${able.join(", ")}`;
     return !takes.includes(key) && { names: [key], by: name, needed };
   });
   const fixed = config.thresholds === "fixed";
-  refuseIgnored(table, config, [
+  return [
     ...ofOthers,
+    config.epochs === 0 && {
+      names: [
+        ...(["learningRate", "positiveWeight", "thresholds", "lossWeights", "updateEvery"] as const),
+        ...changesAsked(config),
+      ],
+      by: "--epochs 0",
+      needed: "an epoch",
+    },
     fixed && { names: ["thresholdRate"], by: "--thresholds fixed", needed: "--thresholds adaptive" },
     !config.augment && { names: changesAsked(config), by: "--no-augment", needed: "--augment" },
     fixed &&
@@ -80,7 +110,15 @@ function checkIgnored({ name, takes, recipe }: Architecture, config: TrainConfig
       by: `--split ${config.split}`,
       needed: "--split given",
     },
-  ]);
+  ];
+}
+
+/** Options without those that would change nothing beside the others: an older run may have been given some. */
+export function withoutIdle(options: TrainOptions): TrainOptions {
+  const architecture = architectureOf(backboneOf(options));
+  const config = { ...defaultsOf(trainTable), ...givenOptions(options) } as TrainConfig;
+  const found = ignoredIn(tableOf(architecture), config, ignoredBy(architecture, config));
+  return found === undefined ? options : withoutIdle({ ...options, [found[0]]: undefined });
 }
 
 /** Changes of pictures that were asked for beyond the usual ones. */

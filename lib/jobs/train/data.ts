@@ -1,5 +1,6 @@
 /** The data of a training run: pictures, parts, and the labels of one or several tasks. */
 import type { Preprocessing, Task } from "../../core/artifacts.ts";
+import { worded } from "../../core/voice.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Dataset, Item } from "../../data/dataset.ts";
@@ -13,6 +14,7 @@ import { checkVaries, partRows } from "../run/parts.ts";
 import { announce, openWorld, type World } from "../run/world.ts";
 import { gather } from "../run/units.ts";
 import { partsOf, type TrainConfig } from "./config.ts";
+import { checkSettings } from "./heads.ts";
 import { tasksOf } from "./options.ts";
 
 /** Labels of one task by row of the store. */
@@ -67,6 +69,10 @@ export async function openTrainData(
   announce(dataset, progress);
   const parts = config.valFraction > 0 ? undefined : (["train", "test"] as const);
   const others = all.filter(({ task }) => learnt.includes(task.name) || task.unit === "crop");
+  checkSettings(
+    config,
+    [main, ...others].map(({ task }) => task),
+  );
   let tables: TargetTable[] = [];
   const world = await openWorld(dataset, preprocessing, {
     ...{ config, progress, signal: options.signal },
@@ -82,7 +88,9 @@ export async function openTrainData(
   });
   if (world.rows.val === world.rows.train)
     progress.warn(
-      "no validation part: the best epoch, thresholds and weights follow the training part (--val-fraction 0)",
+      worded(
+        "no validation part: the best epoch, thresholds and weights follow the training part (--val-fraction 0)",
+      ),
     );
   return { ...world, tables };
 }
@@ -122,7 +130,9 @@ async function openTasks(
     opened.push(await open("landmarks", undefined, boxes ? config.crop : crop));
   } else {
     progress.warn(
-      `landmarks: ${table.name} has no columns x0, y0, ...: the branch that learns them is left out (etl align --landmarks writes them; --no-landmarks says so)`,
+      worded(
+        `landmarks: ${table.name} has no columns x0, y0, ...: the branch that learns them is left out (etl align --landmarks writes them; --no-landmarks says so)`,
+      ),
     );
   }
   return opened;

@@ -125,12 +125,12 @@ export function outputLosses(
 }
 
 /**
- * Settings that these tasks would ignore, refused before anything is computed.
+ * Settings that these tasks would ignore, refused before a picture is decoded.
  *
  * @throws EtlError `usage` that names option, task and what was needed
  */
-export function checkSettings(config: TrainConfig, tables: readonly TargetTable[]): void {
-  const [{ task }] = tables;
+export function checkSettings(config: TrainConfig, tasks: readonly Task[]): void {
+  const [task] = tasks;
   const { lossWeights, heads, groups } = config;
   const refuse = (option: string, found: string, needed: string): never => {
     throw new EtlError("usage", `--${option}: ${found}, ${needed} was needed`);
@@ -146,7 +146,7 @@ export function checkSettings(config: TrainConfig, tables: readonly TargetTable[
   if (heads === "forty" && task.outputs === 1) refuse("heads forty", alone, "a task with several");
   if (!groups && subjectiveAmong(task.classes).length === 0)
     refuse("no-groups", `task ${task.name} has no subjective attributes, so no groups`, "task attributes");
-  const besideLandmarks = tables.some(({ task: other }, k) => k > 0 && other.unit === "crop");
+  const besideLandmarks = tasks.some((other, k) => k > 0 && other.unit === "crop");
   const [changed] = besideLandmarks ? changesAsked(config) : [];
   if (changed !== undefined)
     refuse(changed, `${config[changed]}, and pictures stay as they are beside landmarks`, "--no-landmarks");

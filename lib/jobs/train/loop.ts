@@ -1,5 +1,6 @@
 /** Training one network from a fresh or loaded state: batches, what changes from epoch to epoch, the best epoch. */
 import type { EpochRecord } from "../../core/artifacts.ts";
+import { worded } from "../../core/voice.ts";
 import { jsonText } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
 import { writeSealed } from "../../core/seal.ts";
@@ -141,7 +142,9 @@ export async function trainNetwork(
   const kept = states[result.bestEpoch];
   if (hasDiverged(states[0], kept))
     setup.progress.warn(
-      `epoch ${result.bestEpoch} is kept, and it has diverged itself: the network is of no use, a smaller --learning-rate than ${learningRate} was needed`,
+      worded(
+        `epoch ${result.bestEpoch} is kept, and it has diverged itself: the network is of no use, a smaller --learning-rate than ${learningRate} was needed`,
+      ),
     );
   return { ...result, heads, states };
 }
@@ -267,7 +270,9 @@ function update(
   const held = last === undefined ? 0 : heldWeights(config.lossWeights, next, last);
   if (held > 0)
     progress.warn(
-      `--loss-weights ${config.lossWeights}: the loss of ${held} labels more than doubled, their weights are held at 1`,
+      worded(
+        `--loss-weights ${config.lossWeights}: the loss of ${held} labels more than doubled, their weights are held at 1`,
+      ),
     );
   course.running.push(next);
 }
@@ -340,6 +345,8 @@ function warnOfDivergence({ progress }: TrainSetup, states: readonly EpochState[
   if (!hasDiverged(first, now)) return;
   const [from, to] = [first, now].map((state) => sumOf(state).toPrecision(3));
   progress.warn(
-    `validation loss ${to}, ${from} before training: it diverges; a smaller --learning-rate, or --weights of a trained network, was needed`,
+    worded(
+      `validation loss ${to}, ${from} before training: it diverges; a smaller --learning-rate, or --weights of a trained network, was needed`,
+    ),
   );
 }

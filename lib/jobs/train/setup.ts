@@ -6,7 +6,6 @@ import type { Architecture } from "../../backbones/architecture.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { closeWorld } from "../run/world.ts";
 import { openTrainData, type TrainData } from "./data.ts";
-import { checkSettings } from "./heads.ts";
 import { checkOutputs, startingNetwork, type StartingNetwork } from "./network.ts";
 import { resolveTrainOptions, type TrainConfig } from "./config.ts";
 import type { TrainOptions } from "./options.ts";
@@ -49,7 +48,6 @@ export async function openSetup(
     signal: options.signal,
   });
   try {
-    checkSettings(config, data.tables);
     const start = await startingNetwork(config, architecture, data.tables);
     checkOutputs(start.network, data.tables);
     for (const note of start.notes) progress.note(note);

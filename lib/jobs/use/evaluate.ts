@@ -1,5 +1,6 @@
 /** `etl evaluate`: the quality of a model on labelled faces. */
 import { refuseUnknown, type OptionNames } from "../../core/options.ts";
+import { worded } from "../../core/voice.ts";
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Crop } from "../../core/artifacts.ts";
@@ -161,19 +162,27 @@ async function evaluateTask(
     const learnt =
       "the model was made from data of this name, and the list of its training pictures is not beside it";
     if (given !== undefined)
-      progress.warn(`${learnt}: only the test part that the data give counts (--split all for all of them)`);
+      progress.warn(
+        worded(`${learnt}: only the test part that the data give counts (--split all for all of them)`),
+      );
     else if (split !== "test")
-      progress.warn(`${learnt}: some of these pictures may be those it was trained on (--split test)`);
+      progress.warn(
+        worded(`${learnt}: some of these pictures may be those it was trained on (--split test)`),
+      );
   }
   if (known !== undefined) {
     const trained = dataset.items.filter((item) => item.split === "train").length;
     if (split === "all")
       progress.warn(
-        `${trained} of the ${dataset.items.length} pictures are those it was trained on (--split test)`,
+        worded(
+          `${trained} of the ${dataset.items.length} pictures are those it was trained on (--split test)`,
+        ),
       );
     else if (options.split === undefined)
       progress.note(
-        "the model was made from these data: only the test part counts, not what it was trained on (--split all)",
+        worded(
+          "the model was made from these data: only the test part counts, not what it was trained on (--split all)",
+        ),
       );
   }
   try {

@@ -1,5 +1,6 @@
 /** `etl predict`: what a model says of single pictures. */
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
+import { worded } from "../../core/voice.ts";
 import { checkCrop, type CropChoice } from "../../core/crop.ts";
 import type { Crop, Preprocessing } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
@@ -63,7 +64,9 @@ export async function predictImages(
   const crop = options.crop ?? (align ? undefined : model.crop) ?? WHOLE;
   if (options.crop === undefined && model.crop !== undefined && !align) {
     progress.note(
-      `face box ${String(model.crop)}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture; --align: look for the faces)`,
+      worded(
+        `face box ${String(model.crop)}, as in the pictures the model was trained on (--crop 0,0,1,1: whole picture; --align: look for the faces)`,
+      ),
     );
   }
   const drawn = madeFromDrawnFaces(model);
@@ -179,5 +182,7 @@ function withFile(file: string, problem: string): string {
 /** A network that has seen drawn faces only has nothing to say of photographs. */
 function madeFromDrawnFaces({ name, network }: Model): string | undefined {
   if (provenanceOf(network)["dataset"] !== SYNTHETIC_NAME) return undefined;
-  return `${name} was trained on drawn faces (--data synthetic): what it says of photographs means nothing`;
+  return worded(
+    `${name} was trained on drawn faces (--data synthetic): what it says of photographs means nothing`,
+  );
 }

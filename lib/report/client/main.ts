@@ -57,18 +57,27 @@ export function startReport(page: PageWindow): void {
   );
 }
 
-/** The bytes of a text of letters 40 to 126 without 60 and 62, five for four; the rest is filled up with the last letter. */
-export function fromBase85(text: string): Uint8Array {
-  const bytes = new Uint8Array(Math.floor((text.length * 4) / 5));
-  for (let i = 0, at = 0; i < text.length; i += 5) {
-    let value = 0;
-    for (let j = 0; j < 5; j++) {
-      const code = i + j < text.length ? text.charCodeAt(i + j) : 126;
-      value = value * 85 + code - (code > 62 ? 42 : code > 60 ? 41 : 40);
+/** The bytes of a text of letters 33 to 126 without 60: two letters hold 14 bits where the first 13 of them are below 457, else 13. */
+export function fromBase93(text: string): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil(text.length * 0.875));
+  const letter = (i: number): number => {
+    const code = text.charCodeAt(i);
+    return code - (code < 60 ? 33 : 34);
+  };
+  let at = 0;
+  let held = 0;
+  let bits = 0;
+  for (let i = 0; i < text.length; i += 2) {
+    const pair = i + 1 < text.length;
+    const value = letter(i) + (pair ? 93 * letter(i + 1) : 0);
+    held |= value << bits;
+    bits += pair ? ((value & 8191) > 456 ? 13 : 14) : 7;
+    for (; bits >= 8; bits -= 8) {
+      bytes[at++] = held & 255;
+      held >>= 8;
     }
-    for (let unit = 2 ** 24; unit >= 1 && at < bytes.length; unit /= 256) bytes[at++] = (value / unit) & 255;
   }
-  return bytes;
+  return bytes.subarray(0, at);
 }
 
 /**
@@ -78,7 +87,7 @@ export function fromBase85(text: string): Uint8Array {
  */
 export async function unpackPlotly(page: PageWindow): Promise<void> {
   const packed = page.document.getElementById("plotly");
-  const bytes = fromBase85(packed?.textContent ?? "");
+  const bytes = fromBase93(packed?.textContent ?? "");
   packed?.remove();
   const stream = new page.Blob([bytes], { type: "application/gzip" })
     .stream()

@@ -10,7 +10,7 @@ import {
   setupPictures,
   startReport,
   unpackPlotly,
-  fromBase85,
+  fromBase93,
 } from "./main.ts";
 import {
   tellListener,
@@ -65,7 +65,7 @@ export function clientScript(): string {
     setupTheme,
     setupDetails,
     setupPrint,
-    fromBase85,
+    fromBase93,
     unpackPlotly,
     resolvedFigure,
     setupPictures,

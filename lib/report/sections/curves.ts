@@ -28,7 +28,7 @@ function pageCurve(curve: CurveRecord, round: (value: number) => number): PageCu
     filters: curve.filters,
     train: curve.trainRmse.map(round),
     ...(curve.heldOutRmse ? { held: curve.heldOutRmse.map(round) } : {}),
-    ...(curve.heldOutError ? { error: curve.heldOutError.map(round) } : {}),
+    ...(curve.heldOutError ? { error: curve.heldOutError.map((value) => Number(value.toPrecision(3))) } : {}),
     chosen: curve.kneeFilters,
     knee: curve.knee,
   };
@@ -63,12 +63,21 @@ export function pageCurves(record: RunRecord, id: string): PageCurves {
   };
 }
 
+/** Steps from point to point, without those that nobody can see in a drawing this small: it is most of a page's text. */
 function path(points: readonly (readonly [number, number])[]): string {
-  const kept = points.filter(
-    ([x, y], i) => i === 0 || i === points.length - 1 || x !== points[i - 1][0] || y !== points[i - 1][1],
-  );
-  return kept.map(([x, y], i) => `${i === 0 ? "M" : "L"}${x} ${y}`).join("");
+  let [atX, atY] = points[0];
+  const steps = points.flatMap(([x, y], i) => {
+    const isLast = i === points.length - 1;
+    if (i === 0 || (!isLast && Math.hypot(x - atX, y - atY) < leastStep)) return [];
+    const step = [x - atX, y - atY].map((by) => Number(by.toFixed(1)));
+    [atX, atY] = [x, y];
+    return [step.join(" ").replace(" -", "-")];
+  });
+  return `M${points[0].join(" ")}l${steps.join("l")}`;
 }
+
+/** In units of a drawing, of which 112 are its width: half a pixel. */
+const leastStep = 0.6;
 
 /** One tap as a small drawing: share of filters to the right, error upwards, the knee as a diamond. */
 function smallCurve(set: PageCurves, index: number): Markup {

@@ -237,7 +237,7 @@ function probeText(record: RunRecord, probe: ModelRecord, baseline: ModelRecord)
 /** What is said of a network beside another one of the same run. */
 function controlFinding(record: RunRecord, pruned: ModelRecord, control: ModelRecord): Markup {
   const gain = gainOver(record.task, pruned, control);
-  const head = html`Control “${control.title}” at
+  const head = html`Control “${control.title.replace(/^Control: /, "")}” at
   ${formatShare(control.cost.total.macs / pruned.cost.total.macs)} times the MACs of the pruned network`;
   if (gain === undefined) return html`${head}: its answers, or those of ETL, are no finite numbers.`;
   const text = !gain.sure

@@ -49,7 +49,7 @@ function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {
     { label: isError ? accuracyHead(scope.record) : "Test accuracy", numeric: true, csv: "test accuracy" },
     ...scores.map((score) => ({ label: score.label, numeric: true })),
     {
-      label: isError ? "The same, validation" : "Validation accuracy",
+      label: isError ? `${accuracyHead(scope.record)}, validation` : "Validation accuracy",
       numeric: true,
       csv: "validation accuracy",
     },

@@ -6,7 +6,7 @@ import { median } from "../../math/statistics.ts";
 import { html } from "../escape.ts";
 import { distils, networkTitle } from "./facts.ts";
 import { formatCount, formatDigits, formatSeconds, formatShareOf } from "../format.ts";
-import { accuracyFigure, lossFigure, trainedModels } from "../plots.ts";
+import { accuracyFigure, hasTerms, lossFigure, trainedModels } from "../plots.ts";
 import { plot, type Scope, type Section } from "../section.ts";
 import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
 
@@ -51,6 +51,23 @@ function accuracyName(record: RunRecord): string {
     : `share within ${tolerance} ${unit ?? ""}`.trim();
 }
 
+/** By what the kept epoch was chosen, as `bestOf` of the fine-tuning does it. */
+function keptRule(record: RunRecord): string {
+  const { others = [], task } = record;
+  // Of a light network the main task alone decides, of a pruned one all of them.
+  const judging = isTraining(record) ? [task] : [task, ...others.map((other) => other.task)];
+  if (judging.every(({ kind }) => kind === "regression"))
+    return "The epoch with the smallest validation loss is kept (ringed), epoch 0 included";
+  const isBest = trainedModels(record).every(({ history, bestEpoch }) => {
+    const kept = history.find(({ epoch }) => epoch === bestEpoch)?.valAccuracy ?? Number.NaN;
+    return history.every(({ valAccuracy }) => kept >= valAccuracy);
+  });
+  const rule = "The epoch with the best validation accuracy is kept (ringed)";
+  return isBest
+    ? rule
+    : `${rule}; of those nearer than half a standard error the one with the lower loss, and epoch 0 unless another is clearly better`;
+}
+
 /** Curves and table of the training. */
 export function trainingSection(scope: Scope): Section | undefined {
   const { record } = scope;
@@ -67,9 +84,8 @@ export function trainingSection(scope: Scope): Section | undefined {
     title: "Training",
     body: html`<p class="plain">
         Epoch 0 is the state before the first training
-        step${isTraining(record) ? "." : ": the head is already solved in closed form there."} The epoch with
-        the ${isRegression ? "smallest validation loss" : "best validation accuracy"} is kept (ringed), epoch
-        0 included; the test part is used once, at the end.
+        step${isTraining(record) ? "." : ": the head is already solved in closed form there."}
+        ${keptRule(record)}; the test part is used once, at the end.
       </p>
       <div class="pair">
         ${plot(scope, "accuracy", accuracyFigure(record), {
@@ -81,8 +97,12 @@ export function trainingSection(scope: Scope): Section | undefined {
           label: `Validation accuracy per epoch of ${names}. The table of the training holds the main numbers.`,
         })}${plot(scope, "loss", lossFigure(record), {
           title: "Loss",
-          text: `Solid: validation. Dotted, same colour: training.${
-            models.some((model) => distils(record, model))
+          text: `Solid: validation. Dotted, same colour: training${
+            models.some(hasTerms)
+              ? ", the labels' part. On the axis on the right, what a network also learns from the full one: dashed, the distance of its features, and dash-dotted, that of its outputs, each by its weight."
+              : "."
+          }${
+            models.some((model) => distils(record, model) && !hasTerms(model))
               ? " The training loss of networks that also learn from the full network holds those terms: it has the axis on the right, and is not to be compared with the others."
               : ""
           }`,

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -11,8 +11,12 @@ import type { PruneOptions } from "../../../lib/jobs/prune/options.ts";
 import { facesOfRun } from "../../../lib/jobs/prune/faces.ts";
 import { openModel } from "../../../lib/jobs/run/model.ts";
 import { prune, runPipeline } from "../../../lib/jobs/prune/prune.ts";
+import { cutModel } from "../../../lib/jobs/cut/cut.ts";
+import { drawFaces } from "../../../lib/jobs/use/draw.ts";
 import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
+import { exportModel } from "../../../lib/jobs/use/export.ts";
 import { predictImages } from "../../../lib/jobs/use/predict.ts";
+import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
 import { refused } from "../../support/refusal.ts";
 
 describe("prune, end to end on drawn faces", function () {
@@ -207,6 +211,46 @@ describe("prune, end to end on drawn faces", function () {
     expect(answers.map(({ file }) => file)).to.deep.equal([picture]);
     expect(answers[0].warning).to.contain("trained on drawn faces");
     expect(notes.filter((text) => text.includes("missing.jpg"))).to.have.length(1);
+  });
+
+  it("a model taken out of its run counts the test part that the data give, and says why", async () => {
+    const model = join(root, "taken", "model.onnx");
+    await mkdir(join(root, "taken"));
+    await cp(join(options.out, "pruned.onnx"), model);
+    const warnings: string[] = [];
+    const progress = { ...silent, warn: (text: string) => void warnings.push(text) };
+    const same = { data: "synthetic:160", cacheDir: join(root, "cache"), progress };
+    const evaluation = await evaluateModel(model, same);
+    expect([evaluation.split, evaluation.n]).to.deep.equal(["test", record.dataset.test]);
+    expect(warnings.join("\n")).to.match(
+      /list of its training pictures is not beside it: only the test part/,
+    );
+    warnings.length = 0;
+    expect((await evaluateModel(model, { ...same, split: "all" })).n).to.equal(160);
+    expect(warnings.join("\n")).to.contain("some of these pictures may be those it was trained on");
+  });
+
+  it("a network of drawn faces says so of photographs, also cut, in bytes, exported", async () => {
+    const folder = join(root, "handed");
+    const { folder: drawn } = await drawFaces(24, join(root, "drawn"));
+    const file = (name: string): string => join(folder, name);
+    await mkdir(folder);
+    await exportModel(options.out, file("model.json"), { format: "tfjs" });
+    await exportModel(options.out, file("out.onnx"), { format: "onnx" });
+    await cutModel({ model: options.out, out: file("cut.onnx"), keep: 0.9 });
+    await quantizeModel(options.out, { data: drawn, out: file("bytes.onnx"), check: false, calibrate: 8 });
+    const [picture] = (await readdir(drawn)).filter((name) => name.endsWith(".png"));
+    for (const name of ["model.json", "out.onnx", "cut.onnx", "bytes.onnx"]) {
+      const [answer] = await predictImages(file(name), [join(drawn, picture)]);
+      expect(answer.warning, name).to.contain("trained on drawn faces");
+    }
+  });
+
+  it("asked for a sweep's folder, says that one of its runs is needed", async () => {
+    await mkdir(join(root, "sweep"));
+    await writeFile(join(root, "sweep/sweep.json"), "{}");
+    const { hint } = await refused(openModel(join(root, "sweep")), "usage");
+    expect(hint).to.equal("a sweep: name the folder of one of its runs, below it");
   });
 
   for (const [what, wrong, kind, text] of [

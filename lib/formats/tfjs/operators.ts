@@ -257,6 +257,25 @@ function pickRange(op: WriteOp, { from, to, suffix }: { from: number; to: number
   return pickChannels(op, layerOf(op, 0), { channels, sources, ...(suffix === undefined ? {} : { suffix }) });
 }
 
+/** Channels of an image or numbers of a vector in another order, by constant indices. */
+const gather: WriteRule = (op) => {
+  const { node, emitter } = op;
+  const shape = shapeInOp(op, node.inputs[0]);
+  const listed = integersOf(emitter.network, node.inputs[1]);
+  const axis = fromFront(intAttribute(node, "axis", 0), shape.length);
+  const kept = shapeInOp(op, node.outputs[0]).length === shape.length;
+  if (listed === undefined || axis !== 1 || !kept || (shape.length !== 4 && shape.length !== 2))
+    throw refuse(op, `indices along axis ${axis} of ${shape.length}`, "constant ones along the channels");
+  const [, channels] = shape;
+  const sources = listed.map((index) => fromFront(index, channels));
+  if (shape.length === 4) return plain(pickChannels(op, layerOf(op, 0), { channels, sources }));
+  const data = new Float32Array(channels * sources.length);
+  sources.forEach((source, i) => (data[source * sources.length + i] = 1));
+  const config = { units: sources.length, use_bias: false, trainable: false };
+  const kernel = { shape: [channels, sources.length], data };
+  return plain(emit(op, "Dense", [layerOf(op, 0)], { config, weights: { kernel } }));
+};
+
 const split: WriteRule = (op) => {
   const { node, emitter } = op;
   const rank = shapeInOp(op, node.inputs[0]).length;
@@ -354,6 +373,7 @@ export const operatorWriters: Readonly<Record<string, WriteRule>> = {
   Concat: concat,
   Pad: pad,
   Slice: slice,
+  Gather: gather,
   Split: split,
   Flatten: flatten,
   Reshape: (op) => shuffleFrom(op) ?? flatten(op),

@@ -159,7 +159,10 @@ const kinds: Readonly<Record<OptionKind, Need>> = {
   bytes: { needed: "a number of bytes", holds: isNumber },
   size: { needed: "a number of bytes or a share", holds: isNumber },
   sides: { needed: "height and width", holds: (value: unknown) => isList(value, isNumber) },
-  crop: { needed: "a list of four numbers", holds: (value: unknown) => isList(value, isNumber) },
+  crop: {
+    needed: "four numbers or center",
+    holds: (value: unknown) => isList(value, isNumber) || value === "center",
+  },
   block: { needed: "auto or a number", holds: (value: unknown) => isNumber(value) || value === "auto" },
 };
 

@@ -2,14 +2,16 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { buildDmmCnn } from "../../../lib/backbones/nets/dmm-cnn.ts";
 import { loadFaceResnet } from "../../../lib/backbones/nets/face-resnet.ts";
 import { readTfjs } from "../../../lib/formats/tfjs/read.ts";
 import { writeTfjs } from "../../../lib/formats/tfjs/write.ts";
 import { writeModel } from "../../../lib/backbones/write-model.ts";
+import { architectures } from "../../../lib/backbones/architecture.ts";
 import { loadBackbone } from "../../../lib/backbones/catalogue.ts";
 import { createRandom } from "../../../lib/core/random.ts";
 import { isEtlError } from "../../../lib/core/errors.ts";
-import type { Network } from "../../../lib/network/network.ts";
+import { int64, type Network } from "../../../lib/network/network.ts";
 import { pointwise, sketch, type Sketch } from "../../support/patterns.ts";
 import { randomInputs, relativeDifference, run } from "../../support/run.ts";
 import { openTfjs, runTfjs } from "./run.ts";
@@ -82,6 +84,13 @@ const cases: readonly Network[] = [
     const turned = s.transpose(s.reshape(a, [0, 3, 2, 9, 9]), [0, 2, 1, 3, 4]);
     return s.layer(s.reshape(turned, [0, 6, 9, 9]), "b", [6, 2]);
   }),
+  drawn("channels and numbers in another order", (s, x) => {
+    const order = s.parameter("order", int64([3, 0, -2, 3]));
+    const along = { attributes: { axis: { type: "int", value: 1 } } } as const;
+    const a = s.node("Gather", [s.relu(s.layer(x, "a", [3, 5])), order], along);
+    const vector = s.dense(s.reduceMean(a, [2, 3], { keep: false }), "fc", [4, 6]);
+    return [a, s.node("Gather", [vector, order], along)];
+  }),
   drawn("a matrix and the sum behind it", (s, x) => {
     const pooled = s.globalAveragePool(s.relu(s.layer(x, "a", [3, 6])));
     const flat = s.reshape(pooled, [0, -1]);
@@ -116,6 +125,18 @@ describe("formats/tfjs", () => {
         network.outputs.map(({ name }, i) => [name, found[converted.outputs[i].name]]),
       );
       expect(relativeDifference(named, expected)).to.be.below(1e-5);
+    });
+  }
+
+  for (const { name, build, overSampling } of architectures) {
+    it(`${name}: every layer of it can leave`, () => {
+      const heads = [{ name: "prediction", outputs: 3 }];
+      const side = overSampling === undefined ? 64 : 112;
+      const network =
+        name === "dmm-cnn"
+          ? buildDmmCnn({ classes: 3, subjective: [1], points: 2, depth: 18, side: 72 })
+          : build({ heads, side, dropout: 0.2 });
+      expect([...writeTfjs(network).keys()].includes("layers.js")).to.equal(overSampling !== undefined);
     });
   }
 

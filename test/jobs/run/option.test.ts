@@ -51,6 +51,18 @@ describe("jobs/run: an option is declared once", () => {
       }
     });
 
+    it(`${name}: the boxes that --help names pass: four numbers, and center`, async () => {
+      for (const crop of [[0, 0, 1, 1], "center"] as const)
+        expect(() => {
+          checkOptions(table, { crop });
+        }).to.not.throw();
+      expect(
+        await words(() => {
+          checkOptions(table, { crop: "middle" });
+        }),
+      ).to.equal('--crop: "middle", four numbers or center was needed');
+    });
+
     it(`${name}: the defaults pass their own checks`, () => {
       const defaults = Object.fromEntries(
         Object.entries(table).map(([key, option]) => [key, option.default]),

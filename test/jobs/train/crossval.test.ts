@@ -101,7 +101,14 @@ describe("crossval and compare, on drawn faces", function () {
   it("a fold whose training ended early is named with the reason", async () => {
     const out = join(root, "early");
     const small = { archs: ["mobilenet-v1"], width: 0.25, size: 32, task: "gender", folds: 2 };
-    const { rows } = await crossval({ ...shared, ...small, out, epochs: 1, learningRate: 1e30 });
+    const { rows } = await crossval({
+      ...shared,
+      ...small,
+      out,
+      epochs: 1,
+      batchSize: 8,
+      learningRate: 1e30,
+    });
     const [{ stopped = [] }] = rows;
     expect(stopped.map(({ task, fold }) => [task, fold])).to.deep.equal([
       ["gender", 1],

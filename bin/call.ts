@@ -214,7 +214,17 @@ function checkValue(as: string, option: Options | undefined, value: string | und
       near === undefined ? undefined : `did you mean ${near}?`,
     );
   }
-  if (option.type === "number" && !Number.isFinite(Number(value))) bad(JSON.stringify(value), "a number");
+  if (option.type === "number" && !Number.isFinite(Number(value)))
+    bad(JSON.stringify(value), "a number", numberHint(as, value));
+}
+
+/** What a number with something behind it was meant as: 30%, 5ms. */
+function numberHint(as: string, value: string): string | undefined {
+  const [, digits, rest = ""] = /^\s*(-?\d*\.?\d+)\s*([a-z%]+)\s*$/i.exec(value) ?? [];
+  if (digits === undefined) return undefined;
+  return rest === "%"
+    ? `as a share: ${as} ${Number((Number(digits) / 100).toPrecision(12))}`
+    : `without the unit: ${as} ${digits}`;
 }
 
 /** "<model>", "[images..]". */
@@ -240,9 +250,26 @@ function checkWords({ command, words, given }: Call, options: OptionMap): void {
     "usage",
     `etl ${name}: ${JSON.stringify(word)} without an option before it, ${takes} needed`,
     {
-      hint: option === undefined ? `see etl help ${name}` : `did you mean --${option} ${word}?`,
+      hint:
+        splitHint(word, given) ??
+        (option === undefined ? `see etl help ${name}` : `did you mean --${option} ${word}?`),
     },
   );
+}
+
+/** A value that a blank has cut in two: --task gender age, --target-size 10 MB. */
+function splitHint(word: string, given: Call["given"]): string | undefined {
+  const isTask = (each: string): boolean => TASKS.has(each.split("=")[0]);
+  const isNumber = (each: string): boolean => /^\d+(\.\d+)?(e-?\d+)?$/i.test(each);
+  for (const [name, values] of given) {
+    const value = values.at(-1) ?? "";
+    const tasks = ["task", "tasks"].includes(name) && isTask(value) && isTask(word);
+    const list = listFlags.has(name) && isNumber(value) === isNumber(word);
+    if (tasks || list) return `several with a comma: --${name} ${value},${word}`;
+    if (isNumber(value) && /^(%|ms|[kmg]?i?b)$/i.test(word))
+      return `without the blank: --${name} ${value}${word}`;
+  }
+  return undefined;
 }
 
 /** The option that a word alone was meant for. */

@@ -5,7 +5,7 @@ import { recordsByTask } from "../record/tasks.ts";
 import { isTraining } from "../record/models.ts";
 import type { ModelRecord, RunRecord } from "../record/record.ts";
 import type { ReportAssets } from "./pack.ts";
-import type { PageData } from "./client/data.ts";
+import { foldData, type PageData } from "./client/data.ts";
 import { clientScript } from "./client/script.ts";
 import { comparison, comparisonSentence } from "./sections/compare.ts";
 import { runTitle } from "./sections/tradeoff.ts";
@@ -263,7 +263,7 @@ function document(page: Page, data: PageData, assets: ReportAssets): string {
           </main>
         </div>
         <p id="status" role="status" aria-live="polite"></p>
-        ${element('script type="application/json" id="report-data"', scriptJson(data))}
+        ${element('script type="application/json" id="report-data"', scriptJson(foldData(data)))}
         ${element('script type="application/gzip" id="plotly"', assets.plotly)} ${element("script", client)}
       </body>
     </html> `.text;

@@ -170,7 +170,7 @@ export async function thumbnail(
 ): Promise<Uint8Array> {
   return sharp(pixels, { raw: { width, height, channels: 3 } })
     .resize({ height: side })
-    .webp({ quality: 45, effort: 6 })
+    .webp({ quality: 38, effort: 6 })
     .toBuffer();
 }
 

@@ -177,7 +177,10 @@ function unknown({ as }: Written, options: OptionMap, where: string): never {
   const candidates = Object.entries(options)
     .filter(([, option]) => !negated || isSwitch(option))
     .flatMap(([name, { alias = [] }]) => [name, alias].flat());
-  const near = nearest(word, [...candidates, ...builtIn]);
+  const usual = (negated ? [] : (elsewhere[word] ?? [])).find((each) =>
+    candidates.includes(each.split(" ")[0]),
+  );
+  const near = usual ?? nearest(word, [...candidates, ...builtIn]);
   throw new EtlError("usage", `${where}: unknown option ${as}, one of those that it has was needed`, {
     hint:
       near === undefined
@@ -185,6 +188,22 @@ function unknown({ as }: Written, options: OptionMap, where: string): never {
         : `did you mean --${negated ? "no-" : ""}${near}?`,
   });
 }
+
+/** What other programs call options and values of ours. */
+const elsewhere: Readonly<Record<string, readonly string[]>> = {
+  ...{ model: ["backbone"], arch: ["backbone"], network: ["backbone"], net: ["backbone"] },
+  ...{ o: ["out"], output: ["out"], dest: ["out"], d: ["data"], dataset: ["data"], input: ["data"] },
+  ...{ lr: ["learning-rate"], batch: ["batch-size"], bs: ["batch-size"], batchsize: ["batch-size"] },
+  ...{ gpu: ["device cuda", "cuda"], j: ["threads"], jobs: ["threads"], workers: ["threads"] },
+  ...{
+    tensorflow: ["tfjs"],
+    "tensorflow.js": ["tfjs"],
+    onnx: ["ort"],
+    onnxruntime: ["ort"],
+    force: ["replace"],
+  },
+  ...{ tasks: ["task"], task: ["tasks"], gammas: ["gamma"], gamma: ["gammas"], overwrite: ["replace"] },
+};
 
 function checkValue(as: string, option: Options | undefined, value: string | undefined): void {
   if (option === undefined) return;
@@ -207,7 +226,8 @@ function checkValue(as: string, option: Options | undefined, value: string | und
     return bad(as.startsWith("--no-") ? "it is no switch" : "nothing after it", one);
   }
   if (choices.length > 0 && !choices.includes(value)) {
-    const near = nearest(value, choices);
+    const usual = elsewhere[value.toLowerCase()] ?? [];
+    const near = usual.find((each) => choices.includes(each)) ?? nearest(value, choices);
     bad(
       JSON.stringify(value),
       `one of ${choices.join(", ")}`,

@@ -40,6 +40,11 @@ export async function readTable(data: string): Promise<RawTable> {
     info = await stat(path);
   } catch (error) {
     const failed = ioError("cannot open the data", path, error);
+    if (/^https?:/i.test(data))
+      throw new EtlError(failed.kind, `${data}: an address, a folder on this machine was needed`, {
+        hint: "nothing is downloaded: fetch and unpack the data first",
+        cause: error,
+      });
     if (nearest(basename(path), ["synthetic"]) === undefined) throw failed;
     throw new EtlError(failed.kind, failed.message, { hint: "did you mean synthetic?", cause: error });
   }

@@ -40,8 +40,8 @@ export async function readTable(data: string): Promise<RawTable> {
     info = await stat(path);
   } catch (error) {
     const failed = ioError("cannot open the data", path, error);
-    if (/^https?:/i.test(data))
-      throw new EtlError(failed.kind, `${data}: an address, a folder on this machine was needed`, {
+    if (/\bhttps?:[/\\]/i.test(path))
+      throw new EtlError(failed.kind, `${path}: an address, a folder on this machine was needed`, {
         hint: "nothing is downloaded: fetch and unpack the data first",
         cause: error,
       });

@@ -187,9 +187,9 @@ function manyPage(
     main: html`<section id="compared" aria-labelledby="compared-title">
         <h2 id="compared-title">${comparing}</h2>
         <p class="plain">
-          The <dfn>baseline</dfn> is the unpruned network, fine-tuned on the same data. <dfn>Gamma</dfn> is
-          the share of the error range that each layer may give away: larger keeps fewer filters.
-          <dfn>MACs</dfn> are the multiply-and-add steps that one image costs.
+          The <dfn>baseline</dfn> is the unpruned network, fine-tuned on the same data where that helped.
+          <dfn>Gamma</dfn> is the share of the error range that each layer may give away: larger keeps fewer
+          filters. <dfn>MACs</dfn> are the multiply-and-add steps that one image costs.
         </p>
         ${compared}
       </section>

@@ -171,7 +171,7 @@ const cases: readonly Case[] = [
   [`prune ${run} --engine tensorflow`, '--engine: "tensorflow"', "tfjs?"],
   [
     "prune --task gender --data https://a.org/x --out y",
-    "https://a.org/x: an address",
+    "/a.org/x: an address, a folder",
     "nothing is downloaded",
   ],
   ["prune --task male --data synthetic --out x", '"male"', "labels of your own: --task binary"],

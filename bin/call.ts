@@ -177,7 +177,10 @@ function unknown({ as }: Written, options: OptionMap, where: string): never {
   const candidates = Object.entries(options)
     .filter(([, option]) => !negated || isSwitch(option))
     .flatMap(([name, { alias = [] }]) => [name, alias].flat());
-  const near = nearest(word, [...candidates, ...builtIn]);
+  const usual = (negated ? [] : (elsewhere[word] ?? [])).find((each) =>
+    candidates.includes(each.split(" ")[0]),
+  );
+  const near = usual ?? nearest(word, [...candidates, ...builtIn]);
   throw new EtlError("usage", `${where}: unknown option ${as}, one of those that it has was needed`, {
     hint:
       near === undefined
@@ -185,6 +188,22 @@ function unknown({ as }: Written, options: OptionMap, where: string): never {
         : `did you mean --${negated ? "no-" : ""}${near}?`,
   });
 }
+
+/** What other programs call options and values of ours. */
+const elsewhere: Readonly<Record<string, readonly string[]>> = {
+  ...{ model: ["backbone"], arch: ["backbone"], network: ["backbone"], net: ["backbone"] },
+  ...{ o: ["out"], output: ["out"], dest: ["out"], d: ["data"], dataset: ["data"], input: ["data"] },
+  ...{ lr: ["learning-rate"], batch: ["batch-size"], bs: ["batch-size"], batchsize: ["batch-size"] },
+  ...{ gpu: ["device cuda", "cuda"], j: ["threads"], jobs: ["threads"], workers: ["threads"] },
+  ...{
+    tensorflow: ["tfjs"],
+    "tensorflow.js": ["tfjs"],
+    onnx: ["ort"],
+    onnxruntime: ["ort"],
+    force: ["replace"],
+  },
+  ...{ tasks: ["task"], task: ["tasks"], gammas: ["gamma"], gamma: ["gammas"], overwrite: ["replace"] },
+};
 
 function checkValue(as: string, option: Options | undefined, value: string | undefined): void {
   if (option === undefined) return;
@@ -207,14 +226,25 @@ function checkValue(as: string, option: Options | undefined, value: string | und
     return bad(as.startsWith("--no-") ? "it is no switch" : "nothing after it", one);
   }
   if (choices.length > 0 && !choices.includes(value)) {
-    const near = nearest(value, choices);
+    const usual = elsewhere[value.toLowerCase()] ?? [];
+    const near = usual.find((each) => choices.includes(each)) ?? nearest(value, choices);
     bad(
       JSON.stringify(value),
       `one of ${choices.join(", ")}`,
       near === undefined ? undefined : `did you mean ${near}?`,
     );
   }
-  if (option.type === "number" && !Number.isFinite(Number(value))) bad(JSON.stringify(value), "a number");
+  if (option.type === "number" && !Number.isFinite(Number(value)))
+    bad(JSON.stringify(value), "a number", numberHint(as, value));
+}
+
+/** What a number with something behind it was meant as: 30%, 5ms. */
+function numberHint(as: string, value: string): string | undefined {
+  const [, digits, rest = ""] = /^\s*(-?\d*\.?\d+)\s*([a-z%]+)\s*$/i.exec(value) ?? [];
+  if (digits === undefined) return undefined;
+  return rest === "%"
+    ? `as a share: ${as} ${Number((Number(digits) / 100).toPrecision(12))}`
+    : `without the unit: ${as} ${digits}`;
 }
 
 /** "<model>", "[images..]". */
@@ -240,9 +270,26 @@ function checkWords({ command, words, given }: Call, options: OptionMap): void {
     "usage",
     `etl ${name}: ${JSON.stringify(word)} without an option before it, ${takes} needed`,
     {
-      hint: option === undefined ? `see etl help ${name}` : `did you mean --${option} ${word}?`,
+      hint:
+        splitHint(word, given) ??
+        (option === undefined ? `see etl help ${name}` : `did you mean --${option} ${word}?`),
     },
   );
+}
+
+/** A value that a blank has cut in two: --task gender age, --target-size 10 MB. */
+function splitHint(word: string, given: Call["given"]): string | undefined {
+  const isTask = (each: string): boolean => TASKS.has(each.split("=")[0]);
+  const isNumber = (each: string): boolean => /^\d+(\.\d+)?(e-?\d+)?$/i.test(each);
+  for (const [name, values] of given) {
+    const value = values.at(-1) ?? "";
+    const tasks = ["task", "tasks"].includes(name) && isTask(value) && isTask(word);
+    const list = listFlags.has(name) && isNumber(value) === isNumber(word);
+    if (tasks || list) return `several with a comma: --${name} ${value},${word}`;
+    if (isNumber(value) && /^(%|ms|[kmg]?i?b)$/i.test(word))
+      return `without the blank: --${name} ${value}${word}`;
+  }
+  return undefined;
 }
 
 /** The option that a word alone was meant for. */

@@ -58,10 +58,10 @@ export function messageOf(error: unknown): string {
 
 /**
  * The candidate nearest to `word` by edit distance, for "did you mean" hints.
- * Returns undefined where nothing is near (more than half of the letters differ).
+ * Returns undefined where nothing is near (more than half of the letters differ, of four letters more than one).
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const most = Math.max(2, Math.floor(word.length / 2));
+  const most = word.length < 5 ? 1 : Math.floor(word.length / 2);
   let best: string | undefined;
   let bestDistance = Infinity;
   // A word out of a damaged file may be as long as it likes.

@@ -49,9 +49,17 @@ export function drawnItems(whole: Dataset, limit: number | undefined, seed: numb
     .shuffle(whole.items.map((_, i) => i))
     .slice(0, limit)
     .sort((a, b) => a - b);
+  const items = chosen.map((i) => whole.items[i]);
+  // How many were cut off counts those that are left.
+  const said = (assumption: string): string =>
+    assumption.replace(
+      /^(split: )\d+(?= pictures are cut off as (\w+))/,
+      (_, before: string, part: string) => `${before}${items.filter(({ split }) => split === part).length}`,
+    );
   return {
     ...whole,
-    items: chosen.map((i) => whole.items[i]),
+    items,
+    assumptions: whole.assumptions.map(said),
     fingerprint: createHash("sha256")
       .update(`${whole.fingerprint} ${chosen.join(",")}`)
       .digest("hex")

@@ -40,6 +40,11 @@ export async function readTable(data: string): Promise<RawTable> {
     info = await stat(path);
   } catch (error) {
     const failed = ioError("cannot open the data", path, error);
+    if (/\bhttps?:[/\\]/i.test(path))
+      throw new EtlError(failed.kind, `${path}: an address, a folder on this machine was needed`, {
+        hint: "nothing is downloaded: fetch and unpack the data first",
+        cause: error,
+      });
     if (nearest(basename(path), ["synthetic"]) === undefined) throw failed;
     throw new EtlError(failed.kind, failed.message, { hint: "did you mean synthetic?", cause: error });
   }
@@ -55,7 +60,11 @@ export async function readTable(data: string): Promise<RawTable> {
     "data",
     `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures${unreadSentence(folder)}), ${NO_LAYOUT}`,
     {
-      hint: `${tables.length > 0 ? `a table is read where it is called labels.csv (columns file, split and labels; here: ${tables.join(", ")}); ` : ""}known layouts: ${LAYOUTS.map(({ name, looks }) => `${name} (${looks})`).join("; ")}`,
+      hint: `${tables.length > 0 ? `a table is read where it is called labels.csv (columns file, split and labels; here: ${tables.join(", ")}); ` : ""}known are labels.csv, one sub-folder of pictures per class, and by name: ${LAYOUTS.filter(
+        ({ looks }) => !looks.includes("not read"),
+      )
+        .map(({ name }) => name)
+        .join(", ")} (docs/howto-data.md says what each looks like)`,
     },
   );
 }

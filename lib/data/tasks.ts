@@ -141,11 +141,14 @@ export function planTask(table: RawTable, name: string, label?: string): TaskPla
   if (spec === undefined) {
     const known = [...new Set([...TASKS.keys(), ...Object.keys(table.tasks)])];
     const near = nearest(name, known);
+    const parts = name.split(/[;+&\s]+/);
     throw new EtlError("usage", `--task: found "${name}", one of ${known.join(", ")} was needed`, {
       hint:
-        near !== undefined
-          ? `did you mean "${near}"?`
-          : `labels of your own: --task binary --label ${label ?? "COLUMN"} (or categorical, regression)`,
+        parts.length > 1 && parts.every((part) => TASKS.has(part))
+          ? `several with a comma: ${parts.join(",")}`
+          : near !== undefined
+            ? `did you mean "${near}"?`
+            : `labels of your own: --task binary --label ${label ?? "COLUMN"} (or categorical, regression)`,
     });
   }
   if (label !== undefined) {

@@ -5,7 +5,7 @@ import { recordsByTask } from "../record/tasks.ts";
 import { isTraining } from "../record/models.ts";
 import type { RunRecord } from "../record/record.ts";
 import type { ReportAssets } from "./pack.ts";
-import type { PageData } from "./client/data.ts";
+import { foldData, type PageData } from "./client/data.ts";
 import { clientScript } from "./client/script.ts";
 import { comparison, comparisonSentence } from "./sections/compare.ts";
 import { runTitle } from "./sections/tradeoff.ts";
@@ -178,9 +178,9 @@ function manyPage(
     main: html`<section id="compared" aria-labelledby="compared-title">
         <h2 id="compared-title">${comparing}</h2>
         <p class="plain">
-          The <dfn>baseline</dfn> is the unpruned network, fine-tuned on the same data. <dfn>Gamma</dfn> is
-          the share of the error range that each layer may give away: larger keeps fewer filters.
-          <dfn>MACs</dfn> are the multiply-and-add steps that one image costs.
+          The <dfn>baseline</dfn> is the unpruned network, fine-tuned on the same data where that helped.
+          <dfn>Gamma</dfn> is the share of the error range that each layer may give away: larger keeps fewer
+          filters. <dfn>MACs</dfn> are the multiply-and-add steps that one image costs.
         </p>
         ${compared}
       </section>
@@ -254,7 +254,7 @@ function document(page: Page, data: PageData, assets: ReportAssets): string {
           </main>
         </div>
         <p id="status" role="status" aria-live="polite"></p>
-        ${element('script type="application/json" id="report-data"', scriptJson(data))}
+        ${element('script type="application/json" id="report-data"', scriptJson(foldData(data)))}
         ${element('script type="application/gzip" id="plotly"', assets.plotly)} ${element("script", client)}
       </body>
     </html> `.text;

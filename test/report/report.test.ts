@@ -5,7 +5,9 @@ import { isEtlError } from "../../lib/core/errors.ts";
 import type { RunRecord } from "../../lib/record/record.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
 import { base93, packReportAssets, type ReportAssets } from "../../lib/report/pack.ts";
+import { foldData, unfoldData, type FoldedData } from "../../lib/report/client/data.ts";
 import { fromBase93 } from "../../lib/report/client/main.ts";
+import { pageCurves } from "../../lib/report/sections/curves.ts";
 import { csvText, toCsv } from "../../lib/report/client/page.ts";
 import { clientScript, unqualified } from "../../lib/report/client/script.ts";
 import { calibrationError } from "../../lib/report/sections/calibration.ts";
@@ -83,6 +85,23 @@ describe("report: one HTML file from run records", () => {
         expect(fromBase93(base93(one))).to.deep.equal(one);
       }
     }
+  });
+
+  it("curves survive their short form in the page, to five digits of the largest error", () => {
+    const { curves } = pageCurves(sampleRecord(), "run");
+    const data = { figures: {}, curves: [pageCurves(sampleRecord(), "run")] };
+    const written = JSON.stringify(foldData(data));
+    expect(written.length).to.be.below(0.75 * JSON.stringify(data).length);
+    const again = unfoldData(JSON.parse(written) as FoldedData).curves[0].curves;
+    again.forEach((curve, i) => {
+      const { train, error = [], ...rest } = curves[i];
+      expect([curve.tap, curve.total, curve.chosen, curve.knee, curve.filters]).to.deep.equal([
+        ...[rest.tap, rest.total, rest.chosen, rest.knee, rest.filters],
+      ]);
+      const most = Math.max(...train);
+      train.forEach((value, k) => expect(curve.train[k]).to.be.closeTo(value, 5e-5 * most));
+      error.forEach((value, k) => expect(curve.error?.[k]).to.be.closeTo(value, 5e-3 * Math.max(...error)));
+    });
   });
 
   it("stays under 3.2 MB with a hundred runs, and says what it left out", () => {

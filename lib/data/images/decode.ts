@@ -170,7 +170,7 @@ export async function thumbnail(
 ): Promise<Uint8Array> {
   return sharp(pixels, { raw: { width, height, channels: 3 } })
     .resize({ height: side })
-    .webp({ quality: 45, effort: 6 })
+    .webp({ quality: 38, effort: 6 })
     .toBuffer();
 }
 
@@ -212,7 +212,11 @@ export async function loadImages(
     }
   });
   if (good.length === 0 && problems.length > 0) {
-    throw new EtlError("data", problems[0].problem, { hint: "none of the files could be decoded" });
+    throw new EtlError("data", problems[0].problem, {
+      hint: problems[0].problem.includes(": a folder,")
+        ? "name the pictures in it, for example FOLDER/*.jpg"
+        : "none of the files could be decoded",
+    });
   }
   const data = new Float32Array(good.length * 3 * width * height);
   pixels.forEach((image, i) => {

@@ -181,6 +181,9 @@ export function checkOption({ flag, kind, choices, need }: Option, value: unknow
     for (const one of [value].flat() as string[])
       if (!choices.includes(one)) bad(one, `one of ${choices.join(", ")}`, nearest(one, choices));
   }
-  if (need !== undefined && !need.holds(value as never))
-    bad(Array.isArray(value) ? value.join(",") : value, need.needed);
+  if (need !== undefined && !need.holds(value as never)) {
+    const percent = (need === share || need === belowOne) && Number(value) > 1 && Number(value) <= 100;
+    const near = percent ? String(Number((Number(value) / 100).toPrecision(12))) : undefined;
+    bad(Array.isArray(value) ? value.join(",") : value, need.needed, near);
+  }
 }

@@ -40,3 +40,71 @@ export interface PageData {
   readonly figures: Readonly<Record<string, Figure>>;
   readonly curves: readonly PageCurves[];
 }
+
+/** A list of numbers as it is written into a page: whole numbers, each as its distance from the one before. */
+export interface FoldedList {
+  /** Decimals of the numbers. */
+  readonly decimals: number;
+  readonly steps: readonly number[];
+}
+
+type Lists = "filters" | "train" | "held" | "error";
+
+/** {@link PageData} as it is written: curves are most of it, and neighbours on a curve are near each other. */
+export interface FoldedData {
+  readonly figures: PageData["figures"];
+  readonly curves: readonly (Omit<PageCurves, "curves"> & {
+    readonly curves: readonly (Omit<PageCurve, Lists> & {
+      readonly [List in Lists]?: FoldedList;
+    })[];
+  })[];
+}
+
+/** Numbers with so many digits as their largest needs. */
+export function foldList(values: readonly number[], digits: number): FoldedList {
+  const most = Math.max(...values.map((value) => Math.abs(value)));
+  const decimals = most > 0 ? Math.max(0, digits - 1 - Math.floor(Math.log10(most))) : 0;
+  let before = 0;
+  const steps = values.map((value) => {
+    const whole = Math.round(value * 10 ** decimals);
+    const step = whole - before;
+    before = whole;
+    return step;
+  });
+  return { decimals, steps };
+}
+
+/** Runs in the page. */
+export function unfoldList({ decimals, steps }: FoldedList): number[] {
+  let whole = 0;
+  return steps.map((step) => Number(((whole += step) / 10 ** decimals).toPrecision(12)));
+}
+
+export function foldData({ figures, curves }: PageData): FoldedData {
+  const folded = ({ filters, train, held, error, ...curve }: PageCurve) => ({
+    ...curve,
+    filters: foldList(filters, 1),
+    train: foldList(train, 5),
+    ...(held && { held: foldList(held, 5) }),
+    ...(error && { error: foldList(error, 3) }),
+  });
+  return { figures, curves: curves.map((set) => ({ ...set, curves: set.curves.map(folded) })) };
+}
+
+/** Runs in the page. */
+export function unfoldData({ figures, curves }: FoldedData): PageData {
+  const none = { decimals: 0, steps: [] };
+  return {
+    figures,
+    curves: curves.map((set) => ({
+      ...set,
+      curves: set.curves.map(({ filters, train, held, error, ...curve }) => ({
+        ...curve,
+        filters: unfoldList(filters ?? none),
+        train: unfoldList(train ?? none),
+        ...(held && { held: unfoldList(held) }),
+        ...(error && { error: unfoldList(error) }),
+      })),
+    })),
+  };
+}

@@ -4,7 +4,7 @@
  */
 import { addressOf, viewAt, type View } from "./address.ts";
 import { formatBytes, formatCount, formatGamma, formatSi } from "../format.ts";
-import type { PageCurves, PageData } from "./data.ts";
+import { unfoldData, type FoldedData, type PageCurves, type PageData } from "./data.ts";
 import type { Figure, PageElement, PageWindow } from "./dom.ts";
 import { depthFigure, tapFigure } from "./figures.ts";
 import { bestTap, chosenAt, errorAt, smallPoint } from "./knee.ts";
@@ -14,7 +14,7 @@ import { setupEdges, setupFilters, setupSorting } from "./table.ts";
 /** Starts the page. */
 export function startReport(page: PageWindow): void {
   const source = page.document.getElementById("report-data");
-  const data = JSON.parse(source?.textContent ?? "{}") as PageData;
+  const data = unfoldData(JSON.parse(source?.textContent ?? "{}") as FoldedData);
   page.document.documentElement.classList.add("js");
   setupTables(page);
   setupSorting(page);

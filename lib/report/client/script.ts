@@ -2,6 +2,7 @@
 import { formatBytes, formatCount, formatDigits, formatGamma, formatSi } from "../format.ts";
 import { plotAxis, depthFigure, hoverTogether, plotLayout, tapFigure } from "./figures.ts";
 import { addressOf, viewAt } from "./address.ts";
+import { unfoldData, unfoldList } from "./data.ts";
 import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, shownErrors, smallPoint } from "./knee.ts";
 import {
   drawFigure,
@@ -36,6 +37,8 @@ export function clientScript(): string {
     formatGamma,
     formatSi,
     formatBytes,
+    unfoldList,
+    unfoldData,
     errorsOf,
     shownErrors,
     kneeAt,

@@ -76,8 +76,8 @@ function path(points: readonly (readonly [number, number])[]): string {
   return `M${points[0].join(" ")}l${steps.join("l")}`;
 }
 
-/** In units of a drawing, of which 112 are its width: half a pixel. */
-const leastStep = 0.6;
+/** In units of a drawing, of which 112 are its width: about a pixel. */
+const leastStep = 1;
 
 /** One tap as a small drawing: share of filters to the right, error upwards, the knee as a diamond. */
 function smallCurve(set: PageCurves, index: number): Markup {

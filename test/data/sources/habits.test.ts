@@ -190,6 +190,8 @@ describe("data as people have it", () => {
     const { items, assumptions } = await openTasks(tasks, { seed: 1, limit: 30 });
     expect(items).to.have.length(30);
     expect(assumptions.join()).to.contain("tasks: 1 picture lacks a label");
+    const kept = items.filter(({ split }) => split === "val").length;
+    expect(assumptions.join()).to.contain(`split: ${kept} pictures are cut off as val`);
   });
 
   it("a box is fractions at every door", async () => {

@@ -7,6 +7,19 @@ const dice = {
   message: "Use lib/core/random.ts: everything random has a seed.",
 };
 
+/** Keys come from files: a label or a tensor may be called "constructor" or "__proto__". */
+const maps = [
+  {
+    selector:
+      "VariableDeclarator[id.typeAnnotation.typeAnnotation.typeName.name='Record'] > ObjectExpression[properties.length=0]",
+    message: "Fill a Map; Object.fromEntries makes an object of it in which every key is its own.",
+  },
+  {
+    selector: "BinaryExpression[operator='in'][left.type!='Literal']",
+    message: "Every object has a toString: Object.hasOwn, or own() of lib/core/own.ts.",
+  },
+];
+
 export default tseslint.config(
   {
     ignores: [
@@ -28,6 +41,7 @@ export default tseslint.config(
       "max-lines": ["error", { max: 400 }],
       "max-params": ["error", { max: 7 }],
       "no-restricted-properties": ["error", clock, dice],
+      "no-restricted-syntax": ["error", ...maps],
       "@typescript-eslint/restrict-template-expressions": [
         "error",
         { allowNumber: true, allowBoolean: true },
@@ -44,6 +58,7 @@ export default tseslint.config(
     files: ["test/**"],
     rules: {
       "max-lines": "off",
+      "no-restricted-syntax": "off",
       "@typescript-eslint/no-unused-expressions": "off",
       "@typescript-eslint/no-non-null-assertion": "off",
     },

@@ -17,6 +17,10 @@ export interface Csv {
  */
 export function parseCsv(text: string, name: string): Csv {
   const plain = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  if (plain.includes("\0"))
+    throw new EtlError("format", `${name}: holds zero bytes, plain text was needed`, {
+      hint: "a workbook, or UTF-16 without its mark: save it as CSV in UTF-8",
+    });
   // Spreadsheets write a line "sep=," above the header.
   const [header, ...rows] = records(plain.replace(/^"?sep=."?\r?\n/i, ""), name);
   if (header === undefined) {

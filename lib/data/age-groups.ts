@@ -22,6 +22,9 @@ const mostCodes = 20;
 /** Ranges that end here or above have no end: "60-100" is "60+". */
 const oldest = 100;
 
+/** What a spreadsheet makes of "4-6" and "8-13". */
+export const SPREADSHEET_DATE = /^(\d{1,2}-[A-Za-z]{3}|[A-Za-z]{3}-\d{1,2})$/;
+
 /** The years of a group's name: "25-32", "(25, 32)", "25 to 32", "60+"; undefined for any other text. */
 function rangeOf(name: string): Range | undefined {
   const [, open] = /^\(?\s*(\d+)\s*(?:\+|-|and over|and older|or older)\s*\)?$/i.exec(name) ?? [];

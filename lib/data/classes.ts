@@ -20,14 +20,18 @@ const KNOWN: readonly string[] = [
 const SYNONYMS: ReadonlyMap<string, string> = new Map(
   Object.entries({
     f: "female",
+    females: "female",
     woman: "female",
     women: "female",
     girl: "female",
+    girls: "female",
     w: "female",
     m: "male",
+    males: "male",
     man: "male",
     men: "male",
     boy: "male",
+    boys: "male",
     happy: "happiness",
     sad: "sadness",
     surprised: "surprise",
@@ -42,7 +46,7 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map(
 
 /** A name by which classes of different data sets are compared. */
 export function canonicalClass(name: string): string {
-  const lower = name.trim().toLowerCase();
+  const lower = name.trim().normalize("NFC").toLowerCase();
   return SYNONYMS.get(lower) ?? lower;
 }
 
@@ -64,10 +68,15 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
   if (declared !== undefined) {
     const values = new Map(Object.entries(declared));
     const named = new Set([...values.values()].map(canonicalClass));
+    // "1" speaks of "1.0" as well
+    const numbers = new Map([...values].map(([code, name]) => [plainCode(code), name]));
+    const numbered = (code: string): string | undefined =>
+      Number.isFinite(Number(code)) ? numbers.get(plainCode(code)) : undefined;
     return {
       classes: ordered([...values.keys()], (code) => values.get(code) ?? code),
       // A file may hold the names themselves in place of the codes.
-      nameOf: (code) => values.get(code) ?? (named.has(canonicalClass(code)) ? code : undefined),
+      nameOf: (code) =>
+        values.get(code) ?? (named.has(canonicalClass(code)) ? code : undefined) ?? numbered(code),
       assumptions: [],
     };
   }
@@ -98,11 +107,11 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
       ],
     };
   }
-  // "Yes" and "yes" are one class: the spelling that comes most often, or first, stands for all.
+  // "Yes" and "yes" are one class, and so are two ways to store one accent: the spelling that comes first stands for all.
   const spelling = new Map<string, string>();
-  for (const code of present) spelling.set(code.toLowerCase(), spelling.get(code.toLowerCase()) ?? code);
-  const nameOf = (code: string): string =>
-    named ? canonicalName(code) : (spelling.get(code.toLowerCase()) ?? code);
+  const key = (code: string): string => code.trim().normalize("NFC").toLowerCase();
+  for (const code of present) spelling.set(key(code), spelling.get(key(code)) ?? code);
+  const nameOf = (code: string): string => (named ? canonicalName(code) : (spelling.get(key(code)) ?? code));
   const left = named ? strangers(plan.spec.name, present) : new Set<string>();
   const own = present.filter((code) => !left.has(code) && !isKnownClass(plan.spec.name, code));
   const some = own.slice(0, 5).join(", ");

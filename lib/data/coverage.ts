@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Task } from "../core/artifacts.ts";
 import { EtlError, shellWord } from "../core/errors.ts";
 import type { DataProblem } from "../record/record.ts";
+import { SPREADSHEET_DATE } from "./age-groups.ts";
 import type { Item, OpenDatasetOptions, RawTable } from "./dataset.ts";
 import { baseName, listFolder } from "./sources/layout.ts";
 import { NO_FILE } from "./usable.ts";
@@ -90,6 +91,9 @@ async function emptyHint(table: RawTable, problems: readonly DataProblem[]): Pro
       : `names count from ${table.root}: check the column with the names`;
   }
   const label = /^label "(.*?)" in column "(.*?)"/.exec(first.problem)?.[1];
+  if (first.problem.startsWith("its name holds letters")) return "save the table as UTF-8";
+  if (first.problem.startsWith("listed twice with different"))
+    return "a row is a face, and a file one row: cut pictures of several faces into one file each";
   if (label === undefined) return undefined;
   if (/^-?\d+,\d+$/.test(label)) return "decimal commas: write points (25.5)";
   if (/^\(?\d+\s*(-|–|,|to)\s*\d+\)?$|^\d+\+$/.test(label)) return "ranges of years: --task age-group";
@@ -122,9 +126,6 @@ export function unknownLabels(task: Task, unknown: ReadonlyMap<string, number> =
       }`,
   );
 }
-
-/** What a spreadsheet makes of "4-6" and "8-13". */
-const SPREADSHEET_DATE = /^(\d{1,2}-[A-Za-z]{3}|[A-Za-z]{3}-\d{1,2})$/;
 
 /** Classes without a picture to choose the epoch with, or to test on: said before anything is trained. */
 export function missingClasses(task: Task, items: readonly Item[]): string[] {

@@ -129,7 +129,12 @@ export interface RawTable {
   readonly assumptions: readonly string[];
   readonly problems: readonly DataProblem[];
   /** Why the labels may be others than those that were read; refused unless the user names the column. */
-  readonly doubt?: { readonly found: string; readonly hint: string };
+  readonly doubt?: {
+    readonly found: string;
+    readonly hint: string;
+    /** Also where some of the classes are names that the task knows. */
+    readonly always?: boolean;
+  };
 }
 
 /** The whole picture. */

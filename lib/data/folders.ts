@@ -11,7 +11,7 @@ export function checkFolders(table: RawTable, plan: TaskPlan, present: readonly 
   const areKnown = present.some((value) => isKnownClass(spec.name, value));
   const hasNames = spec.name === "gender" || spec.name === "emotion";
   const { doubt } = table;
-  if (doubt !== undefined && !(hasNames && areKnown))
+  if (doubt !== undefined && (doubt.always === true || !(hasNames && areKnown)))
     throw new EtlError("data", `--task ${spec.name}: ${doubt.found}: classes at one place were needed`, {
       hint: doubt.hint,
     });

@@ -3,8 +3,8 @@ import { own } from "../core/own.ts";
 import { needWithin } from "../core/budget.ts";
 import type { TaskKind } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
-import { ageLabels } from "./age-groups.ts";
-import { classOrder, canonicalClass, isYesNoOf } from "./classes.ts";
+import { ageLabels, SPREADSHEET_DATE } from "./age-groups.ts";
+import { classOrder, canonicalClass, isKnownClass, isYesNoOf } from "./classes.ts";
 import type { RawTable } from "./dataset.ts";
 import { plainCode } from "./codes.ts";
 import { countedValues, renamedCounts } from "./counts.ts";
@@ -65,6 +65,17 @@ function readClasses(
       plan,
       [...counts].flatMap(([value, n]) => new Array<number>(n).fill(Number(value))),
     );
+  const dates =
+    plan.spec.name === "age-group" && ages === undefined && plan.declared.values === undefined
+      ? present.filter((value) => SPREADSHEET_DATE.test(value))
+      : [];
+  if (dates.length > 0 && dates.length < present.length)
+    throw ask(
+      plan,
+      new Map(dates.map((value) => [value, counts.get(value) ?? 0])),
+      "groups of years (a spreadsheet makes dates of groups such as 10-12)",
+      `"values": { "${dates[0]}": "10-12", ... }`,
+    );
   const classes = ages?.classes ?? forced ?? order.classes;
   if (kind === "binary" && classes.length > 2) {
     if (present.every((value) => Number.isFinite(Number(value))))
@@ -88,7 +99,12 @@ function readClasses(
   needWithin(where, "targets", width * table.rows.length);
   const some = classes.slice(0, 20).join(", ") + (classes.length > 20 ? ", ..." : "");
   const unknown = new Map<string, number>();
-  const read = (value: string): Label => {
+  const otherAt = otherGender(table, plan);
+  const read = (value: string, other?: string): Label => {
+    if (other !== undefined && (plainCode(value) === "1") === (plainCode(other) === "1"))
+      return {
+        problem: `"${value}" in column "${column}" and "${other}" in "${table.columns[otherAt]}", one yes was needed`,
+      };
     if (isNone(value)) return { problem: `no label in column "${column}"` };
     const given = order.nameOf(value);
     const name = ages === undefined || given === undefined ? given : ages.groupOf(given);
@@ -108,7 +124,7 @@ function readClasses(
   };
   return {
     task: taskOf(plan, kind, { classes, outputs: width }),
-    labels: table.rows.map((row) => read(row.labels[at])),
+    labels: table.rows.map((row) => read(row.labels[at], row.labels[otherAt])),
     assumptions: [...order.assumptions, ...(ages?.assumptions ?? [])],
     unknown,
     fixed: ages !== undefined,
@@ -125,12 +141,9 @@ function checkClasses(
   const { declared, spec, columns } = plan;
   const { name } = spec;
   const isFolder = table.layout === FOLDER_LAYOUT;
-  if (isYesNoOf(plan) !== undefined) {
-    const codes = renamedCounts(counts, plainCode);
-    const strange = [...codes.keys()].some(
-      (code) => Number.isFinite(Number(code)) && !["1", "0", "-1"].includes(code),
-    );
-    if (strange) throw ask(plan, codes, "which code means what", `"values": { "1": "male", "0": "female" }`);
+  const yes = isYesNoOf(plan);
+  if (yes !== undefined) {
+    checkYesNoGender(plan, counts, yes);
     return;
   }
   if ((name === "gender" || name === "emotion") && !(isFolder && !plan.asked))
@@ -152,6 +165,38 @@ function checkClasses(
     `whether "none" is a class of "${columns[0]}" or says that there is no label`,
     `"missing": ["none"] (no label), or "values": { "none": "none", ... } (a class)`,
   );
+}
+
+/** @throws EtlError where a column called "Male" holds other codes than yes and no, genders, or zeros that may mean no */
+function checkYesNoGender(plan: TaskPlan, counts: ReadonlyMap<string, number>, yes: "female" | "male"): void {
+  const no = yes === "male" ? "female" : "male";
+  // "F" is false as well as female
+  const words = [...counts.keys()].filter((code) => isKnownClass("gender", code));
+  if (words.length > 0 && (counts.size === 1 || words.some((word) => plainCode(word) === word))) {
+    const values = words.map((word) => `"${word}": "${canonicalClass(word)}"`).join(", ");
+    throw ask(plan, counts, `yes and no, or which word means what,`, `"values": { ${values} }`);
+  }
+  const codes = renamedCounts(counts, plainCode);
+  const strange = [...codes.keys()].some(
+    (code) => Number.isFinite(Number(code)) && !["1", "0", "-1"].includes(code),
+  );
+  if (strange) throw ask(plan, codes, "which code means what", `"values": { "1": "${yes}", "0": "${no}" }`);
+  // 0 lies between yes and no, and is not known; but of many zeros and few -1 the zeros are no.
+  if ((codes.get("0") ?? 0) > (codes.get("-1") ?? Infinity))
+    throw ask(
+      plan,
+      codes,
+      "which of 0 and -1 means no, and which not known,",
+      `"values": { "1": "${yes}", "0": "${no}" }, "missing": ["-1"]`,
+    );
+}
+
+/** The column of a table that says yes or no to the other gender ("Female" beside "Male"), by position; -1 where there is none. */
+function otherGender(table: RawTable, plan: TaskPlan): number {
+  const yes = plan.declared.values === undefined ? isYesNoOf(plan) : undefined;
+  if (yes === undefined) return -1;
+  const other = yes === "male" ? "female" : "male";
+  return table.columns.findIndex((column) => new RegExp(`^(?:is_?)?${other}$`, "i").test(column));
 }
 
 function readYesNo(table: RawTable, plan: TaskPlan): Labels {

@@ -12,6 +12,8 @@ const LARGEST_RADIANS = 3.2;
 /** What people and programs write for a number; `0x1F` and `1_000` are none. */
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
+const COMMA = /^[+-]?\d+,\d+$/;
+
 /** Reads number labels: the target is the label in the task's unit, angles in radians. */
 export function readNumbers(table: RawTable, plan: TaskPlan): Labels {
   const { spec, declared } = plan;
@@ -40,6 +42,7 @@ export function readNumbers(table: RawTable, plan: TaskPlan): Labels {
   };
   const labels = table.rows.map((row) => read(row.labels));
   const targets = labels.flatMap((label) => ("target" in label ? [label.target] : []));
+  if (targets.length > 0) refuseCommas(table, plan);
   const { factor: times = 1 } = declared;
   for (const target of targets) for (let j = 0; j < q; j++) target[j] *= times;
 
@@ -74,6 +77,17 @@ export function readNumbers(table: RawTable, plan: TaskPlan): Labels {
     labels: plausible,
     assumptions,
   };
+}
+
+/** Fractions with a comma beside whole numbers: without their rows the others are no fair sample. @throws EtlError */
+function refuseCommas({ rows }: RawTable, { spec, at, columns }: TaskPlan): void {
+  const found = rows.flatMap(({ labels }) => at.map((i) => labels[i])).filter((text) => COMMA.test(text));
+  if (found.length === 0) return;
+  throw new EtlError(
+    "data",
+    `--task ${spec.name}: ${found.length} labels in column "${columns[0]}" hold a comma (${found[0]}), points were needed`,
+    { hint: 'decimal commas: write points ("25.5")' },
+  );
 }
 
 /** @throws EtlError where a number may say that there is no label */

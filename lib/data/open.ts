@@ -8,7 +8,14 @@ import { EtlError, nearest } from "../core/errors.ts";
 import { insideOf, ioError } from "../core/files.ts";
 import { createRandom } from "../core/random.ts";
 import type { DataProblem } from "../record/record.ts";
-import { WHOLE, type Dataset, type Item, type OpenDatasetOptions, type RawTable } from "./dataset.ts";
+import {
+  WHOLE,
+  type Dataset,
+  type Item,
+  type OpenDatasetOptions,
+  type RawRow,
+  type RawTable,
+} from "./dataset.ts";
 import { groupRows } from "./groups.ts";
 import { checkItems, isClassTask, missingClasses, refuseProblems, unknownLabels } from "./coverage.ts";
 import { readLabels } from "./labels.ts";
@@ -17,12 +24,13 @@ import { LAYOUTS } from "./sources/catalogue.ts";
 import { readDescription } from "./sources/description.ts";
 import { labelsCsv } from "./sources/labels-csv.ts";
 import { listFolder, type Folder } from "./sources/layout.ts";
+import { withListedParts } from "./sources/part-lists.ts";
 import { withParts } from "./part-columns.ts";
 import { findTwins } from "./twins.ts";
 import { splitItems } from "./splits.ts";
 import { isSynthetic } from "./synthetic/name.ts";
 import { syntheticTable } from "./synthetic/table.ts";
-import { planTask } from "./tasks.ts";
+import { planTask, type TaskPlan } from "./tasks.ts";
 import { limitRows, usableRows } from "./usable.ts";
 
 const TEST_FRACTION = 0.25;
@@ -54,7 +62,8 @@ export async function readTable(data: string): Promise<RawTable> {
   }
   const folder = await listFolder(root);
   const layout = LAYOUTS.find((candidate) => candidate.detect(folder));
-  if (layout !== undefined) return described(withUnread(await layout.read(folder), folder), folder);
+  if (layout !== undefined)
+    return withListedParts(await described(withUnread(await layout.read(folder), folder), folder), folder);
   const tables = folder.files.filter((file) => /\.(csv|tsv|xlsx?)$/i.test(file)).slice(0, 3);
   throw new EtlError(
     "data",
@@ -67,6 +76,14 @@ export async function readTable(data: string): Promise<RawTable> {
         .join(", ")} (docs/howto-data.md says what each looks like)`,
     },
   );
+}
+
+/** Where persons are the classes, every part needs all of them: nothing is kept together by person. */
+function withoutOwnPersons(table: RawTable, { at }: TaskPlan): RawTable {
+  const areLabels =
+    at.length === 1 &&
+    table.rows.every(({ identity, labels }) => identity === undefined || identity === labels[at[0]]);
+  return areLabels ? { ...table, rows: table.rows.map(({ identity: _, ...row }): RawRow => row) } : table;
 }
 
 /** Folders and pictures that cannot be read are named, save where a table says which pictures there are. */
@@ -103,14 +120,10 @@ function unreadSentence({ unread }: Folder): string {
 /** Opens a data set for one task. Pixels are not touched (headers are, where a box or landmarks are in pixels). */
 export async function openDataset(options: OpenDatasetOptions): Promise<Dataset> {
   checkOptions(options);
-  const table = await readTable(options.data);
-  const {
-    task,
-    labels,
-    assumptions,
-    unknown,
-    fixed = false,
-  } = readLabels(table, planTask(table, options.task, options.label), options.classes);
+  const read = await readTable(options.data);
+  const plan = planTask(read, options.task, options.label);
+  const table = withoutOwnPersons(read, plan);
+  const { task, labels, assumptions, unknown, fixed = false } = readLabels(table, plan, options.classes);
   const problems: DataProblem[] = [...table.problems];
   const rows = await usableRows(table, labels, problems);
   const random = createRandom(options.seed);

@@ -3,7 +3,7 @@ import type { Csv } from "../core/csv.ts";
 import { EtlError } from "../core/errors.ts";
 import { plainCode } from "./codes.ts";
 import { countedValues, countsText } from "./counts.ts";
-import type { RawTable, Split } from "./dataset.ts";
+import type { RawRow, RawTable, Split } from "./dataset.ts";
 import { PART_COLUMNS, partOf } from "./sources/names.ts";
 
 /** The "column" of parts that are the folders at the top. */
@@ -183,6 +183,29 @@ function flagParts(
       `split: ${columns} say which pictures are ${[...named].join(", ")}${rest === undefined ? "" : `; the others are taken for the ${rest === "train" ? "training" : "test"} part`}`,
     ],
   };
+}
+
+/**
+ * Parts in the names of a table's pictures (`train/1.jpg`, `images/val/2.jpg`), where it has no column for them: a folder at the same
+ * place in all names, that is a part in each of them.
+ */
+export function partsInNames(rows: readonly RawRow[]): { rows: readonly RawRow[]; said: string } | undefined {
+  if (rows.some(({ split }) => split !== undefined)) return undefined;
+  const folders = rows.map(({ file }) => file.split("/").slice(0, -1));
+  for (const at of [0, 1, 2]) {
+    const parts = folders.map((names) => (names.length > at ? partOf(names[at]) : undefined));
+    const found = new Set(parts);
+    if (!found.has("train") || found.size < 2 || found.has(undefined)) continue;
+    const names = [...new Set(folders.map((one) => one[at]))].slice(0, 4).join(", ");
+    return {
+      rows: rows.map((row, i) => {
+        const split = parts[i];
+        return split === undefined ? row : { ...row, split };
+      }),
+      said: `split: the folders ${names} in the names of the pictures are taken for the parts`,
+    };
+  }
+  return undefined;
 }
 
 /** A table that a layout read, with the parts that a `dataset.json` speaks of: a column of it, or the folders at the top. */

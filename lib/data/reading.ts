@@ -26,8 +26,14 @@ export const FOLDER_LAYOUT = "image folder";
 export function missingIn(table: RawTable, { declared }: TaskPlan): (value: string) => boolean {
   const { values = {}, missing } = declared;
   if (table.layout === FOLDER_LAYOUT) return (value) => value === "" || missing?.includes(value) === true;
-  return (value) => !Object.hasOwn(values, value) && isMissing(value, missing);
+  // "-1" stands for "-1.0" as well
+  const numbers = new Set((missing ?? []).filter(isNumber).map(Number));
+  const isNone = (value: string): boolean =>
+    isMissing(value, missing) || (numbers.size > 0 && isNumber(value) && numbers.has(Number(value)));
+  return (value) => !Object.hasOwn(values, value) && isNone(value);
 }
+
+const isNumber = (text: string): boolean => text !== "" && Number.isFinite(Number(text));
 
 /** Whether somebody wrote the labels into a table of their own: what the numbers of a public set mean is known. */
 export function isTyped({ layout }: RawTable): boolean {

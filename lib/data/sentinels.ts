@@ -30,9 +30,24 @@ export function ask(plan: TaskPlan, counts: Counts | number, needed: string, dec
   );
 }
 
-/** @throws EtlError where codes of yes and no are others than 1, 0 and -1, or all of these */
+/** One label in so many may be a slip of the pen; more of one kind mean something. */
+const SLIPS = 100;
+
+/** Whether so many of all labels are more than slips. */
+export function isMoreThanSlips(n: number, all: number): boolean {
+  return n * SLIPS > all;
+}
+
+/** Yes and no in other languages: proposed, never read. */
+const YES = /^(s[ií]|oui|ja|sim|wahr|vrai|verdadero|vero|x|present|да)$/i;
+const NO = /^(non|nein|nee|n[ãa]o|falsch|faux|falso|absent|нет)$/i;
+
+/** @throws EtlError where codes of yes and no are others than 1, 0 and -1, or all of these, or words that are not known */
 export function checkYesNo(plan: TaskPlan, counts: Counts): void {
-  const codes = [...counts.keys()].filter((code) => code !== "" && Number.isFinite(Number(code)));
+  const all = [...counts.values()].reduce((sum, n) => sum + n, 0);
+  const codes = [...counts].flatMap(([code, n]) =>
+    code !== "" && (Number.isFinite(Number(code)) || isMoreThanSlips(n, all)) ? [code] : [],
+  );
   const strange = codes.filter((code) => !["1", "0", "-1"].includes(code));
   const both = codes.includes("0") && codes.includes("-1");
   if (strange.length === 0 && !both) return;
@@ -44,12 +59,13 @@ export function checkYesNo(plan: TaskPlan, counts: Counts): void {
       "which of 0 and -1 means no, and which not known,",
       `"codes": { "1": "yes", "-1": "no", "0": "unknown" }`,
     );
-  const codesText = codes
-    .slice(0, 5)
-    .map(
-      (code) =>
-        `"${code}": "${code === "1" ? "yes" : code === "0" || (code === "2" && !codes.includes("0")) ? "no" : "unknown"}"`,
-    );
+  const guess = (code: string): string =>
+    code === "1" || YES.test(code)
+      ? "yes"
+      : code === "0" || NO.test(code) || (code === "2" && !codes.includes("0"))
+        ? "no"
+        : "unknown";
+  const codesText = codes.slice(0, 5).map((code) => `"${code}": "${guess(code)}"`);
   for (const [code, n] of shown) if (n === 0) shown.delete(code);
   throw ask(plan, shown, "what each of them means", `"codes": { ${codesText.join(", ")} }`);
 }
@@ -113,6 +129,9 @@ export function checkWords(plan: TaskPlan, counts: Counts): void {
   );
 }
 
+/** So many ages of 0 are no single baby, where nobody else is younger than this. */
+const [MANY_ZEROS, NO_BABIES] = [3, 5];
+
 /**
  * @param counts of numbers that a label can be, as text
  * @param isSigned whether negative numbers are as good as others (angles)
@@ -125,6 +144,8 @@ export function checkNumberCodes(plan: TaskPlan, counts: Counts, isSigned: boole
     { value: values[0], others: values.slice(1) },
     { value: values[values.length - 1], others: values.slice(0, -1) },
   ].filter(({ value, others }) => {
+    if (value === 0 && plan.spec.unit === "years")
+      return (counts.get("0") ?? 0) >= MANY_ZEROS && others[0] >= NO_BABIES;
     if (!STAND_INS.has(value)) return false;
     const [low, high] = [others[0], others[others.length - 1]];
     if (value < 0 && low >= 0) return !isSigned;

@@ -1,6 +1,7 @@
 /** The tasks the toolkit knows, and how a task finds its columns in a data set. */
 import type { Task, TaskKind } from "../core/artifacts.ts";
 import { EtlError, nearest } from "../core/errors.ts";
+import { isMissing, plainCode } from "./codes.ts";
 import type { RawTable, TaskDeclaration } from "./dataset.ts";
 import { CELEBA_ATTRIBUTES } from "./sources/celeba-attributes.ts";
 
@@ -247,11 +248,14 @@ function landmarkColumns(table: RawTable, spec: TaskSpec): string[] {
   return found;
 }
 
+/** Columns with yes and no, in whatever words, and with labels that are not known. */
 function yesNoColumns(table: RawTable): string[] {
-  const yesNo = new Set(["0", "1", "-1", ""]);
+  const yesNo = new Set(["0", "1", "-1"]);
+  const isYesNo = (label: string): boolean => yesNo.has(plainCode(label)) || isMissing(label);
   return table.columns.filter(
     (_, i) =>
-      table.rows.some((row) => row.labels[i] === "1") && table.rows.every((row) => yesNo.has(row.labels[i])),
+      table.rows.some((row) => plainCode(row.labels[i]) === "1") &&
+      table.rows.every((row) => isYesNo(row.labels[i])),
   );
 }
 

@@ -114,19 +114,22 @@ export async function findTwins(
   };
 }
 
-/** What people add to the name of a photograph that they flipped or changed otherwise: `12_flip.jpg` beside `12.jpg`. */
+/** What people add to the name of a photograph that they flipped or changed otherwise: `12_flip.jpg` or `flip_12.jpg` beside `12.jpg`. */
 const CHANGED =
   /[\s_.-]+(?:h?flip(?:ped)?|flop|mirror(?:ed)?|rot(?:ated?)?|aug(?:mented)?|copy)[\s_.-]*\d*$/i;
+const CHANGED_BEFORE =
+  /(^|\/)(?:h?flip(?:ped)?|flop|mirror(?:ed)?|rot(?:ated?)?|aug(?:mented)?|copy)[\s_.-]+(?=[^/]+$)/i;
 
 /** Pictures and their changed copies in the same folder, by the name of the photograph. */
 function changedCopies(items: readonly PlacedRow[]): (readonly [name: string, members: number[]])[] {
   const stems = items.map(({ row }) => row.file.replace(/\.\w+$/, ""));
-  const copied = new Set(stems.filter((stem) => CHANGED.test(stem)).map((stem) => stem.replace(CHANGED, "")));
+  const photographs = stems.map((stem) => stem.replace(CHANGED, "").replace(CHANGED_BEFORE, "$1"));
+  const copied = new Set(photographs.filter((name, i) => name !== stems[i]));
   if (copied.size === 0) return [];
-  const members = [...stems.keys()].filter((i) => copied.has(stems[i].replace(CHANGED, "")));
+  const members = [...stems.keys()].filter((i) => copied.has(photographs[i]));
   const byName = byKey(
     members,
-    members.map((i) => stems[i].replace(CHANGED, "")),
+    members.map((i) => photographs[i]),
   );
   return [...byName].filter(([, own]) => own.length > 1);
 }

@@ -31,7 +31,7 @@ export async function usableRows(
     } catch (error) {
       const gone = error instanceof Error && "code" in error && error.code === "ENOENT";
       if (gone && row.file.includes("\uFFFD"))
-        return "its name is not UTF-8, and cannot be opened: rename it";
+        return "its name holds letters that are not UTF-8: save the table as UTF-8, or rename the file";
       return gone ? NO_FILE : messageOf(error);
     }
   });

@@ -58,7 +58,7 @@ export function trainableParameters(network: Network, options: TrainingOptions):
  * @throws EtlError `usage` where it is missing or of another size
  */
 export function stateValues({ tensors }: TrainerState, name: string, shape: Shape): Tensor["data"] {
-  if (!(name in tensors)) {
+  if (!Object.hasOwn(tensors, name)) {
     throw new EtlError(
       "usage",
       `${name}: not in the state, a state of this network and optimiser was needed`,

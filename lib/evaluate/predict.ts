@@ -50,7 +50,7 @@ export async function predict(
   for await (const { item, outputs } of runStream(program, batches, (inputs) => inputs, { give })) {
     stopIfAborted(signal, "predict: stopped by the user");
     for (const name of options.outputs ?? Object.keys(outputs)) {
-      if (!(name in outputs)) {
+      if (!Object.hasOwn(outputs, name)) {
         const given = Object.keys(outputs).join(", ");
         throw new EtlError("usage", `predict: no output "${name}", one of ${given} was needed`);
       }

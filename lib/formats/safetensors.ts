@@ -53,7 +53,7 @@ export function readSafetensors(bytes: Uint8Array, name: string): Safetensors {
   const start = 8 + headerLength;
   const data = new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.length - start);
   const tensors = new Map<string, Parameter>();
-  let metadata: Record<string, string> = {};
+  let metadata: Readonly<Record<string, string>> = {};
   let declared = 0;
   for (const [key, value] of Object.entries(header)) {
     if (key === "__metadata__") {

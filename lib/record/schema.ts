@@ -34,7 +34,7 @@ const task = objectOf(
 );
 
 /** The quality on one part. */
-const metricsShape = objectOf(
+export const metricsShape = objectOf(
   { n: aCount, accuracy: aNumber, accuracyError: aNumber },
   {
     balancedAccuracy: aNumber,
@@ -59,7 +59,7 @@ const metricsShape = objectOf(
 const share = objectOf({ median: aNumber, low: aNumber, high: aNumber });
 
 /** The times of one network. */
-const latencyShape = objectOf(
+export const latencyShape = objectOf(
   { medianMs: aNumber, p95Ms: aNumber, runs: aCount, threads: aCount },
   { ofBaseline: share, copy: share, load: aNumber },
 );
@@ -67,7 +67,7 @@ const latencyShape = objectOf(
 const cost = objectOf({ macs: aNumber, params: aNumber, bytes: aNumber });
 
 /** The epochs of a training. */
-const historyShape = listOf(
+export const historyShape = listOf(
   objectOf(
     { epoch: aCount, valLoss: aNumberOrNull, valAccuracy: aNumber, learningRate: aNumber, seconds: aNumber },
     {
@@ -124,7 +124,7 @@ const curve = objectOf(
 );
 
 /** How single filters respond to the label. */
-const responsesShape = listOf(
+export const responsesShape = listOf(
   objectOf({
     tap: aText,
     layer: aText,

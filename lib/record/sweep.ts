@@ -137,7 +137,7 @@ function differencesOf(
   const usual = new Map(keys.map((key) => [key, mostCommon(records.map((record) => said(record[key])))]));
   return records.map((record) =>
     keys
-      .filter((key) => key in record && said(record[key]) !== usual.get(key))
+      .filter((key) => Object.hasOwn(record, key) && said(record[key]) !== usual.get(key))
       .map((key) => [key, said(record[key])] as const),
   );
 }

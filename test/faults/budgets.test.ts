@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
@@ -7,6 +7,7 @@ import { isEtlError } from "../../lib/core/errors.ts";
 import { parseCsv } from "../../lib/core/csv.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { readMat } from "../../lib/data/sources/mat.ts";
+import { readKerasFile } from "../../lib/formats/keras/h5.ts";
 import { readOnnx } from "../../lib/formats/onnx/read.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { inferShapes } from "../../lib/network/shapes/infer.ts";
@@ -151,6 +152,50 @@ describe("files that ask for too much", function () {
     expect(isEtlError(error, "unsupported") && error.message, String(error)).to.match(
       /30000 different labels, at most/,
     );
+  });
+
+  it("weights of a small HDF5 file: packed tight, or one dataset under many names", async () => {
+    const h5 = await import("h5wasm");
+    const library = await h5.ready;
+    const written = async (name: string, fill: (layers: import("h5wasm").Group) => void): Promise<string> => {
+      const file = new h5.File(`/${name}`, "w");
+      fill(file.create_group("layers"));
+      file.close();
+      await writeFile(join(root, name), library.FS.readFile(`/${name}`));
+      library.FS.unlink(`/${name}`);
+      return join(root, name);
+    };
+    const shape = [2 ** 20, 4];
+    const zeros = { shape, data: new Float32Array(2 ** 22), chunks: [2 ** 14, 4], compression: 9 };
+    const packed = await written("packed.h5", (layers) => {
+      for (let i = 0; i < 5; i++)
+        layers
+          .create_group(`dense_${i}`)
+          .create_group("vars")
+          .create_dataset({ name: "0", ...zeros });
+    });
+    const shared = await written("shared.h5", (layers) => {
+      layers
+        .create_group("dense")
+        .create_group("vars")
+        .create_dataset({ name: "0", ...zeros });
+      for (let i = 1; i < 100; i++)
+        layers.create_group(`dense_${i}`).create_group("vars").create_soft_link("/layers/dense/vars/0", "0");
+    });
+    for (const path of [packed, shared]) {
+      expect((await stat(path)).size, path).to.be.lessThan(1e6);
+      const error: unknown = await readKerasFile(path).catch((thrown: unknown) => thrown);
+      expect(isEtlError(error, "unsupported") && error.message, String(error)).to.match(
+        /\d+ bytes unpacked, at most 64000000 were needed/,
+      );
+    }
+    const one = await written("one.h5", (layers) => {
+      layers
+        .create_group("dense")
+        .create_group("vars")
+        .create_dataset({ name: "0", ...zeros });
+    });
+    expect((await readKerasFile(one)).layers).to.have.length(1);
   });
 
   it("matrices packed in packed ones, and packed without end", () => {

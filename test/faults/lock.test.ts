@@ -53,7 +53,9 @@ describe("the lock of a run", function () {
       const sum = (name: string): number => counts.reduce((total, each) => total + each[name], 0);
       expect(sum("together")).to.equal(0);
       expect(sum("taken")).to.be.at.least(rounds);
-      expect(sum("refused"), "and they did meet").to.be.greaterThan(rounds / 4);
+      expect(sum("refused"), "and they did meet, on a busy machine less often").to.be.greaterThan(
+        rounds / 10,
+      );
       for (let round = 0; round < rounds; round++)
         expect(await readdir(join(root, String(round))), `${round}`).to.deep.equal([]);
     });

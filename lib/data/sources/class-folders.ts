@@ -5,7 +5,7 @@
 import { basename, extname, join } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";
 import { countedValues, countsText } from "../counts.ts";
-import type { RawRow, Split } from "../dataset.ts";
+import type { RawRow, RawTable, Split } from "../dataset.ts";
 import { FOLDER_PARTS } from "../part-columns.ts";
 import { readDescription } from "./description.ts";
 import { partOf } from "./names.ts";
@@ -43,7 +43,9 @@ export const classFolders: SourceLayout = {
     });
     const strangers = countedValues(strange);
     if (strangers.size > 0) refuseUntested(folder, rows, strangers);
-    const doubt = partAt === undefined && declared === undefined ? doubtOf(folder.pictures) : undefined;
+    const doubt =
+      notClasses(rows) ??
+      (partAt === undefined && declared === undefined ? doubtOf(folder.pictures) : undefined);
     return {
       name: basename(folder.root),
       root: folder.root,
@@ -99,6 +101,27 @@ function partNames(pictures: readonly string[]): PartNames {
   const alike =
     words.length > 1 && words.every(({ part, rest }) => part !== undefined && rest === words[0].rest);
   return alike && words[0].rest !== "" ? (name) => partOf(name) ?? wordsOf(name).part : partOf;
+}
+
+/** Names of folders that hold a kind of file: the pictures of a set, the same ones in another form. */
+const KINDS =
+  /^((jpeg)?images?|imgs?|pictures|photos?|frames|faces?|crops?|cropped|(un)?aligned|originals?|raw|resized|masks?|segmentation\w*|annotations?|labels?|landmarks?|depth|rgb|gr[ae]y|edges|flipped|mirrored|augmented|[hl]r|(high|low)res)$/i;
+/** Among classes they are none. */
+const NEVER =
+  /^(jpegimages|segmentation(class|object)|annotations|thumb(nail)?s|previews?|visuali[sz]ations?|backups?|te?mp|unlabell?ed|unsorted|duplicates|rejected|trash)$/i;
+
+/** Folders that are no classes by their names: `images/` beside `masks/`, `thumbnails/` beside classes. */
+function notClasses(rows: readonly RawRow[]): RawTable["doubt"] {
+  const names = [...new Set(rows.map(({ labels }) => labels[0]))];
+  if (names.length < 2) return undefined;
+  const none = names.filter((name) => NEVER.test(name));
+  if (none.length === 0 && !names.every((name) => KINDS.test(name))) return undefined;
+  const some = (none.length > 0 ? none : names).slice(0, 4).join(", ");
+  return {
+    found: `the names of folders (${some}) say what kind of files they hold`,
+    hint: "move what is no class away, write a labels.csv (docs/data.md), or say that the folders are the classes with --label class",
+    always: true,
+  };
 }
 
 /** Why the folders at the top need not be the classes. */

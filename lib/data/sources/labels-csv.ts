@@ -9,7 +9,8 @@ import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
 import { isPicture, type Folder, type SourceLayout } from "./layout.ts";
 import { partOf } from "./names.ts";
-import { partColumnOf } from "../part-columns.ts";
+import { partColumnOf, partsInNames } from "../part-columns.ts";
+import { isMoreThanSlips } from "../sentinels.ts";
 
 /** Names without blanks, `_` and `-`. */
 const FILE_COLUMNS = [
@@ -29,6 +30,9 @@ const BOX_COLUMNS: readonly (readonly string[])[] = [
   ["xmin", "ymin", "xmax", "ymax"],
 ];
 const IDENTITY_COLUMNS = ["identity", "person", "subject"];
+/** Names without blanks, `_` and `-` of columns that say who is on the picture where several pictures share a value. */
+const PERSON_COLUMNS =
+  /^((identity|person|subject|user|participant|patient|individual|celebrity|actor)(id|name|number|nr|no)?|celebid)$/;
 
 export const labelsCsv: SourceLayout = {
   name: "labels.csv",
@@ -102,9 +106,11 @@ async function read(folder: Folder): Promise<RawTable> {
     .map((_, i) => i)
     .filter((i) => i !== fileAt && i !== boxAt && !parts.columns.includes(i));
   const problems: DataProblem[] = [];
+  if (boxAt >= 0) checkBoxes(csv.rows.map((cells) => cells[boxAt]));
+  const named = namesIn(folder);
   const rows: RawRow[] = [];
   for (const cells of csv.rows) {
-    const file = fileName(cells[fileAt], folder.root);
+    const file = named(fileName(cells[fileAt], folder.root));
     const split = parts.of(cells);
     if (typeof split === "object") {
       problems.push({ file, problem: split.problem });
@@ -133,12 +139,14 @@ async function read(folder: Folder): Promise<RawTable> {
     assumptions.push(
       `boxes: not read from ${others.map((column) => `"${column}"`).join(", ")}; a column "box" (x0,y0,x1,y1 in pixels, in quotes) is`,
     );
+  const inNames = parts.columns.length === 0 ? partsInNames(rows) : undefined;
+  if (inNames !== undefined) assumptions.push(inNames.said);
   return {
     name: description?.name ?? basename(folder.root),
     root: folder.root,
     layout: labelsCsv.name,
     columns: kept.map((i) => csv.header[i]),
-    rows,
+    rows: inNames?.rows ?? rows,
     ...(description?.crop && { crop: description.crop }),
     ...pairsOf(folder, description),
     tasks: description?.tasks ?? {},
@@ -147,13 +155,31 @@ async function read(folder: Folder): Promise<RawTable> {
   };
 }
 
-/** A face box in pixels, `x0,y0,x1,y1`, blanks or semicolons between them as well; null where it is none. */
-function boxOf(cell: string): Crop | null {
-  const [x0, y0, x1, y1, ...more] = cell
+/** @throws EtlError where boxes are corners no more than by chance: x, y, width and height, as some of them show */
+function checkBoxes(cells: readonly string[]): void {
+  const boxes = cells.filter((cell) => cell.trim() !== "");
+  const sized = boxes.filter((cell) => {
+    const [x, y, width, height, ...more] = numbersOf(cell);
+    return boxOf(cell) === null && more.length === 0 && x >= 0 && y >= 0 && width > 1 && height > 1;
+  });
+  if (sized.length === 0 || !isMoreThanSlips(sized.length, boxes.length)) return;
+  throw new EtlError(
+    "data",
+    `column "box": ${sized.length} of ${boxes.length} boxes (${sized[0]}) end before they begin: x0,y0,x1,y1 (no width, no height) were needed`,
+    { hint: "if they are x,y,width,height: write x,y,x+width,y+height" },
+  );
+}
+
+const numbersOf = (cell: string): number[] =>
+  cell
     .trim()
     .replace(/^[[(]\s*(.*?)\s*[\])]$/s, "$1")
     .split(/[\s,;]+/)
     .map(Number);
+
+/** A face box in pixels, `x0,y0,x1,y1`, blanks or semicolons between them as well; null where it is none. */
+function boxOf(cell: string): Crop | null {
+  const [x0, y0, x1, y1, ...more] = numbersOf(cell);
   return more.length === 0 && x1 > x0 && y1 > y0 && [x0, y0, x1, y1].every(Number.isFinite)
     ? [x0, y0, x1, y1]
     : null;
@@ -168,6 +194,17 @@ function fileName(cell: string, root: string): string {
   if (!/^\/|(^|\/)\.\.?\/|\/\/|\0/.test(name)) return name;
   const way = relative(root, resolve(root, name));
   return way !== "" && !way.startsWith("..") ? way.split(sep).join("/") : name;
+}
+
+/** Names as the folder has them: an accent is stored as one sign or as two, and archives change one into the other. */
+function namesIn({ files }: Folder): (name: string) => string {
+  const own = new Set(files);
+  const composed = new Map(
+    files.filter((file) => /[^\0-\x7f]/.test(file)).map((file) => [file.normalize("NFC"), file]),
+  );
+  return composed.size === 0
+    ? (name) => name
+    : (name) => (own.has(name) ? name : (composed.get(name.normalize("NFC")) ?? name));
 }
 
 const plainName = (column: string): string => column.toLowerCase().replaceAll(/[\s_-]/g, "");
@@ -217,8 +254,18 @@ function identityColumn(
     );
   }
   const at = find(csv, IDENTITY_COLUMNS);
-  if (at >= 0) assumptions.push(`identity: column "${csv.header[at]}" is taken for who is on the picture`);
-  return at;
+  const found = at >= 0 ? at : csv.header.findIndex((_, i) => namesPersons(csv, i));
+  if (found >= 0)
+    assumptions.push(`identity: column "${csv.header[found]}" is taken for who is on the picture`);
+  return found;
+}
+
+/** Whether a column is called after persons, and several pictures share one. */
+function namesPersons({ header, rows }: Csv, at: number): boolean {
+  if (!PERSON_COLUMNS.test(plainName(header[at]))) return false;
+  const values = rows.map((cells) => cells[at].trim()).filter((value) => value !== "");
+  const persons = new Set(values).size;
+  return persons > 1 && persons < values.length;
 }
 
 function find(csv: Csv, names: readonly string[]): number {

@@ -88,14 +88,14 @@ export function createTfjsProgram(whole: Network, outputs: readonly string[]): R
           values.delete(name);
         }
       });
-      const results: Record<string, Tensor> = {};
+      const results = new Map<string, Tensor>();
       for (const name of outputs) {
         const value = valueOf(name);
         const tensor = tf.tidy(() => tf.clone(value.first()));
-        results[name] = await download(tensor);
+        results.set(name, await download(tensor));
         tensor.dispose();
       }
-      return results;
+      return Object.fromEntries(results);
     } finally {
       for (const value of values.values()) value.dispose();
     }

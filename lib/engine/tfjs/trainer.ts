@@ -176,9 +176,9 @@ export function createTfjsTrainer(whole: Network, setup: TrainingSetup): Running
   };
 
   const copies = async (names: Iterable<string>): Promise<Record<string, Tensor>> => {
-    const result: Record<string, Tensor> = {};
-    for (const name of names) result[name] = await download(stateOf(name));
-    return result;
+    const result = new Map<string, Tensor>();
+    for (const name of names) result.set(name, await download(stateOf(name)));
+    return Object.fromEntries(result);
   };
 
   // an operator without a gradient, a setting that is not known: say so now, not at the first step
@@ -196,10 +196,10 @@ export function createTfjsTrainer(whole: Network, setup: TrainingSetup): Running
     gradients: async (inputs) => {
       const { terms, gradients, updates } = pass(inputs);
       const { loss } = await losing(terms);
-      const result: Record<string, Tensor> = {};
-      for (const [i, name] of setup.trainable.entries()) result[name] = await download(gradients[i]);
+      const result = new Map<string, Tensor>();
+      for (const [i, name] of setup.trainable.entries()) result.set(name, await download(gradients[i]));
       tf.dispose([...terms, ...gradients, ...updates.values()]);
-      return { loss, gradients: result };
+      return { loss, gradients: Object.fromEntries(result) };
     },
     parameters: () => copies([...setup.trainable, ...running]),
     state: async () => ({ step: steps, tensors: await copies(state.keys()) }),
@@ -282,7 +282,7 @@ function feedsOf(
   inputs: Tensors,
 ): (name: string, rows: readonly number[]) => Float32Array {
   const feed = (name: string, rows: readonly number[]): Float32Array => {
-    if (!(name in inputs)) {
+    if (!Object.hasOwn(inputs, name)) {
       throw new EtlError(
         "usage",
         `${name}: not among the inputs, a target or mask of [${rows.join(", ")}] was needed`,

@@ -108,7 +108,7 @@ function takenBack<T>({ result, returned }: Returning<T>, owner: Recycler): T {
 /** Inputs must be there and as long as their shape says. */
 export function checkInputs(network: Network, inputs: Tensors): void {
   for (const { name } of network.inputs) {
-    if (!(name in inputs)) {
+    if (!Object.hasOwn(inputs, name)) {
       throw new EtlError(
         "usage",
         `${name}: not among the inputs (${Object.keys(inputs).join(", ")}), a tensor was needed`,

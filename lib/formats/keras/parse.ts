@@ -4,6 +4,7 @@
  */
 import { basename } from "node:path";
 import type { Dataset, File, Group } from "h5wasm";
+import { needWithin } from "../../core/budget.ts";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
 import { readBytes } from "../../core/files.ts";
 import { parseJson } from "../../core/parse-json.ts";
@@ -32,6 +33,8 @@ const inside = "/model.h5";
 const magic = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Deflate cannot pack tighter than about 1:1032: what declares more holds nothing but its own fill value. */
 const tightest = 1032;
+/** How tight weights may be packed that are large. */
+const loosest = 20;
 /** Numbers of layers and of tensors in a layer, beyond which a file is damaged. */
 const mostNames = 100_000;
 
@@ -55,7 +58,7 @@ export async function parseKerasFile(path: string, given?: Uint8Array): Promise<
     library.FS.writeFile(inside, content);
     const file = new h5.File(inside, "r");
     if (file.file_id < 0n) throw damaged(where, "an HDF5 file that cannot be opened", "a whole one");
-    const read = readOpen(file, { where, bytes, declared: 0 });
+    const read = readOpen(file, { where, bytes, declared: { sum: 0 } });
     // Not after an error: closing a damaged file can go wrong too, and the thread ends anyway.
     file.close();
     return read;
@@ -84,8 +87,8 @@ interface Source {
   readonly where: string;
   /** Size of the file. */
   readonly bytes: number;
-  /** Bytes of the tensors that were read so far, as declared. */
-  declared: number;
+  /** Bytes of the tensors that were read so far, as declared: one that has several names as often as it is read. */
+  readonly declared: { sum: number };
 }
 
 function readOpen(file: File, source: Source): KerasFile {
@@ -152,7 +155,7 @@ function isOfType(value: unknown, type: "Group" | "Dataset"): boolean {
 }
 
 function textAttribute(file: File, name: string, { where, bytes }: Source): string | undefined {
-  if (!(name in file.attrs)) return undefined;
+  if (!Object.hasOwn(file.attrs, name)) return undefined;
   const { metadata, shape } = file.attrs[name];
   if (metadata.size * sizeOf(shape ?? [0]) > bytes) {
     throw damaged(
@@ -168,17 +171,18 @@ function textAttribute(file: File, name: string, { where, bytes }: Source): stri
 }
 
 function hasNames(group: Group, attribute: string): boolean {
-  return attribute in group.attrs || `${attribute}0` in group.attrs;
+  const { attrs } = group;
+  return Object.hasOwn(attrs, attribute) || Object.hasOwn(attrs, `${attribute}0`);
 }
 
 /** A list of names; long ones are cut into attributes `name0`, `name1`, ... */
 function namesOf(group: Group, attribute: string, source: Source): string[] {
   const { attrs } = group;
-  if (attribute in attrs) return listOf(group, attribute, source);
-  if (!(`${attribute}0` in attrs))
+  if (Object.hasOwn(attrs, attribute)) return listOf(group, attribute, source);
+  if (!Object.hasOwn(attrs, `${attribute}0`))
     throw damaged(source.where, `no attribute ${attribute}`, "a list of names");
   const names: string[] = [];
-  for (let i = 0; `${attribute}${i}` in attrs && i < mostNames; i++) {
+  for (let i = 0; Object.hasOwn(attrs, `${attribute}${i}`) && i < mostNames; i++) {
     names.push(...listOf(group, `${attribute}${i}`, source));
   }
   return names;
@@ -226,14 +230,12 @@ function readTensor(group: Group, name: string, source: Source): Parameter | und
       "no more numbers than it can hold",
     );
   }
-  source.declared += count * metadata.size;
-  if (source.declared > bytes * tightest) {
-    throw damaged(
-      where,
-      `${source.declared} bytes of weights in a file of ${bytes}`,
-      "no more than it can hold",
-    );
-  }
+  source.declared.sum += count * metadata.size;
+  const { sum } = source.declared;
+  if (sum > bytes * tightest)
+    throw damaged(where, `${sum} bytes of weights in a file of ${bytes}`, "no more than it can hold");
+  // Weights hardly pack: a small file of many numbers is a trap, or all zeros.
+  if (sum > bytes * loosest) needWithin(where, "unpacked", sum);
   if (typeof dtype === "string" && /^[<|][bBhHiIlLqQ]$/.test(dtype)) return undefined;
   if (dtype !== "<f" && dtype !== "<d") {
     throw new EtlError(

@@ -176,7 +176,7 @@ function columnsOf(
 /** Targets, [n, columns], and weights of every signal of a batch. */
 function feedsOf({ signals, width }: Layout, rows: Float32Array, weights: Float32Array): Tensors {
   const n = rows.length / width;
-  const feeds: Record<string, Tensor> = {};
+  const feeds = new Map<string, Tensor>();
   for (const { columns, term, first } of signals) {
     const count = columns.length;
     const [target, mask] = [new Float32Array(n * count), new Float32Array(n * count)];
@@ -184,10 +184,10 @@ function feedsOf({ signals, width }: Layout, rows: Float32Array, weights: Float3
       target.set(rows.subarray(i * width + first, i * width + first + count), i * count);
       mask.set(weights.subarray(first, first + count), i * count);
     }
-    feeds[term.target] = { shape: [n, count], data: target };
-    feeds[term.mask] = { shape: [n, count], data: mask };
+    feeds.set(term.target, { shape: [n, count], data: target });
+    feeds.set(term.mask, { shape: [n, count], data: mask });
   }
-  return feeds;
+  return Object.fromEntries(feeds);
 }
 
 /** What is distilled of every training picture, as it is and (where the task allows it) mirrored, looked up by row. */

@@ -36,14 +36,14 @@ export function fedTasks({ tasks, store, rows }: RunContext, units: readonly Uni
 /** Labels of a batch in training units, and what is known of them. */
 export function feedLabels({ y, mask }: Pick<Batch, "y" | "mask">, fed: readonly FedTask[]): Tensors {
   const [n, width] = y.shape;
-  const tensors: Record<string, Tensor> = {};
+  const tensors = new Map<string, Tensor>();
   for (const of of fed) {
     const { term, units, rarity } = of;
     const shape = [n, of.task.outputs];
-    tensors[term.target] = { shape, data: standardise(columnsFrom(y.data, of, width), units) };
+    tensors.set(term.target, { shape, data: standardise(columnsFrom(y.data, of, width), units) });
     if (term.mask === undefined) continue;
     const known = mask ? columnsFrom(mask.data, of, width) : new Float32Array(n * of.task.outputs).fill(1);
-    tensors[term.mask] = { shape, data: rarity === 1 ? known : known.map((one) => one * rarity) };
+    tensors.set(term.mask, { shape, data: rarity === 1 ? known : known.map((one) => one * rarity) });
   }
-  return tensors;
+  return Object.fromEntries(tensors);
 }

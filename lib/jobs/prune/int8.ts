@@ -1,6 +1,6 @@
 /** Stage int8: a finished network in bytes, where that is faster and as good; else the reason why not. */
 import { EtlError } from "../../core/errors.ts";
-import { readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { writeJson, writeWhole } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { profileNetworks } from "../../evaluate/profile.ts";
@@ -13,6 +13,7 @@ import { networkIn } from "../run/model.ts";
 import { pictures, type RunContext } from "./context.ts";
 import type { MeasuredModel } from "./record.ts";
 import { predictRows, qualityOf } from "./tune.ts";
+import { readStored } from "../run/stored.ts";
 
 /** Training pictures that the ranges come from. */
 const CALIBRATION_PICTURES = 256;
@@ -64,7 +65,7 @@ export async function int8Stage(
       await writeJson(folder.file(record), { quantized: bytes !== undefined, ...made } satisfies Decision);
     },
   });
-  const decision = (await readJson(folder.file(record))) as Decision;
+  const decision = await readStored<Decision>(folder, record, "int8");
   if (!decision.quantized) {
     const note = `${name} stays in floats: ${decision.reason ?? ""}`;
     progress.warn(note);

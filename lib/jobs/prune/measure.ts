@@ -1,12 +1,14 @@
 /** Stage evaluate: quality on the test part (touched once). */
 import { plainText } from "../../report/format.ts";
 import { qualityText } from "../../report/sections/facts.ts";
-import { readJson, writeJson } from "../../core/files.ts";
+import { EtlError } from "../../core/errors.ts";
+import { writeJson } from "../../core/files.ts";
 import type { GroupRecord, Metrics, VersusBaseline } from "../../record/record.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { Network } from "../../network/network.ts";
 import type { RunContext } from "./context.ts";
 import type { Lineage } from "../run/profile.ts";
+import { readStored } from "../run/stored.ts";
 import { labelsOf } from "../run/tasks.ts";
 import { predictParts, qualityOf, type TaskAnswers } from "./tune.ts";
 
@@ -40,6 +42,8 @@ interface EvaluationFile {
   readonly tasks: readonly Omit<TaskQuality, "versusBaseline">[];
 }
 
+const fileOf = (model: string): string => `evaluation/${model}.json`;
+
 /** Evaluates a network on validation and test parts; leaves `evaluation/NAME.json`. The baseline comes first. */
 export async function evaluateStage(
   context: RunContext,
@@ -47,7 +51,6 @@ export async function evaluateStage(
   { from, key }: Lineage,
 ): Promise<Evaluated> {
   const { folder, progress } = context;
-  const fileOf = (model: string): string => `evaluation/${model}.json`;
   await folder.stage(`evaluate:${name}`, {
     from,
     measures: true,
@@ -79,8 +82,8 @@ export async function evaluateStage(
       );
     },
   });
-  const { tasks } = await readEvaluation(folder.file(fileOf(name)));
-  const reference = name === "baseline" ? undefined : await readEvaluation(folder.file(fileOf("baseline")));
+  const { tasks } = await readEvaluation(context, name);
+  const reference = name === "baseline" ? undefined : await readEvaluation(context, "baseline");
   return {
     name,
     tasks: tasks.map((quality, t) =>
@@ -89,8 +92,18 @@ export async function evaluateStage(
   };
 }
 
-async function readEvaluation(path: string): Promise<EvaluationFile> {
-  return (await readJson(path)) as EvaluationFile;
+async function readEvaluation(
+  { folder, tasks }: Pick<RunContext, "folder" | "tasks">,
+  name: string,
+): Promise<EvaluationFile> {
+  const file = fileOf(name);
+  const read = await readStored<EvaluationFile>(folder, file, "evaluations");
+  if (read.tasks.length === tasks.length) return read;
+  throw new EtlError(
+    "format",
+    `${folder.file(file)}: ${read.tasks.length} tasks, ${tasks.length} were needed`,
+    { hint: "remove this file and run the same command again: it is made anew" },
+  );
 }
 
 /** How right the answer to each row is. */

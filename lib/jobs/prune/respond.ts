@@ -3,7 +3,7 @@
  * harvest, to numbers on a sample of training pictures.
  */
 import type { Moments, Task, TapMoments } from "../../core/artifacts.ts";
-import { readJson, writeJson } from "../../core/files.ts";
+import { writeJson } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import type { ResponseRecord } from "../../record/record.ts";
@@ -16,6 +16,7 @@ import { runStream } from "../../engine/stream.ts";
 import { batchesOf, pictures, type RunContext, type RunParts } from "./context.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
 import { isLabelled, labelsOf, momentsByTask, type RunTask } from "../run/tasks.ts";
+import { readStored } from "../run/stored.ts";
 
 /** Training pictures that are looked at, taps that are shown, and groups of labels of a regression. */
 const [sampleSize, shownTaps, groupCount] = [1000, 6, 12];
@@ -66,7 +67,7 @@ async function responsesTo(
         kind === "regression" ? await toNumbers(context, of, chosen) : toClasses(of.task, chosen),
       ),
   });
-  return (await readJson(folder.file(file))) as ResponseRecord[];
+  return readStored<ResponseRecord[]>(folder, file, "responses");
 }
 
 /** The most correlated filter of `shownTaps` taps, spread evenly over the depth. */

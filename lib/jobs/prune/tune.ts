@@ -2,7 +2,7 @@
 import type { EpochRecord } from "../../core/artifacts.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Metrics } from "../../record/record.ts";
-import { readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { writeJson, writeWhole } from "../../core/files.ts";
 import { headOf } from "../../backbones/head.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
@@ -21,6 +21,7 @@ import { epochBatches, passOver, stepsIn } from "../run/passes.ts";
 import { gather } from "../run/units.ts";
 import { labelsOf, meanOver, type RunTask, type TaskLabels } from "../run/tasks.ts";
 import { rescaleHead, scaleOutputs, standardise, unstandardise, type Units } from "../run/units.ts";
+import { readStored } from "../run/stored.ts";
 
 export interface TrainingPlan {
   /** Stage and file: "baseline", "finetune". */
@@ -81,7 +82,7 @@ export async function trainingStage(context: RunContext, plan: TrainingPlan): Pr
     },
   });
   if (!ran) progress.note(`${plan.title}: done before, kept`);
-  const record = (await readJson(folder.file(history))) as Omit<Trained, "network" | "stage">;
+  const record = await readStored<Omit<Trained, "network" | "stage">>(folder, history, "tuned");
   const network = await networkIn(folder, plan.file);
   return { network, stage: plan.stage, ...record };
 }

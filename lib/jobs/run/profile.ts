@@ -1,9 +1,10 @@
 /** Stage profile: CPU time of a run's networks. */
-import { readJson, writeJson } from "../../core/files.ts";
+import { writeJson } from "../../core/files.ts";
 import type { Latency } from "../../record/record.ts";
 import { profileModels, type ProfiledModel } from "../../evaluate/profile.ts";
 import type { RunFolder } from "./folder.ts";
 import type { World } from "./world.ts";
+import { readStored } from "./stored.ts";
 
 /** What something is measured of: the stages that made it, and all that it depends on. */
 export interface Lineage {
@@ -42,5 +43,5 @@ export async function profileStage(
       );
     },
   });
-  return (await readJson(folder.file(file))) as Record<string, Latency>;
+  return readStored<Record<string, Latency>>(folder, file, "latencies");
 }

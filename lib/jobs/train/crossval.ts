@@ -2,7 +2,7 @@
 import { refuseUnknown } from "../../core/options.ts";
 import { join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
-import { jsonText, readJson, writeChanged, writeJson } from "../../core/files.ts";
+import { jsonText, writeChanged, writeJson } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { spread, type ScoreSpread } from "../../math/statistics.ts";
 import { architectureOf } from "../../backbones/architecture.ts";
@@ -23,6 +23,7 @@ import { measureHeads } from "./measure.ts";
 import { tasksOf, trainNames, type TrainOptions } from "./options.ts";
 import { openSetup, settingsOf, type TrainSetup } from "./setup.ts";
 import type { StartingNetwork } from "./network.ts";
+import { readStored } from "../run/stored.ts";
 
 /** What makes the folds. */
 export type FoldsBy = "lists" | "identity" | "row";
@@ -205,7 +206,7 @@ async function frameStage(
     produce: async () =>
       writeJson(folder.file(file), { frameMs: await frameTime(networks, shared) } satisfies FrameFile),
   });
-  return ((await readJson(folder.file(file))) as FrameFile).frameMs;
+  return (await readStored<FrameFile>(folder, file, "frame")).frameMs;
 }
 
 interface FrameFile {
@@ -332,7 +333,7 @@ async function crossvalTasks(
       },
     });
     if (!ran) progress.note(`${name}: done before, kept`);
-    results.push((await readJson(folder.file(file))) as FoldResult);
+    results.push(await readStored<FoldResult>(folder, file, "fold"));
   }
   const tasks = results[0].tasks.map(({ task: own, top2 }, k) => ({
     task: own,

@@ -198,18 +198,18 @@ function partsOfBatch({ data, preprocessing, config }: TrainSetup, batch: Batch,
 }
 
 function labelsOfBatch(batch: Batch, { heads, positive, weights }: EpochPlan): Tensors {
-  const fed: Record<string, Tensor> = {};
+  const fed = new Map<string, Tensor>();
   heads.forEach((head, k) => {
     const q = head.table.task.outputs;
     const { targets, mask } = labelsAt(head.table, batch.rows);
     const y = k === 0 ? batch.y.data : targets;
     const shape = [batch.rows.length, q];
-    fed[head.target] = { shape, data: inTraining(head, y) };
+    fed.set(head.target, { shape, data: inTraining(head, y) });
     if (head.term.mask === undefined) return;
     const main = k === 0 ? { positive, output: weights() } : {};
-    fed[head.mask] = { shape, data: termWeights(y, q, { mask, ...main }) };
+    fed.set(head.mask, { shape, data: termWeights(y, q, { mask, ...main }) });
   });
-  return fed;
+  return Object.fromEntries(fed);
 }
 
 /** Where a training stands beside its parameters. */

@@ -1,7 +1,7 @@
 /** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
 import { refuseUnknown } from "../../core/options.ts";
 import type { EpochRecord, Measured } from "../../core/artifacts.ts";
-import { jsonText, readJson, writeChanged, writeJson, writeWhole } from "../../core/files.ts";
+import { jsonText, writeChanged, writeJson, writeWhole } from "../../core/files.ts";
 import { shownMetrics } from "../../record/absent.ts";
 import { SCHEMA, type Metrics } from "../../record/record.ts";
 import { networkFingerprint } from "../../backbones/backbone.ts";
@@ -27,6 +27,7 @@ import { resolveTrainOptions } from "./config.ts";
 import { trainNames, type TrainOptions } from "./options.ts";
 import { recordOf, type TrainRun } from "./record.ts";
 import { openSetup, settingsOf } from "./setup.ts";
+import { readStored } from "../run/stored.ts";
 
 /** Quality on one task beside the main one. */
 export interface OtherTask {
@@ -183,7 +184,7 @@ async function trainStage(run: TrainRun, key: unknown): Promise<Trained> {
     },
   });
   if (!ran) progress.note(`${architecture.name}: trained before, kept`);
-  const { trained } = (await readJson(folder.file("history.json"))) as { trained: Training };
+  const { trained } = await readStored<{ trained: Training }>(folder, "history.json", "trained");
   const heads = trainedHeads(data.tables, architecture, data.rows.train);
   return {
     ...trained,
@@ -242,5 +243,5 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
       progress.finish(`${(100 * main.metrics.accuracy).toFixed(2)} % of ${main.metrics.n}`);
     },
   });
-  return (await readJson(folder.file(file))) as Evaluation;
+  return readStored<Evaluation>(folder, file, "evaluation");
 }

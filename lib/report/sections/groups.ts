@@ -98,7 +98,7 @@ function difference(columns: readonly Column[], model: ModelRecord): Markup {
 /** Plot and table; undefined where the data set has no other labels. */
 export function groupsPart(scope: Scope, models: readonly ModelRecord[]): Markup | undefined {
   const { groups = [] } = scope.record;
-  const rated = models.filter(({ name }) => groups.every(({ accuracy }) => name in accuracy));
+  const rated = models.filter(({ name }) => groups.every(({ accuracy }) => Object.hasOwn(accuracy, name)));
   const main = rated.find(({ name }) => name === "pruned") ?? rated[0];
   if (groups.length === 0 || (main as ModelRecord | undefined) === undefined) return undefined;
   const columns = columnsOf(groups, main.name);

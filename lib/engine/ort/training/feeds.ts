@@ -1,5 +1,6 @@
 /** What a training graph is fed with, and what it reports. */
 import { EtlError } from "../../../core/errors.ts";
+import { own } from "../../../core/own.ts";
 import { type Network, sizeOf, type Tensor } from "../../../network/network.ts";
 import type { Shape } from "../../../network/shapes/context.ts";
 import type { StepResult, Tensors } from "../../engine.ts";
@@ -30,16 +31,15 @@ export function withState(
   graph: Network,
   given: Readonly<Record<string, OrtTensor>>,
 ): Record<string, OrtTensor> {
-  const result: Record<string, OrtTensor> = {};
-  for (const { name } of graph.inputs) {
-    const tensor = name in given ? given[name] : state.current(name);
-    if (tensor !== undefined) result[name] = tensor;
-  }
-  return result;
+  const read = graph.inputs.flatMap(({ name }) => {
+    const tensor = own(given, name) ?? state.current(name);
+    return tensor === undefined ? [] : [[name, tensor] as const];
+  });
+  return Object.fromEntries(read);
 }
 
 function fedTensor(inputs: Tensors, name: string, shape: Shape): Tensor {
-  if (!(name in inputs)) {
+  if (!Object.hasOwn(inputs, name)) {
     throw new EtlError(
       "usage",
       `${name}: not among the inputs, a target or mask of [${shape.join(", ")}] was needed`,

@@ -70,12 +70,11 @@ export function createTrainingState(
     },
     current: (name) => current.get(name),
     spare: (tensors) => {
-      const into: Record<string, OrtTensor> = {};
-      for (const [name, output] of tensors) {
+      const into = [...tensors].flatMap(([name, output]) => {
         const place = spare.get(name);
-        if (place !== undefined) into[output] = place;
-      }
-      return into;
+        return place === undefined ? [] : [[output, place] as const];
+      });
+      return Object.fromEntries(into);
     },
     advance: () => {
       [current, spare] = [spare, current];

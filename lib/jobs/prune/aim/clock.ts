@@ -1,5 +1,5 @@
 /** Stage table: what networks of other widths would take, measured once in a run or read from another machine's table. */
-import { readJson, writeJson } from "../../../core/files.ts";
+import { writeJson } from "../../../core/files.ts";
 import { clockOf, readLatencyTable, type Clock, type LatencyTable } from "../../../latency/table.ts";
 import type { Network } from "../../../network/network.ts";
 import { asBytes, measureEntries, measureTogether, tableOf } from "../../run/latency.ts";
@@ -29,7 +29,7 @@ export async function clockStage(context: RunContext): Promise<RunClock> {
       await writeJson(folder.file(file), known ?? (await measured()));
     },
   });
-  const table = (await readJson(folder.file(file))) as LatencyTable;
+  const table = await readLatencyTable(folder.file(file));
   // A table of this run has one choice of threads, and a run may go on with others.
   const clock = clockOf(table, { int8, threads: given === undefined ? undefined : config.threads });
   if (given !== undefined) return clock;

@@ -1,5 +1,5 @@
 /** Targets instead of a guessed gamma: the gamma that reaches a cost, a latency or an accuracy, by bisection. */
-import { readJson, writeJson } from "../../../core/files.ts";
+import { writeJson } from "../../../core/files.ts";
 import { writeOnnx } from "../../../formats/onnx/write.ts";
 import { bisectGamma, breakpoints, type GammaChoice } from "../../../knee/targets.ts";
 import { aimAtTime, type TimedCandidate } from "../../run/latency.ts";
@@ -13,6 +13,7 @@ import { targetsOf, type Hit, type Target, type Widths } from "../config.ts";
 import { kneesAt, planAt, widthKey, type Curves, type Planned } from "../plan.ts";
 import { meanOver } from "../../run/tasks.ts";
 import { predictRows, qualityOf } from "../tune.ts";
+import { readStored } from "../../run/stored.ts";
 
 /** The gamma that was chosen. `target.json`. */
 export interface Aim {
@@ -77,7 +78,7 @@ export async function targetStage(
       await writeJson(folder.file("target.json"), aim);
     },
   });
-  const aim = (await readJson(folder.file("target.json"))) as Aim;
+  const aim = await readStored<Aim>(folder, "target.json", "aim");
   const { widths } = aim;
   const aimed: RunContext = {
     ...context,

@@ -37,7 +37,9 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
   const state = existsSync(join(folder, "run.json")) ? await readRunState(folder) : undefined;
   if (state === undefined) {
     throw new EtlError("usage", `${folder}: no run.json, a run folder was needed`, {
-      hint: "a call that was stopped before its first stage is given again; a run is begun by etl prune, train or crossval",
+      hint: existsSync(join(folder, "sweep.json"))
+        ? "a sweep goes on with the command that began it, or name the folder of one of its runs, below it"
+        : "a call that was stopped before its first stage is given again; a run is begun by etl prune, train or crossval",
     });
   }
   const { progress = silent } = options;

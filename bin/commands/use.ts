@@ -63,6 +63,10 @@ export const predictCommand: Command<"predict"> = {
     const backbone = text(args, "backbone");
     const model = backbone ?? inputs.shift();
     if (model === undefined || inputs.length === 0) throw tooFewInputs(model, backbone !== undefined);
+    if (backbone === undefined && isPicture(model))
+      throw new EtlError("usage", `etl predict: ${model} is a picture, the model comes first`, {
+        hint: "etl predict RUN IMAGE...",
+      });
     const { predictImages } = await import("../../lib/jobs/use/predict.ts");
     const { answerText } = await import("../../lib/evaluate/answer.ts");
     const predictions = await predictImages(model, inputs, {

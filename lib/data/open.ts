@@ -65,15 +65,18 @@ export async function readTable(data: string): Promise<RawTable> {
   if (layout !== undefined)
     return withListedParts(await described(withUnread(await layout.read(folder), folder), folder), folder);
   const tables = folder.files.filter((file) => /\.(csv|tsv|xlsx?)$/i.test(file)).slice(0, 3);
+  const other =
+    tables.length > 0
+      ? `a table is read where it is called labels.csv (columns file, split and labels; here: ${tables.join(", ")}); `
+      : "";
+  const byName = LAYOUTS.map(({ name, looks }) => (looks.includes("not read") ? "" : name)).filter(
+    (name) => !["", "labels.csv", "image folder"].includes(name),
+  );
   throw new EtlError(
     "data",
     `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures${unreadSentence(folder)}), ${NO_LAYOUT}`,
     {
-      hint: `${tables.length > 0 ? `a table is read where it is called labels.csv (columns file, split and labels; here: ${tables.join(", ")}); ` : ""}known are labels.csv, one sub-folder of pictures per class, and by name: ${LAYOUTS.filter(
-        ({ looks }) => !looks.includes("not read"),
-      )
-        .map(({ name }) => name)
-        .join(", ")} (docs/howto-data.md says what each looks like)`,
+      hint: `${other}known are labels.csv, one sub-folder of pictures per class, and by name: ${byName.join(", ")} (docs/howto-data.md says what each looks like)`,
     },
   );
 }

@@ -186,6 +186,7 @@ const cases: readonly Case[] = [
   ["train", "no --data, --task, --backbone and --out", "etl help train"],
   ["predict", "no picture", "etl predict RUN IMAGE"],
   ["predict runs/gender", "no picture after runs/gender"],
+  ["predict x.jpg runs/gender", "x.jpg is a picture, the model comes first", "etl predict RUN IMAGE"],
   ["predict x.jpg", "x.jpg alone is a picture"],
   ["evaluate", "no <model> and --data", "etl evaluate"],
   ["profile", "no <models>", "etl profile"],

@@ -1,10 +1,11 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { silent, type Progress } from "../../lib/core/progress.ts";
 import { prune, runPipeline } from "../../lib/jobs/prune/prune.ts";
+import { readRunState, writeRunState } from "../../lib/jobs/run/state.ts";
 import { crossval } from "../../lib/jobs/train/crossval.ts";
 import { train } from "../../lib/jobs/train/train.ts";
 import { resume, type ResumeOptions } from "../../lib/resume.ts";
@@ -61,10 +62,9 @@ describe("resume of a run", function () {
     const { gamma, controls, ...options } = await smallRun(`${out}-parts`);
     expect([gamma, controls]).to.deep.equal([0.3, ["l1"]]);
     await runPipeline({ ...options, out, gamma: 0.3, epochs: 0, controls: [] }, "harvest");
-    const file = join(out, "run.json");
-    const state = JSON.parse(await readFile(file, "utf8")) as { config: Record<string, unknown> };
+    const state = (await readRunState(out)) ?? expect.fail("no run.json");
     const withOption = (more: object): Promise<void> =>
-      writeFile(file, JSON.stringify({ ...state, config: { ...state.config, ...more } }));
+      writeRunState(out, { ...state, config: { ...state.config, ...more } });
     await withOption({ gamma: 7 });
     const { message, hint } = await refused(resume(out), "usage");
     expect(message).to.contain("--gamma: 7");

@@ -16,7 +16,9 @@ export async function readRecord(run: string, title?: string): Promise<RunRecord
     throw new EtlError("usage", `${run}: ${found}, a finished run was needed`, {
       hint:
         found === "no record.json"
-          ? `try: etl resume ${shellWord(run)}`
+          ? existsSync(join(run, "run.json"))
+            ? `try: etl resume ${shellWord(run)}`
+            : "name a run folder of etl prune or etl train"
           : `check the name; a run that was stopped goes on with: etl resume ${shellWord(run)}`,
     });
   }

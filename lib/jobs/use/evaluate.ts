@@ -107,7 +107,7 @@ function tasksToEvaluate({ tasks }: Model, model: string, wanted: string | undef
         : {},
     );
   }
-  if (wanted === undefined || tasks.length === 1) return tasks;
+  if (wanted === undefined) return tasks;
   const names = tasks.map(({ task }) => task.name);
   return wanted.split(",").flatMap((name) => {
     const found = tasks.filter(({ task }) => task.name === name.trim());
@@ -160,7 +160,7 @@ async function evaluateTask(
   });
   if (looksOwn) {
     const learnt =
-      "the model was made from data of this name, and the list of its training pictures is not beside it";
+      "the model was made from data of this name, and nothing says which of these pictures it learnt from";
     if (given !== undefined)
       progress.warn(
         worded(`${learnt}: only the test part that the data give counts (--split all for all of them)`),

@@ -42,7 +42,7 @@ export interface PageData {
 }
 
 /** A list of numbers as it is written into a page: whole numbers, each as its distance from the one before. */
-export interface FoldedList {
+interface FoldedList {
   /** Decimals of the numbers. */
   readonly decimals: number;
   readonly steps: readonly number[];
@@ -61,7 +61,7 @@ export interface FoldedData {
 }
 
 /** Numbers with so many digits as their largest needs. */
-export function foldList(values: readonly number[], digits: number): FoldedList {
+function foldList(values: readonly number[], digits: number): FoldedList {
   const most = Math.max(...values.map((value) => Math.abs(value)));
   const decimals = most > 0 ? Math.max(0, digits - 1 - Math.floor(Math.log10(most))) : 0;
   let before = 0;

@@ -203,6 +203,8 @@ describe("prune, end to end on drawn faces", function () {
     const metrics = JSON.parse(await readFile(join(options.out, "metrics.json"), "utf8")) as RunMetrics;
     expect(evaluation.n).to.equal(metrics.dataset.test);
     expect(evaluation.accuracy).to.equal(metrics.pruned.accuracy);
+    const other = await refused(evaluateModel(options.out, { ...same, task: "age" }), "usage");
+    expect(other.message).to.equal('--task: "age", one of gender was needed');
     const error = await refused(predictImages(options.out, [join(root, "missing.jpg")]), "data");
     expect(error.message).to.contain("missing.jpg");
     const picture = join(root, "face.png");
@@ -223,7 +225,7 @@ describe("prune, end to end on drawn faces", function () {
     const evaluation = await evaluateModel(model, same);
     expect([evaluation.split, evaluation.n]).to.deep.equal(["test", record.dataset.test]);
     expect(warnings.join("\n")).to.match(
-      /list of its training pictures is not beside it: only the test part/,
+      /nothing says which of these pictures it learnt from: only the test part/,
     );
     warnings.length = 0;
     expect((await evaluateModel(model, { ...same, split: "all" })).n).to.equal(160);

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { Group } from "h5wasm";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -157,7 +158,7 @@ describe("files that ask for too much", function () {
   it("weights of a small HDF5 file: packed tight, or one dataset under many names", async () => {
     const h5 = await import("h5wasm");
     const library = await h5.ready;
-    const written = async (name: string, fill: (layers: import("h5wasm").Group) => void): Promise<string> => {
+    const written = async (name: string, fill: (layers: Group) => void): Promise<string> => {
       const file = new h5.File(`/${name}`, "w");
       fill(file.create_group("layers"));
       file.close();

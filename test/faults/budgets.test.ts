@@ -155,7 +155,8 @@ describe("files that ask for too much", function () {
     );
   });
 
-  it("weights of a small HDF5 file: packed tight, or one dataset under many names", async () => {
+  it("weights of a small HDF5 file: packed tight, or one dataset under many names", async function () {
+    this.timeout(240_000); // 80 MB are packed
     const h5 = await import("h5wasm");
     const library = await h5.ready;
     const written = async (name: string, fill: (layers: Group) => void): Promise<string> => {
@@ -167,7 +168,7 @@ describe("files that ask for too much", function () {
       return join(root, name);
     };
     const shape = [2 ** 20, 4];
-    const zeros = { shape, data: new Float32Array(2 ** 22), chunks: [2 ** 14, 4], compression: 9 };
+    const zeros = { shape, data: new Float32Array(2 ** 22), chunks: [2 ** 14, 4], compression: 1 };
     const packed = await written("packed.h5", (layers) => {
       for (let i = 0; i < 5; i++)
         layers

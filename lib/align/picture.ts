@@ -29,7 +29,7 @@ const formats: Readonly<Partial<Record<string, "jpeg" | "png" | "webp" | "tiff">
 
 /** Name of the crop of a picture: the same, or with `.png` behind it where its format is not one we write. */
 export function cropName(file: string): string {
-  return extname(file).toLowerCase() in formats ? file : `${file}.png`;
+  return Object.hasOwn(formats, extname(file).toLowerCase()) ? file : `${file}.png`;
 }
 
 /** Encodes a crop as the ending of `name` says; colours are not thinned out. */

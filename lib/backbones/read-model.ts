@@ -60,7 +60,7 @@ const between0and1 = { mean: [0, 0, 0], scale: [1 / 255, 1 / 255, 1 / 255] } as 
 
 /** Whether a name looks like a model file rather than a name of the catalogue. */
 export function isModelFile(name: string): boolean {
-  return extname(name).toLowerCase() in readers;
+  return Object.hasOwn(readers, extname(name).toLowerCase());
 }
 
 /** Files that only have the name of a model: what a download left in its place. */

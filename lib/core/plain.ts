@@ -30,7 +30,7 @@ export function encodePlain(value: unknown): Uint8Array {
       throw new TypeError(`encodePlain: a ${typeof each} has no place in an artifact`);
     if (!ArrayBuffer.isView(each)) return each;
     const kind = each.constructor.name;
-    if (!(kind in kinds)) throw new TypeError(`encodePlain: ${kind} has no place in an artifact`);
+    if (!Object.hasOwn(kinds, kind)) throw new TypeError(`encodePlain: ${kind} has no place in an artifact`);
     arrays.push(each as Typed);
     return { [arrayKey]: [kind, (each as Typed).length] };
   });
@@ -90,7 +90,7 @@ function filled(value: unknown, take: (kind: Kind, length: number) => Typed): un
   if (Array.isArray(value)) return value.map((each) => filled(each, take));
   const { [arrayKey]: array, [numberKey]: number } = value as Record<string, unknown>;
   if (typeof number === "string") return Number(number);
-  if (Array.isArray(array) && String(array[0]) in kinds && Number(array[1]) >= 0)
+  if (Array.isArray(array) && Object.hasOwn(kinds, String(array[0])) && Number(array[1]) >= 0)
     return take(array[0] as Kind, array[1] as number);
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, filled(each, take)]));
 }

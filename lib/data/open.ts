@@ -86,7 +86,14 @@ function withoutOwnPersons(table: RawTable, { at }: TaskPlan): RawTable {
   const areLabels =
     at.length === 1 &&
     table.rows.every(({ identity, labels }) => identity === undefined || identity === labels[at[0]]);
-  return areLabels ? { ...table, rows: table.rows.map(({ identity: _, ...row }): RawRow => row) } : table;
+  if (!areLabels) return table;
+  const rows = table.rows.map(({ file, split, labels, box }): RawRow => ({
+    file,
+    labels,
+    ...(split && { split }),
+    ...(box && { box }),
+  }));
+  return { ...table, rows };
 }
 
 /** Folders and pictures that cannot be read are named, save where a table says which pictures there are. */

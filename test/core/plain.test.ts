@@ -44,6 +44,11 @@ describe("core/plain", () => {
     expect(() => encodePlain([new BigInt64Array(1)])).to.throw(/BigInt64Array/);
   });
 
+  it("takes no kind of array from what every object has", () => {
+    const value = { $array: ["toString", 1] };
+    expect(decodePlain(encodePlain(value), "x")).to.deep.equal(value);
+  });
+
   it("names the file of which a byte is missing, or another", () => {
     const bytes = encodePlain({ path: Float64Array.of(1, 2, 3), name: "a" });
     for (const length of [0, 3, 11, 20, bytes.length - 8])

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { Group } from "h5wasm";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -154,10 +155,11 @@ describe("files that ask for too much", function () {
     );
   });
 
-  it("weights of a small HDF5 file: packed tight, or one dataset under many names", async () => {
+  it("weights of a small HDF5 file: packed tight, or one dataset under many names", async function () {
+    this.timeout(240_000); // 80 MB are packed
     const h5 = await import("h5wasm");
     const library = await h5.ready;
-    const written = async (name: string, fill: (layers: import("h5wasm").Group) => void): Promise<string> => {
+    const written = async (name: string, fill: (layers: Group) => void): Promise<string> => {
       const file = new h5.File(`/${name}`, "w");
       fill(file.create_group("layers"));
       file.close();
@@ -166,7 +168,7 @@ describe("files that ask for too much", function () {
       return join(root, name);
     };
     const shape = [2 ** 20, 4];
-    const zeros = { shape, data: new Float32Array(2 ** 22), chunks: [2 ** 14, 4], compression: 9 };
+    const zeros = { shape, data: new Float32Array(2 ** 22), chunks: [2 ** 14, 4], compression: 1 };
     const packed = await written("packed.h5", (layers) => {
       for (let i = 0; i < 5; i++)
         layers

@@ -65,6 +65,18 @@ describe("a damaged file of a run", function () {
     }
   });
 
+  it("config.json of a finished one is written again, and said", async () => {
+    const copy = await copied("options");
+    const before = await bytesOf(copy.out);
+    for (const how of Object.keys(damages)) {
+      await damage(join(copy.out, "config.json"), how);
+      const { progress, warnings } = listening();
+      await prune({ ...copy, progress });
+      expect(warnings.join("\n"), how).to.contain("config.json: not the options of this run");
+      expect(await bytesOf(copy.out), how).to.deep.equal(before);
+    }
+  });
+
   it("run.json: refused, and with --replace the stages that are whole are kept", async () => {
     for (const how of Object.keys(damages)) {
       const copy = await copied("state");

@@ -208,11 +208,14 @@ async function open(
     if (aside?.atWork && !filesOf(state.stages).includes(name)) aside.files.add(name);
     return join(aside?.files.has(name) ? aside.folder : root, name);
   };
+  /** The options beside the results. @returns whether they were not there as they are now */
+  const writeOptions = (): Promise<boolean> =>
+    writeChanged(file("config.json"), jsonText(asOptions(state.config)));
   const save = async (): Promise<void> => {
     if (aside !== undefined) return;
     await ensureOurs();
     await writeRunState(root, state);
-    await writeChanged(join(root, "config.json"), jsonText(asOptions(state.config)));
+    await writeOptions();
     isListed = true;
   };
 
@@ -304,7 +307,12 @@ async function open(
       const sealed = results.length > 0 && { results: await sealsOf(results, file) };
       await ensureOurs();
       const done: RunState = { ...rest, config: state.config, status: "finished", ...sealed };
-      if (aside !== undefined || (previous !== undefined && isSameRun(previous, done))) return;
+      if (aside !== undefined) return;
+      if (previous !== undefined && isSameRun(previous, done)) {
+        if (await writeOptions())
+          progress.warn(`${file("config.json")}: not the options of this run, written again`);
+        return;
+      }
       state = done;
       await save();
       for (const name of stale) await removeInside(root, name);

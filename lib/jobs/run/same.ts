@@ -20,7 +20,7 @@ export function differences(
   const said = (value: unknown): string => (value === undefined ? "none" : canonical(value));
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
     .filter((name) => !placeOptions.has(name) && !(aimed && name === "gamma"))
-    .filter((name) => name in before || aimNames.some((aim) => aim === name)) // an option that the older run did not have yet
+    .filter((name) => Object.hasOwn(before, name) || aimNames.some((aim) => aim === name)) // an option that the older run did not have yet
     .filter((name) => canonical(before[name]) !== canonical(now[name]))
     .map((name) => `${name} ${said(now[name])} (it has ${said(before[name])})`);
 }

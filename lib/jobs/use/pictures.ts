@@ -14,7 +14,7 @@ import { WHOLE, type Dataset } from "../../data/dataset.ts";
 import type { Engine, Tensors } from "../../engine/engine.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
-import type { Network } from "../../network/network.ts";
+import { picturesAtOnce, type Network } from "../../network/network.ts";
 import { outputQuality, taskQuality, type Quality } from "../../quantize/quality.ts";
 import type { Model } from "../run/model.ts";
 import { labelsOf } from "../run/tasks.ts";
@@ -96,12 +96,13 @@ async function labelled(
     ...defined({ cacheDir: options.cacheDir, threads: options.threads }),
   });
   const input = model.network.inputs[0].name;
+  const atOnce = picturesAtOnce(model.network, BATCH);
   const rows = rowsOf(store, "val");
   const { targets, mask } = labelsOf(store, { task, start: 0 }, rows);
   const service = { ...defined({ progress, signal: options.signal }) };
   return {
     batches: async function* () {
-      const how = { batchSize: BATCH, preprocessing: model.preprocessing };
+      const how = { batchSize: atOnce, preprocessing: model.preprocessing };
       for await (const { x } of batches(store, rowsOf(store, "train"), how)) yield { [input]: x };
     },
     judge: async (network) => {
@@ -125,8 +126,9 @@ async function unlabelled(model: Model, options: Options, notes: readonly string
   const box = options.crop ?? model.crop ?? crop;
   const [input, output] = [model.network.inputs[0].name, model.network.outputs[0].name];
   async function* read(part: readonly string[]): AsyncGenerator<Tensors> {
-    for (let at = 0; at < part.length; at += BATCH) {
-      const { x } = await loadImages(part.slice(at, at + BATCH), box, model.preprocessing);
+    const atOnce = picturesAtOnce(model.network, BATCH);
+    for (let at = 0; at < part.length; at += atOnce) {
+      const { x } = await loadImages(part.slice(at, at + atOnce), box, model.preprocessing);
       yield { [input]: x };
     }
   }

@@ -66,36 +66,51 @@ describe("jobs/use: files that are made for one picture a run", function () {
     return path;
   };
 
-  it("predict, evaluate and quantize give them one at a time; what needs batches says so", async () => {
-    const options = { threads: 1, size: [32, 32] as const };
-    const cacheDir = join(root, "cache");
-    const data = "synthetic:40";
-    const free = await put(network([-1, 24], "n", ["h", "w"]), "free.onnx");
-    const expected = await predictImages(free, photos, options);
-    const quality = await evaluateModel(free, { ...options, data, cacheDir });
+  const sized = { threads: 1, size: [32, 32] as const };
+
+  it("predict gives them one at a time; what needs batches says so", async () => {
+    const expected = await predictImages(
+      await put(network([-1, 24], "n", ["h", "w"]), "free.onnx"),
+      photos,
+      sized,
+    );
     for (const [name, batch] of [
       ["fixed.onnx", 1],
       ["open-outside.onnx", "n"],
     ] as const) {
       const file = await put(network([1, 24], batch, ["h", "w"]), name);
-      const said = await predictImages(file, photos, options);
+      const said = await predictImages(file, photos, sized);
       expect(said.length).to.equal(photos.length);
-      said.forEach(({ outputs }, i) =>
-        expect(outputs[0]).to.be.closeTo(expected[i].outputs[0], 1e-5 * Math.abs(expected[i].outputs[0])),
-      );
-      const found = await evaluateModel(file, { ...options, data, cacheDir });
-      expect({ ...found, model: "" }).to.deep.equal({ ...quality, model: "" });
+      said.forEach(({ outputs }, i) => {
+        const [number] = expected[i].outputs;
+        expect(outputs[0]).to.be.closeTo(number, 1e-5 * Math.abs(number));
+      });
       expect(await refusal(loadModelFile(file, { preprocessing: { height: 32, width: 32 } }))).to.match(
         /made for batches of 1, a free batch size was needed/,
       );
-      const sized = await put(network([1, 24], batch, [32, 32]), `sized-${name}`);
-      const out = join(root, "int8.onnx");
-      const made = await quantizeModel(sized, {
-        ...{ data: join(root, "photos"), out, calibrate: 3, check: false, threads: 1, cacheDir },
-      });
-      expect(made.quantized).to.equal(true);
-      expect((await predictImages(out, photos, { threads: 1 })).length).to.equal(photos.length);
     }
+  });
+
+  it("evaluate gives them one at a time", async () => {
+    const options = { ...sized, data: "synthetic:40", cacheDir: join(root, "cache") };
+    const [free, single] = await Promise.all(
+      [-1, 1].map((target) => put(network([target, 24], "n", ["h", "w"]), `evaluated${target}.onnx`)),
+    );
+    const expected = await evaluateModel(free, options);
+    expect({ ...(await evaluateModel(single, options)), model: "" }).to.deep.equal({
+      ...expected,
+      model: "",
+    });
+  });
+
+  it("quantize reads its ranges from one at a time", async () => {
+    const file = await put(network([1, 24], "n", [32, 32]), "sized.onnx");
+    const out = join(root, "int8.onnx");
+    const made = await quantizeModel(file, {
+      ...{ data: join(root, "photos"), out, calibrate: 3, check: false, threads: 1 },
+    });
+    expect(made.quantized).to.equal(true);
+    expect((await predictImages(out, photos, { threads: 1 })).length).to.equal(photos.length);
   });
 
   it("a file in half precision stays in half precision when it is exported", async () => {

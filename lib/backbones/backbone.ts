@@ -36,6 +36,8 @@ export interface LoadOptions {
   readonly features?: string;
   /** Replaces what the file or the catalogue says, field by field. */
   readonly preprocessing?: Partial<Preprocessing>;
+  /** Take a file that is made for one picture a run as it is. @defaultValue false: a free batch is needed */
+  readonly single?: boolean;
 }
 
 /** A backbone that can be loaded by name. */

@@ -10,10 +10,10 @@ import { readOnnx } from "../formats/onnx/read.ts";
 import { readTfjsModel } from "../formats/tfjs/read.ts";
 import { webFiles } from "../formats/web/layout.ts";
 import { isWebModel, readWebModel } from "../formats/web/read.ts";
-import { producersOf, type Dim, type Network, type ValueInfo } from "../network/network.ts";
+import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import { openReshapes } from "../network/open/batch.ts";
-import { inferShapes } from "../network/shapes/infer.ts";
+import { propagate } from "../network/shapes/infer.ts";
 import { channelsFirst, fromColour } from "../network/picture-input.ts";
 import { simplify } from "../network/simplify.ts";
 import { networkFingerprint, type Backbone, type LoadOptions } from "./backbone.ts";
@@ -117,7 +117,7 @@ export async function loadModelFile(path: string, options: LoadOptions = {}): Pr
     given: options.preprocessing ?? {},
     isGrey: file !== plain,
   });
-  const read = simplify(withFreeBatch(file, path, preprocessing));
+  const read = simplify(withFreeBatch(file, path, { ...preprocessing, single: options.single === true }));
   const network = weights === "random" ? initialise(read, seed) : foldBatchNorm(read);
   const features = options.features ?? featuresOf(network);
   if (!producersOf(network).has(features)) {
@@ -190,32 +190,47 @@ function pictureInput(
 
 /**
  * The network with a free batch size and pictures of a fixed size. A file exported for one picture is opened up where
- * nothing inside depends on it.
+ * nothing inside depends on it; where something does it stays one picture, if that will do (`single`).
  */
 function withFreeBatch(
   network: Network,
   path: string,
-  { height, width }: { readonly height: number; readonly width: number },
+  { height, width, single }: { readonly height: number; readonly width: number; readonly single: boolean },
 ): Network {
   const input = pictureInputOf(network, path);
   const [batch, channels] = input.shape;
-  const sized = (first: Dim): ValueInfo => ({ ...input, shape: [first, channels, height, width] });
-  if (typeof batch === "string") return openReshapes({ ...network, inputs: [sized(batch)] });
+  const isOpen = typeof batch === "string";
   const free = (value: ValueInfo): ValueInfo => ({ ...value, shape: ["batch", ...value.shape.slice(1)] });
   const opened = openReshapes({
     ...network,
-    inputs: [sized("batch")],
-    outputs: network.outputs.map(free),
+    inputs: [{ ...input, shape: [isOpen ? batch : "batch", channels, height, width] }],
+    outputs: isOpen ? network.outputs : network.outputs.map(free),
   });
+  if (takesSeveral(opened, isOpen)) return opened;
+  if (single && (isOpen || batch === 1))
+    return { ...network, inputs: [{ ...input, shape: [1, channels, height, width] }] };
+  throw new EtlError(
+    "unsupported",
+    `${path}: made for batches of ${isOpen ? 1 : batch}, a free batch size was needed`,
+    {
+      hint: "export the model again with a dynamic first axis",
+    },
+  );
+}
+
+/** Whether two pictures give two answers; what cannot be told is believed of a file that says so itself. */
+function takesSeveral(network: Network, saysSo: boolean): boolean {
+  const batch = network.inputs[0].shape[0];
   try {
-    const shapes = inferShapes(opened, { batch: 2 });
-    if (opened.outputs.every(({ name }) => shapes.get(name)?.[0] === 2)) return opened;
+    const { shapes } = propagate(network, {
+      bindings: { batch: 2, [batch]: 2 },
+      onError: saysSo ? "unknown" : "throw",
+    });
+    return network.outputs.every(({ name }) => (shapes.get(name)?.[0] ?? (saysSo ? 2 : undefined)) === 2);
   } catch (error) {
-    if (!isEtlError(error)) throw error;
+    if (isEtlError(error)) return false;
+    throw error;
   }
-  throw new EtlError("unsupported", `${path}: made for batches of ${batch}, a free batch size was needed`, {
-    hint: "export the model again with a dynamic first axis",
-  });
 }
 
 function pictureInputOf(network: Network, path: string): ValueInfo {

@@ -4,6 +4,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { EtlError } from "../core/errors.ts";
 import { writeSpare, type SpareOptions } from "../core/spare.ts";
 import { writeSafetensors } from "../formats/safetensors.ts";
+import { writeLike } from "../formats/onnx/like.ts";
 import { writeOnnx } from "../formats/onnx/write.ts";
 import { writeTfjs } from "../formats/tfjs/write.ts";
 import type { Network } from "../network/network.ts";
@@ -61,12 +62,17 @@ export async function writeModel(
   }
   const files =
     format === "onnx"
-      ? new Map([[path, writeOnnx(network)]])
+      ? new Map([[path, isHalf(network) ? writeLike(network).bytes : writeOnnx(network)]])
       : tfjsFiles(writeTfjs(network), named === undefined ? join(path, "model.json") : path);
   await writeSpare(files, how);
   const names = [...files.keys()];
   const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0);
   return { format, file: names[0], files: names, bytes };
+}
+
+/** Whether the file that it was read from computes in half precision, which a file that is written keeps. */
+function isHalf({ inputs, parameters }: Network): boolean {
+  return [...inputs, ...parameters.values()].some(({ stored }) => stored !== undefined);
 }
 
 /**

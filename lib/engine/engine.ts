@@ -37,6 +37,11 @@ export interface CompileOptions {
    * twice, each copy for half of the threads, which leaves fewer threads waiting for each other. Default 1.
    */
   readonly runs?: number;
+  /**
+   * Node by node as the network says, without kernels that suit some widths only: two networks of different widths sum in the same
+   * order, so that rounding tells them less apart. Slow. Default false.
+   */
+  readonly plain?: boolean;
 }
 
 /** The engines, in order of preference. Nobody else calls them by name. */

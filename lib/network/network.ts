@@ -113,6 +113,12 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
+/** How many pictures a network takes in a run: `most`, or one where its file is made for one. */
+export function picturesAtOnce({ inputs }: Network, most: number): number {
+  const [batch] = inputs[0]?.shape ?? [];
+  return typeof batch === "number" ? Math.min(batch, most) : most;
+}
+
 /** Number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);

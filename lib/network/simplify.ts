@@ -3,6 +3,8 @@
  * effect dropped. The function the network computes does not change.
  */
 import {
+  consumersOf,
+  int64,
   integersOf,
   intsAttribute,
   producersOf,
@@ -57,7 +59,8 @@ function foldShapes(network: Network, bindings: Bindings = {}): Network {
       });
       continue;
     }
-    nodes.push(...withOpenTargets(withPlainMatrix(node, rewriting, parameters), rewriting));
+    const named = withNamedAxes(node, rewriting, network);
+    nodes.push(...withOpenTargets(withPlainMatrix(named, rewriting, parameters), rewriting));
   }
   return dropDead({ ...network, nodes, parameters });
 }
@@ -76,6 +79,29 @@ function withPlainMatrix(
   const rank = followed.shapes.get(input)?.length ?? 0;
   if (front.length === 0 || rank < shape.length || front.some((size) => size !== 1)) return node;
   return { ...node, inputs: [input, add(`${weight}.matrix`, { ...matrix, shape: shape.slice(-2) })] };
+}
+
+/**
+ * A Squeeze that names no axes takes the batch away where that is one picture. Whoever reads it as a matrix cannot have that, so that
+ * naming the others changes nothing where the network runs, and lets it be counted, and used, for one picture.
+ */
+function withNamedAxes(
+  node: Node,
+  { followed, add }: Pick<Rewriting, "followed" | "add">,
+  network: Network,
+): Node {
+  const [input = "", axes = ""] = node.inputs;
+  if (node.op !== "Squeeze" || node.domain !== "" || axes !== "" || node.attributes["axes"] !== undefined)
+    return node;
+  const [batch, ...rest] = followed.shapes.get(input) ?? [];
+  const readers = consumersOf(network).get(node.outputs[0]) ?? [];
+  const isOutput = network.outputs.some(({ name }) => name === node.outputs[0]);
+  if (batch === undefined || typeof batch === "number" || rest.some((size) => typeof size !== "number"))
+    return node;
+  if (isOutput || readers.length === 0 || readers.some(({ op, domain }) => op !== "Gemm" || domain !== ""))
+    return node;
+  const gone = rest.flatMap((size, i) => (size === 1 ? [i + 1] : []));
+  return gone.length === 0 ? node : { ...node, inputs: [input, add(`${node.name}.axes`, int64(gone))] };
 }
 
 /** Whether a network made for a fixed batch takes any: then what it computes from its batch is not folded either. */

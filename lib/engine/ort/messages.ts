@@ -1,5 +1,6 @@
 /** What the ort worker takes beyond what all engines share. */
 import type { Parameter } from "../../network/network.ts";
+import type { CompileOptions } from "../engine.ts";
 import type { Methods } from "../worker/messages.ts";
 import type { SessionSettings } from "./session.ts";
 
@@ -7,7 +8,7 @@ import type { SessionSettings } from "./session.ts";
 export interface Compilation {
   readonly model: Uint8Array;
   readonly outputs: readonly string[];
-  readonly settings: Pick<SessionSettings, "threads" | "alone">;
+  readonly settings: Pick<SessionSettings, "threads" | "alone"> & Pick<CompileOptions, "plain">;
 }
 
 export type OrtMethods = Methods<Compilation, number>;

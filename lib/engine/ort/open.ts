@@ -104,13 +104,13 @@ interface Lane {
 
 /** The network on every lane, as one program. */
 async function compile(lanes: readonly Lane[], network: Network, options: CompileOptions): Promise<Program> {
-  const { outputs = network.outputs.map(({ name }) => name), alone = false } = options;
+  const { outputs = network.outputs.map(({ name }) => name), alone = false, plain = false } = options;
   const model = writeOnnx(withOutputs(network, outputs));
   if (model.byteLength > LARGEST_MODEL_BYTES) throw tooLarge(network, model.byteLength);
   const on = async ({ client, threads }: Lane, lane: number): Promise<Program> => {
     // moved to the last, after the others have copied it
     const moved = lane === lanes.length - 1 && model.buffer instanceof ArrayBuffer ? [model.buffer] : [];
-    const settings = { threads, alone };
+    const settings = { threads, alone, plain };
     const { id } = await client.call("compile", { model, outputs, settings }, moved);
     return remoteProgram(client, network, id, (result) => named(network, result));
   };

@@ -3,15 +3,17 @@ import { nowMs } from "../../core/clock.ts";
 import type { Tensor } from "../../network/network.ts";
 import type { Tensors } from "../engine.ts";
 import type { RunningProgram } from "../worker/serve.ts";
-import { createSession, fromOrt, runSession, toOrt, type SessionSettings } from "./session.ts";
+import type { Compilation } from "./messages.ts";
+import { createSession, fromOrt, runSession, toOrt } from "./session.ts";
 
 /** Compiles ONNX bytes; `outputs` are the values that a run gives. */
 export async function createProgram(
   model: Uint8Array,
   outputs: readonly string[],
-  settings: Pick<SessionSettings, "threads" | "alone">,
+  { plain = false, ...settings }: Compilation["settings"],
 ): Promise<RunningProgram> {
-  const session = await createSession(model, { ...settings, optimization: "all", fixedShapes: true });
+  const optimization = plain ? "disabled" : "all";
+  const session = await createSession(model, { ...settings, optimization, fixedShapes: true });
   const run = async (inputs: Tensors): Promise<Record<string, Tensor>> => {
     const results = await runSession(session, toOrt(inputs), outputs);
     return Object.fromEntries(outputs.map((name) => [name, fromOrt(name, results[name])]));

@@ -102,7 +102,7 @@ function inputOf(
   const all: readonly unknown[] = Array.isArray(given) ? (given as unknown[]) : [];
   const open = (size: unknown): boolean => size === null || (isWhole(size) && size > 0);
   if ((all.length !== 4 && all.length !== 2) || !all.every(open)) {
-    const found = all.length === 0 ? text(given) : `[${all.map(String).join(", ")}]`;
+    const found = all.length === 0 ? text(given) : `[${all.map(text).join(", ")}]`;
     throw new EtlError(
       "unsupported",
       `${where}: input shape ${found}, [n, height, width, channels] or [n, channels] was needed`,

@@ -2,6 +2,7 @@
 import { own } from "../../core/own.ts";
 import { int, ints } from "../../network/builder.ts";
 import { int64 } from "../../network/network.ts";
+import { text } from "../keras/config.ts";
 import {
   emitNode,
   held,
@@ -188,7 +189,7 @@ const cast: TfRule = (call) => {
   const given = call.node.attributes["DstT"]?.["type"];
   const named = typeof given === "number" ? numbered[given] : given;
   const to = typeof named === "string" ? own(types, named) : undefined;
-  if (to === undefined) throw refuseNode(call, `type ${String(given)}`, "float, int32, int64 or bool");
+  if (to === undefined) throw refuseNode(call, `type ${text(given)}`, "float, int32, int64 or bool");
   const made = emitNode(call, "Cast", [held(call, x)], { to: int(to) });
   const length = x.constant?.shape[0] ?? x.length;
   return { name: made, rank: x.rank, ...(length !== undefined && x.rank === 1 && { length }) };

@@ -9,6 +9,8 @@ import { silent } from "../../core/progress.ts";
 import type { Latency, TimeRecord } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
+import { computesOnBytes } from "../../network/bytes.ts";
+import type { Network } from "../../network/network.ts";
 import { writeLike } from "../../formats/onnx/like.ts";
 import { readLatencyTable } from "../../latency/table.ts";
 import type { LayerPlan, Plan } from "../../surgery/plan.ts";
@@ -99,7 +101,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       });
       judge(comparison, options.model, notes);
     }
-    if (!isCut) notes.push(nothingCut(options.model, layers));
+    if (!isCut) notes.push(nothingCut(options.model, model.original, layers));
     const whole = isCut ? undefined : await originalBytes(options.model);
     const written = whole === undefined ? writeLike(network) : { bytes: whole, notes: [] };
     const { bytes } = written;
@@ -156,10 +158,13 @@ async function originalBytes(model: string): Promise<Uint8Array | undefined> {
 }
 
 /** Why a cut took nothing. */
-function nothingCut(model: string, layers: readonly LayerPlan[]): string {
+function nothingCut(model: string, original: Network, layers: readonly LayerPlan[]): string {
   const reasons = new Set(layers.flatMap(({ reason }) => reason ?? []));
   const because = reasons.size === 0 ? "" : `: ${[...reasons].slice(0, 2).join("; ")}`;
-  return `${model}: nothing was cut${because}`;
+  const bytes = computesOnBytes(original)
+    ? "; it computes on bytes (int8): cut the float model that it was made from, then quantise that"
+    : "";
+  return `${model}: nothing was cut${because}${bytes}`;
 }
 
 function judge({ difference, notes: said }: Comparison, model: string, notes: string[]): void {

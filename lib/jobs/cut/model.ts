@@ -4,7 +4,6 @@ import { factsOf } from "../../network/operators/facts.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
-import { needFloats } from "../../network/bytes.ts";
 import {
   assumptions,
   boundTo,
@@ -38,7 +37,6 @@ export async function openCuttable(nameOrPath: string, size?: PictureSize): Prom
   const original = isModelFile(nameOrPath)
     ? await readModel(nameOrPath)
     : (await openModel(nameOrPath)).network;
-  needFloats(original, nameOrPath);
   return toCuttable(original, size);
 }
 

@@ -113,6 +113,7 @@ export async function openModel(
   if (existsSync(path)) await needWhole(path);
   const backbone = await loadBackbone(path, {
     ...(weights !== undefined && { weights }),
+    single: true,
     ...(size !== undefined && { preprocessing: { height: size[0], width: size[1] } }),
   });
   const tasks = outputTasksOf(backbone.network);

@@ -6,7 +6,7 @@ import type { Views } from "../../data/images/views.ts";
 import type { ImageStore } from "../../data/images/store.ts";
 import type { Tensors } from "../../engine/engine.ts";
 import { predict, type Collected } from "../../evaluate/predict.ts";
-import type { Network } from "../../network/network.ts";
+import { picturesAtOnce, type Network } from "../../network/network.ts";
 import type { World } from "./world.ts";
 
 /** Steps of an epoch: its full batches. */
@@ -42,7 +42,8 @@ export async function passOver(
   },
 ): Promise<Record<string, Collected>> {
   const { engine, store, recycler, signal } = world;
-  const { outputs, preprocessing, batchSize = 32, views, progress } = options;
+  const { outputs, preprocessing, views, progress } = options;
+  const batchSize = picturesAtOnce(network, options.batchSize ?? 32);
   const count = views?.count ?? 1;
   const runs = count * Math.ceil(rows.length / batchSize);
   const program = await engine.compile(network, { outputs, runs });

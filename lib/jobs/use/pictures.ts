@@ -15,7 +15,7 @@ import { WHOLE, type Dataset } from "../../data/dataset.ts";
 import type { Engine, Tensors } from "../../engine/engine.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
-import type { Network, Tensor } from "../../network/network.ts";
+import { picturesAtOnce, type Network, type Tensor } from "../../network/network.ts";
 import { outputQuality, taskQuality, type Quality } from "../../quantize/quality.ts";
 import { shownTo, type Model } from "../run/model.ts";
 import { labelsOf } from "../run/tasks.ts";
@@ -99,12 +99,13 @@ async function labelled(
     ...defined({ cacheDir: options.cacheDir, threads: options.threads }),
   });
   const input = model.network.inputs[0].name;
+  const atOnce = picturesAtOnce(model.network, BATCH);
   const rows = rowsOf(store, "val");
   const { targets, mask } = labelsOf(store, { task, start: 0 }, rows);
   const service = { ...defined({ progress, signal: options.signal }) };
   return {
     batches: async function* () {
-      const how = { batchSize: BATCH, preprocessing: shown.read };
+      const how = { batchSize: atOnce, preprocessing: shown.read };
       for await (const { x } of batches(store, rowsOf(store, "train"), how)) yield { [input]: centre(x) };
     },
     judge: async (network) => {
@@ -128,8 +129,9 @@ async function unlabelled(model: Model, options: Options, notes: readonly string
   const box = options.crop ?? model.crop ?? crop;
   const [input, output] = [model.network.inputs[0].name, model.network.outputs[0].name];
   async function* read(part: readonly string[]): AsyncGenerator<Tensors> {
-    for (let at = 0; at < part.length; at += BATCH) {
-      const { x } = await loadImages(part.slice(at, at + BATCH), box, shownTo(model).read);
+    const atOnce = picturesAtOnce(model.network, BATCH);
+    for (let at = 0; at < part.length; at += atOnce) {
+      const { x } = await loadImages(part.slice(at, at + atOnce), box, shownTo(model).read);
       yield { [input]: centreOf(model)(x) };
     }
   }

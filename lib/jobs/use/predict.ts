@@ -14,7 +14,7 @@ import { serviceNames, withEngine, type ServiceOptions } from "../../engine/serv
 import { answersOf, type Answers } from "../../evaluate/answer.ts";
 import type { PictureSize } from "../../network/fit.ts";
 import { openFaceFinder, type FacePlace } from "./faces.ts";
-import type { Tensor } from "../../network/network.ts";
+import { picturesAtOnce, sizeOf, type Tensor } from "../../network/network.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { openModel, provenanceOf, shownTo, type Model } from "../run/model.ts";
 
@@ -95,16 +95,19 @@ export async function predictImages(
       for (const { file, problem } of problems) unreadable.push(withFile(file, problem));
       done += pictures;
       progress.update(done);
-      if (shown.length === 0) continue;
-      const result = await ask(x);
-      shown.forEach((one, i) => {
-        const row = { number: i, of: shown.length };
-        predictions.push({
-          ...one,
-          ...answersOf({ output: model.network.outputs[0].name, tasks: model.tasks }, result, row),
-          ...(drawn !== undefined && { warning: drawn }),
+      const atOnce = picturesAtOnce(model.network, CHUNK);
+      for (let at = 0; at < shown.length; at += atOnce) {
+        const part = shown.slice(at, at + atOnce);
+        const result = await ask(rowsFrom(x, at, part.length));
+        part.forEach((one, i) => {
+          const row = { number: i, of: part.length };
+          predictions.push({
+            ...one,
+            ...answersOf({ output: model.network.outputs[0].name, tasks: model.tasks }, result, row),
+            ...(drawn !== undefined && { warning: drawn }),
+          });
         });
-      });
+      }
     }
     await program.dispose();
     progress.finish(`${predictions.length} ${align ? "faces" : "pictures"}`);
@@ -140,6 +143,12 @@ interface Inputs {
 }
 
 const CHUNK = 32;
+
+/** Some rows of a batch, without a copy. */
+function rowsFrom({ shape, data }: Tensor, start: number, count: number): Tensor {
+  const size = sizeOf(shape.slice(1));
+  return { shape: [count, ...shape.slice(1)], data: data.subarray(start * size, (start + count) * size) };
+}
 
 async function* picturesIn(
   files: readonly string[],

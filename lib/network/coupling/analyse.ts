@@ -34,7 +34,11 @@ function analyse(original: Network): Coupling {
     if (rule) rule(coupler, node);
     else freezeInputs(coupler, node, "is an operator whose channels are not followed");
   }
-  for (const { name } of network.outputs) freeze(coupler, name, `network output ${name}`);
+  const outputs = new Set(network.outputs.map(({ name }) => name));
+  for (const name of outputs) freeze(coupler, name, `network output ${name}`);
+  // A weight may be handed out as it is, as prototypes and anchors are.
+  for (const { axes } of coupler.uses.filter(({ parameter }) => outputs.has(parameter)))
+    for (const { atoms } of axes) coupler.atoms.freeze(atoms, "a network output is the weight itself");
   settleParameters(coupler);
   const closed = coupler.atoms.close();
   const { layouts, spreads, shuffles, layers, uses } = coupler;

@@ -143,7 +143,7 @@ function addOperand(coupler: Coupler, node: Node, c: string): void {
   }
 }
 
-/** MatMul with a parameter of rank 2 on either side. */
+/** MatMul with a parameter of rank 2 on either side; a single row without a batch only in front of it. */
 export const matMul: Rule = (coupler, node) => {
   const [a, b] = node.inputs;
   const [aParameter, bParameter] = [isParameter(coupler, a), isParameter(coupler, b)];
@@ -152,8 +152,13 @@ export const matMul: Rule = (coupler, node) => {
   const input = aParameter ? b : a;
   const weightRank = shapeOf(coupler, weight)?.length;
   const rank = shapeOf(coupler, input)?.length;
-  if (!(aParameter || bParameter) || weightRank !== 2 || rank === undefined || rank < 2) {
-    freezeInputs(coupler, node, "multiplies two computed values");
+  const isRow = rank === 1 && bParameter;
+  if (!(aParameter || bParameter) || weightRank !== 2 || rank === undefined || (rank < 2 && !isRow)) {
+    const why =
+      aParameter || bParameter
+        ? "has a weight or an input of another form than a matrix"
+        : "multiplies two computed values";
+    freezeInputs(coupler, node, why);
     return;
   }
   addLinear(coupler, node, {

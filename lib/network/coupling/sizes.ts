@@ -1,7 +1,14 @@
 /** Shapes that are read while the network runs: where the number of channels goes from there. */
 import { factsOf } from "../operators/facts.ts";
 import { consumersOf, intAttribute, integersOf, producersOf, type Node } from "../network.ts";
-import { inputsFrom, fromFront, positionsOf, sliceLists, sliceRanges } from "../operators/attributes.ts";
+import {
+  inputsFrom,
+  fromFront,
+  positionsOf,
+  shapeEntries,
+  sliceLists,
+  sliceRanges,
+} from "../operators/attributes.ts";
 import {
   freeze,
   freezeInputs,
@@ -42,10 +49,10 @@ interface Entry {
 
 /** Follows the entry of a shape that is the number of channels: does it end nowhere but in a Resize of the same value? */
 function isUnread(coupler: Coupler, shape: Node, entry: Entry): boolean {
-  if (shape.attributes["start"] !== undefined || shape.attributes["end"] !== undefined) return false;
   const outputs = new Set(coupler.network.outputs.map(({ name }) => name));
   const consumers = consumersOf(coupler.network);
-  const pending: { value: string; at: number }[] = [{ value: shape.outputs[0], at: entry.axis }];
+  const first = axesRead(coupler, shape).indexOf(entry.axis);
+  const pending: { value: string; at: number }[] = first < 0 ? [] : [{ value: shape.outputs[0], at: first }];
   for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
     const { value, at } = place;
     if (outputs.has(value)) return false;
@@ -60,6 +67,15 @@ function isUnread(coupler: Coupler, shape: Node, entry: Entry): boolean {
     }
   }
   return true;
+}
+
+/** The axes whose sizes a Shape gives, which may be some of them only. */
+function axesRead(coupler: Coupler, shape: Node): readonly number[] {
+  const rank = shapeOf(coupler, shape.inputs[0])?.length ?? 0;
+  return shapeEntries(
+    shape,
+    Array.from({ length: rank }, (_, axis) => axis),
+  );
 }
 
 /** Where an entry of a list stands in what a node makes of the list; undefined where that is not followed. */
@@ -103,7 +119,8 @@ function readsOwn(coupler: Coupler, sizes: string, entry: Entry): boolean {
   const producers = producersOf(coupler.network);
   let [value, at] = [sizes, entry.axis];
   for (let maker = producers.get(value); maker !== undefined; maker = producers.get(value)) {
-    if (maker.op === "Shape") return maker.inputs[0] === entry.input && at === entry.axis;
+    if (maker.op === "Shape")
+      return maker.inputs[0] === entry.input && axesRead(coupler, maker)[at] === entry.axis;
     if (maker.op === "Concat") {
       const found = partAt(coupler, maker, at);
       if (found === undefined) return false;

@@ -280,6 +280,17 @@ describe("formats/keras: the files of Keras 3", function () {
     expect(await refusal(readModel(join(root, "bad.keras")))).to.match(/no "metadata\.json" inside/);
   });
 
+  it("says an input shape in words, whatever stands in it", async () => {
+    const strange = JSON.parse(
+      JSON.stringify(config).replace("[null,8,8,1]", '[null,8,{"toString":null},1]'),
+    ) as object;
+    const files = { "metadata.json": text({}), "config.json": text(strange), "model.weights.h5": stored };
+    await writeFile(join(root, "strange.keras"), zipOf(files));
+    expect(await refusal(readModel(join(root, "strange.keras")))).to.match(
+      /input shape \[null, 8, an object, 1\]/,
+    );
+  });
+
   it("names a TensorFlow Lite file", async () => {
     await writeFile(join(root, "m.tflite"), "TFL3");
     expect(await refusal(readModel(join(root, "m.tflite")))).to.match(/a TensorFlow Lite model.*tf2onnx/);

@@ -6,7 +6,14 @@ import { readModel } from "../../../lib/backbones/read-model.ts";
 import { silent } from "../../../lib/core/progress.ts";
 import { toCuttable } from "../../../lib/jobs/cut/model.ts";
 import { cutModel } from "../../../lib/jobs/cut/cut.ts";
-import { float32, int64, type Network, type Node, type Parameter } from "../../../lib/network/network.ts";
+import {
+  float32,
+  int64,
+  type Attribute,
+  type Network,
+  type Node,
+  type Parameter,
+} from "../../../lib/network/network.ts";
 import { cutNetwork, differenceAt, removed } from "../../support/cutting.ts";
 import { rounding } from "../../support/run.ts";
 import { message } from "../../support/protobuf.ts";
@@ -226,7 +233,7 @@ function sparseModel(): Uint8Array {
 }
 
 describe("cut: structures", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let root: string;
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "etl-structures-"));
@@ -243,6 +250,58 @@ describe("cut: structures", function () {
       for (const size of sizes) expect(await differenceAt(made, size), size.join("x")).to.be.at.most(near);
     });
   }
+
+  it("a Squeeze without axes: one picture without its batch, and a network that only runs on several", async () => {
+    const ends = (op: string): readonly Given[] => [
+      ["GlobalAveragePool", "r1", "g"],
+      ["Squeeze", "g", "s"],
+      [op, "s w4", "y"],
+    ];
+    const parameters = { ...first, w4: weights(16, 5) };
+    const single = networkOf([...same, ...ends("MatMul")], parameters, { x: [1, 3, 24, 24], y: [5] });
+    const several = networkOf([...same, ...ends("Gemm")], parameters, { x: open, y: ["n", 5] });
+    const one = await cutNetwork(root, single);
+    expect(removed(one.result)).to.equal(8);
+    expect(await differenceAt(one, [1, 3, 24, 24])).to.be.at.most(rounding);
+    const many = await cutNetwork(root, several, { size: [24, 40] });
+    expect(removed(many.result)).to.equal(8);
+    expect(many.result.comparedAt?.[0]).to.equal("2x3x24x40");
+    for (const size of [
+      [2, 3, 33, 21],
+      [5, 3, 17, 40],
+    ])
+      expect(await differenceAt(many, size)).to.be.at.most(rounding);
+  });
+
+  it("a Shape of some axes does not read the channels; a weight that is an output stays", async () => {
+    const part = (start: number, end: number): Record<string, Attribute> => ({
+      start: int(start),
+      end: int(end),
+    });
+    const pyramid = networkOf(
+      [
+        ...same,
+        ["Conv", "r1 w2", "c2", conv(2)],
+        ["Shape", "r1", "sides", part(2, 4)],
+        ["Shape", "c2", "front", part(0, 2)],
+        ["Concat", "front sides", "all", { axis: int(0) }],
+        ["Resize", "c2 - - all", "up", { mode: string("nearest") }],
+        ["Conv", "up w4", "y"],
+      ],
+      { ...first, w2: weights(24, 16, 3, 3), w4: weights(5, 24, 1, 1) },
+      { x: open, y: ["n", 5, "p", "q"] },
+    );
+    const made = await cutNetwork(root, pyramid, { size: [24, 40] });
+    expect(removed(made.result)).to.equal(8 + 12);
+    expect(await differenceAt(made, [1, 3, 33, 21])).to.be.at.most(rounding);
+    const shown = {
+      ...pyramid,
+      outputs: [...pyramid.outputs, { name: "w2", type: "float32", shape: [24, 16, 3, 3] } as const],
+    };
+    const kept = await cutNetwork(root, shown, { size: [24, 40] });
+    expect(removed(kept.result)).to.equal(0);
+    expect(kept.result.layers[1].reason).to.contain("a network output is the weight itself");
+  });
 
   it("a function of the file, and what branches read, are in the written file again", async () => {
     const { small } = await cutNetwork(root, calling, { size: [24, 40] });

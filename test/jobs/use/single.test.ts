@@ -1,0 +1,145 @@
+import { expect } from "chai";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { describe as describeModel } from "../../../lib/backbones/metadata.ts";
+import { loadModelFile, readModel } from "../../../lib/backbones/read-model.ts";
+import { writeModel } from "../../../lib/backbones/write-model.ts";
+import { createRandom } from "../../../lib/core/random.ts";
+import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
+import { writeLike } from "../../../lib/formats/onnx/like.ts";
+import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
+import { predictImages } from "../../../lib/jobs/use/predict.ts";
+import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
+import { foldBatchNorm } from "../../../lib/network/fold-batch-norm.ts";
+import { int64, type Dim, type Network } from "../../../lib/network/network.ts";
+import { refusal } from "../../support/refusal.ts";
+import { networkOf, two, weights } from "../../support/strange.ts";
+
+const shared = {
+  w1: weights(16, 3, 3, 3),
+  b1: weights(16),
+  w2: weights(24, 16, 3, 3),
+  b2: weights(24),
+  w4: weights(24, 1),
+};
+const task = {
+  ...({ name: "gender", kind: "binary", columns: ["gender"], classes: ["male", "female"] } as const),
+  ...({ outputs: 1, scale: 1, mirror: "keep" } as const),
+};
+/** A head that reads [1, 24] takes one picture, whatever the file says of its batch. */
+const network = (target: readonly number[], batch: Dim, size: readonly Dim[]): Network =>
+  describeModel(
+    networkOf(
+      [...two, ["GlobalAveragePool", "r2", "g"], ["Reshape", "g t", "f"], ["Gemm", "f w4", "y"]],
+      { ...shared, t: int64(target) },
+      { x: [batch, 3, ...size], y: [batch, 1] },
+    ),
+    { task },
+  );
+
+describe("jobs/use: files that are made for one picture a run", function () {
+  this.timeout(300_000);
+  let root: string;
+  let photos: readonly string[];
+  before(async () => {
+    root = await mkdtemp(join(tmpdir(), "etl-single-"));
+    await mkdir(join(root, "photos"));
+    const random = createRandom(3).fork("photos");
+    photos = await Promise.all(
+      Array.from({ length: 5 }, async (_, i) => {
+        const pixels = Buffer.from(Array.from({ length: 40 * 40 * 3 }, () => random.integer(256)));
+        const file = join(root, "photos", `${i}.png`);
+        await sharp(pixels, { raw: { width: 40, height: 40, channels: 3 } })
+          .png()
+          .toFile(file);
+        return file;
+      }),
+    );
+  });
+  after(() => rm(root, { recursive: true, force: true }));
+
+  const put = async (one: Network, name: string): Promise<string> => {
+    const path = join(root, name);
+    await writeFile(path, writeOnnx(one));
+    return path;
+  };
+
+  const sized = { threads: 1, size: [32, 32] as const };
+
+  it("predict gives them one at a time; what needs batches says so", async () => {
+    const expected = await predictImages(
+      await put(network([-1, 24], "n", ["h", "w"]), "free.onnx"),
+      photos,
+      sized,
+    );
+    for (const [name, batch] of [
+      ["fixed.onnx", 1],
+      ["open-outside.onnx", "n"],
+    ] as const) {
+      const file = await put(network([1, 24], batch, ["h", "w"]), name);
+      const said = await predictImages(file, photos, sized);
+      expect(said.length).to.equal(photos.length);
+      said.forEach(({ outputs }, i) => {
+        const [number] = expected[i].outputs;
+        expect(outputs[0]).to.be.closeTo(number, 1e-5 * Math.abs(number));
+      });
+      expect(await refusal(loadModelFile(file, { preprocessing: { height: 32, width: 32 } }))).to.match(
+        /made for batches of 1, a free batch size was needed/,
+      );
+    }
+  });
+
+  it("evaluate gives them one at a time", async () => {
+    const options = { ...sized, data: "synthetic:40", cacheDir: join(root, "cache") };
+    const [free, single] = await Promise.all(
+      [-1, 1].map((target) => put(network([target, 24], "n", ["h", "w"]), `evaluated${target}.onnx`)),
+    );
+    const expected = await evaluateModel(free, options);
+    expect({ ...(await evaluateModel(single, options)), model: "" }).to.deep.equal({
+      ...expected,
+      model: "",
+    });
+  });
+
+  it("quantize reads its ranges from one at a time", async () => {
+    const file = await put(network([1, 24], "n", [32, 32]), "sized.onnx");
+    const out = join(root, "int8.onnx");
+    const made = await quantizeModel(file, {
+      ...{ data: join(root, "photos"), out, calibrate: 3, check: false, threads: 1 },
+    });
+    expect(made.quantized).to.equal(true);
+    expect((await predictImages(out, photos, { threads: 1 })).length).to.equal(photos.length);
+  });
+
+  it("a file in half precision stays in half precision when it is exported", async () => {
+    const plain = network([-1, 24], "n", [32, 32]);
+    const half = <T extends object>(value: T): T => ({ ...value, stored: "float16" });
+    const small = {
+      ...plain,
+      inputs: plain.inputs.map(half),
+      outputs: plain.outputs.map(half),
+      parameters: new Map(
+        [...plain.parameters].map(([name, one]) => [name, one.type === "float32" ? half(one) : one]),
+      ),
+      file: {
+        ...{
+          opset: 17,
+          irVersion: 8,
+          domains: {},
+          producer: ["", ""],
+          domain: "",
+          modelVersion: 0,
+          docs: ["", ""],
+        },
+      },
+    } as Network;
+    const path = join(root, "half.onnx");
+    await writeFile(path, writeLike(small).bytes);
+    const { file } = await writeModel(foldBatchNorm(await readModel(path)), join(root, "again.onnx"));
+    const again = await readModel(file);
+    expect(again.inputs[0].stored).to.equal("float16");
+    expect(again.parameters.get("w2")?.stored).to.equal("float16");
+  });
+});

@@ -14,7 +14,7 @@ import { checkVaries, partRows } from "../run/parts.ts";
 import { announce, openWorld, type World } from "../run/world.ts";
 import { gather } from "../run/units.ts";
 import { partsOf, type TrainConfig } from "./config.ts";
-import { checkSettings } from "./heads.ts";
+import { checkSettings } from "./settings.ts";
 import { tasksOf } from "./options.ts";
 
 /** Labels of one task by row of the store. */

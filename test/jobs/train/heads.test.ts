@@ -10,13 +10,8 @@ import { openEngine } from "../../../lib/engine/open.ts";
 import type { Network } from "../../../lib/network/network.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { finishedNetwork, startingNetwork } from "../../../lib/jobs/train/network.ts";
-import {
-  checkSettings,
-  inTraining,
-  landmarkWeight,
-  outputLosses,
-  trainedHeads,
-} from "../../../lib/jobs/train/heads.ts";
+import { inTraining, landmarkWeight, outputLosses, trainedHeads } from "../../../lib/jobs/train/heads.ts";
+import { checkSettings } from "../../../lib/jobs/train/settings.ts";
 import { resolveTrainOptions } from "../../../lib/jobs/train/config.ts";
 import type { TrainOptions } from "../../../lib/jobs/train/options.ts";
 

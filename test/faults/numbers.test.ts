@@ -5,7 +5,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import type { Task } from "../../lib/core/artifacts.ts";
 import { isEtlError } from "../../lib/core/errors.ts";
-import { notFinite } from "../../lib/core/finite.ts";
+import { notFinite } from "../../lib/record/finite.ts";
 import { prune } from "../../lib/jobs/prune/prune.ts";
 import { checkVaries } from "../../lib/jobs/run/parts.ts";
 import { asWritten } from "../../lib/jobs/run/frame.ts";

@@ -14,7 +14,7 @@ import { analyseCoupling } from "../../network/coupling/analyse.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { taskData } from "../run/options.ts";
-import { mayMirror } from "../run/changes.ts";
+import { mayMirror } from "../run/options.ts";
 import type { Config, Widths } from "./config.ts";
 import { allPartRows, checkParts, checkVaries, partRows } from "../run/parts.ts";
 import type { RunFolder } from "../run/folder.ts";

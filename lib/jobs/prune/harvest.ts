@@ -14,7 +14,7 @@ import type { Network } from "../../network/network.ts";
 import { inferShapes } from "../../network/shapes/infer.ts";
 import { subnetwork } from "../../network/subnetwork.ts";
 import { findTaps, withPooledTaps, type Tap } from "../../network/taps.ts";
-import { mayMirror } from "../run/changes.ts";
+import { mayMirror } from "../run/options.ts";
 import { batchesOf, pictures, type RunContext } from "./context.ts";
 
 /** Images in a part: what is lost at most when a harvest is killed. */

@@ -11,7 +11,7 @@ import { finetune, type LearningRateTrial, type Validation } from "../../finetun
 import { lossValue } from "../../finetune/losses.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network } from "../../network/network.ts";
-import { changesOf } from "../run/changes.ts";
+import { changesOf } from "../run/options.ts";
 import { checkpointFile } from "../run/checkpoint.ts";
 import type { RunContext } from "./context.ts";
 import { distillation, type Distillation, type Lesson } from "./distil.ts";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { arch, cpus, platform, release } from "node:os";
 import { jsonText } from "../../core/files.ts";
-import { notFinite } from "../../core/finite.ts";
+import { notFinite } from "../../record/finite.ts";
 import type { Progress } from "../../core/progress.ts";
 import { SCHEMA, type RunRecord } from "../../record/record.ts";
 import type { Dataset } from "../../data/dataset.ts";

@@ -6,6 +6,7 @@ import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import type { OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
+import type { Augment } from "../../data/images/augment.ts";
 import { isSynthetic } from "../../data/synthetic/name.ts";
 import type { TaskData } from "../../data/open-tasks.ts";
 import type { Device, EngineName } from "../../engine/engine.ts";
@@ -296,4 +297,29 @@ export function asOptions(config: Readonly<Record<string, unknown>>): Record<str
 /** @throws EtlError `usage` that names the option, what was found and what was needed */
 export function need(ok: boolean, option: string, found: unknown, needed: string): void {
   if (!ok) throw new EtlError("usage", `--${option}: ${String(found)}, ${needed} was needed`);
+}
+
+/** Options that say how training pictures are changed. */
+export interface ChangeOptions {
+  /** Off: pictures are not changed at all, whatever the other options say. */
+  readonly augment: boolean;
+  readonly mirror: boolean;
+  readonly shift: number;
+  readonly zoom: number;
+  readonly brightness: number;
+}
+
+/** Whether pictures may be mirrored where the labels allow it. */
+export function mayMirror({ augment, mirror }: Pick<ChangeOptions, "augment" | "mirror">): boolean {
+  return augment && mirror;
+}
+
+/** Changes that leave every label alone: shift (share of the side), zoom, brightness. */
+export function changesOf({ augment, shift, zoom, brightness }: Omit<ChangeOptions, "mirror">): Augment {
+  if (!augment) return {};
+  return {
+    ...(shift > 0 && { shift }),
+    ...(zoom > 0 && { scale: zoom }),
+    ...(brightness > 0 && { brightness }),
+  };
 }

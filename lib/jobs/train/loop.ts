@@ -15,7 +15,7 @@ import { lossValue } from "../../finetune/losses.ts";
 import { plateauRate, type RatePosition } from "../../finetune/schedule.ts";
 import { positiveWeights, termWeights } from "../../finetune/weights.ts";
 import type { Network, Tensor } from "../../network/network.ts";
-import { changesOf, mayMirror } from "../run/changes.ts";
+import { changesOf, mayMirror } from "../run/options.ts";
 import { checkpointFile, readCheckpoint } from "../run/checkpoint.ts";
 import { unstandardise } from "../run/units.ts";
 import type { PartRows } from "../run/parts.ts";

@@ -1,7 +1,7 @@
 /** Predictions of a network in training: all its outputs at once, from whole pictures, their middle or ten parts of them. */
 import { centreView, partViews, readAt, type SeenParts } from "../../data/images/views.ts";
 import type { Network } from "../../network/network.ts";
-import { mayMirror } from "../run/changes.ts";
+import { mayMirror } from "../run/options.ts";
 import { passOver } from "../run/passes.ts";
 import type { TrainedHead } from "./heads.ts";
 import type { TrainSetup } from "./setup.ts";

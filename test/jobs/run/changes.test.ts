@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { changesOf, mayMirror } from "../../../lib/jobs/run/changes.ts";
+import { changesOf, mayMirror } from "../../../lib/jobs/run/options.ts";
 import { train } from "../../../lib/jobs/train/train.ts";
 
 describe("jobs: what training does to its pictures", function () {

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import type { Options } from "yargs";
 import { EtlError, nearest } from "../lib/core/errors.ts";
 import { TASKS } from "../lib/data/tasks.ts";
+import { engineNames } from "../lib/engine/engine.ts";
 import type { Command } from "./command.ts";
 import { builtIn, globalOptions } from "./globals.ts";
 import { listFlags } from "./options.ts";
@@ -189,6 +190,8 @@ function unknown({ as }: Written, options: OptionMap, where: string): never {
   });
 }
 
+const [onnx, tensorflow] = engineNames;
+
 /** What other programs call options and values of ours. */
 const elsewhere: Readonly<Record<string, readonly string[]>> = {
   ...{ model: ["backbone"], arch: ["backbone"], network: ["backbone"], net: ["backbone"] },
@@ -196,10 +199,10 @@ const elsewhere: Readonly<Record<string, readonly string[]>> = {
   ...{ lr: ["learning-rate"], batch: ["batch-size"], bs: ["batch-size"], batchsize: ["batch-size"] },
   ...{ gpu: ["device cuda", "cuda"], j: ["threads"], jobs: ["threads"], workers: ["threads"] },
   ...{
-    tensorflow: ["tfjs"],
-    "tensorflow.js": ["tfjs"],
-    onnx: ["ort"],
-    onnxruntime: ["ort"],
+    tensorflow: [tensorflow],
+    "tensorflow.js": [tensorflow],
+    onnx: [onnx],
+    onnxruntime: [onnx],
     force: ["replace"],
   },
   ...{ tasks: ["task"], task: ["tasks"], gammas: ["gamma"], gamma: ["gammas"], overwrite: ["replace"] },

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { requireOrSkip } from "../support/require.ts";
 import { readPage, readPages } from "./markdown.ts";
 import { runnableBlocks } from "./run/blocks.ts";
 import { preparePlace, runBlock, type Place } from "./run/place.ts";
@@ -17,6 +18,8 @@ describe("docs: blocks run", function () {
   let program: Program;
   const pages = readPages();
   const blocks = runnableBlocks(pages);
+  /** Whole sweeps, and trainings of networks in all their forms: minutes each. `ETL_DOCS=long` runs them, too. */
+  const long = new Set(["docs/sweeps.md", "docs/light-networks.md"]);
   const left = [...blocks.values()].flat().filter(({ notRun }) => notRun !== undefined);
 
   before(async () => {
@@ -52,7 +55,8 @@ describe("docs: blocks run", function () {
     if (programs.length === 0) continue;
     describe(page.path, () => {
       let place: Place;
-      before(async () => {
+      before(async function () {
+        requireOrSkip(this, "long-docs", !long.has(page.path) || process.env["ETL_DOCS"] === "long");
         place = await preparePlace(program, join(folder, page.path.replaceAll(/\W/g, "-")), page);
       });
       for (const block of programs) {

@@ -39,6 +39,12 @@ describe("train, on drawn faces", function () {
   });
   after(() => rm(root, { recursive: true, force: true }));
 
+  /** Of a network that stays as it begins: without what speaks of training alone. */
+  const still = (): TrainOptions => ({
+    ...options,
+    ...{ epochs: 0, positiveWeight: false, lossWeights: "equal", thresholds: "fixed", thresholdRate: 0.01 },
+  });
+
   const evaluated = async (run: string, data = "synthetic:100"): Promise<number> =>
     (await evaluateModel(run, { data, split: "test", cacheDir: join(root, "cache") })).accuracy;
 
@@ -171,7 +177,7 @@ describe("train, on drawn faces", function () {
 
   it("--crop center is remembered, not the box that it was in the training pictures", async () => {
     const out = join(root, "middle");
-    await train({ ...options, out, crop: "center", epochs: 0, runs: 1 });
+    await train({ ...still(), out, crop: "center", runs: 1 });
     expect((await openModel(out)).crop).to.equal("center");
     // Twice as wide as high, its left half dark: all of it looks otherwise than its middle.
     const wide = join(root, "wide.png");
@@ -188,7 +194,7 @@ describe("train, on drawn faces", function () {
     // A model that was taken out of its run is asked about the same data by the box that it learnt.
     const [boxed, alone] = [join(root, "boxed"), join(root, "alone.onnx")];
     const crop = [0.1, 0.2, 0.8, 0.9] as const;
-    const { trained } = await train({ ...options, out: boxed, crop, epochs: 0, runs: 1 });
+    const { trained } = await train({ ...still(), out: boxed, crop, runs: 1 });
     await exportModel(boxed, alone);
     const handed = { data: options.data, cacheDir: join(root, "cache"), split: "test" } as const;
     const { accuracy, crop: used } = await evaluateModel(alone, handed);
@@ -216,7 +222,7 @@ describe("train, on drawn faces", function () {
     const path = join(root, "trunk.safetensors");
     await writeFile(path, writeSafetensors(other.parameters));
     const out = join(root, "weights");
-    await train({ ...options, out, weights: path, epochs: 0 });
+    await train({ ...still(), out, weights: path });
     const network = readOnnx(await readBytes(join(out, "model.onnx")), { name: "model" });
     const stem = network.parameters.get("conv_stem.weight");
     expect(stem?.data).to.deep.equal(other.parameters.get("conv_stem.weight")?.data);
@@ -229,15 +235,7 @@ describe("train, on drawn faces", function () {
       [join(options.out, "model.onnx"), true],
       [file, false],
     ] as const) {
-      await train({
-        ...options,
-        out,
-        weights,
-        thresholds: "fixed",
-        thresholdRate: 0.01,
-        epochs: 0,
-        replace: true,
-      });
+      await train({ ...still(), out, weights, replace: true });
       const begun = readOnnx(await readBytes(join(out, "model.onnx")), { name: "begun" });
       for (const name of ["conv_stem.weight", "bn1.mean", "prediction.weight"]) {
         const same = [begun, run].map(({ parameters }) =>

@@ -13,27 +13,39 @@ import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
 import { predictImages } from "../../../lib/jobs/use/predict.ts";
 import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
 import { foldBatchNorm } from "../../../lib/network/fold-batch-norm.ts";
-import { int64, type Dim, type Network } from "../../../lib/network/network.ts";
+import { float32, int64, type Dim, type Network } from "../../../lib/network/network.ts";
 import { refusal } from "../../support/refusal.ts";
-import { networkOf, two, weights } from "../../support/strange.ts";
+import { int, networkOf, two, weights } from "../../support/strange.ts";
 
 const shared = {
   w1: weights(16, 3, 3, 3),
   b1: weights(16),
   w2: weights(24, 16, 3, 3),
   b2: weights(24),
-  w4: weights(24, 1),
+  w4: weights(26, 1),
 };
 const task = {
   ...({ name: "gender", kind: "binary", columns: ["gender"], classes: ["male", "female"] } as const),
   ...({ outputs: 1, scale: 1, mirror: "keep" } as const),
 };
-/** A head that reads [1, 24] takes one picture, whatever the file says of its batch. */
-const network = (target: readonly number[], batch: Dim, size: readonly Dim[]): Network =>
+/** The row of another picture that stands beside each one: a network with one such row takes one picture, whatever its file says. */
+const network = (single: boolean, batch: Dim, size: readonly Dim[]): Network =>
   describeModel(
     networkOf(
-      [...two, ["GlobalAveragePool", "r2", "g"], ["Reshape", "g t", "f"], ["Gemm", "f w4", "y"]],
-      { ...shared, t: int64(target) },
+      [
+        ...two,
+        ["GlobalAveragePool", "r2", "g"],
+        ["Reshape", "g t", "f"],
+        ...(single
+          ? ([["Concat", "f beside", "f2", { axis: int(1) }]] as const)
+          : ([["Pad", "f pads", "f2"]] as const)),
+        ["Gemm", "f2 w4", "y"],
+      ],
+      {
+        ...shared,
+        ...(single ? { beside: float32([1, 2], new Float32Array(2)) } : { pads: int64([0, 0, 0, 2]) }),
+        t: int64([-1, 24]),
+      },
       { x: [batch, 3, ...size], y: [batch, 1] },
     ),
     { task },
@@ -70,7 +82,7 @@ describe("jobs/use: files that are made for one picture a run", function () {
 
   it("predict gives them one at a time; what needs batches says so", async () => {
     const expected = await predictImages(
-      await put(network([-1, 24], "n", ["h", "w"]), "free.onnx"),
+      await put(network(false, "n", ["h", "w"]), "free.onnx"),
       photos,
       sized,
     );
@@ -78,7 +90,7 @@ describe("jobs/use: files that are made for one picture a run", function () {
       ["fixed.onnx", 1],
       ["open-outside.onnx", "n"],
     ] as const) {
-      const file = await put(network([1, 24], batch, ["h", "w"]), name);
+      const file = await put(network(true, batch, ["h", "w"]), name);
       const said = await predictImages(file, photos, sized);
       expect(said.length).to.equal(photos.length);
       said.forEach(({ outputs }, i) => {
@@ -94,7 +106,7 @@ describe("jobs/use: files that are made for one picture a run", function () {
   it("evaluate gives them one at a time", async () => {
     const options = { ...sized, data: "synthetic:40", cacheDir: join(root, "cache") };
     const [free, single] = await Promise.all(
-      [-1, 1].map((target) => put(network([target, 24], "n", ["h", "w"]), `evaluated${target}.onnx`)),
+      [false, true].map((one) => put(network(one, "n", ["h", "w"]), `evaluated-${one}.onnx`)),
     );
     const expected = await evaluateModel(free, options);
     expect({ ...(await evaluateModel(single, options)), model: "" }).to.deep.equal({
@@ -104,7 +116,7 @@ describe("jobs/use: files that are made for one picture a run", function () {
   });
 
   it("quantize reads its ranges from one at a time", async () => {
-    const file = await put(network([1, 24], "n", [32, 32]), "sized.onnx");
+    const file = await put(network(true, "n", [32, 32]), "sized.onnx");
     const out = join(root, "int8.onnx");
     const made = await quantizeModel(file, {
       ...{ data: join(root, "photos"), out, calibrate: 3, check: false, threads: 1 },
@@ -114,7 +126,7 @@ describe("jobs/use: files that are made for one picture a run", function () {
   });
 
   it("a file in half precision stays in half precision when it is exported", async () => {
-    const plain = network([-1, 24], "n", [32, 32]);
+    const plain = network(false, "n", [32, 32]);
     const half = <T extends object>(value: T): T => ({ ...value, stored: "float16" });
     const small = {
       ...plain,

@@ -37,7 +37,7 @@ describe("a call of prune without data and folder", () => {
 
   it("draws faces and says so, in runs/TASK", async () => {
     const options = await ask();
-    expect(options).to.include({ data: "synthetic", out: join("runs", "gender") });
+    expect(options).to.include({ data: "synthetic:500", out: join("runs", "gender") });
     expect(said.join("\n")).to.match(/no --data: faces are drawn .*\n.*the run goes to runs.gender$/);
   });
 

@@ -83,6 +83,12 @@ describe("targets instead of gamma", () => {
     expect(say("time", 0.25)).to.equal(
       "target at most 25.00 % of the time: reached, 25.00 % measured at the end",
     );
+    // What was chosen is told as that, so that the end may be told otherwise beside it.
+    const time = { predictedMs: 0.73, measuredMs: 0.72, wholeMs: 7.3 };
+    const timed = { ...aim, target: { kind: "time", value: 0.1 }, value: 0.0986, time } as const;
+    expect(aimSentence(timed)).to.match(
+      /^target at most 10.00 % of the time: reached when it was chosen, at gamma 0.2 with 9.86 %/,
+    );
     expect(say("size", 1200)).to.equal("target at most 1200 bytes: reached, the file has 1200");
     expect(say("accuracy", 0.9)).to.match(/^target at least 90.00 %: reached, 93.00 %/);
     expect(say("flops", 0.3)).to.equal(undefined);

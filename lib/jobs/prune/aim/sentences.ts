@@ -22,7 +22,9 @@ export function aimSentence(
       `at least ${percent(target.value)}`,
     ],
   }[target.kind];
-  const verdict = reached ? "reached" : "not reached, the nearest is taken";
+  // What the end measures may be otherwise; MACs stay as they were chosen.
+  const chosen = target.kind === "flops" ? "reached" : "reached when it was chosen,";
+  const verdict = reached ? chosen : "not reached, the nearest is taken";
   const how = {
     none: `at gamma ${gamma}`,
     gamma: `at gamma ${gamma}, blocks of filters put back where there was room,`,

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import type { Options } from "yargs";
 import { EtlError, nearest } from "../lib/core/errors.ts";
+import { own } from "../lib/core/own.ts";
 import { TASKS } from "../lib/data/tasks.ts";
 import { engineNames } from "../lib/engine/engine.ts";
 import type { Command } from "./command.ts";
@@ -178,7 +179,7 @@ function unknown({ as }: Written, options: OptionMap, where: string): never {
   const candidates = Object.entries(options)
     .filter(([, option]) => !negated || isSwitch(option))
     .flatMap(([name, { alias = [] }]) => [name, alias].flat());
-  const usual = (negated ? [] : (elsewhere[word] ?? [])).find((each) =>
+  const usual = (negated ? [] : (own(elsewhere, word) ?? [])).find((each) =>
     candidates.includes(each.split(" ")[0]),
   );
   const near = usual ?? nearest(word, [...candidates, ...builtIn]);
@@ -229,7 +230,7 @@ function checkValue(as: string, option: Options | undefined, value: string | und
     return bad(as.startsWith("--no-") ? "it is no switch" : "nothing after it", one);
   }
   if (choices.length > 0 && !choices.includes(value)) {
-    const usual = elsewhere[value.toLowerCase()] ?? [];
+    const usual = own(elsewhere, value.toLowerCase()) ?? [];
     const near = usual.find((each) => choices.includes(each)) ?? nearest(value, choices);
     bad(
       JSON.stringify(value),

@@ -1,3 +1,5 @@
+import { own } from "./own.ts";
+
 /**
  * How messages name an option. They are written as the command line has it (`--val-fraction 0.3`, `--no-augment`); a caller of
  * the library reads its own words (`valFraction 0.3`, `augment: false`).
@@ -37,7 +39,7 @@ export function worded(text: string): string {
     (whole: string, no?: string, flag?: string) => {
       if (flag === undefined) return whole;
       const name =
-        others[flag] ?? flag.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+        own(others, flag) ?? flag.replaceAll(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
       return no === undefined ? name : `${name}: false`;
     },
   );

@@ -64,8 +64,7 @@ export function widthGroups(coupling: Coupling, options: GroupOptions): WidthGro
         if (left > 0) loss[blocks] += all[all.length - 1 - left];
       }
     }
-    const vanishes =
-      mayVanish !== undefined && classes.every((id) => heard.includes(id) && mayVanish.has(id));
+    const vanishes = heard.length === classes.length && classes.every((id) => mayVanish?.has(id) === true);
     const least = vanishes ? 0 : Math.min(most, Math.max(1, Math.ceil(minFilters / unit)));
     return [{ classes: ranked, unit, least, most, loss }];
   });

@@ -1,5 +1,5 @@
 /** Opens what exporters fix to one picture inside a network: Reshape to [1, ...]. Pure. */
-import { freeName } from "../edit.ts";
+import { freeName, withInput } from "../edit.ts";
 import { int64, intAttribute, type Network, type Node } from "../network.ts";
 import { propagate } from "../shapes/infer.ts";
 
@@ -10,28 +10,31 @@ import { propagate } from "../shapes/infer.ts";
  * @param network its inputs begin with a dimension that has a name, the others are numbers
  */
 export function openReshapes(network: Network): Network {
+  if (!network.nodes.some(({ op }) => op === "Reshape")) return network;
   const batch = otherThan(network);
   const bindings = boundTo(network, batch);
-  const nodes = [...network.nodes];
-  const parameters = new Map(network.parameters);
-  for (let from = 0; ;) {
-    const opened = { ...network, nodes, parameters };
+  let opened = network;
+  for (;;) {
+    const { nodes, parameters } = opened;
     const { shapes, constants } = propagate(opened, { bindings, onError: "skip" });
     const valuesOf = (name: string): readonly number[] | undefined => {
       const parameter = parameters.get(name);
       return parameter === undefined ? constants.get(name)?.values : Array.from(parameter.data, Number);
     };
-    const at = nodes.findIndex(
-      (node, i) => i >= from && node.op === "Reshape" && shapes.get(node.inputs[0])?.[0] === batch,
+    const next = nodes.find(
+      (node) =>
+        node.op === "Reshape" &&
+        shapes.get(node.inputs[0])?.[0] === batch &&
+        freeTarget(node, valuesOf(node.inputs[1] ?? "")) !== undefined,
     );
-    if (at < 0) return from === 0 ? network : opened;
-    const node = nodes[at];
-    const target = freeTarget(node, valuesOf(node.inputs[1] ?? ""));
-    from = at + 1;
-    if (target === undefined) continue;
-    const name = freeName(`${node.inputs[1]}_open`, parameters);
-    parameters.set(name, int64(target));
-    nodes[at] = { ...node, inputs: [node.inputs[0], name] };
+    const target = next && freeTarget(next, valuesOf(next.inputs[1]));
+    if (next === undefined || target === undefined) return opened;
+    const name = freeName(`${next.inputs[1]}_open`, parameters);
+    opened = {
+      ...opened,
+      nodes: nodes.map((node) => (node === next ? withInput(node, 1, name) : node)),
+      parameters: new Map(parameters).set(name, int64(target)),
+    };
   }
 }
 

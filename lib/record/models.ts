@@ -4,19 +4,24 @@ import type { ModelRecord, RunRecord } from "./record.ts";
 /** Other forms of a network, by what follows its name: in bytes, and with the same function as a graph that onnxruntime runs faster. */
 const forms = ["onnxruntime", "int8"] as const;
 
+type Form = (typeof forms)[number];
+
+/** What a network in another form is called: its record, its file, its stage. */
+export const formName = (name: string, form: Form): string => `${name}-${form}`;
+
 /** Networks that are not controls, in the order of every table. */
 const places = [
   ...["baseline", "probe", "pruned"],
-  ...forms.flatMap((form) => [`baseline-${form}`, `pruned-${form}`]),
+  ...forms.flatMap((form) => [formName("baseline", form), formName("pruned", form)]),
 ];
 
 /** The network that another one is in a form of its own; undefined for one that is no other's form. */
 export function plainOf(
   { models }: Pick<RunRecord, "models">,
   { name }: Pick<ModelRecord, "name">,
-): { readonly model: ModelRecord; readonly form: (typeof forms)[number] } | undefined {
+): { readonly model: ModelRecord; readonly form: Form } | undefined {
   for (const form of forms) {
-    const model = models.find((each) => name === `${each.name}-${form}`);
+    const model = models.find((each) => name === formName(each.name, form));
     if (model !== undefined) return { model, form };
   }
   return undefined;
@@ -24,7 +29,7 @@ export function plainOf(
 
 /** Whether a network is the same whatever was cut. */
 export function isUncut({ name }: Pick<ModelRecord, "name">): boolean {
-  const uncut = ["baseline", "probe", ...forms.map((form) => `baseline-${form}`)];
+  const uncut = ["baseline", "probe", ...forms.map((form) => formName("baseline", form))];
   return uncut.includes(name);
 }
 

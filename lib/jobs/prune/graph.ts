@@ -3,6 +3,7 @@ import { readJson, writeJson, writeWhole } from "../../core/files.ts";
 import { onnxruntime } from "../../engine/engine.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
+import { formName } from "../../record/models.ts";
 import { breaksBlocks, fastestForm } from "../run/graph.ts";
 import { networkIn } from "../run/model.ts";
 import type { RunContext } from "./context.ts";
@@ -29,7 +30,7 @@ export async function graphStage(
 ): Promise<MeasuredModel[]> {
   const { folder, config, engine, progress, signal } = context;
   if (engine.name !== onnxruntime || !breaksBlocks(network)) return [];
-  const own = `${name}-onnxruntime`;
+  const own = formName(name, "onnxruntime");
   const [file, record] = [`${own}.onnx`, `${own}.json`];
   const writing = `graph:${name}`;
   await folder.stage(writing, {

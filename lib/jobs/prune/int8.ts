@@ -9,6 +9,7 @@ import type { Network } from "../../network/network.ts";
 import { rangesOf } from "../../quantize/prepare.ts";
 import { quantize, type Quantized } from "../../quantize/quantize.ts";
 import { taskQuality } from "../../quantize/quality.ts";
+import { formName } from "../../record/models.ts";
 import { networkIn } from "../run/model.ts";
 import { pictures, type RunContext } from "./context.ts";
 import type { MeasuredModel } from "./record.ts";
@@ -43,7 +44,7 @@ export async function int8Stage(
   { name, title, network, stage = name }: MeasuredModel,
 ): Promise<Int8> {
   const { folder, config, progress } = context;
-  const own = `${name}-int8`;
+  const own = formName(name, "int8");
   const [file, record] = [`${own}.onnx`, `${own}.json`];
   const { int8For, int8Tolerance, seed } = config;
   const quantizing = `int8:${name}`;

@@ -1,7 +1,7 @@
 /** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
 import { statSync } from "node:fs";
 import { EtlError } from "../../core/errors.ts";
-import { allocationOf } from "../../record/models.ts";
+import { allocationOf, formName } from "../../record/models.ts";
 import type { Latency, RunRecord } from "../../record/record.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import type { Network } from "../../network/network.ts";
@@ -210,7 +210,8 @@ function aimNotes(
   },
 ): string[] {
   if (aim === undefined) return [];
-  const delivered = measured.latency["pruned-int8"] === undefined ? "pruned" : "pruned-int8";
+  const bytes = formName("pruned", "int8");
+  const delivered = measured.latency[bytes] === undefined ? "pruned" : bytes;
   const pruned = {
     medianMs: measured.latency[delivered]?.medianMs,
     wholeMs: measured.latency["baseline"]?.medianMs,

@@ -1,11 +1,11 @@
 /** What a data set lacks: said, or refused, before anything is trained. */
-import { join } from "node:path";
 import type { Task } from "../core/artifacts.ts";
-import { EtlError, shellWord } from "../core/errors.ts";
+import { EtlError } from "../core/errors.ts";
 import type { DataProblem } from "../record/record.ts";
 import { SPREADSHEET_DATE } from "./age-groups.ts";
 import type { Item, OpenDatasetOptions, RawTable } from "./dataset.ts";
 import { baseName, listFolder } from "./sources/layout.ts";
+import { oneFolderHint } from "./sources/lists.ts";
 import { NO_FILE } from "./usable.ts";
 
 export function isClassTask(task: Task): boolean {
@@ -55,7 +55,7 @@ export async function checkItems(table: RawTable, found: Found): Promise<void> {
       "data",
       `${table.name}: column "${task.columns[0]}" holds one class only ("${task.classes[0] ?? ""}", ${items.length} pictures), at least two were needed`,
       table.layout === "image folder" && task.classes.length === 1
-        ? { hint: `if the classes lie below it: --data ${shellWord(join(table.root, task.classes[0]))}` }
+        ? { hint: oneFolderHint(table, task.classes[0]) }
         : {},
     );
   }

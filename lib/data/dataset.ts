@@ -128,6 +128,10 @@ export interface RawTable {
   readonly tasks: Readonly<Record<string, TaskDeclaration>>;
   readonly assumptions: readonly string[];
   readonly problems: readonly DataProblem[];
+  /** Names are given once: two pictures of one name, in whichever folders, show one photograph. */
+  readonly namesOnce?: true;
+  /** Files beside class folders that may hold the labels, and are not read. */
+  readonly beside?: readonly string[];
   /** Why the labels may be others than those that were read; refused unless the user names the column. */
   readonly doubt?: {
     readonly found: string;

@@ -1,7 +1,8 @@
 /** Whether the names of folders are what a task asks for. */
-import { EtlError, shellWord } from "../core/errors.ts";
+import { EtlError } from "../core/errors.ts";
 import { isKnownClass } from "./classes.ts";
 import type { RawTable } from "./dataset.ts";
+import { oneFolderHint, writeTable } from "./sources/lists.ts";
 import type { TaskPlan } from "./tasks.ts";
 
 /** @throws EtlError where nobody said that the folders are the classes, and they need not be */
@@ -23,8 +24,8 @@ export function checkFolders(table: RawTable, plan: TaskPlan, present: readonly 
     {
       hint:
         present.length === 1
-          ? `if the classes lie below it: --data ${shellWord(`${table.root}/${present[0]}`)}`
-          : "write a labels.csv (docs/data.md), or say that the folders are the classes with --label class",
+          ? oneFolderHint(table, present[0])
+          : `${writeTable(table)}, or say that the folders are the classes with --label class`,
     },
   );
 }

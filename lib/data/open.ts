@@ -23,9 +23,11 @@ import { placeItems } from "./images/place.ts";
 import { LAYOUTS } from "./sources/catalogue.ts";
 import { readDescription } from "./sources/description.ts";
 import { labelsCsv } from "./sources/labels-csv.ts";
-import { listFolder, type Folder } from "./sources/layout.ts";
+import { listFolder, type Folder, type SourceLayout } from "./sources/layout.ts";
 import { withListedParts } from "./sources/part-lists.ts";
-import { withParts } from "./part-columns.ts";
+import { partsInNames, withParts } from "./part-columns.ts";
+import { FOLDER_LAYOUT } from "./reading.ts";
+import { labelFiles } from "./sources/lists.ts";
 import { findTwins } from "./twins.ts";
 import { splitItems } from "./splits.ts";
 import { isSynthetic } from "./synthetic/name.ts";
@@ -61,10 +63,13 @@ export async function readTable(data: string): Promise<RawTable> {
     throw new EtlError("usage", `--data: ${path} is a file, a folder or its labels.csv was needed`);
   }
   const folder = await listFolder(root);
-  const layout = LAYOUTS.find((candidate) => candidate.detect(folder));
+  const layout = await layoutOf(folder);
   if (layout !== undefined)
-    return withListedParts(await described(withUnread(await layout.read(folder), folder), folder), folder);
-  const tables = folder.files.filter((file) => /\.(csv|tsv|xlsx?)$/i.test(file)).slice(0, 3);
+    return withListedParts(
+      withFolderParts(await described(withUnread(await layout.read(folder), folder), folder)),
+      folder,
+    );
+  const tables = labelFiles(folder);
   const other =
     tables.length > 0
       ? `a table is read where it is called labels.csv (columns file, split and labels; here: ${tables.join(", ")}); `
@@ -100,6 +105,20 @@ function withoutOwnPersons(table: RawTable, { at }: TaskPlan): RawTable {
 function withUnread(table: RawTable, { unread }: Folder): RawTable {
   if (unread.length === 0 || table.layout === labelsCsv.name) return table;
   return { ...table, problems: [...table.problems, ...unread] };
+}
+
+async function layoutOf(folder: Folder): Promise<SourceLayout | undefined> {
+  for (const layout of LAYOUTS) if (await layout.detect(folder)) return layout;
+  return undefined;
+}
+
+/** The folders that all pictures lie in are the parts where they are called so (`train/`, `test/`); two layouts have looked already. */
+function withFolderParts(table: RawTable): RawTable {
+  const looked = table.layout === labelsCsv.name || table.layout === FOLDER_LAYOUT;
+  const found = looked ? undefined : partsInNames(table.rows);
+  return found === undefined
+    ? table
+    : { ...table, rows: found.rows, assumptions: [...table.assumptions, found.said] };
 }
 
 /** The table with what a `dataset.json` beside the layout's own files says of it. */

@@ -4,6 +4,7 @@ import { EtlError, nearest } from "../core/errors.ts";
 import { isMissing, plainCode } from "./codes.ts";
 import type { RawTable, TaskDeclaration } from "./dataset.ts";
 import { CELEBA_ATTRIBUTES } from "./sources/celeba-attributes.ts";
+import { writeTable } from "./sources/lists.ts";
 
 /** A task before it meets a data set. */
 export interface TaskSpec {
@@ -149,7 +150,8 @@ export function planTask(table: RawTable, name: string, label?: string): TaskPla
           ? `several with a comma: ${parts.join(",")}`
           : near !== undefined
             ? `did you mean "${near}"?`
-            : `labels of your own: --task binary --label ${label ?? "COLUMN"} (or categorical, regression)`,
+            : "labels of your own: --task binary (or categorical, regression), as in " +
+              `etl plan --task binary --label ${label ?? "COLUMN"}`,
     });
   }
   if (label !== undefined) {
@@ -272,6 +274,13 @@ function missing(table: RawTable, spec: TaskSpec, needed: string, candidates: re
   return new EtlError(
     "usage",
     `--task ${spec.name}: ${table.name} has the columns ${found === "" ? "(none)" : found}, a column ${needed} was needed`,
-    { hint: hints.length > 0 ? hints.join("; ") : "name the column with --label COLUMN" },
+    {
+      hint:
+        hints.length > 0
+          ? hints.join("; ")
+          : table.beside === undefined
+            ? "name the column with --label COLUMN"
+            : writeTable(table),
+    },
   );
 }

@@ -7,6 +7,7 @@ import { mapLimit } from "../core/parallel.ts";
 import type { DataProblem } from "../record/record.ts";
 import type { RawTable, Split } from "./dataset.ts";
 import type { PlacedRow } from "./images/place.ts";
+import { baseName } from "./sources/layout.ts";
 
 interface Twins {
   /** Without the pictures that left training because the test or validation part has them, too. */
@@ -42,7 +43,7 @@ export async function findTwins(
       sampleOf(path(i), items[i].bytes).catch(() => `unread ${i}`),
     ),
   );
-  const copies = changedCopies(items);
+  const copies = changedCopies(items, table.namesOnce === true);
   if (candidates.length === 0 && copies.length === 0) return nothing;
   const hashes = await mapLimit(candidates, 16, async (i) =>
     createHash("sha256")
@@ -91,7 +92,10 @@ export async function findTwins(
     assumptions: [
       ...(changed.length > 0
         ? [
-            `pictures: ${changed.length} have copies whose names say that they were changed (${items[changed[0][1][1]].row.file}); they stay in one part`,
+            `pictures: ${changed.length} have copies by their names (${changed[0][1]
+              .slice(0, 2)
+              .map((i) => items[i].row.file)
+              .join(", ")}); they stay in one part`,
           ]
         : []),
       ...(twice === 0
@@ -120,13 +124,16 @@ const CHANGED =
 const CHANGED_BEFORE =
   /(^|\/)(?:h?flip(?:ped)?|flop|mirror(?:ed)?|rot(?:ated?)?|aug(?:mented)?|copy)[\s_.-]+(?=[^/]+$)/i;
 
-/** Pictures and their changed copies in the same folder, by the name of the photograph. */
-function changedCopies(items: readonly PlacedRow[]): (readonly [name: string, members: number[]])[] {
-  const stems = items.map(({ row }) => row.file.replace(/\.\w+$/, ""));
+/** Pictures and their changed copies in the same folder, and those of equal names where a name is given once. */
+function changedCopies(
+  items: readonly PlacedRow[],
+  namesOnce: boolean,
+): (readonly [name: string, members: number[]])[] {
+  const stems = items.map(({ row }) => (namesOnce ? baseName(row.file) : row.file).replace(/\.\w+$/, ""));
   const photographs = stems.map((stem) => stem.replace(CHANGED, "").replace(CHANGED_BEFORE, "$1"));
   const copied = new Set(photographs.filter((name, i) => name !== stems[i]));
-  if (copied.size === 0) return [];
-  const members = [...stems.keys()].filter((i) => copied.has(photographs[i]));
+  if (copied.size === 0 && !namesOnce) return [];
+  const members = namesOnce ? [...stems.keys()] : [...stems.keys()].filter((i) => copied.has(photographs[i]));
   const byName = byKey(
     members,
     members.map((i) => photographs[i]),

@@ -109,6 +109,8 @@ describe("openDataset on a folder with labels.csv", () => {
     const root = await labelled(4, "file,gander,years", (i) => `${"fm"[i % 2]},30`);
     const unknown = await failure(() => open(root, "gendre"));
     expect([unknown.kind, unknown.hint]).to.deep.equal(["usage", 'did you mean "gender"?']);
+    const own = await failure(() => open(root, "smile", { label: "smile" }));
+    expect(own.hint).to.match(/etl plan --task binary --label smile$/);
     const missing = await failure(() => open(root, "gender"));
     expect(missing.kind).to.equal("usage");
     expect(missing.message).to.match(

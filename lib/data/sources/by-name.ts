@@ -164,6 +164,8 @@ function layoutOf(set: Named): SourceLayout {
           return [{ file, labels, ...(person && { identity: person }) }];
         }),
         ...(crop && { crop }),
+        // Labels that stand in the names of folders leave plain numbers to the pictures.
+        ...(name !== "AFAD" && { namesOnce: true as const }),
         tasks,
         assumptions: [`labels: from the names of the pictures (${form}); ${says}`],
         problems: pictures.flatMap((file, i) =>

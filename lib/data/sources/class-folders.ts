@@ -2,12 +2,13 @@
  * An image folder: one sub-folder per class; perhaps inside `train/`, `val/` and `test/`, or these inside every class
  * (`female/train/1.jpg`).
  */
-import { basename, extname, join } from "node:path";
+import { basename, join } from "node:path";
 import { EtlError, shellWord } from "../../core/errors.ts";
 import { countedValues, countsText } from "../counts.ts";
 import type { RawRow, RawTable, Split } from "../dataset.ts";
 import { FOLDER_PARTS } from "../part-columns.ts";
 import { readDescription } from "./description.ts";
+import { labelFiles } from "./lists.ts";
 import { partOf } from "./names.ts";
 import type { Folder, SourceLayout } from "./layout.ts";
 
@@ -26,6 +27,7 @@ export const classFolders: SourceLayout = {
   detect: (folder) => depthsOf(folder.pictures, partNames(folder.pictures)) !== undefined,
   read: async (folder) => {
     const declared = await declaredParts(folder);
+    const beside = labelFiles(folder);
     const part = declared ?? partNames(folder.pictures);
     const { labelAt, partAt } = depthsOf(folder.pictures, part) ?? { labelAt: 0 };
     const deepest = Math.max(labelAt, partAt ?? 0);
@@ -63,9 +65,12 @@ export const classFolders: SourceLayout = {
               `split: folders that are no part (train, val, test) are left out (pictures: ${countsText(strangers)})`,
             ]
           : []),
-        ...unreadTables(folder),
+        ...(beside.length === 0
+          ? []
+          : [`labels: ${beside.join(", ")} not read; a table called labels.csv would be`]),
       ],
       problems,
+      beside,
       ...(doubt && { doubt }),
     };
   },
@@ -164,16 +169,6 @@ function refuseUntested(
       hint: `if it is the test part: rename ${shellWord(join(folder.root, name))} to test; else move it away`,
     },
   );
-}
-
-/** Files beside the folders that could be meant for labels. */
-function unreadTables(folder: Folder): string[] {
-  const tables = folder.files.filter(
-    (file) => !file.includes("/") && [".csv", ".tsv", ".xlsx", ".xls"].includes(extname(file).toLowerCase()),
-  );
-  return tables.length === 0
-    ? []
-    : [`labels: ${tables.slice(0, 3).join(", ")} not read; a table called labels.csv would be`];
 }
 
 /** Where classes and parts stand; undefined where there are no class folders. */

@@ -7,7 +7,7 @@ import type { DataProblem } from "../../record/record.ts";
 import { parseCsv, type Csv } from "../../core/csv.ts";
 import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
-import { isPicture, type Folder, type SourceLayout } from "./layout.ts";
+import { baseName, isPicture, type Folder, type SourceLayout } from "./layout.ts";
 import { partOf } from "./names.ts";
 import { partColumnOf, partsInNames } from "../part-columns.ts";
 import { isMoreThanSlips } from "../sentinels.ts";
@@ -36,8 +36,8 @@ const PERSON_COLUMNS =
 
 export const labelsCsv: SourceLayout = {
   name: "labels.csv",
-  looks: "a file labels.csv with the columns file, split and labels",
-  detect: (folder) => tablesOf(folder).length > 0,
+  looks: "a file labels.csv (or metadata.csv) with the columns file, split and labels",
+  detect: async (folder) => (await tablesOf(folder)).length > 0,
   read,
 };
 
@@ -49,10 +49,20 @@ function otherBoxes(header: readonly string[]): readonly string[] {
 }
 
 /** The table at the top, whatever its case; else one in every folder of a part (`train/labels.csv`, `test/labels.csv`). */
-function tablesOf(folder: Folder): readonly string[] {
-  const top = folder.files.filter((file) => /^labels\.csv$/i.test(file));
+async function tablesOf(folder: Folder): Promise<readonly string[]> {
+  const own = called(folder, "labels.csv");
+  if (own.length > 0) return own;
+  // As the hub of Hugging Face has them; other sets call other things so.
+  const hub = called(folder, "metadata.csv");
+  const heads = await Promise.all(hub.map((file) => readText(join(folder.root, file))));
+  return heads.every((text) => /^\ufeff?"?file_name"?,/.test(text)) ? hub : [];
+}
+
+function called(folder: Folder, name: string): readonly string[] {
+  const tables = folder.files.filter((file) => baseName(file).toLowerCase() === name);
+  const top = tables.filter((file) => !file.includes("/"));
   if (top.length > 0) return top.slice(0, 1);
-  const below = folder.files.filter((file) => /^[^/]+\/labels\.csv$/i.test(file));
+  const below = tables.filter((file) => file.split("/").length === 2);
   return below.some((file) => partOf(dirname(file)) === "train")
     ? below.filter((file) => partOf(dirname(file)) !== undefined)
     : [];
@@ -90,13 +100,14 @@ async function readTables(folder: Folder, tables: readonly string[]): Promise<Cs
 }
 
 async function read(folder: Folder): Promise<RawTable> {
-  const tables = tablesOf(folder);
+  const tables = await tablesOf(folder);
   const path = join(folder.root, tables[0]);
   const csv = await readTables(folder, tables);
   const described = folder.files.includes("dataset.json");
   const description = described ? await readDescription(join(folder.root, "dataset.json")) : undefined;
 
   const assumptions: string[] = [];
+  if (!/labels\.csv$/i.test(path)) assumptions.push(`labels: ${tables.join(", ")}`);
   const fileAt = fileColumn(csv, path, assumptions);
   const parts = partColumnOf(csv, path, description?.parts);
   assumptions.push(...parts.assumptions);
@@ -104,7 +115,8 @@ async function read(folder: Folder): Promise<RawTable> {
   const boxAt = find(csv, ["box"]);
   const kept = csv.header
     .map((_, i) => i)
-    .filter((i) => i !== fileAt && i !== boxAt && !parts.columns.includes(i));
+    // A column without a name holds row numbers, as tables written by programs have them.
+    .filter((i) => i !== fileAt && i !== boxAt && !parts.columns.includes(i) && csv.header[i].trim() !== "");
   const problems: DataProblem[] = [];
   if (boxAt >= 0) checkBoxes(csv.rows.map((cells) => cells[boxAt]));
   const named = namesIn(folder);

@@ -13,7 +13,7 @@ export interface SourceLayout {
   /** What a folder of this layout looks like, for the error message that lists them. */
   readonly looks: string;
   /** Whether `folder` has this layout. */
-  detect(folder: Folder): boolean;
+  detect(folder: Folder): boolean | Promise<boolean>;
   /** Reads the labels; pictures are not opened. */
   read(folder: Folder): Promise<RawTable>;
 }

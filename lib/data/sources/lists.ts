@@ -1,7 +1,9 @@
 /** Label lists of public sets: CSV files beside the pictures, whose names count from a folder that people rename. */
 import { dirname, join } from "node:path";
 import { parseCsv, type Csv } from "../../core/csv.ts";
+import { shellWord } from "../../core/errors.ts";
 import { readText } from "../../core/files.ts";
+import type { RawTable } from "../dataset.ts";
 import { baseName, type Folder } from "./layout.ts";
 
 /** A list, read. */
@@ -15,6 +17,37 @@ export interface List extends Csv {
 /** The files of a folder whose name, in lower case, matches. */
 export function listFiles(folder: Folder, name: RegExp): readonly string[] {
   return folder.files.filter((file) => name.test(baseName(file).toLowerCase()));
+}
+
+/** Endings of files that people keep labels in, the likeliest first. */
+const LABEL_FILES = ["csv", "tsv", "xlsx", "xls", "parquet", "jsonl", "json", "mat", "lst", "txt"];
+/** More files of one ending than this are a file for each picture. */
+const FEW = 20;
+const NO_LABELS = /(^|\/)(readme|licen[cs]e|requirements|dataset\.json|package(-lock)?\.json)/i;
+
+/** Files that may hold the labels: the likeliest first, at most three. */
+export function labelFiles({ files }: Folder): readonly string[] {
+  return LABEL_FILES.flatMap((ending) => {
+    const found = files.filter((file) => file.toLowerCase().endsWith(`.${ending}`) && !NO_LABELS.test(file));
+    return found.length > FEW ? [] : found;
+  }).slice(0, 3);
+}
+
+/** What to do where all pictures lie in one folder. */
+export function oneFolderHint(table: RawTable, name: string): string {
+  const deeper = table.rows.some(({ file }) =>
+    file.includes("/", file.indexOf(`${name}/`) + name.length + 1),
+  );
+  return deeper
+    ? `if the classes lie below it: --data ${shellWord(`${table.root}/${name}`)}; else ${writeTable(table)}`
+    : writeTable(table);
+}
+
+/** The advice to write a table of labels, and which files are none that is read. */
+export function writeTable({ beside = [] }: RawTable): string {
+  const unread =
+    beside.length === 0 ? "" : `: ${beside.join(", ")} ${beside.length === 1 ? "is" : "are"} not read`;
+  return `write a labels.csv (docs/data.md)${unread}`;
 }
 
 /** Reads a list with its header. */

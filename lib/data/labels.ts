@@ -11,7 +11,15 @@ import { countedValues, renamedCounts } from "./counts.ts";
 import { checkFolders } from "./folders.ts";
 import { readNumbers } from "./numbers.ts";
 import { FOLDER_LAYOUT, isTyped, missingIn, taskOf, type Label, type Labels } from "./reading.ts";
-import { ask, checkClassCodes, checkNamedCodes, checkWords, checkYears, checkYesNo } from "./sentinels.ts";
+import {
+  ask,
+  checkClassCodes,
+  checkGroupCodes,
+  checkNamedCodes,
+  checkWords,
+  checkYears,
+  checkYesNo,
+} from "./sentinels.ts";
 import type { TaskPlan } from "./tasks.ts";
 
 /**
@@ -60,6 +68,8 @@ function readClasses(
   if (table.layout === FOLDER_LAYOUT) checkFolders(table, plan, present);
   const names = present.flatMap((code) => order.nameOf(code) ?? []);
   const ages = plan.spec.name === "age-group" ? ageLabels(column, [...new Set(names)], forced) : undefined;
+  if (plan.spec.name === "age-group" && ages === undefined && forced === undefined)
+    if (isTyped(table) && plan.declared.values === undefined) checkGroupCodes(plan, counts);
   if (ages?.areYears === true && isTyped(table))
     checkYears(
       plan,

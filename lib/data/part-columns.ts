@@ -180,7 +180,7 @@ function flagParts(
       );
     },
     assumptions: [
-      `split: ${columns} say which pictures are ${[...named].join(", ")}${rest === undefined ? "" : `; the others are taken for the ${rest === "train" ? "training" : "test"} part`}`,
+      `split: ${columns} ${flags.length === 1 ? "says" : "say"} which pictures are ${[...named].join(", ")}${rest === undefined ? "" : `; the others are taken for the ${rest === "train" ? "training" : "test"} part`}`,
     ],
   };
 }

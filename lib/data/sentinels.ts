@@ -89,7 +89,7 @@ export function checkClassCodes(plan: TaskPlan, counts: Counts): void {
 /** @throws EtlError where the classes of a task whose names are known are codes */
 export function checkNamedCodes(plan: TaskPlan, counts: Counts, forced: readonly string[] | undefined): void {
   const codes = [...counts.keys()];
-  const areCodes = codes.length > 0 && codes.every((code) => /^(-?\d+(\.0+)?|true|false)$/i.test(code));
+  const areCodes = codes.length > 0 && codes.every((code) => /^(-?\d+(\.\d+)?|true|false)$/i.test(code));
   if (!areCodes || (forced !== undefined && codes.every((code) => forced.includes(code)))) return;
   const names =
     plan.spec.name === "gender"
@@ -98,6 +98,15 @@ export function checkNamedCodes(plan: TaskPlan, counts: Counts, forced: readonly
   const sorted = [...codes].sort((a, b) => Number(a) - Number(b)).slice(0, names.length);
   const values = sorted.map((code, i) => `"${code}": "${names[i]}"`).join(", ");
   throw ask(plan, counts, "which code means what", `"values": { ${values} }`);
+}
+
+/** @throws EtlError where groups of ages are numbers that may be codes, or years */
+export function checkGroupCodes(plan: TaskPlan, counts: Counts): void {
+  const codes = [...counts.keys()];
+  if (codes.length === 0 || !codes.every((code) => /^-?\d+(\.0+)?$/.test(code))) return;
+  const sorted = [...codes].sort((a, b) => Number(a) - Number(b)).slice(0, 3);
+  const values = sorted.map((code, i) => `"${code}": "${["0-2", "4-6", "8-13"][i]}"`).join(", ");
+  throw ask(plan, counts, "which years each of them means", `"values": { ${values}, ... }`);
 }
 
 /** Not more labels than this are classes of which one may be a number by mistake; more of them are names. */

@@ -241,11 +241,12 @@ function refuseTwoCalled(table: RawTable, spec: TaskSpec): void {
   }
 }
 
-/** x0, y0, x1, y1, ... as far as they go. */
+/** x0, y0, x1, y1, ... as far as they go; counted from 1 where three points are there, as two are the corners of a box. */
 function landmarkColumns(table: RawTable, spec: TaskSpec): string[] {
   const found: string[] = [];
   const has = new Set(table.columns);
-  for (let i = 0; has.has(`x${i}`) && has.has(`y${i}`); i++) found.push(`x${i}`, `y${i}`);
+  const first = !has.has("x0") && has.has("x3") && has.has("y3") ? 1 : 0;
+  for (let i = first; has.has(`x${i}`) && has.has(`y${i}`); i++) found.push(`x${i}`, `y${i}`);
   if (found.length === 0) throw missing(table, spec, '"x0", "y0", "x1", "y1", ...', ["x0", "y0"]);
   return found;
 }

@@ -2,7 +2,7 @@
 import { own } from "../../core/own.ts";
 import type { Crop, Task } from "../../core/artifacts.ts";
 import { centreOf, isCrop, type CropChoice } from "../../core/crop.ts";
-import { messageOf } from "../../core/errors.ts";
+import { EtlError, messageOf } from "../../core/errors.ts";
 import { insideOf } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { WHOLE, type RawRow, type RawTable } from "../dataset.ts";
@@ -59,6 +59,7 @@ export async function placeItems(
   if (!landmarks && !boxes && !centred)
     return { items: rows.map((row) => place(row)), problems: [], assumptions: [], ownCrops: 0 };
 
+  if (pixels) checkPixels(rows, table, task);
   const problems: DataProblem[] = [];
   const items: PlacedRow[] = [];
   let ownCrops = 0;
@@ -78,6 +79,10 @@ export async function placeItems(
     }
     const unit = pixels ? size : { width: 1, height: 1 };
     const points = landmarks ? scaled(label.target, 1 / unit.width, 1 / unit.height) : undefined;
+    if (pixels && points !== undefined && isOutside(points)) {
+      problems.push({ file: row.file, problem: `its landmarks lie outside the picture (${shape(size)})` });
+      return;
+    }
     let own: Crop | undefined;
     if (centred) own = centreOf(size);
     else if (boxes && row.box !== undefined) {
@@ -97,6 +102,36 @@ export async function placeItems(
   return { items, problems, assumptions, ownCrops };
 }
 
+/** Coordinates up to here are no pixels of a face. */
+const MOST_RELATIVE = 2;
+
+/** @throws EtlError kind `data` where landmarks are fractions of something */
+function checkPixels(rows: readonly LabelledRow[], table: RawTable, task: Task): void {
+  let most = 0;
+  for (const { label } of rows) for (const value of label.target) most = Math.max(most, Math.abs(value));
+  if (rows.length === 0 || most > MOST_RELATIVE) return;
+  throw new EtlError(
+    "data",
+    `--task ${task.name}: no coordinate of ${table.name} is above ${Number(most.toFixed(3))}, pixels of the pictures were needed`,
+    {
+      hint: `if they are fractions of width and height, say it in dataset.json: "tasks": { "${task.name}": { "unit": "fraction" } }`,
+    },
+  );
+}
+
+/** Whether no point lies in the picture. */
+function isOutside(points: Float32Array): boolean {
+  for (let i = 0; i < points.length; i += 2) {
+    const [x, y] = [points[i], points[i + 1]];
+    if (x >= 0 && x <= 1 && y >= 0 && y <= 1) return false;
+  }
+  return true;
+}
+
+function shape({ width, height }: { width: number; height: number }): string {
+  return `${width} x ${height}`;
+}
+
 function place(
   { row, label, bytes, modifiedMs }: LabelledRow,
   crop?: Crop,
@@ -110,17 +145,13 @@ function fractions(box: Crop, size: { width: number; height: number }): Crop {
 }
 
 /** What is wrong with a face box, where nothing of it can be meant. */
-function wrongBox(
-  box: Crop,
-  own: Crop,
-  { width, height }: { width: number; height: number },
-): string | undefined {
+function wrongBox(box: Crop, own: Crop, size: { width: number; height: number }): string | undefined {
   const [x0, y0, x1, y1] = own;
   const shown = `box ${box.map((value) => Number(value.toFixed(2))).join(",")}`;
-  if (box.every((value) => value >= 0 && value <= 1) && width > 1)
-    return `${shown} seems to be in fractions, pixels of the picture (${width} x ${height}) were needed`;
+  if (box.every((value) => value >= 0 && value <= 1) && size.width > 1)
+    return `${shown} seems to be in fractions, pixels of the picture (${shape(size)}) were needed`;
   if (isCrop(own) && x0 < 1 && y0 < 1 && x1 > 0 && y1 > 0) return undefined;
-  return `${shown} lies outside the picture (${width} x ${height})`;
+  return `${shown} lies outside the picture (${shape(size)})`;
 }
 
 function scaled(points: Float32Array, x: number, y: number): Float32Array {

@@ -44,6 +44,8 @@ export const labelsCsv: SourceLayout = {
 /** Columns that hold face boxes in another way than `box` does. */
 function otherBoxes(header: readonly string[]): readonly string[] {
   const names = header.map(plainName);
+  // x0, y0, x1, y1, x2, y2: points of a face, no corners.
+  if (new Set(names.filter((name) => /^x\d+$/.test(name))).size > 2) return [];
   const together = BOX_COLUMNS.find((box) => box.every((name) => names.includes(name))) ?? [];
   return header.filter((_, i) => OTHER_BOXES.test(names[i]) || together.includes(names[i]));
 }

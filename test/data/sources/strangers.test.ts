@@ -290,4 +290,59 @@ describe("data as strangers have it", () => {
       for (const i of numbers) expect(split.get(`flip_${i}.png`)).to.equal(split.get(`${i}.png`));
     });
   });
+
+  describe("landmarks and boxes", () => {
+    const points = (count: number, first = 0): string =>
+      Array.from({ length: count }, (_, k) => `x${k + first},y${k + first}`).join();
+
+    it("landmarks in fractions are no pixels, and are read where dataset.json says it", async () => {
+      const row = (): string => "0.25,0.5,0.75,0.5,0.5,0.75";
+      const error = await failure(() =>
+        table(`file,${points(3)}`, row).then((root) => open(root, "landmarks")),
+      );
+      expect(error.message).to.match(/no coordinate of .* is above 0.75, pixels of the pictures were needed/);
+      const said = described({ landmarks: { unit: "fraction" } });
+      const data = await open(await table(`file,${points(3)}`, row, said), "landmarks", {
+        crop: [0, 0, 1, 1],
+      });
+      expect([...data.items[0].target]).to.deep.equal([0.25, 0.5, 0.75, 0.5, 0.5, 0.75]);
+    });
+
+    it("landmarks outside the picture are named; columns may count from 1, and are no boxes", async () => {
+      const root = await table(`file,${points(3, 1)}`, (i) =>
+        i === 5 ? "900,900,910,900,905,910" : "1,1,3,1,2,3",
+      );
+      const data = await open(root, "landmarks");
+      expect(data.problems.map(({ file }) => file)).to.deep.equal(["5.png"]);
+      expect(data.problems[0].problem).to.match(/^its landmarks lie outside the picture \(\d+ x \d+\)$/);
+      expect(data.task.columns).to.deep.equal(["x1", "y1", "x2", "y2", "x3", "y3"]);
+      expect(data.assumptions.join("\n")).not.to.contain("boxes");
+    });
+
+    it("boxes in fractions are refused with what they are", async () => {
+      const error = await failure(() =>
+        table("file,box,gender", (i) => `"0.1,0.1,0.9,0.9",${sex(i)}`).then((root) => open(root, "gender")),
+      );
+      expect(error.message).to.contain("seems to be in fractions");
+      expect(error.hint).to.contain("write x times its width");
+    });
+  });
+
+  it("codes of age groups and genders between 0 and 1 are asked for", async () => {
+    const groups = await failure(() =>
+      table("file,age_group", (i) => String(i % 3)).then((root) => open(root, "age-group")),
+    );
+    expect(groups.message).to.contain(
+      "8 times 0, 8 times 1, 8 times 2: which years each of them means was needed",
+    );
+    const said = described({
+      "age-group": { column: "age_group", values: { "0": "0-2", "1": "4-6", "2": "60+" } },
+    });
+    const data = await open(await table("file,age_group", (i) => String(i % 3), said), "age-group");
+    expect(data.task.classes[0]).to.equal("0-2");
+    const chances = await failure(() =>
+      table("file,gender", (i) => (i % 2 ? "0.90" : "0.10")).then((root) => open(root, "gender")),
+    );
+    expect(chances.message).to.contain("12 times 0.10, 12 times 0.90: which code means what was needed");
+  });
 });

@@ -1,6 +1,6 @@
 /** Commands that use a model: predict, evaluate, verify, profile. */
 import { EtlError } from "../../lib/core/errors.ts";
-import { isPicture } from "../../lib/data/sources/layout.ts";
+import { isPicture } from "../../lib/data/images/endings.ts";
 import type { LayerTime } from "../../lib/latency/kernels.ts";
 import type { NetworkCost } from "../../lib/network/cost.ts";
 import {

@@ -130,8 +130,8 @@ export interface RawTable {
   readonly problems: readonly DataProblem[];
   /** Names are given once: two pictures of one name, in whichever folders, show one photograph. */
   readonly namesOnce?: true;
-  /** Files beside class folders that may hold the labels, and are not read. */
-  readonly beside?: readonly string[];
+  /** What to do where the names of class folders are not the labels, with the files beside them that may hold them. */
+  readonly instead?: string;
   /** Why the labels may be others than those that were read; refused unless the user names the column. */
   readonly doubt?: {
     readonly found: string;

@@ -4,7 +4,6 @@ import { EtlError, nearest } from "../core/errors.ts";
 import { isMissing, plainCode } from "./codes.ts";
 import type { RawTable, TaskDeclaration } from "./dataset.ts";
 import { CELEBA_ATTRIBUTES } from "./sources/celeba-attributes.ts";
-import { writeTable } from "./sources/lists.ts";
 
 /** A task before it meets a data set. */
 export interface TaskSpec {
@@ -276,12 +275,7 @@ function missing(table: RawTable, spec: TaskSpec, needed: string, candidates: re
     "usage",
     `--task ${spec.name}: ${table.name} has the columns ${found === "" ? "(none)" : found}, a column ${needed} was needed`,
     {
-      hint:
-        hints.length > 0
-          ? hints.join("; ")
-          : table.beside === undefined
-            ? "name the column with --label COLUMN"
-            : writeTable(table),
+      hint: hints.length > 0 ? hints.join("; ") : (table.instead ?? "name the column with --label COLUMN"),
     },
   );
 }

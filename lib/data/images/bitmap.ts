@@ -15,9 +15,6 @@ export interface Bitmap {
 /** Most pixels that are decoded: as many as libvips takes. */
 const LARGEST = 0x3fff * 0x3fff;
 
-/** Endings of the formats, lower case. */
-export const BITMAP_ENDINGS: readonly string[] = [".pgm", ".ppm", ".pbm", ".pnm", ".bmp"];
-
 /**
  * Decodes a PNM file or a Windows bitmap.
  *

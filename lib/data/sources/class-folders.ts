@@ -70,11 +70,14 @@ export const classFolders: SourceLayout = {
           : [`labels: ${beside.join(", ")} not read; a table called labels.csv would be`]),
       ],
       problems,
-      beside,
+      instead: `write a labels.csv (docs/data.md)${unreadText(beside)}`,
       ...(doubt && { doubt }),
     };
   },
 };
+
+const unreadText = (files: readonly string[]): string =>
+  files.length === 0 ? "" : `: ${files.join(", ")} ${files.length === 1 ? "is" : "are"} not read`;
 
 type PartNames = (name: string) => Split | undefined;
 

@@ -5,7 +5,7 @@ import { needWithin } from "../../core/budget.ts";
 import { messageOf } from "../../core/errors.ts";
 import { ioError } from "../../core/files.ts";
 import type { RawTable } from "../dataset.ts";
-import { BITMAP_ENDINGS } from "../images/bitmap.ts";
+import { isPicture } from "../images/endings.ts";
 
 export interface SourceLayout {
   /** As printed: "CelebA". */
@@ -29,19 +29,6 @@ export interface Folder {
   readonly unread: readonly { readonly file: string; readonly problem: string }[];
 }
 
-const PICTURES = new Set([
-  ".jpg",
-  ".jpeg",
-  ".jfif",
-  ".jpe",
-  ".png",
-  ".webp",
-  ".gif",
-  ".tif",
-  ".tiff",
-  ".avif",
-  ...BITMAP_ENDINGS,
-]);
 /** Formats of pictures that the decoder does not know. */
 const OTHER_PICTURES = new Set([
   ...[
@@ -72,11 +59,6 @@ const SYSTEM_FOLDERS = new Set([
   "lost+found",
 ]);
 const DEPTH = 3;
-
-/** Whether a file name ends like a picture's. */
-export function isPicture(file: string): boolean {
-  return PICTURES.has(extname(file).toLowerCase());
-}
 
 /** Lists a folder for the layouts to recognise. Hidden files are left out, links to folders are followed. */
 export async function listFolder(root: string): Promise<Folder> {

@@ -35,19 +35,13 @@ export function labelFiles({ files }: Folder): readonly string[] {
 
 /** What to do where all pictures lie in one folder. */
 export function oneFolderHint(table: RawTable, name: string): string {
+  const { instead = "write a labels.csv (docs/data.md)" } = table;
   const deeper = table.rows.some(({ file }) =>
     file.includes("/", file.indexOf(`${name}/`) + name.length + 1),
   );
   return deeper
-    ? `if the classes lie below it: --data ${shellWord(`${table.root}/${name}`)}; else ${writeTable(table)}`
-    : writeTable(table);
-}
-
-/** The advice to write a table of labels, and which files are none that is read. */
-export function writeTable({ beside = [] }: RawTable): string {
-  const unread =
-    beside.length === 0 ? "" : `: ${beside.join(", ")} ${beside.length === 1 ? "is" : "are"} not read`;
-  return `write a labels.csv (docs/data.md)${unread}`;
+    ? `if the classes lie below it: --data ${shellWord(`${table.root}/${name}`)}; else ${instead}`
+    : instead;
 }
 
 /** Reads a list with its header. */

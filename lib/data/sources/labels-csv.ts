@@ -57,7 +57,8 @@ async function tablesOf(folder: Folder): Promise<readonly string[]> {
   if (own.length > 0) return own;
   // As the hub of Hugging Face has them; other sets call other things so.
   const hub = called(folder, "metadata.csv");
-  const heads = await Promise.all(hub.map((file) => readText(join(folder.root, file))));
+  // One that cannot be read is no such table, and named beside what is read in its place.
+  const heads = await Promise.all(hub.map((file) => readText(join(folder.root, file)).catch(() => "")));
   return heads.every((text) => /^\ufeff?"?file_name"?,/.test(text)) ? hub : [];
 }
 

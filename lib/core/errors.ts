@@ -57,7 +57,8 @@ export function messageOf(error: unknown): string {
 }
 
 /**
- * The candidate nearest to `word` by edit distance, for "did you mean" hints.
+ * The candidate nearest to `word` by edit distance, for "did you mean" hints. One that begins with the whole word is nearer
+ * than any in which more than one letter differs: lmtcnn means lmtcnn-1-1, not dmm-cnn.
  * Returns undefined where nothing is near (more than half of the letters differ, of four letters more than one).
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
@@ -66,7 +67,9 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let bestDistance = Infinity;
   // A word out of a damaged file may be as long as it likes.
   if (word.length > LONGEST_WORD) return undefined;
+  let longer: string | undefined;
   for (const candidate of candidates) {
+    if (word.length > 2 && candidate.toLowerCase().startsWith(word.toLowerCase())) longer ??= candidate;
     if (Math.abs(candidate.length - word.length) > most) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {
@@ -74,6 +77,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
       bestDistance = distance;
     }
   }
+  if (longer !== undefined && bestDistance > 1) return longer;
   return bestDistance <= most ? best : undefined;
 }
 

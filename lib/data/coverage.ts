@@ -3,7 +3,7 @@ import type { Task } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import type { DataProblem } from "../record/record.ts";
 import { SPREADSHEET_DATE } from "./age-groups.ts";
-import type { Item, OpenDatasetOptions, RawTable } from "./dataset.ts";
+import type { Dataset, Item, OpenDatasetOptions, RawTable } from "./dataset.ts";
 import { baseName, listFolder } from "./sources/layout.ts";
 import { oneFolderHint } from "./sources/lists.ts";
 import { NO_FILE } from "./usable.ts";
@@ -141,6 +141,33 @@ export function missingClasses(task: Task, items: readonly Item[]): string[] {
     const quoted = names.map((name) => `"${name}"`).join(", ");
     return names.length === 0 ? [] : [`${where}: no picture of class ${quoted} (of ${own.length})`];
   });
+}
+
+/**
+ * Said of the parts as they are now, of data that were drawn from, cut anew, or narrowed to the pictures with a label of every
+ * task: not of those that their tables had when they were read.
+ *
+ * @param sets what it was made of, one for each task
+ * @param inParts false where folds take the place of parts
+ */
+export function withPartsNow(dataset: Dataset, sets: readonly Dataset[], inParts = true): Dataset {
+  const stale = new Set(sets.flatMap(({ task, items }) => missingClasses(task, items)));
+  const kept = (dataset.warnings ?? []).filter((warning) => !stale.has(warning));
+  const now = !inParts
+    ? []
+    : sets.flatMap(({ task, items }) => {
+        const own = new Map(items.map((item) => [item.file, item]));
+        return missingClasses(
+          task,
+          dataset.items.flatMap(({ file, split }) => {
+            const item = own.get(file);
+            return item === undefined ? [] : [{ ...item, split }];
+          }),
+        );
+      });
+  const { warnings: _, ...rest } = dataset;
+  const warnings = [...new Set([...kept, ...now])];
+  return warnings.length > 0 ? { ...rest, warnings } : rest;
 }
 
 /** Yes/no labels that are the same for all pictures of a part. */

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { createRandom } from "../core/random.ts";
+import { withPartsNow } from "./coverage.ts";
 import type { Dataset, OpenDatasetOptions } from "./dataset.ts";
 import { joinFolders, joinTasks } from "./joint.ts";
 import { openDataset } from "./open.ts";
@@ -38,7 +39,7 @@ async function openTogether(
     return openDataset({ ...options, ...tasks[0], ...(limit !== undefined && { limit }) });
   const sets: Dataset[] = [];
   for (const own of tasks) sets.push(await openDataset({ ...options, ...own }));
-  return drawnItems(joinTasks(sets), limit, options.seed);
+  return withPartsNow(drawnItems(joinTasks(sets), limit, options.seed), sets);
 }
 
 /** At most so many pictures of a data set, drawn by seed. */

@@ -27,6 +27,21 @@ function oneHot(n: number, p: number, q: number, seed: number): Responses {
   return { ...drawn, y };
 }
 
+/** Averages of rectified responses: positive, of several sizes, and mixtures of factors each half as strong as the one before. */
+function alike({ n, p, q }: { readonly n: number; readonly p: number; readonly q: number }): Responses {
+  const random = createRandom(3);
+  const factors = Float64Array.from({ length: n * 40 }, () => random.normal());
+  const loads = Float64Array.from({ length: 40 * p }, () => random.normal());
+  const x = Float32Array.from({ length: n * p }, (_, at) => {
+    const [i, j] = [Math.floor(at / p), at % p];
+    let sum = 1;
+    for (let f = 0; f < 40; f++) sum += factors[i * 40 + f] * loads[f * p + j] * 0.5 ** f;
+    return (1 + (j % 7)) * 10 * Math.max(0, sum);
+  });
+  const y = Float64Array.from({ length: n * q }, (_, at) => (Math.floor(at / q) % q === at % q ? 1 : 0));
+  return { n, p, q, x, y };
+}
+
 function denseBeta({ support, beta }: PathPoint, p: number, q: number): Float64Array {
   const all = new Float64Array(p * q);
   support.forEach((j, i) => {
@@ -109,6 +124,13 @@ describe("several outputs: certificates", () => {
       expectGaps(solvePath(centred, {}), centred);
     });
   }
+
+  it("reaches the gap at all lambdas where more filters are in use than there are images", () => {
+    const centred = centredOf(alike({ n: 50, p: 128, q: 7 }));
+    const path = solvePath(centred, {});
+    expect(path.points[99].support.length).to.be.above(50);
+    expectGaps(path, centred);
+  });
 
   it("reaches the gap from nothing at a small lambda, and at one lambda twice", () => {
     const centred = centredOf(makeResponses({ n: 200, p: 40, q: 3 }, { seed: 6 }));

@@ -76,10 +76,10 @@ export async function closeWorld({ engine, store }: Pick<World, "engine" | "stor
 }
 
 /** Says what a data set assumes, how many pictures its parts have, what looks odd in it, and which rows are left out. */
-export function announce(dataset: Dataset, progress: Progress): void {
+export function announce(dataset: Dataset, progress: Progress, parts = partsSentence(dataset)): void {
   const { assumptions, warnings = [], problems } = dataset;
   for (const assumption of assumptions) progress.note(worded(assumption));
-  progress.note(partsSentence(dataset));
+  progress.note(parts);
   for (const warning of warnings) progress.warn(worded(warning));
   if (problems.length === 0) return;
   const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);

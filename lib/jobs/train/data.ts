@@ -4,6 +4,7 @@ import { worded } from "../../core/voice.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Dataset, Item } from "../../data/dataset.ts";
+import { withPartsNow } from "../../data/coverage.ts";
 import { commonItems, togetherSaid } from "../../data/joint.ts";
 import { asSoftmax } from "../../data/softmax.ts";
 import { drawnItems } from "../../data/open-tasks.ts";
@@ -65,8 +66,10 @@ export async function openTrainData(
   const progress = options.progress ?? silent;
   const learnt = tasksOf(config);
   const [main, ...all] = await openTasks(config, options, progress);
-  const dataset = resplit(drawnItems(together(main, all), config.limit, config.seed), config);
-  announce(dataset, progress);
+  const folds = config.command === "crossval";
+  const cut = resplit(drawnItems(together(main, all), config.limit, config.seed), config);
+  const dataset = withPartsNow(cut, [main, ...all], !folds);
+  announce(dataset, progress, folds ? `pictures: ${dataset.items.length}, dealt into folds` : undefined);
   const parts = config.valFraction > 0 ? undefined : (["train", "test"] as const);
   const others = all.filter(({ task }) => learnt.includes(task.name) || task.unit === "crop");
   checkSettings(

@@ -271,7 +271,7 @@ function update(
   if (held > 0)
     progress.warn(
       worded(
-        `--loss-weights ${config.lossWeights}: the loss of ${held} labels more than doubled, their weights are held at 1`,
+        `--loss-weights ${config.lossWeights}: the loss of ${held === 1 ? "1 label more than doubled, its weight is" : `${held} labels more than doubled, their weights are`} held at 1`,
       ),
     );
   course.running.push(next);

@@ -1,6 +1,7 @@
 /**
  * Newton steps of several outputs on the support, inexact: conjugate gradients that stop early, for the system changes
- * with the next step anyway (Dembo, Eisenstat, Steihaug: Inexact Newton methods, 1982).
+ * with the next step anyway (Dembo, Eisenstat, Steihaug: Inexact Newton methods, 1982). Where more filters than images are in
+ * use, the norms of small rows turn sharply and no share of a step may do: then the step is damped (Levenberg, Marquardt).
  */
 import { indexOf } from "../../math/tiled.ts";
 import { dot } from "../cholesky.ts";
@@ -9,6 +10,7 @@ import {
   applyHessian,
   invertSystem,
   precondition,
+  leastDamping,
   systemAt,
   type GroupInverse,
   type GroupSystem,
@@ -19,8 +21,10 @@ import { subtractRow, type Iterate } from "../problem.ts";
 /** Residual of the linear system, relative, at which conjugate gradients stop, and their largest number. */
 const forcing = 0.1;
 const maxIterations = 30;
-/** Shortest share of a step. */
-const shortest = 0.05;
+/** Shortest share of a step before it is damped instead. */
+const shortest = 0.2;
+/** What damping is multiplied by after a refused step, and divided by after one that was taken. */
+const [more, less] = [30, 10];
 
 interface NewtonOptions {
   readonly lambda: number;
@@ -31,18 +35,21 @@ interface NewtonOptions {
 /**
  * Moves the iterate by one step on its support.
  *
- * @returns false where no share of the step lowers the objective; the iterate is then where it was
+ * @returns false where no step lowers the objective, however damped; the iterate is then where it was
  */
 export type NewtonStep = (iterate: Iterate, options: NewtonOptions) => boolean;
 
-/** Steps along one path. The inverse is renewed when conjugate gradients have cost half as much as a new one does. */
+/**
+ * Steps along one path. The inverse is renewed when conjugate gradients have cost half as much as a new one does; how much
+ * damping was needed is remembered from step to step.
+ */
 export function createNewton(space: GroupSpace): NewtonStep {
   let inverse: GroupInverse | undefined;
   let wasted = 0;
-  return (iterate, { lambda, target }) => {
-    const system = systemAt(space, iterate, lambda);
-    const { support, size } = system;
-    if (support.length === 0) return false;
+  let damping = leastDamping;
+
+  const attempt = (system: GroupSystem, iterate: Iterate, { lambda, target }: NewtonOptions): boolean => {
+    const { size } = system;
     if (inverse === undefined || wasted > size ** 3 / 2) {
       inverse = invertSystem(space, system);
       wasted = 0;
@@ -65,6 +72,19 @@ export function createNewton(space: GroupSpace): NewtonStep {
       if (objective(space.problem, trial, lambda) < before) return accept(iterate, trial);
     }
     return false;
+  };
+
+  return (iterate, options) => {
+    const system = systemAt(space, iterate, options.lambda);
+    if (system.support.length === 0) return false;
+    for (;;) {
+      if (attempt({ ...system, damping }, iterate, options)) {
+        damping = Math.max(leastDamping, damping / less);
+        return true;
+      }
+      if (damping === 1) return false;
+      damping = Math.min(1, damping * more);
+    }
   };
 }
 

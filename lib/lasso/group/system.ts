@@ -8,7 +8,7 @@
  *
  *   H^-1 R = Z + M^-1 diag(t) U,  Z = M^-1 R,  t = S^-1 (u_j . Z_j)_j,  S = W^-1 - M^-1 o U U'  (o: entry by entry)
  *
- * Both are kept while support and lambda move on, as the preconditioner of conjugate gradients.
+ * Damped by d, H has (1 - d) W between U and U', and S has W^-1 / (1 - d). Both are kept while support and lambda move on, as the preconditioner of conjugate gradients.
  */
 import { indexOf, padded, type Tiled } from "../../math/tiled.ts";
 import { rowProducts, rowsToTiles, spreadOver, zeros, type GroupSpace } from "./space.ts";
@@ -16,10 +16,13 @@ import { rowNorm, supportOf } from "../penalty.ts";
 import type { Iterate } from "../problem.ts";
 
 /**
- * Share of W that is also put along the directions, where the penalty has no curvature: between copies of a filter there
- * would be none at all, and steps of any length. Steps are shorter for it than Newton's, by far less than they are inexact.
+ * Least damping, the share of W that is put along the directions, where the penalty has no curvature: between copies of a
+ * filter there would be none at all, and steps of any length. Steps are shorter for it than Newton's, by far less than they
+ * are inexact. With a damping of 1, H = M (x) I_q is the curvature of ||B_j||^2 / 2 ||B_j now|| + ||B_j now|| / 2, which is
+ * never below the penalty, so a step lowers the objective however far it goes (Hunter and Li: Variable selection using MM
+ * algorithms, 2005).
  */
-const ridge = 1e-4;
+export const leastDamping = 1e-4;
 
 /** A linear system at an iterate; vectors are [size, q] tiled. */
 export interface GroupSystem {
@@ -31,6 +34,8 @@ export interface GroupSystem {
   readonly weight: Float64Array;
   /** U, a vector. */
   readonly direction: Float64Array;
+  /** From `leastDamping` to 1. */
+  readonly damping: number;
 }
 
 /** The inverse of a system, which may be an earlier one. */
@@ -59,7 +64,8 @@ export function systemAt({ problem, outputs }: GroupSpace, iterate: Iterate, lam
       for (let at = tile + 4 * i; at < tile + 4 * i + 4; at++) direction[at] /= norms[i];
     }
   }
-  return { support, size, direction, weight: Float64Array.from(norms, (norm) => lambda / norm) };
+  const weight = Float64Array.from(norms, (norm) => lambda / norm);
+  return { support, size, direction, weight, damping: leastDamping };
 }
 
 /**
@@ -73,12 +79,12 @@ export function applyHessian(
   v: Float64Array,
   out: Float64Array,
 ): Float64Array {
-  const { support, size, weight, direction } = system;
+  const { support, size, weight, direction, damping } = system;
   const all = spreadOver(space, support, v);
   const along = rowProducts(direction, v, size);
   for (let tile = 0, from = 0; tile < v.length; tile += 4 * size, from += 4 * space.rows) {
     for (let i = 0; i < support.length; i++) {
-      const [at, source, w, a] = [tile + 4 * i, from + 4 * support[i], weight[i], (1 - ridge) * along[i]];
+      const [at, source, w, a] = [tile + 4 * i, from + 4 * support[i], weight[i], (1 - damping) * along[i]];
       for (let k = 0; k < 4; k++) {
         out[at + k] = all[source + k] + w * (v[at + k] - a * direction[at + k]);
       }
@@ -114,8 +120,8 @@ function mainMatrix({ problem, buffers }: GroupSpace, { support, size, weight }:
   return m;
 }
 
-/** S^-1 = W^1/2 (I - W^1/2 (M^-1 o U U') W^1/2)^-1 W^1/2 */
-function smallMatrix(space: GroupSpace, { size, weight, direction }: GroupSystem, m: Tiled): Tiled {
+/** S^-1 = W^1/2 (I / (1 - d) - W^1/2 (M^-1 o U U') W^1/2)^-1 W^1/2, of a finite number where d is 1 */
+function smallMatrix(space: GroupSpace, { size, weight, direction, damping }: GroupSystem, m: Tiled): Tiled {
   const { tiles, buffers, outputs } = space;
   const turned = zeros(buffers.u, outputs, size);
   for (let k = 0; k < outputs; k++) {
@@ -126,12 +132,13 @@ function smallMatrix(space: GroupSpace, { size, weight, direction }: GroupSystem
   const s = zeros(buffers.s, size, size);
   const { values } = s;
   tiles.multiply(turned, turned, s, "upper");
+  const diagonal = 1 / Math.max(1e-3, 1 - damping);
   const root = new Float64Array(size);
   for (let i = 0; i < weight.length; i++) root[i] = Math.sqrt(weight[i]);
   for (let j = 0; j < size; j++) {
     for (let i = 0, at = indexOf(size, 0, j); i <= j; i++, at += 4) {
       values[at] *= -root[i] * root[j] * m.values[at];
-      if (i === j) values[at] += 1 + ridge;
+      if (i === j) values[at] += diagonal;
     }
   }
   tiles.invert(s);

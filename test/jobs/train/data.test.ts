@@ -23,6 +23,7 @@ describe("jobs/train: the data of a training", () => {
     more: string,
     options: Partial<TrainOptions> = {},
     extra: readonly string[] = [],
+    command: "train" | "crossval" = "train",
   ): Promise<TrainData> {
     root = await mkdtemp(join(tmpdir(), "etl-train-data-"));
     const [names, values] = more.split(" ");
@@ -47,7 +48,7 @@ describe("jobs/train: the data of a training", () => {
     }
     said.length = 0;
     const asked = { arch: "dmm-cnn", task: "gender", data: root, out: join(root, "run"), ...options };
-    const { config } = resolveTrainOptions({ ...asked, cacheDir: join(root, "cache") }, "train");
+    const { config } = resolveTrainOptions({ ...asked, cacheDir: join(root, "cache") }, command);
     const plain = { width: 16, height: 16, color: "RGB", mean: [0, 0, 0], scale: [1, 1, 1] } as const;
     const data = await openTrainData(config, plain, { landmarks: true, softmax: false, progress });
     await closeWorld(data);
@@ -98,5 +99,15 @@ describe("jobs/train: the data of a training", () => {
       "split: 5:2:3 by seed 0",
       ...cut.map((text) => `split: ${text}`),
     ]);
+    // Every second picture of the data's own training part is of a man, and its test part has no other.
+    const missing = /test: no picture of class .* \(of 10\)/;
+    expect(said.join("\n")).not.to.match(missing);
+    await rm(root, { recursive: true });
+    await opened(" ");
+    expect(said.join("\n")).to.match(missing);
+    await rm(root, { recursive: true });
+    await opened(" ", {}, [], "crossval");
+    expect(said).to.include("pictures: 40, dealt into folds");
+    expect(said.join("\n")).not.to.match(/no picture of class|training,|split:/);
   });
 });

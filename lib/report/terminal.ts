@@ -8,13 +8,13 @@ import type { Worth } from "../record/worth.ts";
 import {
   formatBytes,
   formatChange,
-  formatDigits,
   formatGamma,
   formatMs,
   formatPercent,
   formatPercentError,
   formatPoints,
   formatSi,
+  formatUncertain,
   plainText,
 } from "./format.ts";
 import { networkTitle, qualityText, withTrueTitles } from "./sections/facts.ts";
@@ -91,8 +91,7 @@ function seedQuality({ mae, unit, accuracy, seeds }: SweepRow): string {
   const many = seeds.length > 1;
   if (unit === undefined || mae === undefined)
     return many ? formatPercentError(accuracy.mean, accuracy.sd) : formatPercent(accuracy.mean);
-  const sure = many && mae.sd > 0 ? ` ± ${formatDigits(mae.sd, 2)}` : "";
-  return `${formatDigits(mae.mean, 3)}${sure} ${unit}`.trim() + " off";
+  return `${formatUncertain(mae.mean, many ? mae.sd : undefined)} ${unit}`.trim() + " off";
 }
 
 /** What is left of the baseline's accuracy, or how its error changed. */

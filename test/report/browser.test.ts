@@ -99,6 +99,13 @@ describe("report in a browser", function () {
       "[...document.querySelectorAll('[data-figure]')].map((e) => e.querySelectorAll('svg.main-svg').length > 0)",
     );
     expect(drawn).to.be.an("array").with.length.at.least(8).and.not.include(false);
+    const lines = await page.evaluate(
+      "[...document.querySelectorAll('.small')].map((e) => [...e.querySelectorAll('path:not(.axis, .knee path)')].map((p) => (p.getAttribute('d') ?? '').length > 20))",
+    );
+    expect(lines).to.be.an("array").with.length(29);
+    expect((lines as boolean[][]).flat())
+      .to.have.length(3 * 29)
+      .and.not.include(false);
     expectQuiet("one.html");
     await context.close();
   });

@@ -1,4 +1,5 @@
 /** What many runs say together: the paper's Table 1 and its figures 4 to 6, mean and deviation over seeds. */
+import { plural } from "../../core/printable.ts";
 import type { RunRecord } from "../../record/record.ts";
 import type { ScoreSpread } from "../../math/statistics.ts";
 import { shortVariant, sweepRows, type SweepRow } from "../../record/sweep.ts";
@@ -9,17 +10,16 @@ import { html, plotText, type Markup } from "../escape.ts";
 import {
   formatBytes,
   formatChange,
-  formatDigits,
   formatGamma,
   formatMs,
   formatPercent,
   formatPercentError,
   formatPoints,
   formatSi,
+  formatUncertain,
 } from "../format.ts";
-import { plural } from "./facts.ts";
 import { formatSigned } from "./judge.ts";
-import { looksOf, short } from "../plots.ts";
+import { looksOf, shareTicks, short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
 import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
 
@@ -108,7 +108,7 @@ function errorCell(row: SweepRow, n: number): Cell {
     row.errorShare && row.network !== "baseline" ? ` (${formatChange(row.errorShare.mean)})` : "";
   const { mean, sd } = row.mae;
   const unit = row.unit === undefined || row.unit === "" ? "" : ` ${row.unit}`;
-  const shown = `${formatDigits(mean, 3)}${n > 1 && sd > 0 ? ` ± ${formatDigits(sd, 2)}` : ""}${unit}`;
+  const shown = `${formatUncertain(mean, n > 1 ? sd : undefined)}${unit}`;
   return {
     show: html`${shown}${change === "" ? undefined : html` <small class="change">${change.trim()}</small>`}`,
     csv: mean,
@@ -215,8 +215,8 @@ function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
   // A single point would be given room on both sides: no share lies below 0 or above 1.
   const bounds = { autorangeoptions: { minallowed: 0, maxallowed: 1.02 } };
   const share = (title: string): Record<string, unknown> => plotAxis(title, { tickformat: ".0%", ...bounds });
-  const kept = plotAxis("accuracy over the baseline’s", { tickformat: ".1%" });
-  const errors = plotAxis("mean error over the baseline’s", { tickformat: ".1%" });
+  const kept = plotAxis("accuracy over the baseline’s", { tickformat: shareTicks });
+  const errors = plotAxis("mean error over the baseline’s", { tickformat: shareTicks });
   const made: readonly (readonly [string, string, string, Axes])[] = [
     [
       "error-macs",

@@ -4,7 +4,7 @@ import type { EpochRecord } from "../../core/artifacts.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { median } from "../../math/statistics.ts";
 import { html } from "../escape.ts";
-import { distils, networkTitle } from "./facts.ts";
+import { distils, networkTitle, toleranceText } from "./facts.ts";
 import { formatCount, formatDigits, formatSeconds, formatShareOf } from "../format.ts";
 import { accuracyFigure, hasTerms, lossFigure, trainedModels } from "../plots.ts";
 import { plot, type Scope, type Section } from "../section.ts";
@@ -44,11 +44,7 @@ function lossCell(epoch: EpochRecord | undefined): Cell {
 /** What the validation accuracy of an epoch is: of numbers a share within the tolerance, of several tasks a mean. */
 function accuracyName(record: RunRecord): string {
   if (record.others !== undefined) return "mean over the tasks";
-  const { kind, tolerance, unit } = record.task;
-  if (kind !== "regression") return "";
-  return tolerance === undefined
-    ? "share within the tolerance"
-    : `share within ${tolerance} ${unit ?? ""}`.trim();
+  return record.task.kind === "regression" ? `share within ${toleranceText(record)}` : "";
 }
 
 /** By what the kept epoch was chosen, as `bestOf` of the fine-tuning does it. */

@@ -87,18 +87,20 @@ export function sweepTable(rows: readonly SweepRow[]): PlainTable {
 }
 
 /** Mean and deviation over seeds, in the task's own measure. */
-function seedQuality({ mae, unit, accuracy, seeds }: SweepRow): string {
+function seedQuality({ mae, unit, accuracy, seeds, testError }: SweepRow): string {
   const many = seeds.length > 1;
   if (unit === undefined || mae === undefined)
-    return many ? formatPercentError(accuracy.mean, accuracy.sd) : formatPercent(accuracy.mean);
-  return `${formatUncertain(mae.mean, many ? mae.sd : undefined)} ${unit}`.trim() + " off";
+    return formatPercentError(accuracy.mean, many ? accuracy.sd : (testError?.accuracy ?? 0));
+  return `${formatUncertain(mae.mean, many ? mae.sd : testError?.mae)} ${unit}`.trim() + " off";
 }
 
 /** What is left of the baseline's accuracy, or how its error changed. */
-function keptOfBaseline({ network, kept, errorShare }: SweepRow): string {
+function keptOfBaseline({ network, kept, errorShare, seeds, testError }: SweepRow): string {
   if (network === "baseline") return "-";
   if (errorShare !== undefined) return `error ${formatChange(errorShare.mean)}`;
-  return kept === undefined ? "-" : `keeps ${formatPercent(kept.mean)}`;
+  return kept === undefined
+    ? "-"
+    : `keeps ${formatPercentError(kept.mean, seeds.length > 1 ? kept.sd : (testError?.kept ?? 0))}`;
 }
 
 /** What choosing filters is worth against each control. */

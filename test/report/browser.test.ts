@@ -192,7 +192,7 @@ describe("report in a browser", function () {
     const { page, context } = await open("one.html");
     const column = (): Promise<number[]> =>
       page.evaluate(
-        "[...document.querySelectorAll('#run-layers tbody tr')].filter((row) => !row.hidden).map((row) => Number(row.cells[1].dataset.csv))",
+        "[...document.querySelectorAll('#run-layers tbody tr')].filter((row) => !row.hidden).map((row) => Number(row.cells[1].dataset.csv ?? row.cells[1].textContent))",
       );
     await page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })");
     const before = await column();

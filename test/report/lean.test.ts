@@ -3,14 +3,16 @@ import { expect } from "chai";
 import { smallLines } from "../../lib/report/client/small.ts";
 import { packReportAssets } from "../../lib/report/pack.ts";
 import { renderReport } from "../../lib/report/report.ts";
+import { sweepCsv, sweepRows } from "../../lib/record/sweep.ts";
+import { recordsByTask } from "../../lib/record/tasks.ts";
 import type { RunRecord } from "../../lib/record/record.ts";
-import { changed, plain, visible } from "./extras.ts";
+import { changed, plain, sampleFaces, visible, withGroups } from "./extras.ts";
 import { sampleRecord, sampleRegression } from "./sample.ts";
 
 const tiny = await packReportAssets("var Plotly = {};");
 
 /** One trunk for gender and age: costs, layers and training are the same, answers and labels each task's own. */
-function twoTasks(): RunRecord {
+function twoTasks(): RunRecord & Required<Pick<RunRecord, "others">> {
   const [gender, age] = [sampleRecord(), sampleRegression()];
   const models = age.models.map(({ test }) => ({ test }));
   return { ...gender, others: [{ task: age.task, dataset: age.dataset, curves: age.curves, models }] };
@@ -37,6 +39,22 @@ describe("report: what a page leaves out", () => {
     // What is the second task's own stays.
     expect(page).to.contain('data-figure="run2-labels"').and.to.contain('"run2-labels":');
     expect(plain(second)).to.match(/mean absolute error/i);
+  });
+
+  it("groups and faces by the first task's labels, in another task; the training is all tasks' own", async () => {
+    const faces = await sampleFaces();
+    const record = { ...withGroups(twoTasks()), faces };
+    const page = renderReport(record, tiny);
+    const [first, second] = [page.slice(0, page.indexOf('id="run2"')), page.slice(page.indexOf('id="run2"'))];
+    expect(first).to.contain("Right answers by group").and.to.contain("data:image/webp");
+    expect(second).not.to.contain("Right answers by group").and.not.to.contain("data:image/webp");
+    expect(plain(first)).to.contain("Validation accuracy: mean over the tasks");
+    expect(plain(first)).to.contain("The epoch with the best validation accuracy is kept");
+    expect(second).to.match(/Training<\/h3>\s*<p>The same to the letter as of/);
+    const { others } = twoTasks();
+    const models = others[0].models.map(({ test }) => ({ test }));
+    const [, age] = recordsByTask({ ...record, others: [{ ...others[0], models }] });
+    expect(age.models.map(({ validation }) => validation)).to.deep.equal(age.models.map(() => undefined));
   });
 
   it("other widths are shown, however alike the rest is", () => {
@@ -67,7 +85,7 @@ describe("report: what a page leaves out", () => {
   it("a number whose text is what a file needs is written once", () => {
     const page = renderReport(sampleRecord(), tiny);
     expect(page).not.to.match(/data-csv="([^"]+)"[^>]*>\1<\/t[dh]>/);
-    expect(page).to.match(/<td class="number" data-csv="[^"]+">/);
+    expect(page).to.match(/<td data-csv="[^"]+">/);
   });
 
   it("words of pruning and of a baseline, where nothing was pruned", () => {
@@ -107,6 +125,26 @@ describe("report: what a page leaves out", () => {
     const age = plain(renderReport(changed({ versusBaseline }, {}, sampleRegression()), tiny));
     expect(age).to.contain("changed by +1.5 ± 1.1 years");
     expect(age).to.contain("Within 5 years").and.not.to.contain("5.00 years");
+  });
+
+  it("a deviation over seeds that one seed does not have: its test part says how sure it is", () => {
+    const records = [sampleRecord(0.1), sampleRecord(0.2)];
+    const seeded = (seed: number): RunRecord => {
+      const record = sampleRecord(0.1, seed);
+      return { ...record, config: { ...record.config, seed } };
+    };
+    const page = plain(renderReport(records, tiny));
+    expect(page).to.match(
+      /gamma 0\.1: keeps 98\.6 % ± 0\.3 of its baseline’s accuracy .* one seed \(±: standard error of its test part\)/,
+    );
+    expect(page).to.contain("one seed: ± is the standard error of its test part; in brackets");
+    const [head, ...lines] = sweepCsv(sweepRows(records)).trim().split("\n");
+    const sd = head.split(",").flatMap((name, i) => (name.endsWith("_sd") ? [i] : []));
+    for (const line of lines) expect(sd.map((i) => line.split(",")[i]).join("")).to.equal("");
+    const seeds = sweepCsv(sweepRows([1, 2].map(seeded))).split("\n");
+    expect(
+      seeds.some((line) => Number(line.split(",")[head.split(",").indexOf("accuracy_sd")]) > 0),
+    ).to.equal(true);
   });
 
   it("the plural of one", () => {

@@ -16,7 +16,6 @@ import {
   formatCount,
   formatGamma,
   formatMs,
-  formatPercent,
   formatPercentError,
   formatShare,
   formatShareOf,
@@ -164,20 +163,24 @@ function prunedSentence(row: SweepRow, rows: readonly SweepRow[]): Markup {
   const name = [several ? row.task : "", within, shortVariant(row.variant)]
     .filter((word) => word !== "")
     .join(", ");
-  const over = n > 1 ? `, mean and standard deviation over ${n} seeds` : ", one seed";
+  const over =
+    n > 1
+      ? `, mean and standard deviation over ${n} seeds`
+      : `, one seed${row.testError === undefined ? "" : " (±: standard error of its test part)"}`;
   const macs = row.macsShare === undefined ? "" : ` at ${formatShare(row.macsShare)} of the MACs`;
   if (row.mae !== undefined) {
     const baseline = rows.find(
       (other) => other.network === "baseline" && other.task === row.task && other.backbone === row.backbone,
     );
-    const error = ({ mean, sd }: ScoreSpread): string => formatUncertain(mean, n > 1 ? sd : undefined);
+    const error = ({ mean, sd }: ScoreSpread, of: SweepRow): string =>
+      formatUncertain(mean, n > 1 ? sd : of.testError?.mae);
     const unit = row.unit === undefined || row.unit === "" ? "" : ` ${row.unit}`;
-    const reference = baseline?.mae ? ` (the baseline by ${error(baseline.mae)}${unit})` : "";
-    return html`${name}: off by <strong>${error(row.mae)}${unit}</strong> on
+    const reference = baseline?.mae ? ` (the baseline by ${error(baseline.mae, baseline)}${unit})` : "";
+    return html`${name}: off by <strong>${error(row.mae, row)}${unit}</strong> on
       average${reference}${macs}${over}.`;
   }
   const { mean, sd } = row.kept ?? { mean: NaN, sd: 0 };
-  const kept = n > 1 ? formatPercentError(mean, sd) : formatPercent(mean);
+  const kept = formatPercentError(mean, n > 1 ? sd : (row.testError?.kept ?? 0));
   return html`${name}: keeps <strong>${kept}</strong> of its baseline’s accuracy${macs}${over}.`;
 }
 

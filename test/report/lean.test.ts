@@ -131,7 +131,11 @@ describe("report: what a page leaves out", () => {
     const records = [sampleRecord(0.1), sampleRecord(0.2)];
     const seeded = (seed: number): RunRecord => {
       const record = sampleRecord(0.1, seed);
-      return { ...record, config: { ...record.config, seed } };
+      const models = record.models.map((model) => ({
+        ...model,
+        test: { ...model.test, accuracy: 0.9 + seed / 100 },
+      }));
+      return { ...record, models, config: { ...record.config, seed } };
     };
     const page = plain(renderReport(records, tiny));
     expect(page).to.match(

@@ -1,4 +1,5 @@
 /** Aligned crops of a folder of raw photos, with its labels: a folder that every other command reads. */
+import { plural } from "../core/printable.ts";
 import { interrupted, refuseUnknown, type OptionNames } from "../core/options.ts";
 import { existsSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
@@ -119,7 +120,7 @@ export async function alignFolder(
     } finally {
       await aligner.dispose();
     }
-    progress.finish(`${done.size} pictures`);
+    progress.finish(plural(done.size, "picture"));
   });
 
   const entries = [...done.values()];
@@ -133,7 +134,7 @@ export async function alignFolder(
     const { file, problem } = leftOut[0];
     throw new EtlError(
       "data",
-      `${table.root}: no crop from ${files.length} pictures (the first: ${file}: ${problem}), at least one face was needed`,
+      `${table.root}: no crop from ${plural(files.length, "picture")} (the first: ${file}: ${problem}), at least one face was needed`,
       { hint: "a lower --min-score finds more; align.json says why each picture was left out" },
     );
   }

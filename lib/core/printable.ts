@@ -7,6 +7,11 @@ const hidden = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u206
 const longWord = /\S{400,}/g;
 const mostCharacters = 8000;
 
+/** "4 threads" or "1 thread". */
+export function plural(count: number, word: string): string {
+  return `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${word}${count === 1 ? "" : "s"}`;
+}
+
 /**
  * The text with everything that a terminal would obey written out (`\x1b`), endless words cut in the middle, and all of it cut to
  * what can be read.

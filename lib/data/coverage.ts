@@ -1,4 +1,5 @@
 /** What a data set lacks: said, or refused, before anything is trained. */
+import { plural } from "../core/printable.ts";
 import type { Task } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import type { DataProblem } from "../record/record.ts";
@@ -19,7 +20,7 @@ export function refuseProblems(name: string, problems: readonly DataProblem[]): 
   const more = problems.length > 5 ? ` and ${problems.length - 5} more` : "";
   throw new EtlError(
     "data",
-    `${name}: ${problems.length} rows cannot be used (${some.join("; ")}${more}), none was allowed (--strict)`,
+    `${name}: ${plural(problems.length, "row")} cannot be used (${some.join("; ")}${more}), none was allowed (--strict)`,
     { hint: "repair or remove these rows, or leave --strict away" },
   );
 }

@@ -1,4 +1,5 @@
 /** Parts of a data set: given, or cut by seed; by person where persons are known. */
+import { plural } from "../core/printable.ts";
 import { groupBy } from "../core/group-by.ts";
 import type { Random } from "../core/random.ts";
 import type { Split } from "./dataset.ts";
@@ -33,7 +34,9 @@ export function splitItems(items: readonly Splittable[], options: SplitOptions):
   const cut = (part: Split, fraction: number): void => {
     const { chosen, how } = choose(items, rowsIn("train"), fraction, options.random.fork(part));
     for (const i of chosen) splits[i] = part;
-    assumptions.push(`split: ${chosen.length} pictures are cut off as ${part}, ${how}`);
+    assumptions.push(
+      `split: ${plural(chosen.length, "picture")} ${chosen.length === 1 ? "is" : "are"} cut off as ${part}, ${how}`,
+    );
   };
 
   const given = items.some((item) => item.split !== undefined);

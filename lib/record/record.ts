@@ -287,6 +287,11 @@ export interface RunRecord {
   readonly models: readonly ModelRecord[];
   /** The tasks beside `task` that the same networks answer. `dataset` counts the pictures with a label of `task`. */
   readonly others?: readonly TaskRecord[];
+  /**
+   * Of a record that `recordsByTask` made: all tasks of the run, which chose the epoch and share `history`. Never part of
+   * `record.json`.
+   */
+  readonly together?: readonly Task[];
   /** Where a target of time chose the widths. */
   readonly time?: TimeRecord;
   readonly seconds: Readonly<Record<string, number>>;
@@ -324,6 +329,11 @@ export interface RunMetrics {
     readonly cpuMs: number;
   };
   readonly layers: readonly LayerRow[];
+  /**
+   * Of a record that `recordsByTask` made: all tasks of the run, which chose the epoch and share `history`. Never part of
+   * `record.json`.
+   */
+  readonly together?: readonly Task[];
   /** Where a target of time chose the widths. */
   readonly time?: TimeRecord;
   readonly seconds: {

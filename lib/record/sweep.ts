@@ -29,6 +29,8 @@ export interface SweepRow {
   readonly unit?: string;
   /** Regression: mean absolute error, in the unit of the label. */
   readonly mae?: ScoreSpread;
+  /** Standard errors of one run's test part, where a single seed has no deviation. */
+  readonly testError?: { readonly accuracy: number; readonly kept?: number; readonly mae?: number };
   /** Validation accuracy before training, after one epoch, and of the kept epoch. */
   readonly validation: readonly [ScoreSpread | undefined, ScoreSpread | undefined, ScoreSpread | undefined];
   readonly macs: number;
@@ -266,6 +268,7 @@ function rowOf(group: readonly Member[]): SweepRow {
     ...(share && (isError ? { errorShare: share } : { kept: share })),
     ...(mae && { mae }),
     ...(isError && { unit: measure.unit }),
+    ...(group.length === 1 && { testError: testErrorOf(group[0]) }),
     validation: [
       each(({ history }) => history[0]?.valAccuracy),
       each(({ history }) => history[1]?.valAccuracy),
@@ -285,6 +288,22 @@ function rowOf(group: readonly Member[]): SweepRow {
   };
 }
 
+/** How sure the test part of one run makes its numbers. */
+function testErrorOf({ model, baseline }: Member): NonNullable<SweepRow["testError"]> {
+  const { accuracyError: accuracy, mae, rmse, n } = model.test;
+  const whole = baseline?.test.accuracy ?? 0;
+  const paired = model.versusBaseline?.error;
+  return {
+    accuracy,
+    ...(mae !== undefined && rmse !== undefined && { mae: Math.sqrt(Math.max(0, rmse ** 2 - mae ** 2) / n) }),
+    ...(paired !== undefined && whole > 0 && { kept: paired / whole }),
+  };
+}
+
+/** A deviation that one seed does not have is none, not nothing. */
+const sdOf = ({ seeds }: SweepRow, found: ScoreSpread | undefined): number | undefined =>
+  seeds.length > 1 ? found?.sd : undefined;
+
 const columns: readonly (readonly [string, (row: SweepRow) => number | string | undefined])[] = [
   ["task", (row) => row.task],
   ["backbone", (row) => row.backbone],
@@ -293,13 +312,13 @@ const columns: readonly (readonly [string, (row: SweepRow) => number | string | 
   ["network", (row) => row.network],
   ["seeds", (row) => row.seeds.length],
   ["accuracy", (row) => row.accuracy.mean],
-  ["accuracy_sd", (row) => row.accuracy.sd],
+  ["accuracy_sd", (row) => sdOf(row, row.accuracy)],
   ["kept", (row) => row.kept?.mean],
-  ["kept_sd", (row) => row.kept?.sd],
+  ["kept_sd", (row) => sdOf(row, row.kept)],
   ["mae", (row) => row.mae?.mean],
-  ["mae_sd", (row) => row.mae?.sd],
+  ["mae_sd", (row) => sdOf(row, row.mae)],
   ["mae_share", (row) => row.errorShare?.mean],
-  ["mae_share_sd", (row) => row.errorShare?.sd],
+  ["mae_share_sd", (row) => sdOf(row, row.errorShare)],
   ["unit", (row) => row.unit],
   ["validation_start", (row) => row.validation[0]?.mean],
   ["validation_epoch_1", (row) => row.validation[1]?.mean],

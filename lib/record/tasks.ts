@@ -9,22 +9,25 @@ export function recordsByTask(record: RunRecord): RunRecord[] {
   const { others = [], ...first } = record;
   if (others.length === 0) return [record];
   const titleOf = (name: string): string => (record.title === undefined ? name : `${record.title}: ${name}`);
-  const common = without(first, "responses");
+  const together = [first.task, ...others.map(({ task }) => task)];
+  // What the first task's labels say is nothing that another task could show.
+  const common = { ...without(first, "responses", "groups", "faces"), together };
   return [
-    { ...first, title: titleOf(first.task.name) },
+    { ...first, together, title: titleOf(first.task.name) },
     ...others.map(({ dataset, models, ...own }): RunRecord => ({
       ...common,
       ...own,
       title: titleOf(own.task.name),
       dataset: { ...common.dataset, ...dataset },
       models: common.models.map((model, i): ModelRecord => ({
-        ...without(model, "versusBaseline"),
+        ...without(model, "versusBaseline", "validation"),
         ...models[i],
       })),
     })),
   ];
 }
 
-function without<T extends object, K extends keyof T & string>(value: T, key: K): Omit<T, K> {
-  return Object.fromEntries(Object.entries(value).filter(([name]) => name !== key)) as Omit<T, K>;
+function without<T extends object, K extends keyof T & string>(value: T, ...keys: readonly K[]): Omit<T, K> {
+  const left = Object.entries(value).filter(([name]) => !(keys as readonly string[]).includes(name));
+  return Object.fromEntries(left) as Omit<T, K>;
 }

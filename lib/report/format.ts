@@ -121,6 +121,14 @@ export function formatPoints(difference: number, error?: number): string {
   return `${sign}${size}${uncertain} points`;
 }
 
+/** "14.9 ± 1.2": a number with its error, as many decimals as that allows; three digits where there is none. */
+export function formatUncertain(value: number, error: number | undefined): string {
+  if (error === undefined || !(error > 0) || !Number.isFinite(error)) return formatDigits(value, 3);
+  const magnitude = Math.floor(Math.log10(error));
+  const decimals = Math.min(15, Math.max(0, error / 10 ** magnitude < 1.95 ? 1 - magnitude : -magnitude));
+  return `${value.toFixed(decimals).replace("-", "\u2212")}\u00a0±\u00a0${error.toFixed(decimals)}`;
+}
+
 /** The same for a terminal and other plain text: ordinary spaces and a hyphen for minus, which every font and program knows. */
 export function plainText(text: string): string {
   return text.replace(/[\u202f\u00a0]/g, " ").replaceAll("\u2212", "-");

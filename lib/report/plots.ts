@@ -47,6 +47,9 @@ export function short(value: number | null): number | null {
   return value === null ? null : Number(value.toPrecision(5));
 }
 
+/** Shares on an axis: as many decimals as tell its ticks apart. */
+export const shareTicks = ".3~%";
+
 function rowsHeight(rows: number): number {
   return 70 + rows * 19;
 }
@@ -278,7 +281,7 @@ export function accuracyFigure(record: RunRecord): Figure {
     layout: plotLayout(320, {
       ...byEpoch.layout,
       xaxis: plotAxis("epoch", { dtick: epochStep(models), ...byEpoch.axis }),
-      yaxis: plotAxis("validation accuracy", { tickformat: ".1%" }),
+      yaxis: plotAxis("validation accuracy", { tickformat: shareTicks }),
     }),
   };
 }

@@ -1,5 +1,6 @@
 /** The report: a pure function from run records to one HTML file that needs nothing else. */
 import { EtlError } from "../core/errors.ts";
+import { plural } from "../core/printable.ts";
 import { base64, sha256 } from "../core/sha256.ts";
 import { recordsByTask } from "../record/tasks.ts";
 import { isTraining } from "../record/models.ts";
@@ -100,6 +101,19 @@ function onePage(scope: Scope): Page {
   };
 }
 
+/** A section that an earlier run of the page has to the letter, with its figures, is a link to that one: it takes its figures out. */
+function once({ id, record, figures, seen }: Scope, section: Section): Section {
+  const own = [...figures].filter(([name]) => section.body.text.includes(`data-figure="${name}"`));
+  const key = [section.body.text, JSON.stringify(own)].join("\n").replaceAll(`${id}-`, "-");
+  const first = seen.get(key);
+  if (first === undefined) {
+    seen.set(key, html`<a href="#${section.id}">${runTitle(record)}</a>`.text);
+    return section;
+  }
+  for (const [name] of own) figures.delete(name);
+  return { ...section, body: html`<p>The same to the letter as of ${raw(first)}, above.</p>` };
+}
+
 function sizeOf(text: string, data: unknown): number {
   const bytes = (of: string): number => new TextEncoder().encode(of).length;
   return bytes(text) + bytes(scriptJson(data));
@@ -143,7 +157,7 @@ function manyPage(
     const part = html`<details class="fold run" id="run${i + 1}">
       <summary><h2>${runTitle(record)}</h2></summary>
       ${byline(record)} ${storyBlock(record)}
-      ${sectionsOf(inner).map((section) => renderSection(inner, section))}
+      ${sectionsOf(inner).map((section) => renderSection(inner, once(inner, section)))}
     </details> `;
     const added = [...own.figures].filter(([id]) => !figures.has(id));
     const size = sizeOf(part.text, [added, own.curves.slice(curves.length)]);
@@ -160,8 +174,8 @@ function manyPage(
     left.length === 0
       ? undefined
       : html`<p class="note">
-          To keep this file small, the sections of ${left.length} runs are not repeated here; their numbers
-          are in the table above, and a report of each run alone shows the rest: ${left.join("; ")}.
+          To keep this file small, the sections of ${plural(left.length, "run")} are not repeated here; the
+          numbers are in the table above, and a report of each run alone shows the rest: ${left.join("; ")}.
         </p>`;
   return {
     title,
@@ -178,9 +192,14 @@ function manyPage(
     main: html`<section id="compared" aria-labelledby="compared-title">
         <h2 id="compared-title">${comparing}</h2>
         <p class="plain">
-          The <dfn>baseline</dfn> is the unpruned network, fine-tuned on the same data where that helped.
-          <dfn>Gamma</dfn> is the share of the error range that each layer may give away: larger keeps fewer
-          filters. <dfn>MACs</dfn> are the multiply-and-add steps that one image costs.
+          ${
+            records.every(isTraining)
+              ? undefined
+              : html`The <dfn>baseline</dfn> is the unpruned network, fine-tuned on the same data where that
+                  helped. <dfn>Gamma</dfn> is the share of the error range that each layer may give away:
+                  larger keeps fewer filters.`
+          }
+          <dfn>MACs</dfn> are the multiply-and-add steps that one image costs.
         </p>
         ${compared}
       </section>

@@ -97,7 +97,7 @@ th[aria-sort=descending] button.sort::after { content: "\\a0\\2193"; }
 .js .find { display: block; }
 .find input { font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 0.4rem; padding: 0.2rem 0.5rem; width: 12rem; max-width: 60%; }
 tbody th { font-weight: 500; }
-td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+td:not(.words), th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td small, th small { color: var(--ink-3); font-size: 0.82rem; font-weight: 400; }
 td .change { display: block; }
 .file-only { display: none; }

@@ -141,14 +141,21 @@ export function renderTable(given: ReportTable): Markup {
 }
 
 function renderCell(cell: Cell, index: number, column: Column | undefined): Markup {
-  const value = cell.csv === undefined ? undefined : html` data-csv="${cell.csv}"`;
+  // Only where the file does not have what is shown.
+  const value =
+    cell.csv === undefined || String(cell.csv) === cell.show ? undefined : html` data-csv="${cell.csv}"`;
   const bar =
     cell.bar === undefined
       ? undefined
       : html` style="--bar-size:${(100 * Math.min(1, Math.max(0, cell.bar))).toFixed(1)}%"`;
-  const kind = column?.numeric ? "number" : column?.wide ? "words wide" : "words";
-  const name = `${kind}${bar === undefined ? "" : " bar"}${column?.fileOnly ? " file-only" : ""}`;
+  const numeric = index === 0 ? "number" : ""; // a cell without a class is a number: most are
+  const name = [
+    column?.numeric ? numeric : column?.wide ? "words wide" : "words",
+    ...(bar === undefined ? [] : ["bar"]),
+    ...(column?.fileOnly ? ["file-only"] : []),
+  ].filter((word) => word !== "");
+  const attributes = html`${name.length > 0 ? html` class="${name.join(" ")}"` : undefined}${value}${bar}`;
   return index === 0
-    ? html`<th scope="row" class="${name}" ${value}${bar}>${cell.show}</th>`
-    : html`<td class="${name}" ${value}${bar}>${cell.show}</td>`;
+    ? html`<th scope="row" ${attributes}>${cell.show}</th>`
+    : html`<td${attributes}>${cell.show}</td>`;
 }

@@ -8,13 +8,13 @@ import type { Worth } from "../record/worth.ts";
 import {
   formatBytes,
   formatChange,
-  formatDigits,
   formatGamma,
   formatMs,
   formatPercent,
   formatPercentError,
   formatPoints,
   formatSi,
+  formatUncertain,
   plainText,
 } from "./format.ts";
 import { networkTitle, qualityText, withTrueTitles } from "./sections/facts.ts";
@@ -87,19 +87,20 @@ export function sweepTable(rows: readonly SweepRow[]): PlainTable {
 }
 
 /** Mean and deviation over seeds, in the task's own measure. */
-function seedQuality({ mae, unit, accuracy, seeds }: SweepRow): string {
+function seedQuality({ mae, unit, accuracy, seeds, testError }: SweepRow): string {
   const many = seeds.length > 1;
   if (unit === undefined || mae === undefined)
-    return many ? formatPercentError(accuracy.mean, accuracy.sd) : formatPercent(accuracy.mean);
-  const sure = many && mae.sd > 0 ? ` ± ${formatDigits(mae.sd, 2)}` : "";
-  return `${formatDigits(mae.mean, 3)}${sure} ${unit}`.trim() + " off";
+    return formatPercentError(accuracy.mean, many ? accuracy.sd : (testError?.accuracy ?? 0));
+  return `${formatUncertain(mae.mean, many ? mae.sd : testError?.mae)} ${unit}`.trim() + " off";
 }
 
 /** What is left of the baseline's accuracy, or how its error changed. */
-function keptOfBaseline({ network, kept, errorShare }: SweepRow): string {
+function keptOfBaseline({ network, kept, errorShare, seeds, testError }: SweepRow): string {
   if (network === "baseline") return "-";
   if (errorShare !== undefined) return `error ${formatChange(errorShare.mean)}`;
-  return kept === undefined ? "-" : `keeps ${formatPercent(kept.mean)}`;
+  return kept === undefined
+    ? "-"
+    : `keeps ${formatPercentError(kept.mean, seeds.length > 1 ? kept.sd : (testError?.kept ?? 0))}`;
 }
 
 /** What choosing filters is worth against each control. */

@@ -99,6 +99,13 @@ describe("report in a browser", function () {
       "[...document.querySelectorAll('[data-figure]')].map((e) => e.querySelectorAll('svg.main-svg').length > 0)",
     );
     expect(drawn).to.be.an("array").with.length.at.least(8).and.not.include(false);
+    const lines = await page.evaluate(
+      "[...document.querySelectorAll('.small')].map((e) => [...e.querySelectorAll('path:not(.axis, .knee path)')].map((p) => (p.getAttribute('d') ?? '').length > 20))",
+    );
+    expect(lines).to.be.an("array").with.length(29);
+    expect((lines as boolean[][]).flat())
+      .to.have.length(3 * 29)
+      .and.not.include(false);
     expectQuiet("one.html");
     await context.close();
   });
@@ -185,7 +192,7 @@ describe("report in a browser", function () {
     const { page, context } = await open("one.html");
     const column = (): Promise<number[]> =>
       page.evaluate(
-        "[...document.querySelectorAll('#run-layers tbody tr')].filter((row) => !row.hidden).map((row) => Number(row.cells[1].dataset.csv))",
+        "[...document.querySelectorAll('#run-layers tbody tr')].filter((row) => !row.hidden).map((row) => Number(row.cells[1].dataset.csv ?? row.cells[1].textContent))",
       );
     await page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })");
     const before = await column();

@@ -12,6 +12,7 @@ import {
   formatSeconds,
   formatShare,
   formatSi,
+  formatUncertain,
 } from "../../lib/report/format.ts";
 
 const thin = (text: string): string => text.replace(/[\u202f\u00a0]/g, " ").replaceAll("\u2212", "-");
@@ -37,6 +38,10 @@ describe("report/format", () => {
     ["an error that starts with 1", thin(formatPercentError(0.5203, 0.0141)), "52.0 % ± 1.4"],
     ["no error", thin(formatPercentError(1, 0)), "100.0 %"],
     ["points", thin(formatPoints(-0.0102, 0.0034)), "-1.0 ± 0.3 points"],
+    ["a number with its error", thin(formatUncertain(14.93, 1.24)), "14.9 ± 1.2"],
+    ["a number with a coarse error", thin(formatUncertain(-147.3, 22)), "-147 ± 22"],
+    ["a number with a tiny error", thin(formatUncertain(0.00123456, 0.0000321)), "0.00123 ± 0.00003"],
+    ["a number without error", formatUncertain(5.25, 0), "5.25"],
     ["a share", formatShare(0.4567), "0.46"],
     ["a small share", formatShare(0.0816), "0.082"],
     ["a share near one", formatShare(0.998), "1.00"],

@@ -1,4 +1,5 @@
 /** The pixels of a data set, ready to be read by row: decoded once, kept on disk, broken pictures named. */
+import { plural } from "../../core/printable.ts";
 import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import type { Crop } from "../../core/artifacts.ts";
@@ -227,7 +228,7 @@ async function build(
     writer = undefined;
   }
   progress.finish(
-    `${entries.length - broken.size} pictures${broken.size > 0 ? `, ${broken.size} broken` : ""}`,
+    `${plural(entries.length - broken.size, "picture")}${broken.size > 0 ? `, ${broken.size} broken` : ""}`,
   );
   return { broken, cells, file: writer && (await openCache(cacheDir, key, shape)) };
 }
@@ -240,10 +241,10 @@ function report(
   if (problems.length === 0) return;
   const some = problems.slice(0, NAMED).map(({ problem }) => problem);
   const more = problems.length > NAMED ? `; and ${problems.length - NAMED} more` : "";
-  const sentence = `${dataset.name}: ${problems.length} pictures cannot be decoded (${some.join("; ")}${more})`;
+  const sentence = `${dataset.name}: ${plural(problems.length, "picture")} cannot be decoded (${some.join("; ")}${more})`;
   if (options.left === 0) throw new EtlError("data", `${sentence}, at least one usable picture was needed`);
   if (options.strict) throw new EtlError("data", `${sentence}, none was allowed (--strict)`);
-  options.progress.warn(`${sentence}; they are left out`);
+  options.progress.warn(`${sentence}; ${problems.length === 1 ? "it is" : "they are"} left out`);
 }
 
 /** An array of this length: the one given where it fits. */

@@ -1,4 +1,5 @@
 /** A harvest on several machines: every shard by itself, then the sums of all as if it had been one pass. */
+import { plural } from "../../core/printable.ts";
 import { existsSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -134,7 +135,7 @@ export async function mergeShards(
           progress.update(i + 1);
         }
         await writeWhole(folder.file(momentsFile), encodeMoments(sum ?? []));
-        progress.finish(`${ordered.length} shards, ${n} pictures`);
+        progress.finish(`${plural(ordered.length, "shard")}, ${plural(n, "picture")}`);
       },
     });
     const taps = decodeMoments(await readBytes(folder.file(momentsFile)), momentsFile).length - 1;

@@ -1,4 +1,5 @@
 /** Stage harvest: moments of every tap and of the pooled features, part by part, so that a killed harvest goes on. */
+import { plural } from "../../core/printable.ts";
 import type { Preprocessing, TapMoments } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes, writeWhole } from "../../core/files.ts";
@@ -227,7 +228,7 @@ async function harvestRows(
     await program.dispose();
   }
   const { length } = what.taps;
-  progress.finish(`${total} pictures, ${length > 0 ? `${length} taps` : "features alone"}`);
+  progress.finish(`${plural(total, "picture")}, ${length > 0 ? plural(length, "tap") : "features alone"}`);
 }
 
 /**

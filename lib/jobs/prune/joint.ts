@@ -1,4 +1,5 @@
 /** Joint paths: one group LASSO for all taps that share coupled channels (`--group-select joint`). */
+import { plural } from "../../core/printable.ts";
 import type { Curve, TapMoments } from "../../core/artifacts.ts";
 import { centre, mergeMoments } from "../../math/moments.ts";
 import type { Progress } from "../../core/progress.ts";
@@ -35,7 +36,7 @@ export async function withJointPaths(
     progress.update(done + 1);
     await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C and the progress line through
   }
-  if (groups.length > 0) progress.finish(`${groups.length} groups of taps`);
+  if (groups.length > 0) progress.finish(`${plural(groups.length, "group")} of taps`);
   return joined;
 }
 

@@ -1,4 +1,5 @@
 /** The stages in order: from a backbone and labelled faces to a pruned, fine-tuned, measured network and a report. */
+import { plural } from "../../core/printable.ts";
 import { statSync } from "node:fs";
 import { EtlError } from "../../core/errors.ts";
 import { allocationOf, formName } from "../../record/models.ts";
@@ -244,6 +245,8 @@ function notesOf(context: RunContext, more: readonly string[]): string[] {
   if (store.source === "files")
     notes.push("Pictures were decoded each time: the decoded cache could not be written.");
   if (rows.test.length < 200)
-    notes.push(`Only ${rows.test.length} test pictures: small differences between networks are chance.`);
+    notes.push(
+      `Only ${plural(rows.test.length, "test picture")}: small differences between networks are chance.`,
+    );
   return notes;
 }

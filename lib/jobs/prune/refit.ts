@@ -1,4 +1,5 @@
 /** Refit, with the engine: samples patches of the cut network and targets of the original, and solves layer by layer. */
+import { plural } from "../../core/printable.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Engine, Tensors } from "../../engine/engine.ts";
 import { runStream } from "../../engine/stream.ts";
@@ -54,7 +55,7 @@ export async function refit(
   } finally {
     await solver.dispose();
   }
-  progress.finish(`${steps.length} layers`);
+  progress.finish(plural(steps.length, "layer"));
   return walk.network;
 }
 

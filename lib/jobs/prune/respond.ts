@@ -2,6 +2,7 @@
  * Stage responses: how single filters respond to the label (the paper's figure 2). To classes from the moments of the
  * harvest, to numbers on a sample of training pictures.
  */
+import { plural } from "../../core/printable.ts";
 import type { Moments, Task, TapMoments } from "../../core/artifacts.ts";
 import { writeJson } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
@@ -132,7 +133,7 @@ export async function pooledResponses(
   } finally {
     await program.dispose();
   }
-  context.progress.finish(`${taps.length} taps, ${rows.length} pictures`);
+  context.progress.finish(`${plural(taps.length, "tap")}, ${plural(rows.length, "picture")}`);
   return values;
 }
 

@@ -1,4 +1,5 @@
 /** The characteristic curves of all taps, on several threads where that is worth starting them. */
+import { plural } from "../../core/printable.ts";
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
 import type { Curve, TapMoments } from "../../core/artifacts.ts";
@@ -26,7 +27,7 @@ export async function solveCurves(moments: readonly TapMoments[], options: Solve
     total < smallWork
       ? await solveHere(moments, options)
       : await solveThere(moments, work, { ...options, threads });
-  progress.finish(`${moments.length} taps, 100 lambdas each`);
+  progress.finish(`${plural(moments.length, "tap")}, 100 lambdas each`);
   return curves;
 }
 

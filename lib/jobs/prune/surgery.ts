@@ -1,4 +1,5 @@
 /** Stage surgery: scaling, reconstruction, the cut, and a closed-form head on the cut network's own features. */
+import { plural } from "../../core/printable.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import { writeWhole } from "../../core/files.ts";
@@ -164,5 +165,5 @@ function explained(layers: readonly ReconstructedLayer[]): string {
   const shares = layers.flatMap((layer) => (layer.explained === undefined ? [] : [layer.explained]));
   if (shares.length === 0) return "nothing to fold in";
   const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
-  return `${shares.length} layers, ${(100 * mean).toFixed(0)} % of the removed filters' variance explained on average`;
+  return `${plural(shares.length, "layer")}, ${(100 * mean).toFixed(0)} % of the removed filters' variance explained on average`;
 }

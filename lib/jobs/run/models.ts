@@ -63,7 +63,7 @@ export function labelCounts(
     Array.from({ length: targets.length / task.outputs }, (_, i) =>
       targets.subarray(i * task.outputs, (i + 1) * task.outputs),
     );
-  const names = labelNames(task, rowsOf(train));
+  const names = labelNames(task, [...rowsOf(train), ...rowsOf(test)]);
   const count = (part: readonly Float32Array[]): number[] => {
     const counts = new Array<number>(names.names.length).fill(0);
     for (const target of part) for (const k of names.of(target)) counts[k] += 1;
@@ -73,9 +73,36 @@ export function labelCounts(
   return names.names.map((label, k) => ({ label, train: inTrain[k], test: inTest[k] }));
 }
 
+interface Ranges {
+  readonly names: readonly string[];
+  /** The range that a number lies in. */
+  readonly at: (value: number) => number;
+}
+
+/** At most ten ranges of equally many whole numbers, each named by its first and its last: no number is in two. */
+function wholeRanges(low: number, high: number): Ranges {
+  const width = Math.ceil((high - low + 1) / 10);
+  const names = Array.from({ length: Math.ceil((high - low + 1) / width) }, (_, k) => {
+    const [first, last] = [low + k * width, Math.min(high, low + (k + 1) * width - 1)];
+    return first === last ? String(first) : `${first} to ${last}`;
+  });
+  return { names, at: (value) => (Math.round(value) - low) / width };
+}
+
+/** Ten ranges of the same width, with as many decimals as keep their ends apart. */
+function evenRanges(low: number, high: number): Ranges {
+  const width = Math.max(1e-9, high - low) / 10;
+  const decimals = Math.max(0, Math.min(9, 1 - Math.floor(Math.log10(width))));
+  const end = (k: number): string => (low + k * width).toFixed(decimals);
+  return {
+    names: Array.from({ length: 10 }, (_, k) => `${end(k)} to ${end(k + 1)}`),
+    at: (value) => (value - low) / width,
+  };
+}
+
 function labelNames(
   task: Task,
-  train: readonly Float32Array[],
+  rows: readonly Float32Array[],
 ): {
   names: readonly string[];
   of: (target: Float32Array) => number[];
@@ -84,15 +111,13 @@ function labelNames(
   if (task.kind !== "regression") {
     return { names: task.classes, of: (target) => Array.from(target.keys()).filter((k) => target[k] >= 0.5) };
   }
-  const values = train.map(([value]) => value / task.scale);
+  const values = rows.map(([value]) => value / task.scale);
   const [low, high] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
-  const width = Math.max(1e-9, high - low) / 10;
-  const names = Array.from(
-    { length: 10 },
-    (_, k) => `${(low + k * width).toFixed(0)} to ${(low + (k + 1) * width).toFixed(0)}`,
-  );
+  const { names, at } = values.every((value) => Math.abs(value - Math.round(value)) < 1e-4)
+    ? wholeRanges(Math.round(low), Math.round(high))
+    : evenRanges(low, high);
   return {
     names,
-    of: (target) => [Math.min(9, Math.max(0, Math.floor((target[0] / task.scale - low) / width)))],
+    of: (target) => [Math.min(names.length - 1, Math.max(0, Math.floor(at(target[0] / task.scale))))],
   };
 }

@@ -1,4 +1,5 @@
 /** Pictures and what computes on them: opened once for a run, closed together. */
+import { plural } from "../../core/printable.ts";
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { worded } from "../../core/voice.ts";
 import type { Progress } from "../../core/progress.ts";
@@ -84,6 +85,6 @@ export function announce(dataset: Dataset, progress: Progress, parts = partsSent
   if (problems.length === 0) return;
   const some = problems.slice(0, 5).map(({ file, problem }) => `${file}: ${problem}`);
   progress.warn(
-    `${problems.length} rows left out: ${some.join("; ")}${problems.length > 5 ? "; ... (all of them: left-out.csv in the run folder)" : ""}`,
+    `${plural(problems.length, "row")} left out: ${some.join("; ")}${problems.length > 5 ? "; ... (all of them: left-out.csv in the run folder)" : ""}`,
   );
 }

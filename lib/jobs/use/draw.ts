@@ -1,4 +1,5 @@
 /** `etl draw`: drawn faces as picture files with labels, for trying the program where no pictures are at hand. */
+import { plural } from "../../core/printable.ts";
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { encodeCrop } from "../../align/picture.ts";
@@ -60,7 +61,7 @@ export async function drawFaces(count: number, out: string, options: DrawOptions
     progress.update(i + 1);
   }
   for (const [name, text] of texts) await writeChanged(join(folder, name), text);
-  progress.finish(`${count} faces`);
+  progress.finish(plural(count, "face"));
   return { folder, pictures: count, labels: table.columns };
 }
 

@@ -1,4 +1,5 @@
 /** A network over the rows of a store: what evaluating and verifying share. */
+import { plural } from "../../core/printable.ts";
 import { silent } from "../../core/progress.ts";
 import { createRecycler } from "../../core/recycler.ts";
 import { type ImageStore } from "../../data/images/store.ts";
@@ -21,7 +22,7 @@ export async function collect(
   const { read: preprocessing, views } = shownTo(model);
   const how = { outputs: [output], preprocessing, views, progress };
   const result = await passOver(world, model.network, rows, how);
-  progress.finish(`${rows.length} pictures`);
+  progress.finish(plural(rows.length, "picture"));
   return result[output].data;
 }
 

@@ -41,11 +41,12 @@ export interface PageData {
   readonly curves: readonly PageCurves[];
 }
 
-/** A list of numbers as it is written into a page: whole numbers, each as its distance from the one before. */
+/** A list of numbers as it is written into a page. */
 interface FoldedList {
   /** Decimals of the numbers. */
   readonly decimals: number;
-  readonly steps: readonly number[];
+  /** The numbers as whole ones, each as its distance from the one before, in the base 64 VLQ of source maps. */
+  readonly steps: string;
 }
 
 type Lists = "filters" | "train" | "held" | "error";
@@ -69,15 +70,38 @@ function foldList(values: readonly number[], digits: number): FoldedList {
     const whole = Math.round(value * 10 ** decimals);
     const step = whole - before;
     before = whole;
-    return step;
+    return toLetters(step);
   });
-  return { decimals, steps };
+  return { decimals, steps: steps.join("") };
+}
+
+/** A whole number of at most 30 bits: five bits a letter, lowest first; the sign is the lowest bit of all, 32 says that more follow. */
+function toLetters(step: number): string {
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  let left = 2 * Math.abs(step) + (step < 0 ? 1 : 0);
+  let text = "";
+  do {
+    text += letters[(left & 31) + (left > 31 ? 32 : 0)];
+    left >>= 5;
+  } while (left > 0);
+  return text;
 }
 
 /** Runs in the page. */
 export function unfoldList({ decimals, steps }: FoldedList): number[] {
-  let whole = 0;
-  return steps.map((step) => Number(((whole += step) / 10 ** decimals).toPrecision(12)));
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const values: number[] = [];
+  let [whole, held, bits] = [0, 0, 0];
+  for (const letter of steps) {
+    const code = letters.indexOf(letter);
+    held |= (code & 31) << bits;
+    bits += 5;
+    if (code > 31) continue;
+    whole += held & 1 ? -(held >> 1) : held >> 1;
+    values.push(Number((whole / 10 ** decimals).toPrecision(12)));
+    [held, bits] = [0, 0];
+  }
+  return values;
 }
 
 export function foldData({ figures, curves }: PageData): FoldedData {
@@ -93,7 +117,7 @@ export function foldData({ figures, curves }: PageData): FoldedData {
 
 /** Runs in the page. */
 export function unfoldData({ figures, curves }: FoldedData): PageData {
-  const none = { decimals: 0, steps: [] };
+  const none = { decimals: 0, steps: "" };
   return {
     figures,
     curves: curves.map((set) => ({

@@ -183,7 +183,8 @@ export function depthFigure(set: PageCurves, gamma: number, names: readonly stri
       xaxis: plotAxis("tap, in order of depth", {
         ...hover.axis,
         range: [0.3, order.length + 0.7],
-        nticks: 12,
+        dtick: Math.max(1, Math.ceil(order.length / 12)),
+        tick0: 1,
       }),
       yaxis: plotAxis("variance explained", { tickformat: ".0%", rangemode: "tozero" }),
     }),

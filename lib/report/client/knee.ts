@@ -83,11 +83,3 @@ export function errorRange(set: PageCurves): [number, number] {
   const low = lows.length > 1 && lows[0] < 0.5 * lows[1] ? 0.9 * lows[1] : (lows[0] ?? Infinity);
   return high > low ? [low, high] : [low - 0.5, low + 0.5];
 }
-
-/** Where a point of a curve lies in its small drawing (112 x 64, margins 4): filters to the right, error upwards. */
-export function smallPoint(set: PageCurves, total: number, filters: number, error: number): [number, number] {
-  const [low, high] = errorRange(set);
-  const x = 4 + 104 * Math.min(1, filters / Math.max(1, total));
-  const y = 4 + 56 * (1 - Math.min(1, Math.max(0, (error - low) / (high - low))));
-  return [Math.round(x * 10) / 10, Math.round(y * 10) / 10];
-}

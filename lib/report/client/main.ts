@@ -7,8 +7,9 @@ import { formatBytes, formatCount, formatGamma, formatSi } from "../format.ts";
 import { unfoldData, type FoldedData, type PageCurves, type PageData } from "./data.ts";
 import type { Figure, PageElement, PageWindow } from "./dom.ts";
 import { depthFigure, tapFigure } from "./figures.ts";
-import { bestTap, chosenAt, errorAt, smallPoint } from "./knee.ts";
+import { bestTap, chosenAt, errorAt, errorRange } from "./knee.ts";
 import { saveFile, tellListener, setupDetails, setupPrint, setupTables, setupTheme } from "./page.ts";
+import { smallLines, smallPoint } from "./small.ts";
 import { setupEdges, setupFilters, setupSorting } from "./table.ts";
 
 /** Starts the page. */
@@ -226,6 +227,11 @@ export function setupCurves(
   /** "124 M (46 %)"; `text` is the value as people read it. */
   const cost = (value: number | null | undefined, whole: number | undefined, text: string): string =>
     value === null || value === undefined || whole === undefined ? "–" : `${text} (${share(value / whole)})`;
+  const range = errorRange(set);
+  set.curves.forEach((curve, i) => {
+    for (const [name, line] of Object.entries(smallLines(range, curve)))
+      root.querySelector(`[data-tap="${i}"] .${name}`)?.setAttribute("d", line);
+  });
   const move = (): void => {
     const stop = Number(slider.value);
     const gamma = set.stops[stop];
@@ -238,7 +244,7 @@ export function setupCurves(
       total += curve.total;
       const small = root.querySelector(`[data-tap="${i}"]`);
       const marker = small?.querySelector(".knee");
-      const [x, y] = smallPoint(set, curve.total, chosen.filters, errorAt(set, curve, chosen.index));
+      const [x, y] = smallPoint(range, curve.total, chosen.filters, errorAt(set, curve, chosen.index));
       marker?.setAttribute("transform", `translate(${x} ${y})`);
       const count = small?.querySelector(".kept");
       if (count) count.textContent = formatCount(chosen.filters);

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatDigits, formatGamma, formatSi } from ".
 import { plotAxis, depthFigure, hoverTogether, plotLayout, tapFigure } from "./figures.ts";
 import { addressOf, viewAt } from "./address.ts";
 import { unfoldData, unfoldList } from "./data.ts";
-import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, shownErrors, smallPoint } from "./knee.ts";
+import { bestTap, chosenAt, errorAt, errorRange, errorsOf, kneeAt, shownErrors } from "./knee.ts";
 import {
   drawFigure,
   resolvedFigure,
@@ -24,6 +24,7 @@ import {
   tableRows,
   toCsv,
 } from "./page.ts";
+import { smallLines, smallPoint } from "./small.ts";
 import { compareKeys, setupEdges, setupFilters, setupSorting, sortKey } from "./table.ts";
 
 /**
@@ -47,6 +48,7 @@ export function clientScript(): string {
     bestTap,
     errorRange,
     smallPoint,
+    smallLines,
     plotAxis,
     plotLayout,
     hoverTogether,

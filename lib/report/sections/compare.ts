@@ -1,4 +1,5 @@
 /** Several runs side by side: one table, one plot, every point with its uncertainty. */
+import { plural } from "../../core/printable.ts";
 import { absentNotes, shownMetrics } from "../../record/absent.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
 import { baselineOf, orderedModels, testedOn } from "../../record/models.ts";
@@ -6,29 +7,20 @@ import { shortVariant, sweepRows, type SweepRow } from "../../record/sweep.ts";
 import type { ScoreSpread } from "../../math/statistics.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
-import {
-  accuracyCell,
-  formatError,
-  networkTitle,
-  NO_NUMBERS,
-  plural,
-  timeDoubt,
-  timeShare,
-} from "./facts.ts";
+import { accuracyCell, formatError, networkTitle, NO_NUMBERS, timeDoubt, timeShare } from "./facts.ts";
 import { taskNames, tradeOffs } from "./tradeoff.ts";
 import { accuracyKept } from "./judge.ts";
 import {
   formatBytes,
   formatChange,
   formatCount,
-  formatDigits,
   formatGamma,
   formatMs,
-  formatPercent,
   formatPercentError,
   formatShare,
   formatShareOf,
   formatSi,
+  formatUncertain,
 } from "../format.ts";
 import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
 import { type Scope } from "../section.ts";
@@ -48,6 +40,10 @@ interface RowOptions {
   readonly withBalance: boolean;
   readonly withError: boolean;
   readonly onlyErrors: boolean;
+  /** Whether any run of the table has a baseline. */
+  readonly withBaseline: boolean;
+  /** Whether any run of the table was pruned by a gamma. */
+  readonly withGamma: boolean;
 }
 
 /** Mean absolute error with its change against the baseline of the same run. */
@@ -74,7 +70,7 @@ function timeCell(model: ModelRecord, baseline: ModelRecord | undefined): Cell {
 function comparisonRow(
   record: RunRecord,
   model: ModelRecord,
-  { name, withBalance, withError, onlyErrors }: RowOptions,
+  { name, withBalance, withError, onlyErrors, withBaseline, withGamma }: RowOptions,
 ): Row {
   const baseline = baselineOf(record);
   const reference = model === baseline ? undefined : baseline;
@@ -91,7 +87,9 @@ function comparisonRow(
     cells: [
       textCell(name),
       textCell(record.task.name),
-      record.curves.length === 0 ? textCell("–", "") : textCell(formatGamma(record.gamma), record.gamma),
+      ...(withGamma
+        ? [record.curves.length === 0 ? textCell("–", "") : textCell(formatGamma(record.gamma), record.gamma)]
+        : []),
       textCell(networkTitle(model)),
       // Of labels that are numbers the mean error speaks; a share within a tolerance is no accuracy beside those of classes.
       onlyErrors || measureOf(record.task).name === "accuracy"
@@ -107,7 +105,7 @@ function comparisonRow(
           ]
         : []),
       textCell(formatCount(n), n),
-      ...(onlyErrors
+      ...(onlyErrors || !withBaseline
         ? []
         : [
             kept
@@ -165,21 +163,24 @@ function prunedSentence(row: SweepRow, rows: readonly SweepRow[]): Markup {
   const name = [several ? row.task : "", within, shortVariant(row.variant)]
     .filter((word) => word !== "")
     .join(", ");
-  const over = n > 1 ? `, mean and standard deviation over ${n} seeds` : ", one seed";
+  const over =
+    n > 1
+      ? `, mean and standard deviation over ${n} seeds`
+      : `, one seed${row.testError === undefined ? "" : " (±: standard error of its test part)"}`;
   const macs = row.macsShare === undefined ? "" : ` at ${formatShare(row.macsShare)} of the MACs`;
   if (row.mae !== undefined) {
     const baseline = rows.find(
       (other) => other.network === "baseline" && other.task === row.task && other.backbone === row.backbone,
     );
-    const error = ({ mean, sd }: ScoreSpread): string =>
-      n > 1 && sd > 0 ? `${formatDigits(mean, 3)} ± ${formatDigits(sd, 2)}` : formatDigits(mean, 3);
+    const error = ({ mean, sd }: ScoreSpread, of: SweepRow): string =>
+      formatUncertain(mean, n > 1 ? sd : of.testError?.mae);
     const unit = row.unit === undefined || row.unit === "" ? "" : ` ${row.unit}`;
-    const reference = baseline?.mae ? ` (the baseline by ${error(baseline.mae)}${unit})` : "";
-    return html`${name}: off by <strong>${error(row.mae)}${unit}</strong> on
+    const reference = baseline?.mae ? ` (the baseline by ${error(baseline.mae, baseline)}${unit})` : "";
+    return html`${name}: off by <strong>${error(row.mae, row)}${unit}</strong> on
       average${reference}${macs}${over}.`;
   }
   const { mean, sd } = row.kept ?? { mean: NaN, sd: 0 };
-  const kept = n > 1 ? formatPercentError(mean, sd) : formatPercent(mean);
+  const kept = formatPercentError(mean, n > 1 ? sd : (row.testError?.kept ?? 0));
   return html`${name}: keeps <strong>${kept}</strong> of its baseline’s accuracy${macs}${over}.`;
 }
 
@@ -209,6 +210,8 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
   );
   const withError = records.some(({ task }) => measureOf(task).name === "mae");
   const onlyErrors = records.every(({ task }) => measureOf(task).name === "mae");
+  const withBaseline = records.some((record) => baselineOf(record) !== undefined);
+  const withGamma = records.some(({ curves }) => curves.length > 0);
   const rows = records.flatMap((record, i) =>
     orderedModels(record).map((model) =>
       comparisonRow(record, model, {
@@ -216,6 +219,8 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
         withBalance,
         withError,
         onlyErrors,
+        withBaseline,
+        withGamma,
       }),
     ),
   );
@@ -226,18 +231,20 @@ export function comparison(scope: Scope, records: readonly RunRecord[]): Markup 
   ${renderTable({
     id: "comparison",
     caption: html`Every network of every run
-      <span>In brackets: the change against the baseline of the same run.</span>`,
+    ${withBaseline ? html`<span>In brackets: the change against the baseline of the same run.</span>` : undefined}`,
     tall: records.length > 6,
     columns: [
       { label: "Run" },
       { label: "Task", fileOnly: taskNames(records).length === 1 },
-      { label: "Gamma", numeric: true, fileOnly: true },
+      ...(withGamma ? [{ label: "Gamma", numeric: true, fileOnly: true }] : []),
       { label: "Network", wide: true },
       { label: onlyErrors ? "Within tolerance" : "Accuracy", numeric: true },
       ...(withError ? [{ label: "Mean error", numeric: true, csv: "mae" }] : []),
       ...(withBalance ? [{ label: "Balanced accuracy", numeric: true }] : []),
       { label: "Test pictures", numeric: true, csv: "n", fileOnly: differing === undefined },
-      ...(onlyErrors ? [] : [{ label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" }]),
+      ...(onlyErrors || !withBaseline
+        ? []
+        : [{ label: "Kept of baseline", numeric: true, csv: "accuracy over baseline" }]),
       { label: "MACs", numeric: true },
       { label: "Parameters", numeric: true, fileOnly: true },
       { label: "Size", numeric: true, csv: "bytes" },

@@ -1,10 +1,12 @@
 /** The characteristic curves: small drawings of every tap under one gamma slider, and one tap at full size. */
+import { plural } from "../../core/printable.ts";
 import { baselineOf, prunedOf } from "../../record/models.ts";
 import type { CurveRecord, RunRecord } from "../../record/record.ts";
 import type { PageCurve, PageCurves } from "../client/data.ts";
-import { chosenAt, errorAt, errorRange, kneeAt, smallPoint } from "../client/knee.ts";
+import { chosenAt, errorAt, errorRange, kneeAt } from "../client/knee.ts";
+import { smallPoint } from "../client/small.ts";
 import { html, raw, type Markup } from "../escape.ts";
-import { plural, rmseKindOf } from "./facts.ts";
+import { rmseKindOf } from "./facts.ts";
 import { formatCount, formatDigits, formatGamma } from "../format.ts";
 import { plotPlace, type Scope, type Section } from "../section.ts";
 import { short } from "../plots.ts";
@@ -63,48 +65,20 @@ export function pageCurves(record: RunRecord, id: string): PageCurves {
   };
 }
 
-/** Steps from point to point, without those that nobody can see in a drawing this small: it is most of a page's text. */
-function path(points: readonly (readonly [number, number])[]): string {
-  let [atX, atY] = points[0];
-  const steps = points.flatMap(([x, y], i) => {
-    const isLast = i === points.length - 1;
-    if (i === 0 || (!isLast && Math.hypot(x - atX, y - atY) < leastStep)) return [];
-    const step = [x - atX, y - atY].map((by) => Number(by.toFixed(1)));
-    [atX, atY] = [x, y];
-    return [step.join(" ").replace(" -", "-")];
-  });
-  return `M${points[0].join(" ")}l${steps.join("l")}`;
-}
-
-/** In units of a drawing, of which 112 are its width: about a pixel. */
-const leastStep = 1;
-
-/** One tap as a small drawing: share of filters to the right, error upwards, the knee as a diamond. */
-function smallCurve(set: PageCurves, index: number): Markup {
+/** One tap as a small drawing, with the knee as a diamond. Its lines are drawn in the page, from the curves that it holds. */
+function smallCurve(set: PageCurves, range: readonly [number, number], index: number): Markup {
   const curve = set.curves[index];
-  const place = (filters: number, error: number): [number, number] =>
-    smallPoint(set, curve.total, filters, error);
-  const trace = (errors: readonly number[]): string =>
-    path(errors.map((error, i) => place(curve.filters[i], error)));
   const chosen = chosenAt(set, curve, set.gamma);
-  const [x, y] = place(chosen.filters, errorAt(set, curve, chosen.index));
-  const { held, error } = curve;
-  const band =
-    held && error
-      ? `${path([
-          ...held.map((value, i) => place(curve.filters[i], value + error[i])),
-          ...held.map((value, i) => place(curve.filters[i], value - error[i])).reverse(),
-        ])}Z`
-      : undefined;
+  const [x, y] = smallPoint(range, curve.total, chosen.filters, errorAt(set, curve, chosen.index));
   return html`<label class="small" data-tap="${index}" title="${curve.tap}"
     ><input type="radio" name="${set.id}-radio" value="${index}" aria-label="${curve.tap}" /><span class="tap"
       >${curve.layer}</span
     >
     <svg viewBox="0 0 112 64" aria-hidden="true">
       <path class="axis" d="M4 2V60H110" />
-      ${band ? html`<path class="error" d="${band}" />` : undefined}
-      <path class="train" d="${trace(curve.train)}" />
-      ${held ? html`<path class="held" d="${trace(held)}" />` : undefined}
+      ${curve.error ? html`<path class="error" />` : undefined}
+      <path class="train" />
+      ${curve.held ? html`<path class="held" />` : undefined}
       <g class="knee" transform="${`translate(${x} ${y})`}"><path d="M0 -4.5L4.5 0L0 4.5L-4.5 0Z" /></g>
     </svg>
     <span class="count"
@@ -192,7 +166,8 @@ export function curvesSection(scope: Scope): Section | undefined {
   scope.curves.push(set);
   const source = set.rmse === "heldout" ? "held-out folds" : "the training rows";
   const hasHeld = set.curves.some((curve) => curve.held);
-  const [low, high] = errorRange(set);
+  const range = errorRange(set);
+  const [low, high] = range;
   const options = set.curves.map(
     (curve, i) => html`<option value="${i}">${curve.layer} (${curve.tap})</option>`,
   );
@@ -222,7 +197,7 @@ export function curvesSection(scope: Scope): Section | undefined {
             The diamond is the knee, the number below what it keeps. Choose a tap to see it large.</span
           >
         </legend>
-        ${set.curves.map((_, i) => smallCurve(set, i))}
+        ${set.curves.map((_, i) => smallCurve(set, range, i))}
       </fieldset>
       ${disagreement(set, record)}
       ${plotPlace(scope, `${set.id}-tap`, {
@@ -303,7 +278,15 @@ function kneeTable(scope: Scope, set: PageCurves): Markup {
 }
 
 function stabilityCell(stability: number | undefined): Cell {
-  return stability === undefined ? textCell("–", "") : textCell(stability.toFixed(2), stability);
+  return stability === undefined ? textCell("–", "") : textCell(formatStability(stability), stability);
+}
+
+/** Two decimals, and no minus before a nothing. */
+function formatStability(value: number): string {
+  return value
+    .toFixed(2)
+    .replace(/^-0\.00$/, "0.00")
+    .replace("-", "\u2212");
 }
 
 /** 0.00012 as 1.2 × 10⁻⁴. */

@@ -1,5 +1,6 @@
 /** Numbers that several sections tell: read once, here. */
 import { own } from "../../core/own.ts";
+import { plural } from "../../core/printable.ts";
 import type { RmseKind } from "../../core/artifacts.ts";
 import { wilson, type Interval } from "../../math/statistics.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
@@ -123,11 +124,17 @@ export function rmseKindOf(record: RunRecord): RmseKind {
   return "heldout";
 }
 
+/** How far off a number may be to count as right: "5 years". */
+export function toleranceText({ task, models }: RunRecord): string {
+  const tolerance = task.tolerance ?? (models as (ModelRecord | undefined)[])[0]?.test.tolerance;
+  if (tolerance === undefined) return "the tolerance";
+  return `${Number(tolerance.toPrecision(3))} ${task.unit ?? ""}`.trim();
+}
+
 /** What counts as right for this task: "within 15 degrees", or nothing to add. */
 export function accuracyMeaning(record: RunRecord): string {
-  const { kind, tolerance, unit } = record.task;
-  if (kind === "regression")
-    return `share of test faces predicted within ${tolerance ?? 0} ${unit ?? ""}`.trim();
+  const { kind } = record.task;
+  if (kind === "regression") return `share of test faces predicted within ${toleranceText(record)}`;
   if (kind === "multi-label") return "share of right answers, averaged over the attributes";
   return "share of test faces classified correctly";
 }
@@ -145,14 +152,9 @@ export function taskTitle(task: RunRecord["task"]): string {
   return sentenceCase(taskName(task));
 }
 
-/** The text with a capital first letter. */
+/** The text with a capital first letter; what begins with a name that is written small ("mobilenet-v1-0.25: ...") stays. */
 export function sentenceCase(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-/** "4 threads" or "1 thread". */
-export function plural(count: number, word: string): string {
-  return `${String(count).replace(/\B(?=(\d{3})+$)/g, ",")} ${word}${count === 1 ? "" : "s"}`;
+  return /^\S*\d\S*:/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** How a data set was read, as the log says it: "layout: CelebA". Records of 0.1.0 have such lines among their notes. */

@@ -1,4 +1,5 @@
 /** What follows from the numbers of a run: no more than they allow. */
+import { plural } from "../../core/printable.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
 import {
   allocationOf,
@@ -28,7 +29,6 @@ import {
   isTrained,
   LEAST_ROUNDS,
   networkTitle,
-  plural,
   qualityText,
   rmseKindOf,
   sentenceCase,

@@ -1,9 +1,9 @@
 /** Errors by group: how often the networks are right on faces that share a value of another label. */
+import { plural } from "../../core/printable.ts";
 import type { GroupRecord, ModelRecord } from "../../record/record.ts";
 import { wilson } from "../../math/statistics.ts";
 import type { Figure } from "../client/dom.ts";
 import { plotAxis, plotLayout } from "../client/figures.ts";
-import { plural } from "./facts.ts";
 import { html, plotLabel, plotText, type Markup } from "../escape.ts";
 import { formatCount, formatPercent, formatRange } from "../format.ts";
 import { errorBars, looksOf, short } from "../plots.ts";
@@ -60,7 +60,7 @@ function groupsFigure(columns: readonly Column[], models: readonly ModelRecord[]
         x: points.map(({ share }) => short(share)),
         y: rows.map((_, i) => i + shift),
         error_x: errorBars(points, look?.color),
-        text: rows.map(({ column, label, n }) => plotText(`${column} ${label}: ${formatCount(n)} faces`)),
+        text: rows.map(({ column, label, n }) => plotText(`${column} ${label}: ${plural(n, "face")}`)),
         marker: { color: look?.color, size: 8, symbol: look?.symbol },
         hovertemplate: "%{text}, right %{x:.1%}<extra></extra>",
       };

@@ -2,7 +2,7 @@
 import { evenSplitProbability, shareDifference, studentBound } from "../../math/statistics.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
-import { formatDigits, formatPoints } from "../format.ts";
+import { formatPoints, formatUncertain } from "../format.ts";
 
 /** A difference with its standard error; `paired` where both were measured on the same rows. */
 export interface Difference {
@@ -80,8 +80,7 @@ export function sayDifference(task: RunRecord["task"], { value, error }: Differe
 /** "+14.9 ± 1.2 years". */
 export function formatSigned(value: number, error: number | undefined, unit: string): string {
   const sign = value < 0 ? "\u2212" : value > 0 ? "+" : "";
-  const uncertain = error !== undefined && error > 0 ? `\u00a0±\u00a0${formatDigits(error, 2)}` : "";
-  return `${sign}${formatDigits(Math.abs(value), 3)}${uncertain} ${unit}`.trim();
+  return `${sign}${formatUncertain(Math.abs(value), error)} ${unit}`.trim();
 }
 
 /** Share of the reference's accuracy that is left, with its standard error (first-order propagation); undefined over nothing. */

@@ -1,7 +1,8 @@
 /** Where the numbers come from: data, time, configuration, versions, fingerprints. */
+import { plural } from "../../core/printable.ts";
 import { html, type Markup } from "../escape.ts";
 import type { RunRecord } from "../../record/record.ts";
-import { plural, readingOf } from "./facts.ts";
+import { readingOf } from "./facts.ts";
 import { facesOf, labelsFigure } from "../plots.ts";
 import { formatCount, formatPercent, formatSeconds } from "../format.ts";
 import { plot, type Scope, type Section } from "../section.ts";
@@ -69,8 +70,14 @@ export function dataSection(scope: Scope): Section {
 function problems(scope: Scope): Markup {
   const { problemCount, problems: list } = scope.record.dataset;
   if (problemCount === 0) return html`<p>Every picture and every label could be used.</p>`;
-  const more = list.length < problemCount ? ` The first ${formatCount(list.length)} are listed.` : "";
-  return html`<p>${plural(problemCount, "picture")} or labels could not be used and were left out.${more}</p>
+  const more =
+    list.length < problemCount
+      ? ` The first ${formatCount(list.length)} are listed; left-out.csv in the run’s folder has all.`
+      : "";
+  return html`<p>
+      ${plural(problemCount, "row")} (a picture or a label that could not be used)
+      ${problemCount === 1 ? "was" : "were"} left out.${more}
+    </p>
     ${renderTable({
       id: `${scope.id}-problems`,
       caption: "Left out",

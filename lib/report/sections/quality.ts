@@ -1,5 +1,5 @@
 /** What kind of mistakes are made: scores, confusion matrices, calibration, attributes. */
-import { accuracyCell, networkTitle } from "./facts.ts";
+import { accuracyCell, networkTitle, toleranceText } from "./facts.ts";
 import { absentNotes, shownMetrics } from "../../record/absent.ts";
 import { measureOf } from "../../record/measure.ts";
 import { orderedModels } from "../../record/models.ts";
@@ -33,10 +33,8 @@ function scoresOf(unit: string): readonly Score[] {
 }
 
 /** What the hit rate of numbers is a share of: "Within 5 years". */
-function accuracyHead({ task, models }: RunRecord): string {
-  const tolerance = task.tolerance ?? models[0]?.test.tolerance;
-  if (tolerance === undefined) return "Within the tolerance";
-  return `Within ${formatDigits(tolerance, 3)} ${task.unit ?? ""}`.trim();
+function accuracyHead(record: RunRecord): string {
+  return `Within ${toleranceText(record)}`;
 }
 
 function scoreTable(scope: Scope, models: readonly ModelRecord[]): Markup {

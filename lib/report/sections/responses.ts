@@ -1,4 +1,5 @@
 /** How single filters respond to the label: the paper's figure 2, for any task. */
+import { plural } from "../../core/printable.ts";
 import type { FacePicture, FilterFaces, ResponseRecord } from "../../record/record.ts";
 import { plotAxis, plotLayout } from "../client/figures.ts";
 import type { Figure } from "../client/dom.ts";
@@ -36,7 +37,7 @@ function responseFigure(responses: readonly ResponseRecord[], unit: string, numb
           thickness: 1.2,
           width: 4,
         },
-        text: seen.map(({ mean, n }) => `${mean.toPrecision(4)} (${n} faces)`),
+        text: seen.map(({ mean, n }) => `${mean.toPrecision(4)} (${plural(n, "face")})`),
         line: { color, width: 2 },
         marker: { color, size: 8, symbol },
         hovertemplate: "%{x}: %{text}<extra>%{fullData.name}</extra>",
@@ -65,9 +66,9 @@ function facesBlock(faces: readonly FilterFaces[]): Markup | undefined {
   return html`<h3>Faces that kept filters respond to</h3>
     <p class="plain">
       At taps from first to last, the kept filters whose response correlates most with the label: the
-      ${faces[0].highest.length} training faces of ${formatCount(faces[0].n)} with the highest pooled
-      response, and the ${faces[0].lowest.length} with the lowest. Below each face its response in standard
-      deviations from the mean, and its label.
+      ${plural(faces[0].highest.length, "training face")} of ${formatCount(faces[0].n)} with the highest
+      pooled response, and the ${faces[0].lowest.length} with the lowest. Below each face its response in
+      standard deviations from the mean, and its label.
     </p>
     <p class="note">
       <b>This file holds pictures of people.</b> Mind the terms of the data set before you pass it on.
@@ -103,10 +104,10 @@ export function responsesSection(scope: Scope): Section | undefined {
     title: "What single filters respond to",
     body: html`${plot(scope, "response", responseFigure(responses, unit, numbers), {
       title: `Response against ${numbers ? unit : "class"}`,
-      text: html`At ${responses.length} taps from first to last, the filter whose pooled response correlates
-      most with the label, in standard deviations of that response. Nobody trained these filters for it. Mean
-      over ${n} training faces; bars: one standard error.`,
-      label: `Mean pooled response of ${responses.length} filters against ${unit}.`,
+      text: html`At ${plural(responses.length, "tap")} from first to last, the filter whose pooled response
+      correlates most with the label, in standard deviations of that response. Nobody trained these filters
+      for it. Mean over ${plural(n, "training face")}; bars: one standard error.`,
+      label: `Mean pooled response of ${plural(responses.length, "filter")} against ${unit}.`,
     })}
     ${pictures}`,
   };

@@ -1,4 +1,5 @@
 /** Before and after, in the shape of the paper's Table 1, and the cost of trunk and head apart. */
+import { plural } from "../../core/printable.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
 import { baselineOf, isTraining, orderedModels } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
@@ -10,21 +11,13 @@ import {
   LEAST_ROUNDS,
   networkTitle,
   NO_NUMBERS,
-  plural,
   taskTitle,
   timeShare,
+  toleranceText,
   formatTimeChange,
 } from "./facts.ts";
-import { errorDifference, formatSigned } from "./judge.ts";
-import {
-  formatBytes,
-  formatChange,
-  formatCount,
-  formatDigits,
-  formatMs,
-  formatPoints,
-  formatSi,
-} from "../format.ts";
+import { accuracyDifference, errorDifference, formatSigned, sayDifference } from "./judge.ts";
+import { formatBytes, formatChange, formatCount, formatDigits, formatMs, formatSi } from "../format.ts";
 import { formatChoice } from "../choice.ts";
 import type { Scope, Section } from "../section.ts";
 import { findingsBlock } from "./findings.ts";
@@ -129,12 +122,12 @@ export function resultsSection(scope: Scope): Section {
     caption: isTraining(record)
       ? html`${taskTitle(record.task)} with ${record.backbone.title}`
       : html`${taskTitle(record.task)} with ${record.backbone.title}, ${formatChoice(record)}
-          <span>In brackets: the change against the baseline.</span>`,
+        ${baseline && html`<span>In brackets: the change against the baseline.</span>`}`,
     columns,
     rows: models.map((model) => resultRow(record, model, baseline)),
     note: `${
       isError
-        ? `Mean absolute error on the test part (${testCounts(models)}); in brackets its difference from the baseline’s, ± one standard error. The share within ${formatDigits(record.task.tolerance ?? models[0]?.test.tolerance ?? 0, 3)}${unit === "" ? "" : ` ${unit}`} stands among the scores below.`
+        ? `Mean absolute error on the test part (${testCounts(models)})${baseline && models.length > 1 ? "; in brackets its difference from the baseline’s, ± one standard error" : ""}. The share within ${toleranceText(record)} stands among the scores below.`
         : `Accuracy: ${accuracyMeaning(record)} (${testCounts(models)}), ± one standard error, or a 95 % range in brackets.`
     } ${timingNote(record)}`,
   });
@@ -171,7 +164,7 @@ function paperTable(scope: Scope, models: readonly ModelRecord[]): Markup {
       columns: [
         { label: "Network", wide: true },
         { label: "FLOPS (paper)", numeric: true, csv: "paper flops" },
-        { label: "Size (paper)", numeric: true, csv: "paper bytes" },
+        { label: "Size (paper), bytes", numeric: true, csv: "paper bytes" },
       ],
       rows: counted.map(({ title, name, flops, bytes }) => ({
         strong: name === "pruned",
@@ -186,13 +179,14 @@ function paperTable(scope: Scope, models: readonly ModelRecord[]): Markup {
 }
 
 /** Network beside baseline, face by face, in the task's own measure. */
-function againstBaseline({ task }: RunRecord, { versusBaseline }: ModelRecord): Cell {
-  const { name, unit } = measureOf(task);
-  const found = name === "mae" ? versusBaseline?.mae : versusBaseline;
-  if (found === undefined || !Number.isFinite(found.difference)) return textCell("–", "");
-  const { difference, error } = found;
-  const show = name === "mae" ? formatSigned(difference, error, unit) : formatPoints(difference, error);
-  return { show, csv: difference, error };
+function againstBaseline(record: RunRecord, model: ModelRecord): Cell {
+  const baseline = baselineOf(record);
+  const isError = measureOf(record.task).name === "mae";
+  const kept = isError ? model.versusBaseline?.mae : model.versusBaseline;
+  if (baseline === undefined || kept === undefined) return textCell("–", "");
+  const found = isError ? errorDifference(model, baseline) : accuracyDifference(model, baseline);
+  if (found === undefined) return textCell("–", "");
+  return { show: sayDifference(record.task, found), csv: found.value, error: found.error };
 }
 
 function comma(unit: string): string {

@@ -1,4 +1,5 @@
 /** What many runs say together: the paper's Table 1 and its figures 4 to 6, mean and deviation over seeds. */
+import { plural } from "../../core/printable.ts";
 import type { RunRecord } from "../../record/record.ts";
 import type { ScoreSpread } from "../../math/statistics.ts";
 import { shortVariant, sweepRows, type SweepRow } from "../../record/sweep.ts";
@@ -9,17 +10,15 @@ import { html, plotText, type Markup } from "../escape.ts";
 import {
   formatBytes,
   formatChange,
-  formatDigits,
   formatGamma,
   formatMs,
-  formatPercent,
   formatPercentError,
   formatPoints,
   formatSi,
+  formatUncertain,
 } from "../format.ts";
-import { plural } from "./facts.ts";
 import { formatSigned } from "./judge.ts";
-import { looksOf, short } from "../plots.ts";
+import { looksOf, shareTicks, short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
 import { renderTable, textCell, type Cell, type Row } from "../tables.ts";
 
@@ -36,7 +35,9 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
   const withError = rows.some(({ mae }) => mae !== undefined);
   const withKept = rows.some(({ kept }) => kept !== undefined);
   const spread = { numeric: true, errorName: "standard deviation" };
-  const over = most > 1 ? `mean ± standard deviation over up to ${most} seeds` : "one seed";
+  const one = "one seed: ± is the standard error of its test part";
+  const few = rows.some(({ seeds }) => seeds.length === 1) ? `, of ${one}` : "";
+  const over = most > 1 ? `mean ± standard deviation over up to ${most} seeds${few}` : one;
   return html`${renderTable({
     id: "table1",
     caption: html`Accuracy and cost by task and gamma
@@ -55,7 +56,7 @@ export function sweepSummary(scope: Scope, records: readonly RunRecord[]): Marku
       { label: "CPU inference", numeric: true, csv: "cpu median (ms)" },
     ],
     rows: rows.map((row) => tableRow(row, { withError, withKept })),
-    note: `CPU time: the mean of the runs, and its change against the baselines that were timed in turns in the same runs${rows.some(({ unsteady }) => unsteady) ? "; no change where an identical copy of the baseline took another time: such times are not reliable" : ""}. Accuracy on the test part${withError ? "; of numbers the mean absolute error in the label's unit, and in the column of accuracies the share within the task's tolerance" : ""}. FLOPs are twice the MACs.`,
+    note: `CPU time: the mean of the runs, and the median change of rounds in turns with the baselines of the same runs${rows.some(({ unsteady }) => unsteady) ? "; no change where an identical copy of the baseline took another time: such times are not reliable" : ""}. Accuracy on the test part${withError ? "; of numbers the mean absolute error in the label's unit, and in the column of accuracies the share within the task's tolerance" : ""}. FLOPs are twice the MACs.`,
   })}
   ${worthList(records)} ${figures(scope, rows)}`;
 }
@@ -95,11 +96,14 @@ function worthSentence({ title, difference, error, sure, tasks, measure, unit }:
     mean over ${plural(tasks.length, "task")} (${each}): ${verdict}.`;
 }
 
-/** Mean and deviation over seeds; where all seeds gave the same, that and no deviation of nothing. */
-function spreadCell({ mean, sd }: ScoreSpread, n: number): Cell {
+/**
+ * Mean and deviation over seeds; where all seeds gave the same, that and no deviation of nothing. Of one seed the standard error of
+ * its test part is shown, which is no deviation over seeds: the file has none.
+ */
+function spreadCell({ mean, sd }: ScoreSpread, n: number, testError?: number): Cell {
   return n > 1
     ? { show: formatPercentError(mean, sd), csv: mean, error: sd }
-    : textCell(formatPercent(mean), mean);
+    : textCell(formatPercentError(mean, testError ?? 0), mean);
 }
 
 function errorCell(row: SweepRow, n: number): Cell {
@@ -108,7 +112,7 @@ function errorCell(row: SweepRow, n: number): Cell {
     row.errorShare && row.network !== "baseline" ? ` (${formatChange(row.errorShare.mean)})` : "";
   const { mean, sd } = row.mae;
   const unit = row.unit === undefined || row.unit === "" ? "" : ` ${row.unit}`;
-  const shown = `${formatDigits(mean, 3)}${n > 1 && sd > 0 ? ` ± ${formatDigits(sd, 2)}` : ""}${unit}`;
+  const shown = `${formatUncertain(mean, n > 1 ? sd : row.testError?.mae)}${unit}`;
   return {
     show: html`${shown}${change === "" ? undefined : html` <small class="change">${change.trim()}</small>`}`,
     csv: mean,
@@ -126,7 +130,10 @@ function tableRow(row: SweepRow, { withError, withKept }: { withError: boolean; 
     row.cpuShare === undefined || row.cpuBaselineMs === undefined || row.network === "baseline"
       ? formatMs(row.cpuMs ?? 0) + (row.unsteady ? ", not reliable" : "")
       : html`${formatMs(row.cpuMs ?? 0)}
-          <small class="change">(${formatChange(row.cpuShare)} of ${formatMs(row.cpuBaselineMs)})</small>`;
+          <small class="change"
+            >(${formatChange(row.cpuShare)} in turns with the baseline of
+            ${formatMs(row.cpuBaselineMs)})</small
+          >`;
   return {
     strong: row.network === "pruned" && row.variant === "",
     cells: [
@@ -134,10 +141,14 @@ function tableRow(row: SweepRow, { withError, withKept }: { withError: boolean; 
       textCell(row.variant === "" ? nameOf(row) : `${nameOf(row)} (${shortVariant(row.variant)})`),
       row.gamma === undefined ? textCell("–", "") : textCell(formatGamma(row.gamma), row.gamma),
       textCell(n),
-      spreadCell(row.accuracy, n),
+      spreadCell(row.accuracy, n, row.testError?.accuracy),
       ...(withError ? [errorCell(row, n)] : []),
       ...(withKept
-        ? [row.network === "baseline" || !row.kept ? textCell("–", "") : spreadCell(row.kept, n)]
+        ? [
+            row.network === "baseline" || !row.kept
+              ? textCell("–", "")
+              : spreadCell(row.kept, n, row.testError?.kept),
+          ]
         : []),
       textCell(changed(formatSi(2 * row.macs), row.macsShare), 2 * row.macs),
       textCell(changed(formatBytes(row.bytes), row.bytesShare), row.bytes),
@@ -215,8 +226,8 @@ function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
   // A single point would be given room on both sides: no share lies below 0 or above 1.
   const bounds = { autorangeoptions: { minallowed: 0, maxallowed: 1.02 } };
   const share = (title: string): Record<string, unknown> => plotAxis(title, { tickformat: ".0%", ...bounds });
-  const kept = plotAxis("accuracy over the baseline’s", { tickformat: ".1%" });
-  const errors = plotAxis("mean error over the baseline’s", { tickformat: ".1%" });
+  const kept = plotAxis("accuracy over the baseline’s", { tickformat: shareTicks });
+  const errors = plotAxis("mean error over the baseline’s", { tickformat: shareTicks });
   const made: readonly (readonly [string, string, string, Axes])[] = [
     [
       "error-macs",

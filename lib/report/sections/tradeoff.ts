@@ -1,16 +1,17 @@
 /** Quality against cost: every network of some runs as a point with its uncertainty. */
+import { plural } from "../../core/printable.ts";
 import { groupBy } from "../../core/group-by.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
-import { baselineOf } from "../../record/models.ts";
+import { baselineOf, prunedOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import type { Figure } from "../client/dom.ts";
 import { plotAxis, plotLayout } from "../client/figures.ts";
 import { html, plotText, type Markup } from "../escape.ts";
-import { networkTitle, plural, qualityText } from "./facts.ts";
+import { networkTitle, qualityText } from "./facts.ts";
 import { accuracyKept, errorDifference } from "./judge.ts";
 import { formatChoice } from "../choice.ts";
 import { formatGamma } from "../format.ts";
-import { looksOf, short } from "../plots.ts";
+import { looksOf, shareTicks, short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
 
 /** A name for a run: its title, else what tells it from the others. */
@@ -143,13 +144,13 @@ function qualityAxis(records: readonly RunRecord[], relative: boolean): Record<s
   if (relative) {
     const mixed = records.some(({ task }) => measureOf(task).name === "mae");
     return plotAxis(mixed ? "quality over the baseline’s" : "accuracy over the baseline’s", {
-      tickformat: ".1%",
+      tickformat: shareTicks,
     });
   }
   const { name, unit } = measureOf(records[0].task);
   return name === "mae"
     ? plotAxis(`mean absolute error${unit === "" ? "" : ` (${unit})`}`)
-    : plotAxis("test accuracy", { tickformat: ".1%" });
+    : plotAxis("test accuracy", { tickformat: shareTicks });
 }
 
 /** Runs that share a vertical axis: all, where each stands relative to its baseline; else those of one measure. */
@@ -172,6 +173,7 @@ function tradeOffPlot(
   const { name } = measureOf(records[0].task);
   const isError = name === "mae" && !relative;
   const mixed = relative && records.some(({ task }) => measureOf(task).name === "mae");
+  const pruned = records.some((record) => prunedOf(record) !== undefined);
   const what = isError
     ? `Mean error${k > 0 ? ` (${records[0].task.name})` : ""}`
     : mixed
@@ -179,8 +181,8 @@ function tradeOffPlot(
       : "Accuracy";
   return plot(scope, `tradeoff-${axis.key}${k > 0 ? `-${k + 1}` : ""}`, tradeOffFigure(records, axis), {
     title: `${what} against ${axis.name}`,
-    text: html`${isError ? "Down" : "Up"} and to the left is better. The numbers beside the points are gamma.
-    Bars: one standard error of the test
+    text: html`${isError ? "Down" : "Up"} and to the left is
+    better.${pruned ? " The numbers beside the points are gamma." : ""} Bars: one standard error of the test
     set${relative ? ", of the ratio to the baseline of the same run" : ""}.${
       mixed ? " Of labels that are numbers: the baseline’s mean error over the network’s." : ""
     }

@@ -4,7 +4,7 @@ import type { EpochRecord } from "../../core/artifacts.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { median } from "../../math/statistics.ts";
 import { html } from "../escape.ts";
-import { distils, networkTitle } from "./facts.ts";
+import { distils, networkTitle, toleranceText } from "./facts.ts";
 import { formatCount, formatDigits, formatSeconds, formatShareOf } from "../format.ts";
 import { accuracyFigure, hasTerms, lossFigure, trainedModels } from "../plots.ts";
 import { plot, type Scope, type Section } from "../section.ts";
@@ -43,19 +43,15 @@ function lossCell(epoch: EpochRecord | undefined): Cell {
 
 /** What the validation accuracy of an epoch is: of numbers a share within the tolerance, of several tasks a mean. */
 function accuracyName(record: RunRecord): string {
-  if (record.others !== undefined) return "mean over the tasks";
-  const { kind, tolerance, unit } = record.task;
-  if (kind !== "regression") return "";
-  return tolerance === undefined
-    ? "share within the tolerance"
-    : `share within ${tolerance} ${unit ?? ""}`.trim();
+  if (record.together !== undefined) return "mean over the tasks";
+  return record.task.kind === "regression" ? `share within ${toleranceText(record)}` : "";
 }
 
 /** By what the kept epoch was chosen, as `bestOf` of the fine-tuning does it. */
 function keptRule(record: RunRecord): string {
-  const { others = [], task } = record;
+  const { together = [record.task] } = record;
   // Of a light network the main task alone decides, of a pruned one all of them.
-  const judging = isTraining(record) ? [task] : [task, ...others.map((other) => other.task)];
+  const judging = isTraining(record) ? together.slice(0, 1) : together;
   if (judging.every(({ kind }) => kind === "regression"))
     return "The epoch with the smallest validation loss is kept (ringed), epoch 0 included";
   const isBest = trainedModels(record).every(({ history, bestEpoch }) => {
@@ -74,7 +70,7 @@ export function trainingSection(scope: Scope): Section | undefined {
   const models = trainedModels(record);
   if (models.length === 0) return undefined;
   const names = models.map((model) => networkTitle(model)).join(", ");
-  const isRegression = record.task.kind === "regression" && record.others === undefined;
+  const isRegression = (record.together ?? [record.task]).every(({ kind }) => kind === "regression");
   const meaning = accuracyName(record);
   const averaged = models.some((model) =>
     model.history.some(({ epoch, averaged = false }) => averaged && epoch === model.bestEpoch),

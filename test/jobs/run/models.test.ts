@@ -27,14 +27,31 @@ describe("jobs/world: how many pictures have each label", () => {
     ]);
   });
 
-  it("of numbers by tenths of the range in training, in the unit of the labels, the test part within it", () => {
+  it("of numbers by ranges over both parts, in the unit of the labels", () => {
     const degrees = task({ kind: "regression", classes: [], scale: Math.PI / 180 });
     const radians = (...of: number[]): Float32Array => Float32Array.from(of, (each) => each * degrees.scale);
-    const counts = labelCounts(degrees, radians(0, 1, 55, 100), radians(-20, 55, 300));
-    expect(counts.map(({ label }) => label).slice(0, 2)).to.deep.equal(["0 to 10", "10 to 20"]);
-    expect(counts.map(({ train }) => train)).to.deep.equal([2, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
-    expect(counts.map(({ test }) => test)).to.deep.equal([1, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
+    const counts = labelCounts(degrees, radians(0, 0.5, 55, 100), radians(-20.5, 55, 299.5));
+    expect(counts.map(({ label }) => label).slice(0, 2)).to.deep.equal(["-21 to 11", "11 to 43"]);
+    expect(counts.map(({ train }) => train)).to.deep.equal([2, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
+    expect(counts.map(({ test }) => test)).to.deep.equal([1, 0, 1, 0, 0, 0, 0, 0, 0, 1]);
     const points = task({ kind: "regression", classes: [], outputs: 2 });
     expect(labelCounts(points, Float32Array.of(1, 2), Float32Array.of(1, 2))).to.deep.equal([]);
+  });
+
+  it("of whole numbers by ranges of which no two hold the same number", () => {
+    const years = task({ kind: "regression", classes: [], scale: 1 });
+    const counts = labelCounts(years, Float32Array.of(1, 10, 11, 92), Float32Array.of(20, 21));
+    expect(counts.map(({ label }) => label)).to.deep.equal([
+      ...["1 to 10", "11 to 20", "21 to 30", "31 to 40", "41 to 50"],
+      ...["51 to 60", "61 to 70", "71 to 80", "81 to 90", "91 to 92"],
+    ]);
+    expect(counts.map(({ train }) => train)).to.deep.equal([2, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
+    expect(counts.map(({ test }) => test)).to.deep.equal([0, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+    const few = labelCounts(years, Float32Array.of(3, 4, 4), Float32Array.of(5));
+    expect(few.map(({ label, train, test }) => [label, train, test])).to.deep.equal([
+      ["3", 1, 0],
+      ["4", 2, 0],
+      ["5", 0, 1],
+    ]);
   });
 });

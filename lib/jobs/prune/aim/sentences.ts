@@ -1,5 +1,5 @@
 /** What was aimed at and what came of it, as sentences. */
-import { plural } from "../../../report/sections/facts.ts";
+import { plural } from "../../../core/printable.ts";
 import type { TimeRecord } from "../../../record/record.ts";
 import type { Hit, Widths } from "../config.ts";
 

@@ -9,7 +9,7 @@ import {
   splitSizes,
 } from "../network/operators/attributes.ts";
 import { freeName, withInput } from "../network/edit.ts";
-import type { Coupling, Layout } from "../network/coupling/types.ts";
+import type { Coupling, Layout, Spread } from "../network/coupling/types.ts";
 import {
   int64,
   intAttribute,
@@ -229,12 +229,39 @@ function rewriteTarget(context: Context, node: Node): Node {
   const layout = context.cutLayout(output);
   const values = integersOf(context.network, target);
   const rank = context.coupling.shapes.get(output)?.length ?? 0;
+  const spread = context.coupling.spreads.get(output);
+  if (spread && values) return rewriteSpread(context, node, { spread, values });
   if (!layout || !values) return node;
   const index = layout.axis - rank + values.length;
   const copies = values[index] === 0 && context.coupling.layouts.get(input)?.axis === layout.axis;
   if (index < 0 || values[index] === -1 || copies || (node.op === "Expand" && values[index] === 1))
     return node;
   values[index] = countKept(context, layout.atoms);
+  return withInput(node, 1, context.table(node, "shape", values));
+}
+
+/** Where channels come to stand on several axes: how many places of each are left. A shuffle needs none, it falls away. */
+function rewriteSpread(
+  context: Context,
+  node: Node,
+  { spread: { axes, dims, atoms }, values }: { readonly spread: Spread; readonly values: number[] },
+): Node {
+  const kept = dims.map(() => new Set<number>());
+  let count = 0;
+  for (const [flat, atom] of atoms.entries()) {
+    if (!context.stays(atom)) continue;
+    count++;
+    let rest = flat;
+    for (let factor = dims.length - 1; factor >= 0; factor--) {
+      kept[factor].add(rest % dims[factor]);
+      rest = Math.floor(rest / dims[factor]);
+    }
+  }
+  const sizes = kept.map(({ size }) => size);
+  if (count === atoms.length || sizes.reduce((product, size) => product * size, 1) !== count) return node;
+  axes.forEach((axis, factor) => {
+    if (values[axis] !== -1) values[axis] = sizes[factor];
+  });
   return withInput(node, 1, context.table(node, "shape", values));
 }
 

@@ -190,16 +190,12 @@ export const patterns: readonly Pattern[] = [
     }
     return s.layer(value, "head", [12, 4]);
   }),
-  pattern(
-    "channels read while they are spread over two axes",
-    (s, x) => {
-      const a = s.relu(s.layer(x, "a", [3, 12]));
-      const apart = s.reshape(a, [0, 3, 4, 8, 8]);
-      const scaled = s.mul(apart, s.vector("scale", [3, 1, 1, 1]));
-      return s.layer(s.reshape(scaled, [0, 12, 8, 8]), "head", [12, 4]);
-    },
-    { a: /spread over several axes/ },
-  ),
+  pattern("channels read while they are spread over two axes", (s, x) => {
+    const a = s.relu(s.layer(x, "a", [3, 12]));
+    const apart = s.reshape(a, [0, 3, 4, 8, 8]);
+    const scaled = s.mul(apart, s.vector("scale", [3, 1, 1, 1]));
+    return s.layer(s.reshape(scaled, [0, 12, 8, 8]), "head", [12, 4]);
+  }),
   pattern("depthwise, with one and with two outputs per input", (s, x) => {
     const a = s.relu(s.layer(x, "a", [3, 6]));
     const b = s.relu(s.norm(s.layer(a, "once", [6, 6], { group: 6 }), 6));
@@ -276,14 +272,10 @@ export const patterns: readonly Pattern[] = [
     const a = s.relu(s.layer(x, "a", [3, 6]));
     return s.layer(s.reshape(s.reshape(a, [0, -1]), [0, 6, 8, 8]), "head", [6, 4]);
   }),
-  pattern(
-    "a linear layer read as a map",
-    (s, x) => {
-      const a = s.dense(s.flatten(s.layer(x, "a", [3, 2], { strides: 2 })), "fc", [32, 48]);
-      return s.layer(s.reshape(a, [0, 3, 4, 4]), "head", [3, 4]);
-    },
-    { fc: /spread over several axes|regroups/ },
-  ),
+  pattern("a linear layer read as a map", (s, x) => {
+    const a = s.dense(s.flatten(s.layer(x, "a", [3, 2], { strides: 2 })), "fc", [32, 48]);
+    return s.layer(s.reshape(a, [0, 3, 4, 4]), "head", [3, 4]);
+  }),
   pattern("means over height and width", (s, x) => {
     const a = s.relu(s.layer(x, "a", [3, 8]));
     const b = s.reduceMean(a, [2, 3], { keep: false });

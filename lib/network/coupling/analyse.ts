@@ -1,4 +1,4 @@
-import type { Network } from "../network.ts";
+import { consumersOf, type Network } from "../network.ts";
 import { propagate } from "../shapes/infer.ts";
 import { withoutAliases } from "./aliases.ts";
 import { createCoupler, freeze, freezeInputs, settleParameters } from "./coupler.ts";
@@ -29,11 +29,16 @@ function analyse(original: Network): Coupling {
   const network = withoutAliases(original);
   const { shapes } = propagate(network, { bindings: { batch }, onError: "skip" });
   const coupler = createCoupler(network, shapes);
+  const readers = consumersOf(network);
   for (const node of network.nodes) {
     const rule = rules.get(node.domain === "" ? node.op : `${node.domain}:${node.op}`);
     if (rule) rule(coupler, node);
     else freezeInputs(coupler, node, "is an operator whose channels are not followed");
   }
+  // Nothing reads it, so nothing says which of its axes is to become shorter.
+  for (const name of coupler.spreads.keys())
+    if (!readers.has(name))
+      freeze(coupler, name, `nothing reads ${name}, whose channels are spread over several axes`);
   const outputs = new Set(network.outputs.map(({ name }) => name));
   for (const name of outputs) freeze(coupler, name, `network output ${name}`);
   // A weight may be handed out as it is, as prototypes and anchors are.

@@ -1,10 +1,11 @@
 /** Operators that trade channels for places: a channel of the wider map is a block of places in the larger one. */
 import { intAttribute, stringAttribute } from "../network.ts";
-import { freezeInputs, label, layoutOf, type Rule } from "./coupler.ts";
+import { freezeInputs, label, type Rule } from "./coupler.ts";
+import { layoutOf } from "./spreads.ts";
 
 /** DepthToSpace: the channels that make one block of places stay or go together. */
 export const depthToSpace: Rule = (coupler, node) => {
-  const layout = layoutOf(coupler, node, node.inputs[0]);
+  const layout = layoutOf(coupler, node, node.inputs[0], (axis) => axis === 1);
   if (!layout) return;
   const block = intAttribute(node, "blocksize", 1) ** 2;
   if (layout.axis !== 1 || layout.atoms.length % block !== 0) {
@@ -25,7 +26,7 @@ export const depthToSpace: Rule = (coupler, node) => {
 
 /** SpaceToDepth: every channel comes back once for each place of a block. */
 export const spaceToDepth: Rule = (coupler, node) => {
-  const layout = layoutOf(coupler, node, node.inputs[0]);
+  const layout = layoutOf(coupler, node, node.inputs[0], (axis) => axis === 1);
   if (!layout) return;
   if (layout.axis !== 1) {
     freezeInputs(coupler, node, "does not run over the channels that the layer made");

@@ -62,18 +62,6 @@ export function freezeInputs(coupler: Coupler, node: Node, because: string): voi
   for (const input of node.inputs) freeze(coupler, input, `${label(node)} ${because}`);
 }
 
-/**
- * The channels of an input, where they lie on one axis. Inside a channel shuffle they do not: those are frozen,
- * because this node reads them there.
- */
-export function layoutOf(coupler: Coupler, node: Node, input: string | undefined): Layout | undefined {
-  if (input === undefined || input === "") return undefined;
-  if (coupler.spreads.has(input)) {
-    freeze(coupler, input, `${label(node)} reads channels that are spread over several axes`);
-  }
-  return coupler.layouts.get(input);
-}
-
 /** Says that input `index` of `node` is a parameter whose `axes` follow these atoms. */
 export function useParameter(
   coupler: Coupler,
@@ -117,29 +105,4 @@ export function settleParameters(coupler: Coupler): void {
 function isVector(network: Network, name: string): boolean {
   const shape = network.parameters.get(name)?.shape ?? [];
   return shape.filter((size) => size > 1).length <= 1;
-}
-
-/**
- * The channels of a layer's input along `axis`. A value that no layer made (the network's input, the result of an
- * operator that mixes channels) gets frozen atoms of its own.
- */
-export function ensureLayout(
-  coupler: Coupler,
-  node: Node,
-  value: string,
-  axis: number,
-): Int32Array | undefined {
-  const layout = layoutOf(coupler, node, value);
-  if (layout?.axis === axis) return layout.atoms;
-  if (layout) {
-    freeze(coupler, value, `${label(node)} sums over axis ${axis}, the channels lie on axis ${layout.axis}`);
-  }
-  const size = shapeOf(coupler, value)?.[axis];
-  if (size === undefined) return undefined;
-  const atoms = coupler.atoms.fresh(size);
-  const isInput = coupler.network.inputs.some((input) => input.name === value);
-  const because = isInput ? `network input ${value}` : `${value} has no channels that could be removed`;
-  coupler.atoms.freeze(atoms, because);
-  if (!layout && !coupler.spreads.has(value)) coupler.layouts.set(value, { axis, atoms });
-  return atoms;
 }

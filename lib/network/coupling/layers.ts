@@ -1,16 +1,17 @@
 /** Layers make channels: Conv, ConvTranspose, Gemm, MatMul. */
 import { intAttribute, type Node } from "../network.ts";
 import {
-  ensureLayout,
+  freeze,
   freezeInputs,
   isParameter,
   label,
-  layoutOf,
   shapeOf,
   useParameter,
   type Coupler,
   type Rule,
 } from "./coupler.ts";
+import { einsumLetters } from "../shapes/mixed.ts";
+import { layoutOf, multiplied } from "./spreads.ts";
 import type { ParameterAxis } from "./types.ts";
 
 /**
@@ -154,11 +155,7 @@ export const matMul: Rule = (coupler, node) => {
   const rank = shapeOf(coupler, input)?.length;
   const isRow = rank === 1 && bParameter;
   if (!(aParameter || bParameter) || weightRank !== 2 || rank === undefined || (rank < 2 && !isRow)) {
-    const why =
-      aParameter || bParameter
-        ? "has a weight or an input of another form than a matrix"
-        : "multiplies two computed values";
-    freezeInputs(coupler, node, why);
+    matrices(coupler, node);
     return;
   }
   addLinear(coupler, node, {
@@ -168,6 +165,36 @@ export const matMul: Rule = (coupler, node) => {
     outputAxis: aParameter ? rank - 2 : rank - 1,
     weightInputAxis: aParameter ? 1 : 0,
   });
+};
+
+/** Two computed matrices, or stacks of them: rows of the first, columns of the second, and what both are stacked along. */
+function matrices(coupler: Coupler, node: Node): void {
+  const ranks = node.inputs.map((name) => shapeOf(coupler, name)?.length ?? 0);
+  const rank = Math.max(...ranks);
+  if (ranks.some((one) => one < 2)) {
+    freezeInputs(coupler, node, "multiplies two computed values, of which one is no matrix");
+    return;
+  }
+  const stack = Array.from({ length: rank - 2 }, (_, i) => `stack ${i}`);
+  const terms = node.inputs.map((name, i) => ({
+    name,
+    letters: [...stack.slice(rank - ranks[i]), ...(i === 0 ? ["row", "sum"] : ["sum", "column"])],
+  }));
+  multiplied(coupler, node, terms, [...stack, "row", "column"]);
+}
+
+/** Einsum: as MatMul of computed values, for axes of any names. */
+export const einsum: Rule = (coupler, node) => {
+  const letters = einsumLetters(node);
+  const isPlain = [...(letters?.operands ?? []), letters?.result ?? []].every(
+    (list) => new Set(list).size === list.length,
+  );
+  if (!letters || !isPlain || letters.operands.length !== node.inputs.length) {
+    freezeInputs(coupler, node, "is an operator whose channels are not followed");
+    return;
+  }
+  const terms = node.inputs.map((name, i) => ({ name, letters: letters.operands[i] }));
+  multiplied(coupler, node, terms, letters.result);
 };
 
 interface Linear {
@@ -208,4 +235,24 @@ function addLinear(coupler: Coupler, node: Node, linear: Linear): void {
     groups: 1,
     ...(linear.bias === undefined ? {} : { bias: linear.bias }),
   });
+}
+
+/**
+ * The channels of a layer's input along `axis`. A value that no layer made (the network's input, the result of an
+ * operator that mixes channels) gets frozen atoms of its own.
+ */
+function ensureLayout(coupler: Coupler, node: Node, value: string, axis: number): Int32Array | undefined {
+  const layout = layoutOf(coupler, node, value, (one) => one === axis);
+  if (layout?.axis === axis) return layout.atoms;
+  if (layout) {
+    freeze(coupler, value, `${label(node)} sums over axis ${axis}, the channels lie on axis ${layout.axis}`);
+  }
+  const size = shapeOf(coupler, value)?.[axis];
+  if (size === undefined) return undefined;
+  const atoms = coupler.atoms.fresh(size);
+  const isInput = coupler.network.inputs.some((input) => input.name === value);
+  const because = isInput ? `network input ${value}` : `${value} has no channels that could be removed`;
+  coupler.atoms.freeze(atoms, because);
+  if (!layout && !coupler.spreads.has(value)) coupler.layouts.set(value, { axis, atoms });
+  return atoms;
 }

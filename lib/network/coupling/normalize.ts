@@ -6,16 +6,17 @@ import {
   freezeInputs,
   isParameter,
   label,
-  layoutOf,
   shapeOf,
   useParameter,
   type Coupler,
   type Rule,
 } from "./coupler.ts";
+import { unary } from "./elementwise.ts";
+import { collapse, handOn, layoutOf, moved } from "./spreads.ts";
 
 /** BatchNormalization, InstanceNormalization: every channel by itself, parameters [C]. */
 export const perChannel: Rule = (coupler, node) => {
-  const layout = layoutOf(coupler, node, node.inputs[0]);
+  const layout = layoutOf(coupler, node, node.inputs[0], (axis) => axis === 1);
   const parameters = node.inputs.slice(1).filter((name) => name !== "");
   if (!layout) return;
   if (layout.axis !== 1 || !parameters.every((name) => isParameter(coupler, name))) {
@@ -29,7 +30,7 @@ export const perChannel: Rule = (coupler, node) => {
 
 /** Pooling over all axes from 2 on. The positions that MaxPool returns count through all channels. */
 export const pool: Rule = (coupler, node) => {
-  const layout = layoutOf(coupler, node, node.inputs[0]);
+  const layout = layoutOf(coupler, node, node.inputs[0], (axis) => axis === 1);
   if (!layout) return;
   const indices = node.outputs[1] as string | undefined;
   if (layout.axis !== 1) freezeInputs(coupler, node, `pools over the channels on axis ${layout.axis}`);
@@ -68,7 +69,7 @@ export const acrossChannels: Rule = (coupler, node) => {
 /** GroupNormalization: groups go as a whole. Scale and shift are given for a channel (opset 21) or for a group (opset 18). */
 export const groupNorm: Rule = (coupler, node) => {
   const [input, ...vectors] = node.inputs;
-  const layout = layoutOf(coupler, node, input);
+  const layout = layoutOf(coupler, node, input, (axis) => axis === 1);
   if (!layout) return;
   const groups = intAttribute(node, "num_groups", 1);
   const { axis, atoms } = layout;
@@ -97,7 +98,12 @@ export const meanVariance: Rule = (coupler, node) => {
 };
 
 function normalizes(coupler: Coupler, node: Node, over: (axis: number) => boolean): void {
-  const layout = layoutOf(coupler, node, node.inputs[0]);
+  const spread = coupler.spreads.get(node.inputs[0]);
+  if (spread && !spread.axes.some(over)) {
+    handOn(coupler, node, spread);
+    return;
+  }
+  const layout = layoutOf(coupler, node, node.inputs[0], (axis) => !over(axis));
   if (!layout) return;
   if (over(layout.axis)) {
     coupler.atoms.freeze(layout.atoms, `${label(node)} normalises over the channels`);
@@ -105,12 +111,12 @@ function normalizes(coupler: Coupler, node: Node, over: (axis: number) => boolea
   coupler.layouts.set(node.outputs[0], layout);
 }
 
-/** ReduceMean, ReduceSum ...: the channel axis survives unless it is one of those reduced. */
+/** ReduceMean, ReduceSum ...: the axes of the channels survive unless they are among those reduced. */
 export const reduce: Rule = (coupler, node) => {
   const input = node.inputs[0];
-  const layout = layoutOf(coupler, node, input);
   const rank = shapeOf(coupler, input)?.length;
-  if (!layout || rank === undefined) return;
+  const tracked = coupler.spreads.get(input) ?? coupler.layouts.get(input);
+  if (!tracked || rank === undefined) return;
   const axesInput = node.inputs[1] as string | undefined;
   let axes = integersOf(coupler.network, axesInput) ?? intsAttribute(node, "axes", []);
   if (axesInput !== undefined && axesInput !== "" && !isParameter(coupler, axesInput)) {
@@ -119,17 +125,22 @@ export const reduce: Rule = (coupler, node) => {
   }
   if (axes.length === 0) {
     if (intAttribute(node, "noop_with_empty_axes", 0) !== 0) {
-      coupler.layouts.set(node.outputs[0], layout);
+      unary(coupler, node);
       return;
     }
     axes = Array.from({ length: rank }, (_, axis) => axis);
   }
   const reduced = axes.map((axis) => fromFront(axis, rank));
-  if (reduced.includes(layout.axis)) {
+  const spread =
+    "axes" in tracked ? tracked : { axes: [tracked.axis], dims: [tracked.atoms.length], ...tracked };
+  // What is summed up cannot lose a part of the sum: it goes as a whole.
+  const left = collapse(coupler, node, spread, (axis) => reduced.includes(axis));
+  if (!left) {
     freeze(coupler, input, `${label(node)} reduces over the channels`);
     return;
   }
   const keepDims = intAttribute(node, "keepdims", 1) !== 0;
-  const shift = keepDims ? 0 : reduced.filter((axis) => axis < layout.axis).length;
-  coupler.layouts.set(node.outputs[0], { axis: layout.axis - shift, atoms: layout.atoms });
+  const shifted = (axis: number): number =>
+    keepDims ? axis : axis - reduced.filter((one) => one < axis).length;
+  handOn(coupler, node, moved(left, shifted));
 };

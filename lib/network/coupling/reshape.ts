@@ -1,16 +1,8 @@
 /** Operators that move axes: Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Resize, Expand, Tile. */
 import { integersOf, intsAttribute, type Node } from "../network.ts";
 import { fromFront } from "../operators/attributes.ts";
-import {
-  freeze,
-  freezeInputs,
-  isParameter,
-  label,
-  layoutOf,
-  shapeOf,
-  type Coupler,
-  type Rule,
-} from "./coupler.ts";
+import { freeze, freezeInputs, isParameter, label, shapeOf, type Coupler, type Rule } from "./coupler.ts";
+import { layoutOf, moved, putSpread, stridesOf } from "./spreads.ts";
 import { constantEntry } from "./entries.ts";
 import type { Layout, Spread } from "./types.ts";
 
@@ -35,41 +27,15 @@ export const transpose: Rule = (coupler, node) => {
   const order = permutationOf(node, rank);
   const spread = coupler.spreads.get(input);
   if (spread) {
-    coupler.spreads.set(output, transposeSpread(spread, order));
+    coupler.spreads.set(
+      output,
+      moved(spread, (axis) => order.indexOf(axis)),
+    );
     return;
   }
   const layout = layoutOf(coupler, node, input);
   if (layout) coupler.layouts.set(output, { axis: order.indexOf(layout.axis), atoms: layout.atoms });
 };
-
-function transposeSpread(spread: Spread, order: readonly number[]): Spread {
-  // The spread's own axes in their new order: source[i] is the factor that comes i-th after the transpose.
-  const placed = spread.axes.map((axis, factor) => ({ axis: order.indexOf(axis), factor }));
-  placed.sort((one, other) => one.axis - other.axis);
-  const dims = placed.map(({ factor }) => spread.dims[factor]);
-  const strides = stridesOf(spread.dims);
-  const size = spread.atoms.length;
-  const from = new Int32Array(size);
-  for (let flat = 0; flat < size; flat++) {
-    let rest = flat;
-    for (let i = dims.length - 1; i >= 0; i--) {
-      from[flat] += (rest % dims[i]) * strides[placed[i].factor];
-      rest = Math.floor(rest / dims[i]);
-    }
-  }
-  return {
-    axes: placed.map(({ axis }) => axis),
-    dims,
-    atoms: from.map((flat) => spread.atoms[flat]),
-    origin: { ...spread.origin, positions: from.map((flat) => spread.origin.positions[flat]) },
-  };
-}
-
-function stridesOf(dims: readonly number[]): number[] {
-  const strides = dims.map(() => 1);
-  for (let i = dims.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * dims[i + 1];
-  return strides;
-}
 
 /** Reshape, Flatten. A target that is computed must leave the number of channels, and nothing else, to be found (-1). */
 export const reshape: Rule = (coupler, node) => {
@@ -135,56 +101,79 @@ function regroup(coupler: Coupler, node: Node, tracked: Layout | Spread): void {
     refuse("has a value of unknown shape");
     return;
   }
-  const axes = "axes" in tracked ? tracked.axes : [tracked.axis];
-  const block = blocksOf(from, to).find(({ before }) => axes.every((axis) => before.includes(axis)));
+  const blocks = blocksOf(from, to);
+  if ("axes" in tracked) {
+    regroupSpread(coupler, node, { from, to, blocks, spread: tracked });
+    return;
+  }
+  const { axis } = tracked;
+  const block = blocks.find(({ before }) => before.includes(axis));
   if (tracked.atoms.length === 1 || !block) {
     refuse("regroups the channels with other axes");
     return;
   }
-  const outAxes = block.after.filter((axis) => to[axis] > 1);
-  if (block.before.includes(0) && from[0] > 1 && block.before.some((axis) => axis > 0 && from[axis] > 1)) {
+  const outAxes = block.after.filter((one) => to[one] > 1);
+  if (block.before.includes(0) && from[0] > 1 && block.before.some((one) => one > 0 && from[one] > 1)) {
     refuse("merges the channels with the batch");
     return;
   }
-  if (axes.includes(0) || outAxes.includes(0)) {
+  if (from[0] > 1 && (axis === 0 || outAxes.includes(0))) {
     refuse("moves the channels into the batch axis");
     return;
   }
-  const index = channelIndex(from, block.before, axes);
+  const index = channelIndex(from, block.before, axis);
   const atoms = index.map((position) => tracked.atoms[position]);
-  const shuffled = "origin" in tracked;
-  const carrier = outAxes.length === 1 ? outAxes[0] : shuffled ? undefined : carrierOf(atoms, to, outAxes);
+  const carrier = outAxes.length === 1 ? outAxes[0] : carrierOf(atoms, to, outAxes);
   if (carrier === undefined) {
-    const positions = shuffled ? index.map((position) => tracked.origin.positions[position]) : index;
-    if (!shuffled && gathersChannels(tracked.axis, { from, to, block })) {
+    if (gathersChannels(axis, { from, to, block })) {
       tieRows(coupler, node, { atoms: tracked.atoms, axis: outAxes[0], rows: to[outAxes[0]] });
     } else if (index.length !== tracked.atoms.length) refuse("regroups the channels with other axes");
     else {
-      const origin = shuffled
-        ? { ...tracked.origin, positions }
-        : { value: input, axis: tracked.axis, positions };
-      coupler.spreads.set(output, { axes: outAxes, dims: outAxes.map((axis) => to[axis]), atoms, origin });
+      const origin = { value: input, axis, positions: index };
+      coupler.spreads.set(output, { axes: outAxes, dims: outAxes.map((one) => to[one]), atoms, origin });
     }
     return;
   }
-  if (!shuffled) {
-    const size = to[carrier];
-    const stride = outAxes
-      .slice(outAxes.indexOf(carrier) + 1)
-      .reduce((product, axis) => product * to[axis], 1);
-    const own = Int32Array.from({ length: size }, (_, i) => atoms[i * stride]);
-    coupler.layouts.set(output, { axis: carrier, atoms: own });
+  const stride = outAxes.slice(outAxes.indexOf(carrier) + 1).reduce((product, one) => product * to[one], 1);
+  const own = Int32Array.from({ length: to[carrier] }, (_, i) => atoms[i * stride]);
+  coupler.layouts.set(output, { axis: carrier, atoms: own });
+}
+
+interface Regrouping {
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+  readonly blocks: readonly Block[];
+  readonly spread: Spread;
+}
+
+/**
+ * Axes that hold nothing but channels are put together, or apart, on the spot: row-major, their channels stay in order. On a single
+ * axis in the shape that it began with it is a shuffle; in another shape, or put together with places, one axis of the
+ * channels has to speak for the others.
+ */
+function regroupSpread(coupler: Coupler, node: Node, { from, to, blocks, spread }: Regrouping): void {
+  const [output] = node.outputs;
+  const own = ({ before }: Block): boolean => before.some((axis) => spread.axes.includes(axis));
+  const isPure = ({ before }: Block): boolean =>
+    before.every((axis) => from[axis] === 1 || spread.axes.includes(axis));
+  const mine = blocks.filter(own);
+  const outAxes = mine.flatMap(({ after }) => after.filter((axis) => to[axis] > 1));
+  const { atoms, origin } = spread;
+  const source = origin && coupler.shapes.get(origin.value);
+  const isBack = source?.length === to.length && source.every((dim, axis) => dim === to[axis]);
+  if (mine.every(isPure) && (outAxes.length > 1 || (isBack && origin?.axis === outAxes[0]))) {
+    if (outAxes.length > 1) {
+      const dims = outAxes.map((axis) => to[axis]);
+      coupler.spreads.set(output, { axes: outAxes, dims, atoms, ...(origin && { origin }) });
+      return;
+    }
+    if (origin) coupler.shuffles.set(node.name, origin);
+    coupler.layouts.set(output, { axis: outAxes[0], atoms });
     return;
   }
-  const source = coupler.shapes.get(tracked.origin.value);
-  const same = source?.length === to.length && source.every((dim, axis) => dim === to[axis]);
-  if (!same || tracked.origin.axis !== carrier) {
-    refuse("ends a channel shuffle in another shape than it began with");
-    return;
-  }
-  const positions = index.map((position) => tracked.origin.positions[position]);
-  coupler.shuffles.set(node.name, { value: tracked.origin.value, axis: carrier, positions });
-  coupler.layouts.set(output, { axis: carrier, atoms });
+  const pure = mine.filter(isPure).flatMap(({ before }) => before);
+  const layout = layoutOf(coupler, node, node.inputs[0], (axis) => pure.length === 0 || pure.includes(axis));
+  if (layout) regroup(coupler, node, layout);
 }
 
 /** Whether neighbouring channels and all their places come to lie in one row (group normalisation spelt out). */
@@ -218,29 +207,12 @@ function tieRows(
 }
 
 /** For every element of a block (row-major over its axes), its index among the channels. */
-function channelIndex(
-  from: readonly number[],
-  block: readonly number[],
-  axes: readonly number[],
-): Int32Array {
-  const dims = block.map((axis) => from[axis]);
-  const strides = block.map(() => 0);
-  let stride = 1;
-  for (let i = block.length - 1; i >= 0; i--) {
-    if (!axes.includes(block[i])) continue;
-    strides[i] = stride;
-    stride *= dims[i];
-  }
+function channelIndex(from: readonly number[], block: readonly number[], axis: number): Int32Array {
+  const dims = block.map((one) => from[one]);
+  const at = block.indexOf(axis);
+  const stride = stridesOf(dims)[at];
   const size = dims.reduce((product, dim) => product * dim, 1);
-  const index = new Int32Array(size);
-  for (let flat = 0; flat < size; flat++) {
-    let rest = flat;
-    for (let i = dims.length - 1; i >= 0; i--) {
-      index[flat] += (rest % dims[i]) * strides[i];
-      rest = Math.floor(rest / dims[i]);
-    }
-  }
-  return index;
+  return Int32Array.from({ length: size }, (_, flat) => Math.floor(flat / stride) % dims[at]);
 }
 
 /** The one axis that alone says which channel an element belongs to, where there is one. */
@@ -281,31 +253,43 @@ export const tile: Rule = (coupler, node) => {
   else freeze(coupler, input, `${label(node)} repeats channels`);
 };
 
-/** Squeeze and Unsqueeze: axes of size 1 go or come; the channel axis moves. */
+/** Squeeze and Unsqueeze: axes of size 1 go or come; the axes of the channels move. */
 export const squeeze: Rule = (coupler, node) => {
   const [input] = node.inputs;
-  const layout = layoutOf(coupler, node, input);
+  const [output] = node.outputs;
+  const spread = coupler.spreads.get(input);
+  const layout = coupler.layouts.get(input);
   const rank = shapeOf(coupler, input)?.length;
-  const outRank = shapeOf(coupler, node.outputs[0])?.length;
-  if (!layout) return;
+  const outRank = shapeOf(coupler, output)?.length;
+  if (!layout && !spread) return;
   if (rank === undefined || outRank === undefined) {
     freeze(coupler, input, `${label(node)} has a value of unknown rank`);
     return;
   }
   const given = integersOf(coupler.network, node.inputs[1]) ?? intsAttribute(node, "axes", []);
-  if (node.op === "Squeeze") {
-    const shape = shapeOf(coupler, input) ?? [];
-    const all = shape.flatMap((dim, axis) => (dim === 1 ? [axis] : []));
-    const gone = (given.length > 0 ? given : all).map((axis) => fromFront(axis, rank));
-    if (gone.includes(layout.axis)) {
-      freeze(coupler, input, `${label(node)} removes the axis of a single channel`);
-      return;
-    }
-    const shift = gone.filter((axis) => axis < layout.axis).length;
-    coupler.layouts.set(node.outputs[0], { axis: layout.axis - shift, atoms: layout.atoms });
-    return;
-  }
+  const axisOf =
+    node.op === "Squeeze" ? squeezed(shapeOf(coupler, input) ?? [], given) : unsqueezed(outRank, given);
+  if (layout && axisOf(layout.axis) === undefined)
+    freeze(coupler, input, `${label(node)} removes the axis of a single channel`);
+  else if (layout) coupler.layouts.set(output, { axis: axisOf(layout.axis) ?? 0, atoms: layout.atoms });
+  else if (spread)
+    putSpread(
+      coupler,
+      output,
+      moved(spread, (axis) => axisOf(axis) ?? 0),
+    );
+};
+
+/** Where an axis stands when axes of size 1 are gone; undefined for those. */
+function squeezed(shape: readonly number[], given: readonly number[]): (axis: number) => number | undefined {
+  const all = shape.flatMap((dim, axis) => (dim === 1 ? [axis] : []));
+  const gone = given.length > 0 ? given.map((axis) => fromFront(axis, shape.length)) : all;
+  return (axis) => (gone.includes(axis) ? undefined : axis - gone.filter((one) => one < axis).length);
+}
+
+/** Where an axis stands when axes of size 1 have come. */
+function unsqueezed(outRank: number, given: readonly number[]): (axis: number) => number | undefined {
   const come = given.map((axis) => fromFront(axis, outRank));
   const kept = Array.from({ length: outRank }, (_, axis) => axis).filter((axis) => !come.includes(axis));
-  coupler.layouts.set(node.outputs[0], { axis: kept[layout.axis], atoms: layout.atoms });
-};
+  return (axis) => kept[axis];
+}

@@ -2,7 +2,7 @@
 import { operatorsWhere, type ChannelKind } from "../operators/facts.ts";
 import type { Rule } from "./coupler.ts";
 import { elementwise, unary } from "./elementwise.ts";
-import { conv, convTranspose, gemm, matMul } from "./layers.ts";
+import { conv, convTranspose, einsum, gemm, matMul } from "./layers.ts";
 import { depthToSpace, spaceToDepth } from "./blocks.ts";
 import {
   acrossChannels,
@@ -47,6 +47,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["ConvTranspose", convTranspose],
   ["Gemm", gemm],
   ["MatMul", matMul],
+  ["Einsum", einsum],
   ["Concat", concat],
   ["Split", split],
   ["Slice", slice],

@@ -14,18 +14,19 @@ import {
   freezeInputs,
   isParameter,
   label,
-  layoutOf,
   shapeOf,
   useParameter,
   type Coupler,
   type Rule,
 } from "./coupler.ts";
+import { collapse, handOn, layoutOf, moved } from "./spreads.ts";
 import { elementwise } from "./elementwise.ts";
 import { constantEntry } from "./entries.ts";
 
 /** Concat: along the channels their lists are joined, along another axis channels are tied. */
 export const concat: Rule = (coupler, node) => {
-  const layouts = node.inputs.map((input) => layoutOf(coupler, node, input));
+  const along = fromFront(intAttribute(node, "axis", 1), shapeOf(coupler, node.inputs[0])?.length ?? 0);
+  const layouts = node.inputs.map((input) => layoutOf(coupler, node, input, (axis) => axis !== along));
   const first = layouts.find((layout) => layout !== undefined);
   const rank = shapeOf(coupler, node.inputs[0])?.length;
   if (!first || rank === undefined) return;
@@ -33,7 +34,7 @@ export const concat: Rule = (coupler, node) => {
     freezeInputs(coupler, node, "meets channels on different axes");
     return;
   }
-  const axis = fromFront(intAttribute(node, "axis", 1), rank);
+  const axis = along;
   if (axis !== first.axis) {
     concatBeside(coupler, node, first.axis);
     return;
@@ -64,12 +65,33 @@ function concatBeside(coupler: Coupler, node: Node, axis: number): void {
   else freezeInputs(coupler, node, "joins values of different widths");
 }
 
+/**
+ * Parts along one of several axes of channels (query, key and value; branches): the other axes are what is followed.
+ *
+ * @param axisOf where an axis stands afterwards
+ * @returns whether the channels stand on several axes
+ */
+function taken(
+  coupler: Coupler,
+  node: Node,
+  along: number,
+  axisOf = (axis: number): number => axis,
+): boolean {
+  const spread = coupler.spreads.get(node.inputs[0]);
+  if (!spread) return false;
+  const left = collapse(coupler, node, spread, (axis) => axis === along);
+  if (left) handOn(coupler, node, moved(left, axisOf));
+  return true;
+}
+
 /** Split: every part gets its run of channels. */
 export const split: Rule = (coupler, node) => {
-  const layout = layoutOf(coupler, node, node.inputs[0]);
   const rank = shapeOf(coupler, node.inputs[0])?.length;
-  if (!layout || rank === undefined) return;
+  if (rank === undefined) return;
   const axis = fromFront(intAttribute(node, "axis", 0), rank);
+  if (taken(coupler, node, axis)) return;
+  const layout = layoutOf(coupler, node, node.inputs[0]);
+  if (!layout) return;
   const sizes = splitSizes(node, layout.atoms.length, inputsFrom(coupler.network, node));
   if (axis === layout.axis && !sizes) {
     freezeInputs(coupler, node, "splits at computed positions");
@@ -89,10 +111,12 @@ export const split: Rule = (coupler, node) => {
 
 /** Slice: along the channels it takes a part of the list; along other axes it may do so at computed positions. */
 export const slice: Rule = (coupler, node) => {
-  const layout = layoutOf(coupler, node, node.inputs[0]);
   const shape = shapeOf(coupler, node.inputs[0]);
-  if (!layout || !shape) return;
+  if (!shape) return;
   const axes = integersOf(coupler.network, node.inputs[3]);
+  if (axes?.length === 1 && taken(coupler, node, fromFront(axes[0], shape.length))) return;
+  const layout = layoutOf(coupler, node, node.inputs[0]);
+  if (!layout) return;
   if (axes?.every((axis) => fromFront(axis, shape.length) !== layout.axis) === true) {
     coupler.layouts.set(node.outputs[0], layout);
     return;
@@ -112,15 +136,18 @@ export const slice: Rule = (coupler, node) => {
 /** Gather with constant indices: along the channels it picks from the list. */
 export const gatherRule: Rule = (coupler, node) => {
   const [data, indices] = node.inputs;
-  const layout = layoutOf(coupler, node, data);
   const shape = shapeOf(coupler, data);
   const indicesShape = shapeOf(coupler, indices);
+  const along = fromFront(intAttribute(node, "axis", 0), shape?.length ?? 0);
+  const isOne = isParameter(coupler, indices) && indicesShape?.length === 0;
+  if (isOne && taken(coupler, node, along, (axis) => (axis > along ? axis - 1 : axis))) return;
+  const layout = layoutOf(coupler, node, data, (axis) => axis !== along);
   if (!layout || !shape || !indicesShape) {
     freezeInputs(coupler, node, "gathers from a value of unknown shape");
     return;
   }
   freeze(coupler, indices, `${label(node)} takes its indices from them`);
-  const axis = fromFront(intAttribute(node, "axis", 0), shape.length);
+  const axis = along;
   if (axis !== layout.axis) {
     const shift = axis < layout.axis ? indicesShape.length - 1 : 0;
     coupler.layouts.set(node.outputs[0], { axis: layout.axis + shift, atoms: layout.atoms });
@@ -140,7 +167,7 @@ export const gatherRule: Rule = (coupler, node) => {
 export const sampled: Rule = (coupler, node) => {
   const [map, grid] = node.inputs;
   freeze(coupler, grid, `${label(node)} takes its places from them`);
-  const layout = layoutOf(coupler, node, map);
+  const layout = layoutOf(coupler, node, map, (axis) => axis === 1);
   if (layout?.axis === 1) coupler.layouts.set(node.outputs[0], layout);
   else freeze(coupler, map, `${label(node)} samples along the channels`);
 };

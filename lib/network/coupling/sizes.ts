@@ -9,16 +9,8 @@ import {
   sliceLists,
   sliceRanges,
 } from "../operators/attributes.ts";
-import {
-  freeze,
-  freezeInputs,
-  isParameter,
-  label,
-  layoutOf,
-  shapeOf,
-  type Coupler,
-  type Rule,
-} from "./coupler.ts";
+import { freeze, freezeInputs, isParameter, label, shapeOf, type Coupler, type Rule } from "./coupler.ts";
+import { layoutOf } from "./spreads.ts";
 import { partAt } from "./entries.ts";
 
 /** Resize: channels pass where their number does not change, and where computed sizes read it from the input itself. */
@@ -37,8 +29,10 @@ export const sameWidth: Rule = (coupler, node) => {
 /** Shape, Size: what they return must not change, so the channels stay, unless only sides and the batch are read. */
 export const shapeReader: Rule = (coupler, node) => {
   const [input] = node.inputs;
-  const layout = node.op === "Shape" ? layoutOf(coupler, node, input) : undefined;
-  if (layout && isUnread(coupler, node, { input, axis: layout.axis })) return;
+  const isFree = (axis: number): boolean => node.op === "Shape" && isUnread(coupler, node, { input, axis });
+  if (coupler.spreads.get(input)?.axes.every(isFree) === true) return;
+  const layout = layoutOf(coupler, node, input, isFree);
+  if (layout && isFree(layout.axis)) return;
   freezeInputs(coupler, node, "reads the number of channels");
 };
 

@@ -13,8 +13,8 @@ export interface Layout {
 }
 
 /**
- * Channels factorised over several axes, between the two Reshapes of a channel shuffle. The value holds the same
- * numbers as `origin`, whose channel axis `axis` stands at `positions`.
+ * Channels factorised over several axes, between the two Reshapes of a channel shuffle or inside attention. Where there is an
+ * `origin`, the value holds the same numbers as that, whose channel axis `axis` stands at `positions`.
  */
 export interface Spread {
   /** Axes that carry the channels, ascending. */
@@ -23,7 +23,7 @@ export interface Spread {
   readonly dims: readonly number[];
   /** Row-major over `dims`. */
   readonly atoms: Int32Array;
-  readonly origin: Origin;
+  readonly origin?: Origin;
 }
 
 /** A value made of the channels `positions` of another value, nothing else changed. */
@@ -99,7 +99,7 @@ export interface Coupling {
   /** Class -> why it cannot be removed; absent = it can. */
   readonly frozen: ReadonlyMap<number, string>;
   readonly layouts: ReadonlyMap<string, Layout>;
-  /** Values inside a channel shuffle. */
+  /** Values whose channels stand on several axes to the end. */
   readonly spreads: ReadonlyMap<string, Spread>;
   /** Node that ends a channel shuffle -> what its output is made of. */
   readonly shuffles: ReadonlyMap<string, Origin>;

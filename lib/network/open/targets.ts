@@ -68,12 +68,12 @@ function withFreeChannels(
 ): readonly Node[] {
   const [from = "", target = ""] = node.inputs;
   const [sizes, input] = [tables.get(target)?.values, shapes.get(from)];
-  const numbers = sizes?.filter((size) => typeof size === "number") ?? [];
+  const numbers = sizes?.filter((size): size is number => typeof size === "number" && size !== 0) ?? [];
   if (sizes === undefined || numbers.length !== 1 || numbers[0] < 2) return [node];
   if (node.attributes["allowzero"] !== undefined) return [node];
   const names = sizes.map((size, i) => {
-    if (typeof size === "number") return add(`${node.name}.free`, int64([-1]));
-    return isSame(size, input?.[i]) ? add(`${node.name}.same`, int64([0])) : undefined;
+    if (typeof size === "number" && size !== 0) return add(`${node.name}.free`, int64([-1]));
+    return size === 0 || isSame(size, input?.[i]) ? add(`${node.name}.same`, int64([0])) : undefined;
   });
   return withTarget(node, names, { add, fresh });
 }

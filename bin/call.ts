@@ -3,13 +3,13 @@
  * that exists, because the missing one is as a rule the one that was mistyped.
  */
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Options } from "yargs";
 import { EtlError, nearest } from "../lib/core/errors.ts";
 import { own } from "../lib/core/own.ts";
 import { TASKS } from "../lib/data/tasks.ts";
-import { engineNames } from "../lib/engine/engine.ts";
 import type { Command } from "./command.ts";
-import { builtIn, globalOptions } from "./globals.ts";
+import { builtIn, elsewhere, globalOptions, otherCommands } from "./globals.ts";
 import { listFlags } from "./options.ts";
 
 export type OptionMap = Readonly<Record<string, Options>>;
@@ -59,7 +59,8 @@ export function isAsked(argv: readonly string[], name: string): boolean {
 export function findCommand(name: string, commands: readonly Command[]): Command {
   const found = commands.find((command) => nameOf(command) === name);
   if (found !== undefined) return found;
-  const near = nearest(name, [...commands.map(nameOf), "help", "completion"]);
+  const near =
+    own(otherCommands, name.toLowerCase()) ?? nearest(name, [...commands.map(nameOf), "help", "completion"]);
   throw new EtlError("usage", `etl: unknown command ${JSON.stringify(name)}, a command was needed`, {
     hint: near === undefined ? "etl --help lists the commands" : `did you mean: etl ${near}?`,
   });
@@ -72,7 +73,7 @@ export function findCommand(name: string, commands: readonly Command[]): Command
  */
 export function checkCall(argv: readonly string[], command: Command): Call {
   const options: OptionMap = { ...globalOptions, ...command.options };
-  const { words, written } = checkOptions(argv, `etl ${nameOf(command)}`, options);
+  const { words, written } = checkOptions(argv, `etl ${nameOf(command)}`, options, command);
   const call: Call = { command, words: words.slice(1), given: valuesOf(written) };
   checkWords(call, options);
   checkMissing(call, options);
@@ -84,9 +85,10 @@ export function checkOptions(
   argv: readonly string[],
   where: string,
   options: OptionMap,
+  command?: Command,
 ): ReturnType<typeof takeApart> {
   const parts = takeApart(argv, options);
-  for (const each of parts.written) if (each.name === undefined) unknown(each, options, where);
+  for (const each of parts.written) if (each.name === undefined) unknown(each, options, where, command);
   for (const { as, name, value } of parts.written)
     if (name !== undefined) checkValue(as, options[name], value);
   return parts;
@@ -95,6 +97,15 @@ export function checkOptions(
 /** The options of all commands: what takes a value takes one in all of them. */
 function everyOption(commands: readonly Command[]): OptionMap {
   return Object.assign({}, ...commands.map(({ options }) => options), globalOptions) as OptionMap;
+}
+
+/** Options that other programs have for what is written without one here: `etl predict RUN IMAGE`. */
+function placeHint(word: string, { usage, examples }: Command): string | undefined {
+  const isModel =
+    /^(m|model|run|network|weights)$/.test(word) && /\W(model|models|run|runs|inputs)\W/.test(usage);
+  const isPicture =
+    /^(i|images?|img|inputs?|files?|path|pictures?|source)$/.test(word) && usage.includes("inputs");
+  return isModel || isPicture ? `without an option: ${examples[0][0]}` : undefined;
 }
 
 /** A switch takes no value. */
@@ -172,42 +183,27 @@ function valuesOf(written: readonly Written[]): Map<string, string[]> {
   return given;
 }
 
-function unknown({ as }: Written, options: OptionMap, where: string): never {
+function unknown({ as }: Written, options: OptionMap, where: string, command?: Command): never {
   const bare = as.replace(/^-+/, "");
   const negated = bare.startsWith("no-");
   const word = (negated ? bare.slice(3) : bare).toLowerCase();
   const candidates = Object.entries(options)
     .filter(([, option]) => !negated || isSwitch(option))
     .flatMap(([name, { alias = [] }]) => [name, alias].flat());
-  const usual = (negated ? [] : (own(elsewhere, word) ?? [])).find((each) =>
-    candidates.includes(each.split(" ")[0]),
-  );
+  const usual =
+    where === "etl" && word === "v"
+      ? "version"
+      : (negated ? [] : (own(elsewhere, word) ?? [])).find((each) => candidates.includes(each.split(" ")[0]));
   const near = usual ?? nearest(word, [...candidates, ...builtIn]);
+  const place = command === undefined || near !== undefined ? undefined : placeHint(word, command);
   throw new EtlError("usage", `${where}: unknown option ${as}, one of those that it has was needed`, {
     hint:
-      near === undefined
+      place ??
+      (near === undefined
         ? `${where.replace("etl", "etl help")} lists them`
-        : `did you mean --${negated ? "no-" : ""}${near}?`,
+        : `did you mean --${negated ? "no-" : ""}${near}?`),
   });
 }
-
-const [onnx, tensorflow] = engineNames;
-
-/** What other programs call options and values of ours. */
-const elsewhere: Readonly<Record<string, readonly string[]>> = {
-  ...{ model: ["backbone"], arch: ["backbone"], network: ["backbone"], net: ["backbone"] },
-  ...{ o: ["out"], output: ["out"], dest: ["out"], d: ["data"], dataset: ["data"], input: ["data"] },
-  ...{ lr: ["learning-rate"], batch: ["batch-size"], bs: ["batch-size"], batchsize: ["batch-size"] },
-  ...{ gpu: ["device cuda", "cuda"], j: ["threads"], jobs: ["threads"], workers: ["threads"] },
-  ...{
-    tensorflow: [tensorflow],
-    "tensorflow.js": [tensorflow],
-    onnx: [onnx],
-    onnxruntime: [onnx],
-    force: ["replace"],
-  },
-  ...{ tasks: ["task"], task: ["tasks"], gammas: ["gamma"], gamma: ["gammas"], overwrite: ["replace"] },
-};
 
 function checkValue(as: string, option: Options | undefined, value: string | undefined): void {
   if (option === undefined) return;
@@ -232,20 +228,26 @@ function checkValue(as: string, option: Options | undefined, value: string | und
   if (choices.length > 0 && !choices.includes(value)) {
     const usual = own(elsewhere, value.toLowerCase()) ?? [];
     const near = usual.find((each) => choices.includes(each)) ?? nearest(value, choices);
+    const trained = as === "--backbone" ? `trained networks are pruned: etl prune ${as} ${value}` : undefined;
     bad(
       JSON.stringify(value),
       `one of ${choices.join(", ")}`,
-      near === undefined ? undefined : `did you mean ${near}?`,
+      near === undefined ? trained : `did you mean ${near}?`,
     );
   }
   if (option.type === "number" && !Number.isFinite(Number(value)))
     bad(JSON.stringify(value), "a number", numberHint(as, value));
 }
 
-/** What a number with something behind it was meant as: 30%, 5ms. */
+/** What a number with something behind it was meant as: 30%, 5ms; or one with a comma: 0,5. */
 function numberHint(as: string, value: string): string | undefined {
+  const [, decimals] = /^\s*0?,(\d+)\s*$/.exec(value) ?? [];
+  if (decimals !== undefined) return `with a point: ${as} 0.${decimals}`;
+  const [, side] = /^\s*(\d+)x\1\s*$/.exec(value) ?? [];
+  if (side !== undefined) return `one side is both: ${as} ${side}`;
   const [, digits, rest = ""] = /^\s*(-?\d*\.?\d+)\s*([a-z%]+)\s*$/i.exec(value) ?? [];
   if (digits === undefined) return undefined;
+  if (as === "--target-time" && rest !== "%") return `in milliseconds it is --target-ms ${digits}`;
   return rest === "%"
     ? `as a share: ${as} ${Number((Number(digits) / 100).toPrecision(12))}`
     : `without the unit: ${as} ${digits}`;
@@ -261,6 +263,7 @@ function places({ usage }: Command): { name: string; many: boolean; needed: bool
 }
 
 function checkWords({ command, words, given }: Call, options: OptionMap): void {
+  for (const word of words) refuseOtherDash(word, options);
   const slots = places(command);
   if (slots.some(({ many }) => many) || words.length <= slots.length) return;
   const word = words[slots.length];
@@ -276,9 +279,32 @@ function checkWords({ command, words, given }: Call, options: OptionMap): void {
     {
       hint:
         splitHint(word, given) ??
+        namedHint(word, options) ??
         (option === undefined ? `see etl help ${name}` : `did you mean --${option} ${word}?`),
     },
   );
+}
+
+/** Dashes as texts and chats make them of two hyphens: an en dash, an em dash, a minus. */
+const otherDash = /^-?[\u2010-\u2015\u2212][-\u2010-\u2015\u2212]*/;
+
+function refuseOtherDash(word: string, options: OptionMap): void {
+  const bare = word.replace(otherDash, "");
+  if (bare === word || nameIn(options, bare.split("=")[0]) === undefined) return;
+  throw new EtlError("usage", `${word}: begins with a dash that is no hyphen, two hyphens were needed`, {
+    hint: `did you mean --${bare}?`,
+  });
+}
+
+/** An option that is written in another way: task=gender, /task; or stands behind `--`. */
+function namedHint(word: string, options: OptionMap): string | undefined {
+  const [, lead, spelled, , value] = /^(--?|\/|)([a-z][\w-]*)([=:](.*))?$/i.exec(word) ?? [];
+  const name = spelled === undefined ? undefined : nameIn(options, spelled);
+  if (name === undefined) return undefined;
+  if (lead.startsWith("-")) return "after -- nothing is an option: leave the -- out";
+  return lead === "" && value === undefined
+    ? undefined
+    : `did you mean --${spelled}${value === undefined ? "" : ` ${value}`}?`;
 }
 
 /** A value that a blank has cut in two: --task gender age, --target-size 10 MB. */
@@ -302,6 +328,7 @@ function optionFor(word: string, options: OptionMap, given: Call["given"]): stri
   const tasks = word.split(",").map((each) => each.split("=")[0]);
   const task = ["task", "tasks"].find(free);
   if (task !== undefined && tasks.every((each) => TASKS.has(each))) return task;
+  if (free("out") && existsSync(join(word, "run.json"))) return "out";
   if (free("data") && (/[/\\~]|^\.|^synthetic/.test(word) || existsSync(word))) return "data";
   const choosing = Object.keys(options).find(
     (name) => free(name) && (options[name].choices ?? []).includes(word),

@@ -1,7 +1,9 @@
 /** `--config FILE`: options from a JSON file, by their names in the library. The command line stands above it. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { isRecord } from "../lib/core/own.ts";
 import type { Options } from "yargs";
-import { EtlError, nearest } from "../lib/core/errors.ts";
+import { EtlError, nearest, shellWord } from "../lib/core/errors.ts";
 import { readJson } from "../lib/core/files.ts";
 import { pruneTable } from "../lib/jobs/prune/options.ts";
 import type { Option } from "../lib/jobs/run/option.ts";
@@ -41,6 +43,10 @@ export async function withConfig(argv: readonly string[], command: Command): Pro
   const given = givenIn(argv, options);
   const file = given.get("config")?.at(-1);
   if (file === undefined || file === "") return argv;
+  if (existsSync(join(file, "config.json")))
+    throw new EtlError("usage", `--config: ${file} is a folder, a JSON file was needed`, {
+      hint: `did you mean ${shellWord(join(file, "config.json"))}?`,
+    });
   const found: unknown = await readJson(file);
   if (!isRecord(found)) {
     throw new EtlError("format", `${file}: no object, an object of options was needed`, {

@@ -3,13 +3,13 @@ import { isEtlError, messageOf } from "../lib/core/errors.ts";
 import type { CommandName, FailureJson } from "../lib/json.ts";
 
 /** The result of a command, with the name of its layout in front. */
-export function resultJson(command: CommandName, result: object): string {
+export function resultJson(command: CommandName | "help" | "version", result: object): string {
   const first = { schema: schemaOf(command, result) };
   return `${JSON.stringify({ ...first, ...result, ...first })}\n`;
 }
 
 /** `resume` hands on the result of another command, which says so itself. */
-function schemaOf(command: CommandName, result: object): string {
+function schemaOf(command: string, result: object): string {
   return "schema" in result && typeof result.schema === "string" ? result.schema : `etl/${command}/1`;
 }
 

@@ -60,7 +60,10 @@ export async function main(argv: readonly string[]): Promise<number> {
 async function parse(argv: readonly string[], signal: AbortSignal): Promise<void> {
   const { call, warnings } = await checked(argv);
   let work: (() => Promise<void>) | undefined;
-  const parser = parserOf(call);
+  const asked = isAsked(argv, "json") && !isAsked(argv, "get-yargs-completions");
+  const help = asked && isAsked(call, "help");
+  // With --help among its words the parser prints the text itself.
+  const parser = parserOf(help ? call.filter((word) => word !== "--help") : call);
   for (const command of commands) {
     parser.command(
       command.usage,
@@ -71,8 +74,14 @@ async function parse(argv: readonly string[], signal: AbortSignal): Promise<void
       },
     );
   }
-  await parser.parseAsync();
-  await work?.();
+  if (asked && isAsked(call, "version")) {
+    process.stdout.write(resultJson("version", { version }));
+  } else if (help) {
+    process.stdout.write(resultJson("help", { text: await parser.getHelp() }));
+  } else {
+    await parser.parseAsync();
+    await work?.();
+  }
 }
 
 /** The call as the parser is to see it: looked over, with what a file of options adds. */
@@ -85,16 +94,24 @@ async function checked(
   const [name, target] = commandOf(argv, commands);
   if (name === undefined) {
     checkOptions(argv, "etl", globalOptions);
-    if (isAsked(argv, "version")) return plain(argv);
-    if (isAsked(argv, "json")) throw new EtlError("usage", "etl: no command, one was needed with --json");
+    if (isAsked(argv, "version")) return plain(["--version"]);
+    if (isAsked(argv, "json") && !isAsked(argv, "help"))
+      throw new EtlError("usage", "etl: no command, one was needed with --json");
     return plain(["--help"]);
   }
-  if (name === "completion") return plain(argv);
+  if (name === "completion") {
+    // As other programs have it: etl completion zsh. The parser goes by the shell that it runs in.
+    if (target === "bash" || target === "zsh") process.env["SHELL"] = target;
+    else if (target !== undefined)
+      throw new EtlError("usage", `etl completion: ${JSON.stringify(target)}, bash or zsh was needed`);
+    return plain(["completion"]);
+  }
   if (name === "help") {
     return plain(target === undefined ? ["--help"] : [nameOf(findCommand(target, commands)), "--help"]);
   }
   const command = findCommand(name, commands);
   if (isAsked(argv, "help")) return plain([name, "--help"]);
+  if (isAsked(argv, "version")) return plain(["--version"]);
   const call = await withConfig(argv, command);
   return { call, warnings: repeated(checkCall(call, command)) };
 }

@@ -189,5 +189,7 @@ export function bytesOption(args: Arguments, name: string): number | undefined {
 /** A number of bytes, or a share: 12%. */
 function sizeOption(args: Arguments, name: string): number | undefined {
   const [, percent] = /^\s*([\d.]+)\s*%\s*$/.exec(text(args, name) ?? "") ?? [];
-  return percent === undefined ? bytesOption(args, name) : Number(percent) / 100;
+  if (percent === undefined) return bytesOption(args, name);
+  if (Number(percent) > 0 && Number(percent) <= 100) return Number(percent) / 100;
+  throw new EtlError("usage", `--${name}: ${percent}%, a share above 0 and up to 100% was needed`);
 }

@@ -1,4 +1,5 @@
 /** Goes on with a run that was stopped, whatever job made it. Beside the jobs, because it knows them all. */
+import { runsIn } from "./jobs/run/model.ts";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { EtlError, isEtlError, shellWord } from "./core/errors.ts";
@@ -39,7 +40,8 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
     throw new EtlError("usage", `${folder}: no run.json, a run folder was needed`, {
       hint: existsSync(join(folder, "sweep.json"))
         ? "a sweep goes on with the command that began it, or name the folder of one of its runs, below it"
-        : "a call that was stopped before its first stage is given again; a run is begun by etl prune, train or crossval",
+        : (runsIn(folder) ??
+          "a call that was stopped before its first stage is given again; a run is begun by etl prune, train or crossval"),
     });
   }
   const { progress = silent } = options;

@@ -1,5 +1,7 @@
 /** The backbones the toolkit knows by name, and model files as backbones. */
-import { EtlError, nearest } from "../core/errors.ts";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { EtlError, nearest, shellWord } from "../core/errors.ts";
 import type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
 import { nets } from "./entries.ts";
 import { isModelFile, loadModelFile } from "./read-model.ts";
@@ -41,12 +43,23 @@ export async function loadBackbone(nameOrPath: string, options: LoadOptions = {}
   if (isModelFile(nameOrPath)) return loadModelFile(nameOrPath, options);
   const names = backboneNames();
   const near = nearest(nameOrPath, names);
-  const found = `--backbone: found "${nameOrPath}"`;
+  const kind = existsSync(nameOrPath)
+    ? statSync(nameOrPath).isDirectory()
+      ? ", a folder"
+      : ", a file that is no model"
+    : /[\\/]/.test(nameOrPath)
+      ? ", where nothing is"
+      : "";
+  const found = `--backbone: found "${nameOrPath}"${kind}`;
   throw new EtlError(
     "usage",
     `${found}, one of ${names.join(", ")} or the path of a model file (.onnx, .h5, model.json) was needed`,
     {
-      hint: near === undefined ? undefined : `did you mean "${near}"?`,
+      hint: existsSync(join(nameOrPath, "pruned.onnx"))
+        ? `the network of that run: --backbone ${shellWord(join(nameOrPath, "pruned.onnx"))}`
+        : near === undefined
+          ? undefined
+          : `did you mean "${near}"?`,
     },
   );
 }

@@ -120,7 +120,7 @@ function createResolver(network: Network, coupling: Coupling): (name: string) =>
     if (depth === undefined && !network.inputs.some((input) => input.name === value)) {
       const near = nearest(name, depthOf.keys());
       throw new EtlError("usage", `plan: the network has no value or layer "${name}", a tap was needed`, {
-        hint: near === undefined ? undefined : `Did you mean ${near}?`,
+        hint: near === undefined ? undefined : `did you mean ${near}?`,
       });
     }
     return { atoms: coupling.layouts.get(value)?.atoms ?? new Int32Array(0), depth: depth ?? -1 };

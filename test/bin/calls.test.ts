@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { commands } from "../../bin/commands.ts";
@@ -21,7 +22,29 @@ const cases: readonly Case[] = [
   ["hlep", 'unknown command "hlep"', "etl help?"],
   ["xyzzyxyzzy", "unknown command", "etl --help lists"],
   ["--hlep", "unknown option --hlep", "--help?"],
-  ["-v", "unknown option -v", "etl help"],
+  ["-v", "unknown option -v", "--version?"],
+  ["-V", "unknown option -V", "--version?"],
+  ["doctor -v", "unknown option -v", "--verbose?"],
+  // Words of other programs.
+  ["version", 'unknown command "version"', "etl --version?"],
+  ["serve runs/a", 'unknown command "serve"', "etl demo?"],
+  ["infer runs/a x.jpg", 'unknown command "infer"', "etl predict?"],
+  ["ls", 'unknown command "ls"', "etl backbones?"],
+  ["completion fish", 'etl completion: "fish", bash or zsh'],
+  ["cut a.onnx --sparsity 0.5 --out x.onnx", "unknown option --sparsity", "--keep (the share that stays)?"],
+  ["cut a.onnx --keep 0.5 --criterion magnitude --out x.onnx", '"magnitude"', "did you mean l1?"],
+  ["predict runs/a --image x.jpg", "unknown option --image", "without an option: etl predict"],
+  ["profile -m runs/a", "unknown option -m", "without an option: etl profile"],
+  [
+    "quantize a.onnx --pictures 3 --data b --out c.onnx",
+    "unknown option --pictures",
+    "etl help quantize lists",
+  ],
+  [
+    "train --backbone a.onnx --task gender --data b --out c",
+    '"a.onnx", one of',
+    "etl prune --backbone a.onnx",
+  ],
   ["--json", "no command"],
   // Unknown options, named before what is missing.
   ["prune --taks gender --data synthetic --out x", "etl prune: unknown option --taks", "--task?"],
@@ -69,6 +92,39 @@ const cases: readonly Case[] = [
   ["prune --task gendr --data synthetic --out x", "gendr", "gender"],
   ["prune --task gender --data synthetc --out x", "no such file", "synthetic?"],
   ["export face-resnet --out x.onnx --format onxn", '--format: "onxn", one of onnx', "onnx?"],
+  [`prune ${run} --gamma ,1`, '--gamma: ",1", a number', "with a point: --gamma 0.1"],
+  [`prune ${run} --target-size 150%`, "--target-size: 150%, a share above 0 and up to 100%"],
+  ["sweep --tasks gender --data synthetic --out x --seeds 1,2", '--seeds: "1,2", a number was needed'],
+  ["sweep --tasks gender --data synthetic --out x --gammas 0.1,10", "--gammas: 10", "did you mean 0.1?"],
+  ["cut a.onnx --keep 50 --out x.onnx", "--keep: 50, a share in (0, 1]", "did you mean 0.5?"],
+  ["cut a.onnx --target-time 5ms --out x.onnx", '--target-time: "5ms"', "--target-ms 5"],
+  ["align a b --size 224x224", '--size: "224x224"', "one side is both: --size 224"],
+  ["profile face-resnet --runs 0", "--runs: 0, a whole number of at least 1"],
+  ["profile face-resnet --batch 0", "--batch: 0, a whole number of at least 1"],
+  // The name of a file where a folder is made, and the reverse.
+  [
+    "prune --task gender --data synthetic --out a.onnx",
+    "--out: a.onnx, the name of a folder",
+    "did you mean a?",
+  ],
+  ["sweep --tasks gender --data synthetic --gammas 0.1 --out a.csv", "--out: a.csv, the name of a folder"],
+  ["draw 3 --out a.png", "a.png, the name of a folder was needed"],
+  ["export face-resnet --format web --out a.onnx", "a.onnx, the name of a folder was needed"],
+  [
+    "predict face-resnet .",
+    ".: a folder, a picture file was needed",
+    "name its pictures, for example ./*.jpg",
+  ],
+  ["predict face-resnet *.bmp", "*.bmp: no file has a name like this", "the folder and the ending"],
+  ["predict face-resnet https://a.org/b.jpg", "an address, a picture file", "nothing is downloaded"],
+  ["prune --task gender --data synthetic --out x --backbone runs/nope", '"runs/nope", where nothing is'],
+  ["prune --task gender --data synthetic --out x --backbone .", '".", a folder'],
+  // An option written in another way.
+  ["prune task=gender", '"task=gender" without an option', "--task gender?"],
+  ["prune /task gender", '"/task" without an option', "--task?"],
+  ["prune -- --task gender", '"--task" without an option', "leave the -- out"],
+  ["prune \u2014task gender", "\u2014task: begins with a dash that is no hyphen", "--task?"],
+  ["predict runs/a x.jpg \u2013-json", "\u2013-json: begins with a dash", "--json?"],
   // Options that mean nothing for the format.
   [
     "export face-resnet --out x.safetensors --strip",
@@ -163,7 +219,7 @@ const cases: readonly Case[] = [
   [`prune ${run} --target-size 10 MB`, '"MB" without an option', "without the blank: --target-size 10MB"],
   [`prune ${run} --target-flops 30%`, '--target-flops: "30%", a number', "as a share: --target-flops 0.3"],
   [`prune ${run} --target-ms 5ms`, '--target-ms: "5ms"', "without the unit: --target-ms 5"],
-  [`prune ${run} --min-accuracy 95`, "--min-accuracy: 95, a number in (0, 1]", "Did you mean 0.95?"],
+  [`prune ${run} --min-accuracy 95`, "--min-accuracy: 95, a number in (0, 1]", "did you mean 0.95?"],
   [`prune ${run} --constructor 1`, "unknown option --constructor"],
   [`prune ${run} --lr 0.1`, "unknown option --lr", "--learning-rate?"],
   [`prune ${run} --batch 8`, "unknown option --batch", "--batch-size?"],
@@ -243,6 +299,28 @@ describe("calls that go wrong", function () {
     }
   });
 
+  it("runs in a folder, files of a run, and a run where options are meant are named", async () => {
+    const at = (name: string): string => join(folder, "kept", name);
+    await mkdir(at("one"), { recursive: true });
+    for (const name of ["run.json", "config.json", "report.html"]) await writeFile(at(`one/${name}`), "{}");
+    for (const call of ["predict kept .gitignore", "report kept", "resume kept", "profile kept"]) {
+      if (call.startsWith("predict")) await writeFile(join(folder, ".gitignore"), "");
+      expect((await capture(call.split(" "))).stderr, call).to.contain("name one: kept/one");
+    }
+    const model = await capture(["profile", "kept/one/report.html"]);
+    expect(model.stderr).to.contain("a file that is no model").and.contain("the run, kept/one?");
+    expect((await capture(["prune", "--config", "kept/one"])).stderr).to.contain(
+      "did you mean kept/one/config.json?",
+    );
+    expect((await capture(["finetune", "kept/one"])).stderr).to.contain("did you mean --out kept/one?");
+  });
+
+  it("a call that fails before anything is made leaves no folder", async () => {
+    await capture("prune --task Gender --data synthetic --out left".split(" "));
+    await capture("prune --task gender --data nope --out left".split(" "));
+    expect(existsSync(join(folder, "left"))).to.equal(false);
+  });
+
   it("an option given twice: the last counts, and that is said; lists add up", async () => {
     const twice = await capture(`predict --backbone a --backbone runs/nope x.jpg`.split(" "));
     expect(twice.stderr).to.contain("--backbone is given 2 times: the last, runs/nope, counts");
@@ -282,6 +360,22 @@ describe("help", () => {
         expect(said, `etl ${usage} --${name}`).to.not.equal(undefined);
         if (!isSwitch(option)) expect(option.describe, name).to.not.match(/\([\d.,]+\)|\(default/);
       }
+    }
+  });
+
+  it("is an object with --json, as the version is", async () => {
+    for (const call of [
+      ["--help"],
+      ["help", "prune"],
+      ["prune", "--help"],
+      ["--version"],
+      ["prune", "--version"],
+    ]) {
+      const { code, stdout } = await capture([...call, "--json"]);
+      expect(code).to.equal(0);
+      const { schema, ...rest } = JSON.parse(stdout) as Record<string, string>;
+      expect(schema).to.match(/^etl\/(help|version)\/1$/);
+      expect(Object.values(rest)[0]).to.contain(call.includes("prune") && "text" in rest ? "--gamma" : "");
     }
   });
 

@@ -106,7 +106,7 @@ describe("explain", () => {
       explain(coupling, "gendre");
       expect.fail("nothing was thrown");
     } catch (error) {
-      expect(isEtlError(error, "usage") && error.hint).to.equal("Did you mean gender?");
+      expect(isEtlError(error, "usage") && error.hint).to.equal("did you mean gender?");
     }
   });
 });

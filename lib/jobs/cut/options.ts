@@ -4,7 +4,7 @@ import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import type { Progress } from "../../core/progress.ts";
 import type { Device, EngineName } from "../../engine/engine.ts";
 import { serviceNames } from "../../engine/service.ts";
-import { refuseIgnored } from "../run/option.ts";
+import { refuseIgnored, shareOfPercent } from "../run/option.ts";
 import type { Criterion } from "../../surgery/criteria.ts";
 import type { PictureSize } from "../../network/fit.ts";
 
@@ -103,7 +103,10 @@ export function checkCutOptions(options: CutOptions): void {
     const share = key === "keep" || key === "targetFlops" || key === "targetTime";
     if (value > 0 && Number.isFinite(value) && (!share || value <= 1)) continue;
     const needed = share ? "a share in (0, 1]" : "a positive number";
-    throw new EtlError("usage", `${targets[key]}: ${value}, ${needed} was needed`);
+    const near = share ? shareOfPercent(value) : undefined;
+    throw new EtlError("usage", `${targets[key]}: ${value}, ${needed} was needed`, {
+      hint: near === undefined ? undefined : `did you mean ${near}?`,
+    });
   }
   refuseIgnored({}, options, [
     options.targetMs === undefined &&

@@ -6,6 +6,7 @@ import { EtlError, shellWord } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
 import type { RunRecord } from "../../record/record.ts";
 import { checkRecord } from "../../record/schema.ts";
+import { runsIn } from "../run/model.ts";
 import { needWhole } from "../run/state.ts";
 
 /** The record in a run folder. @param title where it has none of its own */
@@ -18,7 +19,7 @@ export async function readRecord(run: string, title?: string): Promise<RunRecord
         found === "no record.json"
           ? existsSync(join(run, "run.json"))
             ? `try: etl resume ${shellWord(run)}`
-            : "name a run folder of etl prune or etl train"
+            : (runsIn(run) ?? "name a run folder of etl prune or etl train")
           : `check the name; a run that was stopped goes on with: etl resume ${shellWord(run)}`,
     });
   }

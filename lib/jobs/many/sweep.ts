@@ -18,7 +18,8 @@ import { pruneTable, type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages } from "../run/folder.ts";
-import { refuseForeign } from "../run/foreign.ts";
+import { belowOne, shareOfPercent } from "../run/option.ts";
+import { refuseFileName, refuseForeign } from "../run/foreign.ts";
 import { absoluteData, asOptions, commonNames, givenOptions, targetOptions } from "../run/options.ts";
 import { readRunState } from "../run/state.ts";
 
@@ -68,6 +69,7 @@ const names = {
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
   refuseUnknown("sweep", options, names);
   const progress = options.progress ?? silent;
+  refuseFileName(options.out);
   const points = pointsOf(options);
   for (const point of points) resolveOptions(point.options);
   for (const task of options.tasks) await lookAt(options, task);
@@ -134,6 +136,13 @@ function pointsOf(options: SweepOptions): Point[] {
   };
   need(tasks.length > 0, "tasks", "nothing", "at least one task");
   need(gammas.length > 0, "gammas", "nothing", "at least one number in [0, 1)");
+  for (const gamma of gammas)
+    if (!belowOne.holds(gamma as never)) {
+      const near = shareOfPercent(gamma);
+      throw new EtlError("usage", `--gammas: ${gamma}, ${belowOne.needed} was needed`, {
+        hint: near === undefined ? undefined : `did you mean ${near}?`,
+      });
+    }
   need(new Set(gammas).size === gammas.length, "gammas", gammas.join(","), "every gamma only once");
   need(
     new Set(tasks.map(({ task }) => task)).size === tasks.length,

@@ -30,7 +30,7 @@ function settingOf(part: string): [name: string, value: unknown] {
     const names = [...variantOptions.keys()];
     const near = nearest(key, names);
     throw new EtlError("usage", `--ablate: ${JSON.stringify(key)}, one of ${names.join(", ")} was needed`, {
-      ...(near !== undefined && { hint: `Did you mean ${near}?` }),
+      ...(near !== undefined && { hint: `did you mean ${near}?` }),
     });
   }
   const [name, option] = known;

@@ -5,7 +5,7 @@
  */
 import { interrupted } from "../../core/options.ts";
 import { existsSync } from "node:fs";
-import { copyFile, link, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
+import { copyFile, link, mkdtemp, readdir, readFile, realpath, rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { nowMs, timestamp } from "../../core/clock.ts";
@@ -23,7 +23,7 @@ import {
 } from "../../core/files.ts";
 import { SCHEMA } from "../../record/record.ts";
 import { version } from "../../core/version.ts";
-import { refuseForeign } from "./foreign.ts";
+import { refuseFileName, refuseForeign } from "./foreign.ts";
 import { lock } from "./lock.ts";
 import { asOptions } from "./options.ts";
 import { differences, isSameConfig, isSameRun } from "./same.ts";
@@ -366,6 +366,8 @@ export async function inRunFolder<T>(
   { config, signal, kept = "what was done is kept", hint, ...how }: Work,
   work: (folder: RunFolder) => Promise<T>,
 ): Promise<T> {
+  const isNew = !existsSync(path);
+  if (isNew) refuseFileName(path);
   const folder = await openRunFolder(path, config, version, how);
   try {
     return await work(folder);
@@ -380,5 +382,7 @@ export async function inRunFolder<T>(
     );
   } finally {
     await folder.close();
+    // A call that failed before anything was made leaves no empty folder.
+    if (isNew) await rmdir(folder.path).catch(() => undefined);
   }
 }

@@ -1,7 +1,8 @@
 /** Folders that hold something else than a run, or a sweep, are left alone. */
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { EtlError } from "../../core/errors.ts";
+import { basename, extname, join } from "node:path";
+import { EtlError, shellWord } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
 import { isRecord } from "../../core/own.ts";
 
@@ -11,6 +12,19 @@ async function isOfSweep(path: string): Promise<boolean> {
     return (await readdir(path).catch(() => [""])).every((name) => /^seed-\d+$/.test(name));
   const options = await readJson(path).catch(() => undefined);
   return isRecord(options) && Array.isArray(options["tasks"]) && Array.isArray(options["gammas"]);
+}
+
+/** @throws EtlError `usage` where a new folder would have the name of a file: what was meant is the network in it */
+export function refuseFileName(path: string): void {
+  const ending = extname(path).toLowerCase();
+  if (
+    existsSync(path) ||
+    !["onnx", "h5", "keras", "json", "html", "csv", "png", "jpg"].includes(ending.slice(1))
+  )
+    return;
+  throw new EtlError("usage", `--out: ${path}, the name of a folder was needed`, {
+    hint: `did you mean ${shellWord(path.slice(0, -ending.length))}? What is written lies in it`,
+  });
 }
 
 /**

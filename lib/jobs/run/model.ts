@@ -110,6 +110,7 @@ export async function openModel(
     );
   }
   const path = existsSync(name) && statSync(name).isDirectory() ? modelFileIn(name) : name;
+  if (path === name && existsSync(name)) refuseOtherFile(name);
   if (existsSync(path)) await needWhole(path);
   const backbone = await loadBackbone(path, {
     ...(weights !== undefined && { weights }),
@@ -147,6 +148,18 @@ export function shownTo({ preprocessing, parts, tasks }: Pick<Model, "preprocess
   };
 }
 
+/** @throws EtlError `usage` for a file that is no model; of a run's other files the hint names the run */
+function refuseOtherFile(name: string): void {
+  const folder = dirname(name);
+  const ofRun = /\.(json|html|csv|bin)$/i.test(name) && existsSync(join(folder, "run.json"));
+  if (isModelFile(name) && !ofRun) return;
+  throw new EtlError("usage", `${name}: a file that is no model, a run folder or a model file was needed`, {
+    hint: ofRun
+      ? `did you mean the run, ${shellWord(folder)}?`
+      : "model files end in .onnx, .h5, .keras or are the model.json of TensorFlow.js",
+  });
+}
+
 /** What lies beside the place where nothing is, and has a name like it. */
 function siblingHint(name: string): string {
   const folder = dirname(name);
@@ -176,6 +189,8 @@ export function modelFileIn(name: string): string {
 
 /** What to do with a folder that holds no network. */
 function folderHint(name: string): string {
+  const runs = runsIn(name);
+  if (runs !== undefined) return runs;
   if (existsSync(join(name, "sweep.json"))) return "a sweep: name the folder of one of its runs, below it";
   if (existsSync(join(name, "run.json"))) return `continue the run with: etl resume ${shellWord(name)}`;
   return "name a model file, or the run folder of etl prune or etl train";
@@ -189,4 +204,15 @@ function cropOf(network: Network): CropChoice | undefined {
   if (!Array.isArray(value) || value.length !== 4 || !value.every((each) => Number.isFinite(each)))
     return undefined;
   return value as unknown as Crop;
+}
+
+/** A hint that names the runs directly below a folder; undefined where there are none. */
+export function runsIn(folder: string): string | undefined {
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) return undefined;
+  const runs = readdirSync(folder)
+    .map((name) => join(folder, name))
+    .filter((path) => existsSync(join(path, "run.json")));
+  if (runs.length === 0) return undefined;
+  const more = runs.length > 3 ? ", ..." : "";
+  return `runs lie in it, name one: ${runs.slice(0, 3).map(shellWord).join(", ")}${more}`;
 }

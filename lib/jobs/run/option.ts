@@ -173,7 +173,7 @@ const kinds: Readonly<Record<OptionKind, Need>> = {
 export function checkOption({ flag, kind, choices, need }: Option, value: unknown, name: string): void {
   const bad = (found: unknown, needed: string, near?: string): never => {
     throw new EtlError("usage", `${optionWord(flag, name)}: ${String(found)}, ${needed} was needed`, {
-      ...(near !== undefined && { hint: `Did you mean ${near}?` }),
+      ...(near !== undefined && { hint: `did you mean ${near}?` }),
     });
   };
   if (!kinds[kind].holds(value as never)) bad(JSON.stringify(value), kinds[kind].needed);
@@ -182,8 +182,12 @@ export function checkOption({ flag, kind, choices, need }: Option, value: unknow
       if (!choices.includes(one)) bad(one, `one of ${choices.join(", ")}`, nearest(one, choices));
   }
   if (need !== undefined && !need.holds(value as never)) {
-    const percent = (need === share || need === belowOne) && Number(value) > 1 && Number(value) <= 100;
-    const near = percent ? String(Number((Number(value) / 100).toPrecision(12))) : undefined;
+    const near = need === share || need === belowOne ? shareOfPercent(Number(value)) : undefined;
     bad(Array.isArray(value) ? value.join(",") : value, need.needed, near);
   }
+}
+
+/** What a share given in percent was meant as: 30 -> "0.3". */
+export function shareOfPercent(value: number): string | undefined {
+  return value > 1 && value <= 100 ? String(Number((value / 100).toPrecision(12))) : undefined;
 }

@@ -1,5 +1,6 @@
 /** `etl draw`: drawn faces as picture files with labels, for trying the program where no pictures are at hand. */
 import { plural } from "../../core/printable.ts";
+import { refuseFileName } from "../run/foreign.ts";
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { encodeCrop } from "../../align/picture.ts";
@@ -44,6 +45,7 @@ export async function drawFaces(count: number, out: string, options: DrawOptions
   const table = syntheticTable(`synthetic:${count}`);
   const square = { width: size, height: size };
   const folder = resolve(out);
+  refuseFileName(folder);
   await makeFolder(folder);
   const rows = table.rows.map(({ file, split = "", labels }) => [`${file}.png`, split, ...labels]);
   const about = { name: SYNTHETIC_NAME, crop: WHOLE, tasks: table.tasks };

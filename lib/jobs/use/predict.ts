@@ -1,9 +1,10 @@
 /** `etl predict`: what a model says of single pictures. */
+import { statSync } from "node:fs";
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { worded } from "../../core/voice.ts";
 import { checkCrop, type CropChoice } from "../../core/crop.ts";
 import type { Crop, Preprocessing } from "../../core/artifacts.ts";
-import { EtlError } from "../../core/errors.ts";
+import { EtlError, shellWord } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
 import { WHOLE } from "../../data/dataset.ts";
 import { loadImages } from "../../data/images/decode.ts";
@@ -59,6 +60,7 @@ export async function predictImages(
   refuseUnknown("predictImages", options, optionNames);
   if (options.crop !== undefined) checkCrop(options.crop);
   const model = await openModel(nameOrPath, { weights: options.weights, size: options.size });
+  refuseNoPictures(files);
   const progress = options.progress ?? silent;
   const align = options.align === true;
   const crop = options.crop ?? (align ? undefined : model.crop) ?? WHOLE;
@@ -119,6 +121,38 @@ export async function predictImages(
     for (const sentence of unreadable) progress.warn(`left out: ${sentence}`);
     return predictions;
   });
+}
+
+/** Names of which none can be a picture are said before an engine is opened; one among others is left out later, with a warning. */
+function refuseNoPictures(files: readonly string[]): void {
+  const wrong = files.map(noPicture);
+  const first = wrong.find((each) => each !== undefined);
+  if (first === undefined || wrong.includes(undefined)) return;
+  const [found, hint] = first;
+  throw new EtlError("usage", `${found}, a picture file was needed`, { hint });
+}
+
+/** What a name is where it is no file, and what to do. */
+function noPicture(file: string): readonly [found: string, hint: string] | undefined {
+  const said = file === "" ? "an empty name" : file;
+  if (/^https?:\/\//i.test(file))
+    return [`${said}: an address`, "nothing is downloaded: save the picture first"];
+  const info = statSync(file, { throwIfNoEntry: false });
+  if (info === undefined) {
+    const pattern = /[*?[{]/.test(file);
+    return [
+      pattern ? `${said}: no file has a name like this` : `${said}: nothing is there`,
+      pattern ? "check the folder and the ending" : "check the path",
+    ];
+  }
+  if (info.isDirectory())
+    return [
+      `${said}: a folder`,
+      `name its pictures, for example ${shellWord(file).replace(/[\\/]+$/, "")}/*.jpg`,
+    ];
+  return /\.(onnx|h5|keras|json|csv|html|txt|safetensors)$/i.test(file)
+    ? [`${said}: no picture by its name`, "etl predict RUN IMAGE..."]
+    : undefined;
 }
 
 /** Pictures in, the network's outputs for them out: the mean score where it answers by parts of a picture. */

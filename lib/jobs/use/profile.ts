@@ -1,4 +1,5 @@
 /** `etl profile`: cost and time of models. */
+import { EtlError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
@@ -40,6 +41,11 @@ export async function profileFiles(
     ...serviceNames,
     ...{ runs: true, batch: true, size: true, layers: true },
   });
+  for (const name of ["runs", "batch"] as const) {
+    const value = options[name] ?? 1;
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new EtlError("usage", `--${name}: ${value}, a whole number of at least 1 was needed`);
+  }
   const models = await Promise.all(names.map(async (name) => settled(await openNetwork(name), options.size)));
   const progress = options.progress ?? silent;
   for (const note of new Set(models.flatMap(({ notes }) => notes))) progress.note(note);

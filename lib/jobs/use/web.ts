@@ -18,6 +18,7 @@ import { costOf } from "../../network/cost.ts";
 import type { PictureSize } from "../../network/fit.ts";
 import { pageHtml, pageIcon, pageStyle, type PageFacts } from "../../web/document.ts";
 import { places } from "../../web/places.ts";
+import { refuseFileName } from "../run/foreign.ts";
 import { openModel, provenanceOf, type Model } from "../run/model.ts";
 import { pageModules, pageRuntime } from "./modules.ts";
 import { stripped } from "./strip.ts";
@@ -108,10 +109,12 @@ export async function isPage(folder: string): Promise<boolean> {
 }
 
 async function needPlace(folder: string): Promise<void> {
+  refuseFileName(folder);
   if (!existsSync(folder) || (await isPage(folder))) return;
-  const names = await readdir(folder).catch(() => [basename(folder)]);
-  if (names.length === 0) return;
-  throw new EtlError("usage", `${folder}: holds ${names[0]}, a new or empty folder was needed`, {
+  const names = await readdir(folder).catch(() => undefined);
+  if (names?.length === 0) return;
+  const found = names === undefined ? "a file" : `holds ${names[0]}`;
+  throw new EtlError("usage", `${folder}: ${found}, a new or empty folder was needed`, {
     hint: "choose another --out",
   });
 }

@@ -16,7 +16,7 @@ export function explain(coupling: Coupling, layerName: string): string[] {
       "usage",
       `explain: no layer is called "${layerName}", the name of a layer was needed`,
       {
-        hint: near === undefined ? `Layers: ${names.join(", ")}.` : `Did you mean ${near}?`,
+        hint: near === undefined ? `layers: ${names.join(", ")}` : `did you mean ${near}?`,
       },
     );
   }

@@ -312,6 +312,6 @@ describe("cut: a model file, without data", function () {
     ]);
     expect((await explainLayer(model, "b2")).join("\n")).to.match(/channels 0-7 are tied to a by Add/);
     const error: unknown = await explainLayer(model, "dwn").catch((reason: unknown) => reason);
-    expect(isEtlError(error, "usage") && error.hint).to.equal("Did you mean down?");
+    expect(isEtlError(error, "usage") && error.hint).to.equal("did you mean down?");
   });
 });

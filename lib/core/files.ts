@@ -2,9 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { EtlError, messageOf } from "./errors.ts";
 import { parseJson } from "./parse-json.ts";
+import { isRunning } from "./running.ts";
 
 /**
  * Makes a folder and those above it, one by one. (Node's own recursive mkdir never returns on file systems that answer
@@ -74,8 +75,9 @@ export async function writeTogether(files: ReadonlyMap<string, Uint8Array>): Pro
   }
 }
 
+/** Says who writes: what a process that is gone has left may be removed, what another one writes just now may not. */
 function temporaryName(path: string): string {
-  return `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  return `${path}.${process.pid.toString(16)}-${randomUUID().slice(0, 8)}.tmp`;
 }
 
 async function writeFlushed(
@@ -92,14 +94,30 @@ async function writeFlushed(
   }
 }
 
+const unfinished = /^(.*)\.(?:([0-9a-f]{1,8})-)?[0-9a-f]{8}\.tmp$/s;
+
 /** Names of files in a folder that writes which were killed half way have left. */
 export async function unfinishedIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => /\.[0-9a-f]{8}\.tmp$/.test(name));
+  return names.filter((name) => unfinished.test(name));
+}
+
+/**
+ * Removes what killed writes have left in a folder that no lock keeps to one process: only that of processes which are gone.
+ *
+ * @param of names of the files that were to be written; default: of all
+ */
+export async function removeAbandoned(folder: string, of?: ReadonlySet<string>): Promise<void> {
+  for (const name of await unfinishedIn(folder)) {
+    const [, file = "", writer] = unfinished.exec(name) ?? [];
+    if (writer === undefined || isRunning(parseInt(writer, 16)) || of?.has(file) === false) continue;
+    await rm(join(folder, name), { force: true }).catch(() => undefined);
+  }
 }
 
 /** {@link writeWhole}, but a file that holds just this already is left alone. @returns whether it was written */
 export async function writeChanged(path: string, content: string): Promise<boolean> {
+  await removeAbandoned(dirname(path), new Set([basename(path)]));
   const before = await readFile(path, "utf8").catch(() => undefined);
   if (before === content) return false;
   await writeWhole(path, content);

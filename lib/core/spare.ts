@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { EtlError } from "./errors.ts";
-import { writeTogether } from "./files.ts";
+import { removeAbandoned, writeTogether } from "./files.ts";
 
 /** How files are written where others may lie. */
 export interface SpareOptions {
@@ -68,6 +68,8 @@ export async function writeSpare(
   files: ReadonlyMap<string, Uint8Array>,
   options: SpareOptions = {},
 ): Promise<void> {
+  for (const folder of new Set([...files.keys()].map(dirname)))
+    await removeAbandoned(folder, new Set([...files.keys()].map((path) => basename(path))));
   let isSame = true;
   for (const [path, content] of files) {
     const found = await stat(path).catch(() => undefined);

@@ -23,6 +23,9 @@ export const contentPolicy = [
   "form-action 'none'",
 ].join("; ");
 
+/** By this a page is known that was not written to its end. */
+export const pageMark = '<meta name="generator" content="etl-prune">';
+
 /** `index.html`. */
 export function pageHtml({ title, facts, warning }: PageFacts): string {
   const lines = facts.map((fact) => `<li>${escaped(fact)}</li>`).join("");
@@ -32,6 +35,7 @@ export function pageHtml({ title, facts, warning }: PageFacts): string {
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${contentPolicy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+${pageMark}
 <meta name="referrer" content="no-referrer">
 <title>${escaped(title)}</title>
 <link rel="icon" href="icon.svg">

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isEtlError } from "../../lib/core/errors.ts";
@@ -11,8 +11,10 @@ import {
   makeFolder,
   readBeside,
   readBytes,
+  removeAbandoned,
   writeWhole,
 } from "../../lib/core/files.ts";
+import { writeSpare } from "../../lib/core/spare.ts";
 
 describe("files", () => {
   let root: string;
@@ -72,6 +74,20 @@ describe("files", () => {
     await symlink(join(blobs, "a1"), join(home, "hub.onnx"));
     await symlink(join(blobs, "b2"), join(home, "hub.bin"));
     expect(read(join(home, "hub.onnx"), "hub.bin")).to.equal("weights");
+  });
+
+  it("removes what killed writes left beside a file, not what a live process writes just now", async () => {
+    const place = join(root, "abandoned");
+    await makeFolder(place);
+    const [gone, live] = [0x3ffffff, process.pid].map((pid) => `${pid.toString(16)}-0123abcd.tmp`);
+    for (const name of [`a.json.${gone}`, `a.json.${live}`, `other.json.${gone}`])
+      await writeFile(join(place, name), "half");
+    const bytes = new TextEncoder().encode("whole");
+    await writeSpare(new Map([[join(place, "a.json"), bytes]]));
+    const left = ["a.json", `a.json.${live}`, `other.json.${gone}`];
+    expect((await readdir(place)).sort()).to.deep.equal(left);
+    await removeAbandoned(place);
+    expect((await readdir(place)).sort()).to.deep.equal(left.slice(0, 2));
   });
 
   it("opens plain files only: a pipe would never end", async function () {

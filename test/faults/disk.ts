@@ -1,5 +1,6 @@
 /** A file system that fails at one call: the calls of this process below one folder are counted, and one of them does not happen. */
 import fs from "node:fs";
+import { join, relative } from "node:path";
 import { syncBuiltinESMExports } from "node:module";
 
 type Call = (...args: unknown[]) => Promise<unknown>;
@@ -48,4 +49,33 @@ export function watchDisk(
 /** An error as the system gives it. */
 export function systemError(code: string, call: string, path: string): Error {
   return Object.assign(new Error(`${code}: told to fail, ${call} '${path}'`), { code, syscall: call, path });
+}
+
+interface Change {
+  readonly call: string;
+  readonly path: string;
+}
+
+/** A change in words that are the same every time: what is drawn of names is left out. */
+function wordsOf(root: string, { call, path }: Change): string {
+  const drawn = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]+-[0-9a-f]{8}\.tmp$/g;
+  return `${call} ${relative(root, path).replaceAll(drawn, "*")}`;
+}
+
+/** Whether this is the change with these words. */
+export function isAt(words: string, root: string, change: Change): boolean {
+  return words !== "" && wordsOf(root, change) === words;
+}
+
+/** Keeps what lies below `root` before a change, with the change's words: from there its neighbourhood is reached in no time. */
+export function keepBefore(
+  root: string,
+  keep: string,
+  { n, ...change }: Change & { readonly n: number },
+): void {
+  const place = join(keep, String(n).padStart(4, "0"));
+  fs.mkdirSync(place, { recursive: true });
+  if (fs.existsSync(root))
+    fs.cpSync(root, join(place, "files"), { recursive: true, preserveTimestamps: true });
+  fs.writeFileSync(join(place, "words"), wordsOf(root, change));
 }

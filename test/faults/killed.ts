@@ -1,9 +1,10 @@
 /** The program, killed at one of its calls that change files below a folder, as a lost machine would be. */
-import { watchDisk } from "./disk.ts";
+import { isAt, keepBefore, watchDisk } from "./disk.ts";
 
-const [root, at] = [process.env["ETL_KILL_ROOT"] ?? "/nowhere", Number(process.env["ETL_KILL_AT"])];
-watchDisk(root, (n) => {
-  if (n === at) process.kill(process.pid, "SIGKILL");
+const { ETL_KILL_ROOT: root = "/nowhere", ETL_KILL_AT: at = "", ETL_KILL_KEEP: keep } = process.env;
+watchDisk(root, (n, call, path) => {
+  if (keep !== undefined) keepBefore(root, keep, { n, call, path });
+  else if (String(n) === at || isAt(at, root, { call, path })) process.kill(process.pid, "SIGKILL");
   return undefined;
 });
 await import("../../bin/etl.ts");

@@ -24,6 +24,7 @@ export async function smallRun(root: string): Promise<PruneOptions> {
     runs: 2,
     seed: 3,
     threads: 1,
+    engine: "ort",
   };
 }
 

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { messageOf } from "../../core/errors.ts";
 import { makeFolder, readJson, writeJson } from "../../core/files.ts";
+import { isRunning } from "../../core/running.ts";
 import { CELLS } from "./likeness.ts";
 
 /** Raised whenever the same picture would give other pixels. */
@@ -206,16 +207,7 @@ export async function createCache(
 async function removeStale(dir: string): Promise<void> {
   for (const name of await readdir(dir)) {
     const pid = /^[0-9a-f]{24}\.(\d+)\.[0-9a-f]{8}\.tmp$/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(dir, name), { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(dir, name), { force: true });
   }
 }
 

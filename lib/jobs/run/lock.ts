@@ -20,6 +20,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { EtlError } from "../../core/errors.ts";
 import { ioError } from "../../core/files.ts";
+import { isRunning } from "../../core/running.ts";
 
 /** A lock that was taken. */
 export interface Lock {
@@ -244,15 +245,6 @@ async function startOf(pid: number): Promise<string | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
   // the name of the program may hold anything: fields are counted behind its closing bracket
   return text?.slice(text.lastIndexOf(")") + 2).split(" ")[19];
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === "EPERM"; // another user's
-  }
 }
 
 function codeOf(error: unknown): string {

@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { encodeCrop } from "../../align/picture.ts";
 import { formatCsv } from "../../core/csv.ts";
 import { EtlError } from "../../core/errors.ts";
-import { jsonText, makeFolder, writeChanged, writeWhole } from "../../core/files.ts";
+import { jsonText, makeFolder, removeAbandoned, writeChanged, writeWhole } from "../../core/files.ts";
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { WHOLE } from "../../data/dataset.ts";
@@ -76,6 +76,7 @@ interface Drawn {
 /** @throws EtlError `usage` where a folder holds another file than the drawing would leave there */
 async function needThese(folder: string, { texts, faces, draw }: Drawn): Promise<void> {
   const drawn = new Map(faces.map((face) => [`${face}.png`, face]));
+  await removeAbandoned(folder);
   for (const name of await readdir(folder)) {
     const face = drawn.get(name);
     const text = texts.get(name);

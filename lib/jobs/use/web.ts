@@ -1,11 +1,11 @@
 /** `etl export --format web`: a folder that is a page, with the model and all that it needs to find faces and to answer. */
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { faceApiManifest, faceModels } from "../../backbones/nets/face-api-files.ts";
 import { describe } from "../../backbones/metadata.ts";
 import { EtlError } from "../../core/errors.ts";
-import { readBeside, readBytes, readJson, readText } from "../../core/files.ts";
+import { readBeside, readBytes, readJson, readText, removeAbandoned } from "../../core/files.ts";
 import { writeSpare } from "../../core/spare.ts";
 import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { packageFolder } from "../../core/version.ts";
@@ -16,7 +16,7 @@ import { isWebModel } from "../../formats/web/read.ts";
 import { writeWebModel } from "../../formats/web/write.ts";
 import { costOf } from "../../network/cost.ts";
 import type { PictureSize } from "../../network/fit.ts";
-import { pageHtml, pageIcon, pageStyle, type PageFacts } from "../../web/document.ts";
+import { pageHtml, pageIcon, pageMark, pageStyle, type PageFacts } from "../../web/document.ts";
 import { places } from "../../web/places.ts";
 import { refuseFileName } from "../run/foreign.ts";
 import { openModel, provenanceOf, type Model } from "../run/model.ts";
@@ -111,8 +111,12 @@ export async function isPage(folder: string): Promise<boolean> {
 async function needPlace(folder: string): Promise<void> {
   refuseFileName(folder);
   if (!existsSync(folder) || (await isPage(folder))) return;
+  if ((await stat(folder)).isDirectory()) await removeAbandoned(folder);
   const names = await readdir(folder).catch(() => undefined);
   if (names?.length === 0) return;
+  // A page whose writing was stopped half way: it has its mark, and lacks the file that is written last.
+  const page = await readText(join(folder, "index.html")).catch(() => "");
+  if (page.includes(pageMark) && names?.includes(webFiles.graph) === false) return;
   const found = names === undefined ? "a file" : `holds ${names[0]}`;
   throw new EtlError("usage", `${folder}: ${found}, a new or empty folder was needed`, {
     hint: "choose another --out",

@@ -163,9 +163,7 @@ export function withPartsNow(dataset: Dataset, sets: readonly Dataset[], inParts
           }),
         );
       });
-  const { warnings: _, ...rest } = dataset;
-  const warnings = [...new Set([...kept, ...now])];
-  return warnings.length > 0 ? { ...rest, warnings } : rest;
+  return { ...dataset, warnings: [...new Set([...kept, ...now])] };
 }
 
 /** Yes/no labels that are the same for all pictures of a part. */

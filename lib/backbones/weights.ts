@@ -77,7 +77,9 @@ export function assignWeights(network: Network, weights: Weights, where: string)
     }
     const [found, needed] = [tensor, parameter].map(({ type, shape }) => `${type} [${shape.join(", ")}]`);
     if (found !== needed) {
-      throw new EtlError("format", `${where}: weight "${source}" is ${found}, ${needed} was needed`);
+      throw new EtlError("format", `${where}: weight "${source}" is ${found}, ${needed} was needed`, {
+        hint: `the file belongs to another network than ${network.name}, or to one of another width, size of pictures or number of classes`,
+      });
     }
     used.add(source);
     parameters.set(name, tensor);

@@ -109,8 +109,9 @@ describe("backbones/builders", () => {
     expect(() => assignWeights(network, other, "w")).to.throw(
       "w: 1 weights that resnet18 has no place for (aux)",
     );
-    expect(() => assignWeights(buildResnet18({ classes: 11 }), network.parameters, "w")).to.throw(
-      'w: weight "fc.weight" is float32 [10, 512], float32 [11, 512] was needed',
-    );
+    expect(() => assignWeights(buildResnet18({ classes: 11 }), network.parameters, "w"))
+      .to.throw('w: weight "fc.weight" is float32 [10, 512], float32 [11, 512] was needed')
+      .with.property("hint")
+      .that.contains("another network than resnet18, or to one of another width");
   });
 });

@@ -126,14 +126,11 @@ function tableRow(row: SweepRow, { withError, withKept }: { withError: boolean; 
     share === undefined || share === 1
       ? html`${shown}`
       : html`${shown} <small class="change">(${formatChange(share)})</small>`;
+  const ms = formatMs(row.cpuMs ?? 0);
   const time =
-    row.cpuShare === undefined || row.cpuBaselineMs === undefined || row.network === "baseline"
-      ? formatMs(row.cpuMs ?? 0) + (row.unsteady ? ", not reliable" : "")
-      : html`${formatMs(row.cpuMs ?? 0)}
-          <small class="change"
-            >(${formatChange(row.cpuShare)} in turns with the baseline of
-            ${formatMs(row.cpuBaselineMs)})</small
-          >`;
+    row.cpuShare === undefined || row.network === "baseline"
+      ? ms + (row.unsteady ? ", not reliable" : "")
+      : html`${ms} <small class="change">(${formatChange(row.cpuShare)})</small>`;
   return {
     strong: row.network === "pruned" && row.variant === "",
     cells: [

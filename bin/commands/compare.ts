@@ -1,8 +1,8 @@
 /** Many runs, pruned and trained, in one table and one page. */
 import { flag, serviceOf, text, texts, type Command } from "../command.ts";
-import { count, ms, percent, size, table } from "../table.ts";
+import { count, ms, size, table } from "../table.ts";
 import type { ComparedNetwork } from "../../lib/jobs/many/compare.ts";
-import { plainText } from "../../lib/report/format.ts";
+import { formatShareOf, plainText } from "../../lib/report/format.ts";
 import { accuracyText, formatError, NO_NUMBERS } from "../../lib/report/sections/facts.ts";
 
 const costs = ["balanced", "MACs", "parameters", "size", "CPU time", "front"];
@@ -44,7 +44,7 @@ export const compareCommand: Command<"compare"> = {
           ...(tasks.size > 1 ? [row.task] : []),
           row.title,
           said(row),
-          row.balancedAccuracy === undefined ? "-" : percent(row.balancedAccuracy),
+          row.balancedAccuracy === undefined ? "-" : plainText(formatShareOf(row.balancedAccuracy, row.n)),
           count(row.macs),
           count(row.params),
           size(row.bytes),

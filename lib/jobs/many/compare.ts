@@ -6,6 +6,7 @@ import { testedOn } from "../../record/models.ts";
 import { shownMetrics } from "../../record/absent.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import type { Latency, ModelRecord, RunRecord } from "../../record/record.ts";
+import { withTrueTitles } from "../../report/sections/facts.ts";
 import { openEngine } from "../../engine/open.ts";
 import { profileModels } from "../../evaluate/profile.ts";
 import { openModel } from "../run/model.ts";
@@ -40,23 +41,26 @@ export interface ComparedNetwork {
 
 /** Every network of some runs, run by run, each marked where none is both as accurate and as cheap. */
 export function comparedNetworks(records: readonly RunRecord[]): ComparedNetwork[] {
-  const rows: Row[] = records.flatMap(recordsByTask).flatMap((record) =>
-    record.models.map((model) => {
-      const { accuracy, accuracyError, balancedAccuracy, n } = shownMetrics(model.test);
-      return {
-        run: record.title ?? record.backbone.name,
-        task: record.task.name,
-        dataset: testedOn(record),
-        name: model.name,
-        title: model.title,
-        ...{ accuracy, accuracyError, n },
-        ...valuesOf(record, model),
-        ...(balancedAccuracy === undefined ? {} : { balancedAccuracy }),
-        ...model.cost.total,
-        ...(model.latency === undefined ? {} : { cpuMs: model.latency.medianMs }),
-      };
-    }),
-  );
+  const rows: Row[] = records
+    .flatMap(recordsByTask)
+    .map(withTrueTitles)
+    .flatMap((record) =>
+      record.models.map((model) => {
+        const { accuracy, accuracyError, balancedAccuracy, n } = shownMetrics(model.test);
+        return {
+          run: record.title ?? record.backbone.name,
+          task: record.task.name,
+          dataset: testedOn(record),
+          name: model.name,
+          title: model.title,
+          ...{ accuracy, accuracyError, n },
+          ...valuesOf(record, model),
+          ...(balancedAccuracy === undefined ? {} : { balancedAccuracy }),
+          ...model.cost.total,
+          ...(model.latency === undefined ? {} : { cpuMs: model.latency.medianMs }),
+        };
+      }),
+    );
   return rows.map((row) => ({
     ...row,
     front: row.value !== null && !rows.some((other) => excels(other, row)),

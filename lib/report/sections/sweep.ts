@@ -126,14 +126,11 @@ function tableRow(row: SweepRow, { withError, withKept }: { withError: boolean; 
     share === undefined || share === 1
       ? html`${shown}`
       : html`${shown} <small class="change">(${formatChange(share)})</small>`;
+  const ms = formatMs(row.cpuMs ?? 0);
   const time =
-    row.cpuShare === undefined || row.cpuBaselineMs === undefined || row.network === "baseline"
-      ? formatMs(row.cpuMs ?? 0) + (row.unsteady ? ", not reliable" : "")
-      : html`${formatMs(row.cpuMs ?? 0)}
-          <small class="change"
-            >(${formatChange(row.cpuShare)} in turns with the baseline of
-            ${formatMs(row.cpuBaselineMs)})</small
-          >`;
+    row.cpuShare === undefined || row.network === "baseline"
+      ? ms + (row.unsteady ? ", not reliable" : "")
+      : html`${ms} <small class="change">(${formatChange(row.cpuShare)})</small>`;
   return {
     strong: row.network === "pruned" && row.variant === "",
     cells: [
@@ -228,17 +225,18 @@ function figures(scope: Scope, rows: readonly SweepRow[]): Markup[] {
   const share = (title: string): Record<string, unknown> => plotAxis(title, { tickformat: ".0%", ...bounds });
   const kept = plotAxis("accuracy over the baseline’s", { tickformat: shareTicks });
   const errors = plotAxis("mean error over the baseline’s", { tickformat: shareTicks });
+  const bars = rows.some(({ seeds }) => seeds.length > 1) ? " Bars: one standard deviation over seeds." : "";
   const made: readonly (readonly [string, string, string, Axes])[] = [
     [
       "error-macs",
       "Mean error against the MACs that are left",
-      "For labels that are numbers. Down and to the left is better; 100 % is the baseline’s mean absolute error. Bars: one standard deviation over seeds.",
+      `For labels that are numbers. Down and to the left is better; 100 % is the baseline’s mean absolute error.${bars}`,
       { x: (row) => row.macsShare, y: (row) => row.errorShare, xaxis: share("MACs left"), yaxis: errors },
     ],
     [
       "kept-macs",
       "Accuracy kept against the MACs that are left",
-      "Up and to the left is better. A control has exactly the widths of the ETL network at the same gamma: only the choice of filters (or the start) differs. Bars: one standard deviation over seeds.",
+      `Up and to the left is better. A control has exactly the widths of the ETL network at the same gamma: only the choice of filters (or the start) differs.${bars}`,
       { x: (row) => row.macsShare, y: (row) => row.kept, xaxis: share("MACs left"), yaxis: kept },
     ],
     [

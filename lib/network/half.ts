@@ -44,3 +44,10 @@ export function floatToHalf(bits: number): number {
   const middle = 1 << (shift - 1);
   return sign | (floor + (left > middle || (left === middle && (floor & 1) === 1) ? 1 : 0));
 }
+
+/** The nearest number that half precision has. */
+export function nearestHalf(value: number, half: "float16" | "bfloat16"): number {
+  scratch.setFloat32(0, value);
+  const bits = scratch.getUint32(0);
+  return half === "float16" ? halfToFloat(floatToHalf(bits)) : brainToFloat(floatToBrain(bits));
+}

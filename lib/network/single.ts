@@ -1,4 +1,5 @@
 /** Networks in double precision, in single precision: what an engine that computes in float32 can run. */
+import { nearestHalf } from "./half.ts";
 import type { Attribute, Network, Node, Parameter, ValueInfo } from "./network.ts";
 
 /** TensorProto.DataType of float64. */
@@ -33,4 +34,23 @@ function singleNode(node: Node): Node {
     return [name, isType ? { type: "int", value: 1 } : one];
   });
   return { ...node, attributes: Object.fromEntries(attributes) };
+}
+
+/** The network with weights that it casts to half precision rounded as that does it, since engines here compute in float32. */
+export function withRoundedWeights(network: Network): Network {
+  const parameters = new Map(network.parameters);
+  const given = new Set(network.outputs.map(({ name }) => name));
+  const nodes = network.nodes.filter(({ op, domain, inputs, outputs, attributes: { to } }) => {
+    const source = parameters.get(inputs[0] ?? "");
+    const half = op === "Cast" && to?.type === "int" ? to.stored : undefined;
+    const isAlias = op === "Identity" || half !== undefined;
+    if (domain !== "" || given.has(outputs[0]) || source?.type !== "float32" || !isAlias) return true;
+    const data =
+      half === undefined
+        ? source.data
+        : (source.data as Float32Array).map((value) => nearestHalf(value, half));
+    parameters.set(outputs[0], { ...source, data });
+    return false;
+  });
+  return nodes.length === network.nodes.length ? network : { ...network, nodes, parameters };
 }

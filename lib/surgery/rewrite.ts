@@ -9,6 +9,7 @@ import {
   splitSizes,
 } from "../network/operators/attributes.ts";
 import { freeName, withInput } from "../network/edit.ts";
+import { constantEntry } from "../network/coupling/entries.ts";
 import type { Coupling, Layout, Spread } from "../network/coupling/types.ts";
 import {
   int64,
@@ -80,7 +81,7 @@ function rewriteNode(context: Context, node: Node): readonly Node[] {
       return [rewritePad(context, node)];
     case "Reshape":
     case "Expand":
-      return [rewriteTarget(context, node)];
+      return rewriteTarget(context, node);
     case "Resize":
       return [rewriteResize(context, node)];
     default:
@@ -223,29 +224,37 @@ function rewritePad(context: Context, node: Node): Node {
 }
 
 /** The target of a Reshape or Expand names the number of channels, unless it leaves it open (-1, 0, 1). */
-function rewriteTarget(context: Context, node: Node): Node {
+function rewriteTarget(context: Context, node: Node): readonly Node[] {
   const [input, target] = node.inputs;
   const [output] = node.outputs;
+  const { layouts, spreads, shapes } = context.coupling;
+  const spread = spreads.get(output);
   const layout = context.cutLayout(output);
+  const rank = shapes.get(output)?.length ?? 0;
+  const kept = spread
+    ? placesLeft(context, spread)
+    : layout && [{ axis: layout.axis, count: countKept(context, layout.atoms), of: layout.atoms.length }];
+  if (!kept) return [node];
   const values = integersOf(context.network, target);
-  const rank = context.coupling.shapes.get(output)?.length ?? 0;
-  const spread = context.coupling.spreads.get(output);
-  if (spread && values) return rewriteSpread(context, node, { spread, values });
-  if (!layout || !values) return node;
-  const index = layout.axis - rank + values.length;
-  const copies = values[index] === 0 && context.coupling.layouts.get(input)?.axis === layout.axis;
-  if (index < 0 || values[index] === -1 || copies || (node.op === "Expand" && values[index] === 1))
-    return node;
-  values[index] = countKept(context, layout.atoms);
-  return withInput(node, 1, context.table(node, "shape", values));
+  if (!values) return [...lessThan(context, node, kept)];
+  for (const { axis, count } of kept) {
+    const index = axis - rank + values.length;
+    const copies = values[index] === 0 && layouts.get(input)?.axis === axis;
+    const spares = node.op === "Expand" && values[index] === 1;
+    if (index >= 0 && values[index] !== -1 && !copies && !spares) values[index] = count;
+  }
+  const same = values.every((value, i) => value === integersOf(context.network, target)?.[i]);
+  return [same ? node : withInput(node, 1, context.table(node, "shape", values))];
 }
 
-/** Where channels come to stand on several axes: how many places of each are left. A shuffle needs none, it falls away. */
-function rewriteSpread(
-  context: Context,
-  node: Node,
-  { spread: { axes, dims, atoms }, values }: { readonly spread: Spread; readonly values: number[] },
-): Node {
+interface Left {
+  readonly axis: number;
+  readonly count: number;
+  readonly of: number;
+}
+
+/** How many places of each axis are left where channels stand on several. A shuffle needs to know none, it falls away. */
+function placesLeft(context: Context, { axes, dims, atoms }: Spread): readonly Left[] | undefined {
   const kept = dims.map(() => new Set<number>());
   let count = 0;
   for (const [flat, atom] of atoms.entries()) {
@@ -257,12 +266,28 @@ function rewriteSpread(
       rest = Math.floor(rest / dims[factor]);
     }
   }
-  const sizes = kept.map(({ size }) => size);
-  if (count === atoms.length || sizes.reduce((product, size) => product * size, 1) !== count) return node;
-  axes.forEach((axis, factor) => {
-    if (values[axis] !== -1) values[axis] = sizes[factor];
-  });
-  return withInput(node, 1, context.table(node, "shape", values));
+  if (count === atoms.length || kept.reduce((product, { size }) => product * size, 1) !== count)
+    return undefined;
+  return axes.map((axis, factor) => ({ axis, count: kept[factor].size, of: dims[factor] }));
+}
+
+/** A target that is put together while the network runs, less the places that are gone where it says their number. */
+function lessThan(context: Context, node: Node, kept: readonly Left[]): readonly Node[] {
+  const [, target = ""] = node.inputs;
+  const rank = context.coupling.shapes.get(target)?.[0] ?? 0;
+  const lists = { network: context.network, shapes: context.coupling.shapes };
+  const gone = Array.from({ length: rank }, () => 0);
+  for (const { axis, count, of } of kept) {
+    const said = constantEntry(lists, target, axis) ?? -1;
+    if (node.op === "Reshape" && said > 0) gone[axis] = of - count;
+  }
+  if (gone.every((places) => places === 0)) return [node];
+  const made = `${node.name}/shape`;
+  const inputs = [target, context.table(node, "gone", gone)];
+  return [
+    { ...{ name: made, op: "Sub", domain: "", inputs, outputs: [made], attributes: {} } },
+    withInput(node, 1, made),
+  ];
 }
 
 function rewriteResize(context: Context, node: Node): Node {

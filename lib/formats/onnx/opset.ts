@@ -7,6 +7,7 @@ import { spellOut } from "./fused.ts";
 import type { Upgrade } from "./upgrade.ts";
 
 export type { Upgrade } from "./upgrade.ts";
+import { fromFront } from "../../network/operators/attributes.ts";
 import { float32, int64, type Attribute, type Node, type Parameter } from "../../network/network.ts";
 
 /** The opset that older files are brought to. */
@@ -181,11 +182,27 @@ const topK: Convert = (node, upgrade) => {
   return [{ ...node, inputs: withInputs(node, 1, [input]), attributes: without(node, "k") }];
 };
 
-/** Before opset 7 an operand was aligned by `axis`; without it the rule is today's. */
-const legacyBroadcast: Convert = (node, upgrade) =>
-  node.attributes["axis"] !== undefined
-    ? refuse(node, upgrade, "a legacy broadcast axis")
-    : [{ ...node, attributes: without(node, "broadcast", "consumed_inputs") }];
+/** Before opset 7 an operand was aligned by `axis` (slopes with the channels): with it, ones follow until it is as long as the first; without it the rule is today's. */
+const legacyBroadcast: Convert = (node, upgrade) => {
+  const [a = "", b = ""] = node.inputs;
+  const plain = { ...node, attributes: without(node, "broadcast", "consumed_inputs", "axis") };
+  const axis = node.op === "PRelu" ? 1 : intOf(node.attributes["axis"]);
+  if (axis === undefined) return [plain];
+  const [rank, own] = [upgrade.rank(a), upgrade.rank(b)];
+  if (rank === undefined || own === undefined)
+    return refuse(node, upgrade, "a legacy broadcast axis on a value of unknown rank");
+  const first = fromFront(axis, rank) + own;
+  if (first >= rank) return [plain];
+  const long = upgrade.fresh(`${node.name}.aligned`);
+  const axes = upgrade.constant(
+    `${node.name}.axes`,
+    int64(Array.from({ length: rank - first }, (_, i) => own + i)),
+  );
+  return [
+    { ...{ name: long, op: "Unsqueeze", domain: "", inputs: [b, axes], outputs: [long], attributes: {} } },
+    { ...plain, inputs: [a, long] },
+  ];
+};
 
 const renamed =
   (op: string): Convert =>
@@ -217,7 +234,6 @@ const consumed = [
 consumed.push(
   "Ceil",
   "Reciprocal",
-  "PRelu",
   "HardSigmoid",
   "Sum",
   "Mean",
@@ -259,12 +275,20 @@ const rules: Readonly<Partial<Record<string, readonly Rule[]>>> = {
         node.attributes["to"]?.type === "string" ? refuse(node, upgrade, "a type by name") : [node],
     },
   ],
+  PRelu: [{ below: 7, convert: legacyBroadcast }],
   ...Object.fromEntries(legacyBinary.map((op) => [op, [{ below: 7, convert: legacyBroadcast }]])),
   ...Object.fromEntries(consumed.map((op) => [op, [{ below: 6, convert: dropping("consumed_inputs") }]])),
 };
 
-/** Operators whose conversion asks for the rank of their input: they come last, when all others have today's form. */
-export const needsRank: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Hardmax"]);
+const ranked: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax", "Hardmax"]);
+
+/** An operand that was aligned by `axis`: the result has the shape of the first. */
+export const isAligned = ({ op, attributes }: Node, opset: number): boolean =>
+  opset < 7 && (op === "PRelu" || (legacyBinary.includes(op) && attributes["axis"] !== undefined));
+
+/** Nodes whose conversion asks for the rank of their input: they come last, when all others have today's form. */
+export const needsRank = (node: Node, opset: number): boolean =>
+  ranked.has(node.op) || isAligned(node, opset);
 
 /** Whether an operator had another form in this operator set. */
 export function isOfOldForm(op: string, opset: number): boolean {

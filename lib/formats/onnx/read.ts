@@ -7,7 +7,7 @@ import { follow } from "../../network/open/follow.ts";
 import { propagate } from "../../network/shapes/infer.ts";
 import { sortNodes } from "./graph.ts";
 import { needSameMeaning, readOutside } from "./inner.ts";
-import { needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./opset.ts";
+import { isAligned, needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./opset.ts";
 import { readModelProto, type RawAttribute, type RawGraph, type RawNode, type RawValue } from "./proto.ts";
 import { dataTypeName, elementTypeOf, halfOf, toDense, toParameter, type TensorContext } from "./tensor.ts";
 
@@ -336,12 +336,19 @@ function upgradeAll(network: Network, opset: number, reading: Reading): Node[] {
     },
   };
   const nodes = network.nodes.flatMap((node) =>
-    needsRank.has(node.op) ? [node] : upgradeNode(node, upgrade),
+    needsRank(node, opset) ? [node] : upgradeNode(node, upgrade),
   );
-  if (!nodes.some(({ op }) => needsRank.has(op))) return nodes;
-  const { shapes } = propagate({ ...network, nodes }, { onError: "skip", bindings: anySize(network) });
-  const rank = (value: string): number | undefined => shapes.get(value)?.length;
-  return nodes.flatMap((node) => (needsRank.has(node.op) ? upgradeNode(node, { ...upgrade, rank }) : [node]));
+  if (!nodes.some((node) => needsRank(node, opset))) return nodes;
+  const forRanks = nodes.map((node) =>
+    isAligned(node, opset)
+      ? { ...node, op: "Identity", inputs: node.inputs.slice(0, 1), attributes: {} }
+      : node,
+  );
+  const sized = { ...network, nodes: forRanks };
+  const { shapes } = propagate(sized, { onError: "skip", bindings: anySize(network) });
+  const rank = (value: string): number | undefined =>
+    (reading.parameters.get(value)?.shape ?? shapes.get(value))?.length;
+  return nodes.flatMap((node) => (needsRank(node, opset) ? upgradeNode(node, { ...upgrade, rank }) : [node]));
 }
 
 /** One size for every named dimension: enough to learn ranks. */

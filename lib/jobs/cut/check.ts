@@ -13,7 +13,7 @@ import {
   type Parameter,
   type Tensor,
 } from "../../network/network.ts";
-import { asSingle } from "../../network/single.ts";
+import { asSingle, withRoundedWeights } from "../../network/single.ts";
 import { factsOf, operatorsWhere } from "../../network/operators/facts.ts";
 import type { LayerPlan } from "../../surgery/plan.ts";
 import { largestValue, openAt, ROOM, type Assumed } from "../../network/fit.ts";
@@ -129,7 +129,7 @@ export async function compareWithMasked(
   file: Network,
   { cut: cutFile, layers, assumed, seed }: Comparing,
 ): Promise<Comparison> {
-  const [original, cut] = [asSingle(file), asSingle(cutFile)];
+  const [original, cut] = [file, cutFile].map((one) => withRoundedWeights(asSingle(one)));
   const outputs = comparable(original, cut);
   const [whole, masked, small] = [original, maskedNetwork(original, layers), cut].map(withFloatInputs);
   const at = async (where: Assumed): Promise<Comparison> => {

@@ -1,12 +1,17 @@
 /** Entries of lists that are put together while the network runs: sizes, pads, targets. */
 import { integersOf, producersOf, type Network, type Node } from "../network.ts";
-import { shapeOf, type Coupler } from "./coupler.ts";
+
+/** What is asked: a network and the shapes of its values. */
+interface Lists {
+  readonly network: Network;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+}
 
 /** Which input of a Concat of lists holds the entry `at`, and where in it. */
-export function partAt(coupler: Coupler, node: Node, at: number): [value: string, at: number] | undefined {
+export function partAt(lists: Lists, node: Node, at: number): [value: string, at: number] | undefined {
   let start = 0;
   for (const name of node.inputs) {
-    const length = shapeOf(coupler, name);
+    const length = lists.network.parameters.get(name)?.shape ?? lists.shapes.get(name);
     if (length?.length !== 1) return undefined;
     if (at < start + length[0]) return [name, at - start];
     start += length[0];
@@ -15,13 +20,13 @@ export function partAt(coupler: Coupler, node: Node, at: number): [value: string
 }
 
 /** The entry of a list, where it is a constant although others are computed. */
-export function constantEntry(coupler: Coupler, list: string, index: number): number | undefined {
+export function constantEntry(lists: Lists, list: string, index: number): number | undefined {
   let [value, at] = [list, index];
   for (;;) {
-    const numbers = integersOf(coupler.network, value);
+    const numbers = integersOf(lists.network, value);
     if (numbers) return numbers[at];
-    const maker = makersIn(coupler.network).get(value);
-    const part = maker?.op === "Concat" && maker.domain === "" ? partAt(coupler, maker, at) : undefined;
+    const maker = makersIn(lists.network).get(value);
+    const part = maker?.op === "Concat" && maker.domain === "" ? partAt(lists, maker, at) : undefined;
     if (part === undefined) return undefined;
     [value, at] = part;
   }

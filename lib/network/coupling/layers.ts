@@ -172,7 +172,7 @@ function matrices(coupler: Coupler, node: Node): void {
   const ranks = node.inputs.map((name) => shapeOf(coupler, name)?.length ?? 0);
   const rank = Math.max(...ranks);
   if (ranks.some((one) => one < 2)) {
-    freezeInputs(coupler, node, "multiplies two computed values, of which one is no matrix");
+    freezeInputs(coupler, node, "has a weight or an input of another form than a matrix");
     return;
   }
   const stack = Array.from({ length: rank - 2 }, (_, i) => `stack ${i}`);

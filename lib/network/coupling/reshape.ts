@@ -37,25 +37,24 @@ export const transpose: Rule = (coupler, node) => {
   if (layout) coupler.layouts.set(output, { axis: order.indexOf(layout.axis), atoms: layout.atoms });
 };
 
-/** Reshape, Flatten. A target that is computed must leave the number of channels, and nothing else, to be found (-1). */
+/**
+ * Reshape, Flatten. A target that is computed must leave the number of channels to be found (-1), or say it as a number beside
+ * what is computed.
+ */
 export const reshape: Rule = (coupler, node) => {
   const [input, target] = node.inputs;
+  const [output] = node.outputs;
   const tracked = coupler.spreads.get(input) ?? coupler.layouts.get(input);
   if (!tracked) return;
-  const isConstant = node.op === "Flatten" || isParameter(coupler, target);
-  const rank = shapeOf(coupler, node.outputs[0])?.length ?? 0;
-  const free = Array.from({ length: rank }, (_, i) => i).find(
-    (i) => isConstant || constantEntry(coupler, target, i) === -1,
-  );
-  if (free === undefined) {
-    freezeInputs(coupler, node, "takes its target shape from a computation");
-    return;
-  }
   regroup(coupler, node, tracked);
-  const made = coupler.layouts.get(node.outputs[0]);
-  if (isConstant || made?.axis === free) return;
-  coupler.layouts.delete(node.outputs[0]);
-  coupler.spreads.delete(node.outputs[0]);
+  if (node.op === "Flatten" || isParameter(coupler, target)) return;
+  const made = coupler.layouts.get(output);
+  const axes = coupler.spreads.get(output)?.axes ?? (made ? [made.axis] : []);
+  const isSaid = (axis: number): boolean => (constantEntry(coupler, target, axis) ?? 0) !== 0;
+  if (axes.every(isSaid)) return;
+  coupler.layouts.delete(output);
+  coupler.spreads.delete(output);
+  coupler.shuffles.delete(node.name);
   freezeInputs(coupler, node, "takes its target shape from a computation");
 };
 
@@ -187,7 +186,8 @@ function gathersChannels(
 ): boolean {
   const [rows, ...rest] = after;
   const inside = rest.filter((one) => to[one] > 1);
-  return before[0] === axis && before.length > 1 && inside.length === 1 && from[axis] % to[rows] === 0;
+  const places = before.slice(1).some((one) => from[one] > 1);
+  return before[0] === axis && places && inside.length === 1 && from[axis] % to[rows] === 0;
 }
 
 /** Channels that share a row go or stay together; the rows are what is followed from there. */

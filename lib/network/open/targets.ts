@@ -59,20 +59,22 @@ function openTarget(node: Node, { tables, shapes }: Followed): number[] | undefi
 }
 
 /**
- * A Reshape to several open sizes and one number, which then is the number of channels: the target is put together anew with
- * this number left to be found, so that it follows a cut.
+ * A Reshape to several open sizes and numbers, of which one may be the number of channels: the target is put together anew, with
+ * this number left to be found, so that it follows a cut. Of several numbers (groups, heads) each stands there as it is.
  */
 function withFreeChannels(
   node: Node,
-  { followed: { tables, shapes }, add, fresh }: Rewriting,
+  { followed: { tables, shapes }, add, fresh, producers }: Rewriting,
 ): readonly Node[] {
   const [from = "", target = ""] = node.inputs;
   const [sizes, input] = [tables.get(target)?.values, shapes.get(from)];
   const numbers = sizes?.filter((size): size is number => typeof size === "number" && size !== 0) ?? [];
-  if (sizes === undefined || numbers.length !== 1 || numbers[0] < 2) return [node];
-  if (node.attributes["allowzero"] !== undefined) return [node];
+  if (sizes === undefined || numbers.length === sizes.length || numbers.every((size) => size < 2))
+    return [node];
+  if (node.attributes["allowzero"] !== undefined || !producers.has(target)) return [node];
   const names = sizes.map((size, i) => {
-    if (typeof size === "number" && size !== 0) return add(`${node.name}.free`, int64([-1]));
+    if (typeof size === "number" && size !== 0)
+      return add(`${node.name}.free`, int64([numbers.length === 1 ? -1 : size]));
     return size === 0 || isSame(size, input?.[i]) ? add(`${node.name}.same`, int64([0])) : undefined;
   });
   return withTarget(node, names, { add, fresh });

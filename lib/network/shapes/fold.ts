@@ -3,6 +3,7 @@
  * on small tables. A rule returns undefined where an input is not known.
  */
 import { intAttribute, sizeOf, type ElementType } from "../network.ts";
+import { nearestHalf } from "../half.ts";
 import { axisOf, type Constant, type OpContext, type Shape } from "./context.ts";
 import { fromFront, shapeEntries } from "../operators/attributes.ts";
 import { slicedAxes } from "./layout.ts";
@@ -90,9 +91,17 @@ const elementTypes: Readonly<Record<number, ElementType>> = {
 const cast: FoldRule = (op) => {
   const x = op.constant(0);
   const type = elementTypes[intAttribute(op.node, "to", 0)];
+  const to = op.node.attributes["to"];
+  const half = to?.type === "int" ? to.stored : undefined;
   if (x === undefined || type === undefined) return undefined;
   const convert = (value: number): number =>
-    type === "bool" ? Number(value !== 0) : isInteger(type) ? Math.trunc(value) : round(type, value);
+    half !== undefined
+      ? nearestHalf(value, half)
+      : type === "bool"
+        ? Number(value !== 0)
+        : isInteger(type)
+          ? Math.trunc(value)
+          : round(type, value);
   return [{ type, shape: x.shape, values: x.values.map(convert) }];
 };
 
@@ -250,6 +259,22 @@ const finished =
     );
   };
 
+/** Shares of branches that were learned. Before operator set 13 it ran over all axes from one on, which is left to the runtime. */
+const softmaxOf: FoldRule = (op) => {
+  const x = op.constant(0);
+  if (x === undefined || op.opset < 13) return undefined;
+  const axis = axisOf(op, intAttribute(op.node, "axis", -1), x.shape.length);
+  const [size = 1, inner] = [x.shape[axis], sizeOf(x.shape.slice(axis + 1))];
+  const values = x.values.map((value, flat) => {
+    const start = flat - (Math.floor(flat / inner) % size) * inner;
+    const row = Array.from({ length: size }, (_, i) => x.values[start + i * inner] ?? 0);
+    const top = Math.max(...row);
+    const sum = row.reduce((total, one) => total + Math.exp(one - top), 0);
+    return round(x.type, Math.exp(value - top) / sum);
+  });
+  return [{ type: x.type, shape: x.shape, values }];
+};
+
 export const folding: Readonly<Record<string, FoldRule>> = {
   Shape: (op) => {
     const values = shapeEntries(op.node, op.input(0));
@@ -293,6 +318,12 @@ export const folding: Readonly<Record<string, FoldRule>> = {
   Sqrt: unary(Math.sqrt),
   Reciprocal: unary((x) => 1 / x),
   Exp: unary(Math.exp),
+  Log: unary(Math.log),
+  Relu: unary((x) => Math.max(x, 0)),
+  Sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
+  Tanh: unary(Math.tanh),
+  Softplus: unary((x) => Math.log1p(Math.exp(-Math.abs(x))) + Math.max(x, 0)),
+  Softmax: softmaxOf,
   Floor: unary(Math.floor),
   Ceil: unary(Math.ceil),
   ReduceProd: reduce(1, (a, b) => a * b),

@@ -8,6 +8,7 @@ import {
   int64,
   type Attribute,
   type Network,
+  type Node,
   type Parameter,
 } from "../../../lib/network/network.ts";
 import { difference, runOnnx, wave } from "../../support/onnx-run.ts";
@@ -339,6 +340,40 @@ describe("formats/onnx: older operator sets mean the same in opset 17", () => {
       expect(difference(before["y"], after["y"])).to.be.below(1e-5);
     });
   }
+
+  it("aligns operands and slopes of operator set 6 as their axis says", async () => {
+    const parameters = (rank: number): Map<string, Parameter> => {
+      const shape = [3, 1, 1].slice(0, rank);
+      const own = (...values: number[]): Parameter => float32(shape, Float32Array.of(...values));
+      return new Map([
+        ["a", own(0.5, -1, 2)],
+        ["b", own(1.5, 0.7, -0.3)],
+        ["s", own(0.1, 0.2, 0.3)],
+      ]);
+    };
+    const written = (opset: number): Network => {
+      const aligned = opset < 7 ? { broadcast: int(1), axis: int(1) } : {};
+      const line = (op: string, inputs: string[], output: string, attributes = {}): Node => ({
+        ...{ name: output, op, domain: "", inputs, outputs: [output], attributes },
+      });
+      return {
+        ...everything(),
+        opset,
+        inputs: [{ name: "x", type: "float32", shape: ["n", 3, 4, 5] }],
+        outputs: [{ name: "y", type: "float32", shape: ["n", 3, 4, 5] }],
+        nodes: [
+          line("Add", ["x", "a"], "first", aligned),
+          line("PRelu", ["first", "s"], "second"),
+          line("Mul", ["second", "b"], "y", opset < 7 ? { broadcast: int(1), axis: int(-3) } : {}),
+        ],
+        parameters: parameters(opset < 7 ? 1 : 3),
+        metadata: {},
+      };
+    };
+    const x = wave(2, 3, 4, 5);
+    const [old, today] = [6, 17].map((opset) => read(writeOnnx(written(opset))));
+    expect((await runOnnx(old, { x }))["y"].data).to.deep.equal((await runOnnx(today, { x }))["y"].data);
+  });
 
   const refused: [string, number, string, Record<string, Attribute>, RegExp][] = [
     [

@@ -5,12 +5,13 @@ import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { readModel } from "../../../lib/backbones/read-model.ts";
 import { writeLike } from "../../../lib/formats/onnx/like.ts";
-import { halfToFloat } from "../../../lib/network/half.ts";
+import { halfToFloat, nearestHalf } from "../../../lib/network/half.ts";
 import { maskedNetwork } from "../../../lib/jobs/cut/check.ts";
 import { cutModel, type CutResult } from "../../../lib/jobs/cut/cut.ts";
 import {
   float32,
   int64,
+  type Attribute,
   type FileFacts,
   type Half,
   type Network,
@@ -162,6 +163,24 @@ describe("cut: a file comes out as it went in", function () {
     const expected = await run(maskedNetwork(original, result.layers), inputs);
     const found = { y: { shape: [...y.dims], data: y.data as Float32Array } };
     expect(relativeDifference(found, expected)).to.be.at.most(4e-3);
+  });
+
+  it("weights that the file rounds to half precision and back are rounded", async () => {
+    const half: Attribute = { type: "int", value: 1, stored: "float16" };
+    const network = networkOf(
+      [
+        ["Conv", "x w1 b1", "c1", conv()],
+        ["Cast", "w2", "narrow", { to: half }],
+        ["Cast", "narrow", "again", { to: int(1) }],
+        ["Conv", "c1 again", "y"],
+      ],
+      { w1: weights(16, 3, 3, 3), b1: weights(16), w2: weights(5, 16, 1, 1) },
+      { x: ["n", 3, 8, 8], y: ["n", 5, 8, 8] },
+    );
+    const { result, small } = await cut({ ...network, file: facts });
+    expect(removed(result)).to.equal(8);
+    const weight = [...small.parameters.values()].find(({ shape }) => shape.join() === "5,8,1,1");
+    for (const value of weight?.data as Float32Array) expect(nearestHalf(value, "float16")).to.equal(value);
   });
 
   it("double precision stays double", async () => {

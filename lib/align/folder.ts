@@ -119,7 +119,8 @@ export async function alignFolder(
     } finally {
       await aligner.dispose();
     }
-    progress.finish(`${done.size} pictures`);
+    const found = [...done.values()].filter(({ reason }) => reason === undefined).length;
+    progress.finish(`a face in ${found} of ${done.size} pictures`);
   });
 
   const entries = [...done.values()];

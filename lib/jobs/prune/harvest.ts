@@ -227,7 +227,10 @@ async function harvestRows(
     await program.dispose();
   }
   const { length } = what.taps;
-  progress.finish(`${total} pictures, ${length > 0 ? `${length} taps` : "features alone"}`);
+  if (length > 0) {
+    const filters = what.taps.reduce((sum, { channels }) => sum + channels, 0);
+    progress.finish(`responses of ${filters} filters in ${length} layers to ${total} pictures`);
+  } else progress.finish(`features of ${total} pictures`, "detail");
 }
 
 /**

@@ -54,7 +54,7 @@ export async function refit(
   } finally {
     await solver.dispose();
   }
-  progress.finish(`${steps.length} layers`);
+  progress.finish(`${steps.length} layers`, "detail");
   return walk.network;
 }
 

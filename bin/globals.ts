@@ -12,7 +12,7 @@ export const globalOptions = {
     defaultDescription: "none",
   },
   quiet: { type: "boolean", default: false, describe: "Warnings only, no progress" },
-  verbose: { type: "boolean", default: false, describe: "Show the stack of an error" },
+  verbose: { type: "boolean", default: false, describe: "Show every step, and the stack of an error" },
   seed: { type: "number", default: 0, describe: "Seed of everything random" },
   threads: { type: "number", describe: "Compute threads", defaultDescription: "all cores" },
   engine: { choices: ["auto", ...engineNames], default: "auto", describe: "What computes" },

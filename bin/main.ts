@@ -163,7 +163,7 @@ async function execute(
     throw new EtlError("usage", `--seed: ${String(args["seed"])}, a whole number was needed`);
   }
   const context: Context = {
-    progress: createProgress(process.stderr, quiet),
+    progress: createProgress(process.stderr, { quiet, verbose: args["verbose"] === true }),
     signal,
     seed: Number(args["seed"]),
     threads: threads === undefined ? undefined : Number(threads),

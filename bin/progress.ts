@@ -6,8 +6,11 @@ import type { Progress } from "../lib/core/progress.ts";
 const terminalEveryMs = 100;
 const plainEveryMs = 10_000;
 
-/** Draws on `stream`. `quiet` shows warnings only. */
-export function createProgress(stream: NodeJS.WriteStream, quiet: boolean): Progress {
+/** Draws on `stream`. `quiet` shows warnings only, `verbose` the details as well. */
+export function createProgress(
+  stream: NodeJS.WriteStream,
+  { quiet, verbose }: { readonly quiet: boolean; readonly verbose: boolean },
+): Progress {
   const terminal = stream.isTTY && !quiet;
   let label = "";
   let total: number | undefined;
@@ -49,13 +52,18 @@ export function createProgress(stream: NodeJS.WriteStream, quiet: boolean): Prog
       stream.write(text.slice(0, Math.max(20, stream.columns - 1)));
       open = true;
     },
-    finish(note) {
+    finish(note, detail) {
       if (quiet) return;
+      if (detail !== undefined && !verbose) {
+        clear();
+        open = false;
+        return;
+      }
       const seconds = ((nowMs() - start) / 1000).toFixed(1);
       line(`${label}: ${printable(note ?? "done")} (${seconds} s)`);
     },
-    note(message) {
-      if (!quiet) line(printable(message));
+    note(message, detail) {
+      if (!quiet && (verbose || detail === undefined)) line(printable(message));
     },
     warn(message) {
       line(`warning: ${printable(message)}`);

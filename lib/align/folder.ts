@@ -120,7 +120,8 @@ export async function alignFolder(
     } finally {
       await aligner.dispose();
     }
-    progress.finish(plural(done.size, "picture"));
+    const found = [...done.values()].filter(({ reason }) => reason === undefined).length;
+    progress.finish(`a face in ${found} of ${plural(done.size, "picture")}`);
   });
 
   const entries = [...done.values()];

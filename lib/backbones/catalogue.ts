@@ -1,4 +1,5 @@
 /** The backbones the toolkit knows by name, and model files as backbones. */
+import { refuseUnknown, type OptionNames } from "../core/options.ts";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { EtlError, nearest, shellWord } from "../core/errors.ts";
@@ -7,6 +8,14 @@ import { nets } from "./entries.ts";
 import { isModelFile, loadModelFile } from "./read-model.ts";
 
 export type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
+
+const loadNames: OptionNames<LoadOptions> = {
+  weights: true,
+  seed: true,
+  features: true,
+  preprocessing: true,
+  single: true,
+};
 
 /** The backbones that have a name. */
 export function backboneEntries(): readonly BackboneEntry[] {
@@ -38,6 +47,7 @@ async function loadEntry(entry: BackboneEntry, options: LoadOptions): Promise<Ba
  * @throws EtlError kind `usage` for an unknown name, with the nearest known one
  */
 export async function loadBackbone(nameOrPath: string, options: LoadOptions = {}): Promise<Backbone> {
+  refuseUnknown("loadBackbone", options, loadNames);
   const entry = nets.find(({ name }) => name === nameOrPath);
   if (entry !== undefined) return loadEntry(entry, options);
   if (isModelFile(nameOrPath)) return loadModelFile(nameOrPath, options);

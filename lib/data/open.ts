@@ -1,4 +1,5 @@
 /** Opens a labelled data set: recognises the layout, finds the task's labels, cuts the parts, names what is wrong. */
+import { refuseUnknown, type OptionNames } from "../core/options.ts";
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
@@ -34,6 +35,19 @@ import { isSynthetic } from "./synthetic/name.ts";
 import { syntheticTable } from "./synthetic/table.ts";
 import { planTask, type TaskPlan } from "./tasks.ts";
 import { limitRows, usableRows } from "./usable.ts";
+
+const datasetNames: OptionNames<OpenDatasetOptions> = {
+  data: true,
+  task: true,
+  label: true,
+  crop: true,
+  split: true,
+  seed: true,
+  valFraction: true,
+  limit: true,
+  strict: true,
+  classes: true,
+};
 
 const TEST_FRACTION = 0.25;
 const VAL_FRACTION = 0.15;
@@ -148,6 +162,7 @@ function unreadSentence({ unread }: Folder): string {
 
 /** Opens a data set for one task. Pixels are not touched (headers are, where a box or landmarks are in pixels). */
 export async function openDataset(options: OpenDatasetOptions): Promise<Dataset> {
+  refuseUnknown("openDataset", options, datasetNames);
   checkOptions(options);
   const read = await readTable(options.data);
   const plan = planTask(read, options.task, options.label);

@@ -1,4 +1,5 @@
 /** Which engines there are. Nothing native loads before it is asked for. */
+import { refuseUnknown } from "../core/options.ts";
 import { EtlError, isEtlError, messageOf } from "../core/errors.ts";
 import type { Engine, EngineName, EngineOptions } from "./engine.ts";
 
@@ -50,6 +51,7 @@ export interface OpenEngineOptions extends EngineOptions {
  * @throws EtlError kind `engine` where the engine asked for does not load, or none does
  */
 export async function openEngine({ engine = "auto", ...options }: OpenEngineOptions = {}): Promise<Engine> {
+  refuseUnknown("openEngine", options, { threads: true, device: true });
   const gpu = engine === "auto" && options.device === undefined ? await openGpu(options) : undefined;
   if (gpu !== undefined) return gpu;
   const reasons: string[] = [];

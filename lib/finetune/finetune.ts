@@ -4,15 +4,14 @@
  * against it.
  */
 import { stopIfAborted } from "../core/options.ts";
-import type { EpochRecord } from "../core/artifacts.ts";
 import { nowMs } from "../core/clock.ts";
 import { EtlError } from "../core/errors.ts";
 import { silent, type Progress } from "../core/progress.ts";
 import type { Engine, RunOptions, Trainer, TrainerState, Tensors } from "../engine/engine.ts";
-import type { LossTerm, Optimizer } from "../core/artifacts.ts";
+import type { EpochRecord, LossTerm, Optimizer } from "../core/artifacts.ts";
 import { float32, type Network, type Tensor } from "../network/network.ts";
 import { averagedEpochs, meanWeights } from "./average.ts";
-import { learningRateAt, type RatePosition, type Schedule } from "./schedule.ts";
+import { learningRateAt, takenSentence, type RatePosition, type Schedule } from "./schedule.ts";
 
 /** What tells the better of two epochs, see {@link FinetuneOptions.judge}. */
 export type Judge = "accuracy" | "loss" | "highest";
@@ -242,6 +241,7 @@ async function begin(
   const chosen = [...trials].sort((a, b) => a.valLoss - b.valLoss)[0]?.learningRate ?? candidates[0];
   if (chosen === undefined)
     throw new EtlError("usage", "finetune: no learning rate, a number or a list of candidates was needed");
+  if (trials.length > 0) options.progress?.note(takenSentence(options.label, chosen, trials));
   return {
     learningRate: chosen,
     trials,
@@ -272,7 +272,7 @@ async function tryLearningRate(
     }
   }
   const { loss } = await options.validate(withParameters(network, await trainer.parameters()));
-  progress.finish(`validation loss ${loss.toFixed(4)}`);
+  progress.finish(`validation loss ${loss.toFixed(4)}`, "detail");
   return Number.isFinite(loss) ? loss : Infinity;
 }
 

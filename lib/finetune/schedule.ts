@@ -42,3 +42,14 @@ export function plateauRate({ peak, history }: RatePosition): number {
   }
   return peak * 0.1 ** drops;
 }
+
+/** Which of several learning rates was taken, and why. */
+export function takenSentence(
+  label: string | undefined,
+  taken: number,
+  trials: readonly { readonly learningRate: number; readonly valLoss: number }[],
+): string {
+  const losses = trials.map(({ learningRate, valLoss }) => `${valLoss.toFixed(4)} with ${learningRate}`);
+  const why = `validation loss after a short trial: ${losses.join(", ")}`;
+  return `${label ?? "training"}: learning rate ${taken} is taken (${why})`;
+}

@@ -1,5 +1,5 @@
 /** Harvest (ETL, eq. 1): globally average-pooled filter responses, reduced at once to moments per tap and fold. */
-import { stopIfAborted } from "../core/options.ts";
+import { stopIfAborted, refuseUnknown, type OptionNames } from "../core/options.ts";
 import type { TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { createMomentsAccumulator, type MomentsAccumulator } from "../math/moments.ts";
@@ -45,6 +45,18 @@ export interface HarvestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const harvestNames: OptionNames<HarvestOptions> = {
+  input: true,
+  taps: true,
+  outputs: true,
+  folds: true,
+  foldCount: true,
+  total: true,
+  recycler: true,
+  progress: true,
+  signal: true,
+};
+
 /**
  * Streams batches through the network and accumulates moments. No n x C matrix exists: memory is independent of the
  * number of images. The moments of one batch are added while the engine computes the next ones.
@@ -54,6 +66,7 @@ export async function harvest(
   batches: AsyncIterable<HarvestBatch>,
   options: HarvestOptions,
 ): Promise<TapMoments[]> {
+  refuseUnknown("harvest", options, harvestNames);
   const progress = options.progress ?? silent;
   const accumulators = options.taps.map((tap) =>
     Array.from({ length: options.foldCount }, () => createMomentsAccumulator(tap.channels, options.outputs)),

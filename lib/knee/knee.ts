@@ -1,4 +1,5 @@
 /** The knee of a characteristic curve (ETL, eq. 4): the fewest filters whose error is within gamma of the best. */
+import { refuseUnknown, type OptionNames } from "../core/options.ts";
 import type { Curve, Knee, LassoPath, RmseKind } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 
@@ -10,6 +11,8 @@ export interface KneeOptions {
   /** Default "". */
   readonly tap?: string;
 }
+
+const kneeNames: OptionNames<KneeOptions> = { rmse: true, minFilters: true, tap: true };
 
 /** A knee and what it costs. */
 export interface ChosenKnee extends Knee {
@@ -30,6 +33,7 @@ export interface ChosenKnee extends Knee {
  * has, the filters that enter the path first are kept, with a zero coefficient if need be.
  */
 export function chooseKnee(path: LassoPath, gamma: number, options: KneeOptions = {}): ChosenKnee {
+  refuseUnknown("chooseKnee", options, kneeNames);
   checkGamma(gamma);
   const { p, points } = path;
   const rmse = errorsOf(path, options);
@@ -56,6 +60,7 @@ export function chooseCurveKnee(
   gamma: number,
   options: { readonly rmse?: RmseKind; readonly minFilters?: number } = {},
 ): ChosenKnee {
+  refuseUnknown("chooseCurveKnee", options, { rmse: true, minFilters: true });
   const { rmse = "heldout", minFilters = 1 } = options;
   if (curve.joint !== undefined) return jointKnee(curve, curve.joint, gamma, minFilters);
   return chooseKnee(curve.path, gamma, { rmse: curveError(curve, rmse), minFilters, tap: curve.tap });

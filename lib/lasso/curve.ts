@@ -1,8 +1,9 @@
 /** The characteristic curve of a tap (ETL, section 3.3), from moments alone: no image is looked at again. */
+import { refuseUnknown } from "../core/options.ts";
 import type { Curve, LassoPath, Moments, TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { centre, mergeMoments, moveOrigin, varianceFloor } from "../math/moments.ts";
-import { lassoPathFromMoments, solvePath, type LassoOptions } from "./path.ts";
+import { lassoNames, lassoPathFromMoments, solvePath, type LassoOptions } from "./path.ts";
 
 /** Factor on the gap of the fold paths: an error bar needs fewer digits than the solution that is kept. */
 const heldOutSlack = 10;
@@ -14,6 +15,7 @@ const heldOutSlack = 10;
  * @returns a curve without `heldOut` where fewer than two folds have rows
  */
 export function characteristicCurve(tapMoments: TapMoments, options: LassoOptions = {}): Curve {
+  refuseUnknown("characteristicCurve", options, lassoNames);
   const { tap } = tapMoments;
   const folds = tapMoments.folds.filter((fold) => fold.n > 0);
   const rows = folds.reduce((sum, fold) => sum + fold.n, 0);

@@ -1,4 +1,5 @@
 /** The LASSO path (ETL, eq. 3 and section 3.3): one hundred solutions from the empty to the nearly full filter set. */
+import { refuseUnknown, type OptionNames } from "../core/options.ts";
 import type { LassoPath, Moments, PathPoint } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { centre, type CentredMoments } from "../math/moments.ts";
@@ -28,6 +29,13 @@ export interface LassoOptions {
   readonly standardize?: boolean;
 }
 
+export const lassoNames: OptionNames<LassoOptions> = {
+  lambdas: true,
+  ratio: true,
+  tol: true,
+  standardize: true,
+};
+
 /** Passes of coordinate descent at one lambda before it is left with the gap it has. */
 const maxEpochs = 4_000;
 
@@ -41,6 +49,7 @@ export function lassoPath(
   data: { readonly x: MatrixLike; readonly y: Float64Array | MatrixLike },
   options: LassoOptions = {},
 ): LassoPath {
+  refuseUnknown("lassoPath", options, lassoNames);
   checkOptions(options);
   const { moments, origin } = momentsOf(data.x, data.y);
   return solvePath(centre(moments, { origin }), options);
@@ -48,6 +57,7 @@ export function lassoPath(
 
 /** The path of moments: the same solutions without the responses. */
 export function lassoPathFromMoments(moments: Moments, options: LassoOptions = {}): LassoPath {
+  refuseUnknown("lassoPathFromMoments", options, lassoNames);
   checkOptions(options);
   if (moments.n < 2) {
     throw new EtlError("data", `lasso: ${moments.n} rows, at least 2 were needed`);

@@ -2,6 +2,7 @@
  * What a network costs: multiplications, parameters, bytes, at batch 1 (ETL, eqs. 6-8). The paper's "FLOPS" are
  * multiplications, here called MACs; FLOPs = 2 x MACs.
  */
+import { refuseUnknown } from "../core/options.ts";
 import type { Cost } from "../core/artifacts.ts";
 import { producersOf, sizeOf, type Network, type Node } from "./network.ts";
 import { factsOf } from "./operators/facts.ts";
@@ -50,6 +51,7 @@ type Shapes = ReadonlyMap<string, readonly number[]>;
  * reads them through DequantizeLinear, their scales in its bytes.
  */
 export function costOf(network: Network, options: CostOptions = {}): NetworkCost {
+  refuseUnknown("costOf", options, { bindings: true, onUnknown: true });
   const { shapes } = propagate(network, {
     bindings: { ...options.bindings, batch: 1 },
     onError: options.onUnknown === "skip" ? "unknown" : "throw",

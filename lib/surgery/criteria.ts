@@ -1,4 +1,5 @@
 /** Rankings that look at no data: controls for ETL, and the criteria of `etl cut`. */
+import { refuseUnknown, type OptionNames } from "../core/options.ts";
 import { EtlError } from "../core/errors.ts";
 import { createRandom, type Random } from "../core/random.ts";
 import type { CoupledLayer, Coupling } from "../network/coupling/types.ts";
@@ -32,6 +33,14 @@ export interface ScoreOptions {
   readonly targetMacs?: number | undefined;
 }
 
+const criterionNames: OptionNames<CriterionOptions & ScoreOptions> = {
+  criterion: true,
+  keep: true,
+  seed: true,
+  score: true,
+  targetMacs: true,
+};
+
 /** Steps between nothing and all in which a share of channels is looked for. */
 const steps = 4096;
 
@@ -48,6 +57,7 @@ export function selectByCriterion(
   coupling: Coupling,
   options: CriterionOptions | ScoreOptions,
 ): Selection {
+  refuseUnknown("selectByCriterion", options, criterionNames);
   const own = "score" in options;
   const where = own ? "score" : `criterion ${options.criterion}`;
   const score = own ? sumScores(coupling, options.score) : criterionScores(network, coupling, options);

@@ -1,3 +1,4 @@
+import { refuseUnknown, type OptionNames } from "../core/options.ts";
 import type { Cost, GroupSelect, LayerRow } from "../core/artifacts.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
 import type { CoupledLayer, Coupling } from "../network/coupling/types.ts";
@@ -59,6 +60,18 @@ export interface PlanOptions {
   readonly exact?: boolean;
 }
 
+const planNames: OptionNames<PlanOptions> = {
+  groupSelect: true,
+  minFilters: true,
+  roundTo: true,
+  rounding: true,
+  classScores: true,
+  frozen: true,
+  scores: true,
+  coupling: true,
+  exact: true,
+};
+
 /** tap (value name) or layer name -> channels to keep. */
 export type Selection = ReadonlyMap<string, Uint32Array>;
 
@@ -69,6 +82,7 @@ export type Selection = ReadonlyMap<string, Uint32Array>;
  * @param selection channels wanted at each tap or layer; what no entry speaks of stays
  */
 export function planSurgery(network: Network, selection: Selection, options: PlanOptions = {}): Plan {
+  refuseUnknown("planSurgery", options, planNames);
   const coupling = options.coupling ?? analyseCoupling(network);
   const choice = chooseClasses(network, coupling, { ...options, selection });
   const layers = coupling.layers.map((layer) => planLayer(coupling, layer, choice));

@@ -2,6 +2,7 @@
  * Removed filters are predicted from the kept ones, and the prediction is folded into the layers that read them
  * (DESIGN 3.6): x_r ~ A x_k + c with A = G_rk (G_kk + ridge)^-1, from the pooled responses' covariance G.
  */
+import { refuseUnknown } from "../core/options.ts";
 import type { Moments } from "../core/artifacts.ts";
 import { withoutAliases } from "../network/coupling/aliases.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
@@ -66,6 +67,7 @@ export function reconstruct(
   statistics: ReadonlyMap<string, TapStatistics>,
   options: ReconstructOptions = {},
 ): { readonly network: Network; readonly layers: readonly ReconstructedLayer[] } {
+  refuseUnknown("reconstruct", options, { ridge: true, coupling: true, onLayer: true });
   const network = withoutAliases(original);
   const coupling = options.coupling ?? analyseCoupling(network);
   const shared = sharedWeights(network);

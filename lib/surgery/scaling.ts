@@ -1,4 +1,5 @@
 /** Kept filters scaled by their LASSO coefficients (ETL, eq. 5, Algorithm 1), on the whole network before it is cut. */
+import { refuseUnknown } from "../core/options.ts";
 import type { Knee, Scaling } from "../core/artifacts.ts";
 import { withoutAliases } from "../network/coupling/aliases.ts";
 import { analyseCoupling } from "../network/coupling/analyse.ts";
@@ -33,6 +34,7 @@ export function scaleFilters(
   knees: readonly Pick<Knee, "tap" | "keep" | "beta" | "q">[],
   options: ScalingOptions,
 ): ScaledNetwork {
+  refuseUnknown("scaleFilters", options, { scaling: true, coupling: true });
   if (options.scaling === "none") return { network: original, refused: [], notes: [] };
   const network = withoutAliases(original);
   const coupling = options.coupling ?? analyseCoupling(network);

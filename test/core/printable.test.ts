@@ -24,7 +24,10 @@ describe("printable", () => {
   it("holds for everything that is printed while a run goes on, and in tables", () => {
     let text = "";
     const stream = { isTTY: false, write: (part: string) => ((text += part), true) };
-    const progress = createProgress(stream as unknown as NodeJS.WriteStream, false);
+    const progress = createProgress(stream as unknown as NodeJS.WriteStream, {
+      quiet: false,
+      verbose: false,
+    });
     progress.start(hostile);
     progress.finish(hostile);
     progress.note(hostile);

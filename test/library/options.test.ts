@@ -1,10 +1,29 @@
 import { expect } from "chai";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   alignFolder,
+  analyseCoupling,
+  batches,
   bench,
+  characteristicCurve,
+  chooseCurveKnee,
+  chooseKnee,
+  costOf,
+  createMomentsAccumulator,
+  harvest,
+  lassoPath,
+  lassoPathFromMoments,
+  loadBackbone,
+  openDataset,
+  openEngine,
+  planSurgery,
+  prepareImages,
+  readOnnx,
+  reconstruct,
+  scaleFilters,
+  selectByCriterion,
   crossval,
   cutModel,
   demo,
@@ -65,6 +84,49 @@ describe("library: options", function () {
     // What the points of a sweep are given by the sweep itself.
     const gamma = await refused(sweep(loose({ tasks: [], gammas: [0.1], out: run.out, gamma: 0.1 })));
     expect(gamma.hint).to.equal("did you mean gammas?");
+  });
+
+  it("and by every stage, where it would change nothing in silence", async () => {
+    const network = readOnnx(await readFile(await writeSmallBackbone(join(tmpdir(), "etl-stage.onnx"))), {
+      name: "small",
+    });
+    const coupling = analyseCoupling(network);
+    const data = Float64Array.from({ length: 60 }, (_, i) => Math.sin(i * 1.7));
+    const path = lassoPath({ x: { data, rows: 20, columns: 3 }, y: data.slice(0, 20) }, { lambdas: 5 });
+    const sums = createMomentsAccumulator(3, 1);
+    sums.add(Float32Array.from(data), Float32Array.from(data.slice(0, 20)), 20);
+    const folds = [sums.moments()];
+    const curve = characteristicCurve({ tap: "t", folds });
+    const wrong = loose({ wrongg: 1 });
+    const calls: Readonly<Record<string, () => unknown>> = {
+      lassoPath: () => lassoPath({ x: { data, rows: 20, columns: 3 }, y: data.slice(0, 20) }, wrong),
+      lassoPathFromMoments: () => lassoPathFromMoments(folds[0], wrong),
+      characteristicCurve: () => characteristicCurve({ tap: "t", folds }, wrong),
+      chooseKnee: () => chooseKnee(path, 0.1, wrong),
+      chooseCurveKnee: () => chooseCurveKnee(curve, 0.1, wrong),
+      selectByCriterion: () => selectByCriterion(network, coupling, wrong),
+      planSurgery: () => planSurgery(network, new Map(), wrong),
+      reconstruct: () => reconstruct(network, planSurgery(network, new Map()), new Map(), wrong),
+      scaleFilters: () => scaleFilters(network, [], wrong),
+      costOf: () => costOf(network, wrong),
+      readOnnx: () => readOnnx(new Uint8Array(0), wrong),
+      openEngine: () => openEngine(wrong),
+      loadBackbone: () => loadBackbone("face-resnet", wrong),
+      openDataset: () => openDataset(wrong),
+      prepareImages: async () =>
+        prepareImages(
+          await openDataset({ task: run.task, data: run.data, seed: 0 }),
+          { width: 8, height: 8 },
+          wrong,
+        ),
+      batches: () => batches(loose({}), [], wrong).next(),
+      harvest: () => harvest(loose({}), loose([]), wrong),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const error = await refused(Promise.resolve().then(call));
+      expect(error.kind, name).to.equal("usage");
+      expect(error.message).to.contain(`${name}: unknown option "`);
+    }
   });
 
   it("messages, hints and warnings name options as the library's callers write them", async () => {

@@ -1,4 +1,5 @@
 /** Batches for the engines: rows in a seeded order, pixels normalised, a few batches read ahead. */
+import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import type { Preprocessing } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { createRandom, type Random } from "../../core/random.ts";
@@ -27,6 +28,17 @@ export interface BatchOptions {
   readonly recycler?: Recycler;
 }
 
+const batchNames: OptionNames<BatchOptions> = {
+  batchSize: true,
+  preprocessing: true,
+  seed: true,
+  shuffle: true,
+  augment: true,
+  epoch: true,
+  readAhead: true,
+  recycler: true,
+};
+
 export interface Batch {
   /** [n, 3, height, width]; an array of the recycler where there is one. */
   readonly x: Tensor;
@@ -46,6 +58,7 @@ export async function* batches(
   rows: ArrayLike<number>,
   options: BatchOptions,
 ): AsyncGenerator<Batch, void, undefined> {
+  refuseUnknown("batches", options, batchNames);
   const { batchSize, preprocessing, seed = 0, epoch = 0, readAhead = 2 } = options;
   if (preprocessing.width !== store.width || preprocessing.height !== store.height) {
     throw new EtlError(

@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Crop } from "../../core/artifacts.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import { insideOf } from "../../core/files.ts";
-import { stopIfAborted } from "../../core/options.ts";
+import { stopIfAborted, refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { cacheKey, createCache, defaultCacheDir, openCache, type CacheFile } from "./cache.ts";
@@ -47,6 +47,14 @@ export interface PrepareOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const prepareNames: OptionNames<PrepareOptions> = {
+  cacheDir: true,
+  progress: true,
+  threads: true,
+  strict: true,
+  signal: true,
+};
+
 /** Broken pictures named one by one in warnings; the others are counted. */
 const NAMED = 5;
 
@@ -62,6 +70,7 @@ export async function prepareImages(
   size: { readonly width: number; readonly height: number },
   options: PrepareOptions = {},
 ): Promise<ImageStore> {
+  refuseUnknown("prepareImages", options, prepareNames);
   const { progress = silent, cacheDir = defaultCacheDir() } = options;
   const { width, height } = size;
   // some wait for the disk while others are decoded

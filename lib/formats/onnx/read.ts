@@ -1,4 +1,5 @@
 /** ONNX bytes -> network: every claim of the file is checked before it is believed. */
+import { refuseUnknown } from "../../core/options.ts";
 import { needWithin } from "../../core/budget.ts";
 import { EtlError, messageOf } from "../../core/errors.ts";
 import { freeName, nodesFor } from "../../network/edit.ts";
@@ -41,6 +42,7 @@ const damaged = (where: string, found: string, needed: string): EtlError =>
  * @throws EtlError kind `format` where the file is damaged, `unsupported` where it holds something we do not carry
  */
 export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
+  refuseUnknown("readOnnx", options, { name: true, external: true });
   const file = options.name;
   const model = decode(bytes, file);
   const { graph } = model;

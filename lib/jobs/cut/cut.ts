@@ -93,6 +93,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     const isCut = plan.keep.includes(0);
     let comparison: Comparison | undefined;
     if (options.check !== false && isCut) {
+      progress.start("look whether it computes the same as the masked original");
       comparison = await compareWithMasked(await withEngine(), model.original, {
         cut: network,
         layers,
@@ -100,6 +101,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
         seed: options.seed ?? 0,
       });
       judge(comparison, options.model, notes);
+      progress.finish("it does", "detail");
     }
     if (!isCut) notes.push(nothingCut(options.model, model.original, layers));
     const whole = isCut ? undefined : await originalBytes(options.model);
@@ -113,8 +115,10 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }
     await writeSpare(files, spare);
     const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
+    if (runs > 0) progress.start(`time it beside the original, ${runs} runs each`);
     const latency =
       runs > 0 ? await measure(await withEngine(), model, { network, runs, signal }) : undefined;
+    if (latency) progress.finish("done", "detail");
     if (latency) notes.push(...missed(latency, options));
     for (const note of notes.slice(model.notes.length)) progress.warn(note);
     return {

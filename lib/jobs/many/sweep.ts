@@ -6,7 +6,7 @@ import { EtlError, isEtlError } from "../../core/errors.ts";
 import { jsonText, makeFolder, writeChanged, writeJson } from "../../core/files.ts";
 import { fingerprint } from "../../core/fingerprint.ts";
 import { damageOf } from "../../core/seal.ts";
-import { silent } from "../../core/progress.ts";
+import { onceOnly, silent } from "../../core/progress.ts";
 import { openTasks, type TaskData } from "../../data/open-tasks.ts";
 import { sweepCsv, sweepRows, type SweepRow } from "../../record/sweep.ts";
 import { worthOfSelection, type Worth } from "../../record/worth.ts";
@@ -68,9 +68,9 @@ const names = {
  */
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
   refuseUnknown("sweep", options, names);
-  const progress = options.progress ?? silent;
+  const progress = onceOnly(options.progress ?? silent);
   refuseFileName(options.out);
-  const points = pointsOf(options);
+  const points = pointsOf({ ...options, progress });
   for (const point of points) resolveOptions(point.options);
   for (const task of options.tasks) await lookAt(options, task);
   const { variants = [], tasks, ...rest } = options;

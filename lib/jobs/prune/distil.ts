@@ -214,7 +214,7 @@ async function computeOnce(
       signal?.throwIfAborted();
     }
   }
-  progress.finish(`${rows.train.length} pictures`);
+  progress.finish(`${rows.train.length} pictures`, "detail");
   return (batch) => {
     const out = new Float32Array(batch.rows.length * width);
     batch.rows.forEach((row, i) => {

@@ -228,7 +228,12 @@ async function harvestRows(
     await program.dispose();
   }
   const { length } = what.taps;
-  progress.finish(`${plural(total, "picture")}, ${length > 0 ? plural(length, "tap") : "features alone"}`);
+  if (length > 0) {
+    const filters = what.taps.reduce((sum, { channels }) => sum + channels, 0);
+    progress.finish(
+      `responses of ${plural(filters, "filter")} in ${plural(length, "layer")} to ${plural(total, "picture")}`,
+    );
+  } else progress.finish(`features of ${plural(total, "picture")}`, "detail");
 }
 
 /**

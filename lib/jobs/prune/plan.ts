@@ -224,6 +224,7 @@ export async function planStage(context: RunContext, curves: Curves): Promise<Pl
   const knees = kneesAt(curves.curves, config.gamma, context);
   const plan = planOfWidths(context) ?? planAt(backbone.network, knees, { context, curves: curves.curves });
   const { rounding } = plan;
+  progress.note(planSentence(plan, config.gamma));
   if (rounding !== undefined) progress.note(roundingSentence(rounding));
   await folder.stage("plan", {
     from: ["curves", "joint", "target"],
@@ -232,6 +233,22 @@ export async function planStage(context: RunContext, curves: Curves): Promise<Pl
     produce: () => writeJson(folder.file("plan.json"), planFile(plan, config.gamma)),
   });
   return { knees, plan };
+}
+
+/** What stays, and where the least does. */
+function planSentence({ layers, before, after }: Plan, gamma: number): string {
+  const sum = (of: (layer: Plan["layers"][number]) => number): number =>
+    layers.reduce((total, layer) => total + of(layer), 0);
+  const kept = sum(({ keptOutputs }) => keptOutputs.length);
+  const share = (100 * after.macs) / before.macs;
+  const [least] = [...layers].sort(
+    (a, b) => a.keptOutputs.length / a.totalOutputs - b.keptOutputs.length / b.totalOutputs,
+  );
+  const narrowest =
+    layers.length === 0
+      ? ""
+      : `; least of ${least.name}: ${least.keptOutputs.length} of ${least.totalOutputs}`;
+  return `gamma ${gamma}: ${kept} of ${sum(({ totalOutputs }) => totalOutputs)} filters stay, ${share.toFixed(0)} % of the MACs${narrowest}`;
 }
 
 /** What rounding did to the choice. */

@@ -55,7 +55,7 @@ export async function refit(
   } finally {
     await solver.dispose();
   }
-  progress.finish(plural(steps.length, "layer"));
+  progress.finish(plural(steps.length, "layer"), "detail");
   return walk.network;
 }
 

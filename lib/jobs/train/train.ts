@@ -1,4 +1,6 @@
 /** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
+import { plainText } from "../../report/format.ts";
+import { qualityText } from "../../report/sections/facts.ts";
 import { refuseUnknown } from "../../core/options.ts";
 import type { EpochRecord, Measured } from "../../core/artifacts.ts";
 import { jsonText, writeChanged, writeJson, writeWhole } from "../../core/files.ts";
@@ -240,7 +242,8 @@ async function evaluateStage(run: TrainRun, trained: Trained, key: unknown): Pro
           validation: validation[k + 1].metrics,
         })),
       } satisfies Evaluation);
-      progress.finish(`${(100 * main.metrics.accuracy).toFixed(2)} % of ${main.metrics.n}`);
+      const said = plainText(qualityText(run.data.tables[0].task, main.metrics));
+      progress.finish(`${said}, n = ${main.metrics.n}`);
     },
   });
   return readStored<Evaluation>(folder, file, "evaluation");

@@ -9,7 +9,9 @@ import { parseCsv } from "../../lib/core/csv.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { readMat } from "../../lib/data/sources/mat.ts";
 import { readKerasFile } from "../../lib/formats/keras/h5.ts";
+import { readTfjs } from "../../lib/formats/tfjs/read.ts";
 import { readOnnx } from "../../lib/formats/onnx/read.ts";
+import { settled } from "../../lib/jobs/run/model.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { dims, file, node, value } from "../formats/onnx/files.ts";
@@ -47,6 +49,8 @@ describe("files that ask for too much", function () {
         inputs: wide(3n, 8n),
         outputs: open,
       }),
+    "a picture of a billion channels, and nothing that follows them": () =>
+      file({ inputs: wide(1_000_000_000n), outputs: open }),
     "2^40 groups": () =>
       file({
         nodes: [node("Conv", ["x", "w"], ["y"], int("group", 2n ** 40n))],
@@ -100,6 +104,11 @@ describe("files that ask for too much", function () {
     });
   }
 
+  it("a network that is only run: looked at before it is", () => {
+    const network = readOnnx(hostile["a padding of a billion channels"](), { name: "hostile.onnx" });
+    expect(() => settled({ network, notes: [] })).to.throw(/Pad.*elements in one value, at most/);
+  });
+
   it("what is allowed can be raised", () => {
     const deep = file({
       weights: [
@@ -136,6 +145,28 @@ describe("files that ask for too much", function () {
     };
     expect(readOnnx(file({ weights }), { name: "m", external }).parameters.size).to.equal(200);
     expect(reads).to.equal(1);
+    const all = Array.from({ length: 1000 }, (_, i) =>
+      message(...dims(400n), [2, 1n], [8, `w${i}`], [13, entry("location", "w.bin")], [14, 1n]),
+    );
+    expect(readOnnx(file({ weights: all }), { name: "m", external }).parameters.size).to.equal(1000);
+    const large = Array.from({ length: 20 }, (_, i) =>
+      message(...dims(2n ** 20n), [2, 1n], [8, `w${i}`], [13, entry("location", "w.bin")], [14, 1n]),
+    );
+    const share = (): unknown =>
+      readOnnx(file({ weights: large }), { name: "m", external: () => new Uint8Array(2 ** 22) });
+    expect(share).to.throw(
+      /^m: \d+ bytes of weights, more than twice of what lies beside it, at most 64000000/,
+    );
+  });
+
+  it("a file of weights of TensorFlow.js that is named again and again", async () => {
+    const group = { paths: ["w.bin", "w.bin"], weights: [] };
+    const read = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(4));
+    const model = { modelTopology: {}, weightsManifest: [group] };
+    const error: unknown = await readTfjs(model, { name: "model.json", read }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(isEtlError(error) && error.message).to.contain('"w.bin" twice');
   });
 
   it("tables with columns and labels without end", async () => {

@@ -109,15 +109,25 @@ export async function isPage(folder: string): Promise<boolean> {
 
 async function needPlace(folder: string): Promise<void> {
   if (!existsSync(folder) || (await isPage(folder))) return;
-  if ((await stat(folder)).isDirectory()) await removeAbandoned(folder);
-  const names = await readdir(folder).catch(() => [basename(folder)]);
-  if (names.length === 0) return;
+  const names = await filesBelow(folder);
   // A page whose writing was stopped half way: it has its mark, and lacks the file that is written last.
   const page = await readText(join(folder, "index.html")).catch(() => "");
-  if (page.includes(pageMark) && !names.includes(webFiles.graph)) return;
+  const isUnfinished = page.includes(pageMark) && !names.includes(webFiles.graph);
+  if (names.length === 0 || isUnfinished) return;
   throw new EtlError("usage", `${folder}: holds ${names[0]}, a new or empty folder was needed`, {
     hint: "choose another --out",
   });
+}
+
+/** Files in a folder and those below it, without what killed writes have left; of a file its own name. */
+async function filesBelow(folder: string): Promise<string[]> {
+  if (!(await stat(folder)).isDirectory()) return [basename(folder)];
+  await removeAbandoned(folder);
+  const entries = await readdir(folder, { withFileTypes: true });
+  const below = entries.map(async (entry) =>
+    entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [entry.name],
+  );
+  return (await Promise.all(below)).flat();
 }
 
 type Files = ReadonlyMap<string, Uint8Array>;

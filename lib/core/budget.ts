@@ -25,6 +25,8 @@ const budgets = {
   classes: { most: 20_000, unit: "different labels" },
   /** Numbers of the labels of all pictures. */
   targets: { most: 4e8, unit: "numbers of labels" },
+  /** Numbers of the moments of all taps: squares of channels and outputs. */
+  moments: { most: 1e9, unit: "numbers of moments" },
   /** Bytes of one unpacked file of matrices. */
   unpacked: { most: 64e6, unit: "bytes unpacked" },
   /** Folders of a data set, links to folders as often as they are there. */

@@ -9,6 +9,7 @@ import { parseCsv } from "../../lib/core/csv.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { readMat } from "../../lib/data/sources/mat.ts";
 import { readKerasFile } from "../../lib/formats/keras/h5.ts";
+import { harvest, type HarvestOptions } from "../../lib/harvest/harvest.ts";
 import { readTfjs } from "../../lib/formats/tfjs/read.ts";
 import { readOnnx } from "../../lib/formats/onnx/read.ts";
 import { settled } from "../../lib/jobs/run/model.ts";
@@ -183,6 +184,18 @@ describe("files that ask for too much", function () {
     }).catch((thrown: unknown) => thrown);
     expect(isEtlError(error, "unsupported") && error.message, String(error)).to.match(
       /30000 different labels, at most/,
+    );
+  });
+
+  it("a task of 19,000 outputs: its moments are counted before there is any", async () => {
+    const taps = Array.from({ length: 3 }, (_, i) => ({ name: `t${i}`, channels: 24 }));
+    // none of it is reached: neither the network nor a batch
+    const work = harvest(undefined as never, undefined as never, {
+      ...({ taps, outputs: 19_000, foldCount: 5, input: "x" } as unknown as HarvestOptions),
+    });
+    const error: unknown = await work.catch((thrown: unknown) => thrown);
+    expect(isEtlError(error, "unsupported") && error.message, String(error)).to.match(
+      /19000 outputs of the task, 3 taps: \d+ numbers of moments, at most 1000000000/,
     );
   });
 

@@ -9,7 +9,7 @@ const isLong = process.env["ETL_FAULTS"] === "long";
 const only = process.env["ETL_FAULTS_ONLY"] ?? "";
 
 describe("commands that write files, on a disk that fails, on a machine that is lost", function () {
-  this.timeout(isLong ? 0 : 240_000);
+  this.timeout(isLong ? 0 : 600_000);
   let root: string;
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "etl-commands-"));

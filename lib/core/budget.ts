@@ -11,16 +11,22 @@ const budgets = {
   rank: { most: 32, unit: "dimensions" },
   /** Channels, features and rows that are followed one by one, over all values of a network. */
   channels: { most: 2 ** 25, unit: "channels to follow" },
+  /** Numbers of one picture: 9,000 x 9,000 pixels of three colours. Whoever runs a network makes at least one. */
+  picture: { most: 2 ** 28, unit: "numbers of a picture" },
   /** Elements of one value of a network, per picture. */
-  elements: { most: 2 ** 34, unit: "elements in one value" },
+  elements: { most: 2 ** 31, unit: "elements in one value" },
   /** Paddings, strides, dilations, kernels, groups. */
   window: { most: 2 ** 20, unit: "as a size of a window" },
   /** Bytes of weights that lie in files beside the model. */
   outside: { most: 64e9, unit: "bytes of weights" },
+  /** Bytes of weights whose place in a file is that of others, too. */
+  shared: { most: 64e6, unit: "bytes of weights, more than twice of what lies beside it" },
   columns: { most: 20_000, unit: "columns" },
   classes: { most: 20_000, unit: "different labels" },
   /** Numbers of the labels of all pictures. */
   targets: { most: 4e8, unit: "numbers of labels" },
+  /** Numbers of the moments of all taps: squares of channels and outputs. */
+  moments: { most: 1e9, unit: "numbers of moments" },
   /** Bytes of one unpacked file of matrices. */
   unpacked: { most: 64e6, unit: "bytes unpacked" },
   /** Folders of a data set, links to folders as often as they are there. */
@@ -40,6 +46,13 @@ function raised(): number {
   throw new EtlError("usage", `ETL_BUDGET: ${JSON.stringify(text)}, a number of at least 1 was needed`);
 }
 
+const howToRaise = "if you trust the file and have the memory, raise what is allowed: ETL_BUDGET=10 etl ...";
+
+/** Whether an error is of {@link needWithin}: where a node without a shape is left out, one that is too large is not. */
+export function isOverBudget(error: unknown): boolean {
+  return error instanceof EtlError && error.hint === howToRaise;
+}
+
 /**
  * @param where what asks, for the message: the file and the place in it
  * @throws EtlError `unsupported` where it is more than is allowed (or no number at all)
@@ -50,6 +63,6 @@ export function needWithin(where: string, what: keyof typeof budgets, found: num
   const allowed = most * raised();
   if (found <= allowed) return;
   throw new EtlError("unsupported", `${where}: ${found} ${unit}, at most ${allowed} were needed`, {
-    hint: "if you trust the file and have the memory, raise what is allowed: ETL_BUDGET=10 etl ...",
+    hint: howToRaise,
   });
 }

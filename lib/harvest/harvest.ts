@@ -1,4 +1,5 @@
 /** Harvest (ETL, eq. 1): globally average-pooled filter responses, reduced at once to moments per tap and fold. */
+import { needWithin } from "../core/budget.ts";
 import { stopIfAborted, refuseUnknown, type OptionNames } from "../core/options.ts";
 import type { TapMoments } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
@@ -68,6 +69,9 @@ export async function harvest(
 ): Promise<TapMoments[]> {
   refuseUnknown("harvest", options, harvestNames);
   const progress = options.progress ?? silent;
+  const { outputs: q, foldCount, taps } = options;
+  const numbers = taps.reduce((sum, { channels: p }) => sum + foldCount * (p + q) ** 2, 0);
+  needWithin(`harvest: ${q} outputs of the task, ${taps.length} taps`, "moments", numbers);
   const accumulators = options.taps.map((tap) =>
     Array.from({ length: options.foldCount }, () => createMomentsAccumulator(tap.channels, options.outputs)),
   );

@@ -9,7 +9,10 @@ import { parseCsv } from "../../lib/core/csv.ts";
 import { openDataset } from "../../lib/data/open.ts";
 import { readMat } from "../../lib/data/sources/mat.ts";
 import { readKerasFile } from "../../lib/formats/keras/h5.ts";
+import { harvest, type HarvestOptions } from "../../lib/harvest/harvest.ts";
+import { readTfjs } from "../../lib/formats/tfjs/read.ts";
 import { readOnnx } from "../../lib/formats/onnx/read.ts";
+import { settled } from "../../lib/jobs/run/model.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { dims, file, node, value } from "../formats/onnx/files.ts";
@@ -47,6 +50,8 @@ describe("files that ask for too much", function () {
         inputs: wide(3n, 8n),
         outputs: open,
       }),
+    "a picture of a billion channels, and nothing that follows them": () =>
+      file({ inputs: wide(1_000_000_000n), outputs: open }),
     "2^40 groups": () =>
       file({
         nodes: [node("Conv", ["x", "w"], ["y"], int("group", 2n ** 40n))],
@@ -100,6 +105,11 @@ describe("files that ask for too much", function () {
     });
   }
 
+  it("a network that is only run: looked at before it is", () => {
+    const network = readOnnx(hostile["a padding of a billion channels"](), { name: "hostile.onnx" });
+    expect(() => settled({ network, notes: [] })).to.throw(/Pad.*elements in one value, at most/);
+  });
+
   it("what is allowed can be raised", () => {
     const deep = file({
       weights: [
@@ -136,6 +146,28 @@ describe("files that ask for too much", function () {
     };
     expect(readOnnx(file({ weights }), { name: "m", external }).parameters.size).to.equal(200);
     expect(reads).to.equal(1);
+    const all = Array.from({ length: 1000 }, (_, i) =>
+      message(...dims(400n), [2, 1n], [8, `w${i}`], [13, entry("location", "w.bin")], [14, 1n]),
+    );
+    expect(readOnnx(file({ weights: all }), { name: "m", external }).parameters.size).to.equal(1000);
+    const large = Array.from({ length: 20 }, (_, i) =>
+      message(...dims(2n ** 20n), [2, 1n], [8, `w${i}`], [13, entry("location", "w.bin")], [14, 1n]),
+    );
+    const share = (): unknown =>
+      readOnnx(file({ weights: large }), { name: "m", external: () => new Uint8Array(2 ** 22) });
+    expect(share).to.throw(
+      /^m: \d+ bytes of weights, more than twice of what lies beside it, at most 64000000/,
+    );
+  });
+
+  it("a file of weights of TensorFlow.js that is named again and again", async () => {
+    const group = { paths: ["w.bin", "w.bin"], weights: [] };
+    const read = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(4));
+    const model = { modelTopology: {}, weightsManifest: [group] };
+    const error: unknown = await readTfjs(model, { name: "model.json", read }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(isEtlError(error) && error.message).to.contain('"w.bin" twice');
   });
 
   it("tables with columns and labels without end", async () => {
@@ -152,6 +184,18 @@ describe("files that ask for too much", function () {
     }).catch((thrown: unknown) => thrown);
     expect(isEtlError(error, "unsupported") && error.message, String(error)).to.match(
       /30000 different labels, at most/,
+    );
+  });
+
+  it("a task of 19,000 outputs: its moments are counted before there is any", async () => {
+    const taps = Array.from({ length: 3 }, (_, i) => ({ name: `t${i}`, channels: 24 }));
+    // none of it is reached: neither the network nor a batch
+    const work = harvest(undefined as never, undefined as never, {
+      ...({ taps, outputs: 19_000, foldCount: 5, input: "x" } as unknown as HarvestOptions),
+    });
+    const error: unknown = await work.catch((thrown: unknown) => thrown);
+    expect(isEtlError(error, "unsupported") && error.message, String(error)).to.match(
+      /19000 outputs of the task, 3 taps: \d+ numbers of moments, at most 1000000000/,
     );
   });
 

@@ -9,7 +9,7 @@ const isLong = process.env["ETL_FAULTS"] === "long";
 const only = process.env["ETL_FAULTS_ONLY"] ?? "";
 
 describe("commands that write files, on a disk that fails, on a machine that is lost", function () {
-  this.timeout(isLong ? 0 : 240_000);
+  this.timeout(isLong ? 0 : 600_000);
   let root: string;
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "etl-commands-"));
@@ -38,7 +38,7 @@ describe("commands that write files, on a disk that fails, on a machine that is 
       const job = await recorded({ name, ...make(...files) }, join(root, name.replaceAll(/\W/g, "-")));
       const all = job.changes.map((_, n) => n);
       const last = all.findLast((n) => job.changes[n].words.startsWith("rename")) ?? 0;
-      await each(`${name}, fails`, isLong ? all : spread(all, 8), (n) => failed(job, n));
+      await each(`${name}, fails`, isLong ? all : spread(all, 6), (n) => failed(job, n));
       await each(`${name}, killed`, isLong ? all : [last], (n) => killed(job, n));
     });
   }

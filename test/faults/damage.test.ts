@@ -15,7 +15,7 @@ import { bytesOf, damage, damages, filesBelow, listening, resultsOf, smallRun } 
 const isLong = process.env["ETL_FAULTS"] === "long";
 
 describe("a damaged file of a run", function () {
-  this.timeout(isLong ? 0 : 240_000);
+  this.timeout(isLong ? 0 : 600_000);
   let root: string;
   let options: PruneOptions;
   let whole: Record<string, string>;

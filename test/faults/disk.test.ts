@@ -17,7 +17,7 @@ import { damage, filesBelow, listening } from "./support.ts";
 const isLong = process.env["ETL_FAULTS"] === "long";
 
 describe("a disk that fails, a machine that is lost", function () {
-  this.timeout(isLong ? 0 : 240_000);
+  this.timeout(isLong ? 0 : 600_000);
   let root: string;
   let job: Recorded;
 

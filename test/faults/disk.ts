@@ -75,7 +75,16 @@ export function keepBefore(
 ): void {
   const place = join(keep, String(n).padStart(4, "0"));
   fs.mkdirSync(place, { recursive: true });
-  if (fs.existsSync(root))
-    fs.cpSync(root, join(place, "files"), { recursive: true, preserveTimestamps: true });
+  if (fs.existsSync(root)) linkAll(root, join(place, "files"));
   fs.writeFileSync(join(place, "words"), wordsOf(root, change));
+}
+
+/** Links in place of copies: files are written beside their places, never changed where they are. */
+function linkAll(from: string, to: string): void {
+  fs.mkdirSync(to, { recursive: true });
+  for (const entry of fs.readdirSync(from, { withFileTypes: true })) {
+    const [one, other] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) linkAll(one, other);
+    else fs.linkSync(one, other);
+  }
 }

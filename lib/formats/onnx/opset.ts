@@ -231,16 +231,7 @@ const consumed = [
   "Neg",
   "Floor",
 ];
-consumed.push(
-  "Ceil",
-  "Reciprocal",
-  "HardSigmoid",
-  "Sum",
-  "Mean",
-  "Max",
-  "Min",
-  "InstanceNormalization",
-);
+consumed.push("Ceil", "Reciprocal", "HardSigmoid", "Sum", "Mean", "Max", "Min", "InstanceNormalization");
 
 /** Rules of an operator, the oldest first; the first that applies wins. */
 const rules: Readonly<Partial<Record<string, readonly Rule[]>>> = {

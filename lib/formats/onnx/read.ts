@@ -10,7 +10,15 @@ import { sortNodes } from "./graph.ts";
 import { needSameMeaning, readOutside } from "./inner.ts";
 import { isAligned, needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./opset.ts";
 import { readModelProto, type RawAttribute, type RawGraph, type RawNode, type RawValue } from "./proto.ts";
-import { dataTypeName, elementTypeOf, halfOf, toDense, toParameter, type TensorContext } from "./tensor.ts";
+import {
+  dataTypeName,
+  elementTypeOf,
+  halfOf,
+  toDense,
+  toParameter,
+  type Outside,
+  type TensorContext,
+} from "./tensor.ts";
 
 /** The newest operator set whose operators are known to mean what this program thinks they mean. */
 const NEWEST_OPSET = 26;
@@ -24,7 +32,7 @@ export interface ReadOnnxOptions {
 
 interface Reading {
   readonly file: string;
-  readonly external?: ((location: string) => Uint8Array) | undefined;
+  readonly external?: Outside | undefined;
   readonly parameters: Map<string, Parameter>;
   /** All value names in use. */
   readonly values: Set<string>;
@@ -94,16 +102,23 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
 }
 
 /** Every file beside the model is read once, however many weights lie in it; and weights do not share bytes without end. */
-function once(read: (location: string) => Uint8Array, file: string): (location: string) => Uint8Array {
+function once(read: (location: string) => Uint8Array, file: string): Outside {
   const files = new Map<string, Uint8Array>();
-  return (location) => {
-    const known = files.get(location);
-    if (known !== undefined) return known;
-    const bytes = read(location);
-    files.set(location, bytes);
-    const sum = [...files.values()].reduce((all, { byteLength }) => all + byteLength, 0);
-    needWithin(file, "outside", sum);
-    return bytes;
+  let [held, taken] = [0, 0];
+  return {
+    read: (location) => {
+      const known = files.get(location);
+      if (known !== undefined) return known;
+      const bytes = read(location);
+      files.set(location, bytes);
+      held += bytes.byteLength;
+      needWithin(file, "outside", held);
+      return bytes;
+    },
+    take: (bytes) => {
+      taken += bytes;
+      if (taken > 2 * held) needWithin(file, "shared", taken);
+    },
   };
 }
 

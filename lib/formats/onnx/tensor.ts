@@ -60,10 +60,17 @@ export function dataTypeName(dataType: number): string {
   return names[dataType] ?? `data type ${dataType}`;
 }
 
+/** Files beside the model. */
+export interface Outside {
+  readonly read: (location: string) => Uint8Array;
+  /** Told how many of their bytes a tensor takes. */
+  readonly take: (bytes: number) => void;
+}
+
 export interface TensorContext {
   /** Where the tensor is, for messages: file and place. */
   readonly where: string;
-  readonly external?: ((location: string) => Uint8Array) | undefined;
+  readonly external?: Outside | undefined;
 }
 
 /**
@@ -199,7 +206,7 @@ function externalBytes(tensor: RawTensor, context: TensorContext): Uint8Array {
       { hint: "save the model again as one file (onnx.save_model with save_as_external_data=False)" },
     );
   }
-  const file = external(location);
+  const file = external.read(location);
   const offset = Number(tensor.external.get("offset") ?? 0);
   const length = Number(tensor.external.get("length") ?? file.byteLength - offset);
   const inside = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
@@ -209,6 +216,7 @@ function externalBytes(tensor: RawTensor, context: TensorContext): Uint8Array {
       `${where}: external bytes ${offset} to ${offset + length} of ${JSON.stringify(location)}, a range inside its ${file.byteLength} bytes was needed`,
     );
   }
+  external.take(length);
   return file.subarray(offset, offset + length);
 }
 

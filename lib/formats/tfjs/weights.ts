@@ -25,6 +25,11 @@ export async function readTfjsGroups(
   where: string,
 ): Promise<Map<string, Parameter>> {
   const result = new Map<string, Parameter>();
+  const seen = new Set<string>();
+  for (const path of groups.flatMap(({ paths }) => paths)) {
+    if (seen.has(path)) throw damaged(where, `"${path}" twice`, "every file of weights once");
+    seen.add(path);
+  }
   for (const group of groups) {
     const shards = await Promise.all(group.paths.map(read));
     for (const [name, parameter] of decodeTfjsWeights(group.weights, Buffer.concat(shards), where)) {

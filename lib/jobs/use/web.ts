@@ -111,16 +111,26 @@ export async function isPage(folder: string): Promise<boolean> {
 async function needPlace(folder: string): Promise<void> {
   refuseFileName(folder);
   if (!existsSync(folder) || (await isPage(folder))) return;
-  if ((await stat(folder)).isDirectory()) await removeAbandoned(folder);
-  const names = await readdir(folder).catch(() => undefined);
-  if (names?.length === 0) return;
+  const isFolder = (await stat(folder)).isDirectory();
+  const names = isFolder ? await filesBelow(folder) : [];
   // A page whose writing was stopped half way: it has its mark, and lacks the file that is written last.
   const page = await readText(join(folder, "index.html")).catch(() => "");
-  if (page.includes(pageMark) && names?.includes(webFiles.graph) === false) return;
-  const found = names === undefined ? "a file" : `holds ${names[0]}`;
+  const isUnfinished = page.includes(pageMark) && !names.includes(webFiles.graph);
+  if (isFolder && (names.length === 0 || isUnfinished)) return;
+  const found = isFolder ? `holds ${names[0]}` : "a file";
   throw new EtlError("usage", `${folder}: ${found}, a new or empty folder was needed`, {
     hint: "choose another --out",
   });
+}
+
+/** Files in a folder and those below it, without what killed writes have left. */
+async function filesBelow(folder: string): Promise<string[]> {
+  await removeAbandoned(folder);
+  const entries = await readdir(folder, { withFileTypes: true });
+  const below = entries.map(async (entry) =>
+    entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [entry.name],
+  );
+  return (await Promise.all(below)).flat();
 }
 
 type Files = ReadonlyMap<string, Uint8Array>;

@@ -1,6 +1,6 @@
 /** The static shape of every value, and every value that is known before the run. */
 import { own } from "../../core/own.ts";
-import { needWithin } from "../../core/budget.ts";
+import { isOverBudget, needWithin } from "../../core/budget.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import { sizeOf, type Dim, type Network, type Node, type Parameter, type ValueInfo } from "../network.ts";
 import { nodeError, type Constant, type OpContext, type Shape, type ShapeRules } from "./context.ts";
@@ -54,7 +54,11 @@ export function propagate(network: Network, options: PropagateOptions = {}): Pro
   const { bindings = {}, onError = "throw", largest = LARGEST_TABLE } = options;
   const shapes = new Map<string, Shape>();
   const constants = new Map<string, Constant>();
-  for (const input of network.inputs) shapes.set(input.name, bind(network, input, bindings));
+  for (const input of network.inputs) {
+    const shape = bind(network, input, bindings);
+    needWithin(`${network.name}: input "${input.name}"`, "picture", sizeOf(shape.slice(1)));
+    shapes.set(input.name, shape);
+  }
   for (const [name, parameter] of network.parameters) {
     shapes.set(name, parameter.shape);
   }
@@ -80,7 +84,7 @@ export function propagate(network: Network, options: PropagateOptions = {}): Pro
       });
     } catch (error) {
       const isLeft = onError === "skip" || (onError === "unknown" && isEtlError(error, "unsupported"));
-      if (!isLeft || !(error instanceof EtlError)) throw error;
+      if (!isLeft || !(error instanceof EtlError) || isOverBudget(error)) throw error;
     }
   }
   return { shapes, constants };

@@ -107,7 +107,7 @@ describe("jobs/train: the data of a training", () => {
     expect(said.join("\n")).to.match(missing);
     await rm(root, { recursive: true });
     await opened(" ", {}, [], "crossval");
-    expect(said).to.include("pictures: 40, dealt into folds");
+    expect(said).to.include("pictures: 40, in folds");
     expect(said.join("\n")).not.to.match(/no picture of class|training,|split:/);
   });
 });

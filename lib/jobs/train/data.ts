@@ -69,7 +69,7 @@ export async function openTrainData(
   const folds = config.command === "crossval";
   const cut = resplit(drawnItems(together(main, all), config.limit, config.seed), config);
   const dataset = withPartsNow(cut, [main, ...all], !folds);
-  announce(dataset, progress, folds ? `pictures: ${dataset.items.length}, dealt into folds` : undefined);
+  announce(dataset, progress, folds ? `pictures: ${dataset.items.length}, in folds` : undefined);
   const parts = config.valFraction > 0 ? undefined : (["train", "test"] as const);
   const others = all.filter(({ task }) => learnt.includes(task.name) || task.unit === "crop");
   checkSettings(

@@ -17,7 +17,7 @@ import {
   formatUncertain,
   plainText,
 } from "./format.ts";
-import { networkTitle, qualityText, withTrueTitles } from "./sections/facts.ts";
+import { networkTitle, qualityText, timeDoubt, withTrueTitles } from "./sections/facts.ts";
 import { accuracyDifference, errorDifference, formatSigned } from "./sections/judge.ts";
 
 /** Titles of columns, and the cells of each line. */
@@ -31,8 +31,10 @@ export function networksTable(record: RunRecord): PlainTable {
   const all = recordsByTask(record).map(withTrueTitles);
   const named = all.length > 1;
   const kinds = new Set(all.map(({ task }) => measureOf(task).name));
-  const rows = all.flatMap((one) =>
-    one.models.map((model) => [
+  const rows = all.flatMap((one) => {
+    const baseline = baselineOf(one);
+    const doubt = baseline !== undefined && timeDoubt(baseline) !== undefined ? ", not reliable" : "";
+    return one.models.map((model) => [
       ...(named ? [one.task.name] : []),
       networkTitle(model),
       plainText(qualityText(one.task, model.test)),
@@ -40,9 +42,9 @@ export function networksTable(record: RunRecord): PlainTable {
       plainText(formatSi(model.cost.total.macs)),
       plainText(formatSi(model.cost.total.params)),
       plainText(formatBytes(model.fileBytes)),
-      model.latency === undefined ? "-" : plainText(formatMs(model.latency.medianMs)),
-    ]),
-  );
+      model.latency === undefined ? "-" : plainText(formatMs(model.latency.medianMs)) + doubt,
+    ]);
+  });
   const quality = kinds.size > 1 ? "quality" : kinds.has("mae") ? "mean error" : "accuracy";
   const columns = [
     ...(named ? ["task"] : []),

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { smallLines } from "../../lib/report/client/small.ts";
 import { packReportAssets } from "../../lib/report/pack.ts";
 import { renderReport } from "../../lib/report/report.ts";
+import { networksTable } from "../../lib/report/terminal.ts";
 import { sweepCsv, sweepRows } from "../../lib/record/sweep.ts";
 import { recordsByTask } from "../../lib/record/tasks.ts";
 import type { RunRecord } from "../../lib/record/record.ts";
@@ -149,6 +150,22 @@ describe("report: what a page leaves out", () => {
     expect(
       seeds.some((line) => Number(line.split(",")[head.split(",").indexOf("accuracy_sd")]) > 0),
     ).to.equal(true);
+  });
+
+  it("a change of times, where those are not reliable: the terminal says so, too", () => {
+    const latency = { medianMs: 5, p95Ms: 6, runs: 50, threads: 1 };
+    const of = (median: number): RunRecord =>
+      changed({ latency }, { latency: { ...latency, copy: { median, low: median, high: median } } });
+    const times = (record: RunRecord): string =>
+      networksTable(record)
+        .rows.map((row) => row.at(-1))
+        .join("; ");
+    expect(plain(renderReport(of(1.3), tiny))).not.to.contain("In brackets: the change, median");
+    expect(times(of(1.3))).to.contain("5.00 ms, not reliable");
+    expect(plain(renderReport(of(1), tiny))).to.contain("In brackets: the change, median");
+    expect(times(of(1)))
+      .to.contain("5.00 ms")
+      .and.not.to.contain("not reliable");
   });
 
   it("the plural of one", () => {

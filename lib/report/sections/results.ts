@@ -12,6 +12,7 @@ import {
   networkTitle,
   NO_NUMBERS,
   taskTitle,
+  timeDoubt,
   timeShare,
   toleranceText,
   formatTimeChange,
@@ -81,8 +82,11 @@ function testCounts(models: readonly ModelRecord[]): string {
 }
 
 /** How the times of several networks were compared. */
-function turnsNote({ models }: RunRecord, runs: number): string {
-  if (models.filter(({ latency }) => latency !== undefined).length < 2) return "";
+function turnsNote(record: RunRecord, runs: number): string {
+  const baseline = baselineOf(record);
+  if (record.models.filter(({ latency }) => latency !== undefined).length < 2) return "";
+  if (baseline === undefined || timeDoubt(baseline) !== undefined)
+    return "; all networks interleaved in one process";
   const range =
     runs >= LEAST_ROUNDS
       ? " and 95 % range of the rounds in turns"

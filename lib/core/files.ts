@@ -5,7 +5,6 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promis
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { EtlError, messageOf } from "./errors.ts";
 import { parseJson } from "./parse-json.ts";
-import { isRunning } from "./running.ts";
 
 /**
  * Makes a folder and those above it, one by one. (Node's own recursive mkdir never returns on file systems that answer
@@ -112,6 +111,15 @@ export async function removeAbandoned(folder: string, of?: ReadonlySet<string>):
     const [, file = "", writer] = unfinished.exec(name) ?? [];
     if (writer === undefined || isRunning(parseInt(writer, 16)) || of?.has(file) === false) continue;
     await rm(join(folder, name), { force: true }).catch(() => undefined);
+  }
+}
+
+/** Whether a process of this machine still runs: what one that is gone has left may be taken or removed. */
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM"; // another user's
   }
 }
 

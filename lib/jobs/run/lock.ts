@@ -19,8 +19,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { EtlError } from "../../core/errors.ts";
-import { ioError } from "../../core/files.ts";
-import { isRunning } from "../../core/running.ts";
+import { ioError, isRunning } from "../../core/files.ts";
 
 /** A lock that was taken. */
 export interface Lock {

@@ -114,6 +114,15 @@ export async function removeAbandoned(folder: string, of?: ReadonlySet<string>):
   }
 }
 
+/** Whether a process of this machine still runs: what one that is gone has left may be taken or removed. */
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM"; // another user's
+  }
+}
+
 /** {@link writeWhole}, but a file that holds just this already is left alone. @returns whether it was written */
 export async function writeChanged(path: string, content: string): Promise<boolean> {
   await removeAbandoned(dirname(path), new Set([basename(path)]));

@@ -10,7 +10,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { messageOf } from "../../core/errors.ts";
-import { makeFolder, readJson, writeJson, isRunning } from "../../core/files.ts";
+import { isRunning, makeFolder, readJson, writeJson } from "../../core/files.ts";
 import { CELLS } from "./likeness.ts";
 
 /** Raised whenever the same picture would give other pixels. */

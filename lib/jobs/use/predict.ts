@@ -60,6 +60,7 @@ export async function predictImages(
   refuseUnknown("predictImages", options, optionNames);
   if (options.crop !== undefined) checkCrop(options.crop);
   const model = await openModel(nameOrPath, { weights: options.weights, size: options.size });
+  stopIfAborted(options.signal, "predict: stopped by the user");
   refuseNoPictures(files);
   const progress = options.progress ?? silent;
   const align = options.align === true;

@@ -130,7 +130,7 @@ function refuseNoPictures(files: readonly string[]): void {
   const first = wrong.find((each) => each !== undefined);
   if (first === undefined || wrong.includes(undefined)) return;
   const [found, hint] = first;
-  throw new EtlError("usage", `${found}, a picture file was needed`, { hint });
+  throw new EtlError("data", `${found}, a picture file was needed`, { hint });
 }
 
 /** What a name is where it is no file, and what to do. */

@@ -291,12 +291,3 @@ export function ioError(what: string, path: string, error: unknown): EtlError {
   const [reason, hint] = reasons[code] ?? [messageOf(error), undefined];
   return new EtlError("io", `${path}: ${what}, ${reason}`, { hint, cause: error });
 }
-
-/** Whether a process of this machine still runs: what one that is gone has left may be taken or removed. */
-export function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM"; // another user's
-  }
-}

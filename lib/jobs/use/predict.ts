@@ -60,6 +60,7 @@ export async function predictImages(
   refuseUnknown("predictImages", options, optionNames);
   if (options.crop !== undefined) checkCrop(options.crop);
   const model = await openModel(nameOrPath, { weights: options.weights, size: options.size });
+  stopIfAborted(options.signal, "predict: stopped by the user");
   refuseNoPictures(files);
   const progress = options.progress ?? silent;
   const align = options.align === true;
@@ -129,7 +130,7 @@ function refuseNoPictures(files: readonly string[]): void {
   const first = wrong.find((each) => each !== undefined);
   if (first === undefined || wrong.includes(undefined)) return;
   const [found, hint] = first;
-  throw new EtlError("usage", `${found}, a picture file was needed`, { hint });
+  throw new EtlError("data", `${found}, a picture file was needed`, { hint });
 }
 
 /** What a name is where it is no file, and what to do. */

@@ -16,6 +16,7 @@ import { isWebModel } from "../../formats/web/read.ts";
 import { writeWebModel } from "../../formats/web/write.ts";
 import { costOf } from "../../network/cost.ts";
 import type { PictureSize } from "../../network/fit.ts";
+import { formatBytes } from "../../report/format.ts";
 import { pageHtml, pageIcon, pageMark, pageStyle, type PageFacts } from "../../web/document.ts";
 import { places } from "../../web/places.ts";
 import { refuseFileName } from "../run/foreign.ts";
@@ -164,12 +165,11 @@ function factsOf(
 ): PageFacts {
   const { macs } = costOf(model.network, { onUnknown: "skip" }).total;
   const tasks = model.tasks.map(({ task }) => task.name).join(", ");
-  const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
   return {
     title: tasks === "" ? model.name : `${tasks}: ${basename(resolve(named))}`,
     facts: [
-      `Model: ${megabytes(sizes["model"])} (weights as ${precision}), ${(macs / 1e6).toFixed(1)} million multiplications for a face.`,
-      `Detector and landmarks: ${megabytes(sizes["faces"])}. TensorFlow.js on WebAssembly: ${megabytes(sizes["runtime"])}.`,
+      `Model: ${formatBytes(sizes["model"])} (weights as ${precision}), ${(macs / 1e6).toFixed(1)} million multiplications for a face.`,
+      `Detector and landmarks: ${formatBytes(sizes["faces"])}. TensorFlow.js on WebAssembly: ${formatBytes(sizes["runtime"])}.`,
     ],
     warning:
       provenanceOf(model.network)["dataset"] === SYNTHETIC_NAME

@@ -264,7 +264,7 @@ const softmaxOf: FoldRule = (op) => {
   const x = op.constant(0);
   if (x === undefined || op.opset < 13) return undefined;
   const axis = axisOf(op, intAttribute(op.node, "axis", -1), x.shape.length);
-  const [size = 1, inner] = [x.shape[axis], sizeOf(x.shape.slice(axis + 1))];
+  const [size, inner] = [x.shape[axis], sizeOf(x.shape.slice(axis + 1))];
   const values = x.values.map((value, flat) => {
     const start = flat - (Math.floor(flat / inner) % size) * inner;
     const row = Array.from({ length: size }, (_, i) => x.values[start + i * inner] ?? 0);

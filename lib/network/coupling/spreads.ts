@@ -64,7 +64,7 @@ export function handOn(coupler: Coupler, node: Node, spread: Spread): void {
 }
 
 /** Brings the channels down to one axis: what stands at the same place of it stays or goes together. */
-export function settle(coupler: Coupler, node: Node, value: string, axis: number): Layout | undefined {
+function settle(coupler: Coupler, node: Node, value: string, axis: number): Layout | undefined {
   const spread = coupler.spreads.get(value);
   const factor = spread?.axes.indexOf(axis) ?? -1;
   if (!spread || factor < 0) return undefined;

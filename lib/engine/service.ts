@@ -2,7 +2,6 @@
 import type { OptionNames } from "../core/options.ts";
 import { type Progress } from "../core/progress.ts";
 import type { Device, Engine, EngineName } from "./engine.ts";
-import { openEngine } from "./open.ts";
 
 export interface ServiceOptions {
   readonly engine?: "auto" | EngineName | undefined;
@@ -21,6 +20,8 @@ export async function withEngine<T>(
   options: ServiceOptions,
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
+  // The names above are read to make the help, which opens no engine.
+  const { openEngine } = await import("./open.ts");
   const engine = await openEngine({
     engine: options.engine,
     device: options.device,

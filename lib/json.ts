@@ -54,7 +54,7 @@ export interface CommandResults {
   readonly prune: RunMetrics;
   readonly sweep: SweepResult;
   /** That of the command which is gone on with, and its `schema`. */
-  readonly resume: CommandJson<"prune" | "train" | "crossval">;
+  readonly resume: CommandJson<"prune" | "harvest" | "curves" | "plan" | "finetune" | "train" | "crossval">;
   readonly harvest: HarvestJson | (ShardRecord & { readonly file: string });
   readonly merge: Merged;
   readonly curves: { readonly folder: string; readonly curves: readonly CurveRecord[] };

@@ -6,7 +6,7 @@ import { EtlError, isEtlError, shellWord } from "./core/errors.ts";
 import { refuseUnknown } from "./core/options.ts";
 import { silent, type Progress } from "./core/progress.ts";
 import { withoutIgnored } from "./jobs/prune/config.ts";
-import { prune } from "./jobs/prune/prune.ts";
+import { prune, runPipeline, untilOf, type PipelineResult, type Until } from "./jobs/prune/prune.ts";
 import type { PruneOptions } from "./jobs/prune/options.ts";
 import { asOptions } from "./jobs/run/options.ts";
 import { readRunState } from "./jobs/run/state.ts";
@@ -24,13 +24,14 @@ export interface ResumeOptions {
 /** What came out, by the job that it is of. */
 export type Resumed =
   | { readonly command: "prune"; readonly result: RunRecord }
+  | { readonly command: Exclude<Until, "report">; readonly result: PipelineResult }
   | { readonly command: "train"; readonly result: TrainResult }
   | { readonly command: "crossval"; readonly result: CrossvalResult };
 
 /**
  * Goes on where a run was stopped, with the options it had.
  *
- * @param folder a run folder of `prune`, `train` or `crossval`
+ * @param folder a run folder of `prune` or a part of it (`plan`, `harvest` ...), of `train` or of `crossval`
  * @throws EtlError `usage` where the folder holds no run; what the job throws
  */
 export async function resume(folder: string, options: ResumeOptions = {}): Promise<Resumed> {
@@ -56,7 +57,9 @@ export async function resume(folder: string, options: ResumeOptions = {}): Promi
         return { command: "crossval", result: await crossval(given as CrossvalOptions) };
       default: {
         const taken = said(given as PruneOptions, withoutIgnored(given as PruneOptions), progress);
-        return { command: "prune", result: await prune(taken) };
+        const until = untilOf(state);
+        if (until === "report") return { command: "prune", result: await prune(taken) };
+        return { command: until, result: await runPipeline(taken, until) };
       }
     }
   } catch (error) {

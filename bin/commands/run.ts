@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
 import type { RunMetrics, RunRecord } from "../../lib/record/record.ts";
-import type { PipelineResult } from "../../lib/jobs/prune/prune.ts";
+import type { PipelineResult, Until } from "../../lib/jobs/prune/prune.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
-import type { RunPlanJson } from "../../lib/json.ts";
+import type { CommandJson, CommandResults, HarvestJson, RunPlanJson } from "../../lib/json.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { optionsOf, pruneOptions, shown } from "../options.ts";
 import { count, percent, table } from "../table.ts";
@@ -56,7 +56,8 @@ export const resumeCommand: Command<"resume"> = {
       showFolds(result, folder, context);
       return { ...result, schema: "etl/crossval/1" };
     }
-    return { ...(await finish(result, folder, context)), schema: "etl/prune/1" };
+    if (command === "prune") return { ...(await finish(result, folder, context)), schema: "etl/prune/1" };
+    return showPart(command, result, context);
   },
 };
 
@@ -85,12 +86,7 @@ export const harvestCommand: Command<"harvest"> = {
       return record;
     }
     const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
-    const result = await runPipeline(pruneOptions(args, context), "harvest");
-    const taps = result.harvest.taps.map(({ tap, layer, channels }) => ({ tap, layer, channels }));
-    context.print(
-      `${taps.length} taps, ${result.context.rows.train.length} pictures -> ${result.folder}/moments`,
-    );
-    return { folder: result.folder, n: result.context.rows.train.length, taps };
+    return showHarvest(await runPipeline(pruneOptions(args, context), "harvest"), context);
   },
 };
 
@@ -101,27 +97,7 @@ export const curvesCommand: Command<"curves"> = {
   examples: [["etl curves --task age --data ~/utkface --out runs/age", "Harvest and paths"]],
   run: async (args, context) => {
     const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
-    const { curveRecords } = await import("../../lib/jobs/prune/plan.ts");
-    const { folder, curves } = await runPipeline(pruneOptions(args, context), "curves");
-    const records = curves === undefined ? [] : curveRecords(curves);
-    const named = records.some(({ task }) => task !== undefined);
-    context.print(
-      table(
-        [...(named ? ["task"] : []), "layer", "filters", "error, none", "error, all", "largest gap"],
-        records.map((record) => {
-          const error = record.heldOutRmse ?? record.trainRmse;
-          return [
-            ...(named ? [record.task ?? ""] : []),
-            record.layer,
-            String(record.total),
-            (error[0] ?? 0).toPrecision(4),
-            Math.min(...error).toPrecision(4),
-            record.gap.toExponential(1),
-          ];
-        }),
-      ),
-    );
-    return { folder, curves: records };
+    return showCurves(await runPipeline(pruneOptions(args, context), "curves"), context);
   },
 };
 
@@ -137,10 +113,7 @@ export const finetuneCommand: Command<"finetune"> = {
   ],
   run: async (args, context) => {
     const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
-    const { folder } = await runPipeline(pruneOptions(args, context), "finetune");
-    const files = ["baseline.onnx", "pruned.onnx", "history/finetune.json"].map((name) => join(folder, name));
-    context.print(files.join("\n"));
-    return { folder, files };
+    return showFinetuned(await runPipeline(pruneOptions(args, context), "finetune"), "finetune", context);
   },
 };
 
@@ -165,6 +138,68 @@ function showPlan({ folder, planned }: PipelineResult, context: Context): RunPla
     `parameters ${count(before.params)} -> ${count(after.params)} (${percent(after.params / before.params)})`,
   );
   return { folder, before, after, layers: rows };
+}
+
+function showHarvest({ folder, harvest, context: run }: PipelineResult, context: Context): HarvestJson {
+  const taps = harvest.taps.map(({ tap, layer, channels }) => ({ tap, layer, channels }));
+  const n = run.rows.train.length;
+  context.print(`${taps.length} taps, ${n} pictures -> ${folder}/moments`);
+  return { folder, n, taps };
+}
+
+async function showCurves(
+  { folder, curves }: PipelineResult,
+  context: Context,
+): Promise<CommandResults["curves"]> {
+  const { curveRecords } = await import("../../lib/jobs/prune/plan.ts");
+  const records = curves === undefined ? [] : curveRecords(curves);
+  const named = records.some(({ task }) => task !== undefined);
+  context.print(
+    table(
+      [...(named ? ["task"] : []), "layer", "filters", "error, none", "error, all", "largest gap"],
+      records.map((record) => {
+        const error = record.heldOutRmse ?? record.trainRmse;
+        return [
+          ...(named ? [record.task ?? ""] : []),
+          record.layer,
+          String(record.total),
+          (error[0] ?? 0).toPrecision(4),
+          Math.min(...error).toPrecision(4),
+          record.gap.toExponential(1),
+        ];
+      }),
+    ),
+  );
+  return { folder, curves: records };
+}
+
+function showFinetuned(
+  { folder }: PipelineResult,
+  part: "baseline" | "finetune",
+  context: Context,
+): CommandResults["finetune"] {
+  const names = part === "baseline" ? [] : ["pruned.onnx", "history/finetune.json"];
+  const files = ["baseline.onnx", ...names].map((name) => join(folder, name));
+  context.print(files.join("\n"));
+  return { folder, files };
+}
+
+/** A run that was begun to go a part of the way, when it has got there. */
+async function showPart(
+  part: Exclude<Until, "report">,
+  result: PipelineResult,
+  context: Context,
+): Promise<CommandJson<"harvest" | "curves" | "plan" | "finetune">> {
+  switch (part) {
+    case "harvest":
+      return { ...showHarvest(result, context), schema: "etl/harvest/1" };
+    case "curves":
+      return { ...(await showCurves(result, context)), schema: "etl/curves/1" };
+    case "plan":
+      return { ...showPlan(result, context), schema: "etl/plan/1" };
+    default:
+      return { ...showFinetuned(result, part, context), schema: "etl/finetune/1" };
+  }
 }
 
 /** The last words of a run, and the object behind --json. */

@@ -270,6 +270,6 @@ describe("align/folder", function () {
     const grey = await tree({ "a.png": 50 });
     const error = await failure(() => alignFolder(grey, join(newFolder(), "aligned")));
     expect(error.kind).to.equal("data");
-    expect(error.message).to.match(/no crop from 1 pictures .*no face was found/);
+    expect(error.message).to.match(/no crop from 1 picture .*no face was found/);
   });
 });

@@ -62,7 +62,8 @@ describe("resume of a run", function () {
     const { gamma, controls, ...options } = await smallRun(`${out}-parts`);
     expect([gamma, controls]).to.deep.equal([0.3, ["l1"]]);
     await runPipeline({ ...options, out, gamma: 0.3, epochs: 0, controls: [] }, "harvest");
-    const state = (await readRunState(out)) ?? expect.fail("no run.json");
+    const { until, ...state } = (await readRunState(out)) ?? expect.fail("no run.json");
+    expect(until).to.equal("harvest");
     const withOption = (more: object): Promise<void> =>
       writeRunState(out, { ...state, config: { ...state.config, ...more } });
     await withOption({ gamma: 7 });
@@ -74,6 +75,27 @@ describe("resume of a run", function () {
     await resume(out, { progress: { ...silent, warn: (text) => void warnings.push(text) } });
     expect(warnings.join("\n")).to.contain("distill: changes nothing in this run, it is left out");
     expect(existsSync(join(out, "report.html"))).to.equal(true);
+  });
+
+  it("begun for a part of the job: it goes on as far, until the whole job is asked for", async () => {
+    const out = join(root, "part");
+    const options = { ...(await smallRun(`${out}-parts`)), out };
+    const stop = new AbortController();
+    const progress: Progress = {
+      ...silent,
+      start: (label) => void (label === "LASSO paths" && stop.abort()),
+    };
+    await refused(runPipeline({ ...options, progress, signal: stop.signal }, "plan"), "interrupted");
+    const resumed = await resume(out);
+    expect(resumed.command).to.equal("plan");
+    expect(existsSync(join(out, "plan.json"))).to.equal(true);
+    expect(existsSync(join(out, "baseline.onnx"))).to.equal(false);
+    // A look that ends earlier cuts nothing short.
+    await runPipeline(options, "harvest");
+    expect((await readRunState(out))?.until).to.equal("plan");
+    await prune(options);
+    expect((await readRunState(out))?.until).to.equal(undefined);
+    expect((await resume(out)).command).to.equal("prune");
   });
 
   for (const name of ["prune at a gamma", "train"]) {

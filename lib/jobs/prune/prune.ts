@@ -21,6 +21,7 @@ import { originOf } from "./origin.ts";
 import { curvesStage, planStage, roundingSentence, type Curves, type Planned } from "./plan.ts";
 import { reportStage, type MeasuredModel } from "./record.ts";
 import { inRunFolder } from "../run/folder.ts";
+import type { RunState } from "../run/state.ts";
 import { closeWorld } from "../run/world.ts";
 import { partsFile, partsStage } from "../run/used.ts";
 import { meanOver, momentsByTask } from "../run/tasks.ts";
@@ -30,8 +31,21 @@ import { responsesStage } from "./respond.ts";
 import { unitsOf, type Units } from "../run/units.ts";
 import { calibrated, trainingStage, type Trained } from "./tune.ts";
 
+const stops = ["harvest", "curves", "baseline", "plan", "finetune", "report"] as const;
+
 /** The last stage to run. */
-export type Until = "harvest" | "curves" | "baseline" | "plan" | "finetune" | "report";
+export type Until = (typeof stops)[number];
+
+/** Where a run was to stop, as `run.json` has it: `report` where nothing is said. */
+export function untilOf(state: Pick<RunState, "until"> | undefined): Until {
+  return stops.find((stop) => stop === state?.until) ?? "report";
+}
+
+/** A run that was begun further is not cut short by a look at it. */
+function furthest(before: RunState | undefined, now: Until): Until | undefined {
+  const last = stops[Math.max(stops.indexOf(now), before === undefined ? 0 : stops.indexOf(untilOf(before)))];
+  return last === "report" ? undefined : last;
+}
 
 /** What a run gave, as far as it went. */
 export interface PipelineResult {
@@ -63,14 +77,19 @@ export async function runPipeline(options: PruneOptions, until: Until): Promise<
   const config = resolveOptions(options);
   const { signal, progress, replace } = options;
   const purpose = until === "report" ? "make" : until === "curves" || until === "plan" ? "look" : "part";
-  return inRunFolder(config.out, { config, signal, progress, replace, purpose }, async (folder) => {
-    const context = await openContext(config, folder, options);
-    try {
-      return await runStages(context, until);
-    } finally {
-      await closeWorld(context);
-    }
-  });
+  const asked = (before: RunState | undefined): Until | undefined => furthest(before, until);
+  return inRunFolder(
+    config.out,
+    { config, signal, progress, replace, purpose, until: asked },
+    async (folder) => {
+      const context = await openContext(config, folder, options);
+      try {
+        return await runStages(context, until);
+      } finally {
+        await closeWorld(context);
+      }
+    },
+  );
 }
 
 async function runStages(opened: RunContext, until: Until): Promise<PipelineResult> {

@@ -73,6 +73,8 @@ export interface OpenFolderOptions {
    * only answers a question: where an answer would put an end to later results, it is computed aside, and the folder stays.
    */
   readonly purpose?: "make" | "part" | "look";
+  /** What becomes of {@link RunState.until}; default: the whole job. */
+  readonly until?: ((before: RunState | undefined) => string | undefined) | undefined;
   /** Whether a finished run with other options may be replaced. */
   readonly replace?: boolean | undefined;
   /** Told what is only looked at, and what of the state is damaged and made again. */
@@ -131,6 +133,9 @@ function refuseReplacing(
   const some = other.slice(0, 4).join(", ") + (other.length > 4 ? ", ..." : "");
   throw wouldReplace(root, `with other options, ${some}`);
 }
+
+const untilOf = (until: string | undefined): Pick<RunState, "until"> =>
+  until === undefined ? {} : { until };
 
 /**
  * Opens (or makes) a run folder and locks it. Nothing is written before a stage runs.
@@ -197,6 +202,7 @@ async function open(
     config: asBefore(config),
     stages: kept,
     status: previous?.status ?? "running",
+    ...untilOf(how.until?.(previous)),
     ...staleFiles(previous?.stale ?? [], lost, kept),
     ...(previous?.results && { results: previous.results }),
   };

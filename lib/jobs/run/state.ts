@@ -32,6 +32,8 @@ export interface RunState {
   readonly config: Readonly<Record<string, unknown>>;
   readonly stages: Readonly<Record<string, StageState>>;
   readonly status: "running" | "finished";
+  /** The last stage that was asked for, where it is not the whole job: `resume` goes on as far. */
+  readonly until?: string;
   /** Files of stages that no longer count: kept until the run that replaces them is finished. */
   readonly stale?: readonly string[];
   /** What the record of a finished run was, `record.json`. */
@@ -111,6 +113,7 @@ export async function readRunState(
     config: renamed(value.config),
     stages: Object.fromEntries(stages),
     status: value["status"] === "finished" ? "finished" : "running",
+    ...(typeof value["until"] === "string" && { until: value["until"] }),
     ...(stale !== undefined && { stale }),
     ...(areSeals(results) && { results }),
   };

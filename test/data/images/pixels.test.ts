@@ -203,7 +203,7 @@ describe("prepareImages", () => {
       expect(store.source, pass).to.equal("cache");
       expect(store.items.map((item) => item.file)).to.not.include("bad.png");
       expect(store.problems.map(({ file: name }) => name)).to.deep.equal(["bad.png"]);
-      expect(warnings.join()).to.match(/1 pictures cannot be decoded .*bad\.png/);
+      expect(warnings.join()).to.match(/1 picture cannot be decoded .*bad\.png/);
       const pixels = await store.read([4, 0, 1]);
       expect([pixels[0], pixels[144], pixels[288]]).to.deep.equal([4, 0, 1]);
       await store.close();

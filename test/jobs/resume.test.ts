@@ -83,7 +83,9 @@ describe("resume of a run", function () {
     const stop = new AbortController();
     const progress: Progress = {
       ...silent,
-      start: (label) => void (label === "LASSO paths" && stop.abort()),
+      start: (label) => {
+        if (label === "LASSO paths") stop.abort();
+      },
     };
     await refused(runPipeline({ ...options, progress, signal: stop.signal }, "plan"), "interrupted");
     const resumed = await resume(out);

@@ -236,7 +236,7 @@ export type {
   Judge,
   LearningRateTrial,
   Validation,
-} from "./finetune/finetune.ts";
+} from "./finetune/options.ts";
 export type { RatePosition } from "./finetune/schedule.ts";
 export { taskLoss } from "./finetune/losses.ts";
 export type { EpochRecord } from "./core/artifacts.ts";

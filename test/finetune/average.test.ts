@@ -5,12 +5,8 @@ import { createRandom } from "../../lib/core/random.ts";
 import type { Engine, Tensors } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { averagedEpochs, meanWeights } from "../../lib/finetune/average.ts";
-import {
-  finetune,
-  type Checkpoint,
-  type FinetuneOptions,
-  type Validation,
-} from "../../lib/finetune/finetune.ts";
+import { finetune } from "../../lib/finetune/finetune.ts";
+import type { Checkpoint, FinetuneOptions, Validation } from "../../lib/finetune/options.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
 import type { Network, Tensor } from "../../lib/network/network.ts";
 

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { EtlError } from "../../core/errors.ts";
 import type { Progress } from "../../core/progress.ts";
 import { readSealed, writeSealed } from "../../core/seal.ts";
-import type { Checkpoint } from "../../finetune/finetune.ts";
+import type { Checkpoint } from "../../finetune/options.ts";
 import { readSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
 import { float32, type Parameter, type Tensor } from "../../network/network.ts";
 

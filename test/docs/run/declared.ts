@@ -2,7 +2,7 @@
 import { createRandom } from "../../../lib/core/random.ts";
 import type { Task } from "../../../lib/core/artifacts.ts";
 import type { Tensors } from "../../../lib/engine/engine.ts";
-import type { Validation } from "../../../lib/finetune/finetune.ts";
+import type { Validation } from "../../../lib/finetune/options.ts";
 import { createBuilder } from "../../../lib/network/builder.ts";
 import type { Network } from "../../../lib/network/network.ts";
 

@@ -14,7 +14,7 @@ const budgets = {
   /** Numbers of one picture: 9,000 x 9,000 pixels of three colours. Whoever runs a network makes at least one. */
   picture: { most: 2 ** 28, unit: "numbers of a picture" },
   /** Elements of one value of a network, per picture. */
-  elements: { most: 2 ** 31, unit: "elements in one value" },
+  elements: { most: 2 ** 32, unit: "elements in one value" },
   /** Paddings, strides, dilations, kernels, groups. */
   window: { most: 2 ** 20, unit: "as a size of a window" },
   /** Bytes of weights that lie in files beside the model. */

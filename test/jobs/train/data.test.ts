@@ -79,7 +79,7 @@ describe("jobs/train: the data of a training", () => {
     expect(said.filter((text) => /rows left out: .*(ghost\.png|7\.png)/.test(text))).to.have.length(1);
     await rm(root, { recursive: true });
     await opened(",x0,y0,x1,y1 ,5,10,N,30", {}, ["ghost.png,f,train,5,10,15,30"]);
-    expect(said.filter((text) => text.includes("rows left out"))).to.have.length(1);
+    expect(said.filter((text) => text.includes("row left out"))).to.have.length(1);
   });
 
   it("without a validation part the training part stands for it, and it is said", async () => {

@@ -224,6 +224,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Flatten: { channels: "reshape", ...moved, linear: true, bytes: "same", gate: true, features: true },
   Gather: { channels: "own", homogeneous: true },
   GridSample: { channels: "own" },
+  Einsum: { channels: "own" },
   Pad: { channels: "own", ...moved, linear: true, settings: [1, 2, 3], bytes: "same" },
   Reshape: { channels: "reshape", ...moved, linear: true, bytes: "same", gate: true },
   Resize: { channels: "same-width", homogeneous: true, linear: true, settings: [1, 2, 3] },

@@ -108,13 +108,13 @@ function spreadCell({ mean, sd }: ScoreSpread, n: number, testError?: number): C
 
 function errorCell(row: SweepRow, n: number): Cell {
   if (row.mae === undefined) return textCell("–", "");
-  const change =
-    row.errorShare && row.network !== "baseline" ? ` (${formatChange(row.errorShare.mean)})` : "";
   const { mean, sd } = row.mae;
-  const unit = row.unit === undefined || row.unit === "" ? "" : ` ${row.unit}`;
-  const shown = `${formatUncertain(mean, n > 1 ? sd : row.testError?.mae)}${unit}`;
+  const change =
+    row.errorShare && row.network !== "baseline" ? `(${formatChange(row.errorShare.mean)})` : undefined;
+  // The unit stands below the number, beside the change: the table is wide.
+  const below = [row.unit, change].filter((text) => text !== undefined && text !== "").join(" ");
   return {
-    show: html`${shown}${change === "" ? undefined : html` <small class="change">${change.trim()}</small>`}`,
+    show: html`${formatUncertain(mean, n > 1 ? sd : row.testError?.mae)}${below === "" ? undefined : html` <small class="change">${below}</small>`}`,
     csv: mean,
     ...(n > 1 && { error: sd }),
   };

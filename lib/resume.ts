@@ -24,7 +24,10 @@ export interface ResumeOptions {
 /** What came out, by the job that it is of. */
 export type Resumed =
   | { readonly command: "prune"; readonly result: RunRecord }
-  | { readonly command: Exclude<Until, "report">; readonly result: PipelineResult }
+  | {
+      readonly command: "harvest" | "curves" | "baseline" | "plan" | "finetune";
+      readonly result: { readonly folder: string };
+    }
   | { readonly command: "train"; readonly result: TrainResult }
   | { readonly command: "crossval"; readonly result: CrossvalResult };
 
@@ -35,6 +38,28 @@ export type Resumed =
  * @throws EtlError `usage` where the folder holds no run; what the job throws
  */
 export async function resume(folder: string, options: ResumeOptions = {}): Promise<Resumed> {
+  const done = await goOn(folder, options);
+  switch (done.command) {
+    case "prune":
+    case "train":
+    case "crossval":
+      return done;
+    default:
+      return { command: done.command, result: { folder: done.result.folder } };
+  }
+}
+
+/** A run that was begun for a part of the job, with all that it gave. */
+interface Part {
+  readonly command: Exclude<Until, "report">;
+  readonly result: PipelineResult;
+}
+
+/** {@link resume}, with all that a part of the job gave. */
+export async function goOn(
+  folder: string,
+  options: ResumeOptions = {},
+): Promise<Exclude<Resumed, { command: Part["command"] }> | Part> {
   refuseUnknown("resume", options, { progress: true, signal: true });
   const state = existsSync(join(folder, "run.json")) ? await readRunState(folder) : undefined;
   if (state === undefined) {

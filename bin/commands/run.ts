@@ -46,8 +46,8 @@ export const resumeCommand: Command<"resume"> = {
   examples: [["etl resume runs/gender", "Go on where it stopped"]],
   run: async (args, context) => {
     const folder = requiredText(args, "run");
-    const { resume } = await import("../../lib/resume.ts");
-    const { command, result } = await resume(folder, { progress: context.progress, signal: context.signal });
+    const { goOn } = await import("../../lib/resume.ts");
+    const { command, result } = await goOn(folder, { progress: context.progress, signal: context.signal });
     if (command === "train") {
       showTraining(result, folder, context);
       return { ...result, schema: "etl/train/1" };

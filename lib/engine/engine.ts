@@ -44,10 +44,10 @@ export interface CompileOptions {
   readonly plain?: boolean;
 }
 
-/** The engines, in order of preference. Nobody else calls them by name. */
-export const engineNames = ["ort", "tfjs"] as const;
+export type EngineName = "ort" | "tfjs";
 
-export type EngineName = (typeof engineNames)[number];
+/** The engines, in order of preference. Nobody else calls them by name. */
+export const engineNames: readonly [EngineName, EngineName] = ["ort", "tfjs"];
 
 /** The one that is onnxruntime. */
 export const onnxruntime: EngineName = engineNames[0];

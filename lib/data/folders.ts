@@ -2,7 +2,7 @@
 import { EtlError } from "../core/errors.ts";
 import { isKnownClass } from "./classes.ts";
 import type { RawTable } from "./dataset.ts";
-import { oneFolderHint } from "./sources/lists.ts";
+import { insteadOf, oneFolderHint } from "./sources/lists.ts";
 import type { TaskPlan } from "./tasks.ts";
 
 /** @throws EtlError where nobody said that the folders are the classes, and they need not be */
@@ -25,7 +25,7 @@ export function checkFolders(table: RawTable, plan: TaskPlan, present: readonly 
       hint:
         present.length === 1
           ? oneFolderHint(table, present[0])
-          : `${table.instead ?? "write a labels.csv (docs/data.md)"}, or say that the folders are the classes with --label class`,
+          : `${insteadOf(table)}, or say that the folders are the classes with --label class`,
     },
   );
 }

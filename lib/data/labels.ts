@@ -68,8 +68,8 @@ function readClasses(
   if (table.layout === FOLDER_LAYOUT) checkFolders(table, plan, present);
   const names = present.flatMap((code) => order.nameOf(code) ?? []);
   const ages = plan.spec.name === "age-group" ? ageLabels(column, [...new Set(names)], forced) : undefined;
-  if (plan.spec.name === "age-group" && ages === undefined && forced === undefined)
-    if (isTyped(table) && plan.declared.values === undefined) checkGroupCodes(plan, counts);
+  const mayBeCodes = ages === undefined && forced === undefined && plan.declared.values === undefined;
+  if (plan.spec.name === "age-group" && mayBeCodes && isTyped(table)) checkGroupCodes(plan, counts);
   if (ages?.areYears === true && isTyped(table))
     checkYears(
       plan,

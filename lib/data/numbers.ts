@@ -4,6 +4,7 @@ import { countedValues } from "./counts.ts";
 import type { RawTable } from "./dataset.ts";
 import { FOLDER_LAYOUT, isTyped, missingIn, taskOf, type Label, type Labels } from "./reading.ts";
 import { ask, checkNumberCodes, checkYears } from "./sentinels.ts";
+import { insteadOf } from "./sources/lists.ts";
 import { CROP_UNIT, type TaskPlan } from "./tasks.ts";
 
 /** Largest label that can be an angle in radians: pi, with room for rounding. */
@@ -22,7 +23,7 @@ export function readNumbers(table: RawTable, plan: TaskPlan): Labels {
       "usage",
       `--task ${spec.name}: ${table.name} is read as one folder per class, and names of folders are no ${spec.unit ?? "numbers"}: a layout with labels was needed`,
       {
-        hint: `${table.instead ?? "write a labels.csv (docs/data.md)"}, or say that the folders are meant with --label class`,
+        hint: `${insteadOf(table)}, or say that the folders are meant with --label class`,
       },
     );
   }

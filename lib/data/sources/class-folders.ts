@@ -8,7 +8,7 @@ import { countedValues, countsText } from "../counts.ts";
 import type { RawRow, RawTable, Split } from "../dataset.ts";
 import { FOLDER_PARTS } from "../part-columns.ts";
 import { readDescription } from "./description.ts";
-import { labelFiles } from "./lists.ts";
+import { labelFiles, WRITE_TABLE } from "./lists.ts";
 import { partOf } from "./names.ts";
 import type { Folder, SourceLayout } from "./layout.ts";
 
@@ -70,7 +70,7 @@ export const classFolders: SourceLayout = {
           : [`labels: ${beside.join(", ")} not read; a table called labels.csv would be`]),
       ],
       problems,
-      instead: `write a labels.csv (docs/data.md)${unreadText(beside)}`,
+      instead: `${WRITE_TABLE}${unreadText(beside)}`,
       ...(doubt && { doubt }),
     };
   },

@@ -33,9 +33,17 @@ export function labelFiles({ files }: Folder): readonly string[] {
   }).slice(0, 3);
 }
 
+/** What to do where nothing that is read holds the labels. */
+export const WRITE_TABLE = "write a labels.csv (docs/data.md)";
+
+/** The same, with the files beside class folders that may hold them. */
+export function insteadOf({ instead = WRITE_TABLE }: RawTable): string {
+  return instead;
+}
+
 /** What to do where all pictures lie in one folder. */
 export function oneFolderHint(table: RawTable, name: string): string {
-  const { instead = "write a labels.csv (docs/data.md)" } = table;
+  const instead = insteadOf(table);
   const deeper = table.rows.some(({ file }) =>
     file.includes("/", file.indexOf(`${name}/`) + name.length + 1),
   );

@@ -134,9 +134,6 @@ function refuseReplacing(
   throw wouldReplace(root, `with other options, ${some}`);
 }
 
-const untilOf = (until: string | undefined): Pick<RunState, "until"> =>
-  until === undefined ? {} : { until };
-
 /**
  * Opens (or makes) a run folder and locks it. Nothing is written before a stage runs.
  *
@@ -195,6 +192,7 @@ async function open(
   /** A configuration in the words of the run before, where it is the same: files that list it stay as they are. */
   const asBefore = (now: RunState["config"]): RunState["config"] =>
     previous !== undefined && isSameConfig(previous, now) ? previous.config : now;
+  const until = how.until?.(previous);
   let state: RunState = {
     schema: SCHEMA,
     etlVersion,
@@ -202,7 +200,7 @@ async function open(
     config: asBefore(config),
     stages: kept,
     status: previous?.status ?? "running",
-    ...untilOf(how.until?.(previous)),
+    ...(until !== undefined && { until }),
     ...staleFiles(previous?.stale ?? [], lost, kept),
     ...(previous?.results && { results: previous.results }),
   };

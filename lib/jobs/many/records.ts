@@ -7,27 +7,34 @@ import { readJson } from "../../core/files.ts";
 import type { RunRecord } from "../../record/record.ts";
 import { checkRecord } from "../../record/schema.ts";
 import { runsIn } from "../run/model.ts";
-import { needWhole } from "../run/state.ts";
+import { needWhole, readRunState } from "../run/state.ts";
 
 /** The record in a run folder. @param title where it has none of its own */
 export async function readRecord(run: string, title?: string): Promise<RunRecord> {
   const path = join(run, "record.json");
-  if (!existsSync(path)) {
-    const found = existsSync(run) ? "no record.json" : "nothing is there";
-    throw new EtlError("usage", `${run}: ${found}, a finished run was needed`, {
-      hint:
-        found === "no record.json"
-          ? existsSync(join(run, "run.json"))
-            ? `try: etl resume ${shellWord(run)}`
-            : (runsIn(run) ?? "name a run folder of etl prune or etl train")
-          : `check the name; a run that was stopped goes on with: etl resume ${shellWord(run)}`,
-    });
-  }
+  if (!existsSync(path)) throw await unfinished(run);
   await needWhole(path);
   const record = await readJson(path);
   checkRecord(record, path);
   const named = record.title ?? title;
   return { ...record, ...(named === undefined ? {} : { title: named }) };
+}
+
+/** What is wrong with a folder that has no record, and what gives it one. */
+async function unfinished(run: string): Promise<EtlError> {
+  const again = `etl resume ${shellWord(run)}`;
+  const error = (found: string, hint: string): EtlError =>
+    new EtlError("usage", `${run}: ${found}, a finished run was needed`, { hint });
+  if (!existsSync(run))
+    return error("nothing is there", `check the name; a stopped run goes on with: ${again}`);
+  const state = await readRunState(run);
+  if (state === undefined)
+    return error("no record.json", runsIn(run) ?? "name a run folder of etl prune or etl train");
+  if (state.until === undefined) return error("no record.json", `try: ${again}`);
+  return error(
+    `a run that goes no further than "${state.until}"`,
+    "leave it out: a plan, or what the runs of a sweep share",
+  );
 }
 
 /** The records of some runs; several are titled by what tells their folders apart. */

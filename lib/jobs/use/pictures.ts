@@ -163,7 +163,7 @@ async function unlabelled(model: Model, options: Options, notes: readonly string
     },
     notes: [
       ...notes,
-      `ranges of ${half} pictures, face box ${String(box)}; judged by the outputs on ${others.length} others, as there are no labels of a task`,
+      `ranges of ${half} pictures, face box ${String(box)}; judged by the outputs on ${others.length} others${notes.length > 0 ? "" : ", as there are no labels of a task"}`,
     ],
     close: () => Promise.resolve(),
   };

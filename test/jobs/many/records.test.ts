@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { sampleRecord } from "../../report/sample.ts";
-import { distinctTails, readRecords } from "../../../lib/jobs/many/records.ts";
+import { refused } from "../../support/refusal.ts";
+import { distinctTails, readRecord, readRecords } from "../../../lib/jobs/many/records.ts";
 
 describe("jobs/many/records: names of runs", () => {
   it("are the shortest ends of their folders that differ", () => {
@@ -38,5 +39,30 @@ describe("jobs/many/records: names of runs", () => {
 
   it("are the paths themselves where one run is given twice", () => {
     expect(distinctTails(["a/b", "./a/b"])).to.deep.equal(["a/b", "./a/b"]);
+  });
+
+  it("are of finished runs: what the runs of a sweep share is none, and no resume makes it one", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "etl-records-"));
+    try {
+      const run = {
+        schema: 1,
+        etlVersion: "0.1.0",
+        createdAt: "",
+        config: {},
+        status: "running",
+        stages: {},
+      };
+      const told = async (state: object): Promise<string> => {
+        await writeFile(join(folder, "run.json"), JSON.stringify(state));
+        const error = await refused(readRecord(folder), "usage");
+        return `${error.message} ${error.hint ?? ""}`;
+      };
+      expect(await told({ ...run, until: "baseline" }))
+        .to.match(/no further than "baseline", a finished run was needed leave it out/)
+        .and.not.contain("etl resume");
+      expect(await told(run)).to.match(/no record\.json, a finished run was needed try: etl resume/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

@@ -221,7 +221,7 @@ export type { CutLayer, ModelLayer, ModelPlan } from "./jobs/cut/plan.ts";
 export type { PictureSize } from "./network/fit.ts";
 
 // In bytes (int8).
-export { quantizeModel } from "./jobs/use/quantize.ts";
+export { quantizeModel, quantizeModel as quantize } from "./jobs/use/quantize.ts";
 export type { QuantizeModelOptions, QuantizeResult } from "./jobs/use/quantize.ts";
 export type { Int8For, Quantized } from "./quantize/quantize.ts";
 export type { RangeRule } from "./quantize/ranges.ts";
@@ -293,7 +293,7 @@ export type { Verification } from "./evaluate/verify.ts";
 export type { Measured } from "./core/artifacts.ts";
 
 // Report: one self-contained HTML file.
-export { renderReport } from "./report/report.ts";
+export { renderReport, renderReport as renderComparison } from "./report/report.ts";
 export { readReportAssets } from "./report/assets.ts";
 export { packReportAssets } from "./report/pack.ts";
 export type { ReportAssets } from "./report/pack.ts";

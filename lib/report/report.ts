@@ -122,6 +122,13 @@ function sizeOf(text: string, data: PageData): number {
   return bytes(text) + bytes(scriptJson(foldData(data)));
 }
 
+/** The run's title, as a link where its own page is known. */
+function titleLink(record: RunRecord): Markup {
+  const href = record.links?.files.find(({ name }) => name === "report.html")?.href;
+  const title = runTitle(record);
+  return href === undefined ? html`${title}` : html`<a href="${href}">${title}</a>`;
+}
+
 function heading(title: string): Markup {
   return html`<div class="top">
     <h1>${title}</h1>
@@ -147,12 +154,12 @@ function manyPage(
   const compared = html`${summary}${overlapSection(scope, records)}${comparison(scope, records)}`;
   const budget = room - sizeOf(compared.text, { figures: Object.fromEntries(figures), curves }) - 60_000;
   const parts: Markup[] = [];
-  const left: string[] = [];
+  const left: Markup[] = [];
   let used = 0;
   const seen = new Map<string, string>();
   records.forEach((record, i) => {
     if (left.length > 0) {
-      left.push(runTitle(record));
+      left.push(titleLink(record));
       return;
     }
     const own = { figures: new Map(figures), curves: [...curves] };
@@ -166,7 +173,7 @@ function manyPage(
     const drawn = { figures: Object.fromEntries(added), curves: own.curves.slice(curves.length) };
     const size = sizeOf(part.text, drawn);
     if (used + size > budget) {
-      left.push(runTitle(record));
+      left.push(titleLink(record));
       return;
     }
     used += size;
@@ -179,7 +186,8 @@ function manyPage(
       ? undefined
       : html`<p class="note">
           To keep this file small, the sections of ${plural(left.length, "run")} are not repeated here; the
-          numbers are in the table above, and a report of each run alone shows the rest: ${left.join("; ")}.
+          numbers are in the table above, and a report of each run alone shows the rest:
+          ${left.map((title, i) => html`${i > 0 ? "; " : ""}${title}`)}.
         </p>`;
   return {
     title,

@@ -109,11 +109,16 @@ describe("report: one HTML file from run records", () => {
     [100, 2.5e6],
   ])
     it(`stays under ${limit / 1e6} MB with ${runs} runs, and says what it left out`, () => {
-      const records = Array.from({ length: runs }, (_, i) => sampleRecord(0.001 * (i + 1), 1 + (i % 3)));
+      const files = [{ name: "report.html", what: "", href: "last/report.html" }];
+      const records = Array.from({ length: runs }, (_, i) => ({
+        ...sampleRecord(0.001 * (i + 1), 1 + (i % 3)),
+        ...(i === runs - 1 && { links: { files, repeat: "" } }),
+      }));
       const page = renderReport(records, assets);
       expect(Buffer.byteLength(page)).to.be.below(limit);
       expect(/the sections of\s+\d+\s+runs are not repeated here/.test(page)).to.equal(true);
       expect(page.match(/<tr class="strong">/g)).to.have.length.at.least(runs);
+      expect(page).to.match(/; <a href="last\/report\.html">[^<]+<\/a>\./);
       if (runs === 20) expect(page, "the sections of some runs").to.contain('id="run1-curves"');
     });
 

@@ -1,8 +1,15 @@
 import { expect } from "chai";
 import { createRandom } from "../../lib/core/random.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
-import { padsAsConvolutions } from "../../lib/network/widen.ts";
+import { writeLike } from "../../lib/formats/onnx/like.ts";
+import { readOnnx } from "../../lib/formats/onnx/read.ts";
+import { writeOnnx } from "../../lib/formats/onnx/write.ts";
+import type { Network } from "../../lib/network/network.ts";
+import { convolutionsAsPads, padsAsConvolutions } from "../../lib/network/widen.ts";
 import { randomInputs, relativeDifference, run } from "../support/run.ts";
+
+const namesOf = ({ nodes }: Network, op: string): string[] =>
+  nodes.filter((node) => node.op === op).map(({ name }) => name);
 
 describe("channels of zeros as convolutions", () => {
   const random = createRandom(2).fork("widen");
@@ -26,5 +33,69 @@ describe("channels of zeros as convolutions", () => {
     const [expected, found] = [await run(network, inputs), await run(wide, inputs)];
     expect(relativeDifference(found, expected)).to.equal(0);
     expect(padsAsConvolutions(wide)).to.deep.equal(wide);
+  });
+
+  it("does so around maps that are added, where depthwise kernels are quick", async () => {
+    const net = createBuilder("sums");
+    const x = net.input("x", ["batch", 8, 5, 5]);
+    const few = net.input("few", ["batch", 6, 5, 5]);
+    const place = [0, 0, 0, 1, 0, 0, 1, 1];
+    const added = net.pad(x, place, { name: "added" });
+    const pooled = net.pad(x, place, { name: "pooled" });
+    const odd = net.pad(few, place, { name: "odd" });
+    const network = net.build([
+      net.add(added, added, { name: "sum" }),
+      net.maxPool(pooled, { name: "pool", kernel: 2 }),
+      net.add(odd, odd, { name: "odd-sum" }),
+    ]);
+    const wide = padsAsConvolutions(network);
+    expect(namesOf(wide, "Pad")).to.deep.equal(["pooled", "odd"]);
+    expect(wide.parameters.has("added.pads")).to.equal(false);
+    const inputs = randomInputs(network, { batch: 2, seed: 3 });
+    expect(relativeDifference(await run(wide, inputs), await run(network, inputs))).to.equal(0);
+    expect(convolutionsAsPads(wide)).to.deep.equal(network);
+  });
+
+  it("leaves a Pad that is quicker", () => {
+    const wider = (side: number): Network => {
+      const net = createBuilder("wide");
+      const x = net.input("x", ["batch", 64, side, side]);
+      return net.build([net.pad(x, [0, 0, 0, 0, 0, 64, 0, 0], { name: "widen" })]);
+    };
+    expect(namesOf(padsAsConvolutions(wider(11)), "Conv")).to.deep.equal(["widen"]);
+    expect(namesOf(padsAsConvolutions(wider(12)), "Conv")).to.deep.equal([]);
+  });
+
+  it("takes no layer for a Pad that has other weights, a bias or a step", () => {
+    const net = createBuilder("layers");
+    const x = net.input("x", ["batch", 2, 4, 4]);
+    const identity = { shape: [3, 2, 1, 1], data: Float32Array.of(1, 0, 0, 1, 0, 0) };
+    const weights = { ...identity, data: Float32Array.of(1, 0, 0, 1, 0, 0.5) };
+    const mixed = { ...identity, data: Float32Array.of(0, 1, 1, 0, 0, 0) };
+    const square = { shape: [2, 2, 1, 1], data: Float32Array.of(1, 0, 0, 1) };
+    const network = net.build([
+      net.conv(x, { name: "other", weights }),
+      net.conv(x, { name: "mixed", weights: mixed }),
+      net.conv(x, { name: "square", weights: square }),
+      net.conv(x, { name: "bias", weights: identity, bias: new Float32Array(3) }),
+      net.conv(x, { name: "step", weights: identity, strides: 2 }),
+    ]);
+    expect(convolutionsAsPads(network)).to.equal(network);
+  });
+
+  it("is in files of this program alone, which are read back as what they were", () => {
+    const net = createBuilder("file");
+    const x = net.input("x", ["batch", 8, 4, 4]);
+    const network = net.build([net.pad(x, [0, 2, 1, 0, 0, 3, 0, 1], { name: "widen" })]);
+    const plain = readOnnx(writeOnnx(network, { plainPads: true }), { name: "plain.onnx" });
+    const written = writeOnnx(network);
+    const { file, ...again } = readOnnx(written, { name: "own.onnx" });
+    expect({ ...again, metadata: network.metadata }).to.deep.equal(network);
+    const text = Buffer.from(written).toString("latin1");
+    expect([text.includes("Conv"), text.includes("Pad")]).to.deep.equal([true, false]);
+    expect(writeLike({ ...again, ...(file && { file }) }).bytes).to.deep.equal(written);
+    const foreign = { ...plain, ...(file && { file: { ...file, producer: ["pytorch", "2"] as const } }) };
+    for (const bytes of [writeOnnx(foreign), writeLike(foreign).bytes])
+      expect(Buffer.from(bytes).toString("latin1").includes("Conv")).to.equal(false);
   });
 });

@@ -109,11 +109,11 @@ async function compileParts(site: Site, other: OtherHalf, inputs: Tensors): Prom
   const n = rowsOf(inputs);
   const rows = [Math.ceil(n / 2), Math.floor(n / 2)] as const;
   const second = graphOf(site, inputs, rows[1]);
-  const model = writeOnnx(second.network);
+  const model = writeOnnx(second.network, { plainPads: true });
   const compiling = other.compile(model, settingsOf(site, half), outputsOf(site, second));
   compiling.catch(() => undefined); // reported when it is awaited
   const first = rows[0] === rows[1] ? second : graphOf(site, inputs, rows[0]);
-  const own = first === second ? model : writeOnnx(first.network);
+  const own = first === second ? model : writeOnnx(first.network, { plainPads: true });
   const session = await createInPlaceSession(own, settingsOf(site, threads - half));
   const into = Object.fromEntries(outputsOf(site, first).map(([name, shape]) => [name, emptyTensor(shape)]));
   return { graphs: [first, second], rows, session, other: await compiling, into };
@@ -154,7 +154,10 @@ async function compileUpdate(site: Site): Promise<Updating> {
   const graph = buildUpdateGraph({ setup, opset: network.opset, shapeOf, parts: 2 });
   return {
     graph,
-    session: await createInPlaceSession(writeOnnx(graph.network), settingsOf(site, setup.threads)),
+    session: await createInPlaceSession(
+      writeOnnx(graph.network, { plainPads: true }),
+      settingsOf(site, setup.threads),
+    ),
   };
 }
 

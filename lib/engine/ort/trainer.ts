@@ -41,7 +41,10 @@ export async function createTrainer(network: Network, setup: TrainingSetup): Pro
   const compile = async (mode: Mode, inputShapes: Readonly<Record<string, Shape>>): Promise<Compiled> => {
     const graph = buildTrainingGraph({ network, setup, inputShapes, mode, block });
     const settings = { ...trainingSettings(block), threads: setup.threads, fixedShapes: true };
-    return { graph, session: await createInPlaceSession(writeOnnx(graph.network), settings) };
+    return {
+      graph,
+      session: await createInPlaceSession(writeOnnx(graph.network, { plainPads: true }), settings),
+    };
   };
   const compiled = (mode: Mode, inputs: Tensors): Promise<Compiled> => {
     const inputShapes = Object.fromEntries(network.inputs.map(({ name }) => [name, inputs[name].shape]));

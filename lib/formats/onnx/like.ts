@@ -2,6 +2,7 @@
 import type { ElementType, FileFacts, Half, Network, Node, Parameter } from "../../network/network.ts";
 import { factsOf } from "../../network/operators/facts.ts";
 import { downgrade } from "./downgrade.ts";
+import { forOurFile } from "./ours.ts";
 import { irVersion, writeOnnx, writeOnnxLike } from "./write.ts";
 
 export interface FileLike {
@@ -18,7 +19,7 @@ export function writeLike(network: Network): FileLike {
   if (network.file === undefined) return { bytes: writeOnnx(network), notes: [] };
   const { opset, irVersion: written } = network.file;
   const file = written >= OLDEST_IR ? network.file : { ...network.file, irVersion: irVersion(opset) };
-  const typed = withStoredTypes(network);
+  const typed = withStoredTypes(forOurFile(network));
   const older = downgrade(typed, file.opset);
   if (!("newer" in older)) return { bytes: writeOnnxLike(older, file), notes: [] };
   const { newer } = older;

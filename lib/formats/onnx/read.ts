@@ -9,6 +9,7 @@ import { propagate } from "../../network/shapes/infer.ts";
 import { sortNodes } from "./graph.ts";
 import { needSameMeaning, readOutside } from "./inner.ts";
 import { isAligned, needsRank, upgradeNode, TARGET_OPSET, type Upgrade } from "./opset.ts";
+import { fromOurFile } from "./ours.ts";
 import { readModelProto, type RawAttribute, type RawGraph, type RawNode, type RawValue } from "./proto.ts";
 import {
   dataTypeName,
@@ -98,7 +99,7 @@ export function readOnnx(bytes: Uint8Array, options: ReadOnnxOptions): Network {
   };
   const isPlain = opset >= TARGET_OPSET && network.nodes.every(({ domain }) => domain === "");
   const upgraded = !isPlain ? { ...network, nodes: upgradeAll(network, opset, reading) } : network;
-  return { ...upgraded, outputs: readOutputs(graph, upgraded, reading) };
+  return fromOurFile({ ...upgraded, outputs: readOutputs(graph, upgraded, reading) });
 }
 
 /** Every file beside the model is read once, however many weights lie in it; and weights do not share bytes without end. */

@@ -3,6 +3,7 @@ import { own } from "../../core/own.ts";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { EtlError } from "../../core/errors.ts";
 import type { Attribute, FileFacts, Network, Node, Parameter, ValueInfo } from "../../network/network.ts";
+import { forOurFile, MAKER } from "./ours.ts";
 import { dataTypes, halfTypes, rawBytes } from "./tensor.ts";
 
 const MAX_PROTOBUF_BYTES = 2 ** 31 - 1;
@@ -49,18 +50,25 @@ export function irVersion(opset: number): number {
 /** Opset versions of the domains that are not ai.onnx. */
 const domainVersions: Readonly<Partial<Record<string, number>>> = { "ai.onnx.ml": 3 };
 
+/** How a network is written. */
+export interface WriteOptions {
+  /** Pads are written as they are; else, in networks of this program, as convolutions where those are quicker. */
+  readonly plainPads?: boolean;
+}
+
 /**
- * The network as an ONNX file; weights that a file stored in half precision as float32, as they are computed.
+ * The network as an ONNX file; weights that a file stored in half precision as float32, as they are computed. In networks of this
+ * program Pads are written as convolutions where those are quicker; `readOnnx` makes Pads of them again.
  *
  * @returns the bytes of a ModelProto; weights as raw_data, metadata as metadata_props
  * @throws EtlError kind `unsupported` where the file would pass protobuf's limit of 2 GB
  */
-export function writeOnnx(network: Network): Uint8Array {
-  return bytesOf(network, {
+export function writeOnnx(network: Network, { plainPads = false }: WriteOptions = {}): Uint8Array {
+  return bytesOf(plainPads ? network : forOurFile(network), {
     opset: network.opset,
     irVersion: irVersion(network.opset),
     domains: network.file?.domains ?? {},
-    producer: ["etl-prune", ""],
+    producer: [MAKER, ""],
     domain: "",
     modelVersion: 0,
     docs: ["", ""],

@@ -3,6 +3,7 @@ import { silent } from "../../core/progress.ts";
 import { onnxruntime, type Engine, type Tensors } from "../../engine/engine.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { noiseFor, profileNetworks, type ProfileOptions } from "../../evaluate/profile.ts";
+import { forOurFile } from "../../formats/onnx/ours.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import type { Network } from "../../network/network.ts";
 import { splitPRelu } from "../../network/split-prelu.ts";
@@ -83,7 +84,8 @@ export async function fastestForm(
 }
 
 /** Other ways to write a network that keep runtimes in their blocked layout. */
-function formsOf(folded: Network): Form[] {
+function formsOf(network: Network): Form[] {
+  const folded = forOurFile(network);
   const rewrites = [
     { name: "PRelu as depthwise convolutions", of: splitPRelu },
     { name: "Pad of channels as convolutions", of: padsAsConvolutions },

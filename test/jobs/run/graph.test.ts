@@ -1,6 +1,8 @@
 import { expect } from "chai";
 import { createRandom } from "../../../lib/core/random.ts";
 import { silent } from "../../../lib/core/progress.ts";
+import { readOnnx } from "../../../lib/formats/onnx/read.ts";
+import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { graphFor } from "../../../lib/jobs/run/graph.ts";
 import { createBuilder } from "../../../lib/network/builder.ts";
 import type { Network, Tensor } from "../../../lib/network/network.ts";
@@ -23,9 +25,15 @@ function network(): Network {
   return net.build([net.relu(net.add(b, wide, { name: "sum" }), { name: "relu" })]);
 }
 
+/** As a file of another program has it. */
+function foreign(): Network {
+  const read = readOnnx(writeOnnx(network(), { plainPads: true }), { name: "foreign.onnx" });
+  return { ...read, ...(read.file && { file: { ...read.file, producer: ["pytorch", "2"] as const } }) };
+}
+
 describe("export: the graph", () => {
   it("portable is plain; for onnxruntime every form is compared and timed, and the one that is taken is said", async () => {
-    const given = network();
+    const given = foreign();
     expect((await graphFor(given, "portable", {})).nodes.map(({ op }) => op)).to.include.members([
       "PRelu",
       "Pad",
@@ -43,6 +51,14 @@ describe("export: the graph", () => {
     expect(has("Pad")).to.equal(!/Pad|both/.test(taken));
     const inputs = randomInputs(given, { batch: 2, seed: 3 });
     expect(relativeDifference(await run(fast, inputs), await run(given, inputs))).to.be.below(1e-5);
+  });
+
+  it("of this program's networks has no slow Pad whichever is taken", async () => {
+    const notes: string[] = [];
+    const progress = { ...silent, note: (text: string) => void notes.push(text) };
+    const fast = await graphFor(network(), "onnxruntime", { threads: 1, progress });
+    expect(notes.join()).to.match(/^as it is [\d.]+ ms, PRelu as depthwise convolutions [\d.]+ ms: /);
+    expect(Buffer.from(writeOnnx(fast)).toString("latin1")).not.to.contain("Pad");
   });
 
   it("a form that computes something else is left out, and said", async () => {

@@ -29,6 +29,10 @@ const budgets = {
   moments: { most: 1e9, unit: "numbers of moments" },
   /** Bytes of one unpacked file of matrices. */
   unpacked: { most: 64e6, unit: "bytes unpacked" },
+  /** The same for a file that tells of one picture: those of 300W-LP have 20 kB. */
+  beside: { most: 1e6, unit: "bytes of a file beside a picture" },
+  /** And for all of those of a data set: 300W-LP has 122,450. */
+  allBeside: { most: 16e9, unit: "bytes of the files beside pictures" },
   /** Folders of a data set, links to folders as often as they are there. */
   folders: { most: 300_000, unit: "folders" },
   /** Lists and objects inside each other in a JSON file. */
@@ -46,6 +50,11 @@ function raised(): number {
   throw new EtlError("usage", `ETL_BUDGET: ${JSON.stringify(text)}, a number of at least 1 was needed`);
 }
 
+/** How much is allowed: for what has to know before it begins. */
+export function allowedOf(what: keyof typeof budgets): number {
+  return budgets[what].most * raised();
+}
+
 const howToRaise = "if you trust the file and have the memory, raise what is allowed: ETL_BUDGET=10 etl ...";
 
 /** Whether an error is of {@link needWithin}: where a node without a shape is left out, one that is too large is not. */
@@ -58,9 +67,8 @@ export function isOverBudget(error: unknown): boolean {
  * @throws EtlError `unsupported` where it is more than is allowed (or no number at all)
  */
 export function needWithin(where: string, what: keyof typeof budgets, found: number): void {
-  const { most, unit } = budgets[what];
-  if (found <= most) return;
-  const allowed = most * raised();
+  if (found <= budgets[what].most) return;
+  const [allowed, { unit }] = [allowedOf(what), budgets[what]];
   if (found <= allowed) return;
   throw new EtlError("unsupported", `${where}: ${found} ${unit}, at most ${allowed} were needed`, {
     hint: howToRaise,

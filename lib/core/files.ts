@@ -126,7 +126,7 @@ export function isRunning(pid: number): boolean {
 /** {@link writeWhole}, but a file that holds just this already is left alone. @returns whether it was written */
 export async function writeChanged(path: string, content: string): Promise<boolean> {
   await removeAbandoned(dirname(path), new Set([basename(path)]));
-  const before = await readFile(path, "utf8").catch(() => undefined);
+  const before = await readText(path).catch(() => undefined);
   if (before === content) return false;
   await writeWhole(path, content);
   return true;

@@ -44,6 +44,16 @@ export const aPlace = where("a place or -1", (value) => Number.isSafeInteger(val
 /** What JSON makes of a number that is none. */
 export const aNumberOrNull: ValueShape = (value, at) => (value === null ? undefined : aNumber(value, at));
 
+/** A typed array: `Float64Array`, `Uint32Array`. */
+export function arrayOf(kind: abstract new (...given: never[]) => object): ValueShape {
+  return where(`a ${kind.name}`, (value) => value instanceof kind);
+}
+
+/** What fits `shape` and holds together in itself; else `needed` is said of the whole. */
+export function soThat(shape: ValueShape, needed: string, holds: (value: never) => boolean): ValueShape {
+  return (value, at) => shape(value, at) ?? (holds(value as never) ? undefined : unlike(at, value, needed));
+}
+
 export function oneOf(...all: readonly (string | number)[]): ValueShape {
   return where(all.join(", "), (value) => all.some((each) => each === value));
 }

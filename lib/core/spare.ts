@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { EtlError } from "./errors.ts";
-import { removeAbandoned, writeTogether } from "./files.ts";
+import { readText, removeAbandoned, writeTogether } from "./files.ts";
 
 /** How files are written where others may lie. */
 export interface SpareOptions {
@@ -29,7 +29,7 @@ async function needNoRun(path: string): Promise<void> {
     [dirname(folder), `${basename(folder)}/${name}`],
   ]) {
     if (!["run.json", "sweep.json"].some((each) => existsSync(join(root, each)))) continue;
-    const text = await readFile(join(root, "run.json"), "utf8").catch(() => "");
+    const text = await readText(join(root, "run.json")).catch(() => "");
     if (results.test(listed) || text.includes(JSON.stringify(listed)))
       throw new EtlError("usage", `${path}: a file of the run in ${root}, another place was needed`, {
         hint: "choose another --out",

@@ -3,11 +3,11 @@ import type { Group } from "h5wasm";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { deflateSync } from "node:zlib";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { parseCsv } from "../../lib/core/csv.ts";
 import { openDataset } from "../../lib/data/open.ts";
-import { readMat } from "../../lib/data/sources/mat.ts";
+import { aflw2000 } from "../../lib/data/sources/aflw2000.ts";
+import { readMatBeside, readMatFile } from "../../lib/data/sources/mat.ts";
 import { readKerasFile } from "../../lib/formats/keras/h5.ts";
 import { harvest, type HarvestOptions } from "../../lib/harvest/harvest.ts";
 import { readTfjs } from "../../lib/formats/tfjs/read.ts";
@@ -17,7 +17,7 @@ import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { inferShapes } from "../../lib/network/shapes/infer.ts";
 import { dims, file, node, value } from "../formats/onnx/files.ts";
 import { message, varints } from "../support/protobuf.ts";
-import { matOfPose } from "../support/mat.ts";
+import { matFile, matrixOf, packedMatrix } from "../support/mat.ts";
 
 /** What a few bytes may claim, each within seconds and with the number found and the number allowed. */
 describe("files that ask for too much", function () {
@@ -244,23 +244,45 @@ describe("files that ask for too much", function () {
     expect((await readKerasFile(one)).layers).to.have.length(1);
   });
 
+  const matrix = matrixOf("Pose_Para", [1, 3], [9, Buffer.alloc(24)]);
+
   it("matrices packed in packed ones, and packed without end", () => {
-    const packed = (inside: Buffer): Buffer => {
-      const data = deflateSync(inside);
-      const head = Buffer.alloc(8);
-      head.writeUInt32LE(15, 0);
-      head.writeUInt32LE(data.length, 4);
-      return Buffer.concat([head, data]);
-    };
-    const plain = matOfPose([1, 2, 3], false);
-    const [header, matrix] = [plain.subarray(0, 128), plain.subarray(128)];
-    expect([...readMat(Buffer.concat([header, packed(matrix)]), "a.mat").keys()]).to.deep.equal([
-      "Pose_Para",
-    ]);
-    expect(() => readMat(Buffer.concat([header, packed(packed(matrix))]), "a.mat")).to.throw("a.mat");
-    const bomb = packed(Buffer.alloc(60e6));
-    expect(() => readMat(Buffer.concat([header, bomb, bomb, bomb]), "a.mat")).to.throw(
-      /bytes unpacked, at most/,
+    const read = (...parts: Buffer[]): string[] => [
+      ...readMatFile(matFile(...parts), "a.mat").matrices.keys(),
+    ];
+    expect(read(packedMatrix(matrix))).to.deep.equal(["Pose_Para"]);
+    expect(() => read(packedMatrix(packedMatrix(matrix)))).to.throw("a.mat");
+    const bomb = packedMatrix(Buffer.alloc(60e6));
+    expect(() => read(bomb, bomb, bomb)).to.throw(/64000001 bytes unpacked, at most/);
+  });
+
+  it("many matrices that lie beside pictures: each, and all of them together", async () => {
+    const only = new Set(["Pose_Para"]);
+    const total = { bytes: 0 };
+    const read = (inside: Buffer): string[] => [
+      ...readMatBeside(matFile(packedMatrix(inside)), "a.mat", { only, total }).keys(),
+    ];
+    expect(read(matrix)).to.deep.equal(["Pose_Para"]);
+    expect(total.bytes).to.equal(matrix.length);
+    expect(() => read(Buffer.alloc(3e6))).to.throw(
+      /1000001 bytes of a file beside a picture, at most 1000000/,
     );
+    expect(total.bytes, "a bomb counts as far as it was unpacked").to.equal(matrix.length + 1e6);
+
+    const folder = await mkdtemp(join(root, "mats-"));
+    const mats = {
+      "a.mat": matFile(packedMatrix(matrix)),
+      "b.mat": matFile(packedMatrix(Buffer.alloc(3e6))),
+      "c.mat": matFile(matrix, Buffer.alloc(3e6)), // not packed, and too long all the same
+      "d.mat": matFile(matrix, matrixOf("pt3d_68", [3, 300_000], [2, Buffer.alloc(900_000, 7)])),
+    };
+    for (const [name, content] of Object.entries(mats)) await writeFile(join(folder, name), content);
+    const files = Object.keys(mats);
+    const pictures = files.map((name) => name.replace("mat", "jpg"));
+    const data = await aflw2000.read({ root: folder, files, pictures, unread: [] });
+    expect(data.rows.map(({ file }) => file)).to.deep.equal(["a.jpg", "d.jpg"]);
+    expect(data.problems?.map(({ file }) => file)).to.deep.equal(["b.jpg", "c.jpg"]);
+    for (const { problem } of data.problems ?? [])
+      expect(problem).to.match(/\d{7} bytes of a file beside a picture, at most 1000000 were needed/);
   });
 });

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FuzzNews } from "./fuzz/child.ts";
+import { extension, loader } from "./support.ts";
 
 /** Mutated files of every kind: `ETL_FAULTS=long` for 10,000, `ETL_FUZZ_ONLY` for one kind. */
 const runs = process.env["ETL_FAULTS"] === "long" ? 10_000 : 60;
@@ -26,8 +27,8 @@ describe("files of every kind, mutated", function () {
   it(`${runs} of each are read or refused with a sentence, in seconds, in bounded memory, and nothing outside is touched`, async () => {
     const failures: string[] = [];
     const done: Extract<FuzzNews, { done: string }>[] = [];
-    const script = join(import.meta.dirname, "fuzz/child.ts");
-    const child = fork(script, [root, only, "0", String(runs)], { execArgv: ["--import", "tsx"] });
+    const script = join(import.meta.dirname, `fuzz/child${extension}`);
+    const child = fork(script, [root, only, "0", String(runs)], { execArgv: [...loader] });
     let [at, timer] = ["the start", setTimeout(() => undefined, 0)];
     const watch = (): void => {
       clearTimeout(timer);

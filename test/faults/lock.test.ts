@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { openRunFolder } from "../../lib/jobs/run/folder.ts";
 import { lock } from "../../lib/jobs/run/lock.ts";
+import { extension, loader } from "./support.ts";
 
 const isLong = process.env["ETL_FAULTS"] === "long";
 const [children, rounds, everyMs] = [4, isLong ? 600 : 30, 80];
@@ -44,8 +45,8 @@ describe("the lock of a run", function () {
         if (kind !== "killed") await utimes(file, 1000, 1000);
       }
       const start = performance.timeOrigin + performance.now() + 6000;
-      const script = join(import.meta.dirname, "lock-child.ts");
-      const args = ["--import", "tsx", script, root, ...[rounds, start, everyMs].map(String)];
+      const script = join(import.meta.dirname, `lock-child${extension}`);
+      const args = [...loader, script, root, ...[rounds, start, everyMs].map(String)];
       const outs = await Promise.all(
         Array.from({ length: children }, () => promisify(execFile)(process.execPath, args)),
       );

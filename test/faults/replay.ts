@@ -2,10 +2,10 @@
 import { expect } from "chai";
 import { spawn } from "node:child_process";
 import { cp, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
-import { dirname, extname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { capture, type Captured } from "../support/program.ts";
 import { isAt, systemError, watchDisk } from "./disk.ts";
-import { filesBelow, resultsOf } from "./support.ts";
+import { extension, filesBelow, loader, resultsOf } from "./support.ts";
 
 export interface Job {
   readonly name: string;
@@ -26,14 +26,12 @@ export interface Recorded extends Job {
 }
 
 const codes = ["ENOSPC", "EIO", "EACCES", "EMFILE", "EROFS", "EDQUOT"];
-const extension = extname(import.meta.filename);
 
 const argumentsOf = ({ call, out }: Job, root: string): string[] => [...call, "--out", join(root, out)];
 
 /** Runs the program in a process of its own; by the signal that ended it, or its exit code. */
 function inProcess(args: readonly string[], given: Readonly<Record<string, string>>): Promise<unknown> {
   const script = join(import.meta.dirname, `killed${extension}`);
-  const loader = extension === ".ts" ? ["--import", "tsx"] : [];
   const child = spawn(process.execPath, [...loader, script, ...args], {
     stdio: "ignore",
     env: { ...process.env, ...given },

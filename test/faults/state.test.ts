@@ -1,11 +1,13 @@
 import { expect } from "chai";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { isEtlError } from "../../lib/core/errors.ts";
 import { fingerprint } from "../../lib/core/fingerprint.ts";
 import { createRandom } from "../../lib/core/random.ts";
-import { writeWhole } from "../../lib/core/files.ts";
+import { writeChanged, writeWhole } from "../../lib/core/files.ts";
 import { openRunFolder } from "../../lib/jobs/run/folder.ts";
 import { bytesOf } from "./support.ts";
 
@@ -67,6 +69,38 @@ describe("a run.json that somebody else wrote", function () {
     await writeFile(join(run, "parts.csv"), "my,own\n");
     const error: unknown = await openRunFolder(run, { gamma: 0.1 }, "1.0.0").catch((e: unknown) => e);
     expect(isEtlError(error, "usage") && error.message).to.contain("holds parts.csv but no run.json");
+  });
+
+  it("with pipes in place of its files: none of them is waited for", async function () {
+    if (process.platform === "win32") this.skip();
+    const run = join(root, "pipes");
+    const make = async (): Promise<void> => {
+      const folder = await openRunFolder(run, { gamma: 0.1 }, "1.0.0");
+      try {
+        const produce = async (): Promise<void> => {
+          await writeChanged(folder.file("plan.json"), "plan");
+        };
+        await folder.stage("plan", { inputs: 1, files: ["plan.json"], scratch: ["checkpoints/x"], produce });
+        await folder.finish(["plan.json"]);
+      } finally {
+        await folder.close();
+      }
+    };
+    await make();
+    for (const name of ["plan.json", "config.json", "checkpoints/plan.key"]) {
+      await rm(join(run, name), { force: true });
+      if (name.endsWith(".key")) await rm(join(run, "plan.json")); // else nobody looks at it
+      await mkdir(join(run, name, ".."), { recursive: true });
+      await promisify(execFile)("mkfifo", [join(run, name)]);
+      await make();
+    }
+    expect(await readFile(join(run, "plan.json"), "utf8")).to.equal("plan");
+    await promisify(execFile)("mkfifo", [join(run, "lock.json")]);
+    const error: unknown = await make().catch((thrown: unknown) => thrown);
+    expect(isEtlError(error, "usage") && error.message).to.contain("in use by process");
+    await utimes(join(run, "lock.json"), 1000, 1000);
+    await make();
+    expect((await readdir(run)).sort()).to.deep.equal(["config.json", "plan.json", "run.json"]);
   });
 
   it(`${rounds} times: sentences only, nothing outside is touched, and --replace ends well`, async () => {

@@ -1,10 +1,14 @@
 /** A run that takes seconds, and ways to harm the files it leaves. */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { extname, join, relative } from "node:path";
 import { silent, type Progress } from "../../lib/core/progress.ts";
 import type { PruneOptions } from "../../lib/jobs/prune/options.ts";
 import { writeSmallBackbone } from "../support/small-backbone.ts";
+
+/** Of the tests' files, and what Node needs to run one: the sources, or what was built of them, which starts in half the time. */
+export const extension = extname(import.meta.filename);
+export const loader: readonly string[] = extension === ".ts" ? ["--import", "tsx"] : [];
 
 /** Options of a run of the small backbone on drawn faces. */
 export async function smallRun(root: string): Promise<PruneOptions> {

@@ -2,14 +2,19 @@
  * AFLW2000-3D and 300W-LP: `image00002.jpg` with `image00002.mat` beside it: `Pose_Para` (pitch, yaw, roll, ... in radians) and the
  * 68 points `pt3d_68` in pixels, around which the crop is laid.
  */
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { needWithin } from "../../core/budget.ts";
 import { messageOf } from "../../core/errors.ts";
 import { readBytes } from "../../core/files.ts";
 import type { Crop } from "../../core/artifacts.ts";
 import type { RawRow } from "../dataset.ts";
 import { mapLimit } from "../../core/parallel.ts";
 import type { SourceLayout } from "./layout.ts";
-import { readMat, type MatMatrix } from "./mat.ts";
+import { readMatBeside, type MatMatrix, type Unpacked } from "./mat.ts";
+
+/** What is read of a file; others lie in it that are larger. */
+const wanted = new Set(["Pose_Para", "pt3d_68", "pt2d"]);
 
 export const aflw2000: SourceLayout = {
   name: "AFLW2000-3D",
@@ -20,15 +25,13 @@ export const aflw2000: SourceLayout = {
   },
   read: async (folder) => {
     const files = new Set(folder.files);
+    const total: Unpacked = { bytes: 0 };
     const found = await mapLimit(folder.pictures, 16, async (file): Promise<RawRow | string> => {
       const mat = file.replace(/\.\w+$/, ".mat");
       if (!files.has(mat)) return "there is no .mat file beside it";
-      let variables: Map<string, MatMatrix>;
-      try {
-        variables = readMat(await readBytes(join(folder.root, mat)), mat);
-      } catch (error) {
-        return messageOf(error);
-      }
+      const variables = await variablesOf(join(folder.root, mat), mat, total);
+      needWithin(folder.root, "allBeside", total.bytes);
+      if (typeof variables === "string") return variables;
       const pose = variables.get("Pose_Para");
       if (pose === undefined || pose.data.length < 3) return `${mat} has no Pose_Para`;
       const box = boxOf(variables.get("pt3d_68") ?? variables.get("pt2d"));
@@ -56,6 +59,20 @@ export const aflw2000: SourceLayout = {
   },
 };
 
+/** What a file says, or why it says nothing. */
+async function variablesOf(
+  path: string,
+  name: string,
+  total: Unpacked,
+): Promise<Map<string, MatMatrix> | string> {
+  try {
+    needWithin(name, "beside", (await stat(path)).size);
+    return readMatBeside(await readBytes(path), name, { only: wanted, total });
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 /** 300W-LP turns and flips each photograph many times: `AFW_Flip/AFW_134212_1_3.jpg` is one of them. */
 function photographOf(file: string): string | undefined {
   const match = /(?:^|\/)(AFW|HELEN|IBUG|LFPW)(?:_Flip)?\/([^/]+)_\d+\.\w+$/i.exec(file);
@@ -66,11 +83,14 @@ function photographOf(file: string): string | undefined {
 function boxOf(points: MatMatrix | undefined): Crop | undefined {
   const rows = points?.shape[0] ?? 0;
   if (points === undefined || rows < 2) return undefined;
-  const xs = points.data.filter((_, i) => i % rows === 0);
-  const ys = points.data.filter((_, i) => i % rows === 1);
-  const [left, right] = [Math.min(...xs), Math.max(...xs)];
-  const [top, bottom] = [Math.min(...ys), Math.max(...ys)];
+  const among = (row: number, further: (a: number, b: number) => number): number =>
+    points.data.reduce(
+      (found, value, i) => (i % rows === row ? further(found, value) : found),
+      points.data[row],
+    );
+  const [left, right] = [among(0, Math.min), among(0, Math.max)];
+  const [top, bottom] = [among(1, Math.min), among(1, Math.max)];
   const half = 0.7 * Math.max(right - left, bottom - top);
   const [x, y] = [(left + right) / 2, (top + bottom) / 2];
-  return half > 0 ? [x - half, y - half, x + half, y + half] : undefined;
+  return half > 0 && Number.isFinite(half + x + y) ? [x - half, y - half, x + half, y + half] : undefined;
 }

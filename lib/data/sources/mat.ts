@@ -1,5 +1,5 @@
 /** Numeric matrices and cells of text of a MATLAB 5 file (level 5 MAT, compressed or not): as much as label files need. */
-import { needWithin } from "../../core/budget.ts";
+import { allowedOf, needWithin } from "../../core/budget.ts";
 import { inflateSync } from "node:zlib";
 import { EtlError } from "../../core/errors.ts";
 
@@ -19,9 +19,6 @@ const CELL = 1;
 const CHAR = 4;
 const FIRST_NUMERIC = 6;
 const LAST_NUMERIC = 13;
-/** A compressed variable may not become larger than this. */
-const MOST_BYTES = 64 << 20;
-
 /** What is read of a file, by name. */
 export interface MatFile {
   readonly matrices: Map<string, MatMatrix>;
@@ -29,9 +26,23 @@ export interface MatFile {
   readonly texts: Map<string, readonly string[]>;
 }
 
-/** The real numeric matrices of a file by name, as {@link readMatFile} reads them. */
-export function readMat(bytes: Uint8Array, name: string): Map<string, MatMatrix> {
-  return readMatFile(bytes, name).matrices;
+/** Counts what all files of a data set that lie beside pictures unpack to. */
+export interface Unpacked {
+  bytes: number;
+}
+
+/**
+ * Some numeric matrices of a file that lies beside a picture.
+ *
+ * @param total is counted on
+ * @throws EtlError as {@link readMatFile} does
+ */
+export function readMatBeside(
+  bytes: Uint8Array,
+  name: string,
+  { only, total }: { readonly only: ReadonlySet<string>; readonly total: Unpacked },
+): Map<string, MatMatrix> {
+  return readAs(bytes, { name, only, total, budget: "beside" }).matrices;
 }
 
 /**
@@ -41,6 +52,11 @@ export function readMat(bytes: Uint8Array, name: string): Map<string, MatMatrix>
  * @throws EtlError kind `format` where it is damaged or of another version
  */
 export function readMatFile(bytes: Uint8Array, name: string): MatFile {
+  return readAs(bytes, { name, budget: "unpacked" });
+}
+
+function readAs(bytes: Uint8Array, how: Pick<Reading, "name" | "only" | "total" | "budget">): MatFile {
+  const { name } = how;
   const wrong = (found: string): EtlError =>
     new EtlError("format", `${name}: ${found}, a MATLAB 5 file was needed`, {
       hint: "write a labels.csv (file,split,yaw) beside the pictures instead",
@@ -51,7 +67,7 @@ export function readMatFile(bytes: Uint8Array, name: string): MatFile {
   }
   const result: MatFile = { matrices: new Map(), texts: new Map() };
   try {
-    readElements(view, 128, { name, result, unpacked: 0, isInside: false });
+    readElements(view, 128, { ...how, result, unpacked: 0, isInside: false });
   } catch (error) {
     if (error instanceof EtlError) throw error;
     throw wrong("ends too early or is damaged");
@@ -68,6 +84,10 @@ interface Element {
 interface Reading {
   readonly name: string;
   readonly result: MatFile;
+  readonly budget: "unpacked" | "beside";
+  /** Names of the matrices that are wanted; default: all. */
+  readonly only?: ReadonlySet<string>;
+  readonly total?: Unpacked;
   /** Bytes that were unpacked so far. */
   unpacked: number;
   /** Whether this is the inside of a compressed element: none lies in another. */
@@ -79,18 +99,34 @@ function readElements(view: DataView, start: number, reading: Reading): void {
     const { type, data, next } = element(view, at);
     if (type === MI_COMPRESSED) {
       if (reading.isInside) throw new RangeError("compressed twice");
-      const raw = inflateSync(bytesOf(data), { maxOutputLength: MOST_BYTES });
-      reading.unpacked += raw.byteLength;
-      needWithin(reading.name, "unpacked", reading.unpacked);
+      const raw = unpack(bytesOf(data), reading);
       readElements(new DataView(raw.buffer, raw.byteOffset, raw.byteLength), 0, {
         ...reading,
         isInside: true,
       });
       at += 8 + data.byteLength; // compressed elements are not padded
     } else {
-      if (type === MI_MATRIX) readMatrix(data, reading.result);
+      if (type === MI_MATRIX) readMatrix(data, reading);
       at = next;
     }
+  }
+}
+
+/** What is packed, as far as the file may unpack. */
+function unpack(packed: Uint8Array, reading: Reading): Buffer {
+  const { name, budget, total, unpacked } = reading;
+  const left = allowedOf(budget) - unpacked;
+  try {
+    const raw = inflateSync(packed, { maxOutputLength: Math.max(1, left) });
+    reading.unpacked += raw.byteLength;
+    if (total !== undefined) total.bytes += raw.byteLength;
+    needWithin(name, budget, reading.unpacked);
+    return raw;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE")) throw error;
+    if (total !== undefined) total.bytes += left;
+    needWithin(name, budget, unpacked + left + 1); // at least
+    throw error;
   }
 }
 
@@ -114,7 +150,7 @@ function bytesOf(view: DataView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-function readMatrix(view: DataView, result: MatFile): void {
+function readMatrix(view: DataView, { result, only }: Reading): void {
   const flags = element(view, 0);
   if (flags.type !== MI_UINT32) return;
   const kind = flags.data.getUint8(0);
@@ -126,11 +162,12 @@ function readMatrix(view: DataView, result: MatFile): void {
     dimensions.data.getInt32(4 * i, true),
   );
   const label = element(view, dimensions.next);
-  if (label.type !== MI_INT8) return;
+  const name = new TextDecoder("latin1").decode(bytesOf(label.data));
+  if (label.type !== MI_INT8 || only?.has(name) === false) return;
   const values = numbers(element(view, label.next));
   const count = shape.reduce((product, dim) => product * dim, 1);
   if (values?.length !== count) return;
-  result.matrices.set(new TextDecoder("latin1").decode(bytesOf(label.data)), { shape, data: values });
+  result.matrices.set(name, { shape, data: values });
 }
 
 /** A cell array, where every cell is a text. */

@@ -109,6 +109,10 @@ export async function openParts(
       ? "pictures to test on lie in test/ (validation is cut from train/), or leave the parts away; --limit makes all of them smaller"
       : "check the split column of labels.csv, --val-fraction and --limit";
   const tasks = runTasks(dataset);
+  const labels = labelGroups(
+    dataset.items.filter(({ split }) => split === "train"),
+    tasks,
+  );
   const world = await openWorld(dataset, backbone.preprocessing, {
     ...{ config, progress, signal },
     ...(shard !== undefined && { items: shardOf(dataset, shard) }),
@@ -120,11 +124,9 @@ export async function openParts(
       return rows;
     },
   });
-  const training = dataset.items.filter(({ split }) => split === "train");
   return {
     ...world,
-    ...{ config, backbone, tasks },
-    labels: labelGroups(training, tasks),
+    ...{ config, backbone, tasks, labels },
     mirrors: mayMirror(config) && tasks.every(({ task }) => task.mirror !== "forbid"),
   };
 }

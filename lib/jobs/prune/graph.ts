@@ -1,11 +1,12 @@
 /** Stage graph: a finished network as the graph that onnxruntime runs faster, where there is one. */
-import { readJson, writeJson, writeWhole } from "../../core/files.ts";
+import { writeJson, writeWhole } from "../../core/files.ts";
 import { onnxruntime } from "../../engine/engine.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import { formName } from "../../record/models.ts";
 import { breaksBlocks, fastestForm } from "../run/graph.ts";
 import { networkIn } from "../run/model.ts";
+import { readStored } from "../run/stored.ts";
 import type { RunContext } from "./context.ts";
 import type { MeasuredModel } from "./record.ts";
 
@@ -50,7 +51,7 @@ export async function graphStage(
       } satisfies Decision);
     },
   });
-  const { written, said } = (await readJson(folder.file(record))) as Decision;
+  const { written, said } = await readStored<Decision>(folder, record, "graph");
   progress.note(said);
   if (!written) return [];
   const made = await networkIn(folder, file);

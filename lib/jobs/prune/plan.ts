@@ -10,6 +10,7 @@ import type { Network } from "../../network/network.ts";
 import { planKeeping, planSurgery, type Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { withJointPaths } from "./joint.ts";
+import { needStored } from "../run/stored.ts";
 import { momentsByTask } from "../run/tasks.ts";
 import { solveCurves } from "./solve.ts";
 import { harvestKey, type Harvest } from "./harvest.ts";
@@ -81,7 +82,9 @@ export async function curvesStage(context: RunContext, harvested: Harvest): Prom
 }
 
 async function readCurves(path: string): Promise<Curve[]> {
-  return decodePlain(await readBytes(path), path) as Curve[];
+  const curves = decodePlain(await readBytes(path), path);
+  needStored(curves, path, "curves");
+  return curves as Curve[];
 }
 
 function withoutKnee(record: CurveRecord): Omit<CurveRecord, "knee" | "kneeFilters"> {

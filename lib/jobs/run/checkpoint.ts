@@ -1,10 +1,12 @@
 /** A training run's checkpoint as one file: parameters, optimiser state, history. */
 import { existsSync } from "node:fs";
 import { EtlError } from "../../core/errors.ts";
+import { parseJson } from "../../core/parse-json.ts";
 import type { Progress } from "../../core/progress.ts";
 import { readSealed, writeSealed } from "../../core/seal.ts";
 import type { Checkpoint } from "../../finetune/options.ts";
 import { readSafetensors, writeSafetensors } from "../../formats/safetensors.ts";
+import { needStored } from "./stored.ts";
 import { float32, type Parameter, type Tensor } from "../../network/network.ts";
 
 /** Loads and saves the checkpoint at `path`. A damaged one is none: what it was for starts over, and `progress` is told. */
@@ -55,7 +57,8 @@ function decode(bytes: Uint8Array, path: string): Checkpoint {
   const text = metadata["etl"];
   if (text === undefined)
     throw new EtlError("format", `${path}: no training record, a checkpoint of etl was needed`);
-  const record = JSON.parse(text) as Omit<Checkpoint, "state" | "best"> & { step: number };
+  const record = parseJson(text, path) as Omit<Checkpoint, "state" | "best"> & { step: number };
+  needStored(record, path, "checkpoint");
   const part = (prefix: string): [string, Tensor][] =>
     [...tensors]
       .filter(([name]) => name.startsWith(prefix))

@@ -5,7 +5,7 @@
  */
 import { interrupted } from "../../core/options.ts";
 import { existsSync } from "node:fs";
-import { copyFile, link, mkdtemp, readdir, readFile, realpath, rm, rmdir } from "node:fs/promises";
+import { copyFile, link, mkdtemp, readdir, realpath, rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { nowMs, timestamp } from "../../core/clock.ts";
@@ -17,6 +17,7 @@ import {
   ioError,
   jsonText,
   makeFolder,
+  readText,
   unfinishedIn,
   writeChanged,
   writeJson,
@@ -323,8 +324,8 @@ async function open(
       await rm(join(root, "checkpoints"), { recursive: true, force: true });
     },
     async close() {
-      if (aside !== undefined) await rm(aside.folder, { recursive: true, force: true });
       await held.release();
+      if (aside !== undefined) await rm(aside.folder, { recursive: true, force: true });
     },
   };
 }
@@ -350,7 +351,7 @@ async function removeInside(root: string, name: string): Promise<void> {
 
 async function readOptional(path: string): Promise<string | undefined> {
   try {
-    return (JSON.parse(await readFile(path, "utf8")) as string | null) ?? undefined;
+    return (JSON.parse(await readText(path)) as string | null) ?? undefined;
   } catch {
     return undefined; // no marker, or a torn one: the scratch files are not trusted
   }

@@ -19,7 +19,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { EtlError } from "../../core/errors.ts";
-import { ioError, isRunning } from "../../core/files.ts";
+import { ioError, isRunning, readText } from "../../core/files.ts";
 
 /** A lock that was taken. */
 export interface Lock {
@@ -150,7 +150,7 @@ async function ownerAt(
   const there = await stat(path).catch(() => undefined);
   if (there === undefined) return undefined;
   const isOld = nowMs - there.mtimeMs > deadMs;
-  const owner = await readFile(path, "utf8").then(parseOwner, () => undefined);
+  const owner = await readText(path).then(parseOwner, () => undefined);
   if (owner === undefined) return { owner, isGone: isOld };
   const isHere =
     owner.host === hostname() && (owner.boot === undefined || owner.boot === (await bootOfMachine()));
@@ -184,7 +184,7 @@ function held(
   // Writes to the file that was locked, whatever lies at its name by now.
   const beat = setInterval(() => void handle.write(text, 0).catch(() => undefined), beatMs);
   beat.unref();
-  const owner = (): Promise<Owner | undefined> => readFile(path, "utf8").then(parseOwner, () => undefined);
+  const owner = (): Promise<Owner | undefined> => readText(path).then(parseOwner, () => undefined);
   return {
     async check(known) {
       const found = await owner();

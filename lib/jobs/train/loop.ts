@@ -2,6 +2,7 @@
 import type { EpochRecord } from "../../core/artifacts.ts";
 import { worded } from "../../core/voice.ts";
 import { jsonText } from "../../core/files.ts";
+import { parseJson } from "../../core/parse-json.ts";
 import { createRandom } from "../../core/random.ts";
 import { writeSealed } from "../../core/seal.ts";
 import type { Architecture } from "../../backbones/architecture.ts";
@@ -18,6 +19,7 @@ import { positiveWeights, termWeights } from "../../finetune/weights.ts";
 import type { Network, Tensor } from "../../network/network.ts";
 import { changesOf, mayMirror } from "../run/options.ts";
 import { checkpointFile, readCheckpoint } from "../run/checkpoint.ts";
+import { needStored } from "../run/stored.ts";
 import { unstandardise } from "../run/units.ts";
 import type { PartRows } from "../run/parts.ts";
 import { epochBatches, stepsIn } from "../run/passes.ts";
@@ -127,8 +129,9 @@ export async function trainNetwork(
         const point = await checkpoint.load();
         const bytes = point && (await readCheckpoint(files.states, setup.progress));
         if (bytes === undefined) return undefined;
-        const kept = JSON.parse(new TextDecoder().decode(bytes)) as EpochState[];
-        states.splice(0, states.length, ...kept.slice(0, point?.history.length));
+        const kept = parseJson(new TextDecoder().decode(bytes), files.states);
+        needStored(kept, files.states, "states");
+        states.splice(0, states.length, ...(kept as EpochState[]).slice(0, point?.history.length));
         return point;
       },
       save: async (point: Checkpoint) => {

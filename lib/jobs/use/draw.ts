@@ -1,12 +1,19 @@
 /** `etl draw`: drawn faces as picture files with labels, for trying the program where no pictures are at hand. */
 import { plural } from "../../core/printable.ts";
 import { refuseFileName } from "../run/foreign.ts";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { encodeCrop } from "../../align/picture.ts";
 import { formatCsv } from "../../core/csv.ts";
 import { EtlError } from "../../core/errors.ts";
-import { jsonText, makeFolder, removeAbandoned, writeChanged, writeWhole } from "../../core/files.ts";
+import {
+  jsonText,
+  makeFolder,
+  readBytes,
+  removeAbandoned,
+  writeChanged,
+  writeWhole,
+} from "../../core/files.ts";
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { WHOLE } from "../../data/dataset.ts";
@@ -81,7 +88,7 @@ async function needThese(folder: string, { texts, faces, draw }: Drawn): Promise
     const face = drawn.get(name);
     const text = texts.get(name);
     if (face !== undefined || text !== undefined) {
-      const before = await readFile(join(folder, name));
+      const before = Buffer.from(await readBytes(join(folder, name)));
       if (before.equals(face === undefined ? Buffer.from(text ?? "") : await draw(face))) continue;
     }
     throw new EtlError(

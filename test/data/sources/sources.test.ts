@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { openDataset, readTable } from "../../../lib/data/open.ts";
 import { openPairs } from "../../../lib/data/pairs.ts";
 import { CELEBA_ATTRIBUTES } from "../../../lib/data/sources/celeba-attributes.ts";
-import { readMat } from "../../../lib/data/sources/mat.ts";
+import { readMatFile } from "../../../lib/data/sources/mat.ts";
 import { drawNamed } from "../../../lib/data/synthetic/table.ts";
 import { matOfPose } from "../../support/mat.ts";
 import { failure, removeFolders, tree } from "../support.ts";
@@ -168,7 +168,7 @@ describe("public layouts, on tiny trees of the same structure", () => {
       const { items } = await openDataset({ data: root, task: "head-pose", seed: 1, valFraction: 0 });
       expect(items[0].target[0]).to.equal(-0.5);
     }
-    const error = await failure(() => readMat(mat(true).slice(0, 150), "a.mat"));
+    const error = await failure(() => readMatFile(mat(true).slice(0, 150), "a.mat"));
     expect([error.kind, /^a\.mat: /.test(error.message)]).to.deep.equal(["format", true]);
   });
 

@@ -14,7 +14,7 @@ import { workOf } from "../../../lib/latency/features.ts";
 import { clockOf, readLatencyTable, type LatencyTable } from "../../../lib/latency/table.ts";
 import { openDataset } from "../../../lib/data/open.ts";
 import { openPairs } from "../../../lib/data/pairs.ts";
-import { readMat } from "../../../lib/data/sources/mat.ts";
+import { readMatFile } from "../../../lib/data/sources/mat.ts";
 import { decodeImage } from "../../../lib/data/images/decode.ts";
 import { readBitmap } from "../../../lib/data/images/bitmap.ts";
 import { preprocessingOf, outputTasksOf } from "../../../lib/backbones/metadata.ts";
@@ -400,7 +400,7 @@ function containers(): Case[] {
   });
   const graph = graphModel();
   const matrices = (bytes: Uint8Array): void => {
-    for (const { shape, data } of readMat(bytes, "a.mat").values())
+    for (const { shape, data } of readMatFile(bytes, "a.mat").matrices.values())
       if (data.length !== shape.reduce((a, b) => a * b, 1)) throw new Error("a matrix of another size");
   };
   return [

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { fingerprint } from "../../../lib/core/fingerprint.ts";
+import type { Curve } from "../../../lib/core/artifacts.ts";
+import { decodePlain, encodePlain } from "../../../lib/core/plain.ts";
 import { sealOf } from "../../../lib/core/seal.ts";
 import { prune } from "../../../lib/jobs/prune/prune.ts";
 import { smallRun } from "../../faults/support.ts";
@@ -56,6 +58,20 @@ describe("results of stages in a run that somebody else wrote", function () {
       expect(isEtlError(error, "format") && error.message, `${file}: ${String(error)}`).to.contain(place);
       expect(isEtlError(error) && error.hint).to.contain("remove this file");
       await writeFile(path, whole);
+    }
+    const curves = join(options.out, "paths.bin");
+    const kept = await readFile(curves);
+    for (const [change, place] of [
+      [{ points: [] }, "[0].path is an object, a point of so many filters beside every lambda was needed"],
+      [{ p: 1e9 }, "[0] is an object, a curve of as many filters as its path was needed"],
+      [{ lambdas: [1, 2] }, "[0].path.lambdas is a list of 2, a Float64Array was needed"],
+    ] as const) {
+      const [first, ...others] = decodePlain(kept, curves) as [Curve, ...Curve[]];
+      await writeFile(curves, encodePlain([{ ...first, path: { ...first.path, ...change } }, ...others]));
+      await writeFile(listing, await sealed());
+      const error: unknown = await prune(options).catch((thrown: unknown) => thrown);
+      expect(isEtlError(error, "format") && error.message, String(error)).to.contain(place);
+      await writeFile(curves, kept);
     }
   });
 });

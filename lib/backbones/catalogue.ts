@@ -14,6 +14,7 @@ const loadNames: OptionNames<LoadOptions> = {
   seed: true,
   features: true,
   preprocessing: true,
+  bind: true,
   single: true,
 };
 
@@ -30,6 +31,13 @@ export function backboneNames(): string[] {
 /** @throws EtlError `usage` for pictures of another size than the backbone has */
 async function loadEntry(entry: BackboneEntry, options: LoadOptions): Promise<Backbone> {
   const backbone = await entry.load(options);
+  const [bound] = Object.keys(options.bind ?? {});
+  if (bound !== undefined)
+    throw new EtlError(
+      "usage",
+      `--bind ${bound}: ${entry.name} leaves no size open, a model file that does was needed`,
+      { hint: "leave --bind out" },
+    );
   const [, , height, width] = backbone.network.inputs[0].shape;
   const asked = { height, width, ...options.preprocessing };
   if (asked.height === height && asked.width === width) return backbone;

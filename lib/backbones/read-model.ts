@@ -10,6 +10,7 @@ import { readOnnx } from "../formats/onnx/read.ts";
 import { readTfjsModel } from "../formats/tfjs/read.ts";
 import { webFiles } from "../formats/web/layout.ts";
 import { isWebModel, readWebModel } from "../formats/web/read.ts";
+import { openSizes, withBound } from "../network/fit.ts";
 import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import { openReshapes } from "../network/open/batch.ts";
@@ -111,12 +112,14 @@ export async function loadModelFile(path: string, options: LoadOptions = {}): Pr
       },
     );
   }
-  const plain = channelsFirst(await readModel(path));
+  const asFile = await readModel(path);
+  const plain = channelsFirst(withBound(asFile, options.bind));
   const file = fromColour(plain);
   const { preprocessing, notes } = pictureInput(file, path, {
     given: options.preprocessing ?? {},
     isGrey: file !== plain,
   });
+  if (asFile.inputs.some(({ shape }) => openSizes(shape).length > 0)) needFit(file, path, preprocessing);
   const read = simplify(withFreeBatch(file, path, { ...preprocessing, single: options.single === true }));
   const network = weights === "random" ? initialise(read, seed) : foldBatchNorm(read);
   const features = options.features ?? featuresOf(network);
@@ -168,7 +171,7 @@ function pictureInput(
     const asked = `pictures of ${size.width}x${size.height}`;
     throw new EtlError(
       "usage",
-      `${path}: ${asked} for an input of ${width}x${height}, equal sizes were needed`,
+      `${path}: ${asked} for an input of ${width ?? "any"}x${height ?? "any"}, equal sizes were needed`,
     );
   }
   const usual = isGrey ? between0and1 : imageNet;
@@ -216,6 +219,26 @@ function withFreeBatch(
       hint: "export the model again with a dynamic first axis",
     },
   );
+}
+
+/** @throws EtlError `usage` where pictures of the size that was said do not fit through a file that leaves it open */
+function needFit(
+  network: Network,
+  path: string,
+  { height, width }: { readonly height: number; readonly width: number },
+): void {
+  const [input] = network.inputs;
+  const sized = { ...network, inputs: [{ ...input, shape: [1, input.shape[1], height, width] }] };
+  try {
+    propagate(sized, { onError: "unknown" });
+  } catch (error) {
+    if (!isEtlError(error)) throw error;
+    throw new EtlError(
+      "usage",
+      `${path}: ${error.message}: pictures of ${height}x${width} do not fit through, another size was needed`,
+      { hint: "say it with --size HEIGHTxWIDTH", cause: error },
+    );
+  }
 }
 
 /** Whether two pictures give two answers; what cannot be told is believed of a file that says so itself. */

@@ -278,6 +278,7 @@ const types = [
   "RunOptions",
   "RunPlanJson",
   "RunRecord",
+  "SaidSizes",
   "ScaledNetwork",
   "Scaling",
   "ScalingOptions",

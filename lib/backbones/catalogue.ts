@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { EtlError, nearest, shellWord } from "../core/errors.ts";
 import type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
 import { nets } from "./entries.ts";
+import { refuseStranger } from "./stranger.ts";
 import { isModelFile, loadModelFile } from "./read-model.ts";
 
 export type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
@@ -59,6 +60,7 @@ export async function loadBackbone(nameOrPath: string, options: LoadOptions = {}
   const entry = nets.find(({ name }) => name === nameOrPath);
   if (entry !== undefined) return loadEntry(entry, options);
   if (isModelFile(nameOrPath)) return loadModelFile(nameOrPath, options);
+  if (existsSync(nameOrPath) && !statSync(nameOrPath).isDirectory()) await refuseStranger(nameOrPath);
   const names = backboneNames();
   const near = nearest(nameOrPath, names);
   const kind = existsSync(nameOrPath)

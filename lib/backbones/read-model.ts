@@ -1,10 +1,9 @@
 /** A model file as a backbone: what its metadata say, and what has to be assumed where they are silent. */
 import { own } from "../core/own.ts";
-import { existsSync } from "node:fs";
 import { basename, extname } from "node:path";
 import type { Preprocessing } from "../core/artifacts.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
-import { readBeside, readBytes, readJson, readStart } from "../core/files.ts";
+import { readBeside, readBytes, readJson } from "../core/files.ts";
 import { readKerasArchive, readKerasModel } from "../formats/keras/h5.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
 import { readTfjsModel } from "../formats/tfjs/read.ts";
@@ -21,6 +20,7 @@ import { networkFingerprint, type Backbone, type LoadOptions } from "./backbone.
 import { featuresOf } from "./head.ts";
 import { initialise } from "./initialise.ts";
 import { preprocessingOf, textOf } from "./metadata.ts";
+import { refuseStranger } from "./stranger.ts";
 
 /** Readers by file ending. */
 const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network>>>> = {
@@ -43,11 +43,6 @@ const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network
     return readWebModel(model, readBeside(path, webFiles.numbers), path);
   },
   ".keras": readKerasArchive,
-  ".tflite": (path) => {
-    throw new EtlError("unsupported", `${path}: a TensorFlow Lite model, ONNX or Keras was needed`, {
-      hint: "python -m tf2onnx.convert --tflite FILE --output model.onnx, or the model that it was converted from",
-    });
-  },
 };
 
 /** Mean and scale of ImageNet training in PyTorch, in the units of 0..255. */
@@ -64,31 +59,14 @@ export function isModelFile(name: string): boolean {
   return Object.hasOwn(readers, extname(name).toLowerCase());
 }
 
-/** Files that only have the name of a model: what a download left in its place. */
-async function refuseOther(path: string): Promise<void> {
-  if (!existsSync(path)) return; // what reads it says so
-  const start = new TextDecoder().decode(await readStart(path, 512)).trimStart();
-  const found = start.startsWith("version https://git-lfs")
-    ? "a Git LFS pointer, not the file itself"
-    : /^<(!doctype|html|head|\?xml)/i.test(start)
-      ? "a web page"
-      : undefined;
-  if (found === undefined) return;
-  throw new EtlError("format", `${path}: ${found}, a model file was needed`, {
-    hint: found.startsWith("a Git")
-      ? "fetch it with: git lfs pull"
-      : "download the file itself, not the page about it",
-  });
-}
-
 /** Reads a model file as a network. @throws EtlError kind `usage` for an ending without a reader */
 export async function readModel(path: string): Promise<Network> {
+  await refuseStranger(path);
   const reader = own(readers, extname(path).toLowerCase());
   if (reader === undefined) {
     const known = Object.keys(readers).join(", ");
     throw new EtlError("usage", `${path}: file ending "${extname(path)}", one of ${known} was needed`);
   }
-  await refuseOther(path);
   return reader(path);
 }
 

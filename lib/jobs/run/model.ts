@@ -9,6 +9,7 @@ import { parseJson } from "../../core/parse-json.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
 import { outputTasksOf, seenPartsOf, type OutputTask } from "../../backbones/metadata.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
+import { refuseStranger } from "../../backbones/stranger.ts";
 import { partViews, readAt, type SeenParts, type Views } from "../../data/images/views.ts";
 import { assumptions, boundTo, fitSaid, type SaidSizes } from "../../network/fit.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
@@ -110,8 +111,9 @@ export async function openModel(
       { hint: siblingHint(name) },
     );
   }
+  if (existsSync(name) && /\.mlpackage$/i.test(name)) await refuseStranger(name);
   const path = existsSync(name) && statSync(name).isDirectory() ? modelFileIn(name) : name;
-  if (path === name && existsSync(name)) refuseOtherFile(name);
+  if (path === name && existsSync(name)) await refuseOtherFile(name);
   if (existsSync(path)) await needWhole(path);
   const backbone = await loadBackbone(path, {
     ...(weights !== undefined && { weights }),
@@ -151,10 +153,11 @@ export function shownTo({ preprocessing, parts, tasks }: Pick<Model, "preprocess
 }
 
 /** @throws EtlError `usage` for a file that is no model; of a run's other files the hint names the run */
-function refuseOtherFile(name: string): void {
+async function refuseOtherFile(name: string): Promise<void> {
   const folder = dirname(name);
   const ofRun = /\.(json|html|csv|bin)$/i.test(name) && existsSync(join(folder, "run.json"));
   if (isModelFile(name) && !ofRun) return;
+  if (!ofRun) await refuseStranger(name);
   throw new EtlError("usage", `${name}: a file that is no model, a run folder or a model file was needed`, {
     hint: ofRun
       ? `did you mean the run, ${shellWord(folder)}?`

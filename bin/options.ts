@@ -1,5 +1,6 @@
 /** From the tables of options to the command line, and from its arguments back to options. */
 import type { Options } from "yargs";
+import type { SaidSizes } from "../lib/network/fit.ts";
 import type { CropChoice } from "../lib/core/crop.ts";
 import type { Crop } from "../lib/core/artifacts.ts";
 import { EtlError } from "../lib/core/errors.ts";
@@ -10,7 +11,7 @@ import { flag, number, text, texts, type Arguments, type Context } from "./comma
 
 /** Options that hold lists: given twice, both count. Of every other the last counts. */
 export const listFlags: ReadonlySet<string> = new Set([
-  ...["gammas", "ablate"],
+  ...["gammas", "ablate", "bind"],
   ...[...Object.values<Option>(pruneTable), ...Object.values<Option>(trainTable)]
     .filter(({ kind }) => kind === "names" || kind === "numbers")
     .map(({ flag: name }) => name),
@@ -89,6 +90,8 @@ function valueOf({ flag: name, kind }: Option, args: Arguments): unknown {
       return sizeOption(args, name);
     case "sides":
       return sizePair(args);
+    case "bindings":
+      return bindings(args);
     case "crop":
       return cropOption(args);
   }
@@ -127,6 +130,27 @@ export function sizePair(args: Arguments): readonly [number, number] | undefined
   throw new EtlError("usage", `--size: ${JSON.stringify(given)}, height and width were needed`, {
     hint: "for example --size 360x640",
   });
+}
+
+/** --bind as numbers by the names of dimensions. */
+export function bindings(args: Arguments): Readonly<Record<string, number>> | undefined {
+  const given = texts(args, "bind");
+  if (given.length === 0) return undefined;
+  const pairs = given
+    .flatMap((each) => each.split(","))
+    .map((each) => {
+      const [, name, value] = /^\s*(.*\S)\s*=\s*(\d+)\s*$/.exec(each) ?? [];
+      if (Number(value) > 0) return [name, Number(value)] as const;
+      throw new EtlError("usage", `--bind: ${JSON.stringify(each)}, NAME=NUMBER was needed`, {
+        hint: "for example --bind height=128,width=96",
+      });
+    });
+  return Object.fromEntries(pairs);
+}
+
+/** --size and --bind, for what a file leaves open. */
+export function saidSizes(args: Arguments): SaidSizes {
+  return { size: sizePair(args), bind: bindings(args) };
 }
 
 /** --crop as four numbers, `whole` or `center`. */

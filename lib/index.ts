@@ -218,7 +218,7 @@ export type { CutResult, FileCost } from "./jobs/cut/cut.ts";
 export type { CutOptions, CutTarget } from "./jobs/cut/options.ts";
 export { planModel } from "./jobs/cut/plan.ts";
 export type { CutLayer, ModelLayer, ModelPlan } from "./jobs/cut/plan.ts";
-export type { PictureSize } from "./network/fit.ts";
+export type { SaidSizes, PictureSize } from "./network/fit.ts";
 
 // In bytes (int8).
 export { quantizeModel, quantizeModel as quantize } from "./jobs/use/quantize.ts";

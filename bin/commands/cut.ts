@@ -2,10 +2,10 @@
 import { EtlError } from "../../lib/core/errors.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
-import { sizePair, blockOption, bytesOption, present, shown } from "../options.ts";
+import { saidSizes, blockOption, bytesOption, present, shown } from "../options.ts";
 import { flag, number, requiredText, text, type Command } from "../command.ts";
 import { count, ms, percent, size } from "../table.ts";
-import { replaceOption } from "./shared.ts";
+import { openOptions, replaceOption } from "./shared.ts";
 
 const criteria = ["l1", "l2", "random"] as const;
 
@@ -47,11 +47,7 @@ export const cutCommand: Command<"cut"> = {
       describe: "Keep multiples of so many filters; auto: as many as the kernels compute at a time",
       defaultDescription: "1 with --keep, auto with a target",
     },
-    size: {
-      type: "string",
-      describe: "HEIGHTxWIDTH (or one side) where the file leaves them open: 360x640",
-      defaultDescription: "as in the file",
-    },
+    ...openOptions,
     "plan-out": {
       type: "string",
       describe: "JSON file for the plan: which channels of which layer stay",
@@ -99,7 +95,7 @@ export const cutCommand: Command<"cut"> = {
         roundTo: blockOption(args, "round-to"),
         planOut: text(args, "plan-out"),
         replace: flag(args, "replace"),
-        size: sizePair(args),
+        ...saidSizes(args),
         runs: number(args, "runs"),
         device: context.device,
         threads: context.threads,

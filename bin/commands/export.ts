@@ -3,9 +3,9 @@ import { exportFormats, namedFormat, refuseIdle, type ExportFormat } from "../..
 import { precisions, type Precision } from "../../lib/formats/web/layout.ts";
 import type { ExportOptions } from "../../lib/jobs/use/export.ts";
 import { flag, number, requiredText, serviceOf, text, type Arguments, type Command } from "../command.ts";
-import { sizePair } from "../options.ts";
+import { saidSizes } from "../options.ts";
 import { size } from "../table.ts";
-import { modelPositional, replaceOption, sizeOption } from "./shared.ts";
+import { modelPositional, replaceOption, openOptions } from "./shared.ts";
 
 const stripOption = {
   type: "boolean",
@@ -37,7 +37,7 @@ export const exportCommand: Command<"export"> = {
       describe: "The graph of an ONNX file: plain and folded, or what is faster in onnxruntime, measured",
       defaultDescription: "portable",
     },
-    size: sizeOption,
+    ...openOptions,
     precision: precisionOption,
   },
   examples: [
@@ -72,7 +72,7 @@ export const exportCommand: Command<"export"> = {
         strip: flag(args, "strip"),
         replace: flag(args, "replace"),
         exportFor: text(args, "for") as ExportOptions["exportFor"],
-        size: sizePair(args),
+        ...saidSizes(args),
       }),
     );
     const layers = written.files.find((file) => file.endsWith("layers.js"));
@@ -95,7 +95,7 @@ function pageOptions(args: Arguments) {
   return {
     precision: text(args, "precision") as Precision | undefined,
     strip: flag(args, "strip"),
-    size: sizePair(args),
+    ...saidSizes(args),
   };
 }
 
@@ -111,7 +111,7 @@ export const demoCommand: Command<"demo"> = {
   options: {
     port: { type: "number", describe: "Port on 127.0.0.1", defaultDescription: "any free one" },
     precision: precisionOption,
-    size: sizeOption,
+    ...openOptions,
   },
   examples: [["etl demo runs/gender", "Prints an address; open it, Ctrl-C ends it"]],
   run: async (args, context) => {

@@ -5,7 +5,7 @@ import type { ModelPlan } from "../../lib/jobs/cut/plan.ts";
 import type { LayerJson } from "../../lib/json.ts";
 import { requiredText, text, type Arguments, type Command, type Context } from "../command.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
-import { optionsOf, sizePair } from "../options.ts";
+import { saidSizes, optionsOf } from "../options.ts";
 import { count, table } from "../table.ts";
 import { planRun } from "./run.ts";
 
@@ -76,7 +76,7 @@ function demandRun(args: Arguments): void {
 
 async function showModel(model: string, args: Arguments, context: Context): Promise<ModelPlan> {
   const { planModel } = await import("../../lib/jobs/cut/plan.ts");
-  const plan = await planModel(model, sizePair(args));
+  const plan = await planModel(model, saidSizes(args));
   for (const note of plan.notes) context.progress.note(note);
   context.print(
     table(
@@ -106,7 +106,7 @@ async function showModel(model: string, args: Arguments, context: Context): Prom
 async function showLayer(model: string, args: Arguments, context: Context): Promise<LayerJson> {
   const layer = requiredText(args, "explain");
   const { explainLayer } = await import("../../lib/jobs/cut/plan.ts");
-  const lines = await explainLayer(model, layer, sizePair(args));
+  const lines = await explainLayer(model, layer, saidSizes(args));
   context.print(lines.join("\n"));
   return { model, layer, lines };
 }

@@ -3,9 +3,9 @@ import { jobTable } from "../../lib/jobs/run/options.ts";
 import { int8Table } from "../../lib/jobs/run/int8.ts";
 import type { QuantizeResult } from "../../lib/jobs/use/quantize.ts";
 import { flag, number, requiredText, serviceOf, text, type Command, type Context } from "../command.ts";
-import { cropOption, shown } from "../options.ts";
+import { cropOption, saidSizes, shown } from "../options.ts";
 import { ms, percent, size, table } from "../table.ts";
-import { replaceOption } from "./shared.ts";
+import { openOptions, replaceOption } from "./shared.ts";
 
 export const quantizeCommand: Command<"quantize"> = {
   usage: "quantize <model>",
@@ -21,6 +21,7 @@ export const quantizeCommand: Command<"quantize"> = {
     replace: replaceOption,
     calibrate: { type: "number", describe: "Pictures for the ranges", defaultDescription: "128" },
     limit: { type: "number", describe: "Pictures of the data at most", defaultDescription: "2000" },
+    ...openOptions,
     crop: shown(jobTable.crop),
     "cache-dir": shown(jobTable.cacheDir),
     "int8-for": shown(int8Table.int8For),
@@ -47,6 +48,7 @@ export const quantizeCommand: Command<"quantize"> = {
       data: requiredText(args, "data"),
       out: requiredText(args, "out"),
       replace: flag(args, "replace"),
+      ...saidSizes(args),
       crop: cropOption(args),
       calibrate: number(args, "calibrate"),
       limit: number(args, "limit"),

@@ -11,9 +11,16 @@ export const replaceOption = {
   describe: "Write over what is at --out already",
 } as const;
 
-/** Of pictures, where a file leaves it open. */
-export const sizeOption = {
-  type: "string",
-  describe: "HEIGHTxWIDTH of pictures where the file leaves them open: 360x640",
-  defaultDescription: "as in the file",
+/** For what a file leaves open. */
+export const openOptions = {
+  size: {
+    type: "string",
+    describe: "HEIGHTxWIDTH of pictures where the file leaves them open: 360x640",
+    defaultDescription: "as in the file",
+  },
+  bind: {
+    type: "string",
+    describe: "NAME=NUMBER for dimensions that the file leaves open: height=128,width=96",
+    defaultDescription: "as in the file",
+  },
 } as const;

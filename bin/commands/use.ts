@@ -17,11 +17,11 @@ import {
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
 import { refuseIgnored } from "../../lib/jobs/run/option.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
-import { boxOption, cropOption, optionsOf, shown, sizePair } from "../options.ts";
+import { boxOption, cropOption, optionsOf, shown, saidSizes } from "../options.ts";
 import { count, ms, percent, size, table } from "../table.ts";
 import { plainText } from "../../lib/report/format.ts";
 import { accuracyText, formatError } from "../../lib/report/sections/facts.ts";
-import { modelPositional, sizeOption } from "./shared.ts";
+import { modelPositional, openOptions } from "./shared.ts";
 
 /** In place of the first argument. */
 const namedModel = {
@@ -51,7 +51,7 @@ export const predictCommand: Command<"predict"> = {
       default: false,
       describe: "Find the faces in photographs and align them; an answer for each face",
     },
-    size: sizeOption,
+    ...openOptions,
   },
   examples: [
     ["etl predict runs/gender a.jpg b.jpg --json", "What the pruned network says"],
@@ -73,7 +73,7 @@ export const predictCommand: Command<"predict"> = {
       ...serviceOf(context),
       crop: cropOption(args),
       weights: text(args, "weights"),
-      size: sizePair(args),
+      ...saidSizes(args),
       align: flag(args, "align"),
     });
     for (const { file, face, task, others = [], ...answer } of predictions) {
@@ -120,7 +120,7 @@ export const evaluateCommand: Command<"evaluate"> = {
       describe: "Only this part",
       defaultDescription: "all labelled pictures; of the model's own data the test part",
     },
-    size: sizeOption,
+    ...openOptions,
   },
   examples: [
     ["etl evaluate runs/gender --data ~/other-faces --json", "All labelled pictures of another folder"],
@@ -134,7 +134,7 @@ export const evaluateCommand: Command<"evaluate"> = {
       task: text(args, "task"),
       label: text(args, "label"),
       crop: cropOption(args),
-      size: sizePair(args),
+      ...saidSizes(args),
       split,
       seed: context.seed,
       limit: number(args, "limit"),
@@ -197,7 +197,7 @@ export const profileCommand: Command<"profile"> = {
   options: {
     runs: { type: "number", describe: "Timed runs per model", defaultDescription: "50" },
     batch: { type: "number", describe: "Pictures per run", defaultDescription: "1" },
-    size: sizeOption,
+    ...openOptions,
     layers: {
       type: "boolean",
       describe: "Every layer: MACs, milliseconds, which kernel computes it, and why where it is a plain one",
@@ -216,7 +216,7 @@ export const profileCommand: Command<"profile"> = {
       ...serviceOf(context),
       runs: number(args, "runs"),
       batch: number(args, "batch"),
-      size: sizePair(args),
+      ...saidSizes(args),
       layers: flag(args, "layers"),
     });
     for (const { model, cost, latency, engine, layers } of profiles) {
@@ -260,7 +260,7 @@ function layerTable(layers: readonly LayerTime[], cost: NetworkCost): string {
 async function explainCost(model: string, args: Arguments, context: Context): Promise<void> {
   const { openNetwork, settled } = await import("../../lib/jobs/run/model.ts");
   const { convolutionCosts, paperCost, separableCosts } = await import("../../lib/network/formulas.ts");
-  const { network } = settled(await openNetwork(model), sizePair(args));
+  const { network } = settled(await openNetwork(model), saidSizes(args));
   const rows = convolutionCosts(network).map(
     ({ name, kind, kernel, inputs, outputs, map, formula, macs }) => [
       name,

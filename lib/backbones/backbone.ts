@@ -1,6 +1,7 @@
 /** What a backbone is, however it was loaded. */
 import { createHash } from "node:crypto";
 import type { Preprocessing } from "../core/artifacts.ts";
+import type { SaidSizes } from "../network/fit.ts";
 import type { Network } from "../network/network.ts";
 
 /** Where heads go: on the network's own features, or on the averages of its last convolution. */
@@ -36,6 +37,8 @@ export interface LoadOptions {
   readonly features?: string;
   /** Replaces what the file or the catalogue says, field by field. */
   readonly preprocessing?: Partial<Preprocessing>;
+  /** Numbers for open dimensions of a model file, by the names that it gives them. */
+  readonly bind?: SaidSizes["bind"];
   /** Take a file that is made for one picture a run as it is. @defaultValue false: a free batch is needed */
   readonly single?: boolean;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { EtlError, nearest, shellWord } from "../core/errors.ts";
 import type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
 import { nets } from "./entries.ts";
+import { refuseStranger } from "./stranger.ts";
 import { isModelFile, loadModelFile } from "./read-model.ts";
 
 export type { Backbone, BackboneEntry, LoadOptions } from "./backbone.ts";
@@ -14,6 +15,7 @@ const loadNames: OptionNames<LoadOptions> = {
   seed: true,
   features: true,
   preprocessing: true,
+  bind: true,
   single: true,
 };
 
@@ -30,6 +32,13 @@ export function backboneNames(): string[] {
 /** @throws EtlError `usage` for pictures of another size than the backbone has */
 async function loadEntry(entry: BackboneEntry, options: LoadOptions): Promise<Backbone> {
   const backbone = await entry.load(options);
+  const [bound] = Object.keys(options.bind ?? {});
+  if (bound !== undefined)
+    throw new EtlError(
+      "usage",
+      `--bind ${bound}: ${entry.name} leaves no size open, a model file that does was needed`,
+      { hint: "leave --bind out" },
+    );
   const [, , height, width] = backbone.network.inputs[0].shape;
   const asked = { height, width, ...options.preprocessing };
   if (asked.height === height && asked.width === width) return backbone;
@@ -51,6 +60,7 @@ export async function loadBackbone(nameOrPath: string, options: LoadOptions = {}
   const entry = nets.find(({ name }) => name === nameOrPath);
   if (entry !== undefined) return loadEntry(entry, options);
   if (isModelFile(nameOrPath)) return loadModelFile(nameOrPath, options);
+  if (existsSync(nameOrPath) && !statSync(nameOrPath).isDirectory()) await refuseStranger(nameOrPath);
   const names = backboneNames();
   const near = nearest(nameOrPath, names);
   const kind = existsSync(nameOrPath)

@@ -1,15 +1,15 @@
 /** A model file as a backbone: what its metadata say, and what has to be assumed where they are silent. */
 import { own } from "../core/own.ts";
-import { existsSync } from "node:fs";
 import { basename, extname } from "node:path";
 import type { Preprocessing } from "../core/artifacts.ts";
 import { EtlError, isEtlError } from "../core/errors.ts";
-import { readBeside, readBytes, readJson, readStart } from "../core/files.ts";
+import { readBeside, readBytes, readJson } from "../core/files.ts";
 import { readKerasArchive, readKerasModel } from "../formats/keras/h5.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
 import { readTfjsModel } from "../formats/tfjs/read.ts";
 import { webFiles } from "../formats/web/layout.ts";
 import { isWebModel, readWebModel } from "../formats/web/read.ts";
+import { openSizes, withBound } from "../network/fit.ts";
 import { producersOf, type Network, type ValueInfo } from "../network/network.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import { openReshapes } from "../network/open/batch.ts";
@@ -20,6 +20,7 @@ import { networkFingerprint, type Backbone, type LoadOptions } from "./backbone.
 import { featuresOf } from "./head.ts";
 import { initialise } from "./initialise.ts";
 import { preprocessingOf, textOf } from "./metadata.ts";
+import { refuseStranger } from "./stranger.ts";
 
 /** Readers by file ending. */
 const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network>>>> = {
@@ -42,11 +43,6 @@ const readers: Readonly<Partial<Record<string, (path: string) => Promise<Network
     return readWebModel(model, readBeside(path, webFiles.numbers), path);
   },
   ".keras": readKerasArchive,
-  ".tflite": (path) => {
-    throw new EtlError("unsupported", `${path}: a TensorFlow Lite model, ONNX or Keras was needed`, {
-      hint: "python -m tf2onnx.convert --tflite FILE --output model.onnx, or the model that it was converted from",
-    });
-  },
 };
 
 /** Mean and scale of ImageNet training in PyTorch, in the units of 0..255. */
@@ -63,31 +59,14 @@ export function isModelFile(name: string): boolean {
   return Object.hasOwn(readers, extname(name).toLowerCase());
 }
 
-/** Files that only have the name of a model: what a download left in its place. */
-async function refuseOther(path: string): Promise<void> {
-  if (!existsSync(path)) return; // what reads it says so
-  const start = new TextDecoder().decode(await readStart(path, 512)).trimStart();
-  const found = start.startsWith("version https://git-lfs")
-    ? "a Git LFS pointer, not the file itself"
-    : /^<(!doctype|html|head|\?xml)/i.test(start)
-      ? "a web page"
-      : undefined;
-  if (found === undefined) return;
-  throw new EtlError("format", `${path}: ${found}, a model file was needed`, {
-    hint: found.startsWith("a Git")
-      ? "fetch it with: git lfs pull"
-      : "download the file itself, not the page about it",
-  });
-}
-
 /** Reads a model file as a network. @throws EtlError kind `usage` for an ending without a reader */
 export async function readModel(path: string): Promise<Network> {
+  await refuseStranger(path);
   const reader = own(readers, extname(path).toLowerCase());
   if (reader === undefined) {
     const known = Object.keys(readers).join(", ");
     throw new EtlError("usage", `${path}: file ending "${extname(path)}", one of ${known} was needed`);
   }
-  await refuseOther(path);
   return reader(path);
 }
 
@@ -111,12 +90,14 @@ export async function loadModelFile(path: string, options: LoadOptions = {}): Pr
       },
     );
   }
-  const plain = channelsFirst(await readModel(path));
+  const asFile = await readModel(path);
+  const plain = channelsFirst(withBound(asFile, options.bind));
   const file = fromColour(plain);
   const { preprocessing, notes } = pictureInput(file, path, {
     given: options.preprocessing ?? {},
     isGrey: file !== plain,
   });
+  if (asFile.inputs.some(({ shape }) => openSizes(shape).length > 0)) needFit(file, path, preprocessing);
   const read = simplify(withFreeBatch(file, path, { ...preprocessing, single: options.single === true }));
   const network = weights === "random" ? initialise(read, seed) : foldBatchNorm(read);
   const features = options.features ?? featuresOf(network);
@@ -168,7 +149,7 @@ function pictureInput(
     const asked = `pictures of ${size.width}x${size.height}`;
     throw new EtlError(
       "usage",
-      `${path}: ${asked} for an input of ${width}x${height}, equal sizes were needed`,
+      `${path}: ${asked} for an input of ${width ?? "any"}x${height ?? "any"}, equal sizes were needed`,
     );
   }
   const usual = isGrey ? between0and1 : imageNet;
@@ -216,6 +197,26 @@ function withFreeBatch(
       hint: "export the model again with a dynamic first axis",
     },
   );
+}
+
+/** @throws EtlError `usage` where pictures of the size that was said do not fit through a file that leaves it open */
+function needFit(
+  network: Network,
+  path: string,
+  { height, width }: { readonly height: number; readonly width: number },
+): void {
+  const [input] = network.inputs;
+  const sized = { ...network, inputs: [{ ...input, shape: [1, input.shape[1], height, width] }] };
+  try {
+    propagate(sized, { onError: "unknown" });
+  } catch (error) {
+    if (!isEtlError(error)) throw error;
+    throw new EtlError(
+      "usage",
+      `${path}: ${error.message}: pictures of ${height}x${width} do not fit through, another size was needed`,
+      { hint: "say it with --size HEIGHTxWIDTH", cause: error },
+    );
+  }
 }
 
 /** Whether two pictures give two answers; what cannot be told is believed of a file that says so itself. */

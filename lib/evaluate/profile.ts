@@ -127,6 +127,7 @@ export function noiseFor(network: Network, batch: number): Tensors {
         throw new EtlError(
           "usage",
           `${network.name}: input ${input.name} is made for a batch of ${first}, ${batch} were asked for`,
+          { hint: `--batch ${first}` },
         );
       }
       const shape = input.shape.map((dim, axis) => (axis === 0 && typeof dim === "string" ? batch : dim));

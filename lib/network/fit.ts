@@ -1,6 +1,6 @@
 /** Numbers for what a network leaves open, at which it fits together. */
 import { own } from "../core/own.ts";
-import { EtlError, isEtlError } from "../core/errors.ts";
+import { EtlError, isEtlError, nearest } from "../core/errors.ts";
 import { sizeOf, type Dim, type Network } from "./network.ts";
 import { propagate, type Bindings } from "./shapes/infer.ts";
 
@@ -10,9 +10,17 @@ export const sides = [224, 256, 128, 192, 112, 160, 96, 64, 150, 48, 32, 320, 51
 /** Height and width that the user says. */
 export type PictureSize = readonly [height: number, width: number];
 
+/** What the user says of dimensions that a file leaves open. */
+export interface SaidSizes {
+  /** Height and width of pictures. */
+  readonly size?: PictureSize | undefined;
+  /** Numbers by the names that the file gives the dimensions of its inputs: `{ height: 128 }`. */
+  readonly bind?: Readonly<Record<string, number>> | undefined;
+}
+
 /** Numbers for what a file leaves open. */
 export interface Assumed {
-  readonly batch: 1 | 2;
+  readonly batch: number;
   readonly sizes: Readonly<Record<string, number>>;
 }
 
@@ -46,8 +54,67 @@ export function fit(network: Network, size?: PictureSize): Assumed {
   throw new EtlError(
     "usage",
     `${first.message}: ${open.join(", ")} are open in the file, sizes at which it fits together were needed`,
-    { hint: "say them with --size HEIGHTxWIDTH", cause: first },
+    {
+      hint:
+        size === undefined
+          ? "say them with --size HEIGHTxWIDTH, or one by one with --bind NAME=NUMBER"
+          : `--size ${size.join("x")} is none; --bind NAME=NUMBER says them one by one`,
+      cause: first,
+    },
   );
+}
+
+/**
+ * The network with dimensions of its inputs that have a name bound to the numbers that the user says.
+ *
+ * @throws EtlError `usage` for a name that no open dimension has, and for what is no size
+ */
+export function withBound(network: Network, bind: SaidSizes["bind"] = {}): Network {
+  const open = new Set(network.inputs.flatMap(({ shape }) => shape.filter((dim) => typeof dim === "string")));
+  for (const [name, value] of Object.entries(bind)) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new EtlError("usage", `--bind ${name}=${value}: a whole number of at least 1 was needed`);
+    if (open.has(name)) continue;
+    const inputs = network.inputs.map((input) => `${input.name} [${input.shape.join(", ")}]`).join("; ");
+    const near = nearest(name, open);
+    throw new EtlError(
+      "usage",
+      open.size === 0
+        ? `--bind ${name}=${value}: the file says all sizes itself (${inputs}), a file that leaves some open was needed`
+        : `--bind ${name}=${value}: no input has an open dimension of that name (${inputs}), one of ${[...open].join(", ")} was needed`,
+      {
+        hint: open.size === 0 ? "leave --bind out" : near === undefined ? undefined : `did you mean ${near}?`,
+      },
+    );
+  }
+  const bound = <T extends { readonly shape: readonly Dim[] }>(value: T): T => ({
+    ...value,
+    shape: value.shape.map((dim) => (typeof dim === "string" ? (own(bind, dim) ?? dim) : dim)),
+  });
+  return { ...network, inputs: network.inputs.map(bound), outputs: network.outputs.map(bound) };
+}
+
+/**
+ * The network with what the user binds, and numbers for what is open then.
+ *
+ * @throws EtlError `usage` where it fits together at none of the usual sizes, or not at what was said
+ */
+export function fitSaid(
+  network: Network,
+  { size, bind }: SaidSizes,
+): { readonly bound: Network; readonly assumed: Assumed } {
+  const bound = withBound(network, bind);
+  try {
+    return { bound, assumed: fit(bound, size) };
+  } catch (error) {
+    if (!isEtlError(error) || bind === undefined || error.kind === "usage") throw error;
+    const said = Object.entries(bind).map(([name, value]) => `${name}=${value}`);
+    throw new EtlError(
+      "usage",
+      `--bind ${said.join(",")}: ${error.message}: sizes at which it fits together were needed`,
+      { cause: error },
+    );
+  }
 }
 
 /** Frames that are assumed where a clip may have any number of them. */

@@ -280,6 +280,7 @@ const types = [
   "RunOptions",
   "RunPlanJson",
   "RunRecord",
+  "SaidSizes",
   "ScaledNetwork",
   "Scaling",
   "ScalingOptions",

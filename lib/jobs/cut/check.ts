@@ -16,7 +16,7 @@ import {
 import { asSingle, withRoundedWeights } from "../../network/single.ts";
 import { factsOf, operatorsWhere } from "../../network/operators/facts.ts";
 import type { LayerPlan } from "../../surgery/plan.ts";
-import { largestValue, openAt, ROOM, type Assumed } from "../../network/fit.ts";
+import { largestValue, openAt, openSizes, ROOM, type Assumed } from "../../network/fit.ts";
 import { dataTypes } from "../../formats/onnx/tensor.ts";
 import { layersOf } from "./model.ts";
 
@@ -72,9 +72,7 @@ function noiseInputs(network: Network, assumed: Assumed, seed: number): Record<s
   const { batch, sizes } = assumed;
   return Object.fromEntries(
     network.inputs.map(({ name, type, shape }) => {
-      const bound = shape.map((dim, axis) =>
-        typeof dim === "number" ? dim : axis === 0 ? batch : (own(sizes, dim) ?? batch),
-      );
+      const bound = shape.map((dim) => (typeof dim === "number" ? dim : (own(sizes, dim) ?? batch)));
       return [
         name,
         { shape: bound, data: Float32Array.from({ length: sizeOf(bound) }, noiseOf(type, random)) },
@@ -158,12 +156,14 @@ export async function compareWithMasked(
   };
   const first = await at(assumed);
   if (first.compared === 0) throw nothingFinite(original);
-  const open = Object.keys(assumed.sizes);
-  if (open.length === 0) return first;
+  if (original.inputs.every(({ shape }) => openSizes(shape).length === 0)) return first;
   // One picture first; some networks only run on several.
   const tries = [1 as const, assumed.batch].flatMap((batch) => secondSizes.map((pair) => ({ batch, pair })));
   for (const { batch, pair } of tries) {
-    const where: Assumed = { batch, sizes: openAt(original, pair, Math.ceil(pair[0] / 16)) };
+    const where: Assumed = {
+      batch,
+      sizes: { ...assumed.sizes, ...openAt(original, pair, Math.ceil(pair[0] / 16)) },
+    };
     if (!hasRoom(original, where)) continue;
     try {
       const second = await at(where);

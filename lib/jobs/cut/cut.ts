@@ -65,7 +65,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
   const spare = { replace: options.replace !== false, mayGo: mayGoFor(options) };
   // Times are never twice the same, so what they choose may be another network.
   if (options.targetMs !== undefined || options.targetTime !== undefined) await needSpare(options.out, spare);
-  const model = await openCuttable(options.model, options.size);
+  const model = await openCuttable(options.model, options);
   for (const note of model.notes) progress.note(note);
   let engine: Engine | undefined;
   const withEngine = async (): Promise<Engine> =>

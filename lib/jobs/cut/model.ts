@@ -1,5 +1,6 @@
 /** A model file made ready to be cut: its layers as the file names them, and the plain network that surgery works on. */
 import { EtlError } from "../../core/errors.ts";
+import { own } from "../../core/own.ts";
 import { factsOf } from "../../network/operators/facts.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import { analyseCoupling } from "../../network/coupling/analyse.ts";
@@ -7,11 +8,11 @@ import type { Coupling } from "../../network/coupling/types.ts";
 import {
   assumptions,
   boundTo,
-  fit,
+  fitSaid,
   openSizes,
   sides,
   type Assumed,
-  type PictureSize,
+  type SaidSizes,
 } from "../../network/fit.ts";
 import { intAttribute, type Network, type Node } from "../../network/network.ts";
 import { propagate } from "../../network/shapes/infer.ts";
@@ -33,15 +34,16 @@ export interface CuttableModel {
 }
 
 /** Opens a model file (or a run folder, or a backbone by name) for data-free planning. */
-export async function openCuttable(nameOrPath: string, size?: PictureSize): Promise<CuttableModel> {
+export async function openCuttable(nameOrPath: string, said?: SaidSizes): Promise<CuttableModel> {
   const original = isModelFile(nameOrPath)
     ? await readModel(nameOrPath)
     : (await openModel(nameOrPath)).network;
-  return toCuttable(original, size);
+  return toCuttable(original, said);
 }
 
 /** The network of a file, ready to be planned on. @throws EtlError `usage` where it fits together at none of the usual sizes */
-export function toCuttable(original: Network, size?: PictureSize): CuttableModel {
+export function toCuttable(original: Network, said: SaidSizes = {}): CuttableModel {
+  const { size, bind = {} } = said;
   const plain = simplify(original);
   if (size !== undefined && plain.inputs.every(({ shape }) => openSizes(shape).length === 0)) {
     const [{ shape }] = plain.inputs;
@@ -51,14 +53,18 @@ export function toCuttable(original: Network, size?: PictureSize): CuttableModel
       { hint: "leave --size out" },
     );
   }
-  const assumed = fit(plain, size);
-  const network = boundTo(plain, assumed);
+  const { bound, assumed: fitted } = fitSaid(plain, said);
+  const network = boundTo(bound, fitted);
+  const first = original.inputs[0]?.shape[0];
   return {
     original,
     network,
     coupling: analyseCoupling(network),
-    assumed,
-    notes: assumptions(plain, assumed),
+    assumed: {
+      batch: (typeof first === "string" ? own(bind, first) : undefined) ?? fitted.batch,
+      sizes: { ...bind, ...fitted.sizes },
+    },
+    notes: assumptions(bound, fitted),
   };
 }
 

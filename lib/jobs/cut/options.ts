@@ -6,7 +6,7 @@ import type { Device, EngineName } from "../../engine/engine.ts";
 import { serviceNames } from "../../engine/service.ts";
 import { refuseIgnored, shareOfPercent } from "../run/option.ts";
 import type { Criterion } from "../../surgery/criteria.ts";
-import type { PictureSize } from "../../network/fit.ts";
+import type { SaidSizes } from "../../network/fit.ts";
 
 /** How much is to be left: exactly one of these. */
 export interface CutTarget {
@@ -42,7 +42,9 @@ export interface CutOptions extends CutTarget {
   readonly table?: string;
   readonly seed?: number;
   /** Height and width that are assumed where the file leaves them open. Default: the first usual size at which it fits. */
-  readonly size?: PictureSize;
+  readonly size?: SaidSizes["size"];
+  /** Numbers that are assumed for open dimensions, by the names that the file gives them. */
+  readonly bind?: SaidSizes["bind"];
   /** Compare the result with the masked original before it is written. Default true. */
   readonly check?: boolean;
   /** Timed runs of original and result; default: 50 with a target of time measured here, else none. */
@@ -63,6 +65,7 @@ const optionNames: OptionNames<CutOptions> = {
     criterion: true,
     roundTo: true,
     size: true,
+    bind: true,
     check: true,
     runs: true,
   },

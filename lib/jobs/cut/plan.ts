@@ -3,7 +3,7 @@ import type { Cost } from "../../core/artifacts.ts";
 import { explain } from "../../network/coupling/explain.ts";
 import { costOf } from "../../network/cost.ts";
 import { keepAllPlan, type LayerPlan } from "../../surgery/plan.ts";
-import type { PictureSize } from "../../network/fit.ts";
+import type { SaidSizes } from "../../network/fit.ts";
 import { fileLayers, openCuttable } from "./model.ts";
 
 /** A layer of a cut, its channels as lists. */
@@ -45,8 +45,8 @@ export interface ModelPlan {
 }
 
 /** Coupled groups and layers of a model file, a run folder, or a backbone by name. */
-export async function planModel(nameOrPath: string, size?: PictureSize): Promise<ModelPlan> {
-  const model = await openCuttable(nameOrPath, size);
+export async function planModel(nameOrPath: string, said?: SaidSizes): Promise<ModelPlan> {
+  const model = await openCuttable(nameOrPath, said);
   const { coupling, network, notes } = model;
   const coupled = new Map(coupling.layers.map((layer) => [layer.name, layer]));
   const { layers: costs, total } = costOf(network, { onUnknown: "skip" });
@@ -90,8 +90,8 @@ function frozenReason(
 }
 
 /** What a layer's channels are tied to, and why: lines of text. @throws EtlError `usage` with the nearest name */
-export async function explainLayer(nameOrPath: string, layer: string, size?: PictureSize): Promise<string[]> {
-  const model = await openCuttable(nameOrPath, size);
+export async function explainLayer(nameOrPath: string, layer: string, said?: SaidSizes): Promise<string[]> {
+  const model = await openCuttable(nameOrPath, said);
   const whole = fileLayers(model, keepAllPlan(model.network)).find(({ name }) => name === layer);
   const followed = model.coupling.layers.some(({ name }) => name === layer);
   if (whole !== undefined && !followed) return [`${layer} (${whole.op}): stays whole, ${whole.reason ?? ""}`];

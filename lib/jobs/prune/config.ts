@@ -31,6 +31,7 @@ type Optional =
   | "weights"
   | "head"
   | "size"
+  | "bind"
   | "limit"
   | "device"
   | "threads"

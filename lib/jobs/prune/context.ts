@@ -86,10 +86,11 @@ export async function openParts(
   },
 ): Promise<RunParts> {
   const progress = options.progress ?? silent;
-  const { weights, head, size } = config;
+  const { weights, head, size, bind } = config;
   const loaded = await loadBackbone(config.backbone, {
     ...(weights !== undefined && { weights }),
     ...(size !== undefined && { preprocessing: { height: size[0], width: size[1] } }),
+    ...(bind !== undefined && { bind }),
   });
   needFloats(loaded.network, config.backbone);
   const dataset = await openTasks(taskData(config.task, config.data), {

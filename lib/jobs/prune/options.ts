@@ -43,6 +43,8 @@ export interface PruneOptions extends Omit<JobOptions, "data"> {
   readonly head?: HeadPlace;
   /** Height and width of the pictures, where the model file leaves them open. */
   readonly size?: readonly [height: number, width: number];
+  /** Numbers for open dimensions of the model file, by the names that it gives them. */
+  readonly bind?: Readonly<Record<string, number>>;
   /** Largest allowed increase of error along each characteristic curve, in [0, 1) (ETL, eq. 4). @defaultValue 0.01 */
   readonly gamma?: number;
   /** Instead of gamma: share of the baseline's MACs that is left at most, in (0, 1]. */
@@ -164,6 +166,13 @@ export const pruneTable = {
     group: "Network",
     describe: "HEIGHTxWIDTH of pictures where the model file leaves them open: 128x128",
     otherwise: "that of the file",
+  },
+  bind: {
+    flag: "bind",
+    kind: "bindings",
+    group: "Network",
+    describe: "NAME=NUMBER for dimensions that the model file leaves open: height=128,width=96",
+    otherwise: "as in the file",
   },
   gamma: {
     flag: "gamma",

@@ -9,8 +9,9 @@ import { parseJson } from "../../core/parse-json.ts";
 import { loadBackbone } from "../../backbones/catalogue.ts";
 import { outputTasksOf, seenPartsOf, type OutputTask } from "../../backbones/metadata.ts";
 import { isModelFile, readModel } from "../../backbones/read-model.ts";
+import { refuseStranger } from "../../backbones/stranger.ts";
 import { partViews, readAt, type SeenParts, type Views } from "../../data/images/views.ts";
-import { assumptions, boundTo, fit, type PictureSize } from "../../network/fit.ts";
+import { assumptions, boundTo, fitSaid, type SaidSizes } from "../../network/fit.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import type { Network } from "../../network/network.ts";
 import { needWhole } from "./state.ts";
@@ -84,8 +85,8 @@ export async function openNetwork(name: string): Promise<OpenNetwork> {
 }
 
 /** The network with numbers for all that it leaves open, so that it can be counted and timed; in single precision. */
-export function settled({ network, notes }: OpenNetwork, size?: PictureSize): OpenNetwork {
-  const assumed = fit(network, size);
+export function settled({ network: file, notes }: OpenNetwork, said: SaidSizes = {}): OpenNetwork {
+  const { bound: network, assumed } = fitSaid(file, said);
   return {
     network: asSingle(boundTo(network, assumed)),
     notes: [...notes, ...assumptions(network, assumed)],
@@ -96,11 +97,12 @@ export function settled({ network, notes }: OpenNetwork, size?: PictureSize): Op
  * Opens a run folder (its pruned network), a model file, or a backbone by name.
  *
  * @param options.weights weight file of a backbone that does not bring its own
- * @param options.size of pictures that the file leaves open
+ * @param options.size of pictures, where the file leaves it open
+ * @param options.bind numbers for open dimensions, by their names
  */
 export async function openModel(
   name: string,
-  { weights, size }: { readonly weights?: string | undefined; readonly size?: PictureSize | undefined } = {},
+  { weights, size, bind }: SaidSizes & { readonly weights?: string | undefined } = {},
 ): Promise<Model> {
   if (!existsSync(name) && (name.includes("/") || name.includes("\\"))) {
     throw new EtlError(
@@ -109,13 +111,15 @@ export async function openModel(
       { hint: siblingHint(name) },
     );
   }
+  if (existsSync(name) && /\.mlpackage$/i.test(name)) await refuseStranger(name);
   const path = existsSync(name) && statSync(name).isDirectory() ? modelFileIn(name) : name;
-  if (path === name && existsSync(name)) refuseOtherFile(name);
+  if (path === name && existsSync(name)) await refuseOtherFile(name);
   if (existsSync(path)) await needWhole(path);
   const backbone = await loadBackbone(path, {
     ...(weights !== undefined && { weights }),
     single: true,
     ...(size !== undefined && { preprocessing: { height: size[0], width: size[1] } }),
+    ...(bind !== undefined && { bind }),
   });
   const tasks = outputTasksOf(backbone.network);
   const task = tasks[0]?.task as Task | undefined;
@@ -149,10 +153,11 @@ export function shownTo({ preprocessing, parts, tasks }: Pick<Model, "preprocess
 }
 
 /** @throws EtlError `usage` for a file that is no model; of a run's other files the hint names the run */
-function refuseOtherFile(name: string): void {
+async function refuseOtherFile(name: string): Promise<void> {
   const folder = dirname(name);
   const ofRun = /\.(json|html|csv|bin)$/i.test(name) && existsSync(join(folder, "run.json"));
   if (isModelFile(name) && !ofRun) return;
+  if (!ofRun) await refuseStranger(name);
   throw new EtlError("usage", `${name}: a file that is no model, a run folder or a model file was needed`, {
     hint: ofRun
       ? `did you mean the run, ${shellWord(folder)}?`

@@ -2,15 +2,26 @@
  * One option of the program, said once. The command line takes flag, kind, help and default from here, the library its
  * defaults and checks, a sweep the options that its variants may change.
  */
+import { isRecord } from "../../core/own.ts";
 import { EtlError, nearest } from "../../core/errors.ts";
 import { optionWord } from "../../core/voice.ts";
 
 /**
  * What is read from the command line. `numbers` and `names` are comma lists; `bytes` is 2.5MB, `size` that or a share
- * (12%); `sides` is HEIGHTxWIDTH; `crop` is four numbers; `switch` is yes or no; `block` is a whole number or `auto`.
+ * (12%); `sides` is HEIGHTxWIDTH, `bindings` NAME=NUMBER; `crop` is four numbers; `switch` is yes or no; `block` is a whole number or `auto`.
  */
 type OptionKind =
-  "text" | "number" | "switch" | "numbers" | "names" | "bytes" | "size" | "sides" | "crop" | "block";
+  | "text"
+  | "number"
+  | "switch"
+  | "numbers"
+  | "names"
+  | "bytes"
+  | "size"
+  | "sides"
+  | "bindings"
+  | "crop"
+  | "block";
 
 /** Headings of `--help`, in this order. */
 export const optionGroups = [
@@ -159,6 +170,10 @@ const kinds: Readonly<Record<OptionKind, Need>> = {
   bytes: { needed: "a number of bytes", holds: isNumber },
   size: { needed: "a number of bytes or a share", holds: isNumber },
   sides: { needed: "height and width", holds: (value: unknown) => isList(value, isNumber) },
+  bindings: {
+    needed: "numbers by name",
+    holds: (value: unknown) => isRecord(value) && Object.values(value).every(isNumber),
+  },
   crop: {
     needed: "four numbers or center",
     holds: (value: unknown) => isList(value, isNumber) || value === "center",

@@ -16,7 +16,7 @@ import { asSoftmax } from "../../data/softmax.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
-import type { PictureSize } from "../../network/fit.ts";
+import type { SaidSizes } from "../../network/fit.ts";
 import { openModel, provenanceOf, shownTo, type Model } from "../run/model.ts";
 import { absoluteData } from "../run/options.ts";
 import { readParts } from "../run/used.ts";
@@ -31,7 +31,9 @@ export interface EvaluateOptions extends ServiceOptions {
   readonly label?: string | undefined;
   readonly crop?: CropChoice | undefined;
   /** Of pictures, where the file leaves it open. */
-  readonly size?: PictureSize | undefined;
+  readonly size?: SaidSizes["size"];
+  /** Numbers for open dimensions, by the names that the file gives them. */
+  readonly bind?: SaidSizes["bind"];
   /** Only this part; default: all labelled pictures, of the data that the model itself was made from the test part. */
   readonly split?: Split | "all" | undefined;
   readonly seed?: number | undefined;
@@ -45,6 +47,7 @@ const optionNames: OptionNames<EvaluateOptions> = {
   ...{
     data: true,
     size: true,
+    bind: true,
     task: true,
     label: true,
     crop: true,
@@ -76,7 +79,7 @@ export interface Evaluation extends Metrics {
  */
 export async function evaluateModel(nameOrPath: string, options: EvaluateOptions): Promise<Evaluation> {
   refuseUnknown("evaluateModel", options, optionNames);
-  const model = await openModel(nameOrPath, { size: options.size });
+  const model = await openModel(nameOrPath, options);
   const asked = tasksToEvaluate(model, nameOrPath, options.task);
   const evaluations: Evaluation[] = [];
   let missing: unknown;

@@ -1,8 +1,8 @@
 /** `etl export`: a model in another format; beside an ONNX file a JSON file that says what its numbers mean. */
 import { isRecord } from "../../core/own.ts";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename } from "node:path";
-import { readModel } from "../../backbones/read-model.ts";
+import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import {
   formatOf,
   writeModel,
@@ -21,8 +21,9 @@ import type { SeenParts } from "../../data/images/views.ts";
 import type { ModelFormat } from "../../formats/names.ts";
 import type { Dim } from "../../network/network.ts";
 import { serviceNames, type ServiceOptions } from "../../engine/service.ts";
-import type { PictureSize } from "../../network/fit.ts";
+import { withBound, type SaidSizes } from "../../network/fit.ts";
 import { openModel, openNetwork, settled, type Model, type OpenNetwork } from "../run/model.ts";
+import { needWhole } from "../run/state.ts";
 import { graphFor, type ExportFor } from "../run/graph.ts";
 import { stripped } from "./strip.ts";
 
@@ -34,14 +35,16 @@ export interface ExportOptions extends ServiceOptions {
   /** Which graph: for any runtime, or what is faster in onnxruntime on this machine. @defaultValue "portable" */
   readonly exportFor?: ExportFor | undefined;
   /** Height and width of pictures, where the file leaves them open. */
-  readonly size?: PictureSize | undefined;
+  readonly size?: SaidSizes["size"];
+  /** Numbers for open dimensions, by the names that the file gives them. */
+  readonly bind?: SaidSizes["bind"];
   /** Write over files that are there already; those of a run never (the command line asks for `--replace`). @defaultValue true */
   readonly replace?: boolean | undefined;
 }
 
 const optionNames: OptionNames<ExportOptions> = {
   ...serviceNames,
-  ...{ format: true, strip: true, exportFor: true, size: true, replace: true },
+  ...{ format: true, strip: true, exportFor: true, size: true, bind: true, replace: true },
 };
 
 /** `NAME.json` beside `NAME.onnx`: onnxruntime for browsers does not hand out what the file itself says. */
@@ -80,20 +83,16 @@ export async function exportModel(
   options: ExportOptions = {},
 ): Promise<WrittenModel> {
   refuseUnknown("exportModel", options, optionNames);
-  const { format, exportFor = "portable", size, replace = true } = options;
+  const { format, exportFor = "portable", size, bind, replace = true } = options;
   if (exportFor === "onnxruntime" && (format ?? formatOf(out)) !== "onnx")
     throw new EtlError(
       "usage",
       `--for onnxruntime: ${out} is no ONNX file, a name ending in .onnx was needed`,
     );
   const opened = await openNetwork(nameOrPath);
-  const graph = await graphFor(
-    (size === undefined ? opened : settled(opened, size)).network,
-    exportFor,
-    options,
-  );
+  const graph = await graphFor(settledAs(opened, { size, bind }).network, exportFor, options);
   const network = options.strip === true ? stripped(graph) : graph;
-  const model = await describable(nameOrPath, opened, size);
+  const model = await describable(nameOrPath, opened, { size, bind });
   const beside = out.replace(/\.onnx$/i, ".json");
   if (model !== undefined && beside !== out) await refuseOther(beside);
   const written = await writeModel(network, out, format, { replace });
@@ -109,20 +108,30 @@ export async function exportWeights(
   out: string,
   { replace = true }: { readonly replace?: boolean | undefined } = {},
 ): Promise<WrittenWeights> {
+  const isFile = isModelFile(nameOrPath) && existsSync(nameOrPath) && !statSync(nameOrPath).isDirectory();
+  if (isFile) {
+    await needWhole(nameOrPath);
+    return writeWeights(await readModel(nameOrPath), out, { replace });
+  }
   const { network, path } = await openModel(nameOrPath);
   return writeWeights(path === undefined ? network : await readModel(path), out, { replace });
+}
+
+/** The sizes that the user says; what nobody says stays open. */
+function settledAs(opened: OpenNetwork, { size, bind }: SaidSizes): OpenNetwork {
+  return size === undefined
+    ? { ...opened, network: withBound(opened.network, bind) }
+    : settled(opened, { size, bind });
 }
 
 /** The model with what its numbers mean; undefined for a file that says nothing of that. */
 async function describable(
   nameOrPath: string,
   opened: OpenNetwork | Model,
-  size: PictureSize | undefined,
+  said: SaidSizes,
 ): Promise<Model | undefined> {
   if ("preprocessing" in opened) return opened;
-  return opened.network.metadata["etl.preprocessing"] === undefined
-    ? undefined
-    : openModel(nameOrPath, { size });
+  return opened.network.metadata["etl.preprocessing"] === undefined ? undefined : openModel(nameOrPath, said);
 }
 
 /** A description may be written again; a model.json of TensorFlow.js that lies there may not be lost. */

@@ -13,7 +13,7 @@ import { combined } from "../../data/images/views.ts";
 import type { Engine, Program, Tensors } from "../../engine/engine.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { answersOf, type Answers } from "../../evaluate/answer.ts";
-import type { PictureSize } from "../../network/fit.ts";
+import type { SaidSizes } from "../../network/fit.ts";
 import { openFaceFinder, type FacePlace } from "./faces.ts";
 import { picturesAtOnce, sizeOf, type Tensor } from "../../network/network.ts";
 import type { DataProblem } from "../../record/record.ts";
@@ -39,12 +39,14 @@ export interface PredictModelOptions extends ServiceOptions {
   /** Weight file of a backbone that does not bring its own. */
   readonly weights?: string | undefined;
   /** Of pictures, where the file leaves it open. */
-  readonly size?: PictureSize | undefined;
+  readonly size?: SaidSizes["size"];
+  /** Numbers for open dimensions, by the names that the file gives them. */
+  readonly bind?: SaidSizes["bind"];
 }
 
 const optionNames: OptionNames<PredictModelOptions> = {
   ...serviceNames,
-  ...{ crop: true, weights: true, align: true, size: true },
+  ...{ crop: true, weights: true, align: true, size: true, bind: true },
 };
 
 /**
@@ -59,7 +61,7 @@ export async function predictImages(
 ): Promise<Prediction[]> {
   refuseUnknown("predictImages", options, optionNames);
   if (options.crop !== undefined) checkCrop(options.crop);
-  const model = await openModel(nameOrPath, { weights: options.weights, size: options.size });
+  const model = await openModel(nameOrPath, options);
   stopIfAborted(options.signal, "predict: stopped by the user");
   refuseNoPictures(files);
   const progress = options.progress ?? silent;

@@ -7,7 +7,7 @@ import { serviceNames, withEngine, type ServiceOptions } from "../../engine/serv
 import { noiseFor, profileModels } from "../../evaluate/profile.ts";
 import { layerTimes, type LayerTime } from "../../latency/kernels.ts";
 import { costOf } from "../../network/cost.ts";
-import type { PictureSize } from "../../network/fit.ts";
+import type { SaidSizes } from "../../network/fit.ts";
 import { openNetwork, settled } from "../run/model.ts";
 import { defined } from "./rows.ts";
 
@@ -29,7 +29,9 @@ export interface ProfileFilesOptions extends ServiceOptions {
   /** Also the time of every layer. Not told by tfjs. @defaultValue false */
   readonly layers?: boolean | undefined;
   /** Of pictures, where files leave it open. */
-  readonly size?: PictureSize | undefined;
+  readonly size?: SaidSizes["size"];
+  /** Numbers for open dimensions, by the names that the file gives them. */
+  readonly bind?: SaidSizes["bind"];
 }
 
 /** Cost and CPU time of models, interleaved. */
@@ -39,14 +41,14 @@ export async function profileFiles(
 ): Promise<Profile[]> {
   refuseUnknown("profileFiles", options, {
     ...serviceNames,
-    ...{ runs: true, batch: true, size: true, layers: true },
+    ...{ runs: true, batch: true, size: true, bind: true, layers: true },
   });
   for (const name of ["runs", "batch"] as const) {
     const value = options[name] ?? 1;
     if (!Number.isSafeInteger(value) || value < 1)
       throw new EtlError("usage", `--${name}: ${value}, a whole number of at least 1 was needed`);
   }
-  const models = await Promise.all(names.map(async (name) => settled(await openNetwork(name), options.size)));
+  const models = await Promise.all(names.map(async (name) => settled(await openNetwork(name), options)));
   const progress = options.progress ?? silent;
   for (const note of new Set(models.flatMap(({ notes }) => notes))) progress.note(note);
   return withEngine(options, async (engine) => {

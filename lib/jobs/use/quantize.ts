@@ -8,6 +8,7 @@ import { silent } from "../../core/progress.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import type { SaidSizes } from "../../network/fit.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { profileNetworks } from "../../evaluate/profile.ts";
@@ -23,6 +24,10 @@ export interface QuantizeModelOptions extends ServiceOptions {
   readonly data: string;
   /** The `.onnx` file to write. */
   readonly out: string;
+  /** Height and width of pictures, where the file leaves them open; what is written takes pictures of that size. */
+  readonly size?: SaidSizes["size"];
+  /** Numbers for open dimensions, by the names that the file gives them. */
+  readonly bind?: SaidSizes["bind"];
   /** Face box; default: that of the model's training pictures, else of the data set, else the whole picture. */
   readonly crop?: CropChoice | undefined;
   /** Pictures for the ranges; default 128. */
@@ -77,9 +82,11 @@ export async function quantizeModel(
   ]);
   const { replace = true } = options;
   await needSpare(out, { replace });
-  const model = await openModel(nameOrPath);
+  const model = await openModel(nameOrPath, { size: options.size, bind: options.bind });
   needFloats(model.network, nameOrPath);
   for (const note of model.notes) progress.note(note);
+  if (options.size !== undefined || options.bind !== undefined)
+    progress.note(`${out} takes ${model.network.inputs[0].shape.join("x")}, as --size and --bind say`);
   const random = createRandom(options.seed ?? 0).fork("calibrate");
   return withEngine(options, async (engine: Engine) => {
     const pictures = await openPictures(model, { ...options, calibrate, random, engine });

@@ -15,7 +15,7 @@ import { webFiles, precisions, type Precision } from "../../formats/web/layout.t
 import { isWebModel } from "../../formats/web/read.ts";
 import { writeWebModel } from "../../formats/web/write.ts";
 import { costOf } from "../../network/cost.ts";
-import type { PictureSize } from "../../network/fit.ts";
+import type { SaidSizes } from "../../network/fit.ts";
 import { formatBytes } from "../../report/format.ts";
 import { pageHtml, pageIcon, pageMark, pageStyle, type PageFacts } from "../../web/document.ts";
 import { places } from "../../web/places.ts";
@@ -30,13 +30,15 @@ export interface WebOptions {
   /** Leave out who made the model from which data, when and with what options. @defaultValue false */
   readonly strip?: boolean | undefined;
   /** Height and width of pictures, where the file leaves them open. */
-  readonly size?: PictureSize | undefined;
+  readonly size?: SaidSizes["size"];
+  /** Numbers for open dimensions, by the names that the file gives them. */
+  readonly bind?: SaidSizes["bind"];
   /** Write over another page that is there (the command line asks for `--replace`). @defaultValue true */
   readonly replace?: boolean | undefined;
 }
 
 export const webOptionNames: OptionNames<WebOptions> = {
-  ...{ precision: true, strip: true, size: true, replace: true },
+  ...{ precision: true, strip: true, size: true, bind: true, replace: true },
 };
 
 /** What was written. */
@@ -70,11 +72,11 @@ export async function exportPage(
   options: WebOptions = {},
 ): Promise<WrittenPage> {
   refuseUnknown("exportPage", options, webOptionNames);
-  const { precision = "float16", strip = false, size, replace = true } = options;
+  const { precision = "float16", strip = false, size, bind, replace = true } = options;
   if (!precisions.includes(precision))
     throw new EtlError("usage", `--precision: ${precision}, one of ${precisions.join(", ")} was needed`);
   await needPlace(folder);
-  const model = await openModel(nameOrPath, { size });
+  const model = await openModel(nameOrPath, { size, bind });
   const { preprocessing } = model;
   const network = describe(strip ? stripped(model.network) : model.network, { preprocessing });
   const parts = {

@@ -143,7 +143,7 @@ describe("jobs/use: whatever cut accepts", function () {
       (e: unknown) => e,
     );
     expect(isEtlError(error, "unsupported") && error.hint).to.contain("--size HEIGHTxWIDTH");
-    await writeModel(settled(open, [32, 40]).network, join(root, "sized"), "tfjs");
+    await writeModel(settled(open, { size: [32, 40] }).network, join(root, "sized"), "tfjs");
   });
 
   it("double precision is profiled in single", async () => {

@@ -29,8 +29,13 @@ export interface SweepRow {
   readonly unit?: string;
   /** Regression: mean absolute error, in the unit of the label. */
   readonly mae?: ScoreSpread;
-  /** Standard errors of one run's test part, where a single seed has no deviation. */
-  readonly testError?: { readonly accuracy: number; readonly kept?: number; readonly mae?: number };
+  /** Standard errors of one run's test part of n pictures, where a single seed has no deviation. */
+  readonly testError?: {
+    readonly n: number;
+    readonly accuracy: number;
+    readonly kept?: number;
+    readonly mae?: number;
+  };
   /** Validation accuracy before training, after one epoch, and of the kept epoch. */
   readonly validation: readonly [ScoreSpread | undefined, ScoreSpread | undefined, ScoreSpread | undefined];
   readonly macs: number;
@@ -294,6 +299,7 @@ function testErrorOf({ model, baseline }: Member): NonNullable<SweepRow["testErr
   const whole = baseline?.test.accuracy ?? 0;
   const paired = model.versusBaseline?.error;
   return {
+    n,
     accuracy,
     ...(mae !== undefined && rmse !== undefined && { mae: Math.sqrt(Math.max(0, rmse ** 2 - mae ** 2) / n) }),
     ...(paired !== undefined && whole > 0 && { kept: paired / whole }),

@@ -2,7 +2,7 @@
 import { csvLine, plainCell } from "../core/csv.ts";
 import { groupBy } from "../core/group-by.ts";
 import { measureOf, valueOf } from "./measure.ts";
-import { baselineOf, isTraining, isUncut, isUnsteady, placeOf, seedOf } from "./models.ts";
+import { baselineOf, isTraining, isUncut, isUnsteady, placeOf, seedOf, timeOver } from "./models.ts";
 import { recordsByTask } from "./tasks.ts";
 import type { ModelRecord, RunRecord } from "./record.ts";
 import { median, spread, type ScoreSpread } from "../math/statistics.ts";
@@ -248,9 +248,8 @@ function rowOf(group: readonly Member[]): SweepRow {
   const isError = measure.name === "mae";
   const mae = each(({ test }) => valueOf({ kind: "regression" }, test));
   const cpu = each(({ latency }) => latency?.medianMs);
-  const ofBaseline = over(
-    ({ latency }, baseline) =>
-      latency?.ofBaseline?.median ?? (latency?.medianMs ?? NaN) / (baseline.latency?.medianMs ?? NaN),
+  const ofBaseline = over(({ latency }, baseline) =>
+    latency && baseline.latency ? timeOver(latency, baseline.latency) : NaN,
   )?.mean;
   const baselines = over((_, baseline) => baseline.latency?.medianMs ?? NaN)?.mean;
   const value = ({ test }: ModelRecord): number => valueOf(record.task, test) ?? NaN;

@@ -124,9 +124,11 @@ export async function planRun(args: Arguments, context: Context): Promise<RunPla
   return showPlan(result, context);
 }
 
-function showPlan({ folder, planned }: PipelineResult, context: Context): RunPlanJson {
+async function showPlan(result: PipelineResult, context: Context): Promise<RunPlanJson> {
+  const { folder, planned } = result;
   if (planned === undefined) throw new EtlError("engine", "plan: ended without a plan");
-  const { rows, before, after } = planned.plan;
+  const { plannedNetwork } = await import("../../lib/jobs/prune/aim/widths.ts");
+  const { rows, before, after } = plannedNetwork(result.context, planned.plan);
   context.print(
     table(
       ["layer", "kept", "total", "reason"],
@@ -196,7 +198,7 @@ async function showPart(
     case "curves":
       return { ...(await showCurves(result, context)), schema: "etl/curves/1" };
     case "plan":
-      return { ...showPlan(result, context), schema: "etl/plan/1" };
+      return { ...(await showPlan(result, context)), schema: "etl/plan/1" };
     default:
       return { ...showFinetuned(result, part, context), schema: "etl/finetune/1" };
   }

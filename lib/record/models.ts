@@ -1,5 +1,5 @@
 /** The networks of a run's record by what they are. Pure. */
-import type { ModelRecord, RunRecord } from "./record.ts";
+import type { Latency, ModelRecord, RunRecord } from "./record.ts";
 
 /** Other forms of a network, by what follows its name: in bytes, and with the same function as a graph that onnxruntime runs faster. */
 const forms = ["onnxruntime", "int8"] as const;
@@ -78,6 +78,11 @@ export function isTraining(record: RunRecord): boolean {
 /** Which pictures the networks of a run were tested on, as a key; older records know their data set and how many. */
 export function testedOn({ dataset, models }: RunRecord): string {
   return `${dataset.testFingerprint ?? dataset.fingerprint} ${models[0]?.test.n ?? 0}`;
+}
+
+/** Time over another network's: from rounds in turns, where they were kept. */
+export function timeOver(own: Latency, whole: Latency): number {
+  return own.ofBaseline?.median ?? own.medianMs / whole.medianMs;
 }
 
 /** Two copies of one network that differ by more than this say that the machine was not quiet. */

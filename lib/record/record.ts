@@ -321,7 +321,7 @@ export interface RunMetrics {
     readonly baseline: Pick<Metrics, "accuracy" | "accuracyError" | "mae" | "n">;
     readonly pruned: Pick<Metrics, "accuracy" | "accuracyError" | "mae" | "n">;
   }[];
-  /** 1 - pruned / baseline. */
+  /** 1 - pruned / baseline; of time from rounds in turns, which two medians need not give. */
   readonly reduction: {
     readonly macs: number;
     readonly params: number;
@@ -329,11 +329,6 @@ export interface RunMetrics {
     readonly cpuMs: number;
   };
   readonly layers: readonly LayerRow[];
-  /**
-   * Of a record that `recordsByTask` made: all tasks of the run, which chose the epoch and share `history`. Never part of
-   * `record.json`.
-   */
-  readonly together?: readonly Task[];
   /** Where a target of time chose the widths. */
   readonly time?: TimeRecord;
   readonly seconds: {

@@ -2,7 +2,7 @@
 import { csvLine, plainCell } from "../core/csv.ts";
 import { groupBy } from "../core/group-by.ts";
 import { measureOf, valueOf } from "./measure.ts";
-import { baselineOf, isTraining, isUncut, isUnsteady, placeOf, seedOf } from "./models.ts";
+import { baselineOf, isTraining, isUncut, isUnsteady, placeOf, seedOf, timeOver } from "./models.ts";
 import { recordsByTask } from "./tasks.ts";
 import type { ModelRecord, RunRecord } from "./record.ts";
 import { median, spread, type ScoreSpread } from "../math/statistics.ts";
@@ -29,8 +29,13 @@ export interface SweepRow {
   readonly unit?: string;
   /** Regression: mean absolute error, in the unit of the label. */
   readonly mae?: ScoreSpread;
-  /** Standard errors of one run's test part, where a single seed has no deviation. */
-  readonly testError?: { readonly accuracy: number; readonly kept?: number; readonly mae?: number };
+  /** Standard errors of one run's test part of n pictures, where a single seed has no deviation. */
+  readonly testError?: {
+    readonly n: number;
+    readonly accuracy: number;
+    readonly kept?: number;
+    readonly mae?: number;
+  };
   /** Validation accuracy before training, after one epoch, and of the kept epoch. */
   readonly validation: readonly [ScoreSpread | undefined, ScoreSpread | undefined, ScoreSpread | undefined];
   readonly macs: number;
@@ -243,9 +248,8 @@ function rowOf(group: readonly Member[]): SweepRow {
   const isError = measure.name === "mae";
   const mae = each(({ test }) => valueOf({ kind: "regression" }, test));
   const cpu = each(({ latency }) => latency?.medianMs);
-  const ofBaseline = over(
-    ({ latency }, baseline) =>
-      latency?.ofBaseline?.median ?? (latency?.medianMs ?? NaN) / (baseline.latency?.medianMs ?? NaN),
+  const ofBaseline = over(({ latency }, baseline) =>
+    latency && baseline.latency ? timeOver(latency, baseline.latency) : NaN,
   )?.mean;
   const baselines = over((_, baseline) => baseline.latency?.medianMs ?? NaN)?.mean;
   const value = ({ test }: ModelRecord): number => valueOf(record.task, test) ?? NaN;
@@ -294,6 +298,7 @@ function testErrorOf({ model, baseline }: Member): NonNullable<SweepRow["testErr
   const whole = baseline?.test.accuracy ?? 0;
   const paired = model.versusBaseline?.error;
   return {
+    n,
     accuracy,
     ...(mae !== undefined && rmse !== undefined && { mae: Math.sqrt(Math.max(0, rmse ** 2 - mae ** 2) / n) }),
     ...(paired !== undefined && whole > 0 && { kept: paired / whole }),

@@ -83,10 +83,12 @@ function sectionsOf(scope: Scope): readonly Section[] {
 }
 
 function byline(record: RunRecord): Markup {
+  const { train, val, test } = record.dataset;
+  const parts = [`${formatCount(train)} training`, ...(val > 0 ? [`${formatCount(val)} validation`] : [])];
   return html`<p class="byline">
-    ${record.backbone.title} · ${record.dataset.name},
-    ${formatCount(record.dataset.train + record.dataset.val)} training and ${formatCount(record.dataset.test)}
-    test faces${isTraining(record) ? "" : ` · ${formatChoice(record)}`} · ${record.createdAt.slice(0, 10)}
+    ${record.backbone.title} · ${record.dataset.name}, ${parts.join(", ")} and
+    ${plural(test, "test face")}${isTraining(record) ? "" : ` · ${formatChoice(record)}`} ·
+    ${record.createdAt.slice(0, 10)}
   </p>`;
 }
 
@@ -150,7 +152,9 @@ function manyPage(
     : `${records.length} runs compared`;
   const [comparing, each] = joint ? ["Tasks", "Each task"] : ["Comparison", "Each run"];
   const scope: Scope = { record: records[0], id: "all", level: 2, figures, curves, seen: new Map() };
-  const summary = isSweep(records) ? sweepSummary(scope, records) : worthList(records);
+  // Of one run each task's own findings say what its controls are worth, and how sure that is.
+  const worth = joint ? undefined : worthList(records);
+  const summary = isSweep(records) ? sweepSummary(scope, records) : worth;
   const compared = html`${summary}${overlapSection(scope, records)}${comparison(scope, records)}`;
   const budget = room - sizeOf(compared.text, { figures: Object.fromEntries(figures), curves }) - 60_000;
   const parts: Markup[] = [];

@@ -17,7 +17,7 @@ import {
   formatUncertain,
   plainText,
 } from "./format.ts";
-import { networkTitle, qualityText, timeDoubt, withTrueTitles } from "./sections/facts.ts";
+import { accuracyText, networkTitle, qualityText, timeDoubt, withTrueTitles } from "./sections/facts.ts";
 import { accuracyDifference, errorDifference, formatSigned } from "./sections/judge.ts";
 
 /** Titles of columns, and the cells of each line. */
@@ -92,7 +92,9 @@ export function sweepTable(rows: readonly SweepRow[]): PlainTable {
 function seedQuality({ mae, unit, accuracy, seeds, testError }: SweepRow): string {
   const many = seeds.length > 1;
   if (unit === undefined || mae === undefined)
-    return formatPercentError(accuracy.mean, many ? accuracy.sd : (testError?.accuracy ?? 0));
+    return testError === undefined
+      ? formatPercentError(accuracy.mean, accuracy.sd)
+      : accuracyText({ accuracy: accuracy.mean, accuracyError: testError.accuracy, n: testError.n });
   return `${formatUncertain(mae.mean, many ? mae.sd : testError?.mae)} ${unit}`.trim() + " off";
 }
 

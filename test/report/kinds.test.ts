@@ -1,206 +1,26 @@
 /** Every kind of run as a page: nothing without a value in sight, every run named, and sentences that follow from the record. */
 import { expect } from "chai";
-import type { Metrics, ModelRecord, RunRecord } from "../../lib/record/record.ts";
+import type { RunRecord } from "../../lib/record/record.ts";
 import { packReportAssets } from "../../lib/report/pack.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { storySentence } from "../../lib/report/sections/story.ts";
 import { changed, empty, plain, said, visible } from "./extras.ts";
+import {
+  alone,
+  attributes,
+  diverged,
+  int8,
+  keepsAll,
+  kinds,
+  modelOf,
+  onePicture,
+  stored,
+  trained,
+  withGraph,
+} from "./kinds.ts";
 import { sampleRecord, sampleRegression } from "./sample.ts";
 
 const tiny = await packReportAssets("var Plotly = {};");
-
-/** As a record comes out of its file: what is no finite number has become null. */
-function stored(record: RunRecord): RunRecord {
-  return JSON.parse(JSON.stringify(record)) as RunRecord;
-}
-
-function modelOf({ models }: RunRecord, name: string): ModelRecord {
-  const found = models.find((model) => model.name === name);
-  if (found === undefined) throw new Error(`no ${name}`);
-  return found;
-}
-
-function attributes(): RunRecord {
-  const record = sampleRecord(0.2);
-  const classes = ["Male", "Smiling", "Hat"];
-  const test = (accuracy: number): Metrics => ({
-    ...{
-      n: 100,
-      accuracy,
-      accuracyError: 0.02,
-      balancedAccuracy: accuracy,
-      f1: 0.5,
-      precision: 0.5,
-      recall: 0.5,
-    },
-    perOutput: classes.map((name, i) => ({
-      ...{ name, accuracy, balancedAccuracy: accuracy, n: 100 },
-      ...{ f1: i === 2 ? 0 : 0.8, positives: i === 2 ? 0 : 40 },
-    })),
-  });
-  return {
-    ...record,
-    task: { ...record.task, name: "attributes", kind: "multi-label", classes, columns: classes, outputs: 3 },
-    dataset: {
-      ...record.dataset,
-      ...{ train: 300, test: 100 },
-      labels: classes.map((label, i) => ({ label, train: i === 2 ? 0 : 120, test: i === 2 ? 0 : 40 })),
-    },
-    models: record.models.map((model) => ({ ...model, test: test(0.9), validation: test(0.9) })),
-  };
-}
-
-function int8(worse: number): RunRecord {
-  const record = sampleRecord();
-  const pruned = modelOf(record, "pruned");
-  const n = pruned.test.n;
-  const accuracy = pruned.test.accuracy - worse;
-  const model: ModelRecord = {
-    ...pruned,
-    ...{ name: "pruned-int8", title: `${pruned.title}, int8`, history: [], fileBytes: pruned.fileBytes / 4 },
-    test: { n, accuracy, accuracyError: Math.sqrt((accuracy * (1 - accuracy)) / n) },
-  };
-  return { ...record, models: [...record.models, model] };
-}
-
-/** A run whose pruned network is there a second time, as the graph that onnxruntime runs faster. */
-function withGraph(share: number): RunRecord {
-  const record = sampleRecord();
-  const pruned = modelOf(record, "pruned");
-  const model: ModelRecord = {
-    ...pruned,
-    ...{ name: "pruned-onnxruntime", title: `${pruned.title}, graph for onnxruntime`, history: [] },
-    ...(pruned.latency && {
-      latency: { ...pruned.latency, medianMs: share * pruned.latency.medianMs },
-    }),
-  };
-  return { ...record, models: [...record.models, model] };
-}
-
-function trained(task = sampleRecord()): RunRecord {
-  const [model] = task.models;
-  return {
-    ...task,
-    ...{ title: "light", curves: [], layers: [], gammaCosts: [], layerCosts: [] },
-    backbone: { ...task.backbone, name: "mobilenet-v2", title: "MobileNetV2" },
-    models: [{ ...model, name: "mobilenet-v2", title: "MobileNetV2, width 0.5" }],
-  };
-}
-
-/** A network whose answers are no numbers, with a training that shows it. */
-function diverged(): RunRecord {
-  const age = sampleRegression();
-  const pruned = modelOf(age, "pruned");
-  const broken = { ...pruned.test, accuracy: 0, accuracyError: 0, mae: NaN, rmse: NaN, correlation: NaN };
-  const history = pruned.history.map((epoch) =>
-    epoch.epoch === 0 ? epoch : { ...epoch, valLoss: NaN, trainLoss: NaN },
-  );
-  return stored(
-    changed(
-      {
-        ...{ test: broken, history },
-        versusBaseline: {
-          difference: -0.5,
-          error: 0.01,
-          gained: 0,
-          lost: 650,
-          mae: { difference: NaN, error: NaN },
-        },
-      },
-      {},
-      age,
-    ),
-  );
-}
-
-function twoTasks(): RunRecord {
-  const [gender, age] = [sampleRecord(), sampleRegression()];
-  const models = age.models.map(({ test }) => ({ test }));
-  return { ...gender, others: [{ task: age.task, dataset: age.dataset, curves: age.curves, models }] };
-}
-
-function alone(record: RunRecord, ...names: string[]): RunRecord {
-  return { ...record, models: record.models.filter(({ name }) => names.includes(name)) };
-}
-
-const one: Metrics = {
-  n: 1,
-  accuracy: 1,
-  accuracyError: 0,
-  confusion: [
-    [1, 0],
-    [0, 0],
-  ],
-  calibration: [],
-};
-
-function onePicture(): RunRecord {
-  const record = changed(
-    { test: one, versusBaseline: { difference: 0, error: 0, gained: 0, lost: 0 } },
-    { test: one },
-  );
-  return { ...record, dataset: { ...record.dataset, test: 1, val: 1, train: 3 } };
-}
-
-/** Nothing is cut: gamma 0 keeps every filter. */
-function keepsAll(): RunRecord {
-  const record = sampleRecord(0);
-  const whole = modelOf(record, "baseline");
-  const layers = record.layers.map(({ name, total }) => ({ name, kept: total, total }));
-  return { ...changed({ cost: whole.cost, latency: whole.latency! }, {}, record), gamma: 0, layers };
-}
-
-function keepsOne(): RunRecord {
-  const record = sampleRecord(0.9);
-  const curves = record.curves.map((curve) => ({ ...curve, kneeFilters: 1 }));
-  return { ...record, curves, layers: record.layers.map(({ name, total }) => ({ name, kept: 1, total })) };
-}
-
-const named = (record: RunRecord, title: string): RunRecord => ({ ...record, title });
-
-function sweep(): RunRecord[] {
-  return [0, 0.1].flatMap((gamma) =>
-    [1, 2].map((seed) => named(sampleRecord(gamma, seed), `gamma ${gamma}, seed ${seed}`)),
-  );
-}
-
-const kinds: Record<string, RunRecord | RunRecord[]> = {
-  "gender with equal answers": changed({ versusBaseline: { difference: 0, error: 0, gained: 0, lost: 0 } }),
-  "age that got worse": sampleRegression(),
-  attributes: attributes(),
-  "two tasks": twoTasks(),
-  "a sweep with a control": sweep(),
-  "a sweep, a light network and two runs of one key": [
-    ...sweep(),
-    trained(),
-    named({ ...sampleRecord(0.1, 1), models: sampleRecord(0.1, 3).models }, "twin"),
-  ],
-  "a sweep of ages": [0.03, 0.1].map((gamma) => named({ ...sampleRegression(), gamma }, `age at ${gamma}`)),
-  "tasks of two measures": [
-    named(sampleRecord(), "gender"),
-    named(sampleRegression(), "age"),
-    named(attributes(), "attributes"),
-  ],
-  "tasks of two measures, one without a baseline": [
-    named(sampleRecord(), "gender"),
-    named(trained(sampleRegression()), "age from nothing"),
-  ],
-  "int8 that is worse": int8(0.1),
-  "a trained network": trained(),
-  "a trained network of ages": trained(sampleRegression()),
-  "a run that diverged": diverged(),
-  "a run that diverged beside others": [named(sampleRegression(), "fine"), named(diverged(), "lost")],
-  "one test picture": onePicture(),
-  "no baseline": alone(sampleRecord(), "pruned"),
-  "no baseline of ages": alone(sampleRegression(), "pruned"),
-  "a graph for onnxruntime": withGraph(0.7),
-  "gamma that keeps all": keepsAll(),
-  "gamma that keeps one": keepsOne(),
-  "nothing right": changed(
-    { test: { ...one, accuracy: 0, n: 40 } },
-    { test: { ...one, accuracy: 0, n: 40 } },
-  ),
-};
 
 describe("report: every kind of run", () => {
   for (const [kind, record] of Object.entries(kinds)) {

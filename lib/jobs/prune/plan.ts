@@ -2,11 +2,13 @@
 import type { Curve, Knee, TapMoments } from "../../core/artifacts.ts";
 import { readBytes, writeJson, writeWhole } from "../../core/files.ts";
 import { decodePlain, encodePlain } from "../../core/plain.ts";
-import type { CurveRecord, GammaCostRecord } from "../../record/record.ts";
+import type { CurveRecord } from "../../record/record.ts";
 import { chooseCurveKnee } from "../../knee/knee.ts";
 import { stabilityOf } from "../../knee/stability.ts";
 import { mergeMoments } from "../../math/moments.ts";
+import type { Backbone } from "../../backbones/backbone.ts";
 import type { Network } from "../../network/network.ts";
+import { subnetwork } from "../../network/subnetwork.ts";
 import { planKeeping, planSurgery, type Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { withJointPaths } from "./joint.ts";
@@ -227,7 +229,7 @@ export async function planStage(context: RunContext, curves: Curves): Promise<Pl
   const knees = kneesAt(curves.curves, config.gamma, context);
   const plan = planOfWidths(context) ?? planAt(backbone.network, knees, { context, curves: curves.curves });
   const { rounding } = plan;
-  progress.note(planSentence(plan, config.gamma));
+  progress.note(planSentence(backbone, plan, config.gamma));
   if (rounding !== undefined) progress.note(roundingSentence(rounding));
   await folder.stage("plan", {
     from: ["curves", "joint", "target"],
@@ -238,12 +240,14 @@ export async function planStage(context: RunContext, curves: Curves): Promise<Pl
   return { knees, plan };
 }
 
-/** What stays, and where the least does. */
-function planSentence({ layers, before, after }: Plan, gamma: number): string {
+/** What stays of the layers that the tasks' networks have, and where the least does. */
+function planSentence({ network, features }: Backbone, plan: Plan, gamma: number): string {
+  const trunk = new Set(subnetwork(network, [features]).nodes.map(({ name }) => name));
+  const layers = plan.layers.filter(({ name }) => trunk.has(name));
   const sum = (of: (layer: Plan["layers"][number]) => number): number =>
     layers.reduce((total, layer) => total + of(layer), 0);
   const kept = sum(({ keptOutputs }) => keptOutputs.length);
-  const share = (100 * after.macs) / before.macs;
+  const share = (100 * plan.after.macs) / plan.before.macs;
   const [least] = [...layers].sort(
     (a, b) => a.keptOutputs.length / a.totalOutputs - b.keptOutputs.length / b.totalOutputs,
   );
@@ -273,22 +277,4 @@ function planFile(plan: Plan, gamma?: number): unknown {
       keptOutputs: Array.from(keptOutputs),
     })),
   };
-}
-
-/** Gammas whose planned cost the report's slider shows. */
-const sliderGammas = [
-  0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9,
-];
-
-/** Planned cost over a grid of gammas; nothing is trained. */
-export function gammaCosts(context: RunContext, curves: Curves): GammaCostRecord[] {
-  const gammas = [...new Set([...sliderGammas, context.config.gamma])].sort((a, b) => a - b);
-  return gammas.map((gamma) => {
-    const plan = planAt(context.backbone.network, kneesAt(curves.curves, gamma, context), {
-      context,
-      curves: curves.curves,
-    });
-    const filters = plan.layers.reduce((sum, layer) => sum + layer.keptOutputs.length, 0);
-    return { gamma, ...plan.after, filters };
-  });
 }

@@ -2,7 +2,7 @@
 import { plural } from "../../core/printable.ts";
 import { statSync } from "node:fs";
 import { EtlError } from "../../core/errors.ts";
-import { allocationOf, formName } from "../../record/models.ts";
+import { allocationOf, formName, isUnsteady, timeOver } from "../../record/models.ts";
 import type { Latency, RunRecord } from "../../record/record.ts";
 import { mergeMoments } from "../../math/moments.ts";
 import type { Network } from "../../network/network.ts";
@@ -56,7 +56,7 @@ export interface PipelineResult {
   readonly record?: RunRecord;
   /** Where a target was given: the gamma that was chosen for it, and whether the target was reached. */
   readonly aim?: Aim;
-  readonly context: Pick<RunContext, "config" | "dataset" | "tasks" | "rows" | "backbone">;
+  readonly context: Pick<RunContext, "config" | "dataset" | "tasks" | "rows" | "backbone" | "coupling">;
 }
 
 /**
@@ -232,9 +232,11 @@ function aimNotes(
   if (aim === undefined) return [];
   const bytes = formName("pruned", "int8");
   const delivered = measured.latency[bytes] === undefined ? "pruned" : bytes;
+  const [own, whole] = [measured.latency[delivered], measured.latency["baseline"]];
   const pruned = {
-    medianMs: measured.latency[delivered]?.medianMs,
-    wholeMs: measured.latency["baseline"]?.medianMs,
+    medianMs: own?.medianMs,
+    timeShare: own && whole && timeOver(own, whole),
+    unsteady: whole !== undefined && isUnsteady({ latency: whole }),
     fileBytes: statSync(folder.file(`${delivered}.onnx`)).size,
     accuracy: meanOver(
       measured.evaluated.find(({ name }) => name === delivered)?.tasks ?? [],

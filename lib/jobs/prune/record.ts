@@ -12,6 +12,7 @@ import {
   type TaskRecord,
   type TimeRecord,
 } from "../../record/record.ts";
+import { timeOver } from "../../record/models.ts";
 import { recordsByTask } from "../../record/tasks.ts";
 import { costOf } from "../../network/cost.ts";
 import { readReportAssets } from "../../report/assets.ts";
@@ -23,7 +24,8 @@ import type { Plan } from "../../surgery/plan.ts";
 import type { RunContext } from "./context.ts";
 import { filterFaces, imagesWarning } from "./faces.ts";
 import { groupAccuracies, type Evaluated } from "./measure.ts";
-import { curveRecords, gammaCosts, type Curves } from "./plan.ts";
+import { gammaCosts } from "./aim/widths.ts";
+import { curveRecords, type Curves } from "./plan.ts";
 import { labelsOf, meanOver, type RunTask } from "../run/tasks.ts";
 
 /** One network of the comparison, before it becomes a record. */
@@ -165,6 +167,8 @@ export function metricsOf(record: RunRecord): RunMetrics {
   }));
   const [baseline, pruned] = [measured("baseline"), measured("pruned")];
   const saved = (key: keyof Measured): number => 1 - pruned[key] / baseline[key];
+  const [own, whole] = ["pruned", "baseline"].map((name) => modelOf(record, name).latency);
+  const savedTime = own && whole ? 1 - timeOver(own, whole) : saved("cpuMs");
   const { seconds } = record;
   const took = (stage: string): number => seconds[stage] ?? 0;
   const evaluations = Object.entries(seconds).filter(([stage]) => stage.startsWith("evaluate:"));
@@ -179,7 +183,7 @@ export function metricsOf(record: RunRecord): RunMetrics {
     baseline,
     pruned,
     ...(tasks.length > 1 ? { tasks } : {}),
-    reduction: { macs: saved("macs"), params: saved("params"), bytes: saved("bytes"), cpuMs: saved("cpuMs") },
+    reduction: { macs: saved("macs"), params: saved("params"), bytes: saved("bytes"), cpuMs: savedTime },
     layers: record.layers,
     ...(record.time && { time: record.time }),
     seconds: {

@@ -98,7 +98,10 @@ function freshNetwork(context: RunContext, { plan }: Planned): Network {
 }
 
 /** A trunk with heads of the right sizes, their weights zeros: for cost and time, or to be filled. */
-export function withEmptyHeads({ backbone, tasks }: RunContext, trunk: Network): Network {
+export function withEmptyHeads(
+  { backbone, tasks }: Pick<RunContext, "backbone" | "tasks">,
+  trunk: Network,
+): Network {
   const width = featureWidth(trunk, backbone.features);
   const heads = tasks.map(({ task: { outputs } }) => ({
     weight: new Float32Array(width * outputs),

@@ -2,7 +2,7 @@
 import type { Metrics, ModelRecord } from "../../record/record.ts";
 import { wilson } from "../../math/statistics.ts";
 import { html, type Markup } from "../escape.ts";
-import { formatCount, formatPercent } from "../format.ts";
+import { formatCount, formatPercent, formatShareOf } from "../format.ts";
 import { calibrationFigure } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
 import { renderTable, textCell } from "../tables.ts";
@@ -61,7 +61,8 @@ export function calibrationPart(scope: Scope, models: readonly ModelRecord[]): M
           cells: [
             textCell(model.title),
             textCell(formatCount(n), n),
-            ...[confidence, accuracy, low, high].map((value) => textCell(formatPercent(value), value)),
+            textCell(formatPercent(confidence), confidence),
+            ...[accuracy, low, high].map((value) => textCell(formatShareOf(value, n), value)),
           ],
         };
       }),

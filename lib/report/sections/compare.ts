@@ -163,10 +163,11 @@ function prunedSentence(row: SweepRow, rows: readonly SweepRow[]): Markup {
   const name = [several ? row.task : "", within, shortVariant(row.variant)]
     .filter((word) => word !== "")
     .join(", ");
+  const single = row.mae === undefined ? row.testError?.kept : row.testError?.mae;
   const over =
     n > 1
       ? `, mean and standard deviation over ${n} seeds`
-      : `, one seed${row.testError === undefined ? "" : " (±: standard error of its test part)"}`;
+      : `, one seed${(single ?? 0) > 0 ? " (±: standard error of its test part)" : ""}`;
   const macs = row.macsShare === undefined ? "" : ` at ${formatShare(row.macsShare)} of the MACs`;
   if (row.mae !== undefined) {
     const baseline = rows.find(
@@ -180,7 +181,7 @@ function prunedSentence(row: SweepRow, rows: readonly SweepRow[]): Markup {
       average${reference}${macs}${over}.`;
   }
   const { mean, sd } = row.kept ?? { mean: NaN, sd: 0 };
-  const kept = formatPercentError(mean, n > 1 ? sd : (row.testError?.kept ?? 0));
+  const kept = formatPercentError(mean, n > 1 ? sd : (single ?? 0));
   return html`${name}: keeps <strong>${kept}</strong> of its baseline’s accuracy${macs}${over}.`;
 }
 

@@ -247,12 +247,11 @@ function kneeTable(scope: Scope, set: PageCurves): Markup {
       { label: "Duality gap", numeric: true },
       ...(stable ? [{ label: "Stability", numeric: true, csv: "stability over folds" }] : []),
     ],
-    rows: record.curves.map((curve, i) => {
-      const page = set.curves[i];
-      const errors = set.rmse === "heldout" && page.held ? page.held : page.train;
-      const error = errorAt(set, page, curve.knee);
-      const low = Math.min(...errors);
-      const high = Math.max(...errors);
+    rows: record.curves.map((curve) => {
+      const errors = (set.rmse === "heldout" ? curve.heldOutRmse : undefined) ?? curve.trainRmse;
+      const error = errors.at(curve.knee) ?? Number.NaN;
+      // Shown from what the run measured: digits of what the page holds would be rounded twice.
+      const errorCell = (value: number): Cell => textCell(formatDigits(value, 3), short(value));
       const lambda = curve.knee < 0 ? undefined : curve.lambdas[curve.knee];
       return {
         cells: [
@@ -265,9 +264,7 @@ function kneeTable(scope: Scope, set: PageCurves): Markup {
           },
           textCell(formatCount(curve.total), curve.total),
           lambda === undefined ? textCell("keep all", "") : textCell(exponent(lambda), lambda),
-          textCell(formatDigits(error, 3), error),
-          textCell(formatDigits(low, 3), low),
-          textCell(formatDigits(high, 3), high),
+          ...[error, Math.min(...errors), Math.max(...errors)].map(errorCell),
           textCell(exponent(curve.gap), curve.gap),
           ...(stable ? [stabilityCell(curve.stability)] : []),
         ],

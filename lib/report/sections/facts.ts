@@ -4,7 +4,7 @@ import { plural } from "../../core/printable.ts";
 import type { RmseKind } from "../../core/artifacts.ts";
 import { wilson, type Interval } from "../../math/statistics.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
-import { isUnsteady, plainOf } from "../../record/models.ts";
+import { isUnsteady, plainOf, timeOver } from "../../record/models.ts";
 import type { Metrics, ModelRecord, RunRecord } from "../../record/record.ts";
 import { formatChange, formatDigits, formatPercentError, formatRange } from "../format.ts";
 import type { Cell } from "../tables.ts";
@@ -90,12 +90,12 @@ export const LEAST_ROUNDS = 6;
 
 export function timeShare(model: ModelRecord, baseline: ModelRecord): TimeShare | undefined {
   if (!model.latency || !baseline.latency) return undefined;
-  const { ofBaseline, medianMs, runs } = model.latency;
+  const { ofBaseline, runs } = model.latency;
   const doubt = timeDoubt(baseline);
   const range =
     ofBaseline && runs >= LEAST_ROUNDS && ofBaseline.high > ofBaseline.low ? ofBaseline : undefined;
   return {
-    value: ofBaseline?.median ?? medianMs / baseline.latency.medianMs,
+    value: timeOver(model.latency, baseline.latency),
     ...(range && { range, ...(range.low <= 1 && range.high >= 1 && { open: true }) }),
     ...(doubt !== undefined && { doubt }),
   };

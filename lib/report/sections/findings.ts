@@ -106,21 +106,27 @@ function constantFinding({ task }: RunRecord, model: ModelRecord): Markup | unde
 
 /** A difference between two networks is also one of their training, where that was not the same. */
 function unequalTraining(record: RunRecord, pruned: ModelRecord, baseline: ModelRecord): Markup | undefined {
+  const parts = trainingParts(record, pruned, baseline);
+  if (parts.length === 0) return undefined;
+  return html`The pruned network was not trained as the baseline was: ${parts.join(", and ")}. Part of the
+  difference between them may come from that.`;
+}
+
+/** What differs. A network that kept its start has learnt nothing in any epoch, whatever its training was to teach it. */
+function trainingParts(record: RunRecord, pruned: ModelRecord, baseline: ModelRecord): string[] {
+  const learnt = (model: ModelRecord): boolean => isTrained(model) && !isNotTrained(model);
+  const [own, others] = [learnt(pruned), learnt(baseline)];
+  if (!own && !others) return [];
+  if (!own) return ["it is as it was before the first epoch, the baseline was fine-tuned"];
+  const taught = distils(record, pruned)
+    ? ["it also learnt from the full network’s answers or features"]
+    : [];
+  if (!others) return ["the baseline was not fine-tuned", ...taught];
   const epochs = ({ history }: ModelRecord): number => history.filter(({ epoch }) => epoch > 0).length;
-  const [own, others] = [epochs(pruned), epochs(baseline)];
-  const parts = [
-    ...(own !== others
-      ? [html`${plural(own, "epoch")} against ${plural(others, "epoch")} of the baseline`]
-      : []),
-    ...(distils(record, pruned) && own > 0
-      ? [html`it also learnt from the full network’s answers or features`]
-      : []),
-  ];
-  if (parts.length === 0 || (isNotTrained(pruned) && isNotTrained(baseline))) return undefined;
-  const [first, second] = parts;
-  return html`The pruned network was not trained as the baseline was:
-  ${second === undefined ? first : html`${first}, and ${second}`}. Part of the difference between them may
-  come from that.`;
+  const [more, fewer] = [epochs(pruned), epochs(baseline)];
+  const counts =
+    more === fewer ? [] : [`${plural(more, "epoch")} against ${plural(fewer, "epoch")} of the baseline`];
+  return [...counts, ...taught];
 }
 
 /** How many filters held-out error would keep where the knees were found on the training rows. */

@@ -5,7 +5,7 @@ import { wilson } from "../../math/statistics.ts";
 import type { Figure } from "../client/dom.ts";
 import { plotAxis, plotLayout } from "../client/figures.ts";
 import { html, plotLabel, plotText, type Markup } from "../escape.ts";
-import { formatCount, formatPercent, formatRange } from "../format.ts";
+import { formatCount, formatRange, formatShareOf } from "../format.ts";
 import { errorBars, looksOf, short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
 import { renderTable, textCell, type Cell } from "../tables.ts";
@@ -95,6 +95,12 @@ function difference(columns: readonly Column[], model: ModelRecord): Markup {
         unlike being <strong>${first.column}</strong> (${say(worst)}; ${say(best)}).`;
 }
 
+/** The smallest share of right answers. */
+function leastOf(groups: readonly GroupRecord[], model: string): string {
+  const [{ accuracy, n }] = groups.toSorted((a, b) => a.accuracy[model] - b.accuracy[model]);
+  return formatShareOf(accuracy[model], n);
+}
+
 /** Plot and table; undefined where the data set has no other labels. */
 export function groupsPart(scope: Scope, models: readonly ModelRecord[]): Markup | undefined {
   const { groups = [] } = scope.record;
@@ -144,7 +150,7 @@ export function groupsPart(scope: Scope, models: readonly ModelRecord[]): Markup
         : undefined
     }
     Bars: 95 % interval.`,
-    label: `Accuracy of ${rated.length} networks in ${drawn.reduce((sum, column) => sum + column.groups.length, 0)} groups of test faces, from ${formatPercent(Math.min(...groups.map(({ accuracy }) => accuracy[main.name])))} up. The table below holds the numbers.`,
+    label: `Accuracy of ${plural(rated.length, "network")} in ${drawn.reduce((sum, column) => sum + column.groups.length, 0)} groups of test faces, from ${leastOf(groups, main.name)} up. The table below holds the numbers.`,
   })}
   ${table}`;
 }

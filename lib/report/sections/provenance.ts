@@ -49,7 +49,7 @@ export function dataSection(scope: Scope): Section {
     id: `${scope.id}-data`,
     title: "Data",
     body: html`<p>
-        ${dataset.name}: ${formatCount(dataset.train)} faces to train
+        ${dataset.name}: ${plural(dataset.train, "face")} to train
         on${dataset.val > 0 ? html`, ${formatCount(dataset.val)}` : " and"} to choose the epoch with,
         ${formatCount(dataset.test)} to test on.
       </p>

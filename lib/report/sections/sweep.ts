@@ -17,6 +17,7 @@ import {
   formatSi,
   formatUncertain,
 } from "../format.ts";
+import { accuracyText } from "./facts.ts";
 import { formatSigned } from "./judge.ts";
 import { looksOf, shareTicks, short } from "../plots.ts";
 import { plot, type Scope } from "../section.ts";
@@ -82,6 +83,11 @@ function worthSentence({ title, difference, error, sure, tasks, measure, unit }:
   const each = tasks
     .map((one) => `${one.task} ${say(one.difference)}, ${plural(one.seeds, "seed")}`)
     .join("; ");
+  // Of one task the mean is its own number: said once.
+  const over =
+    tasks.length === 1
+      ? `(${tasks[0].task}, ${plural(tasks[0].seeds, "seed")})`
+      : `on the mean over ${plural(tasks.length, "task")} (${each})`;
   const gain = measure === "mae" ? -difference : difference;
   const verdict =
     error === undefined
@@ -92,8 +98,8 @@ function worthSentence({ title, difference, error, sure, tasks, measure, unit }:
           ? "ETL is ahead by more than chance explains"
           : "the control is ahead by more than chance explains";
   return html`${title}:
-    <strong>${say(difference, error)}</strong>${measure === "mae" ? " of mean absolute error" : ""} on the
-    mean over ${plural(tasks.length, "task")} (${each}): ${verdict}.`;
+    <strong>${say(difference, error)}</strong>${measure === "mae" ? " of mean absolute error" : ""} ${over}:
+    ${verdict}.`;
 }
 
 /**
@@ -104,6 +110,16 @@ function spreadCell({ mean, sd }: ScoreSpread, n: number, testError?: number): C
   return n > 1
     ? { show: formatPercentError(mean, sd), csv: mean, error: sd }
     : textCell(formatPercentError(mean, testError ?? 0), mean);
+}
+
+/** Of one seed as the table of its run has it, with the range that n allows where the standard error is nothing. */
+function accuracyOf({ accuracy, seeds, testError }: SweepRow): Cell {
+  return testError === undefined
+    ? spreadCell(accuracy, seeds.length)
+    : textCell(
+        accuracyText({ accuracy: accuracy.mean, accuracyError: testError.accuracy, n: testError.n }),
+        accuracy.mean,
+      );
 }
 
 function errorCell(row: SweepRow, n: number): Cell {
@@ -138,7 +154,7 @@ function tableRow(row: SweepRow, { withError, withKept }: { withError: boolean; 
       textCell(row.variant === "" ? nameOf(row) : `${nameOf(row)} (${shortVariant(row.variant)})`),
       row.gamma === undefined ? textCell("–", "") : textCell(formatGamma(row.gamma), row.gamma),
       textCell(n),
-      spreadCell(row.accuracy, n, row.testError?.accuracy),
+      accuracyOf(row),
       ...(withError ? [errorCell(row, n)] : []),
       ...(withKept
         ? [

@@ -2,6 +2,7 @@
 import { isTraining, orderedModels } from "../../record/models.ts";
 import type { EpochRecord } from "../../core/artifacts.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
+import { plural } from "../../core/printable.ts";
 import { median } from "../../math/statistics.ts";
 import { html } from "../escape.ts";
 import { distils, networkTitle, toleranceText } from "./facts.ts";
@@ -88,7 +89,7 @@ export function trainingSection(scope: Scope): Section | undefined {
           title: `Validation accuracy${meaning === "" ? "" : `: ${meaning}`}`,
           text:
             record.dataset.val > 0
-              ? html`On ${formatCount(record.dataset.val)} faces cut from the training part.`
+              ? `On ${plural(record.dataset.val, "face")} cut from the training part.`
               : "On the training faces themselves, as none were kept for validation: not what faces that a network has not seen would give.",
           label: `Validation accuracy per epoch of ${names}. The table of the training holds the main numbers.`,
         })}${plot(scope, "loss", lossFigure(record), {

@@ -3,12 +3,14 @@ import { plural } from "../../../core/printable.ts";
 import type { TimeRecord } from "../../../record/record.ts";
 import type { Hit, Widths } from "../config.ts";
 
+/** "50 %", "92.9 %": three digits. */
+const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;
+
 /** What was asked for, and what gamma or the widths in its place give it, as one sentence. */
 export function aimSentence(
   { target, gamma, value, reached, evaluations, time }: Hit,
   widths?: Pick<Widths, "allocate">,
 ): string {
-  const percent = (x: number): string => `${(100 * x).toFixed(2)} %`;
   const [found, wanted] = {
     flops: [`${percent(value)} of the MACs`, `at most ${percent(target.value)}`],
     size: [`${value} bytes`, `at most ${target.value}`],
@@ -52,17 +54,21 @@ export function outcomeSentence(
   pruned: {
     /** Of what is delivered: with int8 the network in bytes. */
     readonly medianMs: number | undefined;
-    /** Of the unpruned float network. */
-    readonly wholeMs: number | undefined;
+    /** Of the unpruned float network's time, as the report says it. */
+    readonly timeShare: number | undefined;
+    /** Two copies of one network differed in time: nothing can be said. */
+    readonly unsteady?: boolean;
     readonly fileBytes: number;
     readonly accuracy: number;
   },
 ): string | undefined {
   const verdict = (ok: boolean): string => (ok ? "reached" : "not reached");
   const ofTime = (found: number): string =>
-    found <= (1 + TIME_TOLERANCE) * target.value && found > target.value
-      ? `reached within ${100 * TIME_TOLERANCE} %`
-      : verdict(found <= target.value);
+    pruned.unsteady === true
+      ? "the times of this run are not reliable"
+      : found <= (1 + TIME_TOLERANCE) * target.value && found > target.value
+        ? `reached within ${100 * TIME_TOLERANCE} %`
+        : verdict(found <= target.value);
   switch (target.kind) {
     case "flops":
       return undefined;
@@ -74,14 +80,13 @@ export function outcomeSentence(
       return `target at most ${target.value} ms: ${ofTime(pruned.medianMs)}, ${found}`;
     }
     case "time": {
-      if (pruned.medianMs === undefined || pruned.wholeMs === undefined) return undefined;
-      const share = pruned.medianMs / pruned.wholeMs;
-      const found = `${(100 * share).toFixed(2)} % measured at the end`;
-      return `target at most ${(100 * target.value).toFixed(2)} % of the time: ${ofTime(share)}, ${found}`;
+      if (pruned.timeShare === undefined) return undefined;
+      const found = `${percent(pruned.timeShare)} measured at the end`;
+      return `target at most ${percent(target.value)} of the time: ${ofTime(pruned.timeShare)}, ${found}`;
     }
     case "accuracy": {
-      const found = `${(100 * pruned.accuracy).toFixed(2)} % on validation after fine-tuning`;
-      return `target at least ${(100 * target.value).toFixed(2)} %: ${verdict(pruned.accuracy >= target.value)}, ${found}`;
+      const found = `${percent(pruned.accuracy)} on validation after fine-tuning`;
+      return `target at least ${percent(target.value)}: ${verdict(pruned.accuracy >= target.value)}, ${found}`;
     }
   }
 }

@@ -1,8 +1,10 @@
 /** The widths that targets leave: gamma's with blocks put back where there is room, or chosen without it. */
+import type { Cost } from "../../../core/artifacts.ts";
 import type { Allocation } from "../options.ts";
 import { errorByWidth } from "../../../knee/knee.ts";
 import { costOf } from "../../../network/cost.ts";
 import type { Network } from "../../../network/network.ts";
+import { subnetwork } from "../../../network/subnetwork.ts";
 import { writeOnnx } from "../../../formats/onnx/write.ts";
 import {
   keepBlocks,
@@ -21,12 +23,16 @@ import { vanishable } from "../../../surgery/vanish.ts";
 import { aimAtTime, asBytes, type TimedCandidate } from "../../run/latency.ts";
 import type { Hit, Target, Widths } from "../config.ts";
 import type { RunContext } from "../context.ts";
-import { entryScores, type Curves } from "../plan.ts";
+import type { GammaCostRecord } from "../../../record/record.ts";
+import { entryScores, kneesAt, planAt, type Curves } from "../plan.ts";
 import { withEmptyHeads } from "../surgery.ts";
 import type { RunClock } from "./clock.ts";
 
+/** What says which network a plan makes. */
+type Shaped = Pick<RunContext, "backbone" | "coupling" | "tasks">;
+
 /** The cut network with heads of the right sizes. Its weights are not those that stay: for cost, size and predicted time. */
-function cutShape(context: RunContext, { keep }: Pick<Plan, "keep">): Network {
+function cutShape(context: Shaped, { keep }: Pick<Plan, "keep">): Network {
   const { backbone, coupling } = context;
   return withEmptyHeads(context, cutNetwork(backbone.network, coupling, keep, "shapes"));
 }
@@ -187,4 +193,34 @@ function stepsOf(
   cost: (blocks: readonly number[]) => number,
 ): readonly (readonly number[])[] {
   return allocate === "uniform" ? uniformWidths(groups) : knapsackWidths(groups, cost);
+}
+
+/** A plan as the tasks' networks will have it: the backbone's own classifier is part of none of them. */
+export function plannedNetwork(
+  context: Shaped,
+  plan: Plan,
+): { readonly before: Cost; readonly after: Cost; readonly rows: Plan["rows"] } {
+  const { network, features } = context.backbone;
+  const trunk = new Set(subnetwork(network, [features]).nodes.map(({ name }) => name));
+  return {
+    before: costOf(withEmptyHeads(context, network)).total,
+    after: costOf(cutShape(context, plan)).total,
+    rows: plan.rows.filter(({ name }) => trunk.has(name)),
+  };
+}
+
+/** Gammas whose planned cost the report's slider shows. */
+const sliderGammas = [
+  0, 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9,
+];
+
+/** Planned cost over a grid of gammas; nothing is trained. */
+export function gammaCosts(context: RunContext, curves: Curves): GammaCostRecord[] {
+  const gammas = [...new Set([...sliderGammas, context.config.gamma])].sort((a, b) => a - b);
+  return gammas.map((gamma) => {
+    const knees = kneesAt(curves.curves, gamma, context);
+    const plan = planAt(context.backbone.network, knees, { context, curves: curves.curves });
+    const { after, rows } = plannedNetwork(context, plan);
+    return { gamma, ...after, filters: rows.reduce((sum, { kept }) => sum + kept, 0) };
+  });
 }

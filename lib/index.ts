@@ -77,6 +77,7 @@ export type { WeightBits } from "./quantize/scales.ts";
 // Networks: read, write, build, measure. Pure data.
 export { readOnnx } from "./formats/onnx/read.ts";
 export { writeOnnx } from "./formats/onnx/write.ts";
+export type { WriteOnnxOptions } from "./formats/onnx/write.ts";
 export type { ReadOnnxOptions } from "./formats/onnx/read.ts";
 export type { ReadKerasOptions } from "./formats/keras/h5.ts";
 export { readKerasModel } from "./formats/keras/h5.ts";

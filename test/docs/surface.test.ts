@@ -331,6 +331,7 @@ const types = [
   "WeightBits",
   "WindowOptions",
   "Worth",
+  "WriteOnnxOptions",
   "WrittenModel",
   "WrittenPage",
   "WrittenWeights",

@@ -1,4 +1,5 @@
 /** Network -> ONNX bytes. */
+import { refuseUnknown } from "../../core/options.ts";
 import { own } from "../../core/own.ts";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { EtlError } from "../../core/errors.ts";
@@ -51,7 +52,7 @@ export function irVersion(opset: number): number {
 const domainVersions: Readonly<Partial<Record<string, number>>> = { "ai.onnx.ml": 3 };
 
 /** How a network is written. */
-export interface WriteOptions {
+export interface WriteOnnxOptions {
   /** Pads are written as they are; else, in networks of this program, as convolutions where those are quicker. */
   readonly plainPads?: boolean;
 }
@@ -63,7 +64,9 @@ export interface WriteOptions {
  * @returns the bytes of a ModelProto; weights as raw_data, metadata as metadata_props
  * @throws EtlError kind `unsupported` where the file would pass protobuf's limit of 2 GB
  */
-export function writeOnnx(network: Network, { plainPads = false }: WriteOptions = {}): Uint8Array {
+export function writeOnnx(network: Network, options: WriteOnnxOptions = {}): Uint8Array {
+  refuseUnknown("writeOnnx", options, { plainPads: true });
+  const { plainPads = false } = options;
   return bytesOf(plainPads ? network : forOurFile(network), {
     opset: network.opset,
     irVersion: irVersion(network.opset),

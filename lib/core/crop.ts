@@ -29,7 +29,7 @@ function isNear(value: unknown): boolean {
 
 /** Files hold values that have no text of their own. */
 function foundIn(value: unknown): string {
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
 }
 
 /** @throws EtlError `usage` for a box that is none */

@@ -14,6 +14,7 @@ import { float32 } from "../../lib/network/network.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { withLinks } from "../../lib/jobs/run/links.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
+import { capture } from "../support/program.ts";
 import { smallBackbone } from "../support/small-backbone.ts";
 import { smallRun } from "./support.ts";
 
@@ -71,13 +72,19 @@ describe("labels, columns and tasks with names that objects have", function () {
     );
   });
 
-  it("values of files that have no text are no defect: a task, a crop, settings of aligned faces", () => {
+  it("values of files that have no text are no defect: a task, a crop, settings of aligned faces", async () => {
     const odd = { toString: null };
     const network = { ...smallBackbone(), metadata: { "etl.task": JSON.stringify({ kind: odd }) } };
     expect(() => outputTasksOf(network)).to.throw("metadata etl.task is not a task description");
     expect(() => {
       checkCrop([0, odd, 1, 1]);
     }).to.throw('--crop: 0,{"toString":null},1,1, ');
+    const config = join(root, "config.json");
+    for (const tasks of [[{ constructor: odd }], [{ task: odd, data: [[odd]] }], [{ a: [[[1]]] }]]) {
+      await writeFile(config, JSON.stringify({ tasks }));
+      const { code, stderr } = await capture(["sweep", "--config", config, "--out", join(root, "no")]);
+      expect([code, stderr]).to.deep.equal([2, stderr.match(/error: .*tasks: .*inside was needed\n/)?.[0]]);
+    }
     const pictures = [{ file: "a.jpg", bytes: 1, modifiedMs: 1, reason: "no face" }];
     const settings = { size: 150, padding: 0.3, minScore: 0.5 };
     const record = { schema: 2, settings: { ...settings, size: odd }, pictures };

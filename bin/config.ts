@@ -98,7 +98,12 @@ function written(name: string, option: Options, value: unknown, where: string): 
 function said(value: unknown, bad: (needed: string) => never): string {
   if (typeof value === "string" || typeof value === "number") return String(value);
   if (typeof value !== "object" || value === null) return bad("a text, a number or a list of them");
+  const plain = (one: unknown): string => {
+    const parts: unknown[] = [one].flat();
+    if (parts.every((part) => ["string", "number", "boolean"].includes(typeof part))) return parts.join(",");
+    return bad("texts, numbers or lists of them inside");
+  };
   const entries = Object.entries(value as Record<string, unknown>);
-  if ("task" in value && "data" in value) return `${String(value.task)}=${String(value.data)}`;
-  return entries.map(([key, one]) => `${otherWords.get(key) ?? kebab(key)}=${String(one)}`).join("+");
+  if ("task" in value && "data" in value) return `${plain(value.task)}=${plain(value.data)}`;
+  return entries.map(([key, one]) => `${otherWords.get(key) ?? kebab(key)}=${plain(one)}`).join("+");
 }

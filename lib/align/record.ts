@@ -96,7 +96,7 @@ export function keptEntries(
   );
   if (other.length === 0) return new Map(entries.map((entry) => [entry.file, entry]));
   if (replace || entries.length === 0) return new Map();
-  const said = other.map((name) => `${name} ${String(record.settings?.[name] ?? false)}`).join(", ");
+  const said = other.map((name) => `${name} ${JSON.stringify(record.settings?.[name] ?? false)}`).join(", ");
   throw new EtlError("usage", `${where}: crops of other settings (${said}), a new folder was needed`, {
     hint: "choose another output folder, or give --replace to align the pictures again",
   });

@@ -112,7 +112,7 @@ function checkTask(network: Network, value: unknown): Task {
   const lists = [task["columns"], task["classes"]];
   const valid =
     typeof task["name"] === "string" &&
-    kinds.includes(String(task["kind"])) &&
+    kinds.some((kind) => kind === task["kind"]) &&
     lists.every((list) => Array.isArray(list) && list.every((item) => typeof item === "string")) &&
     isSize(task["outputs"]) &&
     typeof task["scale"] === "number";

@@ -27,10 +27,16 @@ function isNear(value: unknown): boolean {
   return typeof value === "number" && value >= -1 && value <= 2;
 }
 
+/** Files hold values that have no text of their own. */
+function foundIn(value: unknown): string {
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing");
+}
+
 /** @throws EtlError `usage` for a box that is none */
 export function checkCrop(crop: unknown): void {
   if (crop === "center" || isCrop(crop)) return;
-  throw new EtlError("usage", `--crop: ${String(crop)}, ${CROP_NEEDED}`, {
+  const found = Array.isArray(crop) ? crop.map(foundIn).join(",") : foundIn(crop);
+  throw new EtlError("usage", `--crop: ${found}, ${CROP_NEEDED}`, {
     hint: "for example --crop 0.18,0.35,0.82,0.87; whole: all of it; center: the largest square in the middle",
   });
 }

@@ -76,6 +76,14 @@ export function clockOf(
     wholeMs: float.wholeMs,
     predict: (network) => {
       const ms = predictMs(workOf(network, table.block), entry.rates);
+      if (ms !== undefined && !Number.isFinite(ms))
+        throw new EtlError(
+          "format",
+          `--table: ${ms} ms for ${network.name}, rates of a machine were needed`,
+          {
+            hint: "make it anew: etl bench --table",
+          },
+        );
       if (ms !== undefined) return ms;
       throw new EtlError(
         "usage",

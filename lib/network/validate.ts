@@ -76,6 +76,9 @@ function checkOrder(network: Network): void {
     for (const output of node.outputs) {
       if (output === "") continue;
       if (known.has(output)) throw nodeError(where, `"${output}" exists already`, "a new name was needed");
+      // engines hand on values by name in plain objects, of which this one is no entry
+      if (output === "__proto__")
+        throw nodeError(where, `a value called "${output}"`, "another name was needed");
       known.add(output);
     }
   }

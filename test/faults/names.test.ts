@@ -3,6 +3,9 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
+import { keptEntries } from "../../lib/align/record.ts";
+import { outputTasksOf } from "../../lib/backbones/metadata.ts";
+import { checkCrop } from "../../lib/core/crop.ts";
 import { readSafetensors, writeSafetensors } from "../../lib/formats/safetensors.ts";
 import { readRecord } from "../../lib/jobs/many/records.ts";
 import { prune } from "../../lib/jobs/prune/prune.ts";
@@ -11,6 +14,8 @@ import { float32 } from "../../lib/network/network.ts";
 import { renderReport } from "../../lib/report/report.ts";
 import { withLinks } from "../../lib/jobs/run/links.ts";
 import { readReportAssets } from "../../lib/report/assets.ts";
+import { capture } from "../support/program.ts";
+import { smallBackbone } from "../support/small-backbone.ts";
 import { smallRun } from "./support.ts";
 
 /** Names that every JavaScript object has already. */
@@ -64,6 +69,27 @@ describe("labels, columns and tasks with names that objects have", function () {
     const { tensors: read } = readSafetensors(writeSafetensors(tensors), "a.safetensors");
     expect([...read].map(([name, { data: values }]) => [name, Number(values[0])])).to.deep.equal(
       names.map((name, i) => [name, i]),
+    );
+  });
+
+  it("values of files that have no text are no defect: a task, a crop, settings of aligned faces", async () => {
+    const odd = { toString: null };
+    const network = { ...smallBackbone(), metadata: { "etl.task": JSON.stringify({ kind: odd }) } };
+    expect(() => outputTasksOf(network)).to.throw("metadata etl.task is not a task description");
+    expect(() => {
+      checkCrop([0, odd, 1, 1]);
+    }).to.throw('--crop: 0,{"toString":null},1,1, ');
+    const config = join(root, "config.json");
+    for (const tasks of [[{ constructor: odd }], [{ task: odd, data: [[odd]] }], [{ a: [[[1]]] }]]) {
+      await writeFile(config, JSON.stringify({ tasks }));
+      const { code, stderr } = await capture(["sweep", "--config", config, "--out", join(root, "no")]);
+      expect([code, stderr]).to.deep.equal([2, stderr.match(/error: .*tasks: .*inside was needed\n/)?.[0]]);
+    }
+    const pictures = [{ file: "a.jpg", bytes: 1, modifiedMs: 1, reason: "no face" }];
+    const settings = { size: 150, padding: 0.3, minScore: 0.5 };
+    const record = { schema: 2, settings: { ...settings, size: odd }, pictures };
+    expect(() => keptEntries(record, settings, { where: "align.json", replace: false })).to.throw(
+      'crops of other settings (size {"toString":null})',
     );
   });
 });

@@ -106,6 +106,12 @@ describe("latency: tables", function () {
     expect(message(() => clockOf(table, { int8: false }).predict(smallBackbone()))).to.contain(
       "has other layers",
     );
+    const { rates, ...rest } = entry(1, false, 8);
+    const endless = { ...rest, rates: Object.fromEntries(Object.keys(rates).map((kind) => [kind, 1e308])) };
+    const clock = clockOf({ ...table, entries: [endless] }, { int8: false });
+    expect(message(() => clock.predict(network(16, 16)))).to.contain(
+      "Infinity ms for sized, rates of a machine",
+    );
   });
 
   it("a file that is none is refused", async () => {

@@ -51,6 +51,11 @@ describe("network/validate", () => {
       changed("relu", { outputs: ["conv"] }),
       'node "relu" (Relu): "conv" exists already',
     ],
+    [
+      "a value that is no entry of an object",
+      changed("relu", { outputs: ["__proto__"] }),
+      'node "relu" (Relu): a value called "__proto__", another name was needed',
+    ],
     ["a node without output", changed("relu", { outputs: [] }), 'node "relu" (Relu): no output'],
     [
       "weights of another shape",

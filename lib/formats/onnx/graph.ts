@@ -33,6 +33,12 @@ export function sortNodes(nodes: readonly Node[], context: GraphContext): Node[]
           `${file}: node "${node.name}" (${node.op}): makes "${output}", which exists already, a new name was needed`,
         );
       }
+      if (output === "__proto__") {
+        throw new EtlError(
+          "format", // engines hand on values by name in plain objects, of which this one is no entry
+          `${file}: node "${node.name}" (${node.op}): makes a value called "${output}", another name was needed`,
+        );
+      }
       producers.set(output, index);
     }
   });

@@ -451,6 +451,11 @@ describe("formats/onnx: damaged files", () => {
       /makes "y", which exists already/,
     ],
     [
+      "a value that is no entry of an object",
+      file({ nodes: [node("Relu", ["x"], ["__proto__"]), node("Neg", ["__proto__"], ["y"])] }),
+      /makes a value called "__proto__", another name was needed/,
+    ],
+    [
       "a node over an input",
       file({ nodes: [node("Relu", ["x"], ["x"])] }),
       /makes "x", which exists already/,

@@ -176,7 +176,8 @@ export function readBeside(named: string, name: string): Uint8Array {
     return new Uint8Array(buffer, byteOffset, length);
   } catch (error) {
     if (error instanceof EtlError) throw error;
-    throw ioError(`cannot read what ${named} names`, path, error);
+    const missing = "it belongs to the model: copy or download it to that place, too";
+    throw ioError(`cannot read what ${named} names`, path, error, missing);
   }
 }
 
@@ -258,10 +259,10 @@ export function everydayError(error: unknown): EtlError | undefined {
 }
 
 /** Turns a file system error into one sentence with what to do. */
-export function ioError(what: string, path: string, error: unknown): EtlError {
+export function ioError(what: string, path: string, error: unknown, missing = "check the path"): EtlError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const reasons: Record<string, [string, string]> = {
-    ENOENT: ["there is no such file or folder", "check the path"],
+    ENOENT: ["there is no such file or folder", missing],
     EACCES: ["permission denied", "choose a folder you may use, or change its permissions"],
     EPERM: ["not permitted", "choose a folder you may use, or change its permissions"],
     EROFS: ["the file system is read-only", "choose another folder"],

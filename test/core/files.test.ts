@@ -65,9 +65,9 @@ describe("files", () => {
     for (const name of ["link.bin", "folder/secret.bin"])
       expect(() => read(model, name), name).to.throw(/a link that leads to another folder/);
     expect(() => read(model, "../outside/secret.bin")).to.throw(/leaves its folder/);
-    expect(() => read(model, "gone.bin")).to.throw(
-      /cannot read what .*model.onnx names, there is no such file/,
-    );
+    expect(() => read(model, "gone.bin"))
+      .to.throw(/cannot read what .*model.onnx names, there is no such file/)
+      .with.property("hint", "it belongs to the model: copy or download it to that place, too");
     // A hub's cache: both names are links into a folder of blobs.
     await writeFile(join(blobs, "a1"), "model");
     await writeFile(join(blobs, "b2"), "weights");

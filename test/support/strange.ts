@@ -58,6 +58,23 @@ export function networkOf(
   };
 }
 
+/** The network as a file in half precision has it. */
+export function inHalf(network: Network): Network {
+  const half = <T extends object>(value: T): T => ({ ...value, stored: "float16" });
+  return {
+    ...network,
+    inputs: network.inputs.map(half),
+    outputs: network.outputs.map(half),
+    parameters: new Map(
+      [...network.parameters].map(([name, one]) => [name, one.type === "float32" ? half(one) : one]),
+    ),
+    file: {
+      ...{ opset: 17, irVersion: 8, domains: {}, producer: ["", ""], domain: "", modelVersion: 0 },
+      docs: ["", ""],
+    },
+  };
+}
+
 /** Two convolutions that halve the sides. */
 export const two: readonly Given[] = [
   ["Conv", "x w1 b1", "c1", conv(2)],

@@ -19,10 +19,11 @@ import { refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { WHOLE } from "../../data/dataset.ts";
 import type { SeenParts } from "../../data/images/views.ts";
 import type { ModelFormat } from "../../formats/names.ts";
-import type { Dim } from "../../network/network.ts";
+import type { Dim, Network } from "../../network/network.ts";
+import { simplify } from "../../network/simplify.ts";
 import { serviceNames, type ServiceOptions } from "../../engine/service.ts";
-import { withBound, type SaidSizes } from "../../network/fit.ts";
-import { openModel, openNetwork, settled, type Model, type OpenNetwork } from "../run/model.ts";
+import { boundTo, fitSaid, withBound, type SaidSizes } from "../../network/fit.ts";
+import { openModel, openNetwork, type Model, type OpenNetwork } from "../run/model.ts";
 import { needWhole } from "../run/state.ts";
 import { graphFor, type ExportFor } from "../run/graph.ts";
 import { stripped } from "./strip.ts";
@@ -90,7 +91,7 @@ export async function exportModel(
       `--for onnxruntime: ${out} is no ONNX file, a name ending in .onnx was needed`,
     );
   const opened = await openNetwork(nameOrPath);
-  const graph = await graphFor(settledAs(opened, { size, bind }).network, exportFor, options);
+  const graph = await graphFor(sizedAs(opened.network, { size, bind }), exportFor, options);
   const network = options.strip === true ? stripped(graph) : graph;
   const model = await describable(nameOrPath, opened, { size, bind });
   const beside = out.replace(/\.onnx$/i, ".json");
@@ -117,11 +118,12 @@ export async function exportWeights(
   return writeWeights(path === undefined ? network : await readModel(path), out, { replace });
 }
 
-/** The sizes that the user says; what nobody says stays open. */
-function settledAs(opened: OpenNetwork, { size, bind }: SaidSizes): OpenNetwork {
-  return size === undefined
-    ? { ...opened, network: withBound(opened.network, bind) }
-    : settled(opened, { size, bind });
+/** The sizes that the user says, and what follows from them; what nobody says stays open. */
+function sizedAs(network: Network, said: SaidSizes): Network {
+  if (said.size === undefined && said.bind === undefined) return network;
+  if (said.size === undefined) return simplify(withBound(network, said.bind));
+  const { bound, assumed } = fitSaid(network, said);
+  return simplify(boundTo(bound, assumed));
 }
 
 /** The model with what its numbers mean; undefined for a file that says nothing of that. */

@@ -207,6 +207,24 @@ describe("cut: strangers' models", function () {
     expect(result.difference).to.be.at.most(rounding);
   });
 
+  it("leaves a weight in bytes whole that is made a float in front of its layer, and cuts the rest", async () => {
+    const bytes = Int8Array.from({ length: 16 * 3 * 3 * 3 }, (_, i) => ((i * 37) % 255) - 127);
+    const network = networkOf(
+      [["DequantizeLinear", "q1 s1 z1", "w1"], ...pooled, ["Flatten", "g", "f"], ["Gemm", "f w4", "y"]],
+      {
+        ...{ b1: first.b1, w2: both.w2, b2: both.b2, w4: weights(24, 5) },
+        q1: { type: "int8", shape: [16, 3, 3, 3], data: bytes },
+        s1: float32([], Float32Array.of(0.01)),
+        z1: { type: "int8", shape: [], data: Int8Array.of(0) },
+      },
+      { x: ["n", 3, 24, 24], y: ["n", 5] },
+    );
+    const { result, small } = await cut(network);
+    expect(removed(result)).to.equal(12);
+    expect(small.parameters.get("q1")?.data).to.deep.equal(bytes);
+    expect(result.difference).to.be.at.most(rounding);
+  });
+
   it("cuts a weight that the graph normalises before it is used", async () => {
     const network = networkOf(
       [

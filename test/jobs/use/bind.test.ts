@@ -16,9 +16,10 @@ import { exportModel, exportWeights } from "../../../lib/jobs/use/export.ts";
 import { predictImages } from "../../../lib/jobs/use/predict.ts";
 import { profileFiles } from "../../../lib/jobs/use/profile.ts";
 import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
-import type { Dim } from "../../../lib/network/network.ts";
+import { writeLike } from "../../../lib/formats/onnx/like.ts";
+import { int64, type Dim } from "../../../lib/network/network.ts";
 import { refusal } from "../../support/refusal.ts";
-import { networkOf, two, weights } from "../../support/strange.ts";
+import { conv, inHalf, int, networkOf, two, weights } from "../../support/strange.ts";
 
 const task = {
   ...({ name: "gender", kind: "binary", columns: ["gender"], classes: ["male", "female"] } as const),
@@ -107,6 +108,40 @@ describe("jobs/use: sizes that a file leaves open", function () {
       expect((await readModel(int8)).inputs[0].shape.slice(1)).to.deep.equal([3, 32, 28]);
       expect(await predictImages(int8, photos, { threads: 1 })).to.have.length(photos.length);
     }
+  });
+
+  it("what follows from a size is computed when a file of that size is exported, in the file's own type", async () => {
+    const computed = networkOf(
+      [
+        ["Shape", "x", "s"],
+        ["Slice", "s two four", "hw"],
+        ["Mod", "hw m32", "rest"],
+        ["Sub", "m32 rest", "most"],
+        ["Mod", "most m32", "miss"],
+        ["Concat", "zeros miss", "pads", { axis: int(0) }],
+        ["Pad", "x pads", "xp"],
+        ["Conv", "xp w1 b1", "c1", conv(2)],
+        ["Relu", "c1", "r1"],
+        ["Conv", "r1 w2 b2", "c2", conv(2)],
+        ["GlobalAveragePool", "c2", "g"],
+        ["Flatten", "g", "f"],
+        ["Gemm", "f w5", "y"],
+      ],
+      {
+        ...{ ...parameters, w5: weights(24, 2), two: int64([2]), four: int64([4]), m32: int64([32]) },
+        zeros: int64([0, 0, 0, 0, 0, 0]),
+      },
+      { x: ["n", 3, "high", "wide"], y: ["n", 2] },
+    );
+    const [file, out, half] = ["pads.onnx", "pads.tfjs", "half.onnx"].map((name) => join(root, name));
+    await writeFile(file, writeOnnx(computed));
+    const said = { size: [40, 37] as const };
+    await exportModel(file, out, { format: "tfjs", threads: 1, ...said });
+    expect((await readModel(join(out, "model.json"))).inputs[0].shape.slice(1)).to.deep.equal([3, 40, 37]);
+    await writeFile(half, writeLike(inHalf(network(["high", "wide"]))).bytes);
+    await exportModel(half, join(root, "sized.onnx"), { threads: 1, size: [32, 28] });
+    const sized = await readModel(join(root, "sized.onnx"));
+    expect(sized.inputs[0]).to.deep.include({ shape: ["n", 3, 32, 28], stored: "float16" });
   });
 
   it("the weights alone are written whatever the sizes are", async () => {

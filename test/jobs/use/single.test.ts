@@ -15,7 +15,7 @@ import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
 import { foldBatchNorm } from "../../../lib/network/fold-batch-norm.ts";
 import { float32, int64, type Dim, type Network } from "../../../lib/network/network.ts";
 import { refusal } from "../../support/refusal.ts";
-import { int, networkOf, two, weights } from "../../support/strange.ts";
+import { inHalf, int, networkOf, two, weights } from "../../support/strange.ts";
 
 const shared = {
   w1: weights(16, 3, 3, 3),
@@ -126,27 +126,7 @@ describe("jobs/use: files that are made for one picture a run", function () {
   });
 
   it("a file in half precision stays in half precision when it is exported", async () => {
-    const plain = network(false, "n", [32, 32]);
-    const half = <T extends object>(value: T): T => ({ ...value, stored: "float16" });
-    const small = {
-      ...plain,
-      inputs: plain.inputs.map(half),
-      outputs: plain.outputs.map(half),
-      parameters: new Map(
-        [...plain.parameters].map(([name, one]) => [name, one.type === "float32" ? half(one) : one]),
-      ),
-      file: {
-        ...{
-          opset: 17,
-          irVersion: 8,
-          domains: {},
-          producer: ["", ""],
-          domain: "",
-          modelVersion: 0,
-          docs: ["", ""],
-        },
-      },
-    } as Network;
+    const small = inHalf(network(false, "n", [32, 32]));
     const path = join(root, "half.onnx");
     await writeFile(path, writeLike(small).bytes);
     const { file } = await writeModel(foldBatchNorm(await readModel(path)), join(root, "again.onnx"));

@@ -148,7 +148,11 @@ function together(main: Dataset, others: readonly Dataset[]): Dataset {
   const left = main.items.length - items.length;
   const names = others.map(({ task }) => task.name).join(", ");
   const said =
-    left === 0 ? [] : [`tasks: ${left} pictures of ${main.task.name} have no label of ${names}, left out`];
+    left === 0
+      ? []
+      : [
+          `tasks: ${left === 1 ? "1 picture" : `${left} pictures`} of ${main.task.name} without a label of ${names}, left out`,
+        ];
   return {
     ...main,
     items,

@@ -1,4 +1,5 @@
 /** The data of a training run: pictures, parts, and the labels of one or several tasks. */
+import { plural } from "../../core/printable.ts";
 import type { Preprocessing, Task } from "../../core/artifacts.ts";
 import { worded } from "../../core/voice.ts";
 import { silent, type Progress } from "../../core/progress.ts";
@@ -151,7 +152,7 @@ function together(main: Dataset, others: readonly Dataset[]): Dataset {
     left === 0
       ? []
       : [
-          `tasks: ${left === 1 ? "1 picture" : `${left} pictures`} of ${main.task.name} without a label of ${names}, left out`,
+          `tasks: ${plural(left, "picture")} of ${main.task.name} ${left === 1 ? "has" : "have"} no label of ${names}, left out`,
         ];
   return {
     ...main,

@@ -4,11 +4,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { EtlError, isEtlError, shellWord } from "./core/errors.ts";
 import { refuseUnknown } from "./core/options.ts";
+import { version } from "./core/version.ts";
 import { silent, type Progress } from "./core/progress.ts";
 import { withoutIgnored } from "./jobs/prune/config.ts";
 import { prune, runPipeline, untilOf, type PipelineResult, type Until } from "./jobs/prune/prune.ts";
 import type { PruneOptions } from "./jobs/prune/options.ts";
 import { asOptions } from "./jobs/run/options.ts";
+import { otherBuild } from "./jobs/run/folder.ts";
 import { readRunState } from "./jobs/run/state.ts";
 import { crossval, type CrossvalOptions, type CrossvalResult } from "./jobs/train/crossval.ts";
 import { withoutIdle } from "./jobs/train/config.ts";
@@ -70,6 +72,12 @@ export async function goOn(
           "a call that was stopped before its first stage is given again; a run is begun by etl prune, train or crossval"),
     });
   }
+  const build = otherBuild(state, version);
+  if (build !== undefined) {
+    throw new EtlError("usage", `${folder}: ${build}, only the build that began a run goes on with it`, {
+      hint: `report, compare, predict and evaluate read it; to make it again: ${wayOut(folder)}`,
+    });
+  }
   const { progress = silent } = options;
   const given: unknown = { ...asOptions(state.config), out: folder, ...options };
   try {
@@ -103,8 +111,10 @@ function said<T extends object>(given: T, taken: T, progress: Progress): T {
   return taken;
 }
 
-/** For options that were taken when the run was begun, and are refused today. */
+/** For what was taken when the run was begun, and is refused today. */
 function wayOut(folder: string): string {
-  const file = shellWord(join(folder, "config.json"));
-  return `what this run was begun with is in ${file}: mend a copy, and begin anew in another folder (--config FILE --out FOLDER)`;
+  const file = join(folder, "config.json");
+  return existsSync(file)
+    ? `what this run was begun with is in ${shellWord(file)}: mend a copy, and begin anew in another folder (--config FILE --out FOLDER)`
+    : "begin anew in another folder (--out FOLDER); run.json says with which options it was begun, under config";
 }

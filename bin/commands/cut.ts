@@ -1,4 +1,5 @@
 /** `etl cut`: data-free surgery on any model file. */
+import { plural } from "../../lib/core/printable.ts";
 import { EtlError } from "../../lib/core/errors.ts";
 import type { Criterion } from "../../lib/surgery/criteria.ts";
 import { pruneTable } from "../../lib/jobs/prune/options.ts";
@@ -111,7 +112,7 @@ export const cutCommand: Command<"cut"> = {
     if (latency) {
       const [a, b] = [latency.before.medianMs, latency.after.medianMs];
       context.print(
-        `CPU time ${ms(a)} -> ${ms(b)} (${percent(b / a)}), median of ${latency.after.runs} runs, ${latency.after.threads} threads`,
+        `CPU time ${ms(a)} -> ${ms(b)} (${percent(b / a)}), median of ${plural(latency.after.runs, "run")}, ${plural(latency.after.threads, "thread")}`,
       );
     }
     if (result.time) {

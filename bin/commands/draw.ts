@@ -1,4 +1,5 @@
 /** Command draw: drawn faces as files. */
+import { plural } from "../../lib/core/printable.ts";
 import { EtlError } from "../../lib/core/errors.ts";
 import { number, requiredText, type Command } from "../command.ts";
 
@@ -21,7 +22,9 @@ export const drawCommand: Command<"draw"> = {
       ...{ progress, signal },
       size: number(args, "size"),
     });
-    context.print(`${drawing.pictures} faces (labels: ${drawing.labels.join(", ")}) -> ${drawing.folder}`);
+    context.print(
+      `${plural(drawing.pictures, "face")} (labels: ${drawing.labels.join(", ")}) -> ${drawing.folder}`,
+    );
     return drawing;
   },
 };

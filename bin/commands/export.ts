@@ -1,4 +1,5 @@
 /** Commands that hand a model on: export, demo. */
+import { plural } from "../../lib/core/printable.ts";
 import { exportFormats, namedFormat, refuseIdle, type ExportFormat } from "../../lib/formats/names.ts";
 import { precisions, type Precision } from "../../lib/formats/web/layout.ts";
 import type { ExportOptions } from "../../lib/jobs/use/export.ts";
@@ -58,7 +59,7 @@ export const exportCommand: Command<"export"> = {
     if (format === "web") {
       const { exportPage } = await import("../../lib/jobs/use/web.ts");
       const page = await exportPage(model, out, { ...pageOptions(args), replace: flag(args, "replace") });
-      context.print(`${page.file}: ${size(page.bytes)} in ${page.files.length} files`);
+      context.print(`${page.file}: ${size(page.bytes)} in ${plural(page.files.length, "file")}`);
       context.print(`to look at it: etl demo ${out}`);
       return page;
     }

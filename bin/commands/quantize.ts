@@ -1,4 +1,5 @@
 /** `etl quantize`: int8. */
+import { plural } from "../../lib/core/printable.ts";
 import { jobTable } from "../../lib/jobs/run/options.ts";
 import { int8Table } from "../../lib/jobs/run/int8.ts";
 import type { QuantizeResult } from "../../lib/jobs/use/quantize.ts";
@@ -89,7 +90,7 @@ function show(result: QuantizeResult, context: Context): void {
   const floats = inFloat.length > 0 ? `; ${inFloat.join(", ")} in floats, as they cost most` : "";
   context.print(
     quantized
-      ? `${layers} layers in bytes, weights of ${bits ?? 8} bits${floats}`
+      ? `${plural(layers, "layer")} in bytes, weights of ${bits ?? 8} bits${floats}`
       : `stays in floats: ${result.reason ?? ""}`,
   );
   context.print(result.out);

@@ -1,4 +1,5 @@
 /** Commands that run the pipeline, as far as they are asked to: harvest, curves, plan, finetune, prune, resume. */
+import { plural } from "../../lib/core/printable.ts";
 import { join } from "node:path";
 import { EtlError } from "../../lib/core/errors.ts";
 import type { RunMetrics, RunRecord } from "../../lib/record/record.ts";
@@ -82,7 +83,9 @@ export const harvestCommand: Command<"harvest"> = {
       const { parseShard } = await import("../../lib/jobs/run/shard.ts");
       const { harvestShard } = await import("../../lib/jobs/many/shards.ts");
       const record = await harvestShard(pruneOptions(args, context), parseShard(part));
-      context.print(`shard ${record.shard}/${record.of}: ${record.rows} pictures -> ${record.file}`);
+      context.print(
+        `shard ${record.shard}/${record.of}: ${plural(record.rows, "picture")} -> ${record.file}`,
+      );
       return record;
     }
     const { runPipeline } = await import("../../lib/jobs/prune/prune.ts");
@@ -145,7 +148,7 @@ async function showPlan(result: PipelineResult, context: Context): Promise<RunPl
 function showHarvest({ folder, harvest, context: run }: PipelineResult, context: Context): HarvestJson {
   const taps = harvest.taps.map(({ tap, layer, channels }) => ({ tap, layer, channels }));
   const n = run.rows.train.length;
-  context.print(`${taps.length} taps, ${n} pictures -> ${folder}/moments`);
+  context.print(`${plural(taps.length, "tap")}, ${plural(n, "picture")} -> ${folder}/moments`);
   return { folder, n, taps };
 }
 

@@ -1,4 +1,5 @@
 /** Many runs from one harvest: tasks, gammas, seeds, controls, variants. */
+import { plural } from "../../lib/core/printable.ts";
 import { join } from "node:path";
 import { number, requiredText, texts, type Command } from "../command.ts";
 import { refuseIgnored } from "../../lib/jobs/run/option.ts";
@@ -63,7 +64,9 @@ export const sweepCommand: Command<"sweep"> = {
     context.print(table(shown.columns, shown.rows));
     const worth = worthTable(result.worth);
     if (worth.rows.length > 0) context.print(table(worth.columns, worth.rows));
-    context.print(`${result.runs.length} runs; ${join(out, "sweep.csv")}, ${join(out, "report.html")}`);
+    context.print(
+      `${plural(result.runs.length, "run")}; ${join(out, "sweep.csv")}, ${join(out, "report.html")}`,
+    );
     return result;
   },
 };

@@ -1,4 +1,5 @@
 /** Commands that use a model: predict, evaluate, verify, profile. */
+import { plural } from "../../lib/core/printable.ts";
 import { EtlError } from "../../lib/core/errors.ts";
 import { isPicture } from "../../lib/data/images/endings.ts";
 import type { LayerTime } from "../../lib/latency/kernels.ts";
@@ -184,7 +185,7 @@ export const verifyCommand: Command<"verify"> = {
       cacheDir: text(args, "cache-dir"),
     });
     context.print(
-      `accuracy ${percent(result.accuracy)} (best threshold), cross-validated ${percent(result.crossValidated)}, AUC ${result.auc.toFixed(4)}, n = ${result.n} pairs`,
+      `accuracy ${percent(result.accuracy)} (best threshold), cross-validated ${percent(result.crossValidated)}, AUC ${result.auc.toFixed(4)}, n = ${plural(result.n, "pair")}`,
     );
     return result;
   },
@@ -220,7 +221,9 @@ export const profileCommand: Command<"profile"> = {
       layers: flag(args, "layers"),
     });
     for (const { model, cost, latency, engine, layers } of profiles) {
-      context.print(`${model} (${engine}, ${latency.threads} threads, n = ${latency.runs} runs)`);
+      context.print(
+        `${model} (${engine}, ${plural(latency.threads, "thread")}, n = ${plural(latency.runs, "run")})`,
+      );
       context.print(
         table(
           ["part", "MACs", "FLOPs", "parameters", "bytes"],

@@ -140,7 +140,10 @@ export async function alignFolder(
     );
   }
   const several = entries.filter(({ faces = 0, near }) => faces > 1 && near === undefined).length;
-  if (several > 0) progress.warn(`${several} pictures show several faces: the largest was taken`);
+  if (several > 0)
+    progress.warn(
+      `${several === 1 ? "1 picture shows" : `${several} pictures show`} several faces: the largest was taken`,
+    );
   const carried = await carryLabels({ table, pairs, entries: done, folder, settings });
   for (const note of carried.notes) progress.warn(note);
   return {

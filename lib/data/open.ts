@@ -1,4 +1,5 @@
 /** Opens a labelled data set: recognises the layout, finds the task's labels, cuts the parts, names what is wrong. */
+import { plural } from "../core/printable.ts";
 import { refuseUnknown, type OptionNames } from "../core/options.ts";
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
@@ -272,7 +273,7 @@ function cropSentence(crop: Crop, options: OpenDatasetOptions, table: RawTable, 
   const box = crop.map((value) => Number(value.toFixed(3))).join(", ");
   if (options.crop === "center") return "the largest square in the middle of each picture (--crop center)";
   if (options.crop !== undefined) return `${box} (--crop)`;
-  if (ownCrops > 0) return `${ownCrops} pictures by their own annotated face box`;
+  if (ownCrops > 0) return `${plural(ownCrops, "picture")} by their own annotated face box`;
   if (table.crop !== undefined) return `${box} (the data set's own)`;
   return "the whole picture, as nothing else is said (--crop x0,y0,x1,y1 in fractions sets the face box)";
 }

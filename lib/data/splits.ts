@@ -46,7 +46,9 @@ export function splitItems(items: readonly Splittable[], options: SplitOptions):
   }
   const shared = sharedPersons(items, splits);
   if (shared > 0) {
-    assumptions.push(`split: ${shared} persons are in the training part and in the test part, as given`);
+    assumptions.push(
+      `split: ${shared === 1 ? "1 person is" : `${shared} persons are`} in the training part and in the test part, as given`,
+    );
   }
   return { splits, assumptions };
 }

@@ -51,7 +51,8 @@ export function short(value: number | null): number | null {
 export const shareTicks = ".3~%";
 
 function rowsHeight(rows: number): number {
-  return 70 + rows * 19;
+  // Of few rows the legend, the numbers and the title of the axis take more than the rows.
+  return Math.max(160, 70 + rows * 19);
 }
 
 function layerAxis(names: readonly string[]): Record<string, unknown> {

@@ -105,7 +105,10 @@ export async function withListedParts(table: RawTable, folder: Folder): Promise<
     problems.push({ file: row.file, problem: `in none of the lists ${names}` });
     return [];
   });
-  const more = twice === 0 ? "" : `; ${twice} pictures are in two of them, and are not trained on`;
+  const more =
+    twice === 0
+      ? ""
+      : `; ${twice === 1 ? "1 picture is in two of them, and is" : `${twice} pictures are in two of them, and are`} not trained on`;
   return {
     ...table,
     rows,

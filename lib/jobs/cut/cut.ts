@@ -1,4 +1,5 @@
 /** Data-free surgery on any model file: rank filters without pictures, cut, check, write. */
+import { plural } from "../../core/printable.ts";
 import { resolve } from "node:path";
 import type { Cost } from "../../core/artifacts.ts";
 import { EtlError } from "../../core/errors.ts";
@@ -115,7 +116,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }
     await writeSpare(files, spare);
     const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
-    if (runs > 0) progress.start(`time it beside the original, ${runs} runs each`);
+    if (runs > 0) progress.start(`time it beside the original, ${plural(runs, "run")} each`);
     const latency =
       runs > 0 ? await measure(await withEngine(), model, { network, runs, signal }) : undefined;
     if (latency) progress.finish("done", "detail");

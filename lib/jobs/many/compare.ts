@@ -1,4 +1,5 @@
 /** Networks of several runs in one list: pruned ones, their baselines and controls, and light networks beside them. */
+import { plural } from "../../core/printable.ts";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { measureOf, valueOf, type Measure } from "../../record/measure.ts";
@@ -111,7 +112,7 @@ export async function timedTogether(
     threads: options.threads,
   });
   try {
-    options.progress?.start(`time ${opened.length} networks`);
+    options.progress?.start(`time ${plural(opened.length, "network")}`);
     const times = await profileModels(engine, opened, {
       ...(options.runs === undefined ? {} : { runs: options.runs }),
       signal: options.signal,

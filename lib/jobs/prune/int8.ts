@@ -1,4 +1,5 @@
 /** Stage int8: a finished network in bytes, where that is faster and as good; else the reason why not. */
+import { plural } from "../../core/printable.ts";
 import { EtlError } from "../../core/errors.ts";
 import { writeJson, writeWhole } from "../../core/files.ts";
 import { createRandom } from "../../core/random.ts";
@@ -83,7 +84,7 @@ function int8Sentence(name: string, decision: Decision): string {
   const { layers, inFloat, bits = 8, pictures, ranges = "extremes", equalised = false } = decision;
   const floats = inFloat.length === 0 ? "" : `, ${inFloat.join(", ")} in floats as they cost most quality`;
   const whom = bits === 7 ? "for any CPU" : "for CPUs with int8 instructions (VNNI)";
-  return `${name} in int8: ${layers} layers, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${floats}`;
+  return `${name} in int8: ${plural(layers, "layer")}, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${floats}`;
 }
 
 function inBytes(context: RunContext, network: Network): Promise<Quantized> {

@@ -105,6 +105,16 @@ function wouldReplace(root: string, how: string, status: RunState["status"] = "f
   });
 }
 
+/** "a run of etl 0.1.0 (this is 0.2.0)": what another build made; undefined where this one did. */
+export function otherBuild(previous: RunState, etlVersion: string): string | undefined {
+  const stages = Object.values(previous.stages);
+  // Before 0.1.0 was out, its builds changed what a folder holds without another number: those left no sums.
+  const early = stages.some(({ files, seals }) => files.length > 0 && !seals);
+  if (stages.length === 0 || (previous.etlVersion === etlVersion && !early)) return undefined;
+  const same = previous.etlVersion === etlVersion ? " of an earlier build" : "";
+  return `a run of etl ${previous.etlVersion}${same} (this is ${etlVersion})`;
+}
+
 /** @throws EtlError `usage` where a finished run would be replaced by one with other options or of another version */
 function refuseReplacing(
   root: string,
@@ -115,18 +125,11 @@ function refuseReplacing(
     purpose,
   }: Pick<RunState, "config" | "etlVersion"> & Pick<OpenFolderOptions, "purpose">,
 ): void {
-  const made = Object.keys(previous.stages).length > 0;
-  // Before 0.1.0 was out, its builds changed what a folder holds without another number: those left no sums.
-  const early = Object.values(previous.stages).some(({ files, seals }) => files.length > 0 && !seals);
-  if (made && (previous.etlVersion !== etlVersion || early)) {
-    const same = previous.etlVersion === etlVersion ? " of an earlier build" : "";
-    throw new EtlError(
-      "usage",
-      `${root}: a run of etl ${previous.etlVersion}${same} (this is ${etlVersion}), a folder of its own was needed`,
-      {
-        hint: "report, compare, predict and evaluate read it; to run again choose another --out, or give --replace",
-      },
-    );
+  const build = otherBuild(previous, etlVersion);
+  if (build !== undefined) {
+    throw new EtlError("usage", `${root}: ${build}, a folder of its own was needed`, {
+      hint: "report, compare, predict and evaluate read it; to run again choose another --out, or give --replace",
+    });
   }
   if (previous.status !== "finished" || purpose === "part") return;
   const other = differences(previous.config, config);

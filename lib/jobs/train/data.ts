@@ -1,4 +1,5 @@
 /** The data of a training run: pictures, parts, and the labels of one or several tasks. */
+import { plural } from "../../core/printable.ts";
 import type { Preprocessing, Task } from "../../core/artifacts.ts";
 import { worded } from "../../core/voice.ts";
 import { silent, type Progress } from "../../core/progress.ts";
@@ -148,7 +149,11 @@ function together(main: Dataset, others: readonly Dataset[]): Dataset {
   const left = main.items.length - items.length;
   const names = others.map(({ task }) => task.name).join(", ");
   const said =
-    left === 0 ? [] : [`tasks: ${left} pictures of ${main.task.name} have no label of ${names}, left out`];
+    left === 0
+      ? []
+      : [
+          `tasks: ${plural(left, "picture")} of ${main.task.name} ${left === 1 ? "has" : "have"} no label of ${names}, left out`,
+        ];
   return {
     ...main,
     items,

@@ -1,4 +1,5 @@
 /** What a network costs on this machine, for planning a run: forward, forward with pooled taps, training step. */
+import { plural } from "../../core/printable.ts";
 import { availableParallelism } from "node:os";
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { backboneEntries, loadBackbone, type Backbone } from "../../backbones/catalogue.ts";
@@ -177,7 +178,7 @@ async function alternate(
       progress.update(round * runs.length + i + 1);
     }
   }
-  progress.finish(`${rounds} runs of each`);
+  progress.finish(`${plural(rounds, "run")} of each`);
   return times;
 }
 

@@ -1,4 +1,5 @@
 /** `etl predict`: what a model says of single pictures. */
+import { plural } from "../../core/printable.ts";
 import { statSync } from "node:fs";
 import { refuseUnknown, stopIfAborted, type OptionNames } from "../../core/options.ts";
 import { worded } from "../../core/voice.ts";
@@ -115,7 +116,7 @@ export async function predictImages(
       }
     }
     await program.dispose();
-    progress.finish(`${predictions.length} ${align ? "faces" : "pictures"}`);
+    progress.finish(plural(predictions.length, align ? "face" : "picture"));
     if (predictions.length === 0 && unreadable.length > 0)
       throw new EtlError(
         "data",

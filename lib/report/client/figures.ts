@@ -115,7 +115,7 @@ export function tapFigure(set: PageCurves, curve: PageCurve, gamma: number): Fig
   const hover = hoverTogether("%{x} filters");
   const layout = plotLayout(400, {
     ...hover.layout,
-    xaxis: plotAxis("filters with a coefficient that is not zero", { rangemode: "tozero", ...hover.axis }),
+    xaxis: plotAxis("filters in use", { rangemode: "tozero", ...hover.axis }),
     yaxis: plotAxis(`RMSE of the linear readout${unit}`, { nticks: 7 }),
     shapes: [
       {

@@ -60,7 +60,8 @@ function errorCell({ task }: RunRecord, model: ModelRecord, reference: ModelReco
 function timeCell(model: ModelRecord, baseline: ModelRecord | undefined): Cell {
   const ms = model.latency?.medianMs;
   if (ms === undefined) return textCell("–", "");
-  if (baseline && timeDoubt(baseline) !== undefined) return textCell(`${formatMs(ms)}, not reliable`, ms);
+  if (baseline && timeDoubt(baseline) !== undefined)
+    return textCell(html`${formatMs(ms)}, <small class="change">not reliable</small>`, ms);
   const share = baseline && baseline !== model ? timeShare(model, baseline) : undefined;
   const said = share?.open ? "no clear change" : share && formatChange(share.value);
   const change = said && html` <small class="change">(${said})</small>`;

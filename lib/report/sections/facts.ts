@@ -25,7 +25,8 @@ export function accuracyCell(test: Metrics): Cell {
 
 /** Whether the training loss of a network holds terms of the full network's features or answers (distillation). */
 export function distils({ config }: RunRecord, { name }: ModelRecord): boolean {
-  if (name === "baseline" || name === "probe") return false;
+  // What is trained from scratch learns from the labels alone.
+  if (["baseline", "probe", "scratch"].includes(name)) return false;
   return ["distill", "distillOutputs"].some((key) => Number(own(config, key) ?? 0) > 0);
 }
 

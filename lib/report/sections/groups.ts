@@ -66,7 +66,7 @@ function groupsFigure(columns: readonly Column[], models: readonly ModelRecord[]
       };
     }),
     layout: plotLayout(90 + 26 * rows.length, {
-      xaxis: plotAxis("share that was right", { tickformat: ".0%" }),
+      xaxis: plotAxis("right answers", { tickformat: ".0%" }),
       yaxis: plotAxis("", {
         autorange: "reversed",
         tickmode: "array",

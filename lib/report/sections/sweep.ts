@@ -145,7 +145,7 @@ function tableRow(row: SweepRow, { withError, withKept }: { withError: boolean; 
   const ms = formatMs(row.cpuMs ?? 0);
   const time =
     row.cpuShare === undefined || row.network === "baseline"
-      ? ms + (row.unsteady ? ", not reliable" : "")
+      ? html`${ms}${row.unsteady && html`, <small class="change">not reliable</small>`}`
       : html`${ms} <small class="change">(${formatChange(row.cpuShare)})</small>`;
   return {
     strong: row.network === "pruned" && row.variant === "",

@@ -107,7 +107,8 @@ function tradeOffFigure(records: readonly RunRecord[], axis: (typeof axes)[numbe
       data.push({
         type: "scatter",
         mode: labelled ? "lines+markers+text" : "markers",
-        name: plotText(prefix ? `${group}: ${title}` : title),
+        // Beside the name of a task there is no room for what a title explains in brackets.
+        name: plotText(prefix ? `${group}: ${title.replace(/ \([^()]*\)$/, "")}` : title),
         cliponaxis: false,
         x: points.map((point) => short(point.x)),
         y: points.map((point) => short(point.y)),

@@ -68,7 +68,10 @@ describe("a run of an early build of 0.1.0", function () {
     expect(isEtlError(found, "usage"), String(found)).to.equal(true);
     const { message, hint } = found as { message: string; hint: string };
     expect(message).to.contain("a run of etl 0.1.0").and.to.contain(`(this is ${version})`);
-    expect(hint).to.match(/report, compare, predict and evaluate read it; to run again choose another --out/);
+    expect(message.split(run), "the folder is named once").to.have.length(2);
+    // Such a folder has no config.json, and resume no --replace: neither is a way out.
+    expect(hint).to.match(/^report, compare, predict and evaluate read it; to make it again: begin anew/);
+    expect(hint).not.to.match(/config\.json|--replace/);
     expect(await contents(run)).to.deep.equal(before);
   });
 });

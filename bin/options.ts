@@ -121,7 +121,7 @@ export function blockOption(args: Arguments, name: string): number | "auto" | un
 }
 
 /** --size as height and width; one number is both. */
-export function sizePair(args: Arguments): readonly [number, number] | undefined {
+function sizePair(args: Arguments): readonly [number, number] | undefined {
   const given = text(args, "size");
   if (given === undefined) return undefined;
   const [, height, width] = /^\s*(\d+)(?:\s*[x,]\s*(\d+))?\s*$/i.exec(given) ?? [];
@@ -133,7 +133,7 @@ export function sizePair(args: Arguments): readonly [number, number] | undefined
 }
 
 /** --bind as numbers by the names of dimensions. */
-export function bindings(args: Arguments): Readonly<Record<string, number>> | undefined {
+function bindings(args: Arguments): Readonly<Record<string, number>> | undefined {
   const given = texts(args, "bind");
   if (given.length === 0) return undefined;
   const pairs = given

@@ -63,7 +63,7 @@ describe("data as strangers have it", () => {
         expect(data.problems).to.deep.equal([
           { file: files[23], problem: `in none of the lists ${test}, ${train}` },
         ]);
-        expect(data.assumptions.join()).to.contain("1 pictures are in two of them");
+        expect(data.assumptions.join()).to.contain("1 picture is in two of them");
       }
       const flat = await table("file,gender", sex, {
         "train.txt": names.slice(0, 16).join("\n"),

@@ -1,13 +1,11 @@
 import { expect } from "chai";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import sharp from "sharp";
 import { saidSizes } from "../../../bin/options.ts";
 import { loadBackbone } from "../../../lib/backbones/catalogue.ts";
 import { describe as describeModel } from "../../../lib/backbones/metadata.ts";
 import { readModel } from "../../../lib/backbones/read-model.ts";
-import { createRandom } from "../../../lib/core/random.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { cutModel } from "../../../lib/jobs/cut/cut.ts";
 import { planModel } from "../../../lib/jobs/cut/plan.ts";
@@ -18,6 +16,7 @@ import { profileFiles } from "../../../lib/jobs/use/profile.ts";
 import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
 import { writeLike } from "../../../lib/formats/onnx/like.ts";
 import { int64, type Dim } from "../../../lib/network/network.ts";
+import { writePhotos } from "../../support/photos.ts";
 import { refusal } from "../../support/refusal.ts";
 import { conv, inHalf, int, networkOf, two, weights } from "../../support/strange.ts";
 
@@ -51,18 +50,7 @@ describe("jobs/use: sizes that a file leaves open", function () {
     [open, fixed] = ["open.onnx", "fixed.onnx"].map((name) => join(root, name));
     await writeFile(open, writeOnnx(network(["high", "wide"])));
     await writeFile(fixed, writeOnnx(network([32, 28])));
-    await mkdir(join(root, "photos"));
-    const random = createRandom(3).fork("photos");
-    photos = await Promise.all(
-      Array.from({ length: 4 }, async (_, i) => {
-        const pixels = Buffer.from(Array.from({ length: 40 * 40 * 3 }, () => random.integer(256)));
-        const file = join(root, "photos", `${i}.png`);
-        await sharp(pixels, { raw: { width: 40, height: 40, channels: 3 } })
-          .png()
-          .toFile(file);
-        return file;
-      }),
-    );
+    photos = await writePhotos(root, 4);
   });
   after(() => rm(root, { recursive: true, force: true }));
 

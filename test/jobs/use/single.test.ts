@@ -1,12 +1,10 @@
 import { expect } from "chai";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import sharp from "sharp";
 import { describe as describeModel } from "../../../lib/backbones/metadata.ts";
 import { loadModelFile, readModel } from "../../../lib/backbones/read-model.ts";
 import { writeModel } from "../../../lib/backbones/write-model.ts";
-import { createRandom } from "../../../lib/core/random.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { writeLike } from "../../../lib/formats/onnx/like.ts";
 import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
@@ -14,6 +12,7 @@ import { predictImages } from "../../../lib/jobs/use/predict.ts";
 import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
 import { foldBatchNorm } from "../../../lib/network/fold-batch-norm.ts";
 import { float32, int64, type Dim, type Network } from "../../../lib/network/network.ts";
+import { writePhotos } from "../../support/photos.ts";
 import { refusal } from "../../support/refusal.ts";
 import { inHalf, int, networkOf, two, weights } from "../../support/strange.ts";
 
@@ -57,18 +56,7 @@ describe("jobs/use: files that are made for one picture a run", function () {
   let photos: readonly string[];
   before(async () => {
     root = await mkdtemp(join(tmpdir(), "etl-single-"));
-    await mkdir(join(root, "photos"));
-    const random = createRandom(3).fork("photos");
-    photos = await Promise.all(
-      Array.from({ length: 5 }, async (_, i) => {
-        const pixels = Buffer.from(Array.from({ length: 40 * 40 * 3 }, () => random.integer(256)));
-        const file = join(root, "photos", `${i}.png`);
-        await sharp(pixels, { raw: { width: 40, height: 40, channels: 3 } })
-          .png()
-          .toFile(file);
-        return file;
-      }),
-    );
+    photos = await writePhotos(root, 5);
   });
   after(() => rm(root, { recursive: true, force: true }));
 

@@ -101,7 +101,9 @@ function padOf(node: Node, { shape, data }: Parameter): number[] | undefined {
     const isCopy = group === width && inputs === 1 && data.every((value) => value === 1);
     return isCopy && top + left + bottom + right > 0 ? [0, 0, top, left, 0, 0, bottom, right] : undefined;
   }
-  const front = data.indexOf(1) / inputs;
+  const first = data.indexOf(1);
+  if (first < 0) return undefined;
+  const front = first / inputs;
   const after = width - inputs - front;
   const isIdentity = data.every(
     (value, i) => value === Number(Math.floor(i / inputs) === front + (i % inputs)),

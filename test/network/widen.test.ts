@@ -4,7 +4,7 @@ import { createBuilder } from "../../lib/network/builder.ts";
 import { writeLike } from "../../lib/formats/onnx/like.ts";
 import { readOnnx } from "../../lib/formats/onnx/read.ts";
 import { writeOnnx } from "../../lib/formats/onnx/write.ts";
-import type { Network } from "../../lib/network/network.ts";
+import { float32, type Network } from "../../lib/network/network.ts";
 import { convolutionsAsPads, padsAsConvolutions } from "../../lib/network/widen.ts";
 import { randomInputs, relativeDifference, run } from "../support/run.ts";
 
@@ -69,18 +69,35 @@ describe("channels of zeros as convolutions", () => {
   it("takes no layer for a Pad that has other weights, a bias or a step", () => {
     const net = createBuilder("layers");
     const x = net.input("x", ["batch", 2, 4, 4]);
-    const identity = { shape: [3, 2, 1, 1], data: Float32Array.of(1, 0, 0, 1, 0, 0) };
-    const weights = { ...identity, data: Float32Array.of(1, 0, 0, 1, 0, 0.5) };
-    const mixed = { ...identity, data: Float32Array.of(0, 1, 1, 0, 0, 0) };
-    const square = { shape: [2, 2, 1, 1], data: Float32Array.of(1, 0, 0, 1) };
+    const one = net.input("one", ["batch", 1, 4, 4]);
+    // As a Pad is written, with nothing but what makes it none.
+    const bare = (
+      from: string,
+      name: string,
+      width: number,
+      data: readonly number[],
+      bias?: string,
+    ): string => {
+      const shape = [width, data.length / width, 1, 1];
+      const weight = net.parameter(`${name}.weight`, float32(shape, Float32Array.from(data)));
+      const attributes = { kernel_shape: { type: "ints", value: [1, 1] } } as const;
+      return net.node("Conv", [from, weight, ...(bias === undefined ? [] : [bias])], { name, attributes });
+    };
+    const identity = [1, 0, 0, 1, 0, 0];
+    const step = { shape: [3, 2, 1, 1], data: Float32Array.from(identity) };
+    const zeros = net.parameter("zeros", float32([3], new Float32Array(3)));
     const network = net.build([
-      net.conv(x, { name: "other", weights }),
-      net.conv(x, { name: "mixed", weights: mixed }),
-      net.conv(x, { name: "square", weights: square }),
-      net.conv(x, { name: "bias", weights: identity, bias: new Float32Array(3) }),
-      net.conv(x, { name: "step", weights: identity, strides: 2 }),
+      bare(x, "other", 3, [1, 0, 0, 1, 0, 0.5]),
+      bare(x, "mixed", 3, [0, 1, 1, 0, 0, 0]),
+      bare(x, "square", 2, [1, 0, 0, 1]),
+      bare(x, "bias", 3, identity, zeros),
+      net.conv(x, { name: "step", weights: step, strides: 2 }),
+      bare(one, "dead", 3, [0, 0, 0]),
     ]);
     expect(convolutionsAsPads(network)).to.equal(network);
+    const padded = { ...network, nodes: [...network.nodes] };
+    padded.nodes[3] = { ...padded.nodes[3], inputs: padded.nodes[3].inputs.slice(0, 2) };
+    expect(namesOf(convolutionsAsPads(padded), "Pad"), "without its bias it is one").to.deep.equal(["bias"]);
   });
 
   it("is in files of this program alone, which are read back as what they were", () => {

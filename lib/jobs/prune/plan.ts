@@ -240,9 +240,14 @@ export async function planStage(context: RunContext, curves: Curves): Promise<Pl
   return { knees, plan };
 }
 
+/** Names of the nodes that the tasks' networks have: the backbone's own classifier is part of none of them. */
+export function trunkNames({ network, features }: Backbone): ReadonlySet<string> {
+  return new Set(subnetwork(network, [features]).nodes.map(({ name }) => name));
+}
+
 /** What stays of the layers that the tasks' networks have, and where the least does. */
-function planSentence({ network, features }: Backbone, plan: Plan, gamma: number): string {
-  const trunk = new Set(subnetwork(network, [features]).nodes.map(({ name }) => name));
+function planSentence(backbone: Backbone, plan: Plan, gamma: number): string {
+  const trunk = trunkNames(backbone);
   const layers = plan.layers.filter(({ name }) => trunk.has(name));
   const sum = (of: (layer: Plan["layers"][number]) => number): number =>
     layers.reduce((total, layer) => total + of(layer), 0);

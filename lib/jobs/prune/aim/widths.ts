@@ -4,7 +4,6 @@ import type { Allocation } from "../options.ts";
 import { errorByWidth } from "../../../knee/knee.ts";
 import { costOf } from "../../../network/cost.ts";
 import type { Network } from "../../../network/network.ts";
-import { subnetwork } from "../../../network/subnetwork.ts";
 import { writeOnnx } from "../../../formats/onnx/write.ts";
 import {
   keepBlocks,
@@ -24,7 +23,7 @@ import { aimAtTime, asBytes, type TimedCandidate } from "../../run/latency.ts";
 import type { Hit, Target, Widths } from "../config.ts";
 import type { RunContext } from "../context.ts";
 import type { GammaCostRecord } from "../../../record/record.ts";
-import { entryScores, kneesAt, planAt, type Curves } from "../plan.ts";
+import { entryScores, kneesAt, planAt, trunkNames, type Curves } from "../plan.ts";
 import { withEmptyHeads } from "../surgery.ts";
 import type { RunClock } from "./clock.ts";
 
@@ -195,15 +194,14 @@ function stepsOf(
   return allocate === "uniform" ? uniformWidths(groups) : knapsackWidths(groups, cost);
 }
 
-/** A plan as the tasks' networks will have it: the backbone's own classifier is part of none of them. */
+/** A plan as the tasks' networks will have it. */
 export function plannedNetwork(
   context: Shaped,
   plan: Plan,
 ): { readonly before: Cost; readonly after: Cost; readonly rows: Plan["rows"] } {
-  const { network, features } = context.backbone;
-  const trunk = new Set(subnetwork(network, [features]).nodes.map(({ name }) => name));
+  const trunk = trunkNames(context.backbone);
   return {
-    before: costOf(withEmptyHeads(context, network)).total,
+    before: costOf(withEmptyHeads(context, context.backbone.network)).total,
     after: costOf(cutShape(context, plan)).total,
     rows: plan.rows.filter(({ name }) => trunk.has(name)),
   };

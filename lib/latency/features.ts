@@ -4,10 +4,16 @@ import { windowAttributes } from "../network/operators/attributes.ts";
 import { factsOf } from "../network/operators/facts.ts";
 import { propagate } from "../network/shapes/infer.ts";
 
-/** Kind of work -> how much of it. Layers by {@link kindOf}; the others are these three. */
+/** Kind of work -> how much of it: multiplications of layers by kernel, stride and map, and what is {@link shared} by all. */
 export type Work = ReadonlyMap<string, number>;
 
 export const shared = { maps: "maps", weights: "weights", nodes: "nodes" } as const;
+
+/** Blocks of filters that a kernel computes with one reading of its input, at most. */
+const SET = 4;
+
+/** Multiplications of filters that are computed by fewer than {@link SET} blocks at a time: they read their input more often. */
+export const shortSets: readonly string[] = Array.from({ length: SET - 1 }, (_, i) => `in sets of ${i + 1}`);
 
 /**
  * The work of one picture.
@@ -16,9 +22,18 @@ export const shared = { maps: "maps", weights: "weights", nodes: "nodes" } as co
  * free. Channels fewer than a block (a picture's colours) are read as they are.
  */
 export function workOf(network: Network, block: number): Work {
+  return workAndKinds(network, block).work;
+}
+
+/** The work, and the kinds of the layers by their names. */
+export function workAndKinds(
+  network: Network,
+  block: number,
+): { readonly work: Work; readonly kinds: ReadonlyMap<string, string> } {
   // what is behind an operator that is not known counts as its nodes alone
   const { shapes } = propagate(network, { bindings: { batch: 1 }, onError: "unknown" });
   const work = new Map<string, number>();
+  const kinds = new Map<string, string>();
   const read = new Set(network.inputs.map(({ name }) => name));
   const add = (kind: string, amount: number): void => {
     work.set(kind, (work.get(kind) ?? 0) + amount);
@@ -29,15 +44,14 @@ export function workOf(network: Network, block: number): Work {
     add(shared.nodes, 1);
     if (y === undefined) continue;
     add(shared.maps, sizeOf([y[0] ?? 1, padded(y[1] ?? 1, block), ...y.slice(2)]));
-    const weight =
-      network.parameters.get(node.inputs[1] ?? "") ?? network.parameters.get(node.inputs[0] ?? "");
-    // A convolution of every channel by itself, a place at a time, is a matter of writing the map.
-    if (!isLayer(node) || weight === undefined || isByPlace(node, weight.shape)) continue;
-    const layer = layerOf(node, { weight: weight.shape, output: y, block, first: read.has(node.inputs[0]) });
+    const layer = layerOf(network, node, { output: y, block, first: read.has(node.inputs[0]) });
+    if (layer === undefined) continue;
+    kinds.set(node.name, layer.kind);
     add(layer.kind, layer.macs);
+    if (layer.short !== undefined) add(shortSets[layer.short.blocks - 1], layer.short.macs);
     add(shared.weights, layer.weights);
   }
-  return work;
+  return { work, kinds };
 }
 
 /** Weights of a matrix that no cache holds. */
@@ -55,17 +69,30 @@ function padded(channels: number, block: number): number {
   return channels < block ? channels : Math.ceil(channels / block) * block;
 }
 
+/** Multiplications of a layer. */
+interface LayerWork {
+  readonly kind: string;
+  readonly macs: number;
+  readonly weights: number;
+  /** The last filters, where they are no whole set. */
+  readonly short?: { readonly blocks: number; readonly macs: number } | undefined;
+}
+
+/** @returns undefined for what is no layer */
 function layerOf(
+  { parameters }: Network,
   node: Node,
   at: {
-    readonly weight: readonly number[];
     readonly output: readonly number[];
     readonly block: number;
     /** Reads the network's input. */
     readonly first: boolean;
   },
-): { readonly kind: string; readonly macs: number; readonly weights: number } {
-  const { weight, output, block, first } = at;
+): LayerWork | undefined {
+  const { output, block, first } = at;
+  const weight = (parameters.get(node.inputs[1] ?? "") ?? parameters.get(node.inputs[0] ?? ""))?.shape;
+  // A convolution of every channel by itself, a place at a time, is a matter of writing the map.
+  if (!isLayer(node) || weight === undefined || isByPlace(node, weight)) return undefined;
   const map = output.slice(2);
   if (map.length === 0) {
     const weights = sizeOf(weight);
@@ -80,5 +107,13 @@ function layerOf(
   const strides = windowAttributes(node, 2).strides.join("x");
   const form = isDepthwise ? "depthwise" : first ? "first" : group > 1 ? "grouped" : "dense";
   const kind = `${form}: ${node.op} ${kernel.join("x")}/${strides} to ${map.join("x")}`;
-  return { kind, macs: weights * sizeOf(map), weights };
+  const macs = weights * sizeOf(map);
+  const blocks = (wide / block) % SET;
+  const isInSets = block > 1 && group === 1 && Number.isInteger(blocks) && blocks > 0;
+  return {
+    kind,
+    macs,
+    weights,
+    short: isInSets ? { blocks, macs: (macs * blocks * block) / wide } : undefined,
+  };
 }

@@ -1,6 +1,9 @@
 /** Rates of every kind of work from times of whole networks. Pure. */
+import type { KernelTime } from "../engine/engine.ts";
 import { median } from "../math/statistics.ts";
-import { shared, type Work } from "./features.ts";
+import type { Network } from "../network/network.ts";
+import { shared, shortSets, workAndKinds, type Work } from "./features.ts";
+import { layerTimes } from "./kernels.ts";
 
 /** A network that was timed. */
 export interface Timed {
@@ -13,37 +16,86 @@ export type Rates = Readonly<Record<string, number>>;
 
 /** Shares of a network's time that are expected of what is no layer, where the times do not say otherwise. */
 const expected: Readonly<Partial<Record<string, number>>> = {
-  [shared.maps]: 0.15,
-  [shared.weights]: 0.05,
-  [shared.nodes]: 0.05,
+  [shared.maps]: 0.02,
+  [shared.weights]: 0.02,
+  [shared.nodes]: 0.2,
 };
-/** How much an unexpected rate weighs against a relative error of the times. */
-const RIDGE = 1e-4;
-const ROUNDS = 2000;
+/** What a multiplication in sets of one, two and three blocks is expected to cost beyond one in a whole set, as shares of that. */
+const expectedOfShort: readonly number[] = [0.5, 0.1, 0.2];
+/** How much an unexpected rate weighs against a relative error of the times; more where kernels say what to expect. */
+const [RIDGE, SEEN_RIDGE] = [3e-5, 3e-4];
+const STEPS = 2000;
 
 /**
- * Rates, none negative, with the least squares of relative errors; where the times leave a rate open, it is near what they say
- * of all layers alike.
+ * What is expected of rates before whole networks are timed: layers cost what their kernels took in one run of one network.
+ * Widths of a network's layers rise and fall together, so times of whole networks alone would give one kind of layer the time
+ * of another, and a search for the cheapest widths would find just those.
  */
-export function fitRates(samples: readonly Timed[]): Rates {
+export interface Seen {
+  /** Kind of layer -> milliseconds of its kernels. */
+  readonly layers: ReadonlyMap<string, number>;
+  /** Milliseconds of all kernels. */
+  readonly all: number;
+}
+
+/**
+ * The times of a network's kernels, by kind of layer.
+ *
+ * @param network in floats, as its work is counted
+ * @param run what was run: the same, or the same in bytes, whose layers have the same names
+ */
+export function seenOf(
+  network: Network,
+  run: Network,
+  { block, kernels }: { readonly block: number; readonly kernels: readonly KernelTime[] },
+): Seen {
+  const { kinds } = workAndKinds(network, block);
+  const layers = new Map<string, number>();
+  for (const { name, ms } of layerTimes(run, kernels, block)) {
+    const kind = kinds.get(name);
+    if (kind !== undefined) layers.set(kind, (layers.get(kind) ?? 0) + ms);
+  }
+  return { layers, all: kernels.reduce((sum, { ms }) => sum + ms, 0) };
+}
+
+/** Expected milliseconds of a unit of each kind. */
+function expectedRates(samples: readonly Timed[], kinds: readonly string[], seen?: Seen): number[] {
   const [first] = samples;
-  const kinds = [...first.work.keys()];
-  const layers = kinds.filter((kind) => expected[kind] === undefined);
+  const layers = kinds.filter((kind) => expected[kind] === undefined && !shortSets.includes(kind));
   const rest = kinds.reduce((sum, kind) => sum + (expected[kind] ?? 0), 0);
   const layerWork = (work: Work): number => layers.reduce((sum, kind) => sum + (work.get(kind) ?? 0), 0);
   // of a middling sample: one that was disturbed says nothing
   const perMac = median(samples.map(({ work, ms }) => ms / layerWork(work))) ?? 0;
   const whole = perMac * layerWork(first.work);
-  const prior = kinds.map((kind) => {
+  return kinds.map((kind) => {
+    const short = shortSets.indexOf(kind);
+    if (short >= 0) return expectedOfShort[short] * perMac;
+    const work = first.work.get(kind) ?? 1;
     const share = expected[kind];
-    return share === undefined ? (1 - rest) * perMac : (share * whole) / (first.work.get(kind) ?? 1);
+    if (share !== undefined) return (share * whole) / work;
+    const own = seen?.layers.get(kind) ?? 0;
+    if (seen === undefined || own === 0) return (1 - rest) * perMac;
+    return ((1 - rest) * first.ms * own) / seen.all / work;
   });
+}
+
+/**
+ * Rates, none negative, with the least squares of relative errors; where the times leave a rate open, it is near what is
+ * expected.
+ *
+ * @param samples the whole network first
+ * @param seen kernels of the whole network; default: all layers alike
+ */
+export function fitRates(samples: readonly Timed[], seen?: Seen): Rates {
+  const kinds = [...new Set(samples.flatMap(({ work }) => [...work.keys()]))];
+  const prior = expectedRates(samples, kinds, seen);
+  const ridge = (seen === undefined ? RIDGE : SEEN_RIDGE) * samples.length;
   const a = samples.map(({ work, ms }) => kinds.map((kind, k) => ((work.get(kind) ?? 0) * prior[k]) / ms));
   const x = kinds.map(() => 1);
   const residual = a.map((row) => 1 - row.reduce((sum, value, k) => sum + value * x[k], 0));
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < STEPS; round++) {
     for (const k of kinds.keys()) {
-      let [up, down] = [RIDGE * samples.length, RIDGE * samples.length];
+      let [up, down] = [ridge, ridge];
       a.forEach((row, i) => {
         up += row[k] * (residual[i] + row[k] * x[k]);
         down += row[k] * row[k];
@@ -69,9 +121,13 @@ export function predictMs(work: Work, rates: Rates): number | undefined {
   return ms;
 }
 
-/** Of the kind, or of one of another form: a depthwise convolution that is cut to one channel is a dense one. */
+/**
+ * Of the kind, or of one of another form: a depthwise convolution that is cut to one channel is a dense one. Where no
+ * network had short sets, they cost nothing more.
+ */
 function rateOf(kind: string, rates: Rates): number | undefined {
   if (Object.hasOwn(rates, kind)) return rates[kind];
+  if (shortSets.includes(kind)) return 0;
   const [, layer] = kind.split(": ");
   const other =
     layer === undefined ? undefined : Object.keys(rates).find((one) => one.endsWith(`: ${layer}`));
@@ -79,12 +135,12 @@ function rateOf(kind: string, rates: Rates): number | undefined {
 }
 
 /** How far predictions are off on networks that the rates were not fitted to: every fourth is left out in turn. */
-export function heldOutErrors(samples: readonly Timed[]): number[] {
+export function heldOutErrors(samples: readonly Timed[], seenKernels?: Seen): number[] {
   const errors: number[] = [];
   for (let part = 0; part < 4; part++) {
     // The first, the whole network, belongs to every fit.
     const seen = samples.filter((_, i) => i === 0 || i % 4 !== part);
-    const rates = fitRates(seen);
+    const rates = fitRates(seen, seenKernels);
     for (const [i, { work, ms }] of samples.entries())
       if (i > 0 && i % 4 === part) errors.push(Math.abs((predictMs(work, rates) ?? Infinity) / ms - 1));
   }

@@ -3,10 +3,17 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRandom } from "../../lib/core/random.ts";
+import type { KernelTime } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
-import { aimAtTime, measureEntries, tableOf, type TimedCandidate } from "../../lib/jobs/run/latency.ts";
-import { shared, workOf } from "../../lib/latency/features.ts";
-import { fitRates, heldOutErrors, predictMs, type Timed } from "../../lib/latency/fit.ts";
+import {
+  aimAtTime,
+  asBytes,
+  measureEntries,
+  tableOf,
+  type TimedCandidate,
+} from "../../lib/jobs/run/latency.ts";
+import { shared, workAndKinds, workOf } from "../../lib/latency/features.ts";
+import { fitRates, heldOutErrors, predictMs, seenOf, type Rates, type Timed } from "../../lib/latency/fit.ts";
 import { clockOf, readLatencyTable, type LatencyTable, type TableEntry } from "../../lib/latency/table.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
@@ -36,6 +43,23 @@ describe("latency: work", () => {
     expect(kindsOf(network(17, 31), 1)["dense: Conv 3x3/1x1 to 16x16"]).to.equal(17 * 31 * 9 * 256);
     expect(kindsOf(network(32, 32, true), 16)["depthwise: Conv 3x3/1x1 to 16x16"]).to.equal(32 * 9 * 256);
   });
+
+  it("counts apart what kernels compute with fewer than four blocks at a time", () => {
+    const macs = (count: number, inputs: number, size: number): number => count * inputs * size * size * 256;
+    const kinds = kindsOf(network(64, 72), 8);
+    // 64 filters are two whole sets; of 72 the last eight are a set of one block, in "two" and in "three"
+    expect(kinds["in sets of 1"]).to.equal(macs(8, 64, 3) + macs(8, 72, 1));
+    expect([kinds["in sets of 2"], kinds["in sets of 3"]]).to.deep.equal([undefined, undefined]);
+    expect(kindsOf(network(24, 16), 8)).to.include({
+      "in sets of 3": macs(24, 3, 3),
+      "in sets of 2": macs(16, 24, 3) + macs(16, 16, 1),
+    });
+    expect(Object.keys(kindsOf(network(24, 16), 1)).some((kind) => kind.startsWith("in sets"))).to.equal(
+      false,
+    );
+    // every channel by itself: there are no sets
+    expect(kindsOf(network(24, 32, true), 8)["in sets of 3"]).to.equal(macs(24, 3, 3));
+  });
 });
 
 describe("latency: rates", () => {
@@ -62,6 +86,36 @@ describe("latency: rates", () => {
       expect((predictMs(work, rates) ?? 0) / truth(work)).to.be.closeTo(1, 0.03);
     }
     expect(heldOutErrors(samples(0)).at(-1)).to.be.below(0.05);
+  });
+
+  it("of layers that always do the same share of the work are told apart by what their kernels took", () => {
+    const samples = [64, 16, 32, 48].map((width) => {
+      const work = new Map(Object.entries({ one: width ** 2, other: width ** 2 }));
+      return { work, ms: width ** 2 * 4e-8 };
+    });
+    const ratio = ({ one, other }: Rates): number => other / one;
+    expect(ratio(fitRates(samples))).to.be.closeTo(1, 1e-6);
+    const layers = new Map(Object.entries({ one: 1, other: 3 }));
+    expect(ratio(fitRates(samples, { layers, all: 4 }))).to.be.closeTo(3, 0.05);
+  });
+
+  it("expect of each kind of layer what all its kernels took, in floats and in bytes", () => {
+    const whole = smallBackbone();
+    const block = 16;
+    const { work, kinds } = workAndKinds(whole, block);
+    const kernels = [...kinds.keys()].map((name, i): KernelTime => ({
+      name,
+      op: "Conv",
+      form: "blocked",
+      ms: i + 1,
+    }));
+    for (const run of [whole, asBytes(whole)]) {
+      const { layers, all } = seenOf(whole, run, { block, kernels });
+      expect([...layers.keys()].sort()).to.deep.equal([...new Set(kinds.values())].sort());
+      expect([...layers.keys()].every((kind) => work.has(kind))).to.equal(true);
+      expect(all).to.equal((kinds.size * (kinds.size + 1)) / 2);
+      expect([...layers.values()].reduce((sum, ms) => sum + ms, 0)).to.equal(all);
+    }
   });
 
   it("are never negative, and errors say how disturbed the times were", () => {
@@ -138,8 +192,8 @@ describe("latency: tables", function () {
       const sizable = { network: small, coupling: analyseCoupling(small) };
       const entries = await measureEntries(engine, sizable, { int8: true });
       expect(entries.map(({ int8, threads, networks }) => [int8, threads, networks])).to.deep.equal([
-        [false, 1, 24],
-        [true, 1, 24],
+        [false, 1, 36],
+        [true, 1, 36],
       ]);
       const made = tableOf(engine, "small", entries);
       expect(made.block).to.equal(engine.channelBlock);

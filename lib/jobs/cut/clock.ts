@@ -2,11 +2,12 @@
 import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { shareOfTime } from "../../evaluate/beside.ts";
 import { clockOf, readLatencyTable, type Clock } from "../../latency/table.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
 import type { Plan } from "../../surgery/plan.ts";
-import { aimAtTime, measureEntries, measureTogether, tableOf, type TimedCandidate } from "../run/latency.ts";
+import { aimAtTime, measureEntries, tableOf, type TimedCandidate } from "../run/latency.ts";
 import type { CuttableModel } from "./model.ts";
 import type { CutOptions } from "./options.ts";
 import { largestKeep, type Missed } from "./search.ts";
@@ -35,10 +36,8 @@ export async function openClock(
   const how = { int8: false, batch, seed, progress, signal };
   const entries = await measureEntries(engine, { network, coupling }, how);
   const clock = clockOf(tableOf(engine, network.name, entries, batch), { int8: false });
-  const measure = async (cut: Network): Promise<number> => {
-    const [before, after] = await measureTogether(engine, [network, cut], batch);
-    return (after / before) * clock.wholeMs;
-  };
+  const measure = async (cut: Network): Promise<number> =>
+    (await shareOfTime(engine, network, cut, batch)) * clock.wholeMs;
   return { ...clock, measure };
 }
 

@@ -1,14 +1,16 @@
 /** Measures a latency table: networks of the same layers with other widths are cut, timed and fitted to. */
 import { cpus } from "node:os";
+import { isEtlError } from "../../core/errors.ts";
 import { stopIfAborted } from "../../core/options.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRandom, type Random } from "../../core/random.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { besideOf } from "../../evaluate/beside.ts";
 import { noiseFor } from "../../evaluate/profile.ts";
 import { workOf } from "../../latency/features.ts";
-import { fitRates, heldOutErrors, predictMs } from "../../latency/fit.ts";
+import { fitRates, heldOutErrors, predictMs, seenOf, type Seen, type Timed } from "../../latency/fit.ts";
 import type { LatencyTable, TableEntry } from "../../latency/table.ts";
-import { quantile } from "../../math/statistics.ts";
+import { median, quantile } from "../../math/statistics.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import { producersOf, type Network } from "../../network/network.ts";
@@ -36,15 +38,16 @@ export interface TableOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Networks of random widths, beside the whole one and the smallest. */
-const SAMPLES = 22;
-/** Milliseconds of a network in each turn, so that slow ones are not run as often as quick ones. */
-const TURN_MS = 60;
-/** Turns of every network, one network after the other. */
-const TURNS = 2;
-/** Further turns of those that took longer than the others say, by more than this share. */
+/**
+ * How many networks are timed: the whole one, the smallest and others of random widths; and in how many rounds, so that one has
+ * its turns seconds apart. Fewer where the whole network alone takes long.
+ */
+const [NETWORKS, ROUNDS] = [36, 5];
+const [FEW_NETWORKS, FEW_ROUNDS, LONG_MS] = [24, 2, 100];
+const KERNEL_RUNS = 10;
+/** Further rounds for those that are off what the others say by more than this share. */
 const SUSPICIOUS = 0.04;
-const MORE_TURNS = 4;
+const MORE_ROUNDS = 4;
 
 /** Times in floats, and in bytes where asked for, with the engine's threads. */
 export async function measureEntries(
@@ -54,43 +57,74 @@ export async function measureEntries(
 ): Promise<TableEntry[]> {
   const { batch = 1, progress = silent, seed = 0 } = options;
   const random = createRandom(seed).fork("latency table");
-  const networks = Array.from({ length: SAMPLES + 2 }, (_, i) =>
-    sample(sizable, engine.channelBlock, random, i),
-  );
   const kinds = options.int8 ? [false, true] : [false];
-  progress.start("latency table", TURNS * networks.length * kinds.length);
   const entries: TableEntry[] = [];
   let done = 0;
-  for (const int8 of kinds) {
-    const samples = networks.map((network) => ({ work: workOf(network, engine.channelBlock), ms: Infinity }));
-    const turn = async (i: number): Promise<void> => {
-      stopIfAborted(options.signal, "latency table: stopped, nothing was kept");
-      const ms = await quickMs(engine, int8 ? asBytes(networks[i]) : networks[i], batch);
-      samples[i].ms = Math.min(samples[i].ms, ms);
-    };
-    for (let round = 0; round < TURNS; round++)
-      for (const i of networks.keys()) {
-        await turn(i);
-        progress.update(++done, `${samples[i].ms.toFixed(2)} ms`);
+  const { network, finish = (cut: Network): Network => cut } = sizable;
+  const beside = await besideOf(engine, finish(network), batch);
+  try {
+    const isLong = beside.ms() * batch > LONG_MS;
+    const [count, rounds] = isLong ? [FEW_NETWORKS, FEW_ROUNDS] : [NETWORKS, ROUNDS];
+    const makers = Array.from({ length: count }, (_, i) =>
+      sample(sizable, engine.channelBlock, random, i / (count - 1)),
+    );
+    progress.start("latency table", rounds * count * kinds.length);
+    for (const int8 of kinds) {
+      const samples = makers.map((make) => ({
+        make: () => (int8 ? asBytes(make()) : make()),
+        work: workOf(make(), engine.channelBlock),
+        ratios: [] as number[],
+      }));
+      const times = (): Timed[] =>
+        samples.map(({ work, ratios }) => ({ work, ms: (median(ratios) ?? 1) * beside.ms() }));
+      const turn = async (i: number): Promise<void> => {
+        stopIfAborted(options.signal, "latency table: stopped, nothing was kept");
+        samples[i].ratios.push(...(await beside.shares(samples[i].make())));
+      };
+      const seen = await seenKernels(engine, makers[0](), { run: samples[0].make(), batch });
+      for (let round = 0; round < rounds; round++)
+        for (const i of makers.keys()) {
+          await turn(i);
+          progress.update(++done, `${times()[i].ms.toFixed(2)} ms`);
+        }
+      // Who is far from what the others say has further turns.
+      for (let round = 0; round < MORE_ROUNDS; round++) {
+        const timed = times();
+        const rates = fitRates(timed, seen);
+        for (const [i, { work, ms }] of timed.entries())
+          if (Math.abs(ms / (predictMs(work, rates) ?? 0) - 1) > SUSPICIOUS) await turn(i);
       }
-    // What else the machine does makes a network slower, never faster: who seems slow has another turn.
-    for (let round = 0; round < MORE_TURNS; round++) {
-      const rates = fitRates(samples);
-      for (const [i, { work, ms }] of samples.entries())
-        if (ms > (1 + SUSPICIOUS) * (predictMs(work, rates) ?? 0)) await turn(i);
+      const timed = times();
+      const errors = heldOutErrors(timed, seen);
+      entries.push({
+        threads: engine.threads,
+        int8,
+        wholeMs: timed[0].ms,
+        rates: fitRates(timed, seen),
+        error: { median: quantile(errors, 0.5), largest: quantile(errors, 1) },
+        networks: timed.length,
+      });
     }
-    const errors = heldOutErrors(samples);
-    entries.push({
-      threads: engine.threads,
-      int8,
-      wholeMs: samples[0].ms,
-      rates: fitRates(samples),
-      error: { median: quantile(errors, 0.5), largest: quantile(errors, 1) },
-      networks: samples.length,
-    });
+  } finally {
+    await beside.dispose();
   }
   progress.finish(entries.map(entrySentence).join("; "));
   return entries;
+}
+
+/** What the kernels of the whole network take; undefined where the engine does not tell. */
+async function seenKernels(
+  engine: Engine,
+  network: Network,
+  { run, batch }: { readonly run: Network; readonly batch: number },
+): Promise<Seen | undefined> {
+  try {
+    const kernels = await engine.kernels(run, noiseFor(run, batch), { runs: KERNEL_RUNS });
+    return seenOf(network, run, { block: engine.channelBlock, kernels });
+  } catch (error) {
+    if (isEtlError(error) && error.kind === "unsupported") return undefined;
+    throw error;
+  }
 }
 
 /** The file that holds them. */
@@ -117,25 +151,6 @@ function entrySentence({ threads, int8, wholeMs, error }: TableEntry): string {
   return `${threads} threads, ${int8 ? "int8" : "float"}: whole ${wholeMs.toFixed(2)} ms, held-out networks ${off}`;
 }
 
-/** One turn: the lower quartile of a few runs, milliseconds a picture. */
-async function quickMs(engine: Engine, network: Network, batch = 1): Promise<number> {
-  const program = await engine.compile(network, { alone: true });
-  try {
-    const inputs = noiseFor(network, batch);
-    const [, first] = await program.time(inputs, { warmup: 1, runs: 2 });
-    const runs = Math.max(3, Math.min(60, Math.round(TURN_MS / first)));
-    const times = await program.time(inputs, { warmup: 1, runs });
-    return (
-      quantile(
-        times.toSorted((a, b) => a - b),
-        0.25,
-      ) / batch
-    );
-  } finally {
-    await program.dispose();
-  }
-}
-
 /**
  * The network in bytes with made-up ranges. Time depends on them in one way: behind a Relu they must begin at 0, as those of
  * pictures do, or the runtime cannot fuse it and the network takes three times as long.
@@ -153,25 +168,29 @@ export function asBytes(network: Network): Network {
   return quantized(folded, places, { ranges, bits: 8 });
 }
 
-/** The whole network first, the one of one block everywhere second, then random widths around a random share. */
+/**
+ * Makes a network of random widths around a share of all, whenever it is needed: many of a large one would fill the memory.
+ *
+ * @param size 0: the whole network; 1: one block everywhere; between them the random ones
+ */
 function sample(
   { network, coupling, finish = (cut) => cut }: Sizable,
   block: number,
   random: Random,
-  i: number,
-): Network {
-  if (i === 0) return finish(network);
-  const share = i === 1 ? 0 : (i - 1) / SAMPLES;
+  size: number,
+): () => Network {
+  if (size === 0) return () => finish(network);
+  const share = 1 - size;
   const scores = Float64Array.from({ length: coupling.classes }, () => random.uniform());
   const stays = new Uint8Array(coupling.classes).fill(1);
   for (const { classes, unit } of blocksOf(coupling, block)) {
     const units = Math.ceil(classes.length / unit);
-    const own = Math.min(1, Math.max(0, share + (i === 1 ? 0 : 0.5 * (random.uniform() - 0.5))));
+    const own = Math.min(1, Math.max(0, share + (size === 1 ? 0 : 0.5 * (random.uniform() - 0.5))));
     for (const id of classes) stays[id] = 0;
     markBest(stays, classes, scores, unit * Math.max(1, Math.round(own * units)));
   }
   const plan = planKeeping(network, coupling, stays);
-  return finish(applySurgery(network, plan, coupling));
+  return () => finish(applySurgery(network, plan, coupling));
 }
 
 /** A network that a search found for a limit. */
@@ -226,17 +245,4 @@ function isBetter<T>(one: Aimed<T>, other: Aimed<T>, targetMs: number): boolean 
   const [a, b] = [one.measuredMs ?? Infinity, other.measuredMs ?? Infinity];
   if (a <= targetMs) return b > targetMs || a > b;
   return b > targetMs && a < b;
-}
-
-/** Lowest of five turns each, one network after the other. @returns milliseconds beside the networks */
-export async function measureTogether(
-  engine: Engine,
-  networks: readonly Network[],
-  batch = 1,
-): Promise<number[]> {
-  const best = networks.map(() => Infinity);
-  for (let turn = 0; turn < 5; turn++)
-    for (const [i, network] of networks.entries())
-      best[i] = Math.min(best[i], await quickMs(engine, network, batch));
-  return best;
 }

@@ -1,8 +1,9 @@
 /** Stage table: what networks of other widths would take, measured once in a run or read from another machine's table. */
 import { writeJson } from "../../../core/files.ts";
+import { shareOfTime } from "../../../evaluate/beside.ts";
 import { clockOf, readLatencyTable, type Clock, type LatencyTable } from "../../../latency/table.ts";
 import type { Network } from "../../../network/network.ts";
-import { asBytes, measureEntries, measureTogether, tableOf } from "../../run/latency.ts";
+import { asBytes, measureEntries, tableOf } from "../../run/latency.ts";
 import type { RunContext } from "../context.ts";
 import { withEmptyHeads } from "../surgery.ts";
 
@@ -34,9 +35,7 @@ export async function clockStage(context: RunContext): Promise<RunClock> {
   const clock = clockOf(table, { int8, threads: given === undefined ? undefined : config.threads });
   if (given !== undefined) return clock;
   const whole = finish(backbone.network);
-  const measure = async (cut: Network): Promise<number> => {
-    const [before, after] = await measureTogether(engine, [whole, int8 ? asBytes(cut) : cut]);
-    return (after / before) * clock.wholeMs;
-  };
+  const measure = async (cut: Network): Promise<number> =>
+    (await shareOfTime(engine, whole, int8 ? asBytes(cut) : cut, 1)) * clock.wholeMs;
   return { ...clock, measure };
 }

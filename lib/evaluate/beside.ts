@@ -1,0 +1,84 @@
+/** Times of networks as shares of one network's, both in turns: whatever slows the machine slows both alike. */
+import type { Engine, Program } from "../engine/engine.ts";
+import { median } from "../math/statistics.ts";
+import type { Network } from "../network/network.ts";
+import { noiseFor } from "./profile.ts";
+
+/** A network that others are timed beside. */
+export interface Reference {
+  /**
+   * Times a network that is compiled for it, a few runs of it and of the reference in turns.
+   *
+   * @returns its share of the reference's time, turn by turn
+   */
+  readonly shares: (network: Network) => Promise<number[]>;
+  /** Milliseconds a picture of the reference: median of all turns so far. */
+  readonly ms: () => number;
+  readonly dispose: () => Promise<void>;
+}
+
+/** Milliseconds that runs of one network may take before the other has its turn. */
+const SLICE_MS = 10;
+const LONGEST_SLICE = 10;
+/** Milliseconds of all turns of a call, where one of each does not take longer, and how many turns there are at most. */
+const [ALL_MS, MOST_TURNS] = [60, 5];
+/** From this on caches are a small part of a run. */
+const LONG_MS = 100;
+
+/** @param batch pictures in a run */
+export async function besideOf(engine: Engine, reference: Network, batch: number): Promise<Reference> {
+  const compile = (network: Network): Promise<Program> => engine.compile(network, { alone: true });
+  const own = await compile(reference);
+  const input = noiseFor(reference, batch);
+
+  const first = async (program: Program, inputs: typeof input): Promise<number> => {
+    const [, ms] = await program.time(inputs, { warmup: 0, runs: 2 });
+    return ms;
+  };
+  const whole = await first(own, input);
+  /** The run in front of short ones does not count: the other network has just emptied the caches. */
+  const slice = async (program: Program, inputs: typeof input, runs: number): Promise<number> =>
+    median(await program.time(inputs, { warmup: whole > LONG_MS ? 0 : 1, runs })) ?? Number.NaN;
+  const found = [whole / batch];
+  const runsOf = (ms: number): number => Math.max(1, Math.min(LONGEST_SLICE, Math.round(SLICE_MS / ms)));
+  const shares = async (network: Network): Promise<number[]> => {
+    const program = await compile(network);
+    try {
+      const inputs = noiseFor(network, batch);
+      const one = await first(program, inputs);
+      const [runs, wholeRuns] = [runsOf(one), runsOf(whole)];
+      const turns = Math.round(ALL_MS / ((1 + runs) * one + (1 + wholeRuns) * whole));
+      const ratios: number[] = [];
+      for (let turn = 0; turn < Math.max(1, Math.min(MOST_TURNS, turns)); turn++) {
+        const ms = await slice(program, inputs, runs);
+        const beside = await slice(own, input, wholeRuns);
+        ratios.push(ms / beside);
+        found.push(beside / batch);
+      }
+      return ratios;
+    } finally {
+      await program.dispose();
+    }
+  };
+  return { shares, ms: () => median(found) ?? Number.NaN, dispose: () => own.dispose() };
+}
+
+/** Times that a network whose share is asked for is compiled, each time with turns of its own. */
+const TIMES = 8;
+
+/** A network's share of another's time. @param batch pictures in a run */
+export async function shareOfTime(
+  engine: Engine,
+  reference: Network,
+  network: Network,
+  batch: number,
+): Promise<number> {
+  const beside = await besideOf(engine, reference, batch);
+  try {
+    const ratios: number[] = [];
+    for (let time = 0; time < TIMES; time++) ratios.push(...(await beside.shares(network)));
+    return median(ratios) ?? Number.NaN;
+  } finally {
+    await beside.dispose();
+  }
+}

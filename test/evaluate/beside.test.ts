@@ -1,0 +1,42 @@
+import { expect } from "chai";
+import { besideOf, shareOfTime } from "../../lib/evaluate/beside.ts";
+import { openEngine } from "../../lib/engine/open.ts";
+import { createBuilder } from "../../lib/network/builder.ts";
+import type { Network } from "../../lib/network/network.ts";
+
+/** Convolutions of `channels` filters, one behind the other. */
+function tower(channels: number, layers: number): Network {
+  const net = createBuilder(`tower${channels}`);
+  let x = net.input("image", ["batch", 3, 48, 48]);
+  let width = 3;
+  for (let i = 0; i < layers; i++) {
+    const data = new Float32Array(channels * width * 9).fill(0.01);
+    x = net.relu(net.conv(x, { weights: { shape: [channels, width, 3, 3], data }, pads: 1 }));
+    width = channels;
+  }
+  return net.build([net.flatten(net.globalAveragePool(x), { name: "out" })]);
+}
+
+describe("evaluate/beside", () => {
+  it("gives shares of the reference's time, turn by turn, and the reference's milliseconds a picture", async () => {
+    const engine = await openEngine({ engine: "ort", threads: 1 });
+    const [wide, narrow] = [tower(64, 6), tower(4, 2)];
+    try {
+      const beside = await besideOf(engine, wide, 2);
+      try {
+        expect(beside.ms()).to.be.above(0);
+        const shares = await beside.shares(narrow);
+        expect(shares.length).to.be.at.least(1);
+        // about 600 times the work: holds on any machine, however busy
+        for (const share of shares) expect(share).to.be.within(1e-6, 0.9);
+        const [one] = await beside.shares(wide);
+        expect(one).to.be.within(0.05, 20);
+      } finally {
+        await beside.dispose();
+      }
+      expect(await shareOfTime(engine, wide, narrow, 1)).to.be.within(1e-6, 0.9);
+    } finally {
+      await engine.dispose();
+    }
+  });
+});

@@ -13,7 +13,14 @@ import {
   type TimedCandidate,
 } from "../../lib/jobs/run/latency.ts";
 import { shared, workAndKinds, workOf } from "../../lib/latency/features.ts";
-import { fitRates, heldOutErrors, predictMs, seenOf, type Rates, type Timed } from "../../lib/latency/fit.ts";
+import {
+  fitRates,
+  heldOutErrors,
+  predictMs,
+  kernelShares,
+  type Rates,
+  type Timed,
+} from "../../lib/latency/fit.ts";
 import { clockOf, readLatencyTable, type LatencyTable, type TableEntry } from "../../lib/latency/table.ts";
 import { analyseCoupling } from "../../lib/network/coupling/analyse.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
@@ -110,7 +117,7 @@ describe("latency: rates", () => {
       ms: i + 1,
     }));
     for (const run of [whole, asBytes(whole)]) {
-      const { layers, all } = seenOf(whole, run, { block, kernels });
+      const { layers, all } = kernelShares(whole, run, { block, kernels });
       expect([...layers.keys()].sort()).to.deep.equal([...new Set(kinds.values())].sort());
       expect([...layers.keys()].every((kind) => work.has(kind))).to.equal(true);
       expect(all).to.equal((kinds.size * (kinds.size + 1)) / 2);

@@ -8,7 +8,14 @@ import type { Engine } from "../../engine/engine.ts";
 import { besideOf } from "../../evaluate/beside.ts";
 import { noiseFor } from "../../evaluate/profile.ts";
 import { workOf } from "../../latency/features.ts";
-import { fitRates, heldOutErrors, predictMs, seenOf, type Seen, type Timed } from "../../latency/fit.ts";
+import {
+  fitRates,
+  heldOutErrors,
+  predictMs,
+  kernelShares,
+  type KernelShares,
+  type Timed,
+} from "../../latency/fit.ts";
 import type { LatencyTable, TableEntry } from "../../latency/table.ts";
 import { median, quantile } from "../../math/statistics.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
@@ -117,10 +124,10 @@ async function seenKernels(
   engine: Engine,
   network: Network,
   { run, batch }: { readonly run: Network; readonly batch: number },
-): Promise<Seen | undefined> {
+): Promise<KernelShares | undefined> {
   try {
     const kernels = await engine.kernels(run, noiseFor(run, batch), { runs: KERNEL_RUNS });
-    return seenOf(network, run, { block: engine.channelBlock, kernels });
+    return kernelShares(network, run, { block: engine.channelBlock, kernels });
   } catch (error) {
     if (isEtlError(error) && error.kind === "unsupported") return undefined;
     throw error;

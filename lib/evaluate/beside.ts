@@ -28,9 +28,8 @@ const LONG_MS = 100;
 /** @param batch pictures in a run */
 export async function besideOf(engine: Engine, reference: Network, batch: number): Promise<Reference> {
   const compile = (network: Network): Promise<Program> => engine.compile(network, { alone: true });
-  const own = await compile(reference);
   const input = noiseFor(reference, batch);
-
+  const own = await compile(reference);
   const first = async (program: Program, inputs: typeof input): Promise<number> => {
     const [, ms] = await program.time(inputs, { warmup: 0, runs: 2 });
     return ms;

@@ -99,7 +99,10 @@ export async function measureEntries(
         const timed = times();
         const rates = fitRates(timed, seen);
         for (const [i, { work, ms }] of timed.entries())
-          if (Math.abs(ms / (predictMs(work, rates) ?? 0) - 1) > SUSPICIOUS) await turn(i);
+          if (Math.abs(ms / (predictMs(work, rates) ?? 0) - 1) > SUSPICIOUS) {
+            await turn(i);
+            progress.update(done, "again, where one differs from the others");
+          }
       }
       const timed = times();
       const errors = heldOutErrors(timed, seen);

@@ -76,12 +76,19 @@ function pairsOf(network: Network): Pair[] {
       const maker = producers.get(name);
       if (maker === undefined || readers(name) !== 1 || outputs.has(name)) return [];
       if (isConvolution(maker)) return [{ first: maker, second, value }];
-      const { homogeneous, channels } = factsOf(maker.op);
-      const passes = homogeneous === true && (channels === "each" || channels === "pool");
-      if (!passes || maker.domain !== "" || maker.outputs.length !== 1) return [];
+      if (!passesScale(network, maker) || maker.outputs.length !== 1) return [];
       [name] = maker.inputs;
     }
   });
+}
+
+/** f(s x) = s f(x) in every channel: operators without weights, and a PRelu whatever its slopes are. */
+function passesScale({ parameters }: Network, { op, domain, inputs }: Node): boolean {
+  const { homogeneous, channels, activation } = factsOf(op);
+  if (homogeneous !== true || domain !== "") return false;
+  if (channels === "operands")
+    return activation === true && inputs.slice(1).every((name) => parameters.has(name));
+  return channels === "each" || channels === "pool";
 }
 
 /** With weights of its own, in floats, along two axes of the picture. */

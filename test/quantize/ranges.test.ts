@@ -134,6 +134,34 @@ describe("int8: ranges", () => {
     expect(await peaks(alike)).to.be.closeTo(1, 1e-4); // a depthwise layer follows: all alike
   });
 
+  it("channels are made alike through a PRelu, not through the sum with a constant", async () => {
+    const net = createBuilder("slopes");
+    const first = noise(8, 3, 3, 3);
+    first.data.forEach((_, i) => {
+      first.data[i] *= 10 ** (Math.floor(i / 27) / 2 - 2);
+    });
+    let y = net.conv(net.input("image", ["batch", 3, 12, 12]), { name: "first", weights: first, pads: 1 });
+    y = net.pRelu(
+      y,
+      noise(8).data.map((x) => 0.2 * x),
+      { name: "slopes" },
+    );
+    const network = net.build([net.conv(y, { name: "depth", weights: noise(8, 1, 3, 3), group: 8 })]);
+    const pictures = { image: noise(6, 3, 12, 12) };
+    const alike = await equalised(engine, network, [pictures]);
+    if (alike === undefined) throw new Error("nothing to make alike");
+    expect(alike.parameters.get("first.weight")).to.not.deep.equal(network.parameters.get("first.weight"));
+    const [[expected], [found]] = [await run(network, pictures), await run(alike, pictures)].map((each) =>
+      Object.values(each),
+    );
+    const scale = expected.data.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    expected.data.forEach((x, i) => {
+      expect(found.data[i]).to.be.closeTo(x, 1e-5 * scale);
+    });
+    const nodes = network.nodes.map((node) => (node.op === "PRelu" ? { ...node, op: "Add" } : node));
+    expect(await equalised(engine, { ...network, nodes }, [pictures])).to.equal(undefined);
+  });
+
   it("what moves the outputs least is taken, and is better by far where channels differ", async () => {
     const network = uneven();
     const pictures = [{ image: noise(8, 3, 12, 12) }];

@@ -1,21 +1,7 @@
 import { expect } from "chai";
 import { besideOf, shareOfTime } from "../../lib/evaluate/beside.ts";
 import { openEngine } from "../../lib/engine/open.ts";
-import { createBuilder } from "../../lib/network/builder.ts";
-import type { Network } from "../../lib/network/network.ts";
-
-/** Convolutions of `channels` filters, one behind the other. */
-function tower(channels: number, layers: number): Network {
-  const net = createBuilder(`tower${channels}`);
-  let x = net.input("image", ["batch", 3, 48, 48]);
-  let width = 3;
-  for (let i = 0; i < layers; i++) {
-    const data = new Float32Array(channels * width * 9).fill(0.01);
-    x = net.relu(net.conv(x, { weights: { shape: [channels, width, 3, 3], data }, pads: 1 }));
-    width = channels;
-  }
-  return net.build([net.flatten(net.globalAveragePool(x), { name: "out" })]);
-}
+import { tower } from "../support/tower.ts";
 
 describe("evaluate/beside", () => {
   it("gives shares of the reference's time, turn by turn, and the reference's milliseconds a picture", async () => {

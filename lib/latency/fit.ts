@@ -31,7 +31,7 @@ const STEPS = 2000;
  * Widths of a network's layers rise and fall together, so times of whole networks alone would give one kind of layer the time
  * of another, and a search for the cheapest widths would find just those.
  */
-export interface KernelShares {
+export interface KernelSums {
   /** Kind of layer -> milliseconds of its kernels. */
   readonly layers: ReadonlyMap<string, number>;
   /** Milliseconds of all kernels. */
@@ -44,11 +44,11 @@ export interface KernelShares {
  * @param network in floats, as its work is counted
  * @param run what was run: the same, or the same in bytes, whose layers have the same names
  */
-export function kernelShares(
+export function kernelSums(
   network: Network,
   run: Network,
   { block, kernels }: { readonly block: number; readonly kernels: readonly KernelTime[] },
-): KernelShares {
+): KernelSums {
   const { kinds } = workAndKinds(network, block);
   const layers = new Map<string, number>();
   for (const { name, ms } of layerTimes(run, kernels, block)) {
@@ -59,7 +59,7 @@ export function kernelShares(
 }
 
 /** Expected milliseconds of a unit of each kind. */
-function expectedRates(samples: readonly Timed[], kinds: readonly string[], seen?: KernelShares): number[] {
+function expectedRates(samples: readonly Timed[], kinds: readonly string[], seen?: KernelSums): number[] {
   const [first] = samples;
   const layers = kinds.filter((kind) => expected[kind] === undefined && !shortSets.includes(kind));
   const rest = kinds.reduce((sum, kind) => sum + (expected[kind] ?? 0), 0);
@@ -86,7 +86,7 @@ function expectedRates(samples: readonly Timed[], kinds: readonly string[], seen
  * @param samples the whole network first
  * @param seen kernels of the whole network; default: all layers alike
  */
-export function fitRates(samples: readonly Timed[], seen?: KernelShares): Rates {
+export function fitRates(samples: readonly Timed[], seen?: KernelSums): Rates {
   const kinds = [...new Set(samples.flatMap(({ work }) => [...work.keys()]))];
   const prior = expectedRates(samples, kinds, seen);
   const ridge = (seen === undefined ? RIDGE : SEEN_RIDGE) * samples.length;
@@ -135,12 +135,12 @@ function rateOf(kind: string, rates: Rates): number | undefined {
 }
 
 /** How far predictions are off on networks that the rates were not fitted to: every fourth is left out in turn. */
-export function heldOutErrors(samples: readonly Timed[], shares?: KernelShares): number[] {
+export function heldOutErrors(samples: readonly Timed[], sums?: KernelSums): number[] {
   const errors: number[] = [];
   for (let part = 0; part < 4; part++) {
     // The first, the whole network, belongs to every fit.
     const seen = samples.filter((_, i) => i === 0 || i % 4 !== part);
-    const rates = fitRates(seen, shares);
+    const rates = fitRates(seen, sums);
     for (const [i, { work, ms }] of samples.entries())
       if (i > 0 && i % 4 === part) errors.push(Math.abs((predictMs(work, rates) ?? Infinity) / ms - 1));
   }

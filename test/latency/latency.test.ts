@@ -17,7 +17,7 @@ import {
   fitRates,
   heldOutErrors,
   predictMs,
-  kernelShares,
+  kernelSums,
   type Rates,
   type Timed,
 } from "../../lib/latency/fit.ts";
@@ -117,7 +117,7 @@ describe("latency: rates", () => {
       ms: i + 1,
     }));
     for (const run of [whole, asBytes(whole)]) {
-      const { layers, all } = kernelShares(whole, run, { block, kernels });
+      const { layers, all } = kernelSums(whole, run, { block, kernels });
       expect([...layers.keys()].sort()).to.deep.equal([...new Set(kinds.values())].sort());
       expect([...layers.keys()].every((kind) => work.has(kind))).to.equal(true);
       expect(all).to.equal((kinds.size * (kinds.size + 1)) / 2);

@@ -12,8 +12,8 @@ import {
   fitRates,
   heldOutErrors,
   predictMs,
-  kernelShares,
-  type KernelShares,
+  kernelSums,
+  type KernelSums,
   type Timed,
 } from "../../latency/fit.ts";
 import type { LatencyTable, TableEntry } from "../../latency/table.ts";
@@ -82,8 +82,8 @@ export async function measureEntries(
         work: workOf(make(), engine.channelBlock),
         ratios: [] as number[],
       }));
-      const times = (): Timed[] =>
-        samples.map(({ work, ratios }) => ({ work, ms: (median(ratios) ?? 1) * beside.ms() }));
+      const msOf = (i: number): number => (median(samples[i].ratios) ?? 1) * beside.ms();
+      const times = (): Timed[] => samples.map(({ work }, i) => ({ work, ms: msOf(i) }));
       const turn = async (i: number): Promise<void> => {
         stopIfAborted(options.signal, "latency table: stopped, nothing was kept");
         samples[i].ratios.push(...(await beside.shares(samples[i].make())));
@@ -92,7 +92,7 @@ export async function measureEntries(
       for (let round = 0; round < rounds; round++)
         for (const i of makers.keys()) {
           await turn(i);
-          progress.update(++done, `${times()[i].ms.toFixed(2)} ms`);
+          progress.update(++done, `${msOf(i).toFixed(2)} ms`);
         }
       // Who is far from what the others say has further turns.
       for (let round = 0; round < MORE_ROUNDS; round++) {
@@ -127,10 +127,10 @@ async function seenKernels(
   engine: Engine,
   network: Network,
   { run, batch }: { readonly run: Network; readonly batch: number },
-): Promise<KernelShares | undefined> {
+): Promise<KernelSums | undefined> {
   try {
     const kernels = await engine.kernels(run, noiseFor(run, batch), { runs: KERNEL_RUNS });
-    return kernelShares(network, run, { block: engine.channelBlock, kernels });
+    return kernelSums(network, run, { block: engine.channelBlock, kernels });
   } catch (error) {
     if (isEtlError(error) && error.kind === "unsupported") return undefined;
     throw error;

@@ -1,4 +1,5 @@
 /** Times of networks as shares of one network's, both in turns: whatever slows the machine slows both alike. */
+import { stopIfAborted } from "../core/options.ts";
 import type { Engine, Program } from "../engine/engine.ts";
 import { median } from "../math/statistics.ts";
 import type { Network } from "../network/network.ts";
@@ -70,12 +71,15 @@ export async function shareOfTime(
   engine: Engine,
   reference: Network,
   network: Network,
-  batch: number,
+  { batch, signal }: { readonly batch: number; readonly signal?: AbortSignal | undefined },
 ): Promise<number> {
   const beside = await besideOf(engine, reference, batch);
   try {
     const ratios: number[] = [];
-    for (let time = 0; time < TIMES; time++) ratios.push(...(await beside.shares(network)));
+    for (let time = 0; time < TIMES; time++) {
+      stopIfAborted(signal, "timing a network: stopped");
+      ratios.push(...(await beside.shares(network)));
+    }
     return median(ratios) ?? Number.NaN;
   } finally {
     await beside.dispose();

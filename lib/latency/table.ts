@@ -45,11 +45,12 @@ export interface LatencyTable {
 export interface Clock {
   readonly block: number;
   readonly wholeMs: number;
-  /** Milliseconds a picture of a float network, or of the same in bytes. */
+  /** Milliseconds a picture of a float network; where bytes are allowed, of the same in bytes if that is quicker. */
   readonly predict: (network: Network) => number;
 }
 
 /**
+ * @param int8 a network in bytes may be delivered; as it is only where it is quicker, the quicker of both counts
  * @param threads default: the most that the table has
  * @throws EtlError `usage` where the table has no such times; when predicting, where it does not know a layer
  */
@@ -75,7 +76,10 @@ export function clockOf(
     block: table.block,
     wholeMs: float.wholeMs,
     predict: (network) => {
-      const ms = predictMs(workOf(network, table.block), entry.rates);
+      const work = workOf(network, table.block);
+      const each = [...new Set([float, entry])].map(({ rates }) => predictMs(work, rates));
+      const known = each.filter((ms) => ms !== undefined);
+      const ms = known.length < each.length ? undefined : Math.min(...known);
       if (ms !== undefined && !Number.isFinite(ms))
         throw new EtlError(
           "format",

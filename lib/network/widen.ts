@@ -121,7 +121,7 @@ function onlyAdded({ nodes, outputs }: Network): Set<string> {
 }
 
 /** The eight sizes of a Pad that adds zeros to NCHW maps, and takes nothing; undefined of anything else. */
-function zerosAdded(
+export function zerosAdded(
   network: Network,
   node: Node,
   shape: readonly number[] | undefined,

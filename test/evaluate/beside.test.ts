@@ -20,7 +20,12 @@ describe("evaluate/beside", () => {
       } finally {
         await beside.dispose();
       }
-      expect(await shareOfTime(engine, wide, narrow, 1)).to.be.within(1e-6, 0.9);
+      expect(await shareOfTime(engine, wide, narrow, { batch: 1 })).to.be.within(1e-6, 0.9);
+      const signal = AbortSignal.abort();
+      const stopped: unknown = await shareOfTime(engine, wide, narrow, { batch: 1, signal }).catch(
+        (error: unknown) => error,
+      );
+      expect(String(stopped)).to.contain("timing a network: stopped");
     } finally {
       await engine.dispose();
     }

@@ -167,6 +167,14 @@ describe("latency: tables", function () {
     expect(message(() => clockOf(table, { int8: false }).predict(smallBackbone()))).to.contain(
       "has other layers",
     );
+    // bytes are delivered where they are quicker: so much a layer, as in bytes small networks cost, leaves floats in front
+    const [float, bytes] = [entry(4, false, 3), entry(4, true, 1)];
+    const slow = { ...bytes, rates: { ...float.rates, [shared.nodes]: 1 } };
+    const quick = { ...bytes, rates: { ...float.rates, [shared.maps]: 0 } };
+    const predicted = (...entries: TableEntry[]): number =>
+      clockOf({ ...table, entries }, { int8: true }).predict(network(32, 32));
+    expect(predicted(float, slow)).to.equal(clockOf(table, { int8: false }).predict(network(32, 32)));
+    expect(predicted(float, quick)).to.be.below(predicted(float, slow));
     const { rates, ...rest } = entry(1, false, 8);
     const endless = { ...rest, rates: Object.fromEntries(Object.keys(rates).map((kind) => [kind, 1e308])) };
     const clock = clockOf({ ...table, entries: [endless] }, { int8: false });

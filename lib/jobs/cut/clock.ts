@@ -37,7 +37,7 @@ export async function openClock(
   const entries = await measureEntries(engine, { network, coupling }, how);
   const clock = clockOf(tableOf(engine, network.name, entries, batch), { int8: false });
   const measure = async (cut: Network): Promise<number> =>
-    (await shareOfTime(engine, network, cut, batch)) * clock.wholeMs;
+    (await shareOfTime(engine, network, cut, { batch, signal })) * clock.wholeMs;
   return { ...clock, measure };
 }
 

@@ -4,6 +4,8 @@ import { onnxruntime, type Engine, type Tensors } from "../../engine/engine.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { noiseFor, profileNetworks, type ProfileOptions } from "../../evaluate/profile.ts";
 import { forOurFile } from "../../formats/onnx/ours.ts";
+import { costOf } from "../../network/cost.ts";
+import { fillChannels } from "../../network/fill-channels.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import type { Network } from "../../network/network.ts";
 import { splitPRelu } from "../../network/split-prelu.ts";
@@ -32,7 +34,7 @@ export async function graphFor(
   options: ServiceOptions,
 ): Promise<Network> {
   const folded = foldBatchNorm(network);
-  if (exportFor !== "onnxruntime" || formsOf(folded).length === 0) return folded;
+  if (exportFor !== "onnxruntime" || formsOf(folded, SMALLEST_BLOCK).length === 0) return folded;
   return withEngine({ ...options, engine: onnxruntime }, async (engine) => {
     const found = await fastestForm(engine, folded);
     (options.progress ?? silent).note(`${found.said}: ${found.name} is taken`);
@@ -49,10 +51,20 @@ export interface FastForm extends Form {
 }
 
 /**
- * Whether runtimes leave their blocked layout at a PRelu of the network. The other forms gain a few hundredths, this one a third,
- * so a run tries no other.
+ * Whether runtimes leave their blocked layout at a PRelu of the network, or at a width that is no multiple of 4. The other forms gain
+ * a few hundredths, these a seventh and more, so a run tries no other.
  */
-export const breaksBlocks = ({ nodes }: Network): boolean => nodes.some(({ op }) => op === "PRelu");
+export const breaksBlocks = (network: Network): boolean =>
+  network.nodes.some(({ op }) => op === "PRelu") ||
+  (fillChannels(network, { multiple: INPUTS, least: SMALLEST_BLOCK }) !== network &&
+    costOf(network).total.macs >= LEAST_MACS);
+
+/** Fewer take so few microseconds that chance would decide between the forms. */
+const LEAST_MACS = 1e6;
+/** Input channels of blocked kernels are a multiple of this. */
+const INPUTS = 4;
+/** Channels that kernels compute at a time where that is fewest (AVX2). */
+const SMALLEST_BLOCK = 8;
 
 /** Every form of a folded network, compared with it and timed in turns; one that computes something else is left out, and said. */
 export async function fastestForm(
@@ -67,7 +79,7 @@ export async function fastestForm(
   const forms = [ready({ name: "as it is", network: folded })];
   const left: string[] = [];
   const answers = await answersOf(engine, forms[0].timed);
-  for (const form of formsOf(folded).map(ready)) {
+  for (const form of formsOf(folded, engine.channelBlock).map(ready)) {
     const far = await distance(engine, form.timed, answers);
     if (far === undefined) forms.push(form);
     else left.push(`${form.name} left out, "${far.output}" differs by ${far.share.toExponential(1)}`);
@@ -83,18 +95,27 @@ export async function fastestForm(
   return { name, network, said: said.join(", "), share: times[best].medianMs / times[0].medianMs };
 }
 
-/** Other ways to write a network that keep runtimes in their blocked layout. */
-function formsOf(network: Network): Form[] {
-  const folded = forOurFile(network);
+/** Other ways to write a network that keep runtimes in their layout of so many channels a block. */
+function formsOf(network: Network, block: number): Form[] {
+  const ours = forOurFile(network);
   const rewrites = [
     { name: "PRelu as depthwise convolutions", of: splitPRelu },
     { name: "Pad of channels as convolutions", of: padsAsConvolutions },
     { name: "both as convolutions", of: (each: Network) => padsAsConvolutions(splitPRelu(each)) },
-  ].map(({ name, of }) => ({ name, network: of(folded) }));
+  ].map(({ name, of }) => ({ name, network: of(ours) }));
   const [prelu, pads, both] = rewrites;
-  const changes = ({ network }: Form): boolean => network.nodes.some((node) => !folded.nodes.includes(node));
+  const changes = ({ network }: Form): boolean => network.nodes.some((node) => !ours.nodes.includes(node));
   const alone = [prelu, pads].filter(changes);
-  return alone.length === 2 ? [...alone, both] : alone;
+  const written = alone.length === 2 ? [...alone, both] : alone;
+  // Zeros are filled into the form that leaves the layout least often.
+  const { name, network: whole } = written.at(-1) ?? { name: "", network: ours };
+  const fills = block <= 1 ? [] : [...new Set([INPUTS, block])];
+  const filled = fills.flatMap((multiple): Form[] => {
+    const wide = fillChannels(whole, { multiple, least: block });
+    const label = `${name}${name === "" ? "" : ", "}channels of zeros up to multiples of ${multiple}`;
+    return wide === whole ? [] : [{ name: label, network: padsAsConvolutions(wide) }];
+  });
+  return [...written, ...filled];
 }
 
 /** What a network answers to noise. */

@@ -5,9 +5,9 @@ import { stopIfAborted } from "../../core/options.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRandom, type Random } from "../../core/random.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { besideOf } from "../../evaluate/beside.ts";
+import { besideOf, type Reference } from "../../evaluate/beside.ts";
 import { noiseFor } from "../../evaluate/profile.ts";
-import { workOf } from "../../latency/features.ts";
+import { workOf, type Work } from "../../latency/features.ts";
 import {
   fitRates,
   heldOutErrors,
@@ -56,6 +56,13 @@ const KERNEL_RUNS = 10;
 const SUSPICIOUS = 0.04;
 const MORE_ROUNDS = 4;
 
+/** One network of a table, in floats or in bytes, and its shares of the whole one's time, turn by turn. */
+interface Sample {
+  readonly make: () => Network;
+  readonly work: Work;
+  readonly ratios: number[];
+}
+
 /** Times in floats, and in bytes where asked for, with the engine's threads. */
 export async function measureEntries(
   engine: Engine,
@@ -65,8 +72,6 @@ export async function measureEntries(
   const { batch = 1, progress = silent, seed = 0 } = options;
   const random = createRandom(seed).fork("latency table");
   const kinds = options.int8 ? [false, true] : [false];
-  const entries: TableEntry[] = [];
-  let done = 0;
   const { network, finish = (cut: Network): Network => cut } = sizable;
   const beside = await besideOf(engine, finish(network), batch);
   try {
@@ -75,52 +80,77 @@ export async function measureEntries(
     const makers = Array.from({ length: count }, (_, i) =>
       sample(sizable, engine.channelBlock, random, i / (count - 1)),
     );
+    let done = 0;
+    const onTurn = (note: string, isFurther: boolean): void => {
+      if (!isFurther) done++;
+      progress.update(done, note);
+    };
     progress.start("latency table", rounds * count * kinds.length);
+    const measured: { readonly int8: boolean; readonly samples: Sample[]; readonly seen?: KernelSums }[] = [];
     for (const int8 of kinds) {
-      const samples = makers.map((make) => ({
-        make: () => (int8 ? asBytes(make()) : make()),
-        work: workOf(make(), engine.channelBlock),
-        ratios: [] as number[],
-      }));
-      const msOf = (i: number): number => (median(samples[i].ratios) ?? 1) * beside.ms();
-      const times = (): Timed[] => samples.map(({ work }, i) => ({ work, ms: msOf(i) }));
-      const turn = async (i: number): Promise<void> => {
-        stopIfAborted(options.signal, "latency table: stopped, nothing was kept");
-        samples[i].ratios.push(...(await beside.shares(samples[i].make())));
-      };
+      const samples = makers.map((make): Sample => {
+        const work = workOf(make(), engine.channelBlock);
+        return { make: () => (int8 ? asBytes(make()) : make()), work, ratios: [] };
+      });
       const seen = await seenKernels(engine, makers[0](), { run: samples[0].make(), batch });
-      for (let round = 0; round < rounds; round++)
-        for (const i of makers.keys()) {
-          await turn(i);
-          progress.update(++done, `${msOf(i).toFixed(2)} ms`);
-        }
-      // Who is far from what the others say has further turns.
-      for (let round = 0; round < MORE_ROUNDS; round++) {
-        const timed = times();
-        const rates = fitRates(timed, seen);
-        for (const [i, { work, ms }] of timed.entries())
-          if (Math.abs(ms / (predictMs(work, rates) ?? 0) - 1) > SUSPICIOUS) {
-            await turn(i);
-            progress.update(done, "again, where one differs from the others");
-          }
-      }
-      const timed = times();
+      await timeSamples(samples, { beside, rounds, seen, onTurn, signal: options.signal });
+      measured.push({ int8, samples, ...(seen !== undefined && { seen }) });
+    }
+    // Only now: shares of both kinds are of one time of the whole network, the median of all its turns.
+    const entries = measured.map(({ int8, samples, seen }): TableEntry => {
+      const timed = timesOf(samples, beside);
       const errors = heldOutErrors(timed, seen);
-      entries.push({
+      return {
         threads: engine.threads,
         int8,
         wholeMs: timed[0].ms,
         rates: fitRates(timed, seen),
         error: { median: quantile(errors, 0.5), largest: quantile(errors, 1) },
         networks: timed.length,
-      });
-    }
+      };
+    });
+    progress.finish(entries.map(entrySentence).join("; "));
+    return entries;
   } finally {
     await beside.dispose();
   }
-  progress.finish(entries.map(entrySentence).join("; "));
-  return entries;
 }
+
+/** Rounds of turns; those that are far from what the others say have further ones. */
+async function timeSamples(
+  samples: readonly Sample[],
+  how: Pick<TableOptions, "signal"> & {
+    readonly beside: Reference;
+    readonly rounds: number;
+    readonly seen: KernelSums | undefined;
+    readonly onTurn: (note: string, isFurther: boolean) => void;
+  },
+): Promise<void> {
+  const { beside, rounds, seen, onTurn, signal } = how;
+  const turn = async ({ make, ratios }: Sample): Promise<void> => {
+    stopIfAborted(signal, "latency table: stopped, nothing was kept");
+    ratios.push(...(await beside.shares(make())));
+  };
+  for (let round = 0; round < rounds; round++)
+    for (const one of samples) {
+      await turn(one);
+      onTurn(`${msOf(one, beside).toFixed(2)} ms`, false);
+    }
+  for (let round = 0; round < MORE_ROUNDS; round++) {
+    const timed = timesOf(samples, beside);
+    const rates = fitRates(timed, seen);
+    for (const [i, { work, ms }] of timed.entries())
+      if (Math.abs(ms / (predictMs(work, rates) ?? 0) - 1) > SUSPICIOUS) {
+        await turn(samples[i]);
+        onTurn("again, where one differs from the others", true);
+      }
+  }
+}
+
+const msOf = ({ ratios }: Sample, beside: Reference): number => (median(ratios) ?? 1) * beside.ms();
+
+const timesOf = (samples: readonly Sample[], beside: Reference): Timed[] =>
+  samples.map((one) => ({ work: one.work, ms: msOf(one, beside) }));
 
 /** What the kernels of the whole network take; undefined where the engine does not tell. */
 async function seenKernels(

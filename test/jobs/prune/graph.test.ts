@@ -89,4 +89,21 @@ describe("prune: the graph beside a network", () => {
     expect(await stage(join(root, "relu"), network("Relu"), notes)).to.deep.equal([]);
     expect(notes).to.deep.equal([]);
   });
+
+  it("is tried where widths are no multiples of 4, but not where chance would decide", async () => {
+    const odd = (side: number): Network => {
+      const net = createBuilder("odd");
+      let x = net.input("image", ["batch", 3, side, side]);
+      for (let i = 0; i < 3; i++)
+        x = net.conv(x, { name: `c${i}`, weights: noise(33, i === 0 ? 3 : 33, 3, 3), pads: 1 });
+      return net.build([net.globalAveragePool(x)]);
+    };
+    const [few, many]: string[][] = [[], []];
+    expect(await stage(join(root, "few"), odd(4), few)).to.deep.equal([]);
+    expect(few).to.deep.equal([]);
+    const made = await stage(join(root, "many"), odd(40), many);
+    expect(many.join()).to.contain("channels of zeros up to multiples of 4");
+    for (const { network: wide } of made)
+      expect(Number(wide.parameters.get("c0.weight")?.shape[0]) % 4).to.equal(0);
+  });
 });

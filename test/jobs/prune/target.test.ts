@@ -87,6 +87,9 @@ describe("targets instead of gamma", () => {
     expect(aimSentence(timed)).to.match(
       /^target at most 10 % of the time: reached when it was chosen, at gamma 0.2 with 9.86 %/,
     );
+    expect(aimSentence({ ...timed, reached: false })).to.match(/nearest is taken.*; --allocate knapsack can/);
+    const knapsack = { allocate: "knapsack" } as const;
+    expect(aimSentence({ ...timed, reached: false }, knapsack)).not.to.contain("--allocate");
     expect(say("size", 1200)).to.equal("target at most 1200 bytes: reached, the file has 1200");
     expect(say("accuracy", 0.9)).to.match(/^target at least 90 %: reached, 93 %/);
     expect(say("flops", 0.3)).to.equal(undefined);

@@ -3,7 +3,7 @@ import { createRandom } from "../../../lib/core/random.ts";
 import { silent } from "../../../lib/core/progress.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
-import { graphFor } from "../../../lib/jobs/run/graph.ts";
+import { breaksBlocks, graphFor } from "../../../lib/jobs/run/graph.ts";
 import { createBuilder } from "../../../lib/network/builder.ts";
 import type { Network, Tensor } from "../../../lib/network/network.ts";
 import { randomInputs, relativeDifference, run } from "../../support/run.ts";
@@ -59,6 +59,27 @@ describe("export: the graph", () => {
     const fast = await graphFor(network(), "onnxruntime", { threads: 1, progress });
     expect(notes.join()).to.match(/^as it is [\d.]+ ms, PRelu as depthwise convolutions [\d.]+ ms: /);
     expect(Buffer.from(writeOnnx(fast)).toString("latin1")).not.to.contain("Pad");
+  });
+
+  it("fills odd widths up to those that kernels compute at a time", async () => {
+    const net = createBuilder("odd");
+    let x = net.input("image", ["batch", 3, 24, 24]);
+    for (const [i, width] of [17, 17, 4].entries()) {
+      const weights = noise(width, i === 0 ? 3 : 17, 3, 3);
+      x = net.relu(net.conv(x, { name: `c${i}`, weights, pads: 1 }), { name: `r${i}` });
+    }
+    const given = net.build([x]);
+    expect(breaksBlocks(given)).to.equal(true);
+    const notes: string[] = [];
+    const progress = { ...silent, note: (text: string) => void notes.push(text) };
+    const fast = await graphFor(given, "onnxruntime", { threads: 1, progress });
+    expect(notes.join()).to.match(/^as it is [\d.]+ ms, channels of zeros up to multiples of 4 [\d.]+ ms/);
+    const width = fast.parameters.get("c0.weight")?.shape[0];
+    const [, multiple = "1"] = / of (\d+) is taken$/.exec(notes[0]) ?? [];
+    expect(width).to.equal(Math.ceil(17 / Number(multiple)) * Number(multiple));
+    const inputs = randomInputs(given, { batch: 2, seed: 3 });
+    expect(relativeDifference(await run(fast, inputs), await run(given, inputs))).to.be.below(1e-5);
+    expect(breaksBlocks(fast)).to.equal(width === 17);
   });
 
   it("a form that computes something else is left out, and said", async () => {

@@ -39,21 +39,8 @@ interface Passage {
  *
  * @returns the network itself where there is nothing to fill, or where sizes are open
  */
-export function fillChannels(network: Network, { multiple, least }: FillOptions): Network {
-  const isOpen = network.inputs.some(({ shape }) => shape.slice(1).some((dim) => typeof dim === "string"));
-  if (isOpen || multiple <= 1) return network;
-  const { shapes } = propagate(network, { bindings: { batch: 1 }, onError: "skip" });
-  const passages = network.nodes.map((node) => passageOf({ ...network, shapes }, node));
-  const sets = setsOf(network, passages);
-  const widths = new Map<string, { readonly before: number; readonly after: number }>();
-  for (const { members, isFixed } of sets) {
-    const maps = members.map((value) => shapes.get(value)).filter((shape) => shape?.length === 4);
-    const before = maps[0]?.[1] ?? 0;
-    const isOne = maps.length > 0 && maps.every((shape) => shape?.[1] === before);
-    if (isFixed || !isOne || before < least || before % multiple === 0) continue;
-    const after = Math.ceil(before / multiple) * multiple;
-    for (const value of members) widths.set(value, { before, after });
-  }
+export function fillChannels(network: Network, options: FillOptions): Network {
+  const { widths, passages } = widthsToFill(network, options);
   if (widths.size === 0) return network;
   const parameters = new Map(network.parameters);
   const readers = readCounts(network);
@@ -80,6 +67,37 @@ export function fillChannels(network: Network, { multiple, least }: FillOptions)
     };
   });
   return dropDead({ ...network, nodes, parameters });
+}
+
+/** Whether there are widths to fill. */
+export const hasOddWidths = (network: Network, options: FillOptions): boolean =>
+  widthsToFill(network, options).widths.size > 0;
+
+/** Channels of a value as they are, and filled up. */
+interface Width {
+  readonly before: number;
+  readonly after: number;
+}
+
+/** The widths that change, by value, and how channels pass through each node. */
+function widthsToFill(
+  network: Network,
+  { multiple, least }: FillOptions,
+): { readonly widths: ReadonlyMap<string, Width>; readonly passages: readonly Passage[] } {
+  const widths = new Map<string, Width>();
+  const isOpen = network.inputs.some(({ shape }) => shape.slice(1).some((dim) => typeof dim === "string"));
+  if (isOpen || multiple <= 1) return { widths, passages: [] };
+  const { shapes } = propagate(network, { bindings: { batch: 1 }, onError: "skip" });
+  const passages = network.nodes.map((node) => passageOf({ ...network, shapes }, node));
+  for (const { members, isFixed } of setsOf(network, passages)) {
+    const maps = members.map((value) => shapes.get(value)).filter((shape) => shape?.length === 4);
+    const before = maps[0]?.[1] ?? 0;
+    const isOne = maps.length > 0 && maps.every((shape) => shape?.[1] === before);
+    if (isFixed || !isOne || before < least || before % multiple === 0) continue;
+    const after = Math.ceil(before / multiple) * multiple;
+    for (const value of members) widths.set(value, { before, after });
+  }
+  return { widths, passages };
 }
 
 /** Values that have the same channels. */

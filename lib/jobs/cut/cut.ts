@@ -20,6 +20,7 @@ import { openClock, type CutClock } from "./clock.ts";
 import { createCutter } from "./cutter.ts";
 import { fileLayers, openCuttable } from "./model.ts";
 import { planRows } from "./plan.ts";
+import { isOdd } from "../run/graph.ts";
 import { checkCutOptions, type CutOptions } from "./options.ts";
 import { blocksToTry } from "./search.ts";
 import { fileBytes, reachInBlocks, reachTarget } from "./target.ts";
@@ -115,6 +116,10 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       files.set(options.planOut, new TextEncoder().encode(text));
     }
     await writeSpare(files, spare);
+    if (options.roundTo === undefined && isOdd(network) && !isOdd(model.network))
+      progress.note(
+        "some widths are no multiples of 4, which onnxruntime computes slowly: --round-to auto takes others, etl export --for onnxruntime fills them up",
+      );
     const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
     if (runs > 0) progress.start(`time it beside the original, ${plural(runs, "run")} each`);
     const latency =

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readModel } from "../../../lib/backbones/read-model.ts";
 import { isEtlError, messageOf } from "../../../lib/core/errors.ts";
+import { silent } from "../../../lib/core/progress.ts";
 import { readJson, writeWhole } from "../../../lib/core/files.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { costOf } from "../../../lib/network/cost.ts";
@@ -136,6 +137,20 @@ describe("cut: a model file, without data", function () {
     const inputs = randomInputs(size, { batch: 1, seed: 2 });
     const expected = await run(maskByPlan(original, layers), inputs);
     expect(relativeDifference(await run(cut, inputs), expected)).to.be.at.most(rounding);
+  });
+
+  it("says which widths are slow, and what to do, unless they were asked for", async () => {
+    const s = sketch("odd widths");
+    const a = s.relu(s.layer(s.input("input", ["n", 3, 8, 8]), "a", [3, 20]));
+    const model = await put("widths.onnx", s.build([s.layer(a, "b", [20, 4])]));
+    const notes: string[] = [];
+    const progress = { ...silent, note: (text: string) => void notes.push(text) };
+    await call({ model, keep: 0.5, progress });
+    expect(notes.join()).to.match(/no multiples of 4.*--round-to auto/);
+    notes.length = 0;
+    await call({ model, keep: 0.5, roundTo: 1, progress });
+    await call({ model, keep: 0.4, progress });
+    expect(notes.join()).not.to.contain("multiples of 4");
   });
 
   it("reaches a share of the MACs, as near as whole channels allow", async () => {

@@ -4,6 +4,7 @@ import { createBuilder } from "../../lib/network/builder.ts";
 import { fillChannels } from "../../lib/network/fill-channels.ts";
 import { float32, type Network, type Tensor } from "../../lib/network/network.ts";
 import { padsAsConvolutions } from "../../lib/network/widen.ts";
+import { patterns } from "../support/patterns.ts";
 import { randomInputs, relativeDifference, run } from "../support/run.ts";
 
 const random = createRandom(5).fork("fill");
@@ -81,6 +82,20 @@ describe("channels of zeros up to whole blocks", () => {
     const odd = { left: 10, right: 10, inside: 10, groups: 10, last: 10 };
     expect(widthsOf(filled)).to.deep.equal({ ...odd, free: 12 });
     await isTheSame(filled, given);
+  });
+
+  it("change no output of any pattern that networks are made of", async () => {
+    const filled = patterns.flatMap(({ title, network }) => {
+      const wide = fillChannels(network, { multiple: 7, least: 2 });
+      return wide === network ? [] : [{ title, network, wide }];
+    });
+    for (const { network, wide } of filled) await isTheSame(wide, network);
+    expect(filled.map(({ title }) => title)).to.include.members([
+      "a residual sum with a projection",
+      "squeeze and excitation by convolutions, swish",
+      "Flatten into a linear layer",
+      "normalisations and slopes by channel",
+    ]);
   });
 
   it("give a weight that two layers share to each its own", async () => {

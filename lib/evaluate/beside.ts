@@ -15,6 +15,8 @@ export interface Reference {
   readonly shares: (network: Network) => Promise<number[]>;
   /** Milliseconds a picture of the reference: median of all turns so far. */
   readonly ms: () => number;
+  /** Whether a run takes so long that caches are a small part of it. */
+  readonly isLong: boolean;
   readonly dispose: () => Promise<void>;
 }
 
@@ -23,7 +25,6 @@ const SLICE_MS = 10;
 const LONGEST_SLICE = 10;
 /** Milliseconds of all turns of a call, where one of each does not take longer, and how many turns there are at most. */
 const [ALL_MS, MOST_TURNS] = [60, 5];
-/** From this on caches are a small part of a run. */
 const LONG_MS = 100;
 
 /** @param batch pictures in a run */
@@ -36,9 +37,10 @@ export async function besideOf(engine: Engine, reference: Network, batch: number
     return ms;
   };
   const whole = await first(own, input);
+  const isLong = whole > LONG_MS;
   /** The run in front of short ones does not count: the other network has just emptied the caches. */
   const slice = async (program: Program, inputs: typeof input, runs: number): Promise<number> =>
-    median(await program.time(inputs, { warmup: whole > LONG_MS ? 0 : 1, runs })) ?? Number.NaN;
+    median(await program.time(inputs, { warmup: isLong ? 0 : 1, runs })) ?? Number.NaN;
   const found = [whole / batch];
   const runsOf = (ms: number): number => Math.max(1, Math.min(LONGEST_SLICE, Math.round(SLICE_MS / ms)));
   const shares = async (network: Network): Promise<number[]> => {
@@ -60,7 +62,7 @@ export async function besideOf(engine: Engine, reference: Network, batch: number
       await program.dispose();
     }
   };
-  return { shares, ms: () => median(found) ?? Number.NaN, dispose: () => own.dispose() };
+  return { shares, ms: () => median(found) ?? Number.NaN, isLong, dispose: () => own.dispose() };
 }
 
 /** Times that a network whose share is asked for is compiled, each time with turns of its own. */

@@ -11,6 +11,8 @@ export interface Quality {
   readonly better: "higher" | "lower";
   /** By how much a network in bytes may be worse. */
   readonly tolerance: number;
+  /** A loss of no more is none. Default: the tolerance. */
+  readonly least?: number;
   /** Of `value` and `tolerance`, for people: "%" of right answers, or the label's unit. */
   readonly unit: string;
 }
@@ -31,13 +33,14 @@ const LEAST_SHARE = 0.02;
 export function taskQuality(task: Task, metrics: Metrics, given?: number): Quality {
   const { accuracy, accuracyError, mae, rmse = 0, n } = metrics;
   if (task.kind !== "regression" || mae === undefined) {
-    const tolerance = given ?? Math.max(LEAST_POINTS, 50 * accuracyError);
-    return { what: task.name, value: 100 * accuracy, better: "higher", tolerance, unit: "%" };
+    const least = given ?? LEAST_POINTS;
+    const tolerance = given ?? Math.max(least, 50 * accuracyError);
+    return { what: task.name, value: 100 * accuracy, better: "higher", tolerance, least, unit: "%" };
   }
   const error = Math.sqrt(Math.max(0, rmse ** 2 - mae ** 2) / n);
-  const least = own(leastByUnit, task.unit ?? "") ?? LEAST_SHARE * mae;
+  const least = given ?? own(leastByUnit, task.unit ?? "") ?? LEAST_SHARE * mae;
   const tolerance = given ?? Math.max(least, error / 2);
-  return { what: task.name, value: mae, better: "lower", tolerance, unit: task.unit ?? "" };
+  return { what: task.name, value: mae, better: "lower", tolerance, least, unit: task.unit ?? "" };
 }
 
 /**
@@ -97,6 +100,11 @@ function loss(before: Quality, after: Quality): number {
 /** Whether no measurement got worse than its tolerance allows. */
 export function holds(before: readonly Quality[], after: readonly Quality[]): boolean {
   return before.every((one, i) => loss(one, after[i]) <= one.tolerance);
+}
+
+/** Whether no measurement got worse by more than the smallest loss that counts. */
+export function costsNothing(before: readonly Quality[], after: readonly Quality[]): boolean {
+  return before.every((one, i) => loss(one, after[i]) <= (one.least ?? one.tolerance));
 }
 
 /** "gender 97.10 -> 96.90 %, 0.30 allowed". */

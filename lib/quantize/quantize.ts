@@ -8,7 +8,7 @@ import type { Latency } from "../record/record.ts";
 import type { Seen } from "./calibrate.ts";
 import { placesOf } from "./places.ts";
 import { prepare, rangesOf } from "./prepare.ts";
-import { holds, qualitySentence, type Quality } from "./quality.ts";
+import { costsNothing, holds, qualitySentence, type Quality } from "./quality.ts";
 import type { RangeRule } from "./ranges.ts";
 import { quantized } from "./rewrite.ts";
 import type { WeightBits } from "./scales.ts";
@@ -127,7 +127,7 @@ interface Search extends Pick<QuantizeOptions, "judge" | "batches" | "signal"> {
 
 const bitsFor = { auto: [7, 8], portable: [7], this: [8] } as const;
 
-/** The first that holds: all layers, with few bits and with many; then with ever more of the worst layers in floats. */
+/** All layers with the fewest bits that cost nothing, or else the fewest that cost no more than is allowed; then with ever more of the worst layers in floats. */
 async function search(engine: Engine, network: Network, how: Search): Promise<Found> {
   const { seen, before, judge, check, int8For, progress, signal } = how;
   const attempt = async (bits: WeightBits, inFloat: readonly string[]): Promise<Found> => {
@@ -139,11 +139,13 @@ async function search(engine: Engine, network: Network, how: Search): Promise<Fo
     return found;
   };
   const choices = bitsFor[int8For];
-  let best: Found | undefined;
+  let [best, within]: (Found | undefined)[] = [];
   for (const bits of choices) {
     best = await attempt(bits, []);
-    if (!check || holds(before, best.after)) return best;
+    if (!check || costsNothing(before, best.after)) return best;
+    if (holds(before, best.after)) within ??= best;
   }
+  if (within !== undefined) return within;
   const bits = choices[choices.length - 1];
   const worst = await worstLayers(engine, network, { seen, bits, batches: how.batches });
   for (let count = 1; count <= worst.length / 2; count *= 2) {

@@ -247,6 +247,27 @@ describe("int8: networks", function () {
     expect(made.layers).to.equal(3);
   });
 
+  it("takes few bits where they cost nothing, many where only those do, and else few that cost what is allowed", async () => {
+    const [network, images] = [sample(8, 16), noise(4, 3, 16, 16)];
+    const errors = async (few: number, many: number): Promise<unknown> => {
+      const judge = ({ metadata }: Network): Promise<Quality[]> => {
+        const text = Object.values(metadata).join();
+        const value = text.includes('"weightBits":7') ? few : text.includes('"weightBits":8') ? many : 10;
+        const better = "lower" as const;
+        return Promise.resolve([
+          { what: "pose", value, better, tolerance: 0.5, least: 0.1, unit: "degrees" },
+        ]);
+      };
+      const { bits, reason } = await make(network, images, { judge, time: fast });
+      return reason ?? bits;
+    };
+    expect(await errors(10.08, 10)).to.equal(7);
+    expect(await errors(10.25, 10.05)).to.equal(8);
+    expect(await errors(10.25, 10.2)).to.equal(7);
+    expect(await errors(10.7, 10.4)).to.equal(8);
+    expect(await errors(10.7, 10.6)).to.match(/costs too much/);
+  });
+
   it("says so where no choice holds, and refuses a network in bytes", async () => {
     const network = sample(8, 16);
     const images = noise(4, 3, 16, 16);

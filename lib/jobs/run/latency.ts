@@ -50,7 +50,7 @@ export interface TableOptions {
  * its turns seconds apart. Fewer where the whole network alone takes long.
  */
 const [NETWORKS, ROUNDS] = [36, 5];
-const [FEW_NETWORKS, FEW_ROUNDS, LONG_MS] = [24, 2, 100];
+const [FEW_NETWORKS, FEW_ROUNDS] = [24, 2];
 const KERNEL_RUNS = 10;
 /** Further rounds for those that are off what the others say by more than this share. */
 const SUSPICIOUS = 0.04;
@@ -75,8 +75,7 @@ export async function measureEntries(
   const { network, finish = (cut: Network): Network => cut } = sizable;
   const beside = await besideOf(engine, finish(network), batch);
   try {
-    const isLong = beside.ms() * batch > LONG_MS;
-    const [count, rounds] = isLong ? [FEW_NETWORKS, FEW_ROUNDS] : [NETWORKS, ROUNDS];
+    const [count, rounds] = beside.isLong ? [FEW_NETWORKS, FEW_ROUNDS] : [NETWORKS, ROUNDS];
     const makers = Array.from({ length: count }, (_, i) =>
       sample(sizable, engine.channelBlock, random, i / (count - 1)),
     );

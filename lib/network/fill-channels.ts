@@ -4,11 +4,12 @@ import { dropDead, freshNames, readCounts } from "./edit.ts";
 import { integersOf, intAttribute, intsAttribute, sizeOf } from "./network.ts";
 import type { Network, Node, Parameter } from "./network.ts";
 import { zerosAdded } from "./widen.ts";
+import { factsOf, type ChannelKind } from "./operators/facts.ts";
 import { fromFront } from "./operators/attributes.ts";
 import { propagate } from "./shapes/infer.ts";
 
 /** Which widths are filled up. */
-export interface FillOptions {
+export interface WidthRule {
   /** Maps get a multiple of so many channels. */
   readonly multiple: number;
   /** Maps with fewer channels than that stay: kernels take few as they are. */
@@ -39,7 +40,7 @@ interface Passage {
  *
  * @returns the network itself where there is nothing to fill, or where sizes are open
  */
-export function fillChannels(network: Network, options: FillOptions): Network {
+export function fillChannels(network: Network, options: WidthRule): Network {
   const { widths, passages } = widthsToFill(network, options);
   if (widths.size === 0) return network;
   const parameters = new Map(network.parameters);
@@ -70,7 +71,7 @@ export function fillChannels(network: Network, options: FillOptions): Network {
 }
 
 /** Whether there are widths to fill. */
-export const hasOddWidths = (network: Network, options: FillOptions): boolean =>
+export const hasOddWidths = (network: Network, options: WidthRule): boolean =>
   widthsToFill(network, options).widths.size > 0;
 
 /** Channels of a value as they are, and filled up. */
@@ -82,7 +83,7 @@ interface Width {
 /** The widths that change, by value, and how channels pass through each node. */
 function widthsToFill(
   network: Network,
-  { multiple, least }: FillOptions,
+  { multiple, least }: WidthRule,
 ): { readonly widths: ReadonlyMap<string, Width>; readonly passages: readonly Passage[] } {
   const widths = new Map<string, Width>();
   const isOpen = network.inputs.some(({ shape }) => shape.slice(1).some((dim) => typeof dim === "string"));
@@ -134,40 +135,17 @@ interface Shaped extends Network {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Functions that are finite at 0, number by number: what follows multiplies it by 0. */
-const finiteAtZero = new Set([
-  ...[
-    "Abs",
-    "Celu",
-    "Clip",
-    "Dropout",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Gelu",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "LeakyRelu",
-    "Mish",
-  ],
-  ...["Neg", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh", "ThresholdedRelu"],
-]);
-const pools = new Set(["AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"]);
-const arithmetic = new Set(["Add", "Mul", "Sub"]);
-const isEach = (op: string): boolean => finiteAtZero.has(op) || pools.has(op);
-
 function passageOf(network: Shaped, node: Node): Passage {
   const [x = ""] = node.inputs;
   const [y = ""] = node.outputs;
   const rest = node.inputs.filter((name) => name !== "" && !network.parameters.has(name));
   const unknown = { alike: [], fixed: [...rest, ...node.outputs], places: [] };
-  const isMap = !network.parameters.has(x) || arithmetic.has(node.op);
+  const { channels, finiteAtZero } = factsOf(node.op);
+  const isMap = !network.parameters.has(x) || channels === "operands";
   if (node.domain !== "" || node.outputs.length !== 1 || !isMap) return unknown;
   const known = { alike: [x, y], fixed: [], places: [] };
-  const rule = rules.get(node.op);
-  if (rule === undefined) return isEach(node.op) && rest.length === 1 ? known : unknown;
-  const found = rule(network, node);
+  const rule = rules.get(node.op) ?? (finiteAtZero === true ? byKind[channels ?? "own"] : undefined);
+  const found = rule?.(network, node);
   const isFloat = ({ input }: Place): boolean =>
     network.parameters.get(node.inputs[input])?.data instanceof Float32Array;
   return found?.places?.every(isFloat) === false || found === undefined ? unknown : { ...known, ...found };
@@ -244,7 +222,6 @@ const rules: ReadonlyMap<string, Rule> = new Map(
       intAttribute(node, "transA", 0) === 1 ? undefined : intAttribute(node, "transB", 0),
     ),
     MatMul: dense(() => 0),
-    ...Object.fromEntries([...arithmetic, "PRelu"].map((op) => [op, operands])),
     BatchNormalization: (_, { outputs: [value = ""] }) => ({
       places: [1, 2, 3, 4].map((input) => ({ input, axis: 0, value, ...(input === 4 && { fill: 1 }) })),
     }),
@@ -258,6 +235,13 @@ const rules: ReadonlyMap<string, Rule> = new Map(
     ReduceMean: overPlaces,
   }),
 );
+
+/** Maps whose numbers, or places, one function takes; its other operands are settings. */
+const oneMap: Rule = ({ parameters }, { inputs }) =>
+  inputs.filter((name) => name !== "" && !parameters.has(name)).length === 1 ? {} : undefined;
+
+/** What follows multiplies by 0, so all that these make of 0 must be finite. */
+const byKind: Readonly<Partial<Record<ChannelKind, Rule>>> = { operands, each: oneMap, pool: oneMap };
 
 /** The parameter with further entries behind the last along an axis. */
 function lengthened(parameter: Parameter, axis: number, size: number, fill: number): Parameter {

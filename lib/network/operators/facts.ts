@@ -57,6 +57,8 @@ export interface OperatorFacts {
   readonly features?: true;
   /** Hands on the numbers of a shape as they are. */
   readonly handsOn?: true;
+  /** Finite where its operands are 0: what a weight of 0 reads may be of any value, but not endless. */
+  readonly finiteAtZero?: true;
   /** Never negative where its operands are not. */
   readonly keepsSign?: true;
   /** Its parameters are learned, even one that is a single number. */
@@ -72,17 +74,28 @@ export interface OperatorFacts {
 /** Every number by one function. */
 const each = { channels: "each", shape: "same", rows: true } as const satisfies OperatorFacts;
 const activation = { ...each, activation: true } as const satisfies OperatorFacts;
+const finite = { ...activation, finiteAtZero: true } as const satisfies OperatorFacts;
 /** Every number by one function drawn anew for every batch: halves of a batch would draw twice. */
-const drawn = { channels: "each", shape: "same", activation: true } as const satisfies OperatorFacts;
+const drawn = {
+  channels: "each",
+  shape: "same",
+  activation: true,
+  finiteAtZero: true,
+} as const satisfies OperatorFacts;
 const operands = { channels: "operands", shape: "broadcast", rows: true } as const satisfies OperatorFacts;
-const sum = { ...operands, homogeneous: true } as const satisfies OperatorFacts;
+const sum = { ...operands, homogeneous: true, finiteAtZero: true } as const satisfies OperatorFacts;
 const pool = {
   channels: "pool",
   homogeneous: true,
+  finiteAtZero: true,
   linear: true,
   rows: true,
 } as const satisfies OperatorFacts;
-const powerPool = { channels: "pool", homogeneous: true } as const satisfies OperatorFacts;
+const powerPool = {
+  channels: "pool",
+  homogeneous: true,
+  finiteAtZero: true,
+} as const satisfies OperatorFacts;
 const reduce = { channels: "reduce" } as const satisfies OperatorFacts;
 const moved = { homogeneous: true, rows: true } as const satisfies OperatorFacts;
 const bitwise = { shape: "broadcast" } as const satisfies OperatorFacts;
@@ -98,19 +111,19 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   MatMul: { ...layer, gate: true },
 
   // Every number by itself.
-  Abs: { ...activation, homogeneous: true },
+  Abs: { ...finite, homogeneous: true },
   Cast: { ...activation, handsOn: true },
-  Celu: activation,
-  Clip: { ...activation, settings: [1, 2], bytes: "fused" },
+  Celu: finite,
+  Clip: { ...finite, settings: [1, 2], bytes: "fused" },
   Dropout: { ...drawn, homogeneous: true, linear: true, settings: [1, 2], features: true, keepsSign: true },
-  Elu: activation,
-  Erf: activation,
-  Exp: activation,
-  Gelu: activation,
-  HardSigmoid: { ...activation, squashes: true },
-  HardSwish: activation,
+  Elu: finite,
+  Erf: finite,
+  Exp: finite,
+  Gelu: finite,
+  HardSigmoid: { ...finite, squashes: true },
+  HardSwish: finite,
   Identity: {
-    ...activation,
+    ...finite,
     homogeneous: true,
     linear: true,
     answer: true,
@@ -118,19 +131,19 @@ const table: Readonly<Record<string, OperatorFacts>> = {
     handsOn: true,
     keepsSign: true,
   },
-  LeakyRelu: { ...activation, homogeneous: true },
-  Mish: activation,
-  Neg: { ...activation, homogeneous: true },
+  LeakyRelu: { ...finite, homogeneous: true },
+  Mish: finite,
+  Neg: { ...finite, homogeneous: true },
   Reciprocal: activation,
-  Relu: { ...activation, homogeneous: true, bytes: "fused" },
-  Selu: activation,
-  Sigmoid: { ...activation, squashes: true, answer: true },
-  Softplus: activation,
-  Softsign: activation,
-  Sqrt: activation,
-  Swish: activation,
-  Tanh: activation,
-  ThresholdedRelu: activation,
+  Relu: { ...finite, homogeneous: true, bytes: "fused" },
+  Selu: finite,
+  Sigmoid: { ...finite, squashes: true, answer: true },
+  Softplus: finite,
+  Softsign: finite,
+  Sqrt: finite,
+  Swish: finite,
+  Tanh: finite,
+  ThresholdedRelu: finite,
   Acos: each,
   Acosh: each,
   Asin: each,
@@ -174,12 +187,15 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Less: { ...operands, yesOrNo: true },
   LessOrEqual: { ...operands, yesOrNo: true },
   Mod: operands,
-  Mul: { ...operands, arithmetic: true, keepsSign: true },
+  Mul: { ...operands, finiteAtZero: true, arithmetic: true, keepsSign: true },
   Or: { ...operands, yesOrNo: true },
   Pow: { ...operands, arithmetic: true },
   Where: operands,
   Xor: operands,
-  PRelu: { channels: "operands", activation: true, homogeneous: true, learned: true, rows: true },
+  PRelu: {
+    ...{ channels: "operands", activation: true, homogeneous: true },
+    ...{ finiteAtZero: true, learned: true, rows: true },
+  },
   BitShift: bitwise,
   BitwiseAnd: bitwise,
   BitwiseOr: bitwise,

@@ -10,6 +10,7 @@ import { placesOf } from "./places.ts";
 import { prepare, rangesOf } from "./prepare.ts";
 import { costsNothing, holds, qualitySentence, type Quality } from "./quality.ts";
 import type { RangeRule } from "./ranges.ts";
+import { readyForBytes } from "./ready.ts";
 import { quantized } from "./rewrite.ts";
 import type { WeightBits } from "./scales.ts";
 import { worstLayers } from "./sensitivity.ts";
@@ -65,7 +66,7 @@ const metadataKey = "etl.int8";
 export async function quantize(engine: Engine, given: Network, options: QuantizeOptions): Promise<Quantized> {
   const { batches, judge, int8For = "auto", check = true, progress = silent, signal } = options;
   needFloats(given, given.name);
-  const plain = foldBatchNorm(given);
+  const plain = readyForBytes(given);
   if (placesOf(plain).layers.length === 0) {
     const reason = "it has no layer between its input and its last one that computes on bytes";
     return { reason, layers: 0, inFloat: [], before: [], pictures: 0 };
@@ -101,7 +102,7 @@ export async function quantize(engine: Engine, given: Network, options: Quantize
   const { bits, after } = found;
   const made = { ...common, bits, after };
   if (!check) return { ...made, network: found.network };
-  const [float, int8] = await options.time([network, found.network]);
+  const [float, int8] = await options.time([foldBatchNorm(given), found.network]);
   const latency = { before: float, after: int8 };
   if (int8.medianMs < float.medianMs) return { ...made, network: found.network, latency };
   const reason = `int8 is not faster here: ${int8.medianMs.toFixed(3)} ms, ${float.medianMs.toFixed(3)} ms in floats`;

@@ -247,6 +247,28 @@ describe("int8: networks", function () {
     expect(made.layers).to.equal(3);
   });
 
+  it("fills odd widths up, as kernels for bytes take whole blocks; the float network is timed as it is", async () => {
+    const [network, images] = [sample(9, 16), noise(4, 3, 16, 16)];
+    const timed: Network[] = [];
+    const time: QuantizeOptions["time"] = (networks) => {
+      timed.push(...networks);
+      return fast(networks);
+    };
+    const { network: bytes } = await make(network, images, { time });
+    const widths = (of: Network): number[] =>
+      of.nodes.flatMap(({ op, inputs }) => {
+        if (op !== "Conv") return [];
+        const made = of.nodes.find(({ outputs }) => outputs.includes(inputs[1]))?.inputs[0] ?? inputs[1];
+        return of.parameters.get(made)?.shape[0] ?? [];
+      });
+    expect(widths(network)).to.include(9);
+    expect(bytes && widths(bytes).every((width) => width % 8 === 0)).to.equal(true);
+    expect(timed.map(widths)[0]).to.deep.equal(widths(network));
+    const float = await run(network, { image: images });
+    const { value } = outputQuality(await run(bytes ?? network, { image: images }), float, { width: 5 });
+    expect(value).to.be.within(1e-3, 12);
+  });
+
   it("takes few bits where they cost nothing, many where only those do, and else few that cost what is allowed", async () => {
     const [network, images] = [sample(8, 16), noise(4, 3, 16, 16)];
     const errors = async (few: number, many: number): Promise<unknown> => {

@@ -19,10 +19,10 @@ import {
 import type { LatencyTable, TableEntry } from "../../latency/table.ts";
 import { median, quantile } from "../../math/statistics.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
-import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import { producersOf, type Network } from "../../network/network.ts";
 import { factsOf } from "../../network/operators/facts.ts";
 import { placesOf } from "../../quantize/places.ts";
+import { readyForBytes } from "../../quantize/ready.ts";
 import { quantized } from "../../quantize/rewrite.ts";
 import { applySurgery } from "../../surgery/apply.ts";
 import { blocksOf, markBest } from "../../surgery/choose.ts";
@@ -195,16 +195,16 @@ function entrySentence({ threads, int8, wholeMs, error }: TableEntry): string {
  * pictures do, or the runtime cannot fuse it and the network takes three times as long.
  */
 export function asBytes(network: Network): Network {
-  const folded = foldBatchNorm(network);
-  const places = placesOf(folded);
-  const producers = producersOf(folded);
+  const ready = readyForBytes(network);
+  const places = placesOf(ready);
+  const producers = producersOf(ready);
   const ranges = new Map(
     [...places.values.keys()].map((name) => {
       const isCutOff = factsOf(producers.get(name)?.op ?? "").bytes === "fused";
       return [name, { low: isCutOff ? 0 : -4, high: 4 }];
     }),
   );
-  return quantized(folded, places, { ranges, bits: 8 });
+  return quantized(ready, places, { ranges, bits: 8 });
 }
 
 /**

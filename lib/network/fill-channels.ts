@@ -1,7 +1,7 @@
 /** Channels of zeros that bring maps to widths which kernels in blocks of channels can compute. */
 import { groupBy } from "../core/group-by.ts";
 import { dropDead, freshNames, readCounts } from "./edit.ts";
-import { integersOf, intAttribute, intsAttribute, sizeOf } from "./network.ts";
+import { hasOpenSizes, integersOf, intAttribute, intsAttribute, sizeOf } from "./network.ts";
 import type { Network, Node, Parameter } from "./network.ts";
 import { zerosAdded } from "./widen.ts";
 import { factsOf, type ChannelKind } from "./operators/facts.ts";
@@ -86,8 +86,7 @@ function widthsToFill(
   { multiple, least }: WidthRule,
 ): { readonly widths: ReadonlyMap<string, Width>; readonly passages: readonly Passage[] } {
   const widths = new Map<string, Width>();
-  const isOpen = network.inputs.some(({ shape }) => shape.slice(1).some((dim) => typeof dim === "string"));
-  if (isOpen || multiple <= 1) return { widths, passages: [] };
+  if (hasOpenSizes(network) || multiple <= 1) return { widths, passages: [] };
   const { shapes } = propagate(network, { bindings: { batch: 1 }, onError: "skip" });
   const passages = network.nodes.map((node) => passageOf({ ...network, shapes }, node));
   for (const { members, isFixed } of setsOf(network, passages)) {

@@ -119,6 +119,10 @@ export function picturesAtOnce({ inputs }: Network, most: number): number {
   return typeof batch === "number" ? Math.min(batch, most) : most;
 }
 
+/** Whether a dimension behind the batch of an input has a name in place of a number. */
+export const hasOpenSizes = ({ inputs }: Network): boolean =>
+  inputs.some(({ shape }) => shape.slice(1).some((dim) => typeof dim === "string"));
+
 /** Number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);

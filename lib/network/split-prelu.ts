@@ -1,14 +1,15 @@
 /** PRelu as what kernels in blocks of channels can compute: they know Relu and depthwise convolutions, not PRelu. */
 import { float32, sizeOf, type Network, type Node, type Parameter } from "./network.ts";
 import { dropDead, freshNames } from "./edit.ts";
-import { inferShapes } from "./shapes/infer.ts";
+import { propagate } from "./shapes/infer.ts";
 
 /**
  * Every PRelu over maps with one slope a channel becomes slope x + (1 - slope) Relu(x), both products depthwise 1x1 convolutions.
  * The function stays; runtimes that leave their blocked layout for a PRelu no longer do.
  */
 export function splitPRelu(network: Network): Network {
-  const shapes = inferShapes(network, { batch: 1 });
+  if (!network.nodes.some(({ op }) => op === "PRelu")) return network;
+  const { shapes } = propagate(network, { bindings: { batch: 1 }, onError: "skip" });
   const parameters = new Map(network.parameters);
   const fresh = freshNames(network);
   const nodes = network.nodes.flatMap((node): Node[] => {

@@ -1,6 +1,6 @@
 /** Zeros around maps as what kernels in blocks of channels can compute: they know convolutions, not Pad. */
 import { freshNames } from "./edit.ts";
-import { float32, int64, intAttribute, sizeOf, stringAttribute } from "./network.ts";
+import { float32, hasOpenSizes, int64, intAttribute, sizeOf, stringAttribute } from "./network.ts";
 import type { Network, Node, Parameter } from "./network.ts";
 import { inputsFrom, padAmounts, windowAttributes } from "./operators/attributes.ts";
 import { propagate } from "./shapes/infer.ts";
@@ -47,8 +47,7 @@ function rewritten(
  * that is quicker as it is, or of unknown size, stays.
  */
 export function padsAsConvolutions(network: Network): Network {
-  const isOpen = network.inputs.some(({ shape }) => shape.slice(1).some((dim) => typeof dim === "string"));
-  if (isOpen || !network.nodes.some(({ op }) => op === "Pad")) return network;
+  if (hasOpenSizes(network) || !network.nodes.some(({ op }) => op === "Pad")) return network;
   const { shapes } = propagate(network, { bindings: { batch: 1 }, onError: "skip" });
   const added = onlyAdded(network);
   return rewritten(network, (node, replace) => {

@@ -1,7 +1,7 @@
 /** A network made ready for inputs of known shapes: which kernels run in which order, and what is known beforehand. */
 import * as tf from "@tensorflow/tfjs-core";
 import { EtlError, isEtlError, messageOf } from "../../core/errors.ts";
-import type { ElementType, Network, Node } from "../../network/network.ts";
+import { hasOpenSizes, type ElementType, type Network, type Node } from "../../network/network.ts";
 import type { Constant, Shape } from "../../network/shapes/context.ts";
 import { propagate } from "../../network/shapes/infer.ts";
 import { dropDead } from "../../network/edit.ts";
@@ -85,8 +85,7 @@ export function checkNetwork(network: Network): void {
     const isKnown = node.outputs.every((output) => output === "");
     if (!isKnown && !foldable.has(node.op)) operatorOf(node);
   }
-  const isOpen = network.inputs.some(({ shape }) => shape.slice(1).some((dim) => typeof dim === "string"));
-  if (isOpen) return;
+  if (hasOpenSizes(network)) return;
   const inputs = network.inputs.map((input) => ({
     ...input,
     shape: input.shape.map((dim) => (typeof dim === "number" ? dim : 1)),

@@ -7,7 +7,7 @@ import { forOurFile } from "../../formats/onnx/ours.ts";
 import { costOf } from "../../network/cost.ts";
 import { fillChannels, hasOddWidths } from "../../network/fill-channels.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
-import type { Network } from "../../network/network.ts";
+import { hasOpenSizes, type Network } from "../../network/network.ts";
 import { splitPRelu } from "../../network/split-prelu.ts";
 import { padsAsConvolutions } from "../../network/widen.ts";
 import { settled } from "./model.ts";
@@ -34,7 +34,14 @@ export async function graphFor(
   options: ServiceOptions,
 ): Promise<Network> {
   const folded = foldBatchNorm(network);
-  if (exportFor !== "onnxruntime" || formsOf(folded, SMALLEST_BLOCK).length === 0) return folded;
+  if (exportFor !== "onnxruntime") return folded;
+  if (hasOpenSizes(folded)) {
+    const sentence =
+      "the file leaves sizes open, so no form can be timed and it stays as it is: --size says them";
+    (options.progress ?? silent).warn(sentence);
+    return folded;
+  }
+  if (formsOf(folded, SMALLEST_BLOCK).length === 0) return folded;
   return withEngine({ ...options, engine: onnxruntime }, async (engine) => {
     const found = await fastestForm(engine, folded);
     (options.progress ?? silent).note(`${found.said}: ${found.name} is taken`);

@@ -98,6 +98,16 @@ describe("export: the graph", () => {
     expect(fast.nodes.map(({ op }) => op)).to.include("PRelu");
   });
 
+  it("a file of open sizes stays as it is, and says what is missing", async () => {
+    const given = foreign();
+    const inputs = given.inputs.map((input) => ({ ...input, shape: ["batch", 3, "h", "w"] }));
+    const notes: string[] = [];
+    const progress = { ...silent, warn: (text: string) => void notes.push(text) };
+    const open = await graphFor({ ...given, inputs }, "onnxruntime", { threads: 1, progress });
+    expect(open.nodes.map(({ op }) => op)).to.include.members(["PRelu", "Pad"]);
+    expect(notes.join()).to.match(/leaves sizes open.*--size/);
+  });
+
   it("a network that has no other form is left as it is, and no engine is opened", async () => {
     const net = createBuilder("plain");
     const x = net.input("image", ["batch", 3, 8, 8]);

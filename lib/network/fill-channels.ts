@@ -203,8 +203,9 @@ const operands: Rule = ({ parameters, shapes }, { inputs, outputs: [y = ""] }) =
 const inARow =
   (holds: (node: Node, network: Shaped) => boolean): Rule =>
   (network, node) => {
-    const [from, to] = [node.inputs[0], node.outputs[0]].map((name) => network.shapes.get(name)?.length);
-    return from === 4 && to === 2 && holds(node, network) ? {} : undefined;
+    const [from, to] = [node.inputs[0], node.outputs[0]].map((name) => network.shapes.get(name) ?? []);
+    const isRow = from.length === 4 && to.length === 2 && to[1] === sizeOf(from.slice(1));
+    return isRow && holds(node, network) ? {} : undefined;
   };
 
 /** Means over places alone. */
@@ -230,7 +231,7 @@ const rules: ReadonlyMap<string, Rule> = new Map(
     },
     Flatten: inARow((node) => intAttribute(node, "axis", 1) === 1),
     Reshape: inARow((node, network) => integersOf(network, node.inputs[1])?.[1] === -1),
-    Squeeze: inARow(({ inputs: [x] }, { shapes }) => sizeOf(shapes.get(x)?.slice(2) ?? []) === 1),
+    Squeeze: inARow(() => true),
     ReduceMean: overPlaces,
   }),
 );

@@ -116,7 +116,8 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       files.set(options.planOut, new TextEncoder().encode(text));
     }
     await writeSpare(files, spare);
-    if (options.roundTo === undefined && isOdd(network) && !isOdd(model.network))
+    const isExact = options.keep !== undefined && options.roundTo === undefined;
+    if (isExact && isOdd(network) && !isOdd(model.network))
       progress.note(
         "some widths are no multiples of 4, which onnxruntime computes slowly: --round-to auto takes others, etl export --for onnxruntime fills them up",
       );

@@ -85,8 +85,9 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       table === undefined ? (await withEngine()).channelBlock : (await readLatencyTable(table)).block;
     const block = asked === "auto" ? await own() : asked;
     const notes = [...model.notes];
+    const isCount = (options.targetFlops ?? options.targetSize) !== undefined;
     const { keep, plan, network, time } = await reachInBlocks(
-      asked === "auto" ? blocksToTry(block) : [block],
+      { blocks: asked === "auto" ? blocksToTry(block, isCount) : [block], own: block },
       (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, clock),
       notes,
     );

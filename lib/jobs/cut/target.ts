@@ -10,16 +10,16 @@ import { largestKeep, missedError, type Missed } from "./search.ts";
 /** Steps between nothing and all that a share of channels is searched in. */
 const fineSteps = 4096;
 
-/** The cut in the first of these blocks that reaches the target; narrower ones than the first are said. */
+/** The cut in the first of these multiples that reaches the target; those below the block are said. */
 export async function reachInBlocks(
-  blocks: readonly number[],
+  { blocks, own }: { readonly blocks: readonly number[]; readonly own: number },
   reach: (block: number) => Promise<CutCandidate | Missed>,
   notes: string[],
 ): Promise<CutCandidate> {
   for (const [i, block] of blocks.entries()) {
     const found = await reach(block);
     if ("plan" in found) {
-      if (i > 0) notes.push(narrower(blocks[0], block));
+      if (block < own) notes.push(narrower(own, block));
       return found;
     }
     if (i === blocks.length - 1) throw missedError(found);

@@ -168,7 +168,8 @@ describe("cut: a model file, without data", function () {
     for (const target of [0.7, 0.4]) {
       const { result } = await call({ model: chain, targetFlops: target });
       expect(result.after.macs / result.before.macs).to.be.at.most(target);
-      expect(result.rounding?.multiple ?? 1).to.equal(block);
+      expect(result.rounding?.multiple ?? 1).to.be.oneOf([block, Math.max(16, block)]);
+      expect(result.notes.join()).not.to.contain("too wide");
       for (const { name, keptOutputs, totalOutputs } of result.layers) {
         const whole = keptOutputs.length === totalOutputs;
         expect(whole || keptOutputs.length % block === 0, `${name} ${keptOutputs.length}`).to.equal(true);

@@ -70,9 +70,14 @@ export function fillChannels(network: Network, options: WidthRule): Network {
   return dropDead({ ...network, nodes, parameters });
 }
 
-/** Whether there are widths to fill. */
-export const hasOddWidths = (network: Network, options: WidthRule): boolean =>
-  widthsToFill(network, options).widths.size > 0;
+/** Input channels of kernels that compute blocks, in floats and in bytes, are a multiple of this. */
+export const INPUT_MULTIPLE = 4;
+/** Channels that kernels compute at a time where that is fewest (AVX2). */
+export const SMALLEST_BLOCK = 8;
+
+/** Whether widths that are no multiple of 4 keep kernels out of the blocked layout. */
+export const hasOddWidths = (network: Network): boolean =>
+  widthsToFill(network, { multiple: INPUT_MULTIPLE, least: SMALLEST_BLOCK }).widths.size > 0;
 
 /** Channels of a value as they are, and filled up. */
 interface Width {

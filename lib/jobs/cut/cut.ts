@@ -11,6 +11,7 @@ import type { Latency, TimeRecord } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
 import { computesOnBytes } from "../../network/bytes.ts";
+import { hasOddWidths } from "../../network/fill-channels.ts";
 import type { Network } from "../../network/network.ts";
 import { writeLike } from "../../formats/onnx/like.ts";
 import { readLatencyTable } from "../../latency/table.ts";
@@ -20,7 +21,6 @@ import { openClock, type CutClock } from "./clock.ts";
 import { createCutter } from "./cutter.ts";
 import { fileLayers, openCuttable } from "./model.ts";
 import { planRows } from "./plan.ts";
-import { isOdd } from "../run/graph.ts";
 import { checkCutOptions, type CutOptions } from "./options.ts";
 import { blocksToTry } from "./search.ts";
 import { fileBytes, reachInBlocks, reachTarget } from "./target.ts";
@@ -118,7 +118,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
     }
     await writeSpare(files, spare);
     const isExact = options.keep !== undefined && options.roundTo === undefined;
-    if (isExact && isOdd(network) && !isOdd(model.network))
+    if (isExact && hasOddWidths(network) && !hasOddWidths(model.network))
       progress.note(
         "some widths are no multiples of 4, which onnxruntime computes slowly: --round-to auto takes others, etl export --for onnxruntime fills them up",
       );

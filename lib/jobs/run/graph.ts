@@ -5,7 +5,7 @@ import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { noiseFor, profileNetworks, type ProfileOptions } from "../../evaluate/profile.ts";
 import { forOurFile } from "../../formats/onnx/ours.ts";
 import { costOf } from "../../network/cost.ts";
-import { fillChannels, hasOddWidths } from "../../network/fill-channels.ts";
+import { fillChannels, hasOddWidths, INPUT_MULTIPLE, SMALLEST_BLOCK } from "../../network/fill-channels.ts";
 import { foldBatchNorm } from "../../network/fold-batch-norm.ts";
 import { hasOpenSizes, type Network } from "../../network/network.ts";
 import { splitPRelu } from "../../network/split-prelu.ts";
@@ -57,16 +57,8 @@ export interface FastForm extends Form {
   readonly share: number;
 }
 
-/** Input channels of blocked kernels are a multiple of this. */
-const INPUTS = 4;
-/** Channels that kernels compute at a time where that is fewest (AVX2). */
-const SMALLEST_BLOCK = 8;
 /** Fewer multiplications take so few microseconds that chance would decide between the forms. */
 const LEAST_MACS = 1e6;
-
-/** Whether widths that are no multiple of 4 keep kernels out of the blocked layout. */
-export const isOdd = (network: Network): boolean =>
-  hasOddWidths(network, { multiple: INPUTS, least: SMALLEST_BLOCK });
 
 /**
  * Whether runtimes leave their blocked layout at a PRelu of the network, or at its widths. The other forms gain a few hundredths, these
@@ -74,7 +66,7 @@ export const isOdd = (network: Network): boolean =>
  */
 export const breaksBlocks = (network: Network): boolean =>
   network.nodes.some(({ op }) => op === "PRelu") ||
-  (isOdd(network) && costOf(network).total.macs >= LEAST_MACS);
+  (hasOddWidths(network) && costOf(network).total.macs >= LEAST_MACS);
 
 /** Every form of a folded network, compared with it and timed in turns; one that computes something else is left out, and said. */
 export async function fastestForm(
@@ -119,7 +111,7 @@ function formsOf(network: Network, block: number): Form[] {
   const written = alone.length === 2 ? [...alone, both] : alone;
   // Zeros are filled into the form that leaves the layout least often.
   const { name, network: whole } = written.at(-1) ?? { name: "", network: ours };
-  const fills = block <= 1 ? [] : [...new Set([INPUTS, block])];
+  const fills = block <= 1 ? [] : [...new Set([INPUT_MULTIPLE, block])];
   const filled = fills.flatMap((multiple): Form[] => {
     const wide = fillChannels(whole, { multiple, least: block });
     const label = `${name}${name === "" ? "" : ", "}channels of zeros up to multiples of ${multiple}`;

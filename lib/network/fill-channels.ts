@@ -1,5 +1,6 @@
 /** Channels of zeros that bring maps to widths which kernels in blocks of channels can compute. */
 import { groupBy } from "../core/group-by.ts";
+import { createAtoms } from "./coupling/atoms.ts";
 import { dropDead, freshNames, readCounts } from "./edit.ts";
 import { hasOpenSizes, integersOf, intAttribute, intsAttribute, sizeOf } from "./network.ts";
 import type { Network, Node, Parameter } from "./network.ts";
@@ -112,38 +113,36 @@ interface Alike {
 }
 
 function setsOf({ inputs, outputs }: Network, passages: readonly Passage[]): Alike[] {
-  const leaders = new Map<string, string>();
-  const leaderOf = (value: string): string => {
-    const next = leaders.get(value) ?? value;
-    if (next === value) return value;
-    const leader = leaderOf(next);
-    leaders.set(value, leader);
-    return leader;
+  const atoms = createAtoms();
+  const atomOf = new Map<string, Int32Array>();
+  const atom = (value: string): Int32Array => {
+    const own = atomOf.get(value) ?? atoms.fresh(1);
+    atomOf.set(value, own);
+    return own;
   };
-  const fixed = new Set([...inputs, ...outputs].map(({ name }) => name));
-  const values = new Set(fixed);
-  for (const passage of passages) {
-    for (const value of passage.fixed) fixed.add(value);
-    for (const value of [...passage.fixed, ...passage.alike]) values.add(value);
-    for (const { value } of passage.places) values.add(value);
-    const [first, ...rest] = passage.alike;
-    for (const value of rest) leaders.set(leaderOf(value), leaderOf(first));
+  for (const { name } of [...inputs, ...outputs]) atoms.freeze(atom(name), "an end of the network");
+  for (const { alike, fixed, places } of passages) {
+    for (const value of fixed) atoms.freeze(atom(value), "not followed");
+    for (const value of alike) atoms.tie(atom(alike[0]), atom(value), "the same channels");
+    for (const { value } of places) atom(value);
   }
-  return [...groupBy(values, leaderOf).values()].map((members) => ({
-    members,
-    isFixed: members.some((value) => fixed.has(value)),
-  }));
+  const { classOf, frozen } = atoms.close();
+  const classes = groupBy(atomOf.keys(), (value) => classOf[atom(value)[0]]);
+  return [...classes].map(([id, members]) => ({ members, isFixed: frozen.has(id) }));
 }
 
 interface Shaped extends Network {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
 }
 
+/** Those inputs that are given and no parameters. */
+const computed = ({ parameters }: Pick<Network, "parameters">, inputs: readonly string[]): string[] =>
+  inputs.filter((name) => name !== "" && !parameters.has(name));
+
 function passageOf(network: Shaped, node: Node): Passage {
   const [x = ""] = node.inputs;
   const [y = ""] = node.outputs;
-  const rest = node.inputs.filter((name) => name !== "" && !network.parameters.has(name));
-  const unknown = { alike: [], fixed: [...rest, ...node.outputs], places: [] };
+  const unknown = { alike: [], fixed: [...computed(network, node.inputs), ...node.outputs], places: [] };
   const { channels, finiteAtZero } = factsOf(node.op);
   const isMap = !network.parameters.has(x) || channels === "operands";
   if (node.domain !== "" || node.outputs.length !== 1 || !isMap) return unknown;
@@ -179,8 +178,8 @@ const dense =
     const axis = axisOf(node);
     if (axis === undefined || parameters.get(w)?.shape.length !== 2 || shapes.get(x)?.length !== 2)
       return undefined;
-    const others = node.inputs.slice(2).filter((name) => name !== "" && !parameters.has(name));
-    return { alike: [], fixed: [...node.outputs, ...others], places: [{ input: 1, axis, value: x }] };
+    const fixed = [...node.outputs, ...computed({ parameters }, node.inputs.slice(2))];
+    return { alike: [], fixed, places: [{ input: 1, axis, value: x }] };
   };
 
 /** Maps and parameters that are added or multiplied number by number. */
@@ -242,8 +241,7 @@ const rules: ReadonlyMap<string, Rule> = new Map(
 );
 
 /** Maps whose numbers, or places, one function takes; its other operands are settings. */
-const oneMap: Rule = ({ parameters }, { inputs }) =>
-  inputs.filter((name) => name !== "" && !parameters.has(name)).length === 1 ? {} : undefined;
+const oneMap: Rule = (network, { inputs }) => (computed(network, inputs).length === 1 ? {} : undefined);
 
 /** What follows multiplies by 0, so all that these make of 0 must be finite. */
 const byKind: Readonly<Partial<Record<ChannelKind, Rule>>> = { operands, each: oneMap, pool: oneMap };

@@ -41,7 +41,7 @@ export async function graphFor(
     (options.progress ?? silent).warn(sentence);
     return folded;
   }
-  if (formsOf(folded, SMALLEST_BLOCK).length === 0) return folded;
+  if (formsOf(folded, SMALLEST_BLOCK).next().done === true) return folded;
   return withEngine({ ...options, engine: onnxruntime }, async (engine) => {
     const found = await fastestForm(engine, folded);
     (options.progress ?? silent).note(`${found.said}: ${found.name} is taken`);
@@ -81,7 +81,7 @@ export async function fastestForm(
   const forms = [ready({ name: "as it is", network: folded })];
   const left: string[] = [];
   const answers = await answersOf(engine, forms[0].timed);
-  for (const form of formsOf(folded, engine.channelBlock).map(ready)) {
+  for (const form of [...formsOf(folded, engine.channelBlock)].map(ready)) {
     const far = await distance(engine, form.timed, answers);
     if (far === undefined) forms.push(form);
     else left.push(`${form.name} left out, "${far.output}" differs by ${far.share.toExponential(1)}`);
@@ -97,8 +97,8 @@ export async function fastestForm(
   return { name, network, said: said.join(", "), share: times[best].medianMs / times[0].medianMs };
 }
 
-/** Other ways to write a network that keep runtimes in their layout of so many channels a block. */
-function formsOf(network: Network, block: number): Form[] {
+/** Other ways to write a network that keep runtimes in their layout of so many channels a block; each is made when it is asked for. */
+function* formsOf(network: Network, block: number): Generator<Form> {
   const ours = forOurFile(network);
   const rewrites = [
     { name: "PRelu as depthwise convolutions", of: splitPRelu },
@@ -109,15 +109,14 @@ function formsOf(network: Network, block: number): Form[] {
   const changes = ({ network }: Form): boolean => network.nodes.some((node) => !ours.nodes.includes(node));
   const alone = [prelu, pads].filter(changes);
   const written = alone.length === 2 ? [...alone, both] : alone;
+  yield* written;
   // Zeros are filled into the form that leaves the layout least often.
   const { name, network: whole } = written.at(-1) ?? { name: "", network: ours };
-  const fills = block <= 1 ? [] : [...new Set([INPUT_MULTIPLE, block])];
-  const filled = fills.flatMap((multiple): Form[] => {
+  for (const multiple of block <= 1 ? [] : new Set([INPUT_MULTIPLE, block])) {
     const wide = fillChannels(whole, { multiple, least: block });
     const label = `${name}${name === "" ? "" : ", "}channels of zeros up to multiples of ${multiple}`;
-    return wide === whole ? [] : [{ name: label, network: padsAsConvolutions(wide) }];
-  });
-  return [...written, ...filled];
+    if (wide !== whole) yield { name: label, network: padsAsConvolutions(wide) };
+  }
 }
 
 /** What a network answers to noise. */

@@ -65,7 +65,7 @@ export const quantizeCommand: Command<"quantize"> = {
 };
 
 function show(result: QuantizeResult, context: Context): void {
-  const { before, after, latency, quantized, bits, layers, inFloat } = result;
+  const { before, after, latency, quantized, bits, layers, inFloat, fitted = [] } = result;
   const rows = before.map((one, i) => {
     const other = after?.[i];
     const value = (x: number): string => `${x.toFixed(2)} ${one.unit}`;
@@ -88,9 +88,10 @@ function show(result: QuantizeResult, context: Context): void {
   ]);
   context.print(table(["", "float", "int8", ""], rows));
   const floats = inFloat.length > 0 ? `; ${inFloat.join(", ")} in floats, as they cost most` : "";
+  const fits = fitted.length > 0 ? `; ${fitted.join(", ")} fitted to the answers in floats` : "";
   context.print(
     quantized
-      ? `${plural(layers, "layer")} in bytes, weights of ${bits ?? 8} bits${floats}`
+      ? `${plural(layers, "layer")} in bytes, weights of ${bits ?? 8} bits${floats}${fits}`
       : `stays in floats: ${result.reason ?? ""}`,
   );
   context.print(result.out);

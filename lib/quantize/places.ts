@@ -119,7 +119,7 @@ function computesOnBytes(
 }
 
 /** Float weights with the outputs along the first axis, and nothing that scales them in the node. */
-function hasPlainWeights(node: Node, { parameters }: Network): boolean {
+export function hasPlainWeights(node: Node, { parameters }: Network): boolean {
   const [, weight = "", bias = ""] = node.inputs;
   const plain = (name: string): boolean => parameters.get(name)?.type === "float32";
   if (!plain(weight) || (bias !== "" && !plain(bias))) return false;

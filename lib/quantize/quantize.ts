@@ -5,6 +5,7 @@ import { needFloats } from "../network/bytes.ts";
 import { foldBatchNorm } from "../network/fold-batch-norm.ts";
 import type { Network } from "../network/network.ts";
 import type { Latency } from "../record/record.ts";
+import { createFit, type Fit } from "./answers.ts";
 import type { Seen } from "./calibrate.ts";
 import { placesOf } from "./places.ts";
 import { prepare, rangesOf } from "./prepare.ts";
@@ -55,6 +56,8 @@ export interface Quantized {
   readonly ranges?: RangeRule;
   /** Whether channels were made alike before. */
   readonly equalised?: boolean;
+  /** Layers that were fitted to the answers in floats. */
+  readonly fitted?: readonly string[];
 }
 
 const metadataKey = "etl.int8";
@@ -88,11 +91,12 @@ export async function quantize(engine: Engine, given: Network, options: Quantize
     progress,
     batches,
     signal,
+    fit: createFit(engine, network, batches),
   });
-  const { layers, inFloat } = found;
+  const { layers, inFloat, fitted } = found;
   const common = {
     ...{ layers, inFloat, before },
-    ...{ pictures: seen.pictures, ranges: rule, equalised: isEqualised },
+    ...{ pictures: seen.pictures, ranges: rule, equalised: isEqualised, fitted },
   };
   progress.finish(found.after === undefined ? "" : qualitySentence(before, found.after));
   if (found.network === undefined) {
@@ -115,6 +119,7 @@ interface Found {
   readonly bits: WeightBits;
   readonly layers: number;
   readonly inFloat: readonly string[];
+  readonly fitted: readonly string[];
   readonly after: readonly Quality[];
 }
 
@@ -124,18 +129,22 @@ interface Search extends Pick<QuantizeOptions, "judge" | "batches" | "signal"> {
   readonly check: boolean;
   readonly int8For: Int8For;
   readonly progress: Progress;
+  readonly fit: Fit;
 }
 
 const bitsFor = { auto: [7, 8], portable: [7], this: [8] } as const;
 
 /** All layers with the fewest bits that cost nothing, or else the fewest that cost no more than is allowed; then with ever more of the worst layers in floats. */
 async function search(engine: Engine, network: Network, how: Search): Promise<Found> {
-  const { seen, before, judge, check, int8For, progress, signal } = how;
+  const { seen, before, judge, check, int8For, progress, fit, signal } = how;
   const attempt = async (bits: WeightBits, inFloat: readonly string[]): Promise<Found> => {
     signal?.throwIfAborted();
     const places = placesOf(network, new Set(inFloat));
-    const bytes = described(quantized(network, places, { ...seen, bits }), { bits, inFloat, seen });
-    const found = { bits, layers: places.layers.length, inFloat, network: bytes, after: await judge(bytes) };
+    const made = await fit(quantized(network, places, { ...seen, bits }));
+    const bytes = described(made.network, { bits, inFloat, seen });
+    const { fitted } = made;
+    const layers = places.layers.length;
+    const found = { bits, layers, inFloat, fitted, network: bytes, after: await judge(bytes) };
     progress.update(2, `${bits} bits: ${qualitySentence(before, found.after)}`);
     return found;
   };

@@ -269,6 +269,32 @@ describe("int8: networks", function () {
     expect(value).to.be.within(1e-3, 12);
   });
 
+  it("fits the layer that answers to the answers in floats, and is nearer to them on other pictures", async () => {
+    const network = sample(32, 32);
+    const some = (count: number): Tensor => {
+      const images = noise(count, 3, 32, 32);
+      const gains = Array.from({ length: count }, () => 0.5 + random.uniform());
+      return { ...images, data: images.data.map((x, i) => x * gains[Math.floor(i / 3072)]) };
+    };
+    const [own, others] = [some(128), some(64)];
+    const made = await make(network, own, { int8For: "portable", check: false });
+    expect(made.fitted).to.deep.equal(["head"]);
+    const bytes = made.network ?? network;
+    const parameters = new Map(bytes.parameters);
+    for (const name of ["head.weight", "head.bias"]) {
+      const given = network.parameters.get(name);
+      if (given) parameters.set(name, given);
+    }
+    const float = await run(network, { image: others });
+    const off = async (one: Network): Promise<number> =>
+      outputQuality(await run(one, { image: others }), float, { width: 5 }).value;
+    const [fitted, plain] = [await off(bytes), await off({ ...bytes, parameters })];
+    expect(fitted / plain).to.be.within(0.1, 0.9);
+    // so few say nothing
+    const few = await make(network, some(16), { int8For: "portable", check: false });
+    expect(few.fitted).to.deep.equal([]);
+  });
+
   it("takes few bits where they cost nothing, many where only those do, and else few that cost what is allowed", async () => {
     const [network, images] = [sample(8, 16), noise(4, 3, 16, 16)];
     const errors = async (few: number, many: number): Promise<unknown> => {

@@ -17,8 +17,8 @@ import type { MeasuredModel } from "./record.ts";
 import { predictRows, qualityOf } from "./tune.ts";
 import { readStored } from "../run/stored.ts";
 
-/** Training pictures that the ranges come from. */
-const CALIBRATION_PICTURES = 256;
+/** Training pictures that the ranges come from, and that last layers are fitted on. */
+const CALIBRATION_PICTURES = 512;
 
 /** What `NAME.json` keeps: what was measured decides once, another machine goes on with it. */
 type Decision = Omit<Quantized, "network"> & { readonly quantized: boolean };
@@ -83,8 +83,10 @@ export async function int8Stage(
 function int8Sentence(name: string, decision: Decision): string {
   const { layers, inFloat, bits = 8, pictures, ranges = "extremes", equalised = false } = decision;
   const floats = inFloat.length === 0 ? "" : `, ${inFloat.join(", ")} in floats as they cost most quality`;
+  const { fitted = [] } = decision;
+  const fits = fitted.length === 0 ? "" : `, ${fitted.join(", ")} fitted to the answers in floats`;
   const whom = bits === 7 ? "for any CPU" : "for CPUs with int8 instructions (VNNI)";
-  return `${name} in int8: ${plural(layers, "layer")}, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${floats}`;
+  return `${name} in int8: ${plural(layers, "layer")}, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${fits}${floats}`;
 }
 
 function inBytes(context: RunContext, network: Network): Promise<Quantized> {

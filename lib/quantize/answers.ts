@@ -1,0 +1,140 @@
+/**
+ * Layers that give the answers stay in floats, but read features that bytes have moved. They are fitted to what the float network
+ * answers: without labels, by least squares on what is left, with a ridge that keeps the weights near those at hand.
+ */
+import type { Engine, Tensors } from "../engine/engine.ts";
+import { runStream } from "../engine/stream.ts";
+import { fitRidge } from "../math/ridge.ts";
+import { consumersOf, float32, type Network, type Node, type Parameter } from "../network/network.ts";
+import { factsOf } from "../network/operators/facts.ts";
+import { hasPlainWeights } from "./places.ts";
+
+/** Pictures that answers are fitted to, at most: the memory is their square. Fewer than the least say nothing. */
+const [PICTURES, FEWEST] = [512, 32];
+
+type Batches = () => AsyncIterable<Tensors> | Iterable<Tensors>;
+
+/** Fits the layers of a network in bytes, where that brings it nearer to the float network on pictures that are left out. */
+export type Fit = (
+  bytes: Network,
+) => Promise<{ readonly network: Network; readonly fitted: readonly string[] }>;
+
+/**
+ * @param network in floats; the networks in bytes have layers and values of its names
+ * @param batches pictures, from the start each time, in one order
+ */
+export function createFit(engine: Engine, network: Network, batches: Batches): Fit {
+  let expected: Promise<Rows> | undefined;
+  return async (bytes) => {
+    const layers = answering(bytes);
+    if (layers.length === 0) return { network: bytes, fitted: [] };
+    const outputs = answering(network).map((node) => node.outputs[0]);
+    expected ??= rowsOf(engine, network, { values: outputs, batches });
+    const answers = await expected;
+    const values = layers.map((node) => node.inputs[0]);
+    const features = await rowsOf(engine, bytes, { values, batches });
+    const [parameters, fitted] = [new Map(bytes.parameters), new Map<string, Node>()];
+    for (const node of layers) {
+      const [x, y] = [features.get(node.inputs[0]), answers.get(node.outputs[0])];
+      const made = x && y && fittedLayer(bytes, node, { x, y });
+      if (made === undefined) continue;
+      const [from, weight, bias = `${node.name}.fitted`] = node.inputs;
+      parameters.set(weight, made.weight).set(bias, made.bias);
+      fitted.set(node.name, { ...node, inputs: [from, weight, bias] });
+    }
+    const nodes = bytes.nodes.map((node) => fitted.get(node.name) ?? node);
+    return { network: { ...bytes, nodes, parameters }, fitted: [...fitted.keys()] };
+  };
+}
+
+/** Products in floats with weights of their own, behind which nothing is learned. */
+function answering(network: Network): Node[] {
+  const consumers = consumersOf(network);
+  const learns = ({ op, domain }: Node): boolean => domain === "" && factsOf(op).learned === true;
+  const isLast = (node: Node): boolean =>
+    node.outputs.every((value) =>
+      (consumers.get(value) ?? []).every((reader) => !learns(reader) && isLast(reader)),
+    );
+  return network.nodes.filter(
+    (node) =>
+      node.op === "Gemm" &&
+      hasPlainWeights(node, network) &&
+      node.inputs.slice(1).every((name) => consumers.get(name)?.length === 1) &&
+      isLast(node),
+  );
+}
+
+/** Value -> its rows on the first pictures, [pictures, width]. */
+type Rows = ReadonlyMap<string, { readonly data: Float32Array; readonly rows: number }>;
+
+async function rowsOf(
+  engine: Engine,
+  network: Network,
+  { values, batches }: { readonly values: readonly string[]; readonly batches: Batches },
+): Promise<Rows> {
+  const program = await engine.compile(network, { outputs: [...new Set(values)] });
+  const parts = new Map(values.map((value) => [value, [] as Float32Array[]]));
+  let rows = 0;
+  try {
+    for await (const { outputs } of runStream(program, batches(), (inputs) => inputs)) {
+      for (const [value, own] of parts) own.push(outputs[value].data);
+      rows += outputs[values[0]].shape[0];
+      if (rows >= PICTURES) break;
+    }
+  } finally {
+    await program.dispose();
+  }
+  return new Map(Array.from(parts, ([value, own]) => [value, { data: joined(own), rows }]));
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** @returns undefined where the weights at hand are as near */
+function fittedLayer(
+  { parameters }: Network,
+  { inputs }: Node,
+  {
+    x,
+    y,
+  }: {
+    readonly x: { readonly data: Float32Array; readonly rows: number };
+    readonly y: { readonly data: Float32Array };
+  },
+): { readonly weight: Parameter; readonly bias: Parameter } | undefined {
+  const weight = parameters.get(inputs[1]);
+  if (x.rows < FEWEST || !(weight?.data instanceof Float32Array)) return undefined;
+  const { data, shape } = weight;
+  const [outputs, width] = shape;
+  const bias = parameters.get(inputs[2] ?? "")?.data ?? new Float32Array(outputs);
+  if (!(bias instanceof Float32Array)) return undefined;
+  // what is left between the answers in floats and those of the weights at hand
+  const left = new Float64Array(x.rows * outputs);
+  for (let i = 0; i < x.rows; i++)
+    for (let o = 0; o < outputs; o++) {
+      let sum = bias[o];
+      for (let j = 0; j < width; j++) sum += x.data[i * width + j] * data[o * width + j];
+      left[i * outputs + o] = y.data[i * outputs + o] - sum;
+    }
+  const now = Math.sqrt(left.reduce((sum, value) => sum + value * value, 0) / left.length);
+  if (!Number.isFinite(now)) return undefined;
+  const fit = fitRidge(x.data, left, x.rows);
+  if (fit.heldOut >= now) return undefined;
+  return {
+    weight: float32(
+      shape,
+      Float32Array.from(data, (w, at) => w + fit.beta[(at % width) * outputs + Math.floor(at / width)]),
+    ),
+    bias: float32(
+      [outputs],
+      Float32Array.from(bias, (b, o) => b + fit.intercept[o]),
+    ),
+  };
+}

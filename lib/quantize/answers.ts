@@ -9,8 +9,8 @@ import { consumersOf, float32, type Network, type Node, type Parameter } from ".
 import { factsOf } from "../network/operators/facts.ts";
 import { hasPlainWeights } from "./places.ts";
 
-/** Pictures that answers are fitted to, at most: the memory is their square. Fewer than the least say nothing. */
-const [PICTURES, FEWEST] = [512, 32];
+/** Rows of features, one for a picture, that answers are fitted to at most: the memory is their square. Fewer than the least say nothing. */
+const [ROWS, FEWEST] = [512, 32];
 
 type Batches = () => AsyncIterable<Tensors> | Iterable<Tensors>;
 
@@ -24,7 +24,7 @@ export type Fit = (
  * @param batches pictures, from the start each time, in one order
  */
 export function createFit(engine: Engine, network: Network, batches: Batches): Fit {
-  let expected: Promise<Rows> | undefined;
+  let expected: Promise<ReadonlyMap<string, Rows>> | undefined;
   return async (bytes) => {
     const layers = answering(bytes);
     if (layers.length === 0) return { network: bytes, fitted: [] };
@@ -50,41 +50,52 @@ export function createFit(engine: Engine, network: Network, batches: Batches): F
 /** Products in floats with weights of their own, behind which nothing is learned. */
 function answering(network: Network): Node[] {
   const consumers = consumersOf(network);
-  const learns = ({ op, domain }: Node): boolean => domain === "" && factsOf(op).learned === true;
-  const isLast = (node: Node): boolean =>
-    node.outputs.every((value) =>
-      (consumers.get(value) ?? []).every((reader) => !learns(reader) && isLast(reader)),
-    );
+  // What something learned is behind; readers stand behind what they read.
+  const isInside = new Set<string>();
+  for (const node of network.nodes.toReversed()) {
+    const isLearned = node.domain === "" && factsOf(node.op).learned === true;
+    if (isLearned || node.outputs.some((value) => isInside.has(value)))
+      for (const value of node.inputs) isInside.add(value);
+  }
   return network.nodes.filter(
     (node) =>
       node.op === "Gemm" &&
       hasPlainWeights(node, network) &&
       node.inputs.slice(1).every((name) => consumers.get(name)?.length === 1) &&
-      isLast(node),
+      !node.outputs.some((value) => isInside.has(value)),
   );
 }
 
-/** Value -> its rows on the first pictures, [pictures, width]. */
-type Rows = ReadonlyMap<string, { readonly data: Float32Array; readonly rows: number }>;
+/** A value's first rows, [rows, width]. */
+interface Rows {
+  readonly data: Float32Array;
+  readonly rows: number;
+}
 
 async function rowsOf(
   engine: Engine,
   network: Network,
   { values, batches }: { readonly values: readonly string[]; readonly batches: Batches },
-): Promise<Rows> {
+): Promise<ReadonlyMap<string, Rows>> {
   const program = await engine.compile(network, { outputs: [...new Set(values)] });
   const parts = new Map(values.map((value) => [value, [] as Float32Array[]]));
-  let rows = 0;
+  const counts = new Map(values.map((value) => [value, 0]));
   try {
     for await (const { outputs } of runStream(program, batches(), (inputs) => inputs)) {
-      for (const [value, own] of parts) own.push(outputs[value].data);
-      rows += outputs[values[0]].shape[0];
-      if (rows >= PICTURES) break;
+      for (const [value, own] of parts) {
+        const { data, shape } = outputs[value];
+        const taken = Math.min(shape[0], ROWS - (counts.get(value) ?? 0));
+        if (taken > 0) own.push(data.slice(0, (data.length / shape[0]) * taken));
+        counts.set(value, (counts.get(value) ?? 0) + taken);
+      }
+      if ([...counts.values()].every((count) => count >= ROWS)) break;
     }
   } finally {
     await program.dispose();
   }
-  return new Map(Array.from(parts, ([value, own]) => [value, { data: joined(own), rows }]));
+  return new Map(
+    Array.from(parts, ([value, own]) => [value, { data: joined(own), rows: counts.get(value) ?? 0 }]),
+  );
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {
@@ -101,16 +112,10 @@ function joined(parts: readonly Float32Array[]): Float32Array {
 function fittedLayer(
   { parameters }: Network,
   { inputs }: Node,
-  {
-    x,
-    y,
-  }: {
-    readonly x: { readonly data: Float32Array; readonly rows: number };
-    readonly y: { readonly data: Float32Array };
-  },
+  { x, y }: { readonly x: Rows; readonly y: Rows },
 ): { readonly weight: Parameter; readonly bias: Parameter } | undefined {
   const weight = parameters.get(inputs[1]);
-  if (x.rows < FEWEST || !(weight?.data instanceof Float32Array)) return undefined;
+  if (x.rows < FEWEST || x.rows !== y.rows || !(weight?.data instanceof Float32Array)) return undefined;
   const { data, shape } = weight;
   const [outputs, width] = shape;
   const bias = parameters.get(inputs[2] ?? "")?.data ?? new Float32Array(outputs);

@@ -72,10 +72,23 @@ export function selectByCriterion(
   return selectShare(coupling, score, keep);
 }
 
-function selectShare(coupling: Coupling, score: Float64Array, keep: number): Selection {
+/**
+ * The best of every block of channels that stand in the same layers, at least 1.
+ *
+ * @param score [classes], larger = keep longer
+ * @param keep share of a block that stays
+ * @param prices [classes], equal within a block: of a block twice as dear half the share stays. Default: all alike
+ */
+export function selectShare(
+  coupling: Coupling,
+  score: Float64Array,
+  keep: number,
+  prices?: Float64Array,
+): Selection {
   const stays = new Uint8Array(coupling.classes);
   for (const { classes } of blocksOf(coupling)) {
-    markBest(stays, classes, score, Math.max(1, Math.round(keep * classes.length)));
+    const share = Math.min(1, keep / (prices?.[classes[0]] ?? 1));
+    markBest(stays, classes, score, Math.max(1, Math.round(share * classes.length)));
   }
   return selectionOf(coupling, stays);
 }

@@ -295,6 +295,20 @@ describe("int8: networks", function () {
     expect(few.fitted).to.deep.equal([]);
   });
 
+  it("fits answers that have several rows a picture, on some of them", async () => {
+    const net = createBuilder("places");
+    let x = net.input("image", ["batch", 3, 32, 32]);
+    for (const [i, inputs] of [3, 32].entries()) {
+      const how = { name: `c${i}`, weights: weights(32, inputs, 3, 3), bias: bias(32), pads: 1, strides: 2 };
+      x = net.relu(net.conv(x, how), { name: `c${i}/relu` });
+    }
+    const places = net.reshape(net.transpose(x, [0, 2, 3, 1], { name: "last" }), [-1, 32], { name: "rows" });
+    const network = net.build([net.gemm(places, { name: "head", weights: weights(5, 32), bias: bias(5) })]);
+    const made = await make(network, noise(32, 3, 32, 32), { int8For: "portable", check: false });
+    expect(made.fitted).to.deep.equal(["head"]);
+    expect(made.after?.[0].value).to.be.within(0.1, 5);
+  });
+
   it("takes few bits where they cost nothing, many where only those do, and else few that cost what is allowed", async () => {
     const [network, images] = [sample(8, 16), noise(4, 3, 16, 16)];
     const errors = async (few: number, many: number): Promise<unknown> => {

@@ -2,11 +2,12 @@
 import type { Network } from "../../network/network.ts";
 import type { TimeRecord } from "../../record/record.ts";
 import { applySurgery } from "../../surgery/apply.ts";
-import { criterionScores, selectByCriterion } from "../../surgery/criteria.ts";
+import { criterionScores, selectShare } from "../../surgery/criteria.ts";
 import { fillBlocks } from "../../surgery/fill.ts";
 import { planKeeping, planSurgery, widened, type Plan } from "../../surgery/plan.ts";
 import { withFileShapes, type CuttableModel } from "./model.ts";
 import type { CutOptions } from "./options.ts";
+import { blockPrices } from "./prices.ts";
 
 /** A network that was cut, with the share and the plan that made it. */
 export interface CutCandidate {
@@ -34,10 +35,12 @@ export function createCutter(
   const { network, coupling, original } = model;
   const plans = new Map<number, Plan>();
   const classScores = criterionScores(network, coupling, { criterion, seed });
+  const isPriced = options.targetFlops !== undefined && roundTo > 1;
+  const prices = isPriced ? blockPrices(model, roundTo) : undefined;
   const planAt = (keep: number): Plan => {
     let plan = plans.get(keep);
     if (plan === undefined) {
-      const selection = selectByCriterion(network, coupling, { criterion, keep, seed });
+      const selection = selectShare(coupling, classScores, keep, prices);
       plan = planSurgery(network, selection, { coupling, roundTo, rounding: "nearest", classScores });
       plans.set(keep, plan);
     }
@@ -56,7 +59,7 @@ export function createCutter(
       const plan = planAt(keep);
       if (roundTo === 1) return cutOf(keep, plan);
       const filled = fillBlocks(plan.keep, {
-        ...{ coupling, roundTo, scores: classScores },
+        ...{ coupling, roundTo, scores: classScores, prices },
         fits: (stays) => fits(planKeeping(network, coupling, stays)),
       });
       return cutOf(keep, widened(plan, planKeeping(network, coupling, filled.keep), filled.added));

@@ -5,7 +5,14 @@
 import type { Engine, Tensors } from "../engine/engine.ts";
 import { runStream } from "../engine/stream.ts";
 import { fitRidge } from "../math/ridge.ts";
-import { consumersOf, float32, type Network, type Node, type Parameter } from "../network/network.ts";
+import {
+  consumersOf,
+  float32,
+  intAttribute,
+  type Network,
+  type Node,
+  type Parameter,
+} from "../network/network.ts";
 import { factsOf } from "../network/operators/facts.ts";
 import { hasPlainWeights } from "./places.ts";
 
@@ -59,14 +66,20 @@ function answering(network: Network): Node[] {
   }
   return network.nodes.filter(
     (node) =>
-      node.op === "Gemm" &&
+      (node.op === "Gemm" || isPointwise(node, network)) &&
       hasPlainWeights(node, network) &&
       node.inputs.slice(1).every((name) => consumers.get(name)?.length === 1) &&
       !node.outputs.some((value) => isInside.has(value)),
   );
 }
 
-/** A value's first rows, [rows, width]. */
+/** A convolution that is a product over channels, if its map is one place. */
+function isPointwise(node: Node, { parameters }: Network): boolean {
+  const [, , ...kernel] = parameters.get(node.inputs[1])?.shape ?? [];
+  return node.op === "Conv" && intAttribute(node, "group", 1) === 1 && kernel.every((size) => size === 1);
+}
+
+/** A value's first rows, [rows, width], or [rows, width, 1, 1]. */
 interface Rows {
   readonly data: Float32Array;
   readonly rows: number;
@@ -118,6 +131,8 @@ function fittedLayer(
   if (x.rows < FEWEST || x.rows !== y.rows || !(weight?.data instanceof Float32Array)) return undefined;
   const { data, shape } = weight;
   const [outputs, width] = shape;
+  // convolutions over maps of several places are left as they are
+  if (x.data.length !== x.rows * width || y.data.length !== y.rows * outputs) return undefined;
   const bias = parameters.get(inputs[2] ?? "")?.data ?? new Float32Array(outputs);
   if (!(bias instanceof Float32Array)) return undefined;
   // what is left between the answers in floats and those of the weights at hand

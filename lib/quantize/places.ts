@@ -23,7 +23,8 @@ export interface Places {
 }
 
 /**
- * Layers compute on bytes, unless they make an output of the network: a last layer stays in floats, as bytes would be its answer.
+ * Layers compute on bytes, unless they make an output of the network, which may be moved, cut off or squashed on its way: a last
+ * layer stays in floats, as bytes would be its answer.
  * So do the sums, pools and concatenations between them. An activation that only cuts off (Relu, Clip) belongs to what stands
  * before it: nothing is stored between the two.
  *
@@ -57,21 +58,37 @@ interface Search {
   readonly producers: ReadonlyMap<string, Node>;
   readonly consumers: ReadonlyMap<string, readonly Node[]>;
   readonly outputs: ReadonlySet<string>;
+  /** Values that become an output without anything being summed or averaged. */
+  readonly answers: ReadonlySet<string>;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
 }
 
 function searchOf(network: Network): Search {
+  const outputs = new Set(network.outputs.map(({ name }) => name));
+  const answers = new Set(outputs);
+  for (const node of network.nodes.toReversed())
+    if (handsOn(node) && node.outputs.some((value) => answers.has(value)))
+      for (const value of dataOf(node, network)) answers.add(value);
   return {
     network,
     producers: producersOf(network),
     consumers: consumersOf(network),
-    outputs: new Set(network.outputs.map(({ name }) => name)),
+    outputs,
+    answers,
     shapes: inferShapes(network, { batch: 1 }),
   };
 }
 
 function bytesOf(node: Node): ByteKind | undefined {
   return node.domain === "" ? factsOf(node.op).bytes : undefined;
+}
+
+/** Moves numbers, or maps each by itself. */
+function handsOn({ op, domain }: Node): boolean {
+  if (domain !== "") return false;
+  const { channels, learned, bytes, activation, answer, squashes } = factsOf(op);
+  if (channels === "pool" || learned === true) return false;
+  return bytes === "same" || bytes === "own" || activation === true || answer === true || squashes === true;
 }
 
 /** Inputs that are no parameters and no settings. */
@@ -98,10 +115,10 @@ function computesOnBytes(
   node: Node,
   search: Search & { readonly made: ReadonlySet<string>; readonly inFloat: ReadonlySet<string> },
 ): boolean {
-  const { network, made, inFloat, outputs, shapes } = search;
+  const { network, made, inFloat, answers, shapes } = search;
   const kind = bytesOf(node);
   if (kind === undefined || inFloat.has(node.name)) return false;
-  if (resultsOf(node, search).some((value) => outputs.has(value))) return false;
+  if (resultsOf(node, search).some((value) => answers.has(value))) return false;
   const data = dataOf(node, network);
   switch (kind) {
     case "layer":

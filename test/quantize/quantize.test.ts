@@ -5,7 +5,7 @@ import type { Engine, Tensors } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { profileNetworks } from "../../lib/evaluate/profile.ts";
 import { writeOnnx } from "../../lib/formats/onnx/write.ts";
-import { createBuilder } from "../../lib/network/builder.ts";
+import { createBuilder, type Builder } from "../../lib/network/builder.ts";
 import { computesOnBytes } from "../../lib/network/bytes.ts";
 import { costOf } from "../../lib/network/cost.ts";
 import {
@@ -190,6 +190,26 @@ describe("int8: networks", function () {
     const first = scale?.data[0];
     expect(own?.[1]?.data[0]).to.be.closeTo(Number(first) * step, 1e-9);
     expect(bytes.nodes.find(({ name }) => name === "head")?.inputs[1]).to.equal("head.weight");
+  });
+
+  it("leaves a last layer in floats where its answer is moved or squashed, not where it is averaged", () => {
+    const layersOf = (end: (net: Builder, x: string) => string): string[] => {
+      const net = createBuilder("ends");
+      let x = net.input("image", ["batch", 3, 16, 16]);
+      for (const [name, inputs] of [
+        ["first", 3],
+        ["last", 8],
+      ] as const)
+        x = net.relu(
+          net.conv(x, { name, weights: weights(8, inputs, 3, 3), bias: bias(8), pads: 1, strides: 1 }),
+        );
+      return placesOf(net.build([end(net, x)])).layers.map(({ name }) => name);
+    };
+    expect(layersOf((net, x) => net.reshape(x, [0, 8, -1]))).to.deep.equal(["first"]);
+    expect(layersOf((net, x) => net.softmax(net.flatten(net.transpose(x, [0, 2, 3, 1]))))).to.deep.equal([
+      "first",
+    ]);
+    expect(layersOf((net, x) => net.flatten(net.globalAveragePool(x)))).to.deep.equal(["first", "last"]);
   });
 
   it("counts MACs and parameters as the float network does, and one byte for a weight", () => {

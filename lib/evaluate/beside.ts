@@ -5,14 +5,19 @@ import { median } from "../math/statistics.ts";
 import type { Network } from "../network/network.ts";
 import { noiseFor } from "./profile.ts";
 
+/** Whose numbers the caches hold. */
+export type Caches = "own" | "others";
+
 /** A network that others are timed beside. */
 export interface Reference {
   /**
    * Times a network that is compiled for it, a few runs of it and of the reference in turns.
    *
+   * @param caches what the runs that count find in them: the network's own weights and maps, after one run that does not count, or
+   *   (default `own`) those of the other
    * @returns its share of the reference's time, turn by turn
    */
-  readonly shares: (network: Network) => Promise<number[]>;
+  readonly shares: (network: Network, caches?: Caches) => Promise<number[]>;
   /** Milliseconds a picture of the reference: median of all turns so far. */
   readonly ms: () => number;
   /** Whether a run takes so long that caches are a small part of it. */
@@ -38,24 +43,30 @@ export async function besideOf(engine: Engine, reference: Network, batch: number
   };
   const whole = await first(own, input);
   const isLong = whole > LONG_MS;
-  /** The run in front of short ones does not count: the other network has just emptied the caches. */
-  const slice = async (program: Program, inputs: typeof input, runs: number): Promise<number> =>
-    median(await program.time(inputs, { warmup: isLong ? 0 : 1, runs })) ?? Number.NaN;
+  const slice = async (
+    program: Program,
+    inputs: typeof input,
+    runs: number,
+    warmup: number,
+  ): Promise<number> => median(await program.time(inputs, { warmup, runs })) ?? Number.NaN;
   const found = [whole / batch];
-  const runsOf = (ms: number): number => Math.max(1, Math.min(LONGEST_SLICE, Math.round(SLICE_MS / ms)));
-  const shares = async (network: Network): Promise<number[]> => {
+  const shares = async (network: Network, caches: Caches = "own"): Promise<number[]> => {
+    // The run in front of short ones does not count: the other network has just emptied the caches.
+    const warmup = isLong || caches === "others" ? 0 : 1;
+    const runsOf = (ms: number): number =>
+      caches === "others" ? 1 : Math.max(1, Math.min(LONGEST_SLICE, Math.round(SLICE_MS / ms)));
     const program = await compile(network);
     try {
       const inputs = noiseFor(network, batch);
       const one = await first(program, inputs);
       const [runs, wholeRuns] = [runsOf(one), runsOf(whole)];
-      const turns = Math.round(ALL_MS / ((1 + runs) * one + (1 + wholeRuns) * whole));
+      const turns = Math.round(ALL_MS / ((warmup + runs) * one + (warmup + wholeRuns) * whole));
       const ratios: number[] = [];
       for (let turn = 0; turn < Math.max(1, Math.min(MOST_TURNS, turns)); turn++) {
-        const ms = await slice(program, inputs, runs);
-        const beside = await slice(own, input, wholeRuns);
+        const ms = await slice(program, inputs, runs, warmup);
+        const beside = await slice(own, input, wholeRuns, warmup);
         ratios.push(ms / beside);
-        found.push(beside / batch);
+        if (caches === "own") found.push(beside / batch);
       }
       return ratios;
     } finally {
@@ -68,7 +79,12 @@ export async function besideOf(engine: Engine, reference: Network, batch: number
 /** Times that a network whose share is asked for is compiled, each time with turns of its own. */
 const TIMES = 8;
 
-/** A network's share of another's time. @param batch pictures in a run */
+/**
+ * A network's share of another's time. Small networks lose more than large ones where something else runs between two runs: the mean
+ * of shares with the caches to itself and without.
+ *
+ * @param batch pictures in a run
+ */
 export async function shareOfTime(
   engine: Engine,
   reference: Network,
@@ -77,12 +93,14 @@ export async function shareOfTime(
 ): Promise<number> {
   const beside = await besideOf(engine, reference, batch);
   try {
-    const ratios: number[] = [];
-    for (let time = 0; time < TIMES; time++) {
-      stopIfAborted(signal, "timing a network: stopped");
-      ratios.push(...(await beside.shares(network)));
-    }
-    return median(ratios) ?? Number.NaN;
+    const ratios: Record<Caches, number[]> = { own: [], others: [] };
+    for (let time = 0; time < TIMES; time++)
+      for (const caches of ["own", "others"] as const) {
+        stopIfAborted(signal, "timing a network: stopped");
+        ratios[caches].push(...(await beside.shares(network, caches)));
+      }
+    const [alone, among] = [ratios.own, ratios.others].map((each) => median(each) ?? Number.NaN);
+    return (alone + among) / 2;
   } finally {
     await beside.dispose();
   }

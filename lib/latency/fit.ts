@@ -2,7 +2,7 @@
 import type { KernelTime } from "../engine/engine.ts";
 import { median } from "../math/statistics.ts";
 import type { Network } from "../network/network.ts";
-import { shared, shortSets, workAndKinds, type Work } from "./features.ts";
+import { product, shared, shortSets, workAndKinds, type Work } from "./features.ts";
 import { layerTimes } from "./kernels.ts";
 
 /** A network that was timed. */
@@ -22,6 +22,8 @@ const expected: Readonly<Partial<Record<string, number>>> = {
 };
 /** What a multiplication in sets of one, two and three blocks is expected to cost beyond one in a whole set, as shares of that. */
 const expectedOfShort: readonly number[] = [0.5, 0.1, 0.2];
+/** A multiplication of a product reads a weight of its own: some of a convolution's, no more than so many. */
+const MOST_OF_PRODUCT = 20;
 /** How much an unexpected rate weighs against a relative error of the times; more where kernels say what to expect. */
 const [RIDGE, SEEN_RIDGE] = [3e-5, 3e-4];
 const STEPS = 2000;
@@ -75,7 +77,9 @@ function expectedRates(samples: readonly Timed[], kinds: readonly string[], seen
     if (share !== undefined) return (share * whole) / work;
     const own = seen?.layers.get(kind) ?? 0;
     if (seen === undefined || own === 0) return (1 - rest) * perMac;
-    return ((1 - rest) * first.ms * own) / seen.all / work;
+    const rate = ((1 - rest) * first.ms * own) / seen.all / work;
+    // A head of one output takes what any node takes: as a rate that would be hundreds for one of many.
+    return kind.startsWith(product) ? Math.min(rate, MOST_OF_PRODUCT * perMac) : rate;
   });
 }
 

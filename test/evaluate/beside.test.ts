@@ -15,6 +15,9 @@ describe("evaluate/beside", () => {
         expect(shares.length).to.be.at.least(1);
         // about 600 times the work: holds on any machine, however busy
         for (const share of shares) expect(share).to.be.within(1e-6, 0.9);
+        const time = beside.ms();
+        for (const share of await beside.shares(narrow, "others")) expect(share).to.be.within(1e-6, 0.9);
+        expect(beside.ms()).to.equal(time); // of runs with the caches to themselves alone
         const [one] = await beside.shares(wide);
         expect(one).to.be.within(0.05, 20);
       } finally {

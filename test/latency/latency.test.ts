@@ -12,7 +12,7 @@ import {
   tableOf,
   type TimedCandidate,
 } from "../../lib/jobs/run/latency.ts";
-import { shared, workAndKinds, workOf } from "../../lib/latency/features.ts";
+import { shared, workAndKinds, workOf, type Work } from "../../lib/latency/features.ts";
 import {
   fitRates,
   heldOutErrors,
@@ -123,6 +123,26 @@ describe("latency: rates", () => {
       expect(all).to.equal((kinds.size * (kinds.size + 1)) / 2);
       expect([...layers.values()].reduce((sum, ms) => sum + ms, 0)).to.equal(all);
     }
+  });
+
+  it("do not make a wide head dear because a narrow one took the time that any node takes", () => {
+    const work = (head: number): Work =>
+      new Map([
+        ["one", 1e8],
+        ["product, small", head],
+      ]);
+    // a head of 256 weights took 13 us beside 8 ms of 1e8 multiplications
+    const samples = [1, 0.6, 0.4].map((share) => ({
+      work: new Map([
+        ["one", share * 1e8],
+        ["product, small", share * 256],
+      ]),
+      ms: share * 8.013,
+    }));
+    const layers = new Map(Object.entries({ one: 8, "product, small": 0.013 }));
+    const rates = fitRates(samples, { layers, all: 8.013 });
+    expect(predictMs(work(128 * 256), rates)).to.be.within(8, 8.3);
+    expect(predictMs(work(256), rates)).to.be.within(7.9, 8.1);
   });
 
   it("are never negative, and errors say how disturbed the times were", () => {

@@ -85,9 +85,8 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       table === undefined ? (await withEngine()).channelBlock : (await readLatencyTable(table)).block;
     const block = asked === "auto" ? await own() : asked;
     const notes = [...model.notes];
-    const isCount = (options.targetFlops ?? options.targetSize) !== undefined;
     const { keep, plan, network, time } = await reachInBlocks(
-      { blocks: asked === "auto" ? blocksToTry(block, isCount) : [block], own: block },
+      { blocks: asked === "auto" ? blocksToTry(block) : [block], own: block },
       (roundTo) => reachTarget(createCutter(model, { ...options, roundTo }), options, clock),
       notes,
     );

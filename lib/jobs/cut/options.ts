@@ -35,7 +35,7 @@ export interface CutOptions extends CutTarget {
   readonly criterion?: Criterion;
   /**
    * Every layer keeps a multiple of so many outputs (the nearest), or all. `auto`: what the engine's kernels compute at a time
-   * on this machine; with a target of MACs or bytes 16 where that is more and reaches it. Default 1 with `keep`, `auto` with a target.
+   * on this machine; with a target 16 where that is more and reaches it. Default 1 with `keep`, `auto` with a target.
    */
   readonly roundTo?: number | "auto";
   /** Latency table of the machine that it is made for, with a target of time. Default: this machine, measured. */

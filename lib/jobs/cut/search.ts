@@ -47,13 +47,9 @@ export function missedError({ cost, limit, unit }: Missed): EtlError {
 /** A block of AVX-512, two of AVX2, which computes two with fewer readings of their input than one and one. */
 const WIDE = 16;
 
-/**
- * Multiples to try in turn for a target: the engine's own block, then half of it, down to single channels.
- *
- * @param isCount of MACs or bytes: what is quickest is not searched for, so wide multiples come first
- */
-export function blocksToTry(block: number, isCount: boolean): readonly number[] {
-  const blocks = isCount && block > 1 && block < WIDE ? [WIDE, block] : [block];
+/** Multiples to try in turn for a target: wide ones, the engine's own block, then half of it, down to single channels. */
+export function blocksToTry(block: number): readonly number[] {
+  const blocks = block > 1 && block < WIDE ? [WIDE, block] : [block];
   for (let next = block >> 1; next >= 1; next >>= 1) blocks.push(next);
   return blocks;
 }

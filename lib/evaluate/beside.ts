@@ -6,7 +6,7 @@ import type { Network } from "../network/network.ts";
 import { noiseFor } from "./profile.ts";
 
 /** Whose numbers the caches hold. */
-export type Caches = "own" | "others";
+type Caches = "own" | "others";
 
 /** A network that others are timed beside. */
 export interface Reference {

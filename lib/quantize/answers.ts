@@ -14,6 +14,7 @@ import {
   type Parameter,
 } from "../network/network.ts";
 import { factsOf } from "../network/operators/facts.ts";
+import { inferShapes } from "../network/shapes/infer.ts";
 import { hasPlainWeights } from "./places.ts";
 
 /** Rows of features, one for a picture, that answers are fitted to at most: the memory is their square. Fewer than the least say nothing. */
@@ -33,9 +34,9 @@ export type Fit = (
 export function createFit(engine: Engine, network: Network, batches: Batches): Fit {
   let expected: Promise<ReadonlyMap<string, Rows>> | undefined;
   return async (bytes) => {
-    const layers = answering(bytes);
-    if (layers.length === 0) return { network: bytes, fitted: [] };
     const outputs = answering(network).map((node) => node.outputs[0]);
+    const layers = answering(bytes).filter((node) => outputs.includes(node.outputs[0]));
+    if (layers.length === 0) return { network: bytes, fitted: [] };
     expected ??= rowsOf(engine, network, { values: outputs, batches });
     const answers = await expected;
     const values = layers.map((node) => node.inputs[0]);
@@ -45,7 +46,8 @@ export function createFit(engine: Engine, network: Network, batches: Batches): F
       const [x, y] = [features.get(node.inputs[0]), answers.get(node.outputs[0])];
       const made = x && y && fittedLayer(bytes, node, { x, y });
       if (made === undefined) continue;
-      const [from, weight, bias = `${node.name}.fitted`] = node.inputs;
+      const [from, weight, given = ""] = node.inputs;
+      const bias = given === "" ? `${node.name}.fitted` : given;
       parameters.set(weight, made.weight).set(bias, made.bias);
       fitted.set(node.name, { ...node, inputs: [from, weight, bias] });
     }
@@ -57,6 +59,7 @@ export function createFit(engine: Engine, network: Network, batches: Batches): F
 /** Products in floats with weights of their own, behind which nothing is learned. */
 function answering(network: Network): Node[] {
   const consumers = consumersOf(network);
+  const shapes = inferShapes(network, { batch: 1 });
   // What something learned is behind; readers stand behind what they read.
   const isInside = new Set<string>();
   for (const node of network.nodes.toReversed()) {
@@ -66,17 +69,19 @@ function answering(network: Network): Node[] {
   }
   return network.nodes.filter(
     (node) =>
-      (node.op === "Gemm" || isPointwise(node, network)) &&
+      (node.op === "Gemm" || isProduct(node, network, shapes.get(node.inputs[0]))) &&
       hasPlainWeights(node, network) &&
       node.inputs.slice(1).every((name) => consumers.get(name)?.length === 1) &&
       !node.outputs.some((value) => isInside.has(value)),
   );
 }
 
-/** A convolution that is a product over channels, if its map is one place. */
-function isPointwise(node: Node, { parameters }: Network): boolean {
-  const [, , ...kernel] = parameters.get(node.inputs[1])?.shape ?? [];
-  return node.op === "Conv" && intAttribute(node, "group", 1) === 1 && kernel.every((size) => size === 1);
+/** Whether a node is a convolution of one place: a product over channels. */
+function isProduct(node: Node, { parameters }: Network, input: readonly number[] = []): boolean {
+  const weight = parameters.get(node.inputs[1])?.shape ?? [];
+  const isOne = ([, , ...sides]: readonly number[]): boolean =>
+    sides.length === 2 && sides.every((side) => side === 1);
+  return node.op === "Conv" && intAttribute(node, "group", 1) === 1 && isOne(weight) && isOne(input);
 }
 
 /** A value's first rows, [rows, width], or [rows, width, 1, 1]. */
@@ -131,7 +136,6 @@ function fittedLayer(
   if (x.rows < FEWEST || x.rows !== y.rows || !(weight?.data instanceof Float32Array)) return undefined;
   const { data, shape } = weight;
   const [outputs, width] = shape;
-  // convolutions over maps of several places are left as they are
   if (x.data.length !== x.rows * width || y.data.length !== y.rows * outputs) return undefined;
   const bias = parameters.get(inputs[2] ?? "")?.data ?? new Float32Array(outputs);
   if (!(bias instanceof Float32Array)) return undefined;

@@ -35,7 +35,8 @@ export function createCutter(
   const { network, coupling, original } = model;
   const plans = new Map<number, Plan>();
   const classScores = criterionScores(network, coupling, { criterion, seed });
-  const isPriced = (options.targetFlops ?? options.targetMs ?? options.targetTime) !== undefined && roundTo > 1;
+  const isPriced =
+    (options.targetFlops ?? options.targetMs ?? options.targetTime) !== undefined && roundTo > 1;
   const prices = isPriced ? blockPrices(model, roundTo) : undefined;
   const planAt = (keep: number): Plan => {
     let plan = plans.get(keep);

@@ -13,8 +13,8 @@ export interface Reference {
   /**
    * Times a network that is compiled for it, a few runs of it and of the reference in turns.
    *
-   * @param caches what the runs that count find in them: the network's own weights and maps, after one run that does not count, or
-   *   (default `own`) those of the other
+   * @param caches what the runs that count find in them: `own` (default), as a first run of each turn does not count, or what the
+   *   other network left
    * @returns its share of the reference's time, turn by turn
    */
   readonly shares: (network: Network, caches?: Caches) => Promise<number[]>;

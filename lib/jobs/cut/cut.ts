@@ -33,7 +33,7 @@ export interface FileCost extends Cost {
 
 export interface CutResult {
   readonly out: string;
-  /** Share of channels that was asked of every block of coupled channels; with a target of MACs, of those of middling price. */
+  /** Share of channels that was asked of every block of coupled channels; with a target of MACs or time, of those of middling price. */
   readonly keep: number;
   readonly before: FileCost;
   readonly after: FileCost;

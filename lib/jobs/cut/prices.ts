@@ -6,7 +6,7 @@ import { blocksOf } from "../../surgery/choose.ts";
 import { cutNetwork } from "../../surgery/cut.ts";
 import type { CuttableModel } from "./model.ts";
 
-/** Prices beyond these count as these: a layer gives up at most half as much again as others, or two thirds of it. */
+/** Prices beyond these count as these: a layer keeps from two thirds to three halves of the share that others keep. */
 const [LOW, HIGH] = [2 / 3, 3 / 2];
 
 /**

@@ -10,7 +10,7 @@ export type Work = ReadonlyMap<string, number>;
 export const shared = { maps: "maps", weights: "weights", nodes: "nodes" } as const;
 
 /** How kinds of matrix products begin. */
-export const product = "product";
+export const productKind = "product";
 
 /** Blocks of filters that a kernel computes with one reading of its input, at most. */
 const SET = 4;
@@ -99,7 +99,7 @@ function layerOf(
   const map = output.slice(2);
   if (map.length === 0) {
     const weights = sizeOf(weight);
-    return { kind: `${product}, ${weights > LARGE ? "large" : "small"}`, macs: weights, weights };
+    return { kind: `${productKind}, ${weights > LARGE ? "large" : "small"}`, macs: weights, weights };
   }
   const group = intAttribute(node, "group", 1);
   const [outer = 1, inner = 1, ...kernel] = weight;

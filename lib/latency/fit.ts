@@ -2,7 +2,7 @@
 import type { KernelTime } from "../engine/engine.ts";
 import { median } from "../math/statistics.ts";
 import type { Network } from "../network/network.ts";
-import { product, shared, shortSets, workAndKinds, type Work } from "./features.ts";
+import { productKind, shared, shortSets, workAndKinds, type Work } from "./features.ts";
 import { layerTimes } from "./kernels.ts";
 
 /** A network that was timed. */
@@ -79,7 +79,7 @@ function expectedRates(samples: readonly Timed[], kinds: readonly string[], seen
     if (seen === undefined || own === 0) return (1 - rest) * perMac;
     const rate = ((1 - rest) * first.ms * own) / seen.all / work;
     // A head of one output takes what any node takes: as a rate that would be hundreds for one of many.
-    return kind.startsWith(product) ? Math.min(rate, MOST_OF_PRODUCT * perMac) : rate;
+    return kind.startsWith(productKind) ? Math.min(rate, MOST_OF_PRODUCT * perMac) : rate;
   });
 }
 

@@ -43,16 +43,12 @@ export async function besideOf(engine: Engine, reference: Network, batch: number
   };
   const whole = await first(own, input);
   const isLong = whole > LONG_MS;
-  const slice = async (
-    program: Program,
-    inputs: typeof input,
-    runs: number,
-    warmup: number,
-  ): Promise<number> => median(await program.time(inputs, { warmup, runs })) ?? Number.NaN;
   const found = [whole / batch];
   const shares = async (network: Network, caches: Caches = "own"): Promise<number[]> => {
     // The run in front of short ones does not count: the other network has just emptied the caches.
     const warmup = isLong || caches === "others" ? 0 : 1;
+    const slice = async (program: Program, inputs: typeof input, runs: number): Promise<number> =>
+      median(await program.time(inputs, { warmup, runs })) ?? Number.NaN;
     const runsOf = (ms: number): number =>
       caches === "others" ? 1 : Math.max(1, Math.min(LONGEST_SLICE, Math.round(SLICE_MS / ms)));
     const program = await compile(network);
@@ -63,8 +59,8 @@ export async function besideOf(engine: Engine, reference: Network, batch: number
       const turns = Math.round(ALL_MS / ((warmup + runs) * one + (warmup + wholeRuns) * whole));
       const ratios: number[] = [];
       for (let turn = 0; turn < Math.max(1, Math.min(MOST_TURNS, turns)); turn++) {
-        const ms = await slice(program, inputs, runs, warmup);
-        const beside = await slice(own, input, wholeRuns, warmup);
+        const ms = await slice(program, inputs, runs);
+        const beside = await slice(own, input, wholeRuns);
         ratios.push(ms / beside);
         if (caches === "own") found.push(beside / batch);
       }

@@ -25,54 +25,37 @@ const STRENGTHS = [0.1, 0.3, 1, 3, 10, 30, 100];
  * @param rows n, at least 2; the memory is n^2
  */
 export function fitRidge(x: Float32Array, y: Float64Array, rows: number): RidgeFit {
-  const [p, q] = [x.length / rows, y.length / rows];
-  const centred = centredRows(x, p);
-  const target = centredRows(y, q);
-  const z = centred.values;
-  const trace = z.data.reduce((sum, row) => sum + row.reduce((a, v) => a + v * v, 0), 0);
-  // n times the mean variance of the columns: the unit of the strength
-  const unit = trace / p;
-  if (!(unit > 0)) return constantFit(target, p);
-  const products = z.mmul(z.transpose());
-  const { realEigenvalues: spectrum, eigenvectorMatrix: u } = new EigenvalueDecomposition(products, {
+  const columns = centred(x, rows);
+  const target = centred(y, rows);
+  const z = columns.values;
+  // n times the mean variance of the columns: the unit of the strength. Columns that do not vary leave the mean at any strength.
+  const unit = z.norm() ** 2 / z.columns || 1;
+  const { realEigenvalues, eigenvectorMatrix: u } = new EigenvalueDecomposition(z.mmul(z.transpose()), {
     assumeSymmetric: true,
   });
+  const spectrum = realEigenvalues.map((s) => Math.max(0, s));
   const turned = u.transpose().mmul(target.values);
   const fits = STRENGTHS.map((ridge) => {
-    const shrunk = spectrum.map((s) => Math.max(0, s) / (Math.max(0, s) + ridge * unit));
+    const shrunk = spectrum.map((s) => s / (s + ridge * unit));
     return { ridge, heldOut: press({ u, shrunk, turned, target: target.values }) };
   });
   const best = fits.reduce((a, b) => (b.heldOut < a.heldOut ? b : a));
   const weights = turned.clone();
-  spectrum.forEach((s, i) => weights.mulRow(i, 1 / (Math.max(0, s) + best.ridge * unit)));
+  spectrum.forEach((s, i) => weights.mulRow(i, 1 / (s + best.ridge * unit)));
   const beta = z.transpose().mmul(u.mmul(weights));
   const intercept = Float64Array.from(target.means, (mean, k) =>
-    centred.means.reduce((sum, own, j) => sum - own * beta.get(j, k), mean),
+    columns.means.reduce((sum, own, j) => sum - own * beta.get(j, k), mean),
   );
   return { ...best, beta: Float64Array.from(beta.to1DArray()), intercept };
 }
 
-interface Centred {
-  readonly values: Matrix & { readonly data: readonly Float64Array[] };
-  readonly means: Float64Array;
-}
-
-function centredRows(given: ArrayLike<number>, columns: number): Centred {
-  const rows = given.length / columns;
-  const means = new Float64Array(columns);
-  for (let i = 0; i < given.length; i++) means[i % columns] += given[i] / rows;
-  const values = new Matrix(rows, columns) as Centred["values"];
-  for (let i = 0; i < given.length; i++)
-    values.data[Math.floor(i / columns)][i % columns] = given[i] - means[i % columns];
-  return { values, means };
-}
-
-/** Columns that do not vary say nothing: the mean is all there is. */
-function constantFit({ values, means }: Centred, p: number): RidgeFit {
-  const { rows, columns } = values;
-  const sum = values.data.reduce((all, row) => all + row.reduce((a, v) => a + v * v, 0), 0);
-  const heldOut = (Math.sqrt(sum / (rows * columns)) * rows) / (rows - 1);
-  return { beta: new Float64Array(p * columns), intercept: means, ridge: STRENGTHS[0], heldOut };
+function centred(
+  given: ArrayLike<number>,
+  rows: number,
+): { readonly values: Matrix; readonly means: readonly number[] } {
+  const values = Matrix.from1DArray(rows, given.length / rows, given);
+  const means = values.mean("column");
+  return { values: values.subRowVector(means), means };
 }
 
 /** Root mean square of (y - fitted) / (1 - leverage): what each row is off when it is left out. */

@@ -32,9 +32,9 @@ export type Fit = (
  * @param batches pictures, from the start each time, in one order
  */
 export function createFit(engine: Engine, network: Network, batches: Batches): Fit {
+  const outputs = answering(network).map((node) => node.outputs[0]);
   let expected: Promise<ReadonlyMap<string, Rows>> | undefined;
   return async (bytes) => {
-    const outputs = answering(network).map((node) => node.outputs[0]);
     const layers = answering(bytes).filter((node) => outputs.includes(node.outputs[0]));
     if (layers.length === 0) return { network: bytes, fitted: [] };
     expected ??= rowsOf(engine, network, { values: outputs, batches });

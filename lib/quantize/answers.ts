@@ -4,6 +4,7 @@
  */
 import type { Engine, Tensors } from "../engine/engine.ts";
 import { runStream } from "../engine/stream.ts";
+import { joinParts } from "../math/join.ts";
 import { fitRidge } from "../math/ridge.ts";
 import {
   consumersOf,
@@ -112,18 +113,8 @@ async function rowsOf(
     await program.dispose();
   }
   return new Map(
-    Array.from(parts, ([value, own]) => [value, { data: joined(own), rows: counts.get(value) ?? 0 }]),
+    Array.from(parts, ([value, own]) => [value, { data: joinParts(own), rows: counts.get(value) ?? 0 }]),
   );
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** @returns undefined where the weights at hand are as near */

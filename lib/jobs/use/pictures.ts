@@ -15,6 +15,7 @@ import { WHOLE, type Dataset } from "../../data/dataset.ts";
 import type { Engine, Tensors } from "../../engine/engine.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
+import { joinParts } from "../../math/join.ts";
 import { picturesAtOnce, type Network, type Tensor } from "../../network/network.ts";
 import { outputQuality, taskQuality, type Quality } from "../../quantize/quality.ts";
 import { shownTo, type Model } from "../run/model.ts";
@@ -152,12 +153,7 @@ async function unlabelled(model: Model, options: Options, notes: readonly string
       } finally {
         await program.dispose();
       }
-      const all = new Float32Array(answers.reduce((sum, { length }) => sum + length, 0));
-      let at = 0;
-      for (const one of answers) {
-        all.set(one, at);
-        at += one.length;
-      }
+      const all = joinParts(answers);
       reference ??= all;
       return [outputQuality(all, reference, { width, tolerance: int8Tolerance })];
     },

@@ -65,7 +65,17 @@ export const quantizeCommand: Command<"quantize"> = {
 };
 
 function show(result: QuantizeResult, context: Context): void {
-  const { before, after, latency, quantized, bits, layers, inFloat, fitted = [] } = result;
+  const {
+    before,
+    after,
+    latency,
+    quantized,
+    bits,
+    layers,
+    inFloat,
+    fasterInFloat = [],
+    fitted = [],
+  } = result;
   const rows = before.map((one, i) => {
     const other = after?.[i];
     const value = (x: number): string => `${x.toFixed(2)} ${one.unit}`;
@@ -88,10 +98,11 @@ function show(result: QuantizeResult, context: Context): void {
   ]);
   context.print(table(["", "float", "int8", ""], rows));
   const floats = inFloat.length > 0 ? `; ${inFloat.join(", ")} in floats, as they cost most` : "";
+  const fast = fasterInFloat.length > 0 ? `; ${fasterInFloat.join(", ")} in floats, which is faster` : "";
   const fits = fitted.length > 0 ? `; ${fitted.join(", ")} fitted to the answers in floats` : "";
   context.print(
     quantized
-      ? `${plural(layers, "layer")} in bytes, weights of ${bits ?? 8} bits${floats}${fits}`
+      ? `${plural(layers, "layer")} in bytes, weights of ${bits ?? 8} bits${fast}${floats}${fits}`
       : `stays in floats: ${result.reason ?? ""}`,
   );
   context.print(result.out);

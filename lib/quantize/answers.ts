@@ -14,9 +14,8 @@ import {
   type Node,
   type Parameter,
 } from "../network/network.ts";
-import { factsOf } from "../network/operators/facts.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
-import { hasPlainWeights } from "./places.ts";
+import { hasPlainWeights, learns } from "./places.ts";
 
 /** Rows of features, one for a picture, that answers are fitted to at most: the memory is their square. Fewer than the least say nothing. */
 const [ROWS, FEWEST] = [512, 32];
@@ -64,8 +63,7 @@ function answering(network: Network): Node[] {
   // What something learned is behind; readers stand behind what they read.
   const isInside = new Set<string>();
   for (const node of network.nodes.toReversed()) {
-    const isLearned = node.domain === "" && factsOf(node.op).learned === true;
-    if (isLearned || node.outputs.some((value) => isInside.has(value)))
+    if (learns(node) || node.outputs.some((value) => isInside.has(value)))
       for (const value of node.inputs) isInside.add(value);
   }
   return network.nodes.filter(

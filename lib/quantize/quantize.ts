@@ -7,7 +7,7 @@ import type { Network } from "../network/network.ts";
 import type { Latency } from "../record/record.ts";
 import { createFit, type Fit } from "./answers.ts";
 import type { Seen } from "./calibrate.ts";
-import { placesOf } from "./places.ts";
+import { entryLayers, placesOf } from "./places.ts";
 import { prepare, rangesOf } from "./prepare.ts";
 import { costsNothing, holds, qualitySentence, type Quality } from "./quality.ts";
 import type { RangeRule } from "./ranges.ts";
@@ -44,9 +44,11 @@ export interface Quantized {
   /** Why. */
   readonly reason?: string;
   readonly bits?: WeightBits;
-  /** Layers in bytes, and those that stay in floats: a last one, and those that cost too much quality. */
+  /** Layers in bytes, and those that stay in floats because they cost too much quality. */
   readonly layers: number;
   readonly inFloat: readonly string[];
+  /** Layers that stay in floats because that is faster: what reads the picture, often. */
+  readonly fasterInFloat?: readonly string[];
   readonly before: readonly Quality[];
   readonly after?: readonly Quality[];
   readonly latency?: { readonly before: Latency; readonly after: Latency };
@@ -82,8 +84,12 @@ export async function quantize(engine: Engine, given: Network, options: Quantize
     1,
     `ranges ${rangesOf(rule, seen.pictures, isEqualised)}: outputs ${distance.toFixed(2)} % off`,
   );
+  const fasterInFloat = check ? await fasterInFloats(network, { seen, time: options.time }) : [];
+  if (fasterInFloat.length > 0) progress.update(1, `${fasterInFloat.join(", ")} in floats, which is faster`);
   const found = await search(engine, network, {
     seen,
+    fasterInFloat,
+    given,
     before,
     judge,
     check,
@@ -95,7 +101,7 @@ export async function quantize(engine: Engine, given: Network, options: Quantize
   });
   const { layers, inFloat, fitted } = found;
   const common = {
-    ...{ layers, inFloat, before },
+    ...{ layers, inFloat, fasterInFloat, before },
     ...{ pictures: seen.pictures, ranges: rule, equalised: isEqualised, fitted },
   };
   progress.finish(found.after === undefined ? "" : qualitySentence(before, found.after));
@@ -113,6 +119,20 @@ export async function quantize(engine: Engine, given: Network, options: Quantize
   return { ...made, latency, reason };
 }
 
+/** Layers that read pictures, where the network with those in floats is faster. */
+async function fasterInFloats(
+  network: Network,
+  { seen, time }: Pick<QuantizeOptions, "time"> & { readonly seen: Seen },
+): Promise<string[]> {
+  const entries = entryLayers(network, placesOf(network));
+  if (entries.length === 0) return [];
+  const [all, others] = [[], entries].map((inFloat) =>
+    quantized(network, placesOf(network, new Set(inFloat)), { ...seen, bits: 8 }),
+  );
+  const [bytes, mixed] = await time([all, others]);
+  return mixed.medianMs < bytes.medianMs ? entries : [];
+}
+
 interface Found {
   /** Undefined where none holds. */
   readonly network: Network | undefined;
@@ -125,6 +145,9 @@ interface Found {
 
 interface Search extends Pick<QuantizeOptions, "judge" | "batches" | "signal"> {
   readonly seen: Seen;
+  readonly fasterInFloat: readonly string[];
+  /** As it was before anything was made a convolution. */
+  readonly given: Network;
   readonly before: readonly Quality[];
   readonly check: boolean;
   readonly int8For: Int8For;
@@ -136,14 +159,15 @@ const bitsFor = { auto: [7, 8], portable: [7], this: [8] } as const;
 
 /** All layers with the fewest bits that cost nothing, or else the fewest that cost no more than is allowed; then with ever more of the worst layers in floats. */
 async function search(engine: Engine, network: Network, how: Search): Promise<Found> {
-  const { seen, before, judge, check, int8For, progress, fit, signal } = how;
+  const { seen, before, judge, check, int8For, progress, fit, signal, fasterInFloat, given } = how;
+  const counted = new Set(placesOf(given).layers.map(({ name }) => name));
   const attempt = async (bits: WeightBits, inFloat: readonly string[]): Promise<Found> => {
     signal?.throwIfAborted();
-    const places = placesOf(network, new Set(inFloat));
+    const places = placesOf(network, new Set([...fasterInFloat, ...inFloat]));
     const made = await fit(quantized(network, places, { ...seen, bits }));
-    const bytes = described(made.network, { bits, inFloat, seen });
+    const bytes = described(made.network, { bits, inFloat: [...fasterInFloat, ...inFloat], seen });
     const { fitted } = made;
-    const layers = places.layers.length;
+    const layers = places.layers.filter(({ name }) => counted.has(name)).length;
     const found = { bits, layers, inFloat, fitted, network: bytes, after: await judge(bytes) };
     progress.update(2, `${bits} bits: ${qualitySentence(before, found.after)}`);
     return found;
@@ -157,7 +181,9 @@ async function search(engine: Engine, network: Network, how: Search): Promise<Fo
   }
   if (within !== undefined) return within;
   const bits = choices[choices.length - 1];
-  const worst = await worstLayers(engine, network, { seen, bits, batches: how.batches });
+  const inBytes = placesOf(network, new Set(fasterInFloat)).layers.map(({ name }) => name);
+  const candidates = inBytes.filter((name) => counted.has(name));
+  const worst = await worstLayers(engine, network, { candidates, seen, bits, batches: how.batches });
   for (let count = 1; count <= worst.length / 2; count *= 2) {
     best = await attempt(bits, worst.slice(0, count));
     if (holds(before, best.after)) return best;

@@ -12,7 +12,7 @@ import {
   type Node,
   type Parameter,
 } from "../network/network.ts";
-import { dropDead, freshMark } from "../network/edit.ts";
+import { dropDead, freshMark, withInput } from "../network/edit.ts";
 import type { Places } from "./places.ts";
 import {
   biasShift,
@@ -55,6 +55,17 @@ export function quantized(network: Network, places: Places, options: RewriteOpti
       linear("DequantizeLinear", bytesName(value), readName(value), [scaleName, zeroName]),
     ];
   };
+  /** The same of what a pool in floats makes, cut off a quarter of a step below the last byte, which changes no byte. */
+  const storedBehind = (value: string): Node[] => {
+    const { scale, zero } = scaleOf(value);
+    const [clip, own] = cutOff(`${value}${mark}`, value, {
+      low: (-zero - 1) * scale,
+      high: (255 - zero - 0.25) * scale,
+    });
+    for (const [name, parameter] of own) parameters.set(name, parameter);
+    const [write, read] = stored(value);
+    return [clip, withInput(write, 0, clip.outputs[0]), read];
+  };
   const nodes: Node[] = network.inputs.flatMap(({ name }) => (values.has(name) ? stored(name) : []));
   for (const node of network.nodes) {
     const isLayer = places.layers.includes(node);
@@ -65,7 +76,12 @@ export function quantized(network: Network, places: Places, options: RewriteOpti
     );
     const readsBytes = inputs[0] !== node.inputs[0];
     if (weights === undefined && readsBytes && learnsWeights(node)) {
-      const [bounded, own] = boundedRead(`${node.name}${mark}`, inputs[0], rangeOf(node.inputs[0]));
+      const { low, high } = rangeOf(node.inputs[0]);
+      const step = (high - low) / 255;
+      const [bounded, own] = cutOff(`${node.name}${mark}`, inputs[0], {
+        low: Math.min(0, low) - step,
+        high: Math.max(0, high) + step,
+      });
       for (const [name, parameter] of own) parameters.set(name, parameter);
       nodes.push(bounded, { ...node, inputs: [bounded.outputs[0], ...inputs.slice(1)] });
     } else if (weights === undefined) nodes.push({ ...node, inputs });
@@ -73,7 +89,9 @@ export function quantized(network: Network, places: Places, options: RewriteOpti
       for (const [name, parameter] of weights.parameters) parameters.set(name, parameter);
       nodes.push(...weights.nodes, { ...node, inputs: [inputs[0], ...weights.inputs] });
     }
-    for (const value of node.outputs) if (values.has(value)) nodes.push(...stored(value));
+    for (const value of node.outputs)
+      if (values.has(value))
+        nodes.push(...(isPoolInFloats(node, onBytes) ? storedBehind(value) : stored(value)));
   }
   return dropDead({ ...network, nodes, parameters });
 }
@@ -92,19 +110,28 @@ const learnsWeights = ({ op, domain }: Node): boolean =>
   domain === "" && factsOf(op).channels === "own" && factsOf(op).learned === true;
 
 /**
- * What a layer in floats reads of bytes, cut off at the range that bytes have: nothing changes, but onnxruntime does not see the layer
- * between DequantizeLinear and QuantizeLinear, where it would store its weights as bytes after all.
+ * onnxruntime computes a pool on bytes where what it makes is stored as bytes next, even one whose layer is in floats: its kernel for
+ * bytes is many times slower there. It does not see through a Clip that changes something.
  */
-function boundedRead(label: string, from: string, { low, high }: Range): [Node, Map<string, Parameter>] {
+const isPoolInFloats = (node: Node, onBytes: ReadonlySet<Node>): boolean =>
+  !onBytes.has(node) &&
+  node.domain === "" &&
+  factsOf(node.op).channels === "pool" &&
+  factsOf(node.op).bytes === "same";
+
+/**
+ * A value cut off. What a layer in floats reads of bytes is cut off outside of their range: nothing changes, but onnxruntime does not
+ * see the layer between DequantizeLinear and QuantizeLinear, where it would store its weights as bytes after all.
+ */
+function cutOff(label: string, from: string, { low, high }: Range): [Node, Map<string, Parameter>] {
   const [name, least, most] = ["inside", "least", "most"].map((part) => `${label}.${part}`);
-  const step = (high - low) / 255;
   const scalar = (value: number): Parameter => float32([], Float32Array.of(value));
   const inputs = [from, least, most];
   return [
     { name, op: "Clip", domain: "", inputs, outputs: [name], attributes: {} },
     new Map([
-      [least, scalar(Math.min(0, low) - step)],
-      [most, scalar(Math.max(0, high) + step)],
+      [least, scalar(low)],
+      [most, scalar(high)],
     ]),
   ];
 }
@@ -130,21 +157,23 @@ function byteWeights(
     for (let o = 0; o < outputs; o++) bias[o] += shift[o];
   }
   const bytes = quantizeWeights(weight.data, bias, { inputScale, bits });
-  const [w, b] = ["weight", "bias"].map((part) => `${node.name}${mark}.${part}`);
-  const own = new Map<string, Parameter>([
-    [w, { type: "int8", shape: weight.shape, data: bytes.data }],
-    [`${w}.scale`, { type: "float32", shape: [outputs], data: bytes.scales }],
-    [`${w}.zero`, { type: "int8", shape: [outputs], data: new Int8Array(outputs) }],
-    [b, { type: "int32", shape: [outputs], data: bytes.bias }],
-    [`${b}.scale`, { type: "float32", shape: [outputs], data: bytes.scales.map((s) => s * inputScale) }],
-    [`${b}.zero`, { type: "int32", shape: [outputs], data: new Int32Array(outputs) }],
-  ]);
-  const axis = { axis: { type: "int", value: 0 } } as const;
-  return {
-    nodes: [w, b].map((name) =>
-      linear("DequantizeLinear", name, `${name}.read`, [`${name}.scale`, `${name}.zero`], axis),
-    ),
-    inputs: [`${w}.read`, `${b}.read`],
-    parameters: own,
+  const [own, nodes] = [new Map<string, Parameter>(), [] as Node[]];
+  /** One of the two in bytes, with a scale for each output, and zeros that all layers of as many outputs share. */
+  const store = (part: string, stored: Parameter, scales: Float32Array): string => {
+    const name = `${node.name}${mark}.${part}`;
+    const [scale, zero] = [`${name}s`, `${mark}.${stored.type}.${outputs}`];
+    const none = stored.type === "int8" ? new Int8Array(outputs) : new Int32Array(outputs);
+    own.set(name, stored);
+    own.set(scale, { type: "float32", shape: [outputs], data: scales });
+    own.set(zero, { type: stored.type, shape: [outputs], data: none });
+    const axis = { axis: { type: "int", value: 0 } } as const;
+    nodes.push(linear("DequantizeLinear", name, `${name}r`, [scale, zero], axis));
+    return `${name}r`;
   };
+  const inputs = [store("w", { type: "int8", shape: weight.shape, data: bytes.data }, bytes.scales)];
+  if (bytes.bias.some((value) => value !== 0)) {
+    const scales = bytes.scales.map((s) => s * inputScale);
+    inputs.push(store("b", { type: "int32", shape: [outputs], data: bytes.bias }, scales));
+  }
+  return { nodes, inputs, parameters: own };
 }

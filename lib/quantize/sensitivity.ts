@@ -7,15 +7,17 @@ import { outputQuality } from "./quality.ts";
 import { quantized } from "./rewrite.ts";
 import type { WeightBits } from "./scales.ts";
 
-/** Names of the layers that compute on bytes, the one that moves the outputs of the first pictures most first. */
+/** Names of the candidates, of layers that compute on bytes, the one that moves the outputs of the first pictures most first. */
 export async function worstLayers(
   engine: Engine,
   network: Network,
   {
+    candidates,
     seen,
     bits,
     batches,
   }: {
+    readonly candidates: readonly string[];
     readonly seen: Seen;
     readonly bits: WeightBits;
     readonly batches: () => AsyncIterable<Tensors> | Iterable<Tensors>;
@@ -33,7 +35,7 @@ export async function worstLayers(
     };
     const reference = await answers(network);
     const moved = new Map<string, number>();
-    for (const name of names) {
+    for (const name of candidates) {
       const alone = placesOf(network, new Set(names.filter((other) => other !== name)));
       const found = await answers(quantized(network, alone, { ...seen, bits }));
       const distances = Object.entries(reference).map(([output, { data, shape }]) => {
@@ -42,7 +44,7 @@ export async function worstLayers(
       });
       moved.set(name, Math.max(...distances));
     }
-    return names.toSorted((a, b) => (moved.get(b) ?? 0) - (moved.get(a) ?? 0));
+    return candidates.toSorted((a, b) => (moved.get(b) ?? 0) - (moved.get(a) ?? 0));
   }
-  return names;
+  return [...candidates];
 }

@@ -83,7 +83,7 @@ describe("kernels of a run", () => {
     const real = quantized(network, places, { ranges, bits: 8 });
     const opsOf = async (one: Network): Promise<string[]> =>
       (await engine.kernels(one, noiseFor(one, 1), { runs: 2 })).map(({ op }) => op);
-    const found = await opsOf(asBytes(network));
+    const found = await opsOf(asBytes(network, "bytes"));
     expect(found).to.deep.equal(await opsOf(real));
     expect(found).to.include("QLinearConv").and.not.include("Relu");
   });

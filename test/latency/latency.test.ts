@@ -116,7 +116,7 @@ describe("latency: rates", () => {
       form: "blocked",
       ms: i + 1,
     }));
-    for (const run of [whole, asBytes(whole)]) {
+    for (const run of [whole, asBytes(whole, "bytes"), asBytes(whole, "floats")]) {
       const { layers, all } = kernelSums(whole, run, { block, kernels });
       expect([...layers.keys()].sort()).to.deep.equal([...new Set(kinds.values())].sort());
       expect([...layers.keys()].every((kind) => work.has(kind))).to.equal(true);

@@ -81,12 +81,13 @@ export async function int8Stage(
 }
 
 function int8Sentence(name: string, decision: Decision): string {
-  const { layers, inFloat, fitted = [], bits = 8, pictures } = decision;
+  const { layers, inFloat, fasterInFloat = [], fitted = [], bits = 8, pictures } = decision;
   const { ranges = "extremes", equalised = false } = decision;
   const floats = inFloat.length === 0 ? "" : `, ${inFloat.join(", ")} in floats as they cost most quality`;
+  const fast = fasterInFloat.length === 0 ? "" : `, ${fasterInFloat.join(", ")} in floats, which is faster`;
   const fits = fitted.length === 0 ? "" : `, ${fitted.join(", ")} fitted to the answers in floats`;
   const whom = bits === 7 ? "for any CPU" : "for CPUs with int8 instructions (VNNI)";
-  return `${name} in int8: ${plural(layers, "layer")}, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${fits}${floats}`;
+  return `${name} in int8: ${plural(layers, "layer")}, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${fits}${fast}${floats}`;
 }
 
 function inBytes(context: RunContext, network: Network): Promise<Quantized> {

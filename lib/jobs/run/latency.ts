@@ -21,7 +21,7 @@ import { median, quantile } from "../../math/statistics.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
 import { producersOf, type Network } from "../../network/network.ts";
 import { factsOf } from "../../network/operators/facts.ts";
-import { placesOf } from "../../quantize/places.ts";
+import { entryLayers, placesOf } from "../../quantize/places.ts";
 import { readyForBytes } from "../../quantize/ready.ts";
 import { quantized } from "../../quantize/rewrite.ts";
 import { applySurgery } from "../../surgery/apply.ts";
@@ -87,9 +87,10 @@ export async function measureEntries(
     progress.start("latency table", rounds * count * kinds.length);
     const measured: { readonly int8: boolean; readonly samples: Sample[]; readonly seen?: KernelSums }[] = [];
     for (const int8 of kinds) {
+      const entry = int8 ? await quickerEntry(beside, makers[0](), rounds) : "bytes";
       const samples = makers.map((make): Sample => {
         const work = workOf(make(), engine.channelBlock);
-        return { make: () => (int8 ? asBytes(make()) : make()), work, ratios: [] };
+        return { make: () => (int8 ? asBytes(make(), entry) : make()), work, ratios: [] };
       });
       const seen = await seenKernels(engine, makers[0](), { run: samples[0].make(), batch });
       await timeSamples(samples, { beside, rounds, seen, onTurn, signal: options.signal });
@@ -190,13 +191,17 @@ function entrySentence({ threads, int8, wholeMs, error }: TableEntry): string {
   return `${threads} threads, ${int8 ? "int8" : "float"}: whole ${wholeMs.toFixed(2)} ms, held-out networks ${off}`;
 }
 
+/** How layers that read the picture compute in a network in bytes. */
+type Entry = "bytes" | "floats";
+
 /**
  * The network in bytes with made-up ranges. Time depends on them in one way: behind a Relu they must begin at 0, as those of
  * pictures do, or the runtime cannot fuse it and the network takes three times as long.
  */
-export function asBytes(network: Network): Network {
+export function asBytes(network: Network, entry: Entry): Network {
   const ready = readyForBytes(network);
-  const places = placesOf(ready);
+  const all = placesOf(ready);
+  const places = entry === "bytes" ? all : placesOf(ready, new Set(entryLayers(ready, all)));
   const producers = producersOf(ready);
   const ranges = new Map(
     [...places.values.keys()].map((name) => {
@@ -205,6 +210,20 @@ export function asBytes(network: Network): Network {
     }),
   );
   return quantized(ready, places, { ranges, bits: 8 });
+}
+
+/** Both ways that a network may be delivered in bytes. */
+export const bothBytes = (network: Network): Network[] =>
+  (["bytes", "floats"] as const).map((entry) => asBytes(network, entry));
+
+/** The way that is quicker, both beside the whole network in turns. */
+async function quickerEntry(beside: Reference, network: Network, rounds: number): Promise<Entry> {
+  const ratios: Record<Entry, number[]> = { bytes: [], floats: [] };
+  for (let round = 0; round < rounds; round++)
+    for (const entry of ["bytes", "floats"] as const)
+      ratios[entry].push(...(await beside.shares(asBytes(network, entry))));
+  const [bytes = 0, floats = 0] = [median(ratios.bytes), median(ratios.floats)];
+  return floats < bytes ? "floats" : "bytes";
 }
 
 /**

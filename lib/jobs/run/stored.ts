@@ -87,7 +87,7 @@ const storedShapes = {
   ),
   int8: objectOf(
     { quantized: aSwitch, layers: aCount, inFloat: listOf(aText), pictures: aCount },
-    { reason: aText, equalised: aSwitch, fitted: listOf(aText) },
+    { reason: aText, equalised: aSwitch, fitted: listOf(aText), fasterInFloat: listOf(aText) },
   ),
   aim: objectOf(
     {

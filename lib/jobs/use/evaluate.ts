@@ -250,7 +250,7 @@ export async function ownData(
 }
 
 /** The pictures of a run's data in the parts that the run had them in; pictures it did not use are in none. */
-function inParts(
+export function inParts(
   dataset: Dataset,
   what: {
     readonly parts: ReadonlyMap<string, Split>;

@@ -20,7 +20,7 @@ import { picturesAtOnce, type Network, type Tensor } from "../../network/network
 import { outputQuality, taskQuality, type Quality } from "../../quantize/quality.ts";
 import { shownTo, type Model } from "../run/model.ts";
 import { labelsOf } from "../run/tasks.ts";
-import { ownData } from "./evaluate.ts";
+import { inParts, ownData } from "./evaluate.ts";
 import { collect, defined } from "./rows.ts";
 
 interface PicturesOptions extends ServiceOptions {
@@ -79,13 +79,14 @@ async function labelled(
   notes: readonly string[],
 ): Promise<Pictures> {
   const { data, seed = 0, calibrate, random, engine, progress, int8Tolerance } = options;
-  const own = await ownData(model, task.name, data);
-  const dataset = await openDataset({
+  const { parts, ...own } = (await ownData(model, task.name, data)) ?? { limit: options.limit ?? LIMIT };
+  const opened = await openDataset({
     ...{ data, task: task.name, seed, valFraction: 0.15 },
-    ...(own ?? { limit: options.limit ?? LIMIT }),
+    ...own,
     ...defined({ crop: options.crop }),
     ...(task.classes.length > 0 ? { classes: task.classes } : {}),
   });
+  const dataset = parts === undefined ? opened : inParts(opened, { parts, split: "all", limit: undefined });
   const part = (split: string): Dataset["items"] => dataset.items.filter((item) => item.split === split);
   const training = random.shuffle([...part("train")]).slice(0, calibrate);
   const judging = part("val");

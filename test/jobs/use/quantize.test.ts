@@ -73,7 +73,8 @@ describe("int8 from the outside", function () {
   it("a model file and a folder of pictures: written in bytes, predicted with and profiled as any other", async () => {
     const out = path("wide-int8.onnx");
     const made = await quantizeModel(path("wide.onnx"), { data: photos, out, calibrate: 8, threads: 1 });
-    expect([made.quantized, made.reason, made.layers]).to.deep.equal([true, undefined, 3]);
+    const layers = made.layers + (made.fasterInFloat?.length ?? 0);
+    expect([made.quantized, made.reason, layers]).to.deep.equal([true, undefined, 3]);
     expect(made.bytesAfter / made.bytesBefore).to.be.below(0.35);
     const network = readOnnx(await readBytes(out), { name: out });
     expect(computesOnBytes(network)).to.equal(true);
@@ -109,8 +110,17 @@ describe("int8 from the outside", function () {
   it("prune --int8: both networks in bytes are rows beside the others, and stay what they were", async () => {
     const out = path("run");
     const options = {
-      ...{ backbone: path("wide.onnx"), task: "gender", data: "synthetic:120", out, cacheDir: path("cache") },
-      ...{ gamma: 0.02, epochs: 1, baselineEpochs: 0, learningRates: [1e-3], batchSize: 8, runs: 3, seed: 3 },
+      ...{ backbone: path("wide.onnx"), task: "gender", data: "synthetic:150", out, cacheDir: path("cache") },
+      ...{
+        valFraction: 0.5,
+        gamma: 0.02,
+        epochs: 1,
+        baselineEpochs: 0,
+        learningRates: [1e-3],
+        batchSize: 8,
+        runs: 3,
+        seed: 3,
+      },
       ...{ int8: true, int8Tolerance: 100, threads: 1 },
     };
     const record = await prune(options);
@@ -123,13 +133,15 @@ describe("int8 from the outside", function () {
     expect((int8?.fileBytes ?? 1) / (float?.fileBytes ?? 1)).to.be.below(0.4);
     expect(int8?.latency?.runs).to.equal(3);
     expect(int8?.versusBaseline).to.not.equal(undefined);
-    expect(record.notes.join("\n")).to.contain("baseline in int8: 3 layers");
+    expect(record.notes.join("\n")).to.match(
+      /baseline in int8: (3 layers|2 layers.*, [^ ]+ in floats, which is faster)/,
+    );
     const metrics = (await readJson(join(out, "metrics.json"))) as Pick<RunRecord, "models">;
     expect(metrics.models.map(({ name }) => name)).to.include("baseline-int8");
     const decided = await readFile(join(out, "baseline-int8.json"), "utf8");
     const file = join(out, "baseline-int8.onnx");
     const evaluated = await evaluateModel(file, {
-      data: "synthetic:120",
+      data: "synthetic:150",
       split: "test",
       cacheDir: path("cache"),
     });
@@ -155,6 +167,16 @@ describe("int8 from the outside", function () {
     });
     expect(labelled.before.map(({ what, unit }) => [what, unit])).to.deep.equal([["gender", "%"]]);
     expect(labelled.quantized).to.equal(true);
+
+    // In the data of its run, too: by the validation part that the run had.
+    const own = await quantizeModel(out, {
+      ...{ data: "synthetic:150", out: path("own.onnx"), calibrate: 16, cacheDir: path("cache"), threads: 1 },
+      int8Tolerance: 100,
+    });
+    const { train, val } = record.dataset;
+    expect(own.notes).to.deep.equal([
+      `ranges of ${Math.min(16, train)} training pictures, judged by gender on ${val} others`,
+    ]);
   });
 
   it("what computes on bytes is not pruned or quantised again, and nothing of it is cut; other engines say what they lack", async () => {

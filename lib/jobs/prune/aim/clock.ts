@@ -3,7 +3,7 @@ import { writeJson } from "../../../core/files.ts";
 import { shareOfTime } from "../../../evaluate/beside.ts";
 import { clockOf, readLatencyTable, type Clock, type LatencyTable } from "../../../latency/table.ts";
 import type { Network } from "../../../network/network.ts";
-import { asBytes, measureEntries, tableOf } from "../../run/latency.ts";
+import { bothBytes, measureEntries, tableOf } from "../../run/latency.ts";
 import type { RunContext } from "../context.ts";
 import { withEmptyHeads } from "../surgery.ts";
 
@@ -37,7 +37,10 @@ export async function clockStage(context: RunContext): Promise<RunClock> {
   const whole = finish(backbone.network);
   const share = (cut: Network): Promise<number> => shareOfTime(engine, whole, cut, { batch: 1, signal });
   // Bytes are delivered only where they are quicker: small networks often are not.
-  const measure = async (cut: Network): Promise<number> =>
-    Math.min(await share(cut), int8 ? await share(asBytes(cut)) : Infinity) * clock.wholeMs;
+  const measure = async (cut: Network): Promise<number> => {
+    const shares = [await share(cut)];
+    for (const bytes of int8 ? bothBytes(cut) : []) shares.push(await share(bytes));
+    return Math.min(...shares) * clock.wholeMs;
+  };
   return { ...clock, measure };
 }

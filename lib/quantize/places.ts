@@ -25,7 +25,7 @@ export interface Places {
 /**
  * Layers compute on bytes, unless they make an output of the network, which may be moved, cut off or squashed on its way: a last
  * layer stays in floats, as bytes would be its answer.
- * So do the sums, pools and concatenations between them. An activation that only cuts off (Relu, Clip) belongs to what stands
+ * So do the sums, products, gates, pools and concatenations between them. An activation that only cuts off (Relu, Clip) belongs to what stands
  * before it: nothing is stored between the two.
  *
  * @param inFloat names of layers that stay in floats
@@ -144,8 +144,14 @@ function computesOnBytes(
     case "layer":
       return data.length === 1 && data[0] === node.inputs[0] && hasPlainWeights(node, network);
     case "sum": {
-      const [a, b] = data.map((value) => shapes.get(value)?.join());
-      return data.length === 2 && a !== undefined && a === b && data.some((value) => made.has(value));
+      const [a, b] = data.map((value) => shapes.get(value));
+      return (
+        data.length === 2 &&
+        a !== undefined &&
+        b !== undefined &&
+        combine(a, b) &&
+        data.some((value) => made.has(value))
+      );
     }
     case "same":
     case "own":
@@ -176,4 +182,12 @@ function dropTails(network: Network, nodes: Set<Node>, made: Set<string>, search
     nodes.delete(node);
     for (const value of results) made.delete(value);
   }
+}
+
+/** Maps of one shape, or a map and a number for each of its channels: what kernels for bytes combine. */
+function combine(a: readonly number[], b: readonly number[]): boolean {
+  if (a.join() === b.join()) return true;
+  const isGate = ([n, c, ...sides]: readonly number[], [m, d]: readonly number[]): boolean =>
+    n === m && c === d && sides.length === 2 && sides.every((side) => side === 1);
+  return a.length === b.length && (isGate(a, b) || isGate(b, a));
 }

@@ -65,7 +65,8 @@ export function rangesOf(rule: RangeRule, pictures: number, isEqualised: boolean
   return `${ruleNames[rule]} on ${pictures} pictures${isEqualised ? ", channels made alike" : ""}`;
 }
 
-async function* firstPictures(
+/** Batches until they hold `count` pictures. */
+export async function* firstPictures(
   batches: AsyncIterable<Tensors> | Iterable<Tensors>,
   count: number,
 ): AsyncGenerator<Tensors> {

@@ -183,8 +183,9 @@ async function search(engine: Engine, network: Network, how: Search): Promise<Fo
   const bits = choices[choices.length - 1];
   const inBytes = placesOf(network, new Set(fasterInFloat)).layers.map(({ name }) => name);
   const candidates = inBytes.filter((name) => counted.has(name));
-  const worst = await worstLayers(engine, network, { candidates, seen, bits, batches: how.batches });
-  for (let count = 1; count <= worst.length / 2; count *= 2) {
+  const worst = await worstLayers(engine, network, { candidates, seen, bits, batches: how.batches, signal });
+  const most = Math.floor(worst.length / 2);
+  for (let count = 1; count <= most; count = count < most ? Math.min(2 * count, most) : most + 1) {
     best = await attempt(bits, worst.slice(0, count));
     if (holds(before, best.after)) return best;
   }

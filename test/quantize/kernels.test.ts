@@ -67,6 +67,50 @@ describe("int8: average pools", () => {
   });
 });
 
+describe("int8: gates and activations", function () {
+  this.timeout(60_000);
+  let engine: Engine;
+  before(async () => {
+    engine = await openEngine({ engine: "ort", threads: 1 });
+  });
+  after(() => engine.dispose());
+
+  const middles: Readonly<Record<string, Middle>> = {
+    "QLinearSigmoid, QLinearMul": (net, x) => {
+      const own = net.conv(x, { weights: weights(32, 32, 1, 1) });
+      return net.mul(own, net.sigmoid(own));
+    },
+    "QLinearGlobalAveragePool, QLinearMul": (net, x) => {
+      const gate = net.conv(net.globalAveragePool(x), { weights: weights(32, 32, 1, 1) });
+      return net.mul(x, net.sigmoid(gate));
+    },
+    QLinearLeakyRelu: (net, x) => {
+      const own = net.conv(x, { weights: weights(32, 32, 1, 1) });
+      return net.node("LeakyRelu", [own], { attributes: { alpha: { type: "float", value: 0.2 } } });
+    },
+  };
+  for (const [kernels, middle] of Object.entries(middles))
+    it(`${kernels}: on bytes, a few per cent from floats`, async () => {
+      const network = sample(middle);
+      const places = placesOf(network);
+      const inputs = randomInputs(network, { batch: 4, seed: 3 });
+      const seen = await calibrate(engine, network, places, [inputs]);
+      const bytes = quantized(network, places, { ...seen, bits: 7 });
+      const found = await engine.kernels(bytes, noiseFor(bytes, 1), { runs: 2 });
+      expect(found.map(({ op }) => op)).to.include.members(kernels.split(", "));
+      const difference = relativeDifference(await run(bytes, inputs), await run(network, inputs));
+      expect(difference).to.be.within(1e-4, 0.1);
+    });
+
+  it("a product with another shape than a map's or its channels' stays in floats", () => {
+    const network = sample((net, x) => {
+      const row = net.averagePool(net.conv(x, { weights: weights(32, 32, 1, 1) }), { kernel: [16, 1] });
+      return net.mul(x, row);
+    });
+    expect([...placesOf(network).nodes].map(({ op }) => op)).to.not.include("Mul");
+  });
+});
+
 describe("int8: the layer that reads the picture", () => {
   it("is each that no other layer is before, whatever else is; none where no layer would be left", () => {
     const entries = (network: Network): string[] => entryLayers(network, placesOf(network));

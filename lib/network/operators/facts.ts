@@ -23,7 +23,7 @@ export type ChannelKind =
   | "own";
 
 /**
- * How an operator computes on bytes between DequantizeLinear and QuantizeLinear: a `layer` with weights; a `sum` of two maps; one
+ * How an operator computes on bytes between DequantizeLinear and QuantizeLinear: a `layer` with weights; a `sum` or product of two maps; one
  * that hands numbers on, with its input's scale (`same`) or with one of its own (`own`); or `fused` into what stands before it. `write` and `read` are the two operators themselves.
  */
 export type ByteKind = "layer" | "sum" | "same" | "own" | "fused" | "write" | "read";
@@ -131,13 +131,13 @@ const table: Readonly<Record<string, OperatorFacts>> = {
     handsOn: true,
     keepsSign: true,
   },
-  LeakyRelu: { ...finite, homogeneous: true },
+  LeakyRelu: { ...finite, homogeneous: true, bytes: "own" },
   Mish: finite,
   Neg: { ...finite, homogeneous: true },
   Reciprocal: activation,
   Relu: { ...finite, homogeneous: true, bytes: "fused" },
   Selu: finite,
-  Sigmoid: { ...finite, squashes: true, answer: true },
+  Sigmoid: { ...finite, squashes: true, answer: true, bytes: "own" },
   Softplus: finite,
   Softsign: finite,
   Sqrt: finite,
@@ -187,7 +187,7 @@ const table: Readonly<Record<string, OperatorFacts>> = {
   Less: { ...operands, yesOrNo: true },
   LessOrEqual: { ...operands, yesOrNo: true },
   Mod: operands,
-  Mul: { ...operands, finiteAtZero: true, arithmetic: true, keepsSign: true },
+  Mul: { ...operands, finiteAtZero: true, arithmetic: true, keepsSign: true, bytes: "sum" },
   Or: { ...operands, yesOrNo: true },
   Pow: { ...operands, arithmetic: true },
   Where: operands,

@@ -250,14 +250,14 @@ describe("latency: aiming", () => {
       return Promise.resolve({ item, predictedMs: item / 10, reached: item / 10 <= limit });
     };
 
-  it("corrects the prediction by what is measured, until it is within 5 % below the target", async () => {
+  it("corrects the prediction by what is measured, until it is within 3 % below the target", async () => {
     for (const factor of [0.8, 0.97, 1, 1.2, 1.4]) {
       const searched: number[] = [];
       const { measuredMs = 0, reached } = await aimAtTime(5, search(searched), (item) =>
         Promise.resolve((factor * item) / 10),
       );
       expect(reached, String(factor)).to.equal(true);
-      expect(measuredMs, String(factor)).to.be.within(4.75, 5);
+      expect(measuredMs, String(factor)).to.be.within(4.85, 5);
       expect(searched.length).to.be.at.most(4);
     }
   });

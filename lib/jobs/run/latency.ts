@@ -267,7 +267,7 @@ export interface Aimed<T> extends TimedCandidate<T> {
 /** Networks that are measured at most. */
 const AIMS = 4;
 /** How far below the target a measured network may stay. */
-const SLACK = 0.05;
+const SLACK = 0.03;
 
 /**
  * The largest network whose time is at most `targetMs`: found by prediction; measured, the prediction corrected by that, and found

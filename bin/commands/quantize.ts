@@ -98,7 +98,10 @@ function show(result: QuantizeResult, context: Context): void {
   ]);
   context.print(table(["", "float", "int8", ""], rows));
   const floats = inFloat.length > 0 ? `; ${inFloat.join(", ")} in floats, as they cost most` : "";
-  const fast = fasterInFloat.length > 0 ? `; ${fasterInFloat.join(", ")} in floats, which is faster` : "";
+  const fast =
+    fasterInFloat.length > 0
+      ? `; ${fasterInFloat.join(", ")} on kernels of floats, which are faster there`
+      : "";
   const fits = fitted.length > 0 ? `; ${fitted.join(", ")} fitted to the answers in floats` : "";
   context.print(
     quantized

@@ -53,23 +53,6 @@ export function placesOf(network: Network, inFloat: ReadonlySet<string> = new Se
   return { layers, nodes, values, made };
 }
 
-/**
- * Names of the layers in bytes with no other layer before them. Pictures have few channels, which kernels for bytes are slow at:
- * such a layer may be quicker in floats.
- *
- * @returns none where no layer would be left in bytes
- */
-export function entryLayers(network: Network, { layers }: Pick<Places, "layers">): string[] {
-  const behind = new Set<string>();
-  const entries = new Set<Node>();
-  for (const node of network.nodes) {
-    const isBehind = node.inputs.some((value) => behind.has(value));
-    if (!isBehind && layers.includes(node)) entries.add(node);
-    if (isBehind || learns(node)) for (const value of node.outputs) behind.add(value);
-  }
-  return entries.size < layers.length ? Array.from(entries, ({ name }) => name) : [];
-}
-
 /** Whether its parameters are learned. */
 export const learns = ({ op, domain }: Node): boolean => domain === "" && factsOf(op).learned === true;
 

@@ -7,14 +7,15 @@ import type { Network } from "../network/network.ts";
 import type { Latency } from "../record/record.ts";
 import { createFit, type Fit } from "./answers.ts";
 import type { Seen } from "./calibrate.ts";
-import { entryLayers, placesOf } from "./places.ts";
+import { placesOf } from "./places.ts";
 import { prepare, rangesOf } from "./prepare.ts";
 import { costsNothing, holds, qualitySentence, type Quality } from "./quality.ts";
 import type { RangeRule } from "./ranges.ts";
 import { readyForBytes } from "./ready.ts";
-import { quantized } from "./rewrite.ts";
+import { inBytes } from "./in-bytes.ts";
 import type { WeightBits } from "./scales.ts";
 import { worstLayers } from "./sensitivity.ts";
+import { entryLayers } from "./whole.ts";
 
 /**
  * For which CPUs: `portable` weights have 7 bits, as products of 8 bits saturate without VNNI; `this` has 8 and asks nothing of
@@ -47,7 +48,7 @@ export interface Quantized {
   /** Layers in bytes, and those that stay in floats because they cost too much quality. */
   readonly layers: number;
   readonly inFloat: readonly string[];
-  /** Layers that stay in floats because that is faster: what reads the picture, often. */
+  /** Those of the layers in bytes that kernels of floats compute, on whole numbers, as that is faster: what reads the picture, often. */
   readonly fasterInFloat?: readonly string[];
   readonly before: readonly Quality[];
   readonly after?: readonly Quality[];
@@ -85,7 +86,8 @@ export async function quantize(engine: Engine, given: Network, options: Quantize
     `ranges ${rangesOf(rule, seen.pictures, isEqualised)}: outputs ${distance.toFixed(2)} % off`,
   );
   const fasterInFloat = check ? await fasterInFloats(network, { seen, time: options.time }) : [];
-  if (fasterInFloat.length > 0) progress.update(1, `${fasterInFloat.join(", ")} in floats, which is faster`);
+  if (fasterInFloat.length > 0)
+    progress.update(1, `${fasterInFloat.join(", ")} on kernels of floats, which are faster there`);
   const found = await search(engine, network, {
     seen,
     fasterInFloat,
@@ -126,9 +128,7 @@ async function fasterInFloats(
 ): Promise<string[]> {
   const entries = entryLayers(network, placesOf(network));
   if (entries.length === 0) return [];
-  const [all, others] = [[], entries].map((inFloat) =>
-    quantized(network, placesOf(network, new Set(inFloat)), { ...seen, bits: 8 }),
-  );
+  const [all, others] = [[], entries].map((whole) => inBytes(network, { whole, ...seen, bits: 8 }).network);
   const [bytes, mixed] = await time([all, others]);
   return mixed.medianMs < bytes.medianMs ? entries : [];
 }
@@ -163,11 +163,16 @@ async function search(engine: Engine, network: Network, how: Search): Promise<Fo
   const counted = new Set(placesOf(given).layers.map(({ name }) => name));
   const attempt = async (bits: WeightBits, inFloat: readonly string[]): Promise<Found> => {
     signal?.throwIfAborted();
-    const places = placesOf(network, new Set([...fasterInFloat, ...inFloat]));
-    const made = await fit(quantized(network, places, { ...seen, bits }));
-    const bytes = described(made.network, { bits, inFloat: [...fasterInFloat, ...inFloat], seen });
+    const { network: rewritten, layers: all } = inBytes(network, {
+      whole: fasterInFloat,
+      inFloat,
+      ...seen,
+      bits,
+    });
+    const made = await fit(rewritten);
+    const bytes = described(made.network, { bits, inFloat, seen });
     const { fitted } = made;
-    const layers = places.layers.filter(({ name }) => counted.has(name)).length;
+    const layers = all.filter((name) => counted.has(name)).length;
     const found = { bits, layers, inFloat, fitted, network: bytes, after: await judge(bytes) };
     progress.update(2, `${bits} bits: ${qualitySentence(before, found.after)}`);
     return found;
@@ -181,8 +186,9 @@ async function search(engine: Engine, network: Network, how: Search): Promise<Fo
   }
   if (within !== undefined) return within;
   const bits = choices[choices.length - 1];
-  const inBytes = placesOf(network, new Set(fasterInFloat)).layers.map(({ name }) => name);
-  const candidates = inBytes.filter((name) => counted.has(name));
+  const candidates = placesOf(network)
+    .layers.map(({ name }) => name)
+    .filter((name) => counted.has(name));
   const worst = await worstLayers(engine, network, { candidates, seen, bits, batches: how.batches, signal });
   const most = Math.floor(worst.length / 2);
   for (let count = 1; count <= most; count = count < most ? Math.min(2 * count, most) : most + 1) {

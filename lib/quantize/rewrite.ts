@@ -16,6 +16,7 @@ import { dropDead, freshMark, withInput } from "../network/edit.ts";
 import type { Places } from "./places.ts";
 import {
   biasShift,
+  type ByteWeights,
   quantizerOf,
   quantizeWeights,
   type Quantizer,
@@ -136,12 +137,12 @@ function cutOff(label: string, from: string, { low, high }: Range): [Node, Map<s
   ];
 }
 
-/** The weights of a layer as nodes and parameters. */
-function byteWeights(
-  { parameters }: Network,
+/** The weights of a layer in bytes, what rounding them moves taken back by the bias. */
+export function roundedWeights(
+  { parameters }: Pick<Network, "parameters">,
   node: Node,
-  { bits, means, inputScale, mark }: RewriteOptions & { readonly inputScale: number; readonly mark: string },
-): { readonly nodes: Node[]; readonly inputs: string[]; readonly parameters: Map<string, Parameter> } {
+  { bits, means, inputScale }: RewriteOptions & { readonly inputScale: number },
+): ByteWeights {
   const [x, weightName, biasName = ""] = node.inputs;
   const weight = parameters.get(weightName);
   if (!(weight?.data instanceof Float32Array)) throw new Error(`${node.name} has no float weights`);
@@ -156,7 +157,18 @@ function byteWeights(
     const shift = biasShift(weight.data, rough, { means: mean, group, kernel });
     for (let o = 0; o < outputs; o++) bias[o] += shift[o];
   }
-  const bytes = quantizeWeights(weight.data, bias, { inputScale, bits });
+  return quantizeWeights(weight.data, bias, { inputScale, bits });
+}
+
+/** The weights of a layer as nodes and parameters. */
+function byteWeights(
+  { parameters }: Network,
+  node: Node,
+  { mark, ...options }: RewriteOptions & { readonly inputScale: number; readonly mark: string },
+): { readonly nodes: Node[]; readonly inputs: string[]; readonly parameters: Map<string, Parameter> } {
+  const { inputScale } = options;
+  const bytes = roundedWeights({ parameters }, node, options);
+  const [outputs, { shape }] = [bytes.scales.length, parameters.get(node.inputs[1]) ?? { shape: [] }];
   const [own, nodes] = [new Map<string, Parameter>(), [] as Node[]];
   /** One of the two in bytes, with a scale for each output, and zeros that all layers of as many outputs share. */
   const store = (part: string, stored: Parameter, scales: Float32Array): string => {
@@ -170,7 +182,7 @@ function byteWeights(
     nodes.push(linear("DequantizeLinear", name, `${name}r`, [scale, zero], axis));
     return `${name}r`;
   };
-  const inputs = [store("w", { type: "int8", shape: weight.shape, data: bytes.data }, bytes.scales)];
+  const inputs = [store("w", { type: "int8", shape, data: bytes.data }, bytes.scales)];
   if (bytes.bias.some((value) => value !== 0)) {
     const scales = bytes.scales.map((s) => s * inputScale);
     inputs.push(store("b", { type: "int32", shape: [outputs], data: bytes.bias }, scales));

@@ -84,7 +84,10 @@ function int8Sentence(name: string, decision: Decision): string {
   const { layers, inFloat, fasterInFloat = [], fitted = [], bits = 8, pictures } = decision;
   const { ranges = "extremes", equalised = false } = decision;
   const floats = inFloat.length === 0 ? "" : `, ${inFloat.join(", ")} in floats as they cost most quality`;
-  const fast = fasterInFloat.length === 0 ? "" : `, ${fasterInFloat.join(", ")} in floats, which is faster`;
+  const fast =
+    fasterInFloat.length === 0
+      ? ""
+      : `, ${fasterInFloat.join(", ")} on kernels of floats, which are faster there`;
   const fits = fitted.length === 0 ? "" : `, ${fitted.join(", ")} fitted to the answers in floats`;
   const whom = bits === 7 ? "for any CPU" : "for CPUs with int8 instructions (VNNI)";
   return `${name} in int8: ${plural(layers, "layer")}, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${fits}${fast}${floats}`;

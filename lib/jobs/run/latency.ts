@@ -21,9 +21,10 @@ import { median, quantile } from "../../math/statistics.ts";
 import type { Coupling } from "../../network/coupling/types.ts";
 import { producersOf, type Network } from "../../network/network.ts";
 import { factsOf } from "../../network/operators/facts.ts";
-import { entryLayers, placesOf } from "../../quantize/places.ts";
+import { placesOf } from "../../quantize/places.ts";
 import { readyForBytes } from "../../quantize/ready.ts";
-import { quantized } from "../../quantize/rewrite.ts";
+import { inBytes } from "../../quantize/in-bytes.ts";
+import { entryLayers } from "../../quantize/whole.ts";
 import { applySurgery } from "../../surgery/apply.ts";
 import { blocksOf, markBest } from "../../surgery/choose.ts";
 import { planKeeping } from "../../surgery/plan.ts";
@@ -201,15 +202,15 @@ type Entry = "bytes" | "floats";
 export function asBytes(network: Network, entry: Entry): Network {
   const ready = readyForBytes(network);
   const all = placesOf(ready);
-  const places = entry === "bytes" ? all : placesOf(ready, new Set(entryLayers(ready, all)));
   const producers = producersOf(ready);
   const ranges = new Map(
-    [...places.values.keys()].map((name) => {
+    [...all.values.keys()].map((name) => {
       const isCutOff = factsOf(producers.get(name)?.op ?? "").bytes === "fused";
       return [name, { low: isCutOff ? 0 : -4, high: 4 }];
     }),
   );
-  return quantized(ready, places, { ranges, bits: 8 });
+  const whole = entry === "floats" ? entryLayers(ready, all) : [];
+  return inBytes(ready, { whole, ranges, bits: 8 }).network;
 }
 
 /** Both ways that a network may be delivered in bytes. */

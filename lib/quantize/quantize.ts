@@ -103,7 +103,8 @@ export async function quantize(engine: Engine, given: Network, options: Quantize
   });
   const { layers, inFloat, fitted } = found;
   const common = {
-    ...{ layers, inFloat, fasterInFloat, before },
+    ...{ layers, inFloat, before },
+    fasterInFloat: fasterInFloat.filter((name) => !inFloat.includes(name)),
     ...{ pictures: seen.pictures, ranges: rule, equalised: isEqualised, fitted },
   };
   progress.finish(found.after === undefined ? "" : qualitySentence(before, found.after));
@@ -121,7 +122,7 @@ export async function quantize(engine: Engine, given: Network, options: Quantize
   return { ...made, latency, reason };
 }
 
-/** Layers that read pictures, where the network with those in floats is faster. */
+/** Layers that read pictures, where the network is faster with those on kernels of floats. */
 async function fasterInFloats(
   network: Network,
   { seen, time }: Pick<QuantizeOptions, "time"> & { readonly seen: Seen },

@@ -31,8 +31,8 @@ describe("formats/onnx: OpenCV's dnn", function () {
   this.timeout(300_000);
   let root: string;
   before(async function () {
-    requireOrSkip(this, "cv2", python !== undefined);
     root = await mkdtemp(join(tmpdir(), "etl-opencv-"));
+    requireOrSkip(this, "cv2", python !== undefined);
   });
   after(() => rm(root, { recursive: true, force: true }));
 

@@ -1,5 +1,5 @@
 /** Changing a network: names that are free, who reads what, what is still needed. */
-import type { Network, Node } from "./network.ts";
+import type { Attribute, Network, Node } from "./network.ts";
 
 /** What following the values of a graph needs of a node. */
 interface Step {
@@ -85,6 +85,16 @@ export function dropDead(network: Network, kept: readonly string[] = []): Networ
     nodes,
     parameters: new Map([...network.parameters].filter(([name]) => read.has(name))),
   };
+}
+
+/** One operator that reads `inputs` and makes `output`, of whose name it is. */
+export function nodeOf(
+  op: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: Readonly<Record<string, Attribute>> = {},
+): Node {
+  return { name: output, op, domain: "", inputs, outputs: [output], attributes };
 }
 
 /** The node with input `index` replaced; inputs before it that are not given are left out. */

@@ -1,6 +1,6 @@
 /** PRelu as what kernels in blocks of channels can compute: they know Relu and depthwise convolutions, not PRelu. */
 import { float32, sizeOf, type Network, type Node, type Parameter } from "./network.ts";
-import { dropDead, freshNames } from "./edit.ts";
+import { dropDead, freshNames, nodeOf } from "./edit.ts";
 import { propagate } from "./shapes/infer.ts";
 
 /**
@@ -25,21 +25,18 @@ export function splitPRelu(network: Network): Network {
         kernel_shape: { type: "ints", value: [1, 1] },
         group: { type: "int", value: channels },
       } as const;
-      return { name: output, op: "Conv", domain: "", inputs: [from, weight], outputs: [output], attributes };
+      return nodeOf("Conv", [from, weight], output, attributes);
     };
-    const plain = (op: string, inputs: string[], output: string): Node => ({
-      ...{ name: output, op, domain: "", inputs, outputs: [output], attributes: {} },
-    });
     const [part, positive, other] = ["slope", "relu", "rest"].map((name) => fresh(`${node.name}.${name}`));
     return [
       product(x, part, slope),
-      plain("Relu", [x], positive),
+      nodeOf("Relu", [x], positive),
       product(
         positive,
         other,
         slope.map((s) => 1 - s),
       ),
-      { ...plain("Add", [part, other], node.outputs[0]), name: node.name },
+      { ...nodeOf("Add", [part, other], node.outputs[0]), name: node.name },
     ];
   });
   return dropDead({ ...network, nodes, parameters });

@@ -4,8 +4,8 @@ import type { Engine, Tensors } from "../engine/engine.ts";
 import { runStream } from "../engine/stream.ts";
 import type { Network } from "../network/network.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
-import { freshMark } from "../network/edit.ts";
-import { observed, observing, overAll, type Observation } from "./observe.ts";
+import { freshMark, nodeOf } from "../network/edit.ts";
+import { observing, overAll, type Observation } from "./observe.ts";
 import type { Places } from "./places.ts";
 import type { Range } from "./scales.ts";
 
@@ -39,7 +39,7 @@ export async function calibrate(
   const mean = (value: string): string => `${value}${mark}.mean`;
   const look = (value: string, op: string, output: string, attributes = {}): Observation => ({
     value,
-    nodes: [observed(op, [value], output, attributes)],
+    nodes: [nodeOf(op, [value], output, attributes)],
     output,
   });
   const watched = observing(network, [

@@ -15,8 +15,8 @@ import {
   type Node,
 } from "../network/network.ts";
 import { factsOf } from "../network/operators/facts.ts";
-import { freshMark } from "../network/edit.ts";
-import { observed, observing } from "./observe.ts";
+import { freshMark, nodeOf } from "../network/edit.ts";
+import { observing } from "./observe.ts";
 
 /** Two convolutions with nothing but homogeneous operators between them. */
 interface Pair {
@@ -147,8 +147,8 @@ async function peaksOf(
     values.map((value, i) => ({
       value,
       nodes: [
-        observed("Abs", [value], `${names[i]}.abs`),
-        observed("GlobalMaxPool", [`${names[i]}.abs`], names[i]),
+        nodeOf("Abs", [value], `${names[i]}.abs`),
+        nodeOf("GlobalMaxPool", [`${names[i]}.abs`], names[i]),
       ],
       output: names[i],
     })),

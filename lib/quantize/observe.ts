@@ -1,5 +1,5 @@
 /** Numbers about values inside a network, computed beside them: no map leaves the engine. */
-import type { Attribute, Network, Node } from "../network/network.ts";
+import type { Network, Node } from "../network/network.ts";
 
 /** Nodes that read `value`, or each other, and end in `output`. */
 export interface Observation {
@@ -20,16 +20,6 @@ export function observing(
     ...network.nodes.flatMap((one) => [one, ...one.outputs.flatMap((name) => about.get(name) ?? [])]),
   ];
   return { network: { ...network, nodes }, outputs: observations.map(({ output }) => output) };
-}
-
-/** One operator that reads `inputs` and makes `output`. */
-export function observed(
-  op: string,
-  inputs: readonly string[],
-  output: string,
-  attributes: Readonly<Record<string, Attribute>> = {},
-): Node {
-  return { name: output, op, domain: "", inputs, outputs: [output], attributes };
 }
 
 /** Reductions over everything give one number. */

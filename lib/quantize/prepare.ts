@@ -2,7 +2,7 @@
 import type { Engine, Tensors } from "../engine/engine.ts";
 import type { Network } from "../network/network.ts";
 import { calibrate, type Seen } from "./calibrate.ts";
-import { outputDistance } from "./distance.ts";
+import { answersTo, outputDistance } from "./distance.ts";
 import { equalised } from "./equalise.ts";
 import { placesOf } from "./places.ts";
 import { chooseRanges, rangeRules, type RangeRule } from "./ranges.ts";
@@ -42,12 +42,13 @@ export async function prepare(
   for (const network of alike === undefined ? [plain] : [plain, alike]) {
     const places = placesOf(network);
     const seen = await calibrate(engine, network, places, batches());
+    const answered = await answersTo(engine, network, few());
     const ranges = await chooseRanges(engine, network, seen, few());
     for (const rule of rangeRules) {
       signal?.throwIfAborted();
       const own: Seen = { ...seen, ranges: ranges[rule] };
       const bytes = quantized(network, places, { ...own, bits });
-      const distance = await outputDistance(engine, { network, bytes }, few());
+      const distance = await outputDistance(engine, bytes, answered);
       candidates.push({ network, seen: own, rule, isEqualised: network === alike, distance });
     }
   }

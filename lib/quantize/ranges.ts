@@ -7,8 +7,8 @@ import { runStream } from "../engine/stream.ts";
 import { float32, sizeOf, type Network, type Node, type Parameter } from "../network/network.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
 import type { Seen } from "./calibrate.ts";
-import { freshMark } from "../network/edit.ts";
-import { observed, observing, overAll, type Observation } from "./observe.ts";
+import { freshMark, nodeOf } from "../network/edit.ts";
+import { observing, overAll, type Observation } from "./observe.ts";
 import { quantizerOf, type Range } from "./scales.ts";
 
 /**
@@ -99,16 +99,16 @@ function tryRange(
   ];
   const limits = [parameter("low", number(range.low)), parameter("high", number(range.high))];
   const squares: Node[] = [
-    observed("QuantizeLinear", [value, ...steps], name("bytes")),
-    observed("DequantizeLinear", [name("bytes"), ...steps], name("read")),
-    observed("Sub", [value, name("read")], name("off")),
-    observed("ReduceSumSquare", [name("off")], name("squares"), overAll),
+    nodeOf("QuantizeLinear", [value, ...steps], name("bytes")),
+    nodeOf("DequantizeLinear", [name("bytes"), ...steps], name("read")),
+    nodeOf("Sub", [value, name("read")], name("off")),
+    nodeOf("ReduceSumSquare", [name("off")], name("squares"), overAll),
   ];
   const outside: Node[] = [
-    observed("Clip", [value, ...limits], name("inside")),
-    observed("Sub", [value, name("inside")], name("beyond")),
-    observed("Sign", [name("beyond")], name("sign")),
-    observed("ReduceL1", [name("sign")], name("outside"), overAll),
+    nodeOf("Clip", [value, ...limits], name("inside")),
+    nodeOf("Sub", [value, name("inside")], name("beyond")),
+    nodeOf("Sign", [name("beyond")], name("sign")),
+    nodeOf("ReduceL1", [name("sign")], name("outside"), overAll),
   ];
   return {
     value,

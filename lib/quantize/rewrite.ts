@@ -7,12 +7,11 @@ import {
   float32,
   intAttribute,
   sizeOf,
-  type Attribute,
   type Network,
   type Node,
   type Parameter,
 } from "../network/network.ts";
-import { dropDead, freshMark, withInput } from "../network/edit.ts";
+import { dropDead, freshMark, nodeOf, withInput } from "../network/edit.ts";
 import type { Places } from "./places.ts";
 import {
   biasShift,
@@ -52,8 +51,8 @@ export function quantized(network: Network, places: Places, options: RewriteOpti
     parameters.set(scaleName, { type: "float32", shape: [], data: Float32Array.of(scale) });
     parameters.set(zeroName, { type: "uint8", shape: [], data: Uint8Array.of(zero) });
     return [
-      linear("QuantizeLinear", value, bytesName(value), [scaleName, zeroName]),
-      linear("DequantizeLinear", bytesName(value), readName(value), [scaleName, zeroName]),
+      nodeOf("QuantizeLinear", [value, scaleName, zeroName], bytesName(value)),
+      nodeOf("DequantizeLinear", [bytesName(value), scaleName, zeroName], readName(value)),
     ];
   };
   /** The same of what a pool in floats makes, cut off a quarter of a step below the last byte, which changes no byte. */
@@ -97,16 +96,6 @@ export function quantized(network: Network, places: Places, options: RewriteOpti
   return dropDead({ ...network, nodes, parameters });
 }
 
-function linear(
-  op: string,
-  from: string,
-  to: string,
-  [scale, zero]: readonly string[],
-  attributes: Readonly<Record<string, Attribute>> = {},
-): Node {
-  return { name: to, op, domain: "", inputs: [from, scale, zero], outputs: [to], attributes };
-}
-
 const learnsWeights = ({ op, domain }: Node): boolean =>
   domain === "" && factsOf(op).channels === "own" && factsOf(op).learned === true;
 
@@ -127,9 +116,8 @@ const isPoolInFloats = (node: Node, onBytes: ReadonlySet<Node>): boolean =>
 function cutOff(label: string, from: string, { low, high }: Range): [Node, Map<string, Parameter>] {
   const [name, least, most] = ["inside", "least", "most"].map((part) => `${label}.${part}`);
   const scalar = (value: number): Parameter => float32([], Float32Array.of(value));
-  const inputs = [from, least, most];
   return [
-    { name, op: "Clip", domain: "", inputs, outputs: [name], attributes: {} },
+    nodeOf("Clip", [from, least, most], name),
     new Map([
       [least, scalar(low)],
       [most, scalar(high)],
@@ -179,7 +167,7 @@ function byteWeights(
     own.set(scale, { type: "float32", shape: [outputs], data: scales });
     own.set(zero, { type: stored.type, shape: [outputs], data: none });
     const axis = { axis: { type: "int", value: 0 } } as const;
-    nodes.push(linear("DequantizeLinear", name, `${name}r`, [scale, zero], axis));
+    nodes.push(nodeOf("DequantizeLinear", [name, scale, zero], `${name}r`, axis));
     return `${name}r`;
   };
   const inputs = [store("w", { type: "int8", shape, data: bytes.data }, bytes.scales)];

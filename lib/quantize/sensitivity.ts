@@ -2,7 +2,7 @@
 import type { Engine, Tensors } from "../engine/engine.ts";
 import type { Network } from "../network/network.ts";
 import type { Seen } from "./calibrate.ts";
-import { outputDistance } from "./distance.ts";
+import { answersTo, outputDistance } from "./distance.ts";
 import { placesOf } from "./places.ts";
 import { firstPictures } from "./prepare.ts";
 import { quantized } from "./rewrite.ts";
@@ -27,12 +27,13 @@ export async function worstLayers(
   { candidates, seen, bits, batches, signal }: Sensitivity,
 ): Promise<string[]> {
   const names = placesOf(network).layers.map(({ name }) => name);
+  const answered = await answersTo(engine, network, firstPictures(batches(), PICTURES));
   const moved = new Map<string, number>();
   for (const name of candidates) {
     signal?.throwIfAborted();
     const alone = placesOf(network, new Set(names.filter((other) => other !== name)));
     const bytes = quantized(network, alone, { ...seen, bits });
-    moved.set(name, await outputDistance(engine, { network, bytes }, firstPictures(batches(), PICTURES)));
+    moved.set(name, await outputDistance(engine, bytes, answered));
   }
   return candidates.toSorted((a, b) => (moved.get(b) ?? 0) - (moved.get(a) ?? 0));
 }

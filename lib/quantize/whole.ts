@@ -2,7 +2,7 @@
  * Layers in bytes on the kernels of floats. Products of bytes are whole numbers, and so are their sums, which floats hold exactly up to
  * 2^24: whatever the order of a sum, every runtime gets the same one, and the next byte is the same byte.
  */
-import { dropDead, freshMark } from "../network/edit.ts";
+import { dropDead, freshMark, nodeOf } from "../network/edit.ts";
 import { float32, sizeOf, type Network, type Node, type Parameter } from "../network/network.ts";
 import { learns, type Places } from "./places.ts";
 import { roundedWeights, type RewriteOptions } from "./rewrite.ts";
@@ -54,7 +54,7 @@ export function inWholeNumbers(network: Network, names: readonly string[], optio
   const whole = (value: string): string => `${value}${mark}`;
   const divided = (value: string, by: string): Node => {
     divisors.set(value, by);
-    return { ...plain("Div", [whole(value), by], value), name: `${whole(value)}.divided` };
+    return { ...nodeOf("Div", [whole(value), by], value), name: `${whole(value)}.divided` };
   };
   const nodes = network.nodes.flatMap((node): Node[] => {
     const [x, weight] = node.inputs;
@@ -79,18 +79,14 @@ export function inWholeNumbers(network: Network, names: readonly string[], optio
     ];
     const steps = scales.map((s) => 1 / (s * scale));
     return [
-      plain("QuantizeLinear", [x, step, byte], `${own}.bytes`),
-      plain("DequantizeLinear", [`${own}.bytes`, one, byte], `${own}.read`),
+      nodeOf("QuantizeLinear", [x, step, byte], `${own}.bytes`),
+      nodeOf("DequantizeLinear", [`${own}.bytes`, one, byte], `${own}.read`),
       { ...node, inputs, outputs: [whole(y)] },
       divided(y, add(`${own}.by`, float32([1, outputs, 1, 1], steps))),
     ];
   });
   return dropDead({ ...network, nodes, parameters });
 }
-
-const plain = (op: string, inputs: readonly string[], output: string): Node => ({
-  ...{ name: output, op, domain: "", inputs, outputs: [output], attributes: {} },
-});
 
 /** Of scaled values it makes the scaled result, whatever the positive scale of a channel. */
 const passesOn = ({ op, domain, inputs, outputs }: Node): boolean =>

@@ -5,7 +5,7 @@ import { openEngine } from "../../lib/engine/open.ts";
 import { createBuilder } from "../../lib/network/builder.ts";
 import type { Network, Tensor } from "../../lib/network/network.ts";
 import { calibrate } from "../../lib/quantize/calibrate.ts";
-import { outputDistance } from "../../lib/quantize/distance.ts";
+import { answersTo, outputDistance } from "../../lib/quantize/distance.ts";
 import { equalised } from "../../lib/quantize/equalise.ts";
 import { placesOf } from "../../lib/quantize/places.ts";
 import { prepare } from "../../lib/quantize/prepare.ts";
@@ -170,7 +170,7 @@ describe("int8: ranges", () => {
     const places = placesOf(network);
     const plain = await calibrate(engine, network, places, pictures);
     const bytes = quantized(network, places, { ...plain, bits: 8 });
-    const distance = await outputDistance(engine, { network, bytes }, pictures);
+    const distance = await outputDistance(engine, bytes, await answersTo(engine, network, pictures));
     expect(found.distance).to.be.below(0.5 * distance);
   });
 

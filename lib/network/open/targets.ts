@@ -1,5 +1,6 @@
 /** Shapes that are computed from open sizes, written so that they hold for all of them and leave channels free to go. */
 import { consumersOf, int64, intsAttribute, type Network, type Node, type Parameter } from "../network.ts";
+import { nodeOf } from "../edit.ts";
 import { factsOf } from "../operators/facts.ts";
 import { asBlocks } from "./blocks.ts";
 import type { Followed } from "./follow.ts";
@@ -94,18 +95,10 @@ function withTarget(
     return made[made.length - 1].outputs[0];
   });
   const whole = fresh(`${node.name}.target`);
-  return [
-    ...made,
-    { ...plain("Concat", parts, whole), attributes: front },
-    { ...node, inputs: [from, whole] },
-  ];
+  return [...made, nodeOf("Concat", parts, whole, front), { ...node, inputs: [from, whole] }];
 }
 
 const front = { axis: { type: "int", value: 0 } } as const;
-
-const plain = (op: string, inputs: readonly string[], output: string): Node => ({
-  ...{ name: output, op, domain: "", inputs, outputs: [output], attributes: {} },
-});
 
 /** An Expand to computed sizes of which some are its input's own: those are left as they are, so that channels may go. */
 function withOwnChannels(
@@ -132,7 +125,7 @@ function entryOf(
   { add, fresh, label }: Pick<Rewriting, "add" | "fresh"> & { readonly label: string },
 ): Node {
   const ends = [index, index + 1].map((one) => add(`${label}.at`, int64([one])));
-  return plain("Slice", [list, ...ends], fresh(`${label}.side`));
+  return nodeOf("Slice", [list, ...ends], fresh(`${label}.side`));
 }
 
 /** A Pad by amounts of which those in front (batch and channels) are numbers: its table says so by itself. */
@@ -149,7 +142,7 @@ function withPlainPads(
   if (rank < 3 || numbers.length !== 4 || amounts.every((amount) => typeof amount === "number"))
     return [node];
   const side = (start: number, end: number): Node =>
-    plain(
+    nodeOf(
       "Slice",
       [pads, ...[start, end].map((at) => add(`${node.name}.at`, int64([at])))],
       fresh(`${node.name}.sides`),
@@ -158,7 +151,7 @@ function withPlainPads(
   const [first, second] = [numbers.slice(0, 2), numbers.slice(2)].map((one) =>
     add(`${node.name}.front`, int64(one as number[])),
   );
-  const whole = plain(
+  const whole = nodeOf(
     "Concat",
     [first, before.outputs[0], second, after.outputs[0]],
     fresh(`${node.name}.pads`),
@@ -229,7 +222,7 @@ function ownFront(node: Node, { followed, add, fresh, producers }: Rewriting): r
   const begin = producers.get(producers.get(target)?.inputs[0] ?? "");
   if (begin?.op === "Slice" && producers.get(begin.inputs[0])?.inputs[0] === from) return [node];
   const own = (op: string, inputs: readonly string[], label: string): Node =>
-    plain(op, inputs, fresh(`${node.name}.${label}`));
+    nodeOf(op, inputs, fresh(`${node.name}.${label}`));
   const [start, middle, end] = [0, 2, output.length].map((at) => add(`${node.name}.at`, int64([at])));
   const shape = own("Shape", [from], "shape");
   const ahead = own("Slice", [shape.outputs[0], start, middle], "front");

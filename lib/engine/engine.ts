@@ -59,6 +59,8 @@ export interface Engine {
   /** For example "onnxruntime-node 1.30.0, CPU" - printed with every measurement. */
   readonly description: string;
   readonly threads: number;
+  /** The same engine, whose programs have so many threads, disposed with it; absent where its backend chooses them. */
+  readonly withThreads?: (threads: number) => Engine;
   /**
    * Channels that its fast convolution kernels compute at a time: 16 with AVX-512, 8 with AVX2, 1 where it has no such
    * kernels. Between two multiples a further channel costs nothing, so widths are best multiples of it.

@@ -177,8 +177,11 @@ describe("latency: tables", function () {
     }
   };
 
-  it("the most threads count unless others are asked for; shares are of the float network", () => {
+  it("the quickest number of threads counts unless another is asked for; shares are of the float network", () => {
     expect(clockOf(table, { int8: false }).wholeMs).to.equal(3);
+    const halves = { ...table, entries: [entry(1, false, 5), entry(2, false, 6), entry(2, true, 4)] };
+    expect(clockOf(halves, { int8: false }).wholeMs).to.equal(5);
+    expect(clockOf(halves, { int8: true }).wholeMs).to.equal(6);
     expect(clockOf(table, { int8: true }).wholeMs).to.equal(3);
     const [four, one] = [undefined, 1].map((threads) => clockOf(table, { int8: false, threads }));
     expect(one.wholeMs).to.equal(8);

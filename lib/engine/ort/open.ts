@@ -51,12 +51,9 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
   const { client, block } = await start();
   let second: Promise<Client<OrtMethods>> | undefined;
   const startSecond = async (): Promise<Client<OrtMethods>> => (await start()).client;
-  const engine: Engine = {
-    name: "ort",
-    int8: true,
-    description: `onnxruntime-node ${ortVersion()}, ${device.toUpperCase()}`,
+  /** What computes with `threads` threads. */
+  const programs = (threads: number): Pick<Engine, "threads" | "compile" | "kernels"> => ({
     threads,
-    channelBlock: block,
     compile: async (network, compilation = {}) => {
       const { runs = 1 } = compilation;
       const isLarge = bytesOf(network.parameters.values()) > LARGEST_COPIED_BYTES;
@@ -80,6 +77,14 @@ export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
       const compilation = { model: writeOnnx(network), outputs, settings: { threads, alone: true } };
       return client.call("kernels", { compilation, inputs, runs });
     },
+  });
+  const engine: Engine = {
+    name: "ort",
+    int8: true,
+    description: `onnxruntime-node ${ortVersion()}, ${device.toUpperCase()}`,
+    channelBlock: block,
+    ...programs(threads),
+    withThreads: (count) => ({ ...engine, ...programs(count) }),
     compileTraining: (network, training) => remoteTrainer(client, network, training, threads),
     dispose: async () => {
       // a second thread that did not start was reported to who asked for it

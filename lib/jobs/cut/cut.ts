@@ -24,7 +24,7 @@ import { planRows } from "./plan.ts";
 import { checkCutOptions, type CutOptions } from "./options.ts";
 import { blocksToTry } from "./search.ts";
 import { fileBytes, reachInBlocks, reachTarget } from "./target.ts";
-import { measure, missed, stopped } from "./time.ts";
+import { measure, missed, stopped, timerFor } from "./time.ts";
 
 /** Cost of a network and the size of its file. */
 export interface FileCost extends Cost {
@@ -76,10 +76,13 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       device: options.device,
       threads: options.threads,
     }));
+  let timer: Promise<Engine> | undefined;
+  const withTimer = (): Promise<Engine> =>
+    (timer ??= withEngine().then((own) => timerFor(own, model, options)));
   try {
     const asked = options.roundTo ?? (options.keep === undefined ? "auto" : 1);
     let made: Promise<CutClock> | undefined;
-    const clock = (): Promise<CutClock> => (made ??= openClock(model, options, withEngine));
+    const clock = (): Promise<CutClock> => (made ??= openClock(model, options, withTimer));
     const { table } = options;
     const own = async (): Promise<number> =>
       table === undefined ? (await withEngine()).channelBlock : (await readLatencyTable(table)).block;
@@ -123,8 +126,7 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       );
     const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
     if (runs > 0) progress.start(`time it beside the original, ${plural(runs, "run")} each`);
-    const latency =
-      runs > 0 ? await measure(await withEngine(), model, { network, runs, signal }) : undefined;
+    const latency = runs > 0 ? await measure(await withTimer(), model, { network, runs, signal }) : undefined;
     if (latency) progress.finish("done", "detail");
     if (latency) notes.push(...missed(latency, options));
     for (const note of notes.slice(model.notes.length)) progress.warn(note);

@@ -10,6 +10,7 @@ import type { Latency, ModelRecord, RunRecord } from "../../record/record.ts";
 import { withTrueTitles } from "../../report/sections/facts.ts";
 import { openEngine } from "../../engine/open.ts";
 import { profileModels } from "../../evaluate/profile.ts";
+import { timerOf } from "../../evaluate/timer.ts";
 import { openModel } from "../run/model.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
 
@@ -113,7 +114,11 @@ export async function timedTogether(
   });
   try {
     options.progress?.start(`time ${plural(opened.length, "network")}`);
-    const times = await profileModels(engine, opened, {
+    const { threads: given, progress, signal } = options;
+    const [first] = opened;
+    const timer =
+      opened.length === 0 ? engine : await timerOf(engine, first.network, { given, progress, signal });
+    const times = await profileModels(timer, opened, {
       ...(options.runs === undefined ? {} : { runs: options.runs }),
       signal: options.signal,
     });

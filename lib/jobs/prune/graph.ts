@@ -7,7 +7,7 @@ import { formName } from "../../record/models.ts";
 import { breaksBlocks, fastestForm } from "../run/graph.ts";
 import { networkIn } from "../run/model.ts";
 import { readStored } from "../run/stored.ts";
-import type { RunContext } from "./context.ts";
+import type { TimedContext } from "./context.ts";
 import type { MeasuredModel } from "./record.ts";
 
 /** A graph is worth a file of its own where it takes less than this share of the time. */
@@ -26,11 +26,11 @@ interface Decision {
  * @returns none where no form is faster by a twentieth, or where the engine is another
  */
 export async function graphStage(
-  context: RunContext,
+  context: TimedContext,
   { name, title, network, stage = name }: MeasuredModel,
 ): Promise<MeasuredModel[]> {
-  const { folder, config, engine, progress, signal } = context;
-  if (engine.name !== onnxruntime || !breaksBlocks(network)) return [];
+  const { folder, config, timer, progress, signal } = context;
+  if (timer.name !== onnxruntime || !breaksBlocks(network)) return [];
   const own = formName(name, "onnxruntime");
   const [file, record] = [`${own}.onnx`, `${own}.json`];
   const writing = `graph:${name}`;
@@ -41,7 +41,7 @@ export async function graphStage(
     files: [record],
     maybe: [file],
     produce: async () => {
-      const found = await fastestForm(engine, foldBatchNorm(network), { runs: config.runs, signal });
+      const found = await fastestForm(timer, foldBatchNorm(network), { runs: config.runs, signal });
       const written = found.share < WORTH;
       if (written) await writeWhole(folder.file(file), writeOnnx(found.network));
       const taken = written ? `${file} is ${found.name}` : "no other graph is worth a file";

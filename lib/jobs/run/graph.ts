@@ -3,6 +3,7 @@ import { silent } from "../../core/progress.ts";
 import { onnxruntime, type Engine, type Tensors } from "../../engine/engine.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { noiseFor, profileNetworks, type ProfileOptions } from "../../evaluate/profile.ts";
+import { timerOf } from "../../evaluate/timer.ts";
 import { forOurFile } from "../../formats/onnx/ours.ts";
 import { costOf } from "../../network/cost.ts";
 import { fillChannels, hasOddWidths, INPUT_MULTIPLE, SMALLEST_BLOCK } from "../../network/fill-channels.ts";
@@ -43,7 +44,9 @@ export async function graphFor(
   }
   if (formsOf(folded, SMALLEST_BLOCK).next().done === true) return folded;
   return withEngine({ ...options, engine: onnxruntime }, async (engine) => {
-    const found = await fastestForm(engine, folded);
+    const { threads: given, progress, signal } = options;
+    const timer = await timerOf(engine, folded, { given, progress, signal });
+    const found = await fastestForm(timer, folded);
     (options.progress ?? silent).note(`${found.said}: ${found.name} is taken`);
     return found.network;
   });

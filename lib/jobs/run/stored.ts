@@ -2,6 +2,7 @@
 import {
   aCount,
   aNumber,
+  aNumberFrom,
   aNumberOrNull,
   aSwitch,
   aText,
@@ -110,6 +111,7 @@ const storedShapes = {
   states,
   graph: objectOf({ written: aSwitch, said: aText }),
   frame: objectOf({ frameMs: aNumber }),
+  threads: objectOf({ threads: aNumberFrom(1) }, { share: aNumber }),
   fold: objectOf({ tasks: listOf(objectOf({ task: aText, top1: aNumber }, { top2: aNumber })) }),
 } as const;
 

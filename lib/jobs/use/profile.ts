@@ -5,6 +5,7 @@ import { silent } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { noiseFor, profileModels } from "../../evaluate/profile.ts";
+import { timerOf } from "../../evaluate/timer.ts";
 import { layerTimes, type LayerTime } from "../../latency/kernels.ts";
 import { costOf } from "../../network/cost.ts";
 import type { SaidSizes } from "../../network/fit.ts";
@@ -52,9 +53,11 @@ export async function profileFiles(
   const progress = options.progress ?? silent;
   for (const note of new Set(models.flatMap(({ notes }) => notes))) progress.note(note);
   return withEngine(options, async (engine) => {
+    const { threads: given, batch: size, signal } = options;
+    const timer = await timerOf(engine, models[0].network, { given, batch: size, progress, signal });
     progress.start("profile");
     const latency = await profileModels(
-      engine,
+      timer,
       models.map(({ network }, i) => ({ name: names[i], network })),
       defined({ runs: options.runs, batch: options.batch, signal: options.signal }),
     );
@@ -62,7 +65,7 @@ export async function profileFiles(
     const { runs = 50, batch = 1 } = options;
     const layers: LayerTime[][] = [];
     for (const { network } of options.layers === true ? models : []) {
-      const kernels = await engine.kernels(network, noiseFor(network, batch), { runs });
+      const kernels = await timer.kernels(network, noiseFor(network, batch), { runs });
       layers.push(layerTimes(network, kernels, engine.channelBlock));
     }
     return models.map(({ network }, i) => {

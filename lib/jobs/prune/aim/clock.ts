@@ -4,6 +4,7 @@ import { shareOfTime } from "../../../evaluate/beside.ts";
 import { clockOf, readLatencyTable, type Clock, type LatencyTable } from "../../../latency/table.ts";
 import type { Network } from "../../../network/network.ts";
 import { bothBytes, measureEntries, tableOf } from "../../run/latency.ts";
+import { timerStage } from "../../run/profile.ts";
 import type { RunContext } from "../context.ts";
 import { withEmptyHeads } from "../surgery.ts";
 
@@ -14,11 +15,13 @@ export interface RunClock extends Clock {
 
 /** `latency-table.json`: what the clock said is kept, so that the same run stays the same. */
 export async function clockStage(context: RunContext): Promise<RunClock> {
-  const { folder, backbone, coupling, config, engine, progress, signal } = context;
+  const { folder, backbone, coupling, config, progress, signal } = context;
   const { int8, table: given } = config;
   const file = "latency-table.json";
   const known = given === undefined ? undefined : await readLatencyTable(given);
   const finish = (cut: Network): Network => withEmptyHeads(context, cut);
+  const whole = finish(backbone.network);
+  const timer = given === undefined ? await timerStage(context, whole) : context.engine;
   await folder.stage("table", {
     inputs: known === undefined ? { measured: backbone.fingerprint, int8 } : { given: known },
     files: [file],
@@ -26,7 +29,7 @@ export async function clockStage(context: RunContext): Promise<RunClock> {
       const { network } = backbone;
       const sizable = { network, coupling, finish };
       const measured = async (): Promise<LatencyTable> =>
-        tableOf(engine, backbone.name, await measureEntries(engine, sizable, { int8, progress, signal }));
+        tableOf(timer, backbone.name, await measureEntries(timer, sizable, { int8, progress, signal }));
       await writeJson(folder.file(file), known ?? (await measured()));
     },
   });
@@ -34,8 +37,7 @@ export async function clockStage(context: RunContext): Promise<RunClock> {
   // A table of this run has one choice of threads, and a run may go on with others.
   const clock = clockOf(table, { int8, threads: given === undefined ? undefined : config.threads });
   if (given !== undefined) return clock;
-  const whole = finish(backbone.network);
-  const share = (cut: Network): Promise<number> => shareOfTime(engine, whole, cut, { batch: 1, signal });
+  const share = (cut: Network): Promise<number> => shareOfTime(timer, whole, cut, { batch: 1, signal });
   // Bytes are delivered only where they are quicker: small networks often are not.
   const measure = async (cut: Network): Promise<number> => {
     const shares = [await share(cut)];

@@ -6,6 +6,7 @@ import { shareOfTime } from "../../evaluate/beside.ts";
 import { clockOf, readLatencyTable, type Clock } from "../../latency/table.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
+import { cutNetwork } from "../../surgery/cut.ts";
 import type { Plan } from "../../surgery/plan.ts";
 import { aimAtTime, measureEntries, tableOf, type TimedCandidate } from "../run/latency.ts";
 import type { CuttableModel } from "./model.ts";
@@ -27,11 +28,11 @@ export interface CutClock extends Clock {
 export async function openClock(
   { network, coupling }: CuttableModel,
   options: CutOptions,
-  withEngine: () => Promise<Engine>,
+  withTimer: () => Promise<Engine>,
 ): Promise<CutClock> {
   const { table, threads, progress = silent, signal, seed = 0 } = options;
   if (table !== undefined) return clockOf(await readLatencyTable(table), { int8: false, threads });
-  const engine = await withEngine();
+  const engine = await withTimer();
   const batch = fixedBatch(network);
   const how = { int8: false, batch, seed, progress, signal };
   const entries = await measureEntries(engine, { network, coupling }, how);
@@ -48,13 +49,13 @@ export async function cutForTime(
   clock: CutClock,
 ): Promise<CutCandidate | Missed> {
   const { targetMs = 0, targetTime, progress = silent, signal } = options;
-  const { network } = cutter.model;
+  const { network, coupling } = cutter.model;
   const { wholeMs, predict, measure } = clock;
   const batch = fixedBatch(network);
   const limitMs = targetTime === undefined ? targetMs / batch : targetTime * wholeMs;
   const predicted = (plan: Plan): number => {
     stopIfAborted(signal, stopped);
-    return predict(applySurgery(network, plan));
+    return predict(cutNetwork(network, coupling, plan.keep, "shapes"));
   };
   const search = async (limit: number): Promise<TimedCandidate<CutCandidate>> => {
     const found = await largestKeep(STEPS, (share) => predicted(cutter.planAt(share)), limit);
@@ -68,7 +69,7 @@ export async function cutForTime(
   const { item, reached, predictedMs, measuredMs } = await aimAtTime(
     limitMs,
     search,
-    measure && (({ plan }) => measure(applySurgery(network, plan))),
+    measure && (({ plan }) => measure(applySurgery(network, plan, coupling))),
   );
   if (!reached) return { cost: (measuredMs ?? predictedMs) * batch, limit: limitMs * batch, unit: "ms" };
   const time = {

@@ -14,7 +14,11 @@ export const globalOptions = {
   quiet: { type: "boolean", default: false, describe: "Warnings only, no progress" },
   verbose: { type: "boolean", default: false, describe: "Show every step, and the stack of an error" },
   seed: { type: "number", default: 0, describe: "Seed of everything random" },
-  threads: { type: "number", describe: "Compute threads", defaultDescription: "all cores" },
+  threads: {
+    type: "number",
+    describe: "Compute threads",
+    defaultDescription: "all cores; one to time networks",
+  },
   engine: { choices: ["auto", ...engineNames], default: "auto", describe: "What computes" },
   device: { choices: ["cpu", "cuda"], describe: "On what", defaultDescription: "see etl doctor" },
 } as const satisfies Readonly<Record<string, Options>>;

@@ -214,6 +214,8 @@ async function finish(record: RunRecord, folder: string, context: Context): Prom
   const { networksTable } = await import("../../lib/report/terminal.ts");
   const { columns, rows } = networksTable(record);
   context.print(table(columns, rows));
-  context.print(`n = ${metrics.dataset.test} test pictures; report: ${join(folder, "report.html")}`);
+  const threads = record.models.find(({ latency }) => latency !== undefined)?.latency?.threads;
+  const times = threads === undefined ? "" : `, times with ${plural(threads, "thread")}`;
+  context.print(`n = ${metrics.dataset.test} test pictures${times}; report: ${join(folder, "report.html")}`);
   return metrics;
 }

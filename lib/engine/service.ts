@@ -6,6 +6,7 @@ import type { Device, Engine, EngineName } from "./engine.ts";
 export interface ServiceOptions {
   readonly engine?: "auto" | EngineName | undefined;
   readonly device?: Device | undefined;
+  /** Compute threads; default: all cores, and one to time networks. */
   readonly threads?: number | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -33,6 +33,16 @@ const leastRounds = 6;
 const defaultRuns = 50;
 
 /**
+ * What times networks: one thread, unless somebody said how many. Times of one thread can be compared and predicted; what several
+ * take depends on whether something else runs on their cores just then.
+ *
+ * @param given threads that were asked for, which the engine has
+ */
+export function timerOf(engine: Engine, given: number | undefined): Engine {
+  return given === undefined ? (engine.withThreads?.(1) ?? engine) : engine;
+}
+
+/**
  * Times networks: warm-up for each, then rounds of a few runs, in an order that turns from round to round.
  *
  * @returns name -> milliseconds per picture, in the order of `models`

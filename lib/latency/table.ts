@@ -51,7 +51,7 @@ export interface Clock {
 
 /**
  * @param int8 a network in bytes may be delivered; as it is only where it is quicker, the quicker of both counts
- * @param threads default: those that the network in floats is quickest with
+ * @param threads default: the fewest that the table has
  * @throws EtlError `usage` where the table has no such times; when predicting, where it does not know a layer
  */
 export function clockOf(
@@ -59,12 +59,10 @@ export function clockOf(
   { int8, threads }: { readonly int8: boolean; readonly threads?: number | undefined },
 ): Clock {
   const own = table.entries.filter((entry) => entry.int8 === int8);
-  const floats = table.entries.filter((entry) => !entry.int8);
-  const usable = floats.filter((one) => own.some((entry) => entry.threads === one.threads));
-  const quickest = usable.toSorted((a, b) => a.wholeMs - b.wholeMs).at(0);
-  const entry = own.find((one) => one.threads === (threads ?? quickest?.threads));
+  const fewest = Math.min(...own.map((entry) => entry.threads));
+  const entry = own.find((one) => one.threads === (threads ?? fewest));
   // Shares are of the float network's time.
-  const float = floats.find((one) => one.threads === entry?.threads);
+  const float = table.entries.find((one) => !one.int8 && one.threads === entry?.threads);
   if (entry === undefined || float === undefined) {
     const found = table.entries
       .map((one) => `${one.threads} threads ${one.int8 ? "int8" : "float"}`)

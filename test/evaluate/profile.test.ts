@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { Engine } from "../../lib/engine/engine.ts";
 import { openEngine } from "../../lib/engine/open.ts";
 import { quantile } from "../../lib/math/statistics.ts";
-import { profileModels, summarise } from "../../lib/evaluate/profile.ts";
+import { noiseFor, profileModels, summarise, timerOf } from "../../lib/evaluate/profile.ts";
 import { tower } from "../support/tower.ts";
 
 describe("evaluate/profile", () => {
@@ -41,6 +41,22 @@ describe("evaluate/profile", () => {
     const { low = NaN, median = NaN, high = NaN } = baseline.copy ?? {};
     expect(low <= median && median <= high && low > 0).to.equal(true);
     expect(baseline.load).to.be.at.least(0);
+  });
+
+  it("times with one thread unless somebody says how many", async () => {
+    const two = await openEngine({ engine: "ort", threads: 2 });
+    try {
+      expect(timerOf(two, 2)).to.equal(two);
+      const timer = timerOf(two, undefined);
+      const network = tower(4, 2);
+      const [one] = (await profileModels(timer, [{ name: "narrow", network }], { runs: 6 })).values();
+      expect(one.threads).to.equal(1);
+      const kernels = await timer.kernels(network, noiseFor(network, 1), { runs: 2 });
+      expect(kernels.length).to.be.at.least(1);
+      expect([two.threads, timer.channelBlock]).to.deep.equal([2, two.channelBlock]);
+    } finally {
+      await two.dispose();
+    }
   });
 
   it("refuses a number of runs that is none", async () => {

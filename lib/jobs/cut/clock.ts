@@ -3,6 +3,7 @@ import { stopIfAborted } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { shareOfTime } from "../../evaluate/beside.ts";
+import { timerOf } from "../../evaluate/profile.ts";
 import { clockOf, readLatencyTable, type Clock } from "../../latency/table.ts";
 import type { Network } from "../../network/network.ts";
 import { applySurgery } from "../../surgery/apply.ts";
@@ -28,11 +29,11 @@ export interface CutClock extends Clock {
 export async function openClock(
   { network, coupling }: CuttableModel,
   options: CutOptions,
-  withTimer: () => Promise<Engine>,
+  withEngine: () => Promise<Engine>,
 ): Promise<CutClock> {
   const { table, threads, progress = silent, signal, seed = 0 } = options;
   if (table !== undefined) return clockOf(await readLatencyTable(table), { int8: false, threads });
-  const engine = await withTimer();
+  const engine = timerOf(await withEngine(), threads);
   const batch = fixedBatch(network);
   const how = { int8: false, batch, seed, progress, signal };
   const entries = await measureEntries(engine, { network, coupling }, how);

@@ -10,6 +10,7 @@ import { silent } from "../../core/progress.ts";
 import type { Latency, TimeRecord } from "../../record/record.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
+import { timerOf } from "../../evaluate/profile.ts";
 import { computesOnBytes } from "../../network/bytes.ts";
 import { hasOddWidths } from "../../network/fill-channels.ts";
 import type { Network } from "../../network/network.ts";
@@ -24,7 +25,7 @@ import { planRows } from "./plan.ts";
 import { checkCutOptions, type CutOptions } from "./options.ts";
 import { blocksToTry } from "./search.ts";
 import { fileBytes, reachInBlocks, reachTarget } from "./target.ts";
-import { measure, missed, stopped, timerFor } from "./time.ts";
+import { measure, missed, stopped } from "./time.ts";
 
 /** Cost of a network and the size of its file. */
 export interface FileCost extends Cost {
@@ -76,13 +77,10 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       device: options.device,
       threads: options.threads,
     }));
-  let timer: Promise<Engine> | undefined;
-  const withTimer = (): Promise<Engine> =>
-    (timer ??= withEngine().then((own) => timerFor(own, model, options)));
   try {
     const asked = options.roundTo ?? (options.keep === undefined ? "auto" : 1);
     let made: Promise<CutClock> | undefined;
-    const clock = (): Promise<CutClock> => (made ??= openClock(model, options, withTimer));
+    const clock = (): Promise<CutClock> => (made ??= openClock(model, options, withEngine));
     const { table } = options;
     const own = async (): Promise<number> =>
       table === undefined ? (await withEngine()).channelBlock : (await readLatencyTable(table)).block;
@@ -126,7 +124,10 @@ export async function cutModel(options: CutOptions): Promise<CutResult> {
       );
     const runs = options.runs ?? (time?.measuredMs === undefined ? 0 : 50);
     if (runs > 0) progress.start(`time it beside the original, ${plural(runs, "run")} each`);
-    const latency = runs > 0 ? await measure(await withTimer(), model, { network, runs, signal }) : undefined;
+    const latency =
+      runs > 0
+        ? await measure(timerOf(await withEngine(), options.threads), model, { network, runs, signal })
+        : undefined;
     if (latency) progress.finish("done", "detail");
     if (latency) notes.push(...missed(latency, options));
     for (const note of notes.slice(model.notes.length)) progress.warn(note);

@@ -1,7 +1,6 @@
 /** Time of a network that was cut, beside the original. */
 import type { Engine } from "../../engine/engine.ts";
 import { profileModels } from "../../evaluate/profile.ts";
-import { timerOf } from "../../evaluate/timer.ts";
 import type { Network } from "../../network/network.ts";
 import { asSingle } from "../../network/single.ts";
 import type { Latency } from "../../record/record.ts";
@@ -21,16 +20,6 @@ export function fixedBatch(network: Network): number {
 
 function scaled(latency: Latency, batch: number): Latency {
   return { ...latency, medianMs: latency.medianMs * batch, p95Ms: latency.p95Ms * batch };
-}
-
-/** What times the model: one thread where all are not quicker and nobody said how many. */
-export function timerFor(
-  engine: Engine,
-  model: CuttableModel,
-  { threads, progress, signal }: Pick<CutOptions, "threads" | "progress" | "signal">,
-): Promise<Engine> {
-  const whole = boundAs(model, model.original);
-  return timerOf(engine, whole, { given: threads, batch: fixedBatch(model.network), progress, signal });
 }
 
 /** Both networks, timed in turns. */

@@ -9,8 +9,7 @@ import { recordsByTask } from "../../record/tasks.ts";
 import type { Latency, ModelRecord, RunRecord } from "../../record/record.ts";
 import { withTrueTitles } from "../../report/sections/facts.ts";
 import { openEngine } from "../../engine/open.ts";
-import { profileModels } from "../../evaluate/profile.ts";
-import { timerOf } from "../../evaluate/timer.ts";
+import { profileModels, timerOf } from "../../evaluate/profile.ts";
 import { openModel } from "../run/model.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
 
@@ -114,11 +113,7 @@ export async function timedTogether(
   });
   try {
     options.progress?.start(`time ${plural(opened.length, "network")}`);
-    const { threads: given, progress, signal } = options;
-    const [first] = opened;
-    const timer =
-      opened.length === 0 ? engine : await timerOf(engine, first.network, { given, progress, signal });
-    const times = await profileModels(timer, opened, {
+    const times = await profileModels(timerOf(engine, options.threads), opened, {
       ...(options.runs === undefined ? {} : { runs: options.runs }),
       signal: options.signal,
     });

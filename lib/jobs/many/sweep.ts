@@ -92,7 +92,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     progress.note(`sweep ${i + 1}/${points.length}: ${name}`);
     if (!ready.has(base.out)) await runPipeline(base, "baseline");
     ready.add(base.out);
-    await adoptStages(base.out, point.out, ["harvest", "curves", "joint", "baseline", "threads"]);
+    await adoptStages(base.out, point.out, ["harvest", "curves", "joint", "baseline"]);
     try {
       await prune(point);
     } catch (error) {

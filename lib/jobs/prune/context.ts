@@ -35,11 +35,6 @@ export interface RunContext extends World, Labelling {
   readonly mirrors: boolean;
 }
 
-/** A run that measures time, {@link timerStage}. */
-export interface TimedContext extends RunContext {
-  readonly timer: Engine;
-}
-
 /** A run without its folder: enough to look at pictures and networks. */
 export type RunParts = Omit<RunContext, "folder" | "block" | "coupling" | "widths">;
 

@@ -7,7 +7,7 @@ import { formName } from "../../record/models.ts";
 import { breaksBlocks, fastestForm } from "../run/graph.ts";
 import { networkIn } from "../run/model.ts";
 import { readStored } from "../run/stored.ts";
-import type { TimedContext } from "./context.ts";
+import type { RunContext } from "./context.ts";
 import type { MeasuredModel } from "./record.ts";
 
 /** A graph is worth a file of its own where it takes less than this share of the time. */
@@ -26,7 +26,7 @@ interface Decision {
  * @returns none where no form is faster by a twentieth, or where the engine is another
  */
 export async function graphStage(
-  context: TimedContext,
+  context: RunContext,
   { name, title, network, stage = name }: MeasuredModel,
 ): Promise<MeasuredModel[]> {
   const { folder, config, timer, progress, signal } = context;

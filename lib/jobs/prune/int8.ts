@@ -12,7 +12,7 @@ import { quantize, type Quantized } from "../../quantize/quantize.ts";
 import { taskQuality } from "../../quantize/quality.ts";
 import { formName } from "../../record/models.ts";
 import { networkIn } from "../run/model.ts";
-import { pictures, type RunContext, type TimedContext } from "./context.ts";
+import { pictures, type RunContext } from "./context.ts";
 import type { MeasuredModel } from "./record.ts";
 import { predictRows, qualityOf } from "./tune.ts";
 import { readStored } from "../run/stored.ts";
@@ -41,7 +41,7 @@ export function checkInt8({ config, engine }: Pick<RunContext, "config" | "engin
  * One network in bytes, `NAME-int8.onnx`, with what was measured beside it in `NAME-int8.json`.
  */
 export async function int8Stage(
-  context: TimedContext,
+  context: RunContext,
   { name, title, network, stage = name }: MeasuredModel,
 ): Promise<Int8> {
   const { folder, config, progress } = context;
@@ -93,7 +93,7 @@ function int8Sentence(name: string, decision: Decision): string {
   return `${name} in int8: ${plural(layers, "layer")}, weights of ${bits} bits ${whom}, ranges ${rangesOf(ranges, pictures, equalised)}${fits}${fast}${floats}`;
 }
 
-function inBytes(context: TimedContext, network: Network): Promise<Quantized> {
+function inBytes(context: RunContext, network: Network): Promise<Quantized> {
   const { config, rows, engine, timer, progress, signal } = context;
   const random = createRandom(config.seed).fork("int8");
   const chosen = random.shuffle(Array.from(rows.train)).slice(0, CALIBRATION_PICTURES);

@@ -13,7 +13,7 @@ import { graphStage } from "./graph.ts";
 import { harvestStage, type Harvest } from "./harvest.ts";
 import { headed, solveHeads } from "./head.ts";
 import { evaluateStage, type Evaluated } from "./measure.ts";
-import { profileStage, timerStage, type Lineage } from "../run/profile.ts";
+import { profileStage, type Lineage } from "../run/profile.ts";
 import { resolveOptions } from "./config.ts";
 import { type PruneOptions } from "./options.ts";
 import { checkInt8, int8Stage, type Int8 } from "./int8.ts";
@@ -102,8 +102,7 @@ async function runStages(opened: RunContext, until: Until): Promise<PipelineResu
   const curves = await curvesStage(opened, harvest);
   if (until === "curves") return { ...start, curves };
   if (until === "baseline") {
-    const { baseline } = await trainBaseline(opened, harvest);
-    await timerStage(opened, baseline.network);
+    await trainBaseline(opened, harvest);
     return { ...start, curves };
   }
   const { context, aim } = await targetStage(opened, { harvest, curves });
@@ -181,12 +180,11 @@ async function trainAndMeasure(
     },
     ...controls,
   ];
-  const timer = await timerStage(context, baseline.network);
   for (const name of ["baseline", "pruned"])
-    models.push(...(await graphStage({ ...context, timer }, modelOf(models, name))));
+    models.push(...(await graphStage(context, modelOf(models, name))));
   const int8: Int8[] = [];
   for (const name of config.int8 ? ["baseline", "pruned"] : [])
-    int8.push(await int8Stage({ ...context, timer }, modelOf(models, name)));
+    int8.push(await int8Stage(context, modelOf(models, name)));
   models.push(...int8.flatMap(({ model }) => model ?? []));
   const evaluated: Evaluated[] = [];
   for (const model of models) {
@@ -200,7 +198,7 @@ async function trainAndMeasure(
   const timed = models.filter(({ name }) => name !== "probe");
   const from = timed.flatMap(({ stage }) => stage ?? []);
   const stages = from.map((stage) => keyOf(context, stage));
-  const latency = await profileStage({ ...context, timer }, timed, {
+  const latency = await profileStage(context, timed, {
     from,
     key: { baseline: key, cut: cut.key, stages },
     baseline: "baseline",

@@ -2,8 +2,7 @@
 import { silent } from "../../core/progress.ts";
 import { onnxruntime, type Engine, type Tensors } from "../../engine/engine.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
-import { noiseFor, profileNetworks, type ProfileOptions } from "../../evaluate/profile.ts";
-import { timerOf } from "../../evaluate/timer.ts";
+import { noiseFor, profileNetworks, timerOf, type ProfileOptions } from "../../evaluate/profile.ts";
 import { forOurFile } from "../../formats/onnx/ours.ts";
 import { costOf } from "../../network/cost.ts";
 import { fillChannels, hasOddWidths, INPUT_MULTIPLE, SMALLEST_BLOCK } from "../../network/fill-channels.ts";
@@ -44,9 +43,7 @@ export async function graphFor(
   }
   if (formsOf(folded, SMALLEST_BLOCK).next().done === true) return folded;
   return withEngine({ ...options, engine: onnxruntime }, async (engine) => {
-    const { threads: given, progress, signal } = options;
-    const timer = await timerOf(engine, folded, { given, progress, signal });
-    const found = await fastestForm(timer, folded);
+    const found = await fastestForm(timerOf(engine, options.threads), folded);
     (options.progress ?? silent).note(`${found.said}: ${found.name} is taken`);
     return found.network;
   });

@@ -45,7 +45,7 @@ export interface JobOptions {
   readonly runs?: number;
   /** Seed of everything random. @defaultValue 0 */
   readonly seed?: number;
-  /** Compute threads; default: all cores. */
+  /** Compute threads; default: all cores, and one to time networks. */
   readonly threads?: number;
   /** @defaultValue "auto" */
   readonly engine?: "auto" | EngineName;

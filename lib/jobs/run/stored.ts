@@ -2,7 +2,6 @@
 import {
   aCount,
   aNumber,
-  aNumberFrom,
   aNumberOrNull,
   aSwitch,
   aText,
@@ -111,7 +110,6 @@ const storedShapes = {
   states,
   graph: objectOf({ written: aSwitch, said: aText }),
   frame: objectOf({ frameMs: aNumber }),
-  threads: objectOf({ threads: aNumberFrom(1) }, { share: aNumber }),
   fold: objectOf({ tasks: listOf(objectOf({ task: aText, top1: aNumber }, { top2: aNumber })) }),
 } as const;
 

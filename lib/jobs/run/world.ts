@@ -9,11 +9,14 @@ import { partsSentence } from "../../data/joint.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
 import type { Engine, EngineName, EngineOptions } from "../../engine/engine.ts";
 import { openEngine } from "../../engine/open.ts";
+import { timerOf } from "../../evaluate/profile.ts";
 import type { PartRows } from "./parts.ts";
 
 /** What a network is trained and measured with. */
 export interface World {
   readonly engine: Engine;
+  /** The engine with the threads that networks are timed with. */
+  readonly timer: Engine;
   readonly dataset: Dataset;
   readonly store: ImageStore;
   readonly rows: PartRows;
@@ -56,9 +59,11 @@ export async function openWorld(
   });
   try {
     const rows = options.rowsOf(store);
+    const opened = await openEngine({ engine, device, threads });
     return {
       ...{ dataset, store, rows, progress, signal },
-      engine: await openEngine({ engine, device, threads }),
+      engine: opened,
+      timer: timerOf(opened, threads),
       recycler: createRecycler(),
     };
   } catch (error) {

@@ -15,7 +15,7 @@ import { readReportAssets } from "../../report/assets.ts";
 import { withLinks } from "../run/links.ts";
 import { renderReport } from "../../report/report.ts";
 import { asWritten } from "../run/frame.ts";
-import { profileStage, timerStage } from "../run/profile.ts";
+import { profileStage } from "../run/profile.ts";
 import { partsFile, partsStage } from "../run/used.ts";
 import { closeWorld } from "../run/world.ts";
 import { inRunFolder } from "../run/folder.ts";
@@ -116,7 +116,7 @@ async function runStages(run: TrainRun): Promise<TrainResult> {
   const evaluation = await evaluateStage(run, trained, key);
   const { name } = run.architecture;
   const models = [{ name, network: trained.network }];
-  const timer = await timerStage(run, trained.network);
+  const { timer } = run.data;
   const { [name]: latency } = await profileStage({ ...run, timer }, models, { from: ["finetune"], key });
   const record = asWritten(await recordOf(run, trained, { ...evaluation, latency }), run.progress);
   const { total } = costOf(trained.network);

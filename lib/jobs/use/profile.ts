@@ -4,8 +4,7 @@ import { refuseUnknown } from "../../core/options.ts";
 import { silent } from "../../core/progress.ts";
 import type { Latency } from "../../record/record.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
-import { noiseFor, profileModels } from "../../evaluate/profile.ts";
-import { timerOf } from "../../evaluate/timer.ts";
+import { noiseFor, profileModels, timerOf } from "../../evaluate/profile.ts";
 import { layerTimes, type LayerTime } from "../../latency/kernels.ts";
 import { costOf } from "../../network/cost.ts";
 import type { SaidSizes } from "../../network/fit.ts";
@@ -53,8 +52,7 @@ export async function profileFiles(
   const progress = options.progress ?? silent;
   for (const note of new Set(models.flatMap(({ notes }) => notes))) progress.note(note);
   return withEngine(options, async (engine) => {
-    const { threads: given, batch: size, signal } = options;
-    const timer = await timerOf(engine, models[0].network, { given, batch: size, progress, signal });
+    const timer = timerOf(engine, options.threads);
     progress.start("profile");
     const latency = await profileModels(
       timer,

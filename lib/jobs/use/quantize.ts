@@ -11,8 +11,7 @@ import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import type { SaidSizes } from "../../network/fit.ts";
 import { needFloats } from "../../network/bytes.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
-import { profileNetworks } from "../../evaluate/profile.ts";
-import { timerOf } from "../../evaluate/timer.ts";
+import { profileNetworks, timerOf } from "../../evaluate/profile.ts";
 import { quantize, type Int8For, type Quantized } from "../../quantize/quantize.ts";
 import { int8Table } from "../run/int8.ts";
 import { openModel } from "../run/model.ts";
@@ -93,15 +92,12 @@ export async function quantizeModel(
     const pictures = await openPictures(model, { ...options, calibrate, random, engine });
     try {
       for (const note of pictures.notes) progress.note(note);
-      const { threads: given, runs, signal } = options;
-      let timer: Promise<Engine> | undefined;
+      const { runs, signal } = options;
+      const timer = timerOf(engine, options.threads);
       const { network, ...made } = await quantize(engine, model.network, {
         batches: pictures.batches,
         judge: pictures.judge,
-        time: async (networks) => {
-          timer ??= timerOf(engine, model.network, { given, progress, signal });
-          return profileNetworks(await timer, networks, defined({ runs, signal }));
-        },
+        time: (networks) => profileNetworks(timer, networks, defined({ runs, signal })),
         progress,
         signal,
         ...defined({ int8For: options.int8For, check: options.check }),

@@ -7,7 +7,7 @@ import { silent } from "../../../lib/core/progress.ts";
 import { createRandom } from "../../../lib/core/random.ts";
 import type { Engine } from "../../../lib/engine/engine.ts";
 import { openEngine } from "../../../lib/engine/open.ts";
-import type { TimedContext } from "../../../lib/jobs/prune/context.ts";
+import type { RunContext } from "../../../lib/jobs/prune/context.ts";
 import { graphStage } from "../../../lib/jobs/prune/graph.ts";
 import { inRunFolder } from "../../../lib/jobs/run/folder.ts";
 import { createBuilder } from "../../../lib/network/builder.ts";
@@ -47,7 +47,7 @@ describe("prune: the graph beside a network", () => {
   const stage = (out: string, given: Network, notes: string[] = []): ReturnType<typeof graphStage> =>
     inRunFolder(out, { config: { out }, progress: silent }, async (folder) => {
       const progress = { ...silent, note: (text: string) => void notes.push(text) };
-      const context = { folder, timer: engine, progress, config: { runs: 20 } } as unknown as TimedContext;
+      const context = { folder, timer: engine, progress, config: { runs: 20 } } as unknown as RunContext;
       return graphStage(context, { name: "pruned", title: "ETL", network: given, history: [] });
     });
 

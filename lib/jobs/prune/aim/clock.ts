@@ -4,7 +4,6 @@ import { shareOfTime } from "../../../evaluate/beside.ts";
 import { clockOf, readLatencyTable, type Clock, type LatencyTable } from "../../../latency/table.ts";
 import type { Network } from "../../../network/network.ts";
 import { bothBytes, measureEntries, tableOf } from "../../run/latency.ts";
-import { timerStage } from "../../run/profile.ts";
 import type { RunContext } from "../context.ts";
 import { withEmptyHeads } from "../surgery.ts";
 
@@ -15,13 +14,12 @@ export interface RunClock extends Clock {
 
 /** `latency-table.json`: what the clock said is kept, so that the same run stays the same. */
 export async function clockStage(context: RunContext): Promise<RunClock> {
-  const { folder, backbone, coupling, config, progress, signal } = context;
+  const { folder, backbone, coupling, config, timer, progress, signal } = context;
   const { int8, table: given } = config;
   const file = "latency-table.json";
   const known = given === undefined ? undefined : await readLatencyTable(given);
   const finish = (cut: Network): Network => withEmptyHeads(context, cut);
   const whole = finish(backbone.network);
-  const timer = given === undefined ? await timerStage(context, whole) : context.engine;
   await folder.stage("table", {
     inputs: known === undefined ? { measured: backbone.fingerprint, int8 } : { given: known },
     files: [file],

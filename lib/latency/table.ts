@@ -1,5 +1,6 @@
 /** A latency table: what a machine needs for every kind of work of one network, as a file that another machine can read. */
 import { EtlError } from "../core/errors.ts";
+import { plural } from "../core/printable.ts";
 import {
   aCount,
   aNumberFrom,
@@ -65,9 +66,9 @@ export function clockOf(
   const float = table.entries.find((one) => !one.int8 && one.threads === entry?.threads);
   if (entry === undefined || float === undefined) {
     const found = table.entries
-      .map((one) => `${one.threads} threads ${one.int8 ? "int8" : "float"}`)
+      .map((one) => `${plural(one.threads, "thread")} ${one.int8 ? "int8" : "float"}`)
       .join(", ");
-    const needed = `${threads === undefined ? "" : `${threads} threads `}${int8 ? "int8" : "float"}`;
+    const needed = `${threads === undefined ? "" : `${plural(threads, "thread")} `}${int8 ? "int8" : "float"}`;
     throw new EtlError("usage", `--table: has ${found}, ${needed} was needed`, {
       hint: "--threads chooses one; etl bench --table makes a table",
     });

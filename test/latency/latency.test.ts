@@ -183,7 +183,7 @@ describe("latency: tables", function () {
     const [one, four] = [undefined, 4].map((threads) => clockOf(table, { int8: false, threads }));
     expect(four.wholeMs).to.equal(3);
     expect(four.predict(network(32, 32)) / one.predict(network(32, 32))).to.be.closeTo(4, 1e-9);
-    expect(message(() => clockOf(table, { int8: true, threads: 1 }))).to.contain("1 threads int8 was needed");
+    expect(message(() => clockOf(table, { int8: true, threads: 1 }))).to.contain("1 thread int8 was needed");
     expect(message(() => clockOf(table, { int8: false }).predict(smallBackbone()))).to.contain(
       "has other layers",
     );

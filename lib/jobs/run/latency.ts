@@ -2,6 +2,7 @@
 import { cpus } from "node:os";
 import { isEtlError } from "../../core/errors.ts";
 import { stopIfAborted } from "../../core/options.ts";
+import { plural } from "../../core/printable.ts";
 import { silent, type Progress } from "../../core/progress.ts";
 import { createRandom, type Random } from "../../core/random.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -189,7 +190,7 @@ export function tableOf(
 /** "2 threads, float: whole 6.21 ms, held-out networks 2.1 % off (median), 6.0 % at most". */
 function entrySentence({ threads, int8, wholeMs, error }: TableEntry): string {
   const off = `${(100 * error.median).toFixed(1)} % off (median), ${(100 * error.largest).toFixed(1)} % at most`;
-  return `${threads} threads, ${int8 ? "int8" : "float"}: whole ${wholeMs.toFixed(2)} ms, held-out networks ${off}`;
+  return `${plural(threads, "thread")}, ${int8 ? "int8" : "float"}: whole ${wholeMs.toFixed(2)} ms, held-out networks ${off}`;
 }
 
 /** How layers that read the picture compute in a network in bytes. */

@@ -8,6 +8,7 @@ import { placesOf } from "./places.ts";
 import { chooseRanges, rangeRules, type RangeRule } from "./ranges.ts";
 import { quantized } from "./rewrite.ts";
 import type { WeightBits } from "./scales.ts";
+import { stableSums } from "./sums.ts";
 
 /** Pictures that say which ranges are best, at most. */
 const RANGE_PICTURES = 32;
@@ -46,7 +47,7 @@ export async function prepare(
     const ranges = await chooseRanges(engine, network, seen, few());
     for (const rule of rangeRules) {
       signal?.throwIfAborted();
-      const own: Seen = { ...seen, ranges: ranges[rule] };
+      const own: Seen = { ...seen, ranges: stableSums(network, places, ranges[rule]) };
       const bytes = quantized(network, places, { ...own, bits });
       const distance = await outputDistance(engine, bytes, answered);
       candidates.push({ network, seen: own, rule, isEqualised: network === alike, distance });

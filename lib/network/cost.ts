@@ -4,6 +4,7 @@
  */
 import { refuseUnknown } from "../core/options.ts";
 import type { Cost } from "../core/artifacts.ts";
+import { computesOnBytes } from "./bytes.ts";
 import { producersOf, sizeOf, type Network, type Node } from "./network.ts";
 import { factsOf } from "./operators/facts.ts";
 import { inferShapes, propagate, type Bindings } from "./shapes/infer.ts";
@@ -48,7 +49,7 @@ type Shapes = ReadonlyMap<string, readonly number[]>;
  * - bytes: what the file stores for them, running statistics included
  *
  * A parameter that several nodes share is counted once, at the first. Weights that are stored as bytes count at the layer that
- * reads them through DequantizeLinear, their scales in its bytes.
+ * reads them through DequantizeLinear, their scales in its bytes; what a network in bytes divides its sums by are scales, too.
  */
 export function costOf(network: Network, options: CostOptions = {}): NetworkCost {
   refuseUnknown("costOf", options, { bindings: true, onUnknown: true });
@@ -59,12 +60,13 @@ export function costOf(network: Network, options: CostOptions = {}): NetworkCost
   const head = headNodes(network, shapes);
   const counted = new Set<string>();
   const producers = producersOf(network);
+  const inBytes = computesOnBytes(network);
   const layers = network.nodes
     .map((node): LayerCost => ({
       name: node.name,
       op: node.op,
       macs: macsOf(node, shapes),
-      ...storageOf(network, node, { counted, producers }),
+      ...storageOf(network, node, { counted, producers, inBytes }),
       output: shapes.get(node.outputs[0] ?? "") ?? [],
       part: head.has(node) ? "head" : "trunk",
     }))
@@ -103,6 +105,8 @@ function macsOf(node: Node, shapes: Shapes): number {
 interface Storage {
   readonly counted: Set<string>;
   readonly producers: ReadonlyMap<string, Node>;
+  /** The network computes on bytes: what its sums are divided by are scales. */
+  readonly inBytes: boolean;
 }
 
 const readsBytes = (node: Node | undefined): boolean =>
@@ -111,7 +115,7 @@ const readsBytes = (node: Node | undefined): boolean =>
 function storageOf(
   network: Network,
   node: Node,
-  { counted, producers }: Storage,
+  { counted, producers, inBytes }: Storage,
 ): { params: number; bytes: number } {
   let [params, bytes] = [0, 0];
   if (readsBytes(node) && network.parameters.has(node.inputs[0])) return { params, bytes };
@@ -130,7 +134,7 @@ function storageOf(
     for (const each of [parameter, ...scales])
       if (each !== undefined)
         bytes += sizeOf(each.shape) * (each.stored === undefined ? each.data.BYTES_PER_ELEMENT : 2);
-    if (!statistics.includes(index)) params += size;
+    if (!statistics.includes(index) && !(inBytes && node.op === "Div")) params += size;
   });
   return { params, bytes };
 }

@@ -16,10 +16,12 @@ import {
   type Tensor,
 } from "../../lib/network/network.ts";
 import { calibrate } from "../../lib/quantize/calibrate.ts";
+import { inBytes } from "../../lib/quantize/in-bytes.ts";
 import { placesOf } from "../../lib/quantize/places.ts";
 import { outputQuality, type Quality } from "../../lib/quantize/quality.ts";
 import { quantize, type QuantizeOptions } from "../../lib/quantize/quantize.ts";
 import { quantized } from "../../lib/quantize/rewrite.ts";
+import { entryLayers } from "../../lib/quantize/whole.ts";
 import { biasShift, largestWeight, quantizerOf, quantizeWeights } from "../../lib/quantize/scales.ts";
 
 const random = createRandom(7).fork("quantize");
@@ -222,6 +224,11 @@ describe("int8: networks", function () {
     expect(after.total.params).to.equal(before.total.params);
     expect(after.head).to.deep.equal(before.head);
     expect(after.trunk.bytes / before.trunk.bytes).to.be.within(0.25, 0.4);
+    // on whole numbers in floats as well: what its sums are divided by are scales
+    const whole = inBytes(network, { whole: entryLayers(network, places), ranges, bits: 8 });
+    expect(whole.network.nodes.some(({ op }) => op === "Div")).to.equal(true);
+    expect(costOf(whole.network).total.params).to.equal(before.total.params);
+    expect(costOf(whole.network).total.macs).to.equal(before.total.macs);
   });
 
   it("a wide network is made in bytes, with weights for any CPU", async () => {

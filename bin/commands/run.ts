@@ -214,8 +214,9 @@ async function finish(record: RunRecord, folder: string, context: Context): Prom
   const { networksTable } = await import("../../lib/report/terminal.ts");
   const { columns, rows } = networksTable(record);
   context.print(table(columns, rows));
-  const threads = record.models.find(({ latency }) => latency !== undefined)?.latency?.threads;
-  const times = threads === undefined ? "" : `, times with ${plural(threads, "thread")}`;
+  const { timingOf } = await import("../../lib/record/models.ts");
+  const timing = timingOf(record);
+  const times = timing === undefined ? "" : `, times with ${plural(timing.threads, "thread")}`;
   context.print(`n = ${metrics.dataset.test} test pictures${times}; report: ${join(folder, "report.html")}`);
   return metrics;
 }

@@ -18,6 +18,8 @@ export interface Places {
   readonly nodes: ReadonlySet<Node>;
   /** Value stored as bytes -> the value whose range it has: its own, or that of what was handed on unchanged. */
   readonly values: ReadonlyMap<string, string>;
+  /** What each of the nodes stores: behind the activation that is fused with it. */
+  readonly results: ReadonlyMap<Node, readonly string[]>;
   /** Those that a node in bytes makes: whoever reads them reads what the bytes say. */
   readonly made: ReadonlySet<string>;
 }
@@ -41,16 +43,19 @@ export function placesOf(network: Network, inFloat: ReadonlySet<string> = new Se
   }
   dropTails(network, nodes, made, search);
   const values = new Map<string, string>();
+  const results = new Map<Node, readonly string[]>();
   for (const node of network.nodes) {
     if (!nodes.has(node)) continue;
     const inputs = dataOf(node, network);
     for (const value of inputs) if (!values.has(value)) values.set(value, value);
     const first = values.get(inputs[0]) ?? inputs[0];
     const isSame = bytesOf(node) === "same";
-    for (const value of resultsOf(node, search)) values.set(value, isSame ? first : value);
+    const stored = resultsOf(node, search);
+    results.set(node, stored);
+    for (const value of stored) values.set(value, isSame ? first : value);
   }
   const layers = network.nodes.filter((node) => nodes.has(node) && bytesOf(node) === "layer");
-  return { layers, nodes, values, made };
+  return { layers, nodes, values, results, made };
 }
 
 /** Whether its parameters are learned. */

@@ -127,10 +127,7 @@ const COMPARISONS = 5;
 /** Times further apart than this share are told apart by one comparison. */
 const CLEAR = 0.15;
 
-interface Compared {
-  readonly before: Latency;
-  readonly after: Latency;
-}
+type Compared = NonNullable<Quantized["latency"]>;
 
 /** Times of two networks: the comparison in the middle of several. */
 async function compared(time: QuantizeOptions["time"], networks: readonly Network[]): Promise<Compared> {

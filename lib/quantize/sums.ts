@@ -3,7 +3,7 @@
  * Floats round those products and halves stand for the byte above in one runtime, for the even one in another: single bytes differ, and
  * roundings that follow amplify that to a few per cent of an answer. Ratios of few bits, none of whose sums is a half, leave no choice.
  */
-import { consumersOf, type Network, type Node } from "../network/network.ts";
+import type { Network } from "../network/network.ts";
 import type { Places } from "./places.ts";
 import { quantizerOf, type Range } from "./scales.ts";
 
@@ -16,7 +16,7 @@ const REACH = 12;
 const offsets: readonly (readonly [number, number])[] = Array.from(
   { length: (2 * REACH + 1) ** 2 },
   (_, i) => [(i % (2 * REACH + 1)) - REACH, Math.floor(i / (2 * REACH + 1)) - REACH] as const,
-).toSorted(([a, b], [c, d]) => Math.hypot(a, b) - Math.hypot(c, d));
+).toSorted(([a, b], [c, d]) => a * a + b * b - c * c - d * d);
 
 /** The range with another scale: made wider or narrower by as much. */
 function withScale(range: Range, scale: number): Range {
@@ -78,17 +78,15 @@ function stableScales({ sum, inputs }: Scales, zeros: readonly number[], given?:
  */
 export function stableSums(
   network: Network,
-  { nodes, values }: Pick<Places, "nodes" | "values">,
+  { values, results }: Pick<Places, "values" | "results">,
   ranges: ReadonlyMap<string, Range>,
 ): ReadonlyMap<string, Range> {
   const chosen = new Map(ranges);
   const settled = new Set<string>();
-  const consumers = consumersOf(network);
   for (const node of network.nodes) {
-    if (node.op !== "Add" || node.domain !== "" || !nodes.has(node)) continue;
-    const names = [...node.inputs, storedOf(node, values, consumers) ?? ""].map(
-      (value) => values.get(value) ?? value,
-    );
+    const stored = results.get(node);
+    if (node.op !== "Add" || node.domain !== "" || stored === undefined) continue;
+    const names = [...node.inputs, ...stored].map((value) => values.get(value) ?? value);
     const own = names.map((name) => chosen.get(name));
     const isFixed = names.slice(0, 2).map((name) => settled.has(name));
     for (const name of names) settled.add(name);
@@ -114,15 +112,4 @@ export function stableSums(
     if (one.scale === other.scale && one.zero === other.zero) chosen.set(value, after);
   }
   return chosen;
-}
-
-/** What is stored of a node: behind the activation that is fused with it. */
-function storedOf(
-  node: Node,
-  values: ReadonlyMap<string, string>,
-  consumers: ReadonlyMap<string, readonly Node[]>,
-): string | undefined {
-  let value: string | undefined = node.outputs[0];
-  while (value !== undefined && !values.has(value)) value = consumers.get(value)?.[0]?.outputs[0];
-  return value;
 }

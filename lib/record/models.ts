@@ -27,6 +27,10 @@ export function plainOf(
   return undefined;
 }
 
+/** A time of the record: how often, and with how many threads, all of its networks were timed. */
+export const timingOf = ({ models }: Pick<RunRecord, "models">): Latency | undefined =>
+  models.find(({ latency }) => latency !== undefined)?.latency;
+
 /** Whether a network is the same whatever was cut. */
 export function isUncut({ name }: Pick<ModelRecord, "name">): boolean {
   const uncut = ["baseline", "probe", ...forms.map((form) => formName("baseline", form))];

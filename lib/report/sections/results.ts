@@ -1,7 +1,7 @@
 /** Before and after, in the shape of the paper's Table 1, and the cost of trunk and head apart. */
 import { plural } from "../../core/printable.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
-import { baselineOf, isTraining, orderedModels } from "../../record/models.ts";
+import { baselineOf, isTraining, orderedModels, timingOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
 import {
@@ -96,7 +96,7 @@ function turnsNote(record: RunRecord, runs: number): string {
 
 /** How times were measured, in one line. */
 function timingNote(record: RunRecord): string {
-  const latency = record.models.find((model) => model.latency)?.latency;
+  const latency = timingOf(record);
   const { engine, cpu } = record.environment;
   if (!latency) return "CPU time was not measured.";
   return `CPU time: median of ${plural(latency.runs, "run")} after warm-up, one image at a time, ${plural(latency.threads, "thread")}, engine ${engine}, ${cpu}${turnsNote(record, latency.runs)}.`;

@@ -146,8 +146,13 @@ function fromConstant({ type, shape, values }: Constant): Parameter {
   return { type, shape, data };
 }
 
-/** Drops nodes that hand on their input: Identity, Dropout at inference, Transpose in order, Pad by nothing. */
-function dropIdentities(network: Network): Network {
+/**
+ * Drops nodes that hand on their input: Identity, Dropout at inference, Transpose in order, Pad by nothing. Nodes that read and make
+ * what they did are the same objects as before.
+ *
+ * @param among only nodes of which this is true; default all
+ */
+export function dropIdentities(network: Network, among: (node: Node) => boolean = () => true): Network {
   const outputs = new Set(network.outputs.map(({ name }) => name));
   const inputs = new Set(network.inputs.map(({ name }) => name));
   const used = new Set(network.nodes.flatMap((node) => node.inputs).concat(...outputs));
@@ -158,8 +163,8 @@ function dropIdentities(network: Network): Network {
   for (const node of network.nodes) {
     const source = resolve(node.inputs[0] ?? "");
     const [output = "", ...more] = node.outputs;
-    const mapped = { ...node, inputs: node.inputs.map(resolve) };
-    if (!handsOn(node, network) || more.some((other) => used.has(other))) {
+    const mapped = withNames(node, resolve);
+    if (!among(node) || !handsOn(node, network) || more.some((other) => used.has(other))) {
       kept.push(mapped);
     } else if (!outputs.has(output)) {
       alias.set(output, source);
@@ -176,12 +181,14 @@ function dropIdentities(network: Network): Network {
     }
   }
   const final = (name: string): string => renamed.get(name) ?? name;
-  const nodes = kept.map((node) => ({
-    ...node,
-    inputs: node.inputs.map((name) => final(name)),
-    outputs: node.outputs.map((name) => final(name)),
-  }));
-  return { ...network, nodes };
+  return { ...network, nodes: kept.map((node) => withNames(node, final)) };
+}
+
+/** The node with other names of what it reads and makes; itself where none is another. */
+function withNames(node: Node, named: (name: string) => string): Node {
+  const isSame = (name: string): boolean => named(name) === name;
+  if (node.inputs.every(isSame) && node.outputs.every(isSame)) return node;
+  return { ...node, inputs: node.inputs.map(named), outputs: node.outputs.map(named) };
 }
 
 function handsOn(node: Node, network: Network): boolean {

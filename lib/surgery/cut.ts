@@ -3,6 +3,7 @@ import { withoutAliases } from "../network/coupling/aliases.ts";
 import { groupBy } from "../core/group-by.ts";
 import { dropDead, freeName, readCounts } from "../network/edit.ts";
 import type { Coupling, ParameterAxis } from "../network/coupling/types.ts";
+import { dropIdentities } from "../network/simplify.ts";
 import { sizeOf, type ElementArray, type Network, type Parameter } from "../network/network.ts";
 import { createRewriter } from "./rewrite.ts";
 import { withoutEmpty } from "./vanish.ts";
@@ -34,7 +35,9 @@ export function cutNetwork(
   const unread = [...parameters.keys(), ...network.nodes.flatMap(({ outputs }) => outputs)].filter(
     (name) => !read.has(name),
   );
-  return dropDead(withoutEmpty({ ...network, nodes, parameters }), unread);
+  const before = new Set(network.nodes);
+  const left = dropIdentities({ ...network, nodes, parameters }, (node) => !before.has(node));
+  return dropDead(withoutEmpty(left), unread);
 }
 
 interface Cutting {

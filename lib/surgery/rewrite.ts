@@ -100,6 +100,16 @@ function countKept(context: Context, atoms: Int32Array): number {
   return ranksOf(context, atoms)[atoms.length];
 }
 
+/** Whether indices take all of `count` channels in their order. */
+function isAll(indices: readonly number[], count: number): boolean {
+  return indices.length === count && indices.every((index, i) => index === i);
+}
+
+/** A node that would pick all that is left of its input, or pad it by nothing: the caller drops it. */
+function handedOn(node: Node): Node {
+  return { ...node, op: "Identity", inputs: node.inputs.slice(0, 1), attributes: {} };
+}
+
 /** Depthwise convolutions have as many groups as inputs; other groups are thinned, their number stays. */
 function rewriteGroups(context: Context, node: Node): Node {
   const groups = intAttribute(node, "group", 1);
@@ -145,7 +155,9 @@ function rewriteSlice(context: Context, node: Node): readonly Node[] {
   const picked = positionsOf(range).filter((position) => context.stays(layout.atoms[position]));
   const indices = picked.map((position) => ranks[position]);
   const run = indices.every((index, i) => index === indices[0] + i);
-  const axes = [...ranges.keys()].filter((axis) => run || axis !== layout.axis);
+  const isWhole = isAll(indices, ranks[layout.atoms.length]);
+  const axes = [...ranges.keys()].filter((axis) => (run && !isWhole) || axis !== layout.axis);
+  if (isWhole && axes.length === 0) return [handedOn(node)];
   // An end beyond -1 means "before the first element" when stepping backwards.
   const all = axes.map((axis) => {
     const own =
@@ -203,6 +215,7 @@ function rewriteGather(context: Context, node: Node): Node {
     .map((index) => fromFront(index, layout.atoms.length))
     .filter((index) => context.stays(layout.atoms[index]))
     .map((index) => ranks[index]);
+  if (isAll(kept, ranks[layout.atoms.length])) return handedOn(node);
   return withInput(node, 1, context.table(node, "channels", kept));
 }
 
@@ -219,7 +232,9 @@ function rewritePad(context: Context, node: Node): Node {
   if (before[axis] === 0 && after[axis] === 0) return node;
   before[axis] = countKept(context, layout.atoms.subarray(0, before[axis]));
   after[axis] = countKept(context, layout.atoms.subarray(total - after[axis]));
-  const padded = withInput(node, 1, context.table(node, "pads", [...before, ...after]));
+  const pads = [...before, ...after];
+  if (pads.every((size) => size === 0)) return handedOn(node);
+  const padded = withInput(node, 1, context.table(node, "pads", pads));
   return { ...padded, inputs: padded.inputs.slice(0, 3) };
 }
 
@@ -307,6 +322,7 @@ function rewriteShuffle(context: Context, node: Node): readonly Node[] {
   const ranks = ranksOf(context, layout.atoms);
   const kept = Array.from(origin.positions).filter((position) => context.stays(layout.atoms[position]));
   const indices = kept.map((position) => ranks[position]);
+  if (isAll(indices, ranks[layout.atoms.length])) return [handedOn({ ...node, inputs: [origin.value] })];
   return [
     {
       name: node.name,

@@ -22,7 +22,7 @@ import { qualitySection } from "./sections/quality.ts";
 import { responsesSection } from "./sections/responses.ts";
 import { resultsSection } from "./sections/results.ts";
 import { renderSection, type Scope, type Section } from "./section.ts";
-import { storyBlock, storySentence } from "./sections/story.ts";
+import { storyBlock, storyLead } from "./sections/story.ts";
 import { styleSheet } from "./style.ts";
 import { isSweep, sweepSummary, worthList } from "./sections/sweep.ts";
 import { trainingSection } from "./sections/training.ts";
@@ -198,7 +198,7 @@ function manyPage(
     header: html`${heading(title)}
     ${
       joint
-        ? records.map((one) => html`<p class="lead">${taskTitle(one.task)}: ${storySentence(one)}</p>`)
+        ? records.map((one) => storyLead(one, taskTitle(one.task)))
         : html`<p class="lead">${comparisonSentence(records)}</p>`
     }`,
     contents: [

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import type { RunRecord } from "../../lib/record/record.ts";
 import { packReportAssets } from "../../lib/report/pack.ts";
 import { renderReport } from "../../lib/report/report.ts";
-import { storySentence } from "../../lib/report/sections/story.ts";
+import { storyLead, storySentence } from "../../lib/report/sections/story.ts";
 import { changed, empty, plain, said, visible } from "./extras.ts";
 import {
   alone,
@@ -73,6 +73,14 @@ describe("report: every kind of run", () => {
     expect(plain(storySentence(trained(sampleRegression())).text)).to.match(
       /^MobileNetV2, width 0\.5 is off by 6\.10 years on average/,
     );
+  });
+
+  it("tells what the pruned network is in int8 beside the first sentence, and its time where that is clear", () => {
+    const lead = (record: RunRecord): string => plain(storyLead(record, "Gender").text);
+    expect(lead(int8(0.1))).to.match(
+      /of the CPU time\. Gender: In int8: 87\.3 % ± 0\.9, with 0\.082 of the baseline’s size/,
+    );
+    expect(lead(sampleRecord())).not.to.contain("int8");
   });
 
   it("compares int8 with floats, and says where bytes cost quality", () => {

@@ -1,6 +1,6 @@
 /** The story first: one sentence with numbers and their uncertainty, and four tiles. */
 import { isAsGood, measureOf, valueOf } from "../../record/measure.ts";
-import { baselineOf, prunedOf } from "../../record/models.ts";
+import { baselineOf, formName, prunedOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
 import { wilson } from "../../math/statistics.ts";
@@ -37,11 +37,8 @@ export function storySentence(record: RunRecord): Markup {
     ${formatSi(pruned.cost.total.macs)} MACs and ${formatSi(pruned.cost.total.params)} parameters. No baseline
     was trained, so nothing can be said about what pruning cost.`;
   }
-  const share = timeShare(pruned, baseline);
-  const time =
-    share === undefined || share.doubt !== undefined || share.open
-      ? undefined
-      : html` and <strong>${formatShare(share.value)}</strong> of the CPU time`;
+  const share = clearShare(pruned, baseline);
+  const time = share && html` and <strong>${share}</strong> of the CPU time`;
   const params = formatShare(pruned.cost.total.params / baseline.cost.total.params);
   const cost = html`with <strong>${formatShare(pruned.cost.total.macs / baseline.cost.total.macs)}</strong> of
     the MACs${time ? "," : " and"} <strong>${params}</strong> of the parameters${time}.`;
@@ -53,6 +50,26 @@ export function storySentence(record: RunRecord): Markup {
   return html`The pruned network keeps <strong>${left}</strong> of the baseline’s accuracy
     (${formatPercent(pruned.test.accuracy, pruned.test.accuracyError)} against
     ${formatPercent(baseline.test.accuracy, baseline.test.accuracyError)} on ${testFaces(pruned)}) ${cost}`;
+}
+
+/** A share of the baseline's time as text; undefined where the run does not tell it for sure. */
+function clearShare(model: ModelRecord, baseline: ModelRecord): string | undefined {
+  const share = timeShare(model, baseline);
+  if (share === undefined || share.doubt !== undefined || share.open) return undefined;
+  return formatShare(share.value);
+}
+
+/** What the pruned network is in bytes, where there is one; undefined without a baseline beside it. */
+function int8Sentence(record: RunRecord): Markup | undefined {
+  const baseline = baselineOf(record);
+  const pruned = prunedOf(record);
+  const bytes = pruned && record.models.find(({ name }) => name === formName(pruned.name, "int8"));
+  if (!baseline || !bytes) return undefined;
+  const share = clearShare(bytes, baseline);
+  const time = share && html` and <strong>${share}</strong> of its CPU time`;
+  return html`In int8: <strong>${qualityText(record.task, bytes.test)}</strong>, with
+    <strong>${formatShare(bytes.cost.total.bytes / baseline.cost.total.bytes)}</strong> of the baseline’s
+    size${time}.`;
 }
 
 /** "is right on 97.6 % ± 0.4 of 1,250 test faces": what kind of task it is decides what a number is a share of. */
@@ -154,8 +171,15 @@ function tiles(record: RunRecord): Markup | undefined {
   </ul>`;
 }
 
-/** Sentence and tiles: the first screen, with the table below them. */
+/** The first paragraphs of a run. @param title in front of what is said of several runs */
+export function storyLead(record: RunRecord, title = ""): Markup {
+  const bytes = int8Sentence(record);
+  const of = title === "" ? "" : `${title}: `;
+  return html`<p class="lead">${of}${storySentence(record)}</p>
+    ${bytes && html`<p class="lead">${of}${bytes}</p>`}`;
+}
+
+/** Sentences and tiles: the first screen, with the table below them. */
 export function storyBlock(record: RunRecord): Markup {
-  return html`<p class="lead">${storySentence(record)}</p>
-    ${tiles(record)}`;
+  return html`${storyLead(record)} ${tiles(record)}`;
 }

@@ -4,7 +4,8 @@ import { errorRange } from "../../../lib/report/client/knee.ts";
 import { wilson } from "../../../lib/math/statistics.ts";
 import type { ModelRecord, RunRecord } from "../../../lib/record/record.ts";
 import { misstated, numbersIn, textOf } from "./read.ts";
-import { holds, type Template } from "./sentences.ts";
+import { holds } from "./costs.ts";
+import type { Template } from "./sentences.ts";
 import { baselineOf, isDoubtful, shownOf } from "./cells.ts";
 
 const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);

@@ -4,7 +4,7 @@ import type { ModelRecord, RunRecord } from "../../../lib/record/record.ts";
 import { shortVariant, sweepRows, type SweepRow } from "../../../lib/record/sweep.ts";
 import { worthOfSelection } from "../../../lib/record/worth.ts";
 import { misstated, textOf, type PageCell, type PageTable } from "./read.ts";
-import { holds } from "./sentences.ts";
+import { holds } from "./costs.ts";
 import { accuracyNumbers, baselineOf, isDoubtful, isNumber, timeOver } from "./cells.ts";
 import { isTitled } from "./tables.ts";
 

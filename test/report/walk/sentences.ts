@@ -1,20 +1,15 @@
 /** What every sentence of a run's part must say, by templates: numbers from the record, and a verdict that follows from them. */
 import { evenSplitProbability, shareDifference, studentBound } from "../../../lib/math/statistics.ts";
 import type { ModelRecord, RunRecord } from "../../../lib/record/record.ts";
+import { costFaults, costs, holds, prunedOf, timeFault, type Faults } from "./costs.ts";
 import { misstated } from "./read.ts";
 import { accuracyNumbers, baselineOf, isDoubtful, isNumber, timeOver, versusBaseline } from "./cells.ts";
 
-type Faults = readonly (string | undefined)[];
 export type Template = readonly [RegExp, (found: readonly string[], record: RunRecord) => Faults];
 
 const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
-const prunedOf = ({ models }: RunRecord): ModelRecord =>
-  models.find(({ name }) => name === "pruned") as ModelRecord;
 const epochsOf = ({ history }: ModelRecord): number => history.filter(({ epoch }) => epoch > 0).length;
 const isKept = ({ history, bestEpoch }: ModelRecord): boolean => history.length > 1 && bestEpoch === 0;
-
-/** A statement that must hold. */
-export const holds = (is: boolean, what: string): string | undefined => (is ? undefined : what);
 
 function titled(record: RunRecord, title: string): ModelRecord {
   const found = record.models.find((model) =>
@@ -82,24 +77,6 @@ function verdict(text: string, { sure, better }: Gain, one: RegExp, other: RegEx
   const claimed = one.test(text) ? "one" : other.test(text) ? "other" : "none";
   const right = !sure ? "none" : better ? "one" : "other";
   return holds(claimed === right, `“${text}” where ${right} follows from the record`);
-}
-
-const share = "([\\d.,]+)";
-const costs = `with ${share} of the MACs(?: and|,) ${share} of the parameters(?: and ${share} of the CPU time)?`;
-
-function costFaults(found: readonly (string | undefined)[], record: RunRecord): Faults {
-  const [pruned, baseline] = [prunedOf(record), baselineOf(record) as ModelRecord];
-  const [macs, params, time] = found;
-  const over = timeOver(record, pruned);
-  const isClear =
-    over && !isDoubtful(record) && !(over[1] !== undefined && over[1] <= 1 && (over[2] ?? 1) >= 1);
-  return [
-    misstated(macs ?? "", [pruned.cost.total.macs / baseline.cost.total.macs]),
-    misstated(params ?? "", [pruned.cost.total.params / baseline.cost.total.params]),
-    time === undefined
-      ? holds(!isClear, "the CPU time is not told, though it is clear")
-      : (holds(isClear === true, "a CPU time is told that is not clear") ?? misstated(time, [over?.[0]])),
-  ];
 }
 
 function epochs(text: string): number {
@@ -296,6 +273,18 @@ export const findings: readonly Template[] = [
         cost,
         said(size, record, found),
         verdict(words, found, /ETL is better/, /the control is better/),
+      ];
+    },
+  ],
+  [
+    /^(?:.*: )?In int8: (.*), with ([\d.,]+) of the baseline’s size(?: and ([\d.,]+) of its CPU time)?\.$/,
+    ([own, size, time], record) => {
+      const bytes = record.models.find(({ name }) => name === "pruned-int8") as ModelRecord;
+      const whole = baselineOf(record) as ModelRecord;
+      return [
+        quality(own, record, bytes),
+        misstated(size, [bytes.cost.total.bytes / whole.cost.total.bytes]),
+        timeFault(time, record, bytes),
       ];
     },
   ],

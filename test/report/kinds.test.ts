@@ -83,6 +83,19 @@ describe("report: every kind of run", () => {
     expect(lead(sampleRecord())).not.to.contain("int8");
   });
 
+  it("says what counts more in int8, where anything does", () => {
+    const counted = "In int8, average pools and rows or channels of zeros are computed by convolutions";
+    const page = (record: RunRecord): string => plain(renderReport(record, tiny));
+    const record = int8(0.004);
+    const models = record.models.map((model) => {
+      const { cost } = model;
+      const total = { ...cost.total, macs: cost.total.macs + 1000 };
+      return model.name === "pruned-int8" ? { ...model, cost: { ...cost, total } } : model;
+    });
+    expect(page({ ...record, models })).to.contain(counted);
+    expect(page(record)).not.to.contain(counted);
+  });
+
   it("compares int8 with floats, and says where bytes cost quality", () => {
     expect(said(int8(0.1))).to.match(
       /In int8, “Pruned \(ETL\)” takes 0\.25\d? of its file.*its accuracy differs by −10\.0 ± \d\.\d points, more than chance explains: bytes cost quality here/,

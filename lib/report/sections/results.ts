@@ -1,7 +1,7 @@
 /** Before and after, in the shape of the paper's Table 1, and the cost of trunk and head apart. */
 import { plural } from "../../core/printable.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
-import { baselineOf, isTraining, orderedModels, timingOf } from "../../record/models.ts";
+import { baselineOf, isTraining, orderedModels, plainOf, timingOf } from "../../record/models.ts";
 import type { ModelRecord, RunRecord } from "../../record/record.ts";
 import { html, type Markup } from "../escape.ts";
 import {
@@ -143,10 +143,21 @@ export function resultsSection(scope: Scope): Section {
         <dfn>MACs</dfn> are the multiply-and-add steps that one image costs; they do not depend on the
         machine. <dfn>FLOPs</dfn> count multiplication and addition apart, so they are twice the MACs; what
         the ETL paper calls FLOPS are MACs. <dfn>Size</dfn> is that of the stored parameters, four bytes each,
-        in int8 one.
+        in int8 one.${countsMore(record) ? COUNTED_IN_INT8 : ""}
       </p>
       ${costTable(scope, models)} ${paperTable(scope, models)}`,
   };
+}
+
+const COUNTED_IN_INT8 =
+  " In int8, average pools and rows or channels of zeros are computed by convolutions, which count as MACs and parameters.";
+
+/** Whether a network in int8 has more MACs than it has in floats. */
+function countsMore(record: RunRecord): boolean {
+  return record.models.some((model) => {
+    const plain = plainOf(record, model);
+    return plain?.form === "int8" && model.cost.total.macs > plain.model.cost.total.macs;
+  });
 }
 
 /** The networks as ETL's Table 1 counts them, so that the two tables can be held beside each other. */

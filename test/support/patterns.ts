@@ -91,7 +91,12 @@ function pattern(
 }
 
 /** Reshape, Transpose, Reshape. */
-export function shuffle(s: Sketch, x: string, [groups, channels]: readonly [number, number], size = 8): string {
+export function shuffle(
+  s: Sketch,
+  x: string,
+  [groups, channels]: readonly [number, number],
+  size = 8,
+): string {
   const apart = s.reshape(x, [0, groups, channels / groups, size, size]);
   return s.reshape(s.transpose(apart, [0, 2, 1, 3, 4]), [0, channels, size, size]);
 }

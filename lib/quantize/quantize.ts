@@ -177,7 +177,10 @@ interface Search extends Pick<QuantizeOptions, "judge" | "batches" | "signal"> {
 
 const bitsFor = { auto: [7, 8], portable: [7], this: [8] } as const;
 
-/** All layers with the fewest bits that cost nothing, or else the fewest that cost no more than is allowed; then with ever more of the worst layers in floats. */
+/**
+ * All layers with the fewest bits that cost nothing; or else those that cost least of what is allowed, the fewest where none is better
+ * by what counts; then with ever more of the worst layers in floats.
+ */
 async function search(engine: Engine, network: Network, how: Search): Promise<Found> {
   const { seen, before, judge, check, int8For, progress, fit, signal, fasterInFloat, given } = how;
   const counted = new Set(placesOf(given).layers.map(({ name }) => name));
@@ -202,7 +205,9 @@ async function search(engine: Engine, network: Network, how: Search): Promise<Fo
   for (const bits of choices) {
     best = await attempt(bits, []);
     if (!check || costsNothing(before, best.after)) return best;
-    if (holds(before, best.after)) within ??= best;
+    // what 7 bits cost more than 8 has to count, as 8 are for fewer CPUs
+    const isBetter = within === undefined || !costsNothing(best.after, within.after);
+    if (isBetter && holds(before, best.after)) within = best;
   }
   if (within !== undefined) return within;
   const bits = choices[choices.length - 1];

@@ -336,7 +336,7 @@ describe("int8: networks", function () {
     expect(made.after?.[0].value).to.be.within(0.1, 5);
   });
 
-  it("takes few bits where they cost nothing, many where only those do, and else few that cost what is allowed", async () => {
+  it("takes few bits where they cost nothing, many where only those do, and else few where many are no better", async () => {
     const [network, images] = [sample(8, 16), noise(4, 3, 16, 16)];
     const errors = async (few: number, many: number): Promise<unknown> => {
       const judge = ({ metadata }: Network): Promise<Quality[]> => {
@@ -353,6 +353,8 @@ describe("int8: networks", function () {
     expect(await errors(10.08, 10)).to.equal(7);
     expect(await errors(10.25, 10.05)).to.equal(8);
     expect(await errors(10.25, 10.2)).to.equal(7);
+    expect(await errors(10.45, 10.3)).to.equal(8);
+    expect(await errors(10.45, 10.6)).to.equal(7);
     expect(await errors(10.7, 10.4)).to.equal(8);
     expect(await errors(10.7, 10.6)).to.match(/costs too much/);
   });

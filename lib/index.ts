@@ -34,7 +34,7 @@ export type {
   RunLinks,
   RunRecord,
   TaskRecord,
-  VersusBaseline,
+  PairedDifference,
 } from "./record/record.ts";
 
 // Many runs, and one harvest on many machines.

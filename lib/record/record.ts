@@ -103,19 +103,21 @@ export interface ModelRecord {
    * Test accuracy minus the baseline's, with its standard error from the same test rows (paired). Without it the report
    * treats the two as independent, which overstates the error.
    */
-  readonly versusBaseline?: VersusBaseline;
+  readonly versusBaseline?: PairedDifference;
+  /** The same beside the pruned network, for what is compared with that: its other forms, and controls. */
+  readonly versusPruned?: PairedDifference;
 }
 
-/** A network against the baseline on the same test rows. */
-export interface VersusBaseline {
-  /** Accuracy minus the baseline's. */
+/** A network against another one on the same test rows. */
+export interface PairedDifference {
+  /** Accuracy minus the other's. */
   readonly difference: number;
   /** Standard error of the difference. */
   readonly error: number;
-  /** Rows that this network answers better than the baseline, and worse; older records do not have them. */
+  /** Rows that this network answers better than the other, and worse; older records do not have them. */
   readonly gained?: number;
   readonly lost?: number;
-  /** Regression: mean absolute error minus the baseline's, in the unit of the label, with its standard error. */
+  /** Regression: mean absolute error minus the other's, in the unit of the label, with its standard error. */
   readonly mae?: { readonly difference: number; readonly error: number };
 }
 
@@ -223,7 +225,7 @@ export interface TaskRecord {
   readonly curves: readonly CurveRecord[];
   readonly responses?: readonly ResponseRecord[];
   /** Beside `RunRecord.models`. */
-  readonly models: readonly Pick<ModelRecord, "test" | "validation" | "versusBaseline">[];
+  readonly models: readonly Pick<ModelRecord, "test" | "validation" | "versusBaseline" | "versusPruned">[];
 }
 
 /** The other files of a run, as a page leads to them. Never part of `record.json`: where a page lies is no fact of the run. */
@@ -281,7 +283,7 @@ export interface RunRecord {
   readonly faces?: readonly FilterFaces[];
   readonly links?: RunLinks;
   /**
-   * Networks that answer several tasks: `test`, `validation` and `versusBaseline` are of `task`, the others' are in
+   * Networks that answer several tasks: `test`, `validation` and the paired differences are of `task`, the others' are in
    * `others`. The accuracy in `history` is the mean over the tasks.
    */
   readonly models: readonly ModelRecord[];

@@ -99,6 +99,7 @@ const model = objectOf(
     bestEpoch: aCount,
     learningRate: aNumber,
     versusBaseline: versus,
+    versusPruned: versus,
   },
 );
 
@@ -145,7 +146,12 @@ const others = listOf(
       task,
       dataset: objectOf(counts),
       curves: listOf(curve),
-      models: listOf(objectOf({ test: metricsShape }, { validation: metricsShape, versusBaseline: versus })),
+      models: listOf(
+        objectOf(
+          { test: metricsShape },
+          { validation: metricsShape, versusBaseline: versus, versusPruned: versus },
+        ),
+      ),
     },
     { responses: responsesShape },
   ),

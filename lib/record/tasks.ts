@@ -20,7 +20,7 @@ export function recordsByTask(record: RunRecord): RunRecord[] {
       title: titleOf(own.task.name),
       dataset: { ...common.dataset, ...dataset },
       models: common.models.map((model, i): ModelRecord => ({
-        ...without(model, "versusBaseline", "validation"),
+        ...without(model, "versusBaseline", "versusPruned", "validation"),
         ...models[i],
       })),
     })),

@@ -326,7 +326,7 @@ const types = [
   "Verification",
   "VerifiedModel",
   "VerifyModelOptions",
-  "VersusBaseline",
+  "PairedDifference",
   "WebOptions",
   "WeightBits",
   "WindowOptions",

@@ -103,6 +103,22 @@ describe("report: every kind of run", () => {
     expect(said(int8(0.001))).to.match(/its accuracy differs by .*, within the uncertainty of this test set/);
   });
 
+  it("compares int8 and controls with the pruned network face by face, where the record has that", () => {
+    const lost = { difference: -0.01, error: 0.002, gained: 1, lost: 13 };
+    expect(said(int8(0.01, lost))).to.contain(
+      "its accuracy differs by −1.0 ± 0.2 points, more than chance explains: bytes cost quality here",
+    );
+    expect(said(int8(0.01))).to.match(/differs by −1\.0 ± 0\.\d points, within the uncertainty/);
+    const same = { difference: 0, error: 0, gained: 0, lost: 0 };
+    expect(said(int8(0, same))).to.contain("its accuracy is the same, face by face.");
+    expect(said(kinds["a control compared row by row"] as RunRecord)).to.match(
+      /accuracy of ETL minus that of the control is \+1\.4 ± 0\.4 points, ETL is better by more than chance explains/,
+    );
+    expect(said(sampleRecord())).to.match(
+      /that of the control is \+1\.4 ± 0\.7 points, within its uncertainty/,
+    );
+  });
+
   it("tells the graph for onnxruntime by its time, whichever way it went", () => {
     expect(said(withGraph(0.5))).to.match(
       /“Pruned \(ETL\)” is there a second time, with the same function, as a graph for onnxruntime \(pruned-onnxruntime\.onnx\): an image takes [\d.]+ ms instead of [\d.]+ ms \(a share of 0\.50?\)/,

@@ -1,5 +1,5 @@
 /** A record of every kind of run, made from the samples: what pages, and the walker over pages, are tried on. */
-import type { Metrics, ModelRecord, RunRecord } from "../../lib/record/record.ts";
+import type { Metrics, ModelRecord, PairedDifference, RunRecord } from "../../lib/record/record.ts";
 import { changed, withGroups } from "./extras.ts";
 import { sampleRecord, sampleRegression } from "./sample.ts";
 
@@ -44,7 +44,8 @@ export function attributes(): RunRecord {
   };
 }
 
-export function int8(worse: number): RunRecord {
+/** @param worse by how much bytes lower the accuracy. @param versusPruned the same, row by row */
+export function int8(worse: number, versusPruned?: PairedDifference): RunRecord {
   const record = sampleRecord();
   const pruned = modelOf(record, "pruned");
   const n = pruned.test.n;
@@ -53,8 +54,17 @@ export function int8(worse: number): RunRecord {
     ...pruned,
     ...{ name: "pruned-int8", title: `${pruned.title}, int8`, history: [], fileBytes: pruned.fileBytes / 4 },
     test: { n, accuracy, accuracyError: Math.sqrt((accuracy * (1 - accuracy)) / n) },
+    ...(versusPruned && { versusPruned }),
   };
   return { ...record, models: [...record.models, model] };
+}
+
+/** A control whose answers are compared with those of the pruned network row by row: of 1,250 faces it gets 17 fewer right. */
+function controlled(): RunRecord {
+  const versusPruned = { difference: -0.0136, error: 0.004, gained: 5, lost: 22 };
+  const record = sampleRecord();
+  const models = record.models.map((model) => (model.name === "random" ? { ...model, versusPruned } : model));
+  return { ...record, models };
 }
 
 /** A run whose pruned network is there a second time, as the graph that onnxruntime runs faster. */
@@ -261,6 +271,9 @@ export const kinds: Record<string, RunRecord | RunRecord[]> = {
     named(trained(sampleRegression()), "age from nothing"),
   ],
   "int8 that is worse": int8(0.1),
+  "int8 that is worse, row by row": int8(0.01, { difference: -0.01, error: 0.002, gained: 1, lost: 13 }),
+  "int8 with equal answers": int8(0, { difference: 0, error: 0, gained: 0, lost: 0 }),
+  "a control compared row by row": controlled(),
   "a trained network": trained(),
   "a trained network of ages": trained(sampleRegression()),
   "a run that diverged": diverged(),

@@ -3,9 +3,10 @@ import { plainText } from "../../report/format.ts";
 import { qualityText } from "../../report/sections/facts.ts";
 import { EtlError } from "../../core/errors.ts";
 import { writeJson } from "../../core/files.ts";
-import type { GroupRecord, Metrics, VersusBaseline } from "../../record/record.ts";
+import type { GroupRecord, Metrics, PairedDifference } from "../../record/record.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
 import type { Network } from "../../network/network.ts";
+import { isUncut } from "../../record/models.ts";
 import type { RunContext } from "./context.ts";
 import type { Lineage } from "../run/profile.ts";
 import { readStored } from "../run/stored.ts";
@@ -23,7 +24,8 @@ interface TaskQuality {
   readonly task: string;
   readonly test: Metrics;
   readonly validation: Metrics;
-  readonly versusBaseline?: VersusBaseline;
+  readonly versusBaseline?: PairedDifference;
+  readonly versusPruned?: PairedDifference;
   /** Regression: distance of each answer from its label, in the unit of the label. */
   readonly errors?: readonly number[];
   /** How right the answer to each labelled row of the test part is, 0..1. */
@@ -39,12 +41,13 @@ export interface Evaluated {
 
 /** `evaluation/NAME.json`: metrics, and how right each labelled test row was (0..1), for paired comparisons. */
 interface EvaluationFile {
-  readonly tasks: readonly Omit<TaskQuality, "versusBaseline">[];
+  readonly tasks: readonly Omit<TaskQuality, "versusBaseline" | "versusPruned">[];
 }
 
 const fileOf = (model: string): string => `evaluation/${model}.json`;
 
-/** Evaluates a network on validation and test parts; leaves `evaluation/NAME.json`. The baseline comes first. */
+/** Evaluates a network on validation and test parts; leaves `evaluation/NAME.json`. The baseline comes first, then what
+ * is pruned. */
 export async function evaluateStage(
   context: RunContext,
   { name, network }: Candidate,
@@ -83,12 +86,15 @@ export async function evaluateStage(
     },
   });
   const { tasks } = await readEvaluation(context, name);
-  const reference = name === "baseline" ? undefined : await readEvaluation(context, "baseline");
+  const baseline = name === "baseline" ? undefined : await readEvaluation(context, "baseline");
+  const pruned = name === "pruned" || isUncut({ name }) ? undefined : await readEvaluation(context, "pruned");
   return {
     name,
-    tasks: tasks.map((quality, t) =>
-      reference === undefined ? quality : { ...quality, versusBaseline: versus(quality, reference.tasks[t]) },
-    ),
+    tasks: tasks.map((quality, t) => ({
+      ...quality,
+      ...(baseline && { versusBaseline: versus(quality, baseline.tasks[t]) }),
+      ...(pruned && { versusPruned: versus(quality, pruned.tasks[t]) }),
+    })),
   };
 }
 
@@ -144,7 +150,7 @@ function paired(
 function versus(
   one: Pick<TaskQuality, "right" | "errors">,
   other: Pick<TaskQuality, "right" | "errors">,
-): VersusBaseline {
+): PairedDifference {
   const better = (a: readonly number[], b: readonly number[]): number =>
     a.filter((value, i) => value > b[i]).length;
   return {

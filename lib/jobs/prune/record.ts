@@ -119,10 +119,11 @@ function qualityOf({ evaluated }: Results, { name }: MeasuredModel): Evaluated {
 
 /** Without what is common to all tasks. */
 function answersOnly(record: TaskRecord): TaskRecord {
-  const models = record.models.map(({ test, validation, versusBaseline }) => ({
+  const models = record.models.map(({ test, validation, versusBaseline, versusPruned }) => ({
     test,
     ...(validation && { validation }),
     ...(versusBaseline && { versusBaseline }),
+    ...(versusPruned && { versusPruned }),
   }));
   return { ...record, models };
 }

@@ -1,7 +1,7 @@
 /** What the record says of a network and of labels. */
 import { stat } from "node:fs/promises";
 import type { EpochRecord, Task } from "../../core/artifacts.ts";
-import type { Latency, ModelRecord, RunRecord, VersusBaseline } from "../../record/record.ts";
+import type { Latency, ModelRecord, RunRecord, PairedDifference } from "../../record/record.ts";
 import { costOf } from "../../network/cost.ts";
 import { paperCost } from "../../network/formulas.ts";
 import type { Network } from "../../network/network.ts";
@@ -25,10 +25,11 @@ export async function modelRecord(
   { name, title, network, file, history, bestEpoch, learningRate }: MadeModel,
   measured: Pick<ModelRecord, "test" | "validation"> & {
     readonly latency: Latency | undefined;
-    readonly versusBaseline?: VersusBaseline;
+    readonly versusBaseline?: PairedDifference;
+    readonly versusPruned?: PairedDifference;
   },
 ): Promise<ModelRecord> {
-  const { test, validation, latency, versusBaseline } = measured;
+  const { test, validation, latency, versusBaseline, versusPruned } = measured;
   const { total, trunk, head } = costOf(network);
   const { flops, bytes } = paperCost(network);
   return {
@@ -44,6 +45,7 @@ export async function modelRecord(
     ...(bestEpoch === undefined ? {} : { bestEpoch }),
     ...(learningRate === undefined ? {} : { learningRate }),
     ...(versusBaseline === undefined ? {} : { versusBaseline }),
+    ...(versusPruned === undefined ? {} : { versusPruned }),
   };
 }
 

@@ -294,6 +294,7 @@ function int8Finding(record: RunRecord, model: ModelRecord, float: ModelRecord):
   const head = html`In int8, “${networkTitle(float)}” takes ${size} of its file${time}`;
   const gain = gainOver(record.task, model, float);
   if (gain === undefined) return html`${head}; its quality cannot be compared: no finite answers.`;
+  if (gain.disagree === 0) return html`${head}; its accuracy is the same, face by face.`;
   const verdict = !gain.sure
     ? "within the uncertainty of this test set"
     : gain.value < 0

@@ -1,7 +1,7 @@
 /** Two networks beside each other: how far apart they are, whether chance explains it, and how that is said. */
 import { evenSplitProbability, shareDifference, studentBound } from "../../math/statistics.ts";
 import { measureOf, valueOf } from "../../record/measure.ts";
-import type { ModelRecord, RunRecord } from "../../record/record.ts";
+import type { ModelRecord, PairedDifference, RunRecord } from "../../record/record.ts";
 import { formatPoints, formatUncertain } from "../format.ts";
 
 /** A difference with its standard error; `paired` where both were measured on the same rows. */
@@ -15,10 +15,33 @@ export interface Difference {
   readonly disagree?: number;
 }
 
+/** `model` against `reference`, row by row; undefined where the record does not have that. */
+function pairedDifference(model: ModelRecord, reference: ModelRecord): PairedDifference | undefined {
+  const found = pairedWith(model, reference.name);
+  if (found) return found;
+  const turned = pairedWith(reference, model.name);
+  if (turned === undefined) return undefined;
+  const { difference, gained, lost, mae } = turned;
+  return {
+    ...turned,
+    difference: 0 - difference,
+    ...(gained !== undefined && lost !== undefined && { gained: lost, lost: gained }),
+    ...(mae && { mae: { ...mae, difference: 0 - mae.difference } }),
+  };
+}
+
+function pairedWith(
+  { versusBaseline, versusPruned }: ModelRecord,
+  name: string,
+): PairedDifference | undefined {
+  return name === "baseline" ? versusBaseline : name === "pruned" ? versusPruned : undefined;
+}
+
 /** Accuracy of `model` minus that of `reference`. */
 export function accuracyDifference(model: ModelRecord, reference: ModelRecord): Difference {
-  if (reference.name === "baseline" && model.versusBaseline) {
-    const { difference: value, error, gained, lost } = model.versusBaseline;
+  const rows = pairedDifference(model, reference);
+  if (rows) {
+    const { difference: value, error, gained, lost } = rows;
     const byError = isBeyond(value, error, model.test.n);
     if (gained === undefined || lost === undefined) return { value, error, paired: true, sure: byError };
     // Several answers a row: rows gained and lost say nothing of how much, and may point the other way.
@@ -41,7 +64,7 @@ export function accuracyDifference(model: ModelRecord, reference: ModelRecord): 
 export function errorDifference(model: ModelRecord, reference: ModelRecord): Difference | undefined {
   const [one, other] = [model, reference].map(({ test }) => valueOf({ kind: "regression" }, test));
   if (one === undefined || other === undefined) return undefined;
-  const paired = reference.name === "baseline" ? model.versusBaseline?.mae : undefined;
+  const paired = pairedDifference(model, reference)?.mae;
   // Unpaired, from the spread of the errors: rmse^2 - mae^2 is their variance.
   const spreadOf = ({ test: { mae = 0, rmse = mae, n } }: ModelRecord): number =>
     Math.sqrt(Math.max(0, rmse ** 2 - mae ** 2) / Math.max(1, n));

@@ -6,7 +6,7 @@ import { writeModel } from "../../../lib/backbones/write-model.ts";
 import { readBytes } from "../../../lib/core/files.ts";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
 import { recordsByTask } from "../../../lib/record/tasks.ts";
-import type { RunMetrics, RunRecord } from "../../../lib/record/record.ts";
+import type { ModelRecord, RunMetrics, RunRecord } from "../../../lib/record/record.ts";
 import { drawNamed, syntheticTable } from "../../../lib/data/synthetic/table.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { openModel } from "../../../lib/jobs/run/model.ts";
@@ -125,6 +125,19 @@ describe("prune: one trunk for several tasks", function () {
     const page = await readFile(join(options.out, "report.html"), "utf8");
     for (const name of ["Gender", "Age", "Emotion"]) expect(page).to.contain(`${name}: `);
     expect(page).to.contain("Filters that tasks share");
+  });
+
+  it("compares a control with the pruned network row by row, on every task", () => {
+    for (const { models, task } of recordsByTask(record)) {
+      const of = (name: string): ModelRecord => models.find((each) => each.name === name) as ModelRecord;
+      const [pruned, control] = [of("pruned"), of("correlation")];
+      const { difference, error, gained, lost, mae } = control.versusPruned ?? {};
+      expect(difference).to.be.closeTo(control.test.accuracy - pruned.test.accuracy, 1e-9);
+      expect(error).to.be.within(0, 1);
+      expect((gained ?? 0) + (lost ?? 0)).to.be.at.most(control.test.n);
+      expect(mae?.difference === undefined).to.equal(task.kind !== "regression");
+      for (const name of ["baseline", "probe", "pruned"]) expect(of(name).versusPruned).to.equal(undefined);
+    }
   });
 
   it("predicts and evaluates every task as it was measured", async () => {

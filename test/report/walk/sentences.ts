@@ -39,19 +39,33 @@ interface Gain {
   readonly better: boolean;
 }
 
+/** What the record says of one network against another on the same rows, whichever of the two it was written of. */
+function rowByRow(one: ModelRecord, other: ModelRecord): ModelRecord["versusBaseline"] {
+  const own = { baseline: one.versusBaseline, pruned: one.versusPruned }[other.name];
+  const others = { baseline: other.versusBaseline, pruned: other.versusPruned }[one.name];
+  if (own !== undefined || others === undefined) return own;
+  const { difference, error, gained, lost, mae } = others;
+  const rows = gained === undefined || lost === undefined ? {} : { gained: lost, lost: gained };
+  return {
+    difference: -difference,
+    error,
+    ...rows,
+    ...(mae && { mae: { ...mae, difference: -mae.difference } }),
+  };
+}
+
 /** Two networks beside each other; undefined where one has no finite answers. */
 function gain(record: RunRecord, one: ModelRecord, other: ModelRecord): Gain | undefined {
   const isBeyond = (value: number, error: number, n: number): boolean =>
     n > 1 && error > 0 && Math.abs(value) > studentBound(n - 1) * error;
   const { n } = one.test;
+  const kept = rowByRow(one, other);
   if (isNumber(record)) {
-    const paired = other.name === "baseline";
     const alone = { ...record, models: [{ ...other, name: "baseline" }] };
-    const plain = { ...one, versusBaseline: undefined } as unknown as ModelRecord;
-    const found = versusBaseline(paired ? record : alone, paired ? one : plain);
+    const paired = { ...one, versusBaseline: kept } as unknown as ModelRecord;
+    const found = versusBaseline(alone, paired);
     return found && { value: found[0], error: found[1], sure: isBeyond(...found, n), better: found[0] < 0 };
   }
-  const kept = other.name === "baseline" ? one.versusBaseline : undefined;
   if (kept) {
     const { difference: value, error, gained, lost } = kept;
     const isExact =
@@ -289,8 +303,8 @@ export const findings: readonly Template[] = [
     },
   ],
   [
-    /^In int8, “(.*)” takes (.*?) of its file(?:, (.*) an image instead of (.*?))?; (?:its quality cannot be compared.*|its (accuracy|mean absolute error) differs by (.*?), (.*))\.$/,
-    ([title, file, own, others, , size, words], record) => {
+    /^In int8, “(.*)” takes (.*?) of its file(?:, (.*) an image instead of (.*?))?; (?:its quality cannot be compared.*|(its accuracy is the same, face by face)|its (?:accuracy|mean absolute error) differs by (.*?), (.*))\.$/,
+    ([title, file, own, others, same, size, words], record) => {
       const float = titled(record, title);
       const model = record.models.find(({ name }) => name === `${float.name}-int8`) as ModelRecord;
       const found = gain(record, model, float);
@@ -302,6 +316,11 @@ export const findings: readonly Template[] = [
               ...[misstated(own, [model.latency?.medianMs]), misstated(others, [float.latency?.medianMs])],
               holds(!isDoubtful(record), "times that are not reliable"),
             ]),
+        holds(
+          (same as string | undefined) === undefined ||
+            (found?.value === 0 && model.versusPruned?.gained === 0 && model.versusPruned.lost === 0),
+          "answers differ",
+        ),
         ...(found && (size as string | undefined) !== undefined
           ? [said(size, record, found), verdict(words, found, /^better by/, /bytes cost quality/)]
           : []),

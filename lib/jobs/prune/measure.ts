@@ -46,8 +46,7 @@ interface EvaluationFile {
 
 const fileOf = (model: string): string => `evaluation/${model}.json`;
 
-/** Evaluates a network on validation and test parts; leaves `evaluation/NAME.json`. The baseline comes first, then what
- * is pruned. */
+/** Evaluates a network on validation and test parts; leaves `evaluation/NAME.json`. The baseline comes first, the pruned one before controls. */
 export async function evaluateStage(
   context: RunContext,
   { name, network }: Candidate,

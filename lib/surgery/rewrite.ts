@@ -154,16 +154,15 @@ function rewriteSlice(context: Context, node: Node): readonly Node[] {
   const ranks = ranksOf(context, layout.atoms);
   const picked = positionsOf(range).filter((position) => context.stays(layout.atoms[position]));
   const indices = picked.map((position) => ranks[position]);
-  const run = indices.every((index, i) => index === indices[0] + i);
+  const [first = 0] = indices; // a Slice may take nothing
+  const run = indices.every((index, i) => index === first + i);
   const isWhole = isAll(indices, ranks[layout.atoms.length]);
   const axes = [...ranges.keys()].filter((axis) => (run && !isWhole) || axis !== layout.axis);
   if (isWhole && axes.length === 0) return [handedOn(node)];
   // An end beyond -1 means "before the first element" when stepping backwards.
   const all = axes.map((axis) => {
     const own =
-      axis === layout.axis
-        ? { start: indices[0], end: indices[0] + indices.length, step: 1 }
-        : ranges.get(axis);
+      axis === layout.axis ? { start: first, end: first + indices.length, step: 1 } : ranges.get(axis);
     const { start, end, step } = own ?? range;
     return { start, end: end < 0 ? -shape[axis] - 1 : end, step };
   });

@@ -160,6 +160,10 @@ export const patterns: readonly Pattern[] = [
       [6, 4],
     );
   }),
+  pattern("a slice that takes nothing", (s, x) => {
+    const a = s.relu(s.layer(x, "a", [3, 8]));
+    return s.layer(s.concat([s.slice(a, { axis: 1, start: 0, end: 0 }), a]), "head", [8, 4]);
+  }),
   pattern("every second channel, and the channels backwards", (s, x) => {
     const a = s.relu(s.layer(x, "a", [3, 10]));
     const even = s.slice(a, { axis: 1, start: 0, end: 10, step: 2 });

@@ -85,13 +85,19 @@ const dropout: Convert = (node, { network }) => {
   return given(node, 2) === "" ? ratio && withAttributes(node, 1, ratio) : undefined;
 };
 
-/** The first Resize, and Upsample before it, sample at floor(x / scale). */
+/** Upsample samples at floor(x / scale), and so does the first Resize, but at ceil(x / scale) where it shrinks. */
 const resize: Convert = (node, { network, opset }) => {
   const mode = stringAttribute(node, "mode", "nearest");
+  const scales = given(node, 2);
+  const values = Array.from(network.parameters.get(scales)?.data ?? [], Number);
+  const rounding = stringAttribute(node, "nearest_mode", "round_prefer_floor");
+  const isAsRounded =
+    (rounding === "floor" && values.every((value) => value >= 1)) ||
+    (rounding === "ceil" && values.length > 0 && values.every((value) => value <= 1));
   const isOld =
     stringAttribute(node, "coordinate_transformation_mode", "half_pixel") === "asymmetric" &&
-    (mode === "linear" || stringAttribute(node, "nearest_mode", "round_prefer_floor") === "floor");
-  const scales = given(node, 2);
+    (mode === "linear" || isAsRounded) &&
+    (opset >= 10 || values.every((value) => value >= 1));
   if (!isOld || scales === "" || given(node, 3) !== "" || mode === "cubic") return undefined;
   const attributes = { mode: { type: "string", value: mode } } as const;
   if (opset >= 9) {

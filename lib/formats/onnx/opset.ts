@@ -103,7 +103,7 @@ const dropout: Convert = (node, upgrade) => {
   ];
 };
 
-/** Upsample and the first Resize sample at floor(x / scale): `asymmetric` and `floor` in today's words. */
+/** Upsample samples at floor(x / scale), and so does the first Resize where it enlarges: `asymmetric` and `floor` in today's words. */
 const resize: Convert = (node, upgrade) => {
   const scales = node.attributes["scales"];
   const input =
@@ -126,6 +126,42 @@ const resize: Convert = (node, upgrade) => {
       },
     },
   ];
+};
+
+/**
+ * The first Resize to the nearest place: at ceil(x / scale) along axes that shrink, as the tests of ONNX have it. Today one rounding is said
+ * for all axes, so that a map that grows along one and shrinks along another is resized twice. Of scales that are computed it is not
+ * known; exporters compute them to enlarge.
+ */
+const resize10: Convert = (node, upgrade) => {
+  const mode = node.attributes["mode"];
+  const scales = upgrade.known(node.inputs[1] ?? "");
+  const isNearest = mode?.type !== "string" || mode.value === "nearest";
+  const values = Array.from(scales?.data ?? [], Number);
+  if (!isNearest || values.every((value) => value >= 1)) return resize(node, upgrade);
+  const enlarged = values.map((value) => Math.max(value, 1));
+  const isEnlarged = enlarged.some((value) => value > 1);
+  const between = isEnlarged ? upgrade.fresh(`${node.name}.enlarged`) : node.inputs[0];
+  const scaledBy = (role: string, by: readonly number[]): string =>
+    upgrade.constant(`${node.name}.${role}`, float32([by.length], Float32Array.from(by)));
+  const larger = isEnlarged
+    ? resize(
+        {
+          ...node,
+          name: between,
+          inputs: [node.inputs[0], scaledBy("larger", enlarged)],
+          outputs: [between],
+        },
+        upgrade,
+      )
+    : [];
+  const shrunk = values.map((value) => Math.min(value, 1));
+  const by = isEnlarged ? scaledBy("smaller", shrunk) : node.inputs[1];
+  const smaller = resize({ ...node, inputs: [between, by] }, upgrade).map((one) => ({
+    ...one,
+    attributes: { ...one.attributes, nearest_mode: { type: "string", value: "ceil" } as const },
+  }));
+  return [...larger, ...smaller];
 };
 
 const resize11: Convert = (node, upgrade) => {
@@ -246,7 +282,7 @@ const rules: Readonly<Partial<Record<string, readonly Rule[]>>> = {
   Dropout: [{ below: 12, convert: dropout }],
   Upsample: [{ below: Infinity, convert: resize }],
   Resize: [
-    { below: 11, convert: resize },
+    { below: 11, convert: resize10 },
     { below: 13, convert: resize11 },
   ],
   BatchNormalization: [

@@ -346,6 +346,7 @@ function upgradeAll(network: Network, opset: number, reading: Reading): Node[] {
     opset,
     file: reading.file,
     fresh,
+    known: (name) => reading.parameters.get(name),
     rank: () => undefined,
     constant: (hint, parameter) => {
       const name = fresh(hint);

@@ -8,6 +8,8 @@ export interface Upgrade {
   readonly file: string;
   /** Adds a constant under a new name derived from `hint` and returns the name. */
   readonly constant: (hint: string, parameter: Parameter) => string;
+  /** The constant of a name, where it is one. */
+  readonly known: (name: string) => Parameter | undefined;
   /** A fresh value name. */
   readonly fresh: (hint: string) => string;
   /** Number of axes of a value, where it is known. */

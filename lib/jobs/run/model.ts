@@ -76,12 +76,20 @@ export interface OpenNetwork {
   readonly notes: readonly string[];
 }
 
-/** Opens a run folder, a backbone by name, or any model file that can be read, whatever its inputs are. */
-export async function openNetwork(name: string): Promise<OpenNetwork> {
+/**
+ * Opens a run folder, a backbone by name, or any model file that can be read, whatever its inputs are.
+ *
+ * @param how.asFile leave pictures with the channels behind as the file has them, unless it says itself how they are prepared
+ */
+export async function openNetwork(
+  name: string,
+  { asFile = false }: { readonly asFile?: boolean } = {},
+): Promise<OpenNetwork> {
   if (!isModelFile(name) || !existsSync(name) || statSync(name).isDirectory()) return openModel(name);
   await needWhole(name);
   const file = await readModel(name);
-  return { network: foldBatchNorm(simplify(channelsFirst(file))), notes: [] };
+  const isKept = asFile && file.metadata["etl.preprocessing"] === undefined;
+  return { network: foldBatchNorm(simplify(isKept ? file : channelsFirst(file))), notes: [] };
 }
 
 /** The network with numbers for all that it leaves open, so that it can be counted and timed; in single precision. */

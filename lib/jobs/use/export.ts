@@ -85,12 +85,14 @@ export async function exportModel(
 ): Promise<WrittenModel> {
   refuseUnknown("exportModel", options, optionNames);
   const { format, exportFor = "portable", size, bind, replace = true } = options;
-  if (exportFor === "onnxruntime" && (format ?? formatOf(out)) !== "onnx")
+  const isOnnx = (format ?? formatOf(out)) === "onnx";
+  if (exportFor === "onnxruntime" && !isOnnx)
     throw new EtlError(
       "usage",
       `--for onnxruntime: ${out} is no ONNX file, a name ending in .onnx was needed`,
     );
-  const opened = await openNetwork(nameOrPath);
+  // Whoever feeds the file feeds what is written from it; other formats have their own order of axes.
+  const opened = await openNetwork(nameOrPath, { asFile: isOnnx });
   const graph = await graphFor(sizedAs(opened.network, { size, bind }), exportFor, options);
   const network = options.strip === true ? stripped(graph) : graph;
   const model = await describable(nameOrPath, opened, { size, bind });

@@ -1,5 +1,6 @@
 /** `etl quantize`: a float model in bytes (int8), as ONNX that runtimes fuse. */
 import { extname } from "node:path";
+import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes } from "../../core/files.ts";
@@ -10,6 +11,7 @@ import type { Engine } from "../../engine/engine.ts";
 import { withEngine, type ServiceOptions } from "../../engine/service.ts";
 import type { SaidSizes } from "../../network/fit.ts";
 import { needFloats } from "../../network/bytes.ts";
+import type { Network } from "../../network/network.ts";
 import { writeOnnx } from "../../formats/onnx/write.ts";
 import { profileNetworks, timerOf } from "../../evaluate/profile.ts";
 import { quantize, type Int8For, type Quantized } from "../../quantize/quantize.ts";
@@ -105,6 +107,8 @@ export async function quantizeModel(
       const float = await floatBytes(model.path, () => writeOnnx(model.network));
       const bytes = network === undefined ? float : writeOnnx(network);
       await writeSpare(new Map([[out, bytes]]), { replace });
+      const other = network && (await otherInput(model.path, network));
+      if (other !== undefined) progress.note(`${out} takes ${other}`);
       if (made.reason !== undefined) progress.warn(`${nameOrPath} stays in floats: ${made.reason}`);
       return {
         ...made,
@@ -123,4 +127,18 @@ export async function quantizeModel(
 /** The model's own file where it is ONNX, so that what stays in floats is not changed. */
 async function floatBytes(path: string | undefined, write: () => Uint8Array): Promise<Uint8Array> {
   return path !== undefined && extname(path).toLowerCase() === ".onnx" ? readBytes(path) : write();
+}
+
+/** What a network in bytes takes where its file takes another form: pictures were turned, or mixed from RGB, in front of it. */
+async function otherInput(
+  path: string | undefined,
+  { inputs: [{ shape }] }: Network,
+): Promise<string | undefined> {
+  if (path === undefined || !isModelFile(path)) return undefined;
+  const [own] = (await readModel(path)).inputs;
+  const isAlike = own.shape.every((dim, i) => {
+    const other = shape[i];
+    return typeof dim === "string" || typeof other === "string" || i === 0 || dim === other;
+  });
+  return isAlike ? undefined : `${shape.join("x")}, where ${path} takes ${own.shape.join("x")}`;
 }

@@ -2,12 +2,13 @@ import { expect } from "chai";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadModelFile } from "../../../lib/backbones/read-model.ts";
+import { loadModelFile, readModel } from "../../../lib/backbones/read-model.ts";
 import { writeModel } from "../../../lib/backbones/write-model.ts";
 import { isEtlError } from "../../../lib/core/errors.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { cutModel } from "../../../lib/jobs/cut/cut.ts";
 import { openNetwork, settled } from "../../../lib/jobs/run/model.ts";
+import { exportModel } from "../../../lib/jobs/use/export.ts";
 import { profileFiles } from "../../../lib/jobs/use/profile.ts";
 import type { Dim, Network } from "../../../lib/network/network.ts";
 import { channelsFirst, fromColour } from "../../../lib/network/picture-input.ts";
@@ -86,6 +87,18 @@ describe("jobs/use: whatever cut accepts", function () {
     expect(relativeDifference(await run(turned, { x }), expected)).to.be.at.most(1e-6);
     const backbone = await loadModelFile(await put(last, "last.onnx"));
     expect(backbone.preprocessing).to.include({ height: 24, width: 32 });
+  });
+
+  it("exported as ONNX it takes what its file took, and for browsers it is turned", async () => {
+    const [file, out] = [await put(last, "behind.onnx"), join(root, "behind-out.onnx")];
+    await exportModel(file, out);
+    const written = await readModel(out);
+    expect(written.inputs).to.deep.equal(last.inputs);
+    const inputs = randomInputs(last, { batch: 2, seed: 1 });
+    expect(relativeDifference(await run(written, inputs), await run(last, inputs))).to.be.at.most(1e-6);
+    await exportModel(file, join(root, "behind"), { format: "tfjs" });
+    const web = await readModel(join(root, "behind", "model.json"));
+    expect(web.inputs[0].shape.slice(1)).to.deep.equal([3, 24, 32]);
   });
 
   it("profile counts and times networks of any inputs", async () => {

@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { describe as describeModel } from "../../../lib/backbones/metadata.ts";
 import { initialise } from "../../../lib/backbones/initialise.ts";
 import { readBytes, readJson } from "../../../lib/core/files.ts";
+import { silent } from "../../../lib/core/progress.ts";
 import { createRandom } from "../../../lib/core/random.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
@@ -17,6 +18,7 @@ import { profileFiles } from "../../../lib/jobs/use/profile.ts";
 import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
 import { createBuilder } from "../../../lib/network/builder.ts";
 import { computesOnBytes } from "../../../lib/network/bytes.ts";
+import type { Network } from "../../../lib/network/network.ts";
 import type { RunRecord } from "../../../lib/record/record.ts";
 import { smallBackbone } from "../../support/small-backbone.ts";
 
@@ -85,6 +87,40 @@ describe("int8 from the outside", function () {
     const [one, other] = await profileFiles([path("wide.onnx"), out], { runs: 2 });
     expect(other.cost.total.params).to.equal(one.cost.total.params);
     expect(other.cost.total.bytes).to.be.below(0.35 * one.cost.total.bytes);
+  });
+
+  it("says what the file takes where that is not what the model's file took", async () => {
+    const out = path("behind-int8.onnx");
+    const front = wideBackbone();
+    const [image] = front.inputs;
+    const turned: Network = {
+      ...front,
+      inputs: [{ ...image, shape: ["batch", 32, 32, 3] }],
+      nodes: [
+        {
+          ...{ name: "turn", op: "Transpose", domain: "", inputs: [image.name], outputs: ["turned"] },
+          attributes: { perm: { type: "ints", value: [0, 3, 1, 2] } },
+        },
+        ...front.nodes.map((node) => ({
+          ...node,
+          inputs: node.inputs.map((name) => (name === image.name ? "turned" : name)),
+        })),
+      ],
+    };
+    const said: string[] = [];
+    const progress = { ...silent, note: (text: string) => void said.push(text) };
+    for (const [name, network] of [
+      ["behind.onnx", turned],
+      ["wide.onnx", undefined],
+    ] as const) {
+      if (network !== undefined) await writeFile(path(name), writeOnnx(network));
+      await quantizeModel(path(name), { data: photos, out, calibrate: 8, check: false, progress });
+    }
+    const taken = said.filter((text) => text.includes(" takes "));
+    expect(taken).to.have.lengthOf(1);
+    expect(taken[0]).to.match(
+      /behind-int8\.onnx takes batchx3x32x32, where .*behind\.onnx takes batchx32x32x3/,
+    );
   });
 
   it("where bytes do not pay, the file holds the float model, byte for byte", async () => {

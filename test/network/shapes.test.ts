@@ -276,6 +276,20 @@ describe("network/shapes", () => {
       /a window of 3 over 2 elements/,
     ],
     ["a bias", single("Conv", [[1, 1, 5, 5], [2, 1, 3, 3], [3]]), /a bias of shape \[3\], \[2\] was needed/],
+    [
+      "a place outside",
+      single("Gather", [[2, 3], int64([0, 9])], { axis: int(1) }),
+      /\(Gather\): index 9 into 3 places of axis 1, -3 to 2 was needed/,
+    ],
+    [
+      "a scale below zero",
+      single("Resize", [
+        [1, 3, 4, 4],
+        float32([0], new Float32Array()),
+        float32([4], Float32Array.of(1, 1, -1, 1)),
+      ]),
+      /a scale of -1, scales above 0 were needed/,
+    ],
     ["a sum of nothing", single("Sum", []), /\(Sum\): no input 0, it was needed/],
     ["shapes that do not broadcast", single("Add", [[2, 3], [4]]), /shapes \[2, 3\] and \[4\]/],
     ["a Reshape that loses elements", single("Reshape", [[2, 3], int64([4])]), /\[2, 3\] into \[4\]/],

@@ -89,20 +89,31 @@ export function fromOrt(name: string, tensor: OrtTensor): Tensor {
   throw new EtlError("unsupported", `${name}: an output of type ${tensor.type}, a numeric type was needed`);
 }
 
+/** Where onnxruntime's sentences name a node, or the operator that it does not know. */
+const named = [
+  /In Node, \("([^"]+)"/,
+  /[Nn]ode with name '([^']+)'/,
+  /\b[Nn]ode(?: name)? ?\(([^)]+)\)/,
+  /\b[Nn]ode:? ?['"]([^'"]+)['"]/,
+  /\bNode:(\S+)/,
+  /([\w.]+:\w+)\(-?\d+\) is not a registered/,
+];
+
 /** onnxruntime's message as one sentence that names the node. */
 export function runtimeError(where: "compile" | "run", error: unknown): EtlError {
   const text = messageOf(error).replace(/\s+/g, " ").trim();
   const running = /while running (\S+) node\. Name:'([^']*)' Status Message: (.*)$/.exec(text);
-  const building = /[Nn]ode:? ?\(?'?"?([^'")\s]+)'?"?\)? (?:Op|.*?Op(?:_| )?[Tt]ype)? ?\(?(\w+)?/.exec(text);
   if (running) {
-    const [, op, node, reason] = running;
+    const [, op, node, reason = ""] = running;
+    // The place in its sources and the kind of error say nothing to who reads it, brackets in the sentence do.
+    const sentence = reason.replace(/^(?:[^[\]]*\[with [^\]]*\]|\[\w+\]) ?/, "");
     return new EtlError(
       "engine",
-      `${node} (${op}): onnxruntime failed (${(reason ?? "").replace(/^.*?\] ?/, "")}), inputs that fit the operator were needed`,
+      `${node} (${op}): onnxruntime failed (${sentence}), inputs that fit the operator were needed`,
       { cause: error },
     );
   }
-  const at = building?.[1] === undefined ? where : building[1];
+  const at = named.map((pattern) => pattern.exec(text)?.[1]).find((name) => name !== undefined) ?? where;
   return new EtlError("engine", `${at}: onnxruntime refused (${text}), a valid network was needed`, {
     cause: error,
   });

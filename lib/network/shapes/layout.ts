@@ -158,6 +158,10 @@ const expand: ShapeRule = (op) => [broadcast(op, op.input(0), known(op, 1, "the 
 const gather: ShapeRule = (op) => {
   const x = op.input(0);
   const axis = axisOf(op, intAttribute(op.node, "axis", 0), x.length);
+  const size = x[axis];
+  const outside = op.constant(1)?.values.find((index) => index < -size || index >= size);
+  if (outside !== undefined)
+    op.fail(`index ${outside} into ${size} places of axis ${axis}`, `${-size} to ${size - 1} was needed`);
   return [[...x.slice(0, axis), ...op.input(1), ...x.slice(axis + 1)]];
 };
 

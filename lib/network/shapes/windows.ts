@@ -141,6 +141,8 @@ const resize: ShapeRule = (op) => {
   if (values.length !== axes.length) {
     op.fail(`${values.length} scales or sizes`, `${axes.length} for ${axes.length} axes were needed`);
   }
+  const wrong = scales?.find((scale) => !(scale > 0));
+  if (wrong !== undefined) op.fail(`a scale of ${wrong}`, "scales above 0 were needed");
   const policy = stringAttribute(op.node, "keep_aspect_ratio_policy", "stretch");
   const ratios = axes.map((axis, i) => (values[i] ?? 0) / (x[axis] ?? 1));
   const ratio = policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios);

@@ -12,7 +12,7 @@ import type { Metrics } from "../../record/record.ts";
 import type { OutputTask } from "../../backbones/metadata.ts";
 import type { Dataset, Item, OpenDatasetOptions, Split } from "../../data/dataset.ts";
 import { openDataset } from "../../data/open.ts";
-import { asSoftmax } from "../../data/softmax.ts";
+import { asAnswered } from "../../data/softmax.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
@@ -148,7 +148,7 @@ async function evaluateTask(
   const learntBox = known === undefined && options.crop === undefined && isOfItsName(model, plain);
   const crop = learntBox && String(model.crop) !== String(plain.crop) ? model.crop : undefined;
   const opened = crop === undefined ? plain : await openDataset({ ...how, crop });
-  const labelled = task.kind === "categorical" && task.outputs === 2 ? asSoftmax(opened) : opened;
+  const labelled = asAnswered(opened, task);
   const looksOwn = known === undefined && isOfItsName(model, opened);
   const given = looksOwn && options.split === undefined ? givenTest(labelled) : undefined;
   if (given !== undefined) split = "test";
@@ -190,12 +190,6 @@ async function evaluateTask(
   }
   try {
     const rows = split === "all" ? Uint32Array.from(store.items.keys()) : rowsOf(store, split);
-    if (dataset.task.outputs !== task.outputs) {
-      throw new EtlError(
-        "data",
-        `${dataset.name}: ${dataset.task.outputs} label values a picture, ${task.outputs} were needed`,
-      );
-    }
     const collected = await withEngine(options, (engine) =>
       collect(engine, model, { store, rows, options, output }),
     );

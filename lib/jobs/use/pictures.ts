@@ -12,6 +12,7 @@ import { openDataset, readTable } from "../../data/open.ts";
 import { listFolder } from "../../data/sources/layout.ts";
 import { isSynthetic } from "../../data/synthetic/name.ts";
 import { WHOLE, type Dataset } from "../../data/dataset.ts";
+import { asAnswered } from "../../data/softmax.ts";
 import type { Engine, Tensors } from "../../engine/engine.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
@@ -80,19 +81,22 @@ async function labelled(
 ): Promise<Pictures> {
   const { data, seed = 0, calibrate, random, engine, progress, int8Tolerance } = options;
   const { parts, ...own } = (await ownData(model, task.name, data)) ?? { limit: options.limit ?? LIMIT };
-  const opened = await openDataset({
+  const found = await openDataset({
     ...{ data, task: task.name, seed, valFraction: 0.15 },
     ...own,
     ...defined({ crop: options.crop }),
     ...(task.classes.length > 0 ? { classes: task.classes } : {}),
   });
+  const opened = asAnswered(found, task);
   const dataset = parts === undefined ? opened : inParts(opened, { parts, split: "all", limit: undefined });
   const part = (split: string): Dataset["items"] => dataset.items.filter((item) => item.split === split);
   const training = random.shuffle([...part("train")]).slice(0, calibrate);
   const judging = part("val");
   if (judging.length < FEWEST) {
-    const found = `${judging.length} labelled pictures of the validation part`;
-    throw new EtlError("data", `${found}, at least ${FEWEST} were needed`);
+    throw new EtlError(
+      "data",
+      `${judging.length} labelled pictures of the validation part, at least ${FEWEST} were needed`,
+    );
   }
   const shown = shownTo(model);
   const centre = centreOf(model);

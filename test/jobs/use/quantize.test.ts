@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { describe as describeModel } from "../../../lib/backbones/metadata.ts";
+import { withHead } from "../../../lib/backbones/head.ts";
 import { initialise } from "../../../lib/backbones/initialise.ts";
+import type { Task } from "../../../lib/core/artifacts.ts";
 import { readBytes, readJson } from "../../../lib/core/files.ts";
 import { silent } from "../../../lib/core/progress.ts";
 import { createRandom } from "../../../lib/core/random.ts";
@@ -210,6 +212,25 @@ describe("int8 from the outside", function () {
     expect(own.notes).to.deep.equal([
       `ranges of ${Math.min(16, train)} training pictures, judged by gender on ${val} others`,
     ]);
+  });
+
+  it("judges a network that answers yes or no with two classes by its labels", async () => {
+    const task: Task = {
+      ...{ name: "gender", kind: "categorical", columns: ["gender"], classes: ["female", "male"] },
+      ...{ outputs: 2, scale: 1, mirror: "keep" },
+    };
+    // A head of zeros says "female" of everybody: right on about half.
+    await writeFile(
+      path("two.onnx"),
+      writeOnnx(withHead(wideBackbone(), "pool", { outputs: task.outputs, task })),
+    );
+    const asked = { out: path("two-int8.onnx"), calibrate: 8, check: false, cacheDir: path("cache") };
+    const { before: found, notes } = await quantizeModel(path("two.onnx"), {
+      ...asked,
+      data: "synthetic:600",
+    });
+    expect(found.map(({ what }) => what)).to.deep.equal(["gender"]);
+    expect(found[0].value, notes.join("; ")).to.be.within(25, 75);
   });
 
   it("what computes on bytes is not pruned or quantised again, and nothing of it is cut; other engines say what they lack", async () => {

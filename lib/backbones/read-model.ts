@@ -16,6 +16,7 @@ import { openReshapes } from "../network/open/batch.ts";
 import { propagate } from "../network/shapes/infer.ts";
 import { channelsFirst, fromColour } from "../network/picture-input.ts";
 import { simplify } from "../network/simplify.ts";
+import { asSingle } from "../network/single.ts";
 import { networkFingerprint, type Backbone, type LoadOptions } from "./backbone.ts";
 import { featuresOf } from "./head.ts";
 import { initialise } from "./initialise.ts";
@@ -90,13 +91,19 @@ export async function loadModelFile(path: string, options: LoadOptions = {}): Pr
       },
     );
   }
-  const asFile = await readModel(path);
+  const asStored = await readModel(path);
+  const asFile = asSingle(asStored); // engines compute in single precision, and have no layers in double
   const plain = channelsFirst(withBound(asFile, options.bind));
   const file = fromColour(plain);
-  const { preprocessing, notes } = pictureInput(file, path, {
+  const input = pictureInput(file, path, {
     given: options.preprocessing ?? {},
     isGrey: file !== plain,
   });
+  const { preprocessing } = input;
+  const notes =
+    asFile === asStored
+      ? input.notes
+      : [`${path} is in double precision: it is computed in single precision`, ...input.notes];
   if (asFile.inputs.some(({ shape }) => openSizes(shape).length > 0)) needFit(file, path, preprocessing);
   const read = simplify(withFreeBatch(file, path, { ...preprocessing, single: options.single === true }));
   const network = weights === "random" ? initialise(read, seed) : foldBatchNorm(read);

@@ -159,7 +159,7 @@ describe("jobs/use: whatever cut accepts", function () {
     await writeModel(settled(open, { size: [32, 40] }).network, join(root, "sized"), "tfjs");
   });
 
-  it("double precision is profiled in single", async () => {
+  it("double precision is profiled, and predicted with, in single", async () => {
     const network = pictures(3, [24, 24]);
     const double: Network = {
       ...network,
@@ -172,7 +172,13 @@ describe("jobs/use: whatever cut accepts", function () {
         ]),
       ),
     };
-    const [{ latency }] = await profileFiles([await put(double, "double.onnx")], { runs: 2, threads: 1 });
+    const file = await put(double, "double.onnx");
+    const [{ latency }] = await profileFiles([file], { runs: 2, threads: 1 });
     expect(latency.runs).to.equal(2);
+    const backbone = await loadModelFile(file);
+    expect(backbone.notes[0]).to.contain("double precision");
+    const inputs = randomInputs(network, { batch: 2, seed: 5 });
+    const expected = await run(network, inputs);
+    expect(relativeDifference(await run(backbone.network, inputs), expected)).to.be.at.most(1e-6);
   });
 });

@@ -249,5 +249,11 @@ function pictureInputOf(network: Network, path: string): ValueInfo {
       hint: "[n, 3, height, width], one channel in place of three, or the channels behind; etl profile, export and cut take any",
     });
   }
+  if (input.type !== "float32") {
+    const found = `input ${input.name} of ${input.type}, pictures in float32 were needed`;
+    throw new EtlError("unsupported", `${path}: ${found}`, {
+      hint: "export the model again from behind its Cast to float32; etl profile, export and cut take any type",
+    });
+  }
   return input;
 }

@@ -140,5 +140,8 @@ async function otherInput(
     const other = shape[i];
     return typeof dim === "string" || typeof other === "string" || i === 0 || dim === other;
   });
+  const stored = own.stored ?? own.type;
+  if (stored !== "float32")
+    return `${shape.join("x")} in float32, where ${path} takes ${own.shape.join("x")} in ${stored}`;
   return isAlike ? undefined : `${shape.join("x")}, where ${path} takes ${own.shape.join("x")}`;
 }

@@ -159,6 +159,27 @@ describe("jobs/use: whatever cut accepts", function () {
     await writeModel(settled(open, { size: [32, 40] }).network, join(root, "sized"), "tfjs");
   });
 
+  it("pictures in bytes are refused with a sentence where they would be fed as numbers", async () => {
+    const float = pictures(3, [24, 24]);
+    const [image] = float.inputs;
+    const cast = { name: "cast", op: "Cast", domain: "", inputs: [image.name], outputs: ["as-float"] };
+    const bytes: Network = {
+      ...float,
+      inputs: [{ ...image, type: "uint8" }],
+      nodes: [
+        { ...cast, attributes: { to: { type: "int", value: 1 } } },
+        ...float.nodes.map((node) => ({
+          ...node,
+          inputs: node.inputs.map((name) => (name === image.name ? "as-float" : name)),
+        })),
+      ],
+    };
+    const error: unknown = await loadModelFile(await put(bytes, "bytes.onnx")).catch((e: unknown) => e);
+    expect(isEtlError(error, "unsupported") && error.message).to.contain(
+      "input x of uint8, pictures in float32",
+    );
+  });
+
   it("double precision is profiled, and predicted with, in single", async () => {
     const network = pictures(3, [24, 24]);
     const double: Network = {

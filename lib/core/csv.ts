@@ -57,7 +57,11 @@ export function parseCsv(text: string, name: string): Csv {
         throw new EtlError(
           "format",
           `${name}, line ${line}: ${cells.length} cells, ${columns.length} were needed (one per column)`,
-          { hint: 'put cells that hold a comma into "quotes"' },
+          {
+            hint: columns[0].startsWith("#")
+              ? "the first line seems to be a comment: remove it, the first line names the columns"
+              : 'put cells that hold a comma into "quotes"',
+          },
         );
       }
       const missing = columns.length - cells.length;
@@ -157,5 +161,12 @@ function quotedCell(
     at++;
   }
   const end = plainEnd(text, at);
+  // A quote that was meant as a letter ("5 or so) runs on to the next one, over all rows between them.
+  if (/[\r\n]/.test(cell) && text.slice(at, end).trim() !== "")
+    throw new EtlError(
+      "format",
+      `${where()}: a quote is opened and closed in the midst of a cell some lines below, one at the end of its own cell was needed`,
+      { hint: 'a quote that is a letter is doubled, in a cell in "quotes"' },
+    );
   return { cell: cell + text.slice(at, end), end, breaks: cell.split("\n").length - 1 };
 }

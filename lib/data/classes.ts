@@ -44,9 +44,12 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map(
   }),
 );
 
+/** What is the same for two ways to write one word: case, blanks around it, how an accent is stored. */
+export const spellingOf = (name: string): string => name.trim().normalize("NFC").toLowerCase();
+
 /** A name by which classes of different data sets are compared. */
 export function canonicalClass(name: string): string {
-  const lower = name.trim().normalize("NFC").toLowerCase();
+  const lower = spellingOf(name);
   return SYNONYMS.get(lower) ?? lower;
 }
 
@@ -109,9 +112,9 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
   }
   // "Yes" and "yes" are one class, and so are two ways to store one accent: the spelling that comes first stands for all.
   const spelling = new Map<string, string>();
-  const key = (code: string): string => code.trim().normalize("NFC").toLowerCase();
-  for (const code of present) spelling.set(key(code), spelling.get(key(code)) ?? code);
-  const nameOf = (code: string): string => (named ? canonicalName(code) : (spelling.get(key(code)) ?? code));
+  for (const code of present) spelling.set(spellingOf(code), spelling.get(spellingOf(code)) ?? code);
+  const nameOf = (code: string): string =>
+    named ? canonicalName(code) : (spelling.get(spellingOf(code)) ?? code);
   const left = named ? strangers(plan.spec.name, present) : new Set<string>();
   const own = present.filter((code) => !left.has(code) && !isKnownClass(plan.spec.name, code));
   const some = own.slice(0, 5).join(", ");

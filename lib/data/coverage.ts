@@ -81,7 +81,7 @@ export async function checkItems(table: RawTable, found: Found): Promise<void> {
 async function emptyHint(table: RawTable, problems: readonly DataProblem[]): Promise<string | undefined> {
   const [first] = problems;
   if (first === undefined || table.root === "") return undefined;
-  if (first.problem.startsWith(NO_FILE)) {
+  if (first.problem.startsWith(NO_FILE) || first.problem.includes(": leaves its folder ")) {
     const { pictures } = await listFolder(table.root);
     const wanted = plainName(first.file);
     const there = pictures.filter((file) => plainName(file) === wanted);
@@ -108,13 +108,13 @@ async function emptyHint(table: RawTable, problems: readonly DataProblem[]): Pro
 
 /** What is the same for a picture's name in other spellings: without folders, ending, case, %20. */
 function plainName(file: string): string {
-  let name = baseName(file.replaceAll("\\", "/"));
+  let name = file;
   try {
     name = decodeURIComponent(name);
   } catch {
     // a "%" that is one
   }
-  return name
+  return baseName(name.replaceAll("\\", "/"))
     .normalize("NFC")
     .toLowerCase()
     .replace(/\.[a-z]{3,4}$/, "");

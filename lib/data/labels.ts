@@ -4,7 +4,7 @@ import { needWithin } from "../core/budget.ts";
 import type { TaskKind } from "../core/artifacts.ts";
 import { EtlError } from "../core/errors.ts";
 import { ageLabels, SPREADSHEET_DATE } from "./age-groups.ts";
-import { classOrder, canonicalClass, isKnownClass, isYesNoOf } from "./classes.ts";
+import { classOrder, canonicalClass, isKnownClass, isYesNoOf, spellingOf } from "./classes.ts";
 import type { RawTable } from "./dataset.ts";
 import { plainCode } from "./codes.ts";
 import { countedValues, renamedCounts } from "./counts.ts";
@@ -102,7 +102,7 @@ function readClasses(
       { hint: "say in dataset.json what the codes mean (values), or use --task categorical" },
     );
   }
-  const position = new Map(classes.map((name, i) => [canonicalClass(name), i]));
+  const position = positionsOf(classes);
   const width = kind === "binary" ? 1 : classes.length;
   const where = `--task ${plan.spec.name}: column "${column}"`;
   needWithin(where, "classes", classes.length);
@@ -119,10 +119,7 @@ function readClasses(
     const given = order.nameOf(value);
     const name = ages === undefined || given === undefined ? given : ages.groupOf(given);
     // A model that was made elsewhere may call its classes by their codes.
-    const index =
-      name === undefined
-        ? undefined
-        : (position.get(canonicalClass(name)) ?? (forced && position.get(plainCode(value))));
+    const index = name === undefined ? undefined : (position(name) ?? (forced && position(plainCode(value))));
     if (index === undefined) {
       unknown.set(value, (unknown.get(value) ?? 0) + 1);
       return { problem: `label "${value}" in column "${column}", one of ${some} was needed` };
@@ -139,6 +136,17 @@ function readClasses(
     unknown,
     fixed: ages !== undefined,
   };
+}
+
+/** Where a class stands: by its own spelling, else by another word for it where this means one class alone ("boy" is no "man" beside it). */
+function positionsOf(classes: readonly string[]): (name: string) => number | undefined {
+  const own = new Map(classes.map((name, i) => [spellingOf(name), i]));
+  const same = new Map<string, number | undefined>();
+  classes.forEach((name, i) => {
+    const key = canonicalClass(name);
+    same.set(key, same.has(key) ? undefined : i);
+  });
+  return (name) => own.get(spellingOf(name)) ?? same.get(canonicalClass(name));
 }
 
 /** @throws EtlError where a label may be a class, or say that there is none, or is a code whose name is not known */

@@ -80,18 +80,20 @@ function choose(
   return { chosen, how: strata.size > 1 ? "the same share of every class" : "at random" };
 }
 
-/** Shuffled whole groups, as near to `wanted` members as they go; at least one group, never all. */
+/** Shuffled whole groups, as near to `wanted` members as they go; where all are too large the smallest, never all. */
 function wholeGroups(groups: ReadonlyMap<string, number[]>, wanted: number, random: Random): number[] {
   const chosen: number[] = [];
   const names = random.shuffle([...groups.keys()].sort());
-  for (const [position, name] of names.slice(0, -1).entries()) {
-    const members = groups.get(name) ?? [];
+  const membersOf = (name: string): number[] => groups.get(name) ?? [];
+  for (const name of names.slice(0, -1)) {
+    const members = membersOf(name);
     const overshoot = chosen.length + members.length - wanted;
-    if (position > 0 && overshoot > wanted - chosen.length) continue;
+    if (overshoot > wanted - chosen.length) continue;
     chosen.push(...members);
     if (chosen.length >= wanted) break;
   }
-  return chosen;
+  if (chosen.length > 0) return chosen;
+  return names.map(membersOf).reduce((least, members) => (members.length < least.length ? members : least));
 }
 
 function sharedPersons(items: readonly Splittable[], splits: readonly Split[]): number {

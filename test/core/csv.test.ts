@@ -36,6 +36,20 @@ describe("parseCsv", () => {
     expect(open.message).to.match(/^x\.csv, line 4: a quote is opened/);
   });
 
+  it("a quote that is a letter does not swallow the rows up to the next one", async () => {
+    for (const second of ['"hm', '5" tall', '"x","y"']) {
+      const open = await failure(() => parseCsv(`a,b\n1,"ha\n2,\n3,${second}\n`, "x.csv"));
+      expect(open.kind, second).to.equal("format");
+      expect(open.message).to.match(/^x\.csv, line 2: a quote is opened/);
+    }
+    expect(parseCsv('a,b\n1,"x"y\n2,"two\nlines" \n', "t").rows[0]).to.deep.equal(["1", "xy"]);
+  });
+
+  it("says that a comment is above the names of the columns", async () => {
+    const above = await failure(() => parseCsv("# faces of 2021\nfile,gender\na.jpg,female\n", "x.csv"));
+    expect(above.hint).to.match(/a comment: remove it/);
+  });
+
   it("refuses an empty text and columns of one name", async () => {
     expect((await failure(() => parseCsv("", "x.csv"))).message).to.match(/^x\.csv: empty/);
     expect((await failure(() => parseCsv("a,a\n", "x.csv"))).message).to.match(/two columns are called "a"/);

@@ -5,6 +5,8 @@ import { EtlError } from "../../core/errors.ts";
 import { insideOf, readText } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { parseCsv, type Csv } from "../../core/csv.ts";
+import { isMissing } from "../codes.ts";
+import { countedValues, countsText } from "../counts.ts";
 import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
 import { isPicture } from "../images/endings.ts";
@@ -124,6 +126,7 @@ async function read(folder: Folder): Promise<RawTable> {
   const problems: DataProblem[] = [];
   if (boxAt >= 0) checkBoxes(csv.rows.map((cells) => cells[boxAt]));
   const named = namesIn(folder);
+  const whoIs = (cells: readonly string[]): string => (identityAt < 0 ? "" : personIn(cells[identityAt]));
   const rows: RawRow[] = [];
   for (const cells of csv.rows) {
     const file = named(fileName(cells[fileAt], folder.root));
@@ -140,7 +143,7 @@ async function read(folder: Folder): Promise<RawTable> {
       });
       continue;
     }
-    const identity = identityAt < 0 ? "" : cells[identityAt].trim();
+    const identity = whoIs(cells);
     rows.push({
       file,
       labels: kept.map((i) => cells[i].trim()),
@@ -149,6 +152,7 @@ async function read(folder: Folder): Promise<RawTable> {
       ...(box && { box }),
     });
   }
+  if (identityAt >= 0) assumptions.push(...nobodies(csv.rows.map((cells) => cells[identityAt].trim())));
   if (boxAt >= 0) assumptions.push('boxes: the column "box", in pixels, where a row has one');
   const others = boxAt >= 0 ? [] : otherBoxes(csv.header);
   if (others.length > 0)
@@ -276,10 +280,26 @@ function identityColumn(
   return found;
 }
 
+/** Who is on a picture; "" where the cell says that nobody knows: such pictures are no person's. */
+function personIn(cell: string): string {
+  const person = cell.trim();
+  return isMissing(person) || person === "-1" ? "" : person;
+}
+
+/** That words like "unknown" are no person, and how many pictures have them. */
+function nobodies(persons: readonly string[]): string[] {
+  const counts = countedValues(persons.filter((person) => person !== "" && personIn(person) === ""));
+  return counts.size === 0
+    ? []
+    : [
+        `identity: ${countsText(counts)} ${counts.size === 1 ? "is" : "are"} taken for not known; these pictures are kept together with no others`,
+      ];
+}
+
 /** Whether a column is called after persons, and several pictures share one. */
 function namesPersons({ header, rows }: Csv, at: number): boolean {
   if (!PERSON_COLUMNS.test(plainName(header[at]))) return false;
-  const values = rows.map((cells) => cells[at].trim()).filter((value) => value !== "");
+  const values = rows.map((cells) => personIn(cells[at])).filter((value) => value !== "");
   const persons = new Set(values).size;
   return persons > 1 && persons < values.length;
 }

@@ -280,7 +280,7 @@ export { profileFiles } from "./jobs/use/profile.ts";
 export { verifyModel } from "./jobs/use/verify.ts";
 export type { DoctorJson } from "./jobs/use/doctor.ts";
 export type { Answer, Answers } from "./evaluate/answer.ts";
-export type { Prediction, PredictModelOptions } from "./jobs/use/predict.ts";
+export type { Predicted, Prediction, PredictModelOptions } from "./jobs/use/predict.ts";
 export type { EvaluateOptions, Evaluation } from "./jobs/use/evaluate.ts";
 export type { Profile, ProfileFilesOptions } from "./jobs/use/profile.ts";
 export type { LayerTime } from "./latency/kernels.ts";

@@ -19,7 +19,7 @@ import type { Bench } from "./jobs/use/bench.ts";
 import type { Demo } from "./jobs/use/demo.ts";
 import type { Drawing } from "./jobs/use/draw.ts";
 import type { Evaluation } from "./jobs/use/evaluate.ts";
-import type { Prediction } from "./jobs/use/predict.ts";
+import type { Predicted } from "./jobs/use/predict.ts";
 import type { QuantizeResult } from "./jobs/use/quantize.ts";
 import type { LatencyTable } from "./latency/table.ts";
 import type { Profile } from "./jobs/use/profile.ts";
@@ -67,7 +67,7 @@ export interface CommandResults {
   readonly profile: { readonly models: readonly Profile[] };
   readonly bench: Bench | LatencyTable;
   readonly quantize: QuantizeResult;
-  readonly predict: { readonly predictions: readonly Prediction[] };
+  readonly predict: Predicted;
   readonly verify: VerifiedModel;
   readonly align: AlignSummary;
   readonly draw: Drawing;

@@ -68,9 +68,9 @@ export const predictCommand: Command<"predict"> = {
       throw new EtlError("usage", `etl predict: ${model} is a picture, the model comes first`, {
         hint: "etl predict RUN IMAGE...",
       });
-    const { predictImages } = await import("../../lib/jobs/use/predict.ts");
+    const { predictFiles } = await import("../../lib/jobs/use/predict.ts");
     const { answerText } = await import("../../lib/evaluate/answer.ts");
-    const predictions = await predictImages(model, inputs, {
+    const { predictions, leftOut } = await predictFiles(model, inputs, {
       ...serviceOf(context),
       crop: cropOption(args),
       weights: text(args, "weights"),
@@ -84,7 +84,7 @@ export const predictCommand: Command<"predict"> = {
       const at = face === undefined ? "" : ` (face at ${face.box.map(Math.round).join(",")})`;
       context.print(`${file}${at}: ${said.join(", ")}`);
     }
-    return { predictions };
+    return { predictions, leftOut };
   },
 };
 

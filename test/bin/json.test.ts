@@ -142,7 +142,14 @@ describe("--json and --config", function () {
     expectOf("plan", await json("plan", at("small.onnx")), "layers", "groups");
     expectOf("draw", await json("draw", "4", "--out", at("faces")), "folder", "pictures", "labels");
     const one = await json("predict", at("run"), at("faces/face-000000.png"));
-    expectOf("predict", one, "predictions");
+    expectOf("predict", one, "predictions", "leftOut");
+    expect(one["leftOut"]).to.deep.equal([]);
+    await writeFile(at("broken.jpg"), "<html>");
+    const some = await json("predict", at("run"), at("broken.jpg"), at("faces/face-000000.png"));
+    expect(some["predictions"]).to.have.length(1);
+    const [left] = some["leftOut"] as { file: string; problem: string }[];
+    expect(left.file).to.equal(at("broken.jpg"));
+    expect(left.problem).to.match(/^cannot be decoded/);
     expectOf("bench", await json("bench", "--backbone", at("small.onnx"), "--rounds", "1"), "forwardMs");
     expectOf("backbones", await json("backbones"), "backbones");
     expectOf("doctor", await json("doctor"), "engines", "uses");

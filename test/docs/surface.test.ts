@@ -245,6 +245,7 @@ const types = [
   "PoolOptions",
   "Precision",
   "PredictModelOptions",
+  "Predicted",
   "Prediction",
   "PrepareOptions",
   "Preprocessing",

@@ -175,6 +175,29 @@ export async function thumbnail(
     .toBuffer();
 }
 
+/** Why a picture cannot be read, without its path: whoever says it has the name that was given. */
+export function unreadReason(path: string, error: unknown): string {
+  const message = messageOf(error);
+  return message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message;
+}
+
+/** The error where pictures were given and none of them can be used. */
+export function noneUsable([first, ...others]: readonly DataProblem[], needed: string): EtlError {
+  const { file, problem } = first;
+  const isFolder = problem.startsWith("a folder,");
+  return new EtlError(
+    "data",
+    `${file}: ${problem}${problem.endsWith(" needed") ? "" : `, ${needed} was needed`}`,
+    {
+      hint: isFolder
+        ? "name the pictures in it, for example FOLDER/*.jpg"
+        : others.length === 0
+          ? "it is the only picture that was given"
+          : `it is the first of ${others.length + 1} pictures, of which none can be used`,
+    },
+  );
+}
+
 /** Pictures loaded for a network. */
 export interface LoadedImages {
   /** The files that could be decoded, in the order given. */
@@ -185,9 +208,8 @@ export interface LoadedImages {
 }
 
 /**
- * Decodes and normalises single pictures. All are in memory at once: for a few hundred at most.
- *
- * @throws EtlError kind `data` where none can be decoded
+ * Decodes and normalises single pictures. All are in memory at once: for a few hundred at most. None of them may be readable, as
+ * they may be some of many: whoever has all of them says where there is nothing.
  */
 export async function loadImages(
   files: readonly string[],
@@ -196,10 +218,11 @@ export async function loadImages(
 ): Promise<LoadedImages> {
   const { width, height } = preprocessing;
   const decoded = await mapLimit(files, IN_FLIGHT, async (file) => {
+    const path = resolve(file);
     try {
-      return await decodeImage(resolve(file), crop, preprocessing);
+      return await decodeImage(path, crop, preprocessing);
     } catch (error) {
-      return messageOf(error);
+      return unreadReason(path, error);
     }
   });
   const good: string[] = [];
@@ -212,13 +235,6 @@ export async function loadImages(
       pixels.push(result);
     }
   });
-  if (good.length === 0 && problems.length > 0) {
-    throw new EtlError("data", problems[0].problem, {
-      hint: problems[0].problem.includes(": a folder,")
-        ? "name the pictures in it, for example FOLDER/*.jpg"
-        : "none of the files could be decoded",
-    });
-  }
   const data = new Float32Array(good.length * 3 * width * height);
   pixels.forEach((image, i) => {
     data.set(normalise(image, preprocessing), i * 3 * width * height);

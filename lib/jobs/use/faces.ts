@@ -3,8 +3,9 @@ import { openAligner } from "../../align/aligner.ts";
 import { cropSide, cropsTensor } from "../../align/inputs.ts";
 import { readPicture } from "../../align/picture.ts";
 import { DLIB_PADDING, MIN_SCORE } from "../../align/template.ts";
-import { isEtlError, messageOf } from "../../core/errors.ts";
+import { isEtlError } from "../../core/errors.ts";
 import type { Crop, Preprocessing } from "../../core/artifacts.ts";
+import { unreadReason } from "../../data/images/decode.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Tensor } from "../../network/network.ts";
 
@@ -47,7 +48,7 @@ export async function openFaceFinder(
         picture = await readPicture(file);
       } catch (error) {
         if (!isEtlError(error, "data") && !isEtlError(error, "io")) throw error;
-        return messageOf(error);
+        return unreadReason(file, error);
       }
       const found = await aligner.alignAll(picture);
       if (found.length === 0) return "no face was found";

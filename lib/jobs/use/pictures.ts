@@ -5,7 +5,7 @@ import type { CropChoice } from "../../core/crop.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import { batches } from "../../data/images/batches.ts";
-import { loadImages } from "../../data/images/decode.ts";
+import { loadImages, noneUsable } from "../../data/images/decode.ts";
 import { centreView } from "../../data/images/views.ts";
 import { prepareImages, rowsOf } from "../../data/images/store.ts";
 import { openDataset, readTable } from "../../data/open.ts";
@@ -13,6 +13,7 @@ import { listFolder } from "../../data/sources/layout.ts";
 import { isSynthetic } from "../../data/synthetic/name.ts";
 import { WHOLE, type Dataset } from "../../data/dataset.ts";
 import { asAnswered } from "../../data/softmax.ts";
+import type { DataProblem } from "../../record/record.ts";
 import type { Engine, Tensors } from "../../engine/engine.ts";
 import type { ServiceOptions } from "../../engine/service.ts";
 import { computeMetrics } from "../../evaluate/metrics.ts";
@@ -134,11 +135,19 @@ async function unlabelled(model: Model, options: Options, notes: readonly string
   const half = Math.ceil(chosen.length / 2);
   const box = options.crop ?? model.crop ?? crop;
   const [input, output] = [model.network.inputs[0].name, model.network.outputs[0].name];
+  const said = new Set<string>();
   async function* read(part: readonly string[]): AsyncGenerator<Tensors> {
     const atOnce = picturesAtOnce(model.network, BATCH);
+    const unread: DataProblem[] = [];
     for (let at = 0; at < part.length; at += atOnce) {
-      const { x } = await loadImages(part.slice(at, at + atOnce), box, shownTo(model).read);
-      yield { [input]: centreOf(model)(x) };
+      const { x, problems } = await loadImages(part.slice(at, at + atOnce), box, shownTo(model).read);
+      unread.push(...problems);
+      if (x.shape[0] > 0) yield { [input]: centreOf(model)(x) };
+    }
+    if (part.length > 0 && unread.length === part.length) throw noneUsable(unread, "a readable picture");
+    for (const { file, problem } of unread) {
+      if (!said.has(file)) options.progress?.warn(`left out: ${file}: ${problem}`);
+      said.add(file);
     }
   }
   const others = chosen.length > half ? chosen.slice(half) : chosen;

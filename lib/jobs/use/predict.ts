@@ -8,7 +8,7 @@ import type { Crop, Preprocessing } from "../../core/artifacts.ts";
 import { EtlError, shellWord } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
 import { WHOLE } from "../../data/dataset.ts";
-import { loadImages } from "../../data/images/decode.ts";
+import { loadImages, noneUsable } from "../../data/images/decode.ts";
 import { SYNTHETIC_NAME } from "../../data/synthetic/table.ts";
 import { combined } from "../../data/images/views.ts";
 import type { Engine, Program, Tensors } from "../../engine/engine.ts";
@@ -50,6 +50,13 @@ const optionNames: OptionNames<PredictModelOptions> = {
   ...{ crop: true, weights: true, align: true, size: true, bind: true },
 };
 
+/** What a model says of pictures, and which of them it was not asked about. */
+export interface Predicted {
+  readonly predictions: readonly Prediction[];
+  /** Files that cannot be read, with `align` also those without a face. */
+  readonly leftOut: readonly DataProblem[];
+}
+
 /**
  * Predicts single pictures. Unreadable ones are left out, each with a warning.
  *
@@ -60,6 +67,15 @@ export async function predictImages(
   files: readonly string[],
   options: PredictModelOptions = {},
 ): Promise<Prediction[]> {
+  return [...(await predictFiles(nameOrPath, files, options)).predictions];
+}
+
+/** {@link predictImages}, and what was left out. */
+export async function predictFiles(
+  nameOrPath: string,
+  files: readonly string[],
+  options: PredictModelOptions = {},
+): Promise<Predicted> {
   refuseUnknown("predictImages", options, optionNames);
   if (options.crop !== undefined) checkCrop(options.crop);
   const model = await openModel(nameOrPath, options);
@@ -82,7 +98,7 @@ export async function predictImages(
     const ask = asker(program, model);
     const { read } = shownTo(model);
     const predictions: Prediction[] = [];
-    const unreadable: string[] = [];
+    const leftOut: DataProblem[] = [];
     const source = align
       ? // An aligned crop is a square: all of it is its middle.
         facesIn(engine, files, {
@@ -98,7 +114,7 @@ export async function predictImages(
     stop();
     for await (const { shown, x, problems, pictures } of source) {
       stop();
-      for (const { file, problem } of problems) unreadable.push(withFile(file, problem));
+      leftOut.push(...problems);
       done += pictures;
       progress.update(done);
       const atOnce = picturesAtOnce(model.network, CHUNK);
@@ -117,13 +133,10 @@ export async function predictImages(
     }
     await program.dispose();
     progress.finish(plural(predictions.length, align ? "face" : "picture"));
-    if (predictions.length === 0 && unreadable.length > 0)
-      throw new EtlError(
-        "data",
-        `${unreadable[0]}, ${align ? "a picture with a face" : "a readable picture"} was needed`,
-      );
-    for (const sentence of unreadable) progress.warn(`left out: ${sentence}`);
-    return predictions;
+    if (predictions.length === 0 && leftOut.length > 0)
+      throw noneUsable(leftOut, align ? "a picture with a face" : "a readable picture");
+    for (const { file, problem } of leftOut) progress.warn(`left out: ${file}: ${problem}`);
+    return { predictions, leftOut };
   });
 }
 
@@ -219,11 +232,6 @@ async function* facesIn(
   } finally {
     await finder.dispose();
   }
-}
-
-/** The sentence about a file that cannot be read, with its name once. */
-function withFile(file: string, problem: string): string {
-  return problem.startsWith(file) ? problem : `${file}: ${problem}`;
 }
 
 /** A network that has seen drawn faces only has nothing to say of photographs. */

@@ -1,14 +1,16 @@
 import { expect } from "chai";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe as describeModel } from "../../../lib/backbones/metadata.ts";
 import { loadModelFile, readModel } from "../../../lib/backbones/read-model.ts";
 import { writeModel } from "../../../lib/backbones/write-model.ts";
+import { isEtlError } from "../../../lib/core/errors.ts";
+import { silent } from "../../../lib/core/progress.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { writeLike } from "../../../lib/formats/onnx/like.ts";
 import { evaluateModel } from "../../../lib/jobs/use/evaluate.ts";
-import { predictImages } from "../../../lib/jobs/use/predict.ts";
+import { predictFiles, predictImages } from "../../../lib/jobs/use/predict.ts";
 import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
 import { foldBatchNorm } from "../../../lib/network/fold-batch-norm.ts";
 import { float32, int64, type Dim, type Network } from "../../../lib/network/network.ts";
@@ -111,6 +113,38 @@ describe("jobs/use: files that are made for one picture a run", function () {
     });
     expect(made.quantized).to.equal(true);
     expect((await predictImages(out, photos, { threads: 1 })).length).to.equal(photos.length);
+  });
+
+  it("pictures that cannot be read are left out and named, however many stand together", async () => {
+    const file = await put(network(false, "n", [32, 32]), "some.onnx");
+    const folder = join(root, "mixed");
+    await mkdir(folder);
+    const broken = Array.from({ length: 33 }, (_, i) => join(folder, `broken${i}.jpg`));
+    for (const path of broken) await writeFile(path, "<html>");
+    const warnings: string[] = [];
+    const progress = { ...silent, warn: (text: string) => void warnings.push(text) };
+    const { predictions, leftOut } = await predictFiles(file, [...broken, photos[0], photos[1]], {
+      ...sized,
+      progress,
+    });
+    expect(predictions.map((one) => one.file)).to.deep.equal([photos[0], photos[1]]);
+    expect(leftOut.map((one) => one.file)).to.deep.equal(broken);
+    expect(leftOut[0].problem).to.match(/^cannot be decoded/);
+    expect(warnings).to.include(`left out: ${broken[0]}: ${leftOut[0].problem}`);
+    const none: unknown = await predictFiles(file, broken, sized).catch((e: unknown) => e);
+    expect(isEtlError(none, "data") && none.message).to.match(
+      /^\S+broken0\.jpg: cannot be decoded \([^)]*\), a picture was needed$/,
+    );
+    expect(isEtlError(none) && none.hint).to.contain("the first of 33 pictures");
+
+    // One picture a run: a broken one is a batch of its own.
+    for (const path of photos) await cp(path, join(folder, basename(path)));
+    const single = await put(network(true, "n", [32, 32]), "some-single.onnx");
+    const out = join(root, "some-int8.onnx");
+    const how = { data: folder, out, calibrate: 19, check: false, threads: 1 };
+    warnings.length = 0;
+    expect((await quantizeModel(single, { ...how, progress })).quantized).to.equal(true);
+    expect(warnings.filter((text) => text.includes("broken7.jpg: cannot be decoded"))).to.have.length(1);
   });
 
   it("a file in half precision stays in half precision when it is exported", async () => {

@@ -38,6 +38,12 @@ export async function verifyModel(
   const progress = options.progress ?? silent;
   const { pairs, problems, dataset } = await openPairs(pairsFile, defined({ crop: options.crop }));
   for (const assumption of dataset.assumptions) progress.note(assumption);
+  if (problems.length > 0) {
+    const { file, problem } = problems[0];
+    progress.warn(
+      `pairs: ${problems.length} of ${problems.length + pairs.length} left out (the first: ${file}: ${problem})`,
+    );
+  }
   const store = await prepareImages(dataset, model.preprocessing, {
     progress,
     signal: options.signal,

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { join } from "node:path";
 import { openDataset, readTable } from "../../../lib/data/open.ts";
+import { pictureSize } from "../../../lib/data/images/decode.ts";
 import { openPairs } from "../../../lib/data/pairs.ts";
 import { CELEBA_ATTRIBUTES } from "../../../lib/data/sources/celeba-attributes.ts";
 import { readMatFile } from "../../../lib/data/sources/mat.ts";
@@ -186,12 +187,84 @@ describe("openPairs", () => {
     const root = await tree({
       "a.png": 1,
       "b.png": 2,
-      "pairs.csv": "file1,file2,same\na.png,b.png,1\na.png,gone.png,0\n../x.png,a.png,1\na.png,b.png,yes\n",
+      "pairs.csv": "file1,file2,same\na.png,b.png,1\na.png,gone.png,0\n../x.png,a.png,1\na.png,b.png,maybe\n",
     });
     const { pairs, problems, dataset } = await openPairs(join(root, "pairs.csv"));
     expect(pairs).to.deep.equal([{ file1: "a.png", file2: "b.png", same: true }]);
     expect(problems.map(({ file }) => file)).to.deep.equal(["gone.png", "../x.png", "a.png"]);
     expect(dataset.items.map(({ file }) => file)).to.deep.equal(["a.png", "b.png"]);
+  });
+});
+
+describe("pairs that people write themselves", () => {
+  after(removeFolders);
+  const pictures = Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`in/${i}.png`, i]));
+  const read = async (...lines: string[]) => {
+    const root = await tree({ ...pictures, "pairs.csv": `${lines.join("\n")}\n` });
+    return openPairs(join(root, "pairs.csv"));
+  };
+
+  it("reads -1 beside 1, yes and no, backslashes, and columns in other cases", async () => {
+    for (const [no, yes] of [
+      ["-1", "1"],
+      ["No", "yes"],
+      ["False", "True"],
+      ["0.0", "1.0"],
+    ]) {
+      const { pairs, problems } = await read(
+        "File1,File2,Same",
+        `in\\0.png,in\\1.png,${yes}`,
+        `in/2.png , in/3.png,${no}`,
+      );
+      expect(problems, no).to.deep.equal([]);
+      expect(pairs, no).to.deep.equal([
+        { file1: "in/0.png", file2: "in/1.png", same: true },
+        { file1: "in/2.png", file2: "in/3.png", same: false },
+      ]);
+    }
+    // Both together: -1 may be "not known".
+    const both = await read(
+      "file1,file2,same",
+      "in/0.png,in/1.png,1",
+      "in/2.png,in/3.png,0",
+      "in/4.png,in/5.png,-1",
+    );
+    expect(both.problems).to.deep.equal([{ file: "in/4.png", problem: 'same is "-1", 0 or 1 was needed' }]);
+  });
+
+  it("a picture with itself is no pair, and of pairs that contradict neither counts", async () => {
+    const { pairs, problems } = await read(
+      "file1,file2,same",
+      ...["in/0.png,in/0.png,1", "in/1.png,in/2.png,1", "in/2.png,in/1.png,0", "in/3.png,in/4.png,0"],
+    );
+    expect(pairs).to.deep.equal([{ file1: "in/3.png", file2: "in/4.png", same: false }]);
+    expect(problems.map(({ problem }) => problem.split(" ").slice(0, 4).join(" "))).to.deep.equal([
+      "a picture with itself,",
+      "listed as same and",
+      "listed as same and",
+    ]);
+  });
+
+  it("the boxes of the labels beside them are those of their pictures", async () => {
+    const root = await tree({
+      ...pictures,
+      "labels.csv":
+        'file,person,box\nin/0.png,a,"0,0,2,2"\nin/1.png,a,"0,0,2,4"\nin/2.png,b,\nin/3.png,b,"900,900,950,950"\n',
+      "dataset.json": JSON.stringify({ crop: [0.1, 0.1, 0.9, 0.9] }),
+      "pairs.csv": "file1,file2,same\nin/0.png,in/1.png,1\nin/1.png,in/2.png,0\nin/2.png,in/3.png,1\n",
+    });
+    const { width, height } = await pictureSize(join(root, "in/0.png"));
+    const { pairs, problems, dataset } = await openPairs(join(root, "pairs.csv"));
+    expect(pairs).to.have.length(2);
+    expect(problems).to.have.length(1);
+    expect(problems[0].problem).to.contain("lies outside the picture");
+    expect(dataset.crop).to.deep.equal([0.1, 0.1, 0.9, 0.9]);
+    expect(dataset.items.map(({ crop }) => crop)).to.deep.equal([
+      [0, 0, 2 / width, 2 / height],
+      [0, 0, 2 / width, 4 / height],
+      undefined,
+    ]);
+    expect(dataset.assumptions[0]).to.equal("crop: 2 pictures by their own annotated face box");
   });
 });
 

@@ -44,8 +44,13 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** What is the same for two ways to write one word: case, blanks around it, how an accent is stored. */
-export const spellingOf = (name: string): string => name.trim().normalize("NFC").toLowerCase();
+/** What is the same for two ways to write one word or code: case, blanks around it, how an accent is stored, ".0" behind a number. */
+export const spellingOf = (name: string): string =>
+  name
+    .trim()
+    .normalize("NFC")
+    .toLowerCase()
+    .replace(/^(-?\d+)\.0+$/, "$1");
 
 /** A name by which classes of different data sets are compared. */
 export function canonicalClass(name: string): string {
@@ -110,7 +115,7 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
       ],
     };
   }
-  // "Yes" and "yes" are one class, and so are two ways to store one accent: the spelling that comes first stands for all.
+  // "Yes" and "yes" are one class, and so are 1 and 1.0, and two ways to store one accent: the spelling that comes first stands for all.
   const spelling = new Map<string, string>();
   for (const code of present) spelling.set(spellingOf(code), spelling.get(spellingOf(code)) ?? code);
   const nameOf = (code: string): string =>

@@ -3,7 +3,7 @@ import { EtlError } from "../core/errors.ts";
 import { countedValues } from "./counts.ts";
 import type { RawTable } from "./dataset.ts";
 import { FOLDER_LAYOUT, isTyped, missingIn, taskOf, type Label, type Labels } from "./reading.ts";
-import { ask, checkNumberCodes, checkYears } from "./sentinels.ts";
+import { ask, checkNumberCodes, checkYears, isMoreThanSlips } from "./sentinels.ts";
 import { insteadOf } from "./sources/lists.ts";
 import { CROP_UNIT, type TaskPlan } from "./tasks.ts";
 
@@ -45,7 +45,7 @@ export function readNumbers(table: RawTable, plan: TaskPlan): Labels {
   };
   const labels = table.rows.map((row) => read(row.labels));
   const targets = labels.flatMap((label) => ("target" in label ? [label.target] : []));
-  if (targets.length > 0) refuseCommas(table, plan);
+  if (targets.length > 0) refuseSpellings(table, plan, isNone);
   const { factor: times = 1 } = declared;
   for (const target of targets) for (let j = 0; j < q; j++) target[j] *= times;
 
@@ -82,9 +82,40 @@ export function readNumbers(table: RawTable, plan: TaskPlan): Labels {
   };
 }
 
-/** Fractions with a comma beside whole numbers: without their rows the others are no fair sample. @throws EtlError */
-function refuseCommas({ rows }: RawTable, { spec, at, columns }: TaskPlan): void {
-  const found = rows.flatMap(({ labels }) => at.map((i) => labels[i])).filter((text) => COMMA.test(text));
+/**
+ * Numbers in another spelling (fractions with a comma, 1 234, a typographic minus, 30s) beside plain ones: without their rows the others
+ * are no fair sample.
+ *
+ * @throws EtlError
+ */
+function refuseSpellings(table: RawTable, plan: TaskPlan, isNone: (value: string) => boolean): void {
+  const { spec, at, columns } = plan;
+  const texts = table.rows.flatMap(({ labels }) => at.map((i) => labels[i]));
+  refuseCommas(texts, plan);
+  const found = texts.filter((text) => /\d/.test(text) && !NUMBER.test(text.trim()) && !isNone(text));
+  if (!isTyped(table) || found.length < FEW_SPELLINGS || !isMoreThanSlips(found.length, texts.length)) return;
+  const different = [...new Set(found)];
+  const some = different.slice(0, 3);
+  const missing = some.map((text) => JSON.stringify(text)).join(", ");
+  throw new EtlError(
+    "data",
+    `--task ${spec.name}: ${found.length} of ${texts.length} labels in column "${columns[0]}" are no plain numbers (${some.join(", ")}): numbers such as -1234.5 were needed`,
+    {
+      hint: `without these rows the others are no fair sample: write them as numbers${
+        different.length > some.length || at.length > 1
+          ? ""
+          : `; if they say that there is no label, say so in dataset.json: "tasks": { "${spec.name}": { "column": "${columns[0]}", "missing": [${missing}] } }`
+      }`,
+    },
+  );
+}
+
+/** Fewer than this are slips in a table of any length. */
+const FEW_SPELLINGS = 3;
+
+/** @throws EtlError */
+function refuseCommas(texts: readonly string[], { spec, columns }: TaskPlan): void {
+  const found = texts.filter((text) => COMMA.test(text));
   if (found.length === 0) return;
   throw new EtlError(
     "data",

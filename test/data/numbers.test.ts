@@ -85,11 +85,11 @@ describe("data/numbers", () => {
   it("what only a program would take for a number is none, a wrong factor is refused", async () => {
     const { problems } = await open(
       "age",
-      table("age", (i) => ["0x1F", "+40", "2e1", ".5"][i % 4]),
+      table("age", (i) => (i === 7 ? "0x1F" : ["30", "+40", "2e1", ".5"][i % 4])),
     );
-    expect(new Set(problems.map(({ problem }) => problem))).to.deep.equal(
-      new Set(['label "0x1F" in column "age", a number was needed']),
-    );
+    expect(problems.map(({ problem }) => problem)).to.deep.equal([
+      'label "0x1F" in column "age", a number was needed',
+    ]);
     const json = { tasks: { age: { column: "age", factor: 0 } } };
     expect((await failure(() => open("age", table("age", String, json)))).message).to.contain("factor is 0");
   });

@@ -232,13 +232,14 @@ const plainName = (column: string): string => column.toLowerCase().replaceAll(/[
 /** The column with the names of the pictures: by its name, else the only one that holds such names. */
 function fileColumn(csv: Csv, path: string, assumptions: string[]): number {
   const names = csv.header.map(plainName);
-  const called = FILE_COLUMNS.map((name) => names.indexOf(name)).find((at) => at >= 0);
-  if (called !== undefined) return called;
   const bare = csv.header.some((column) => isPicture(column));
   const some = bare ? [] : csv.rows.slice(0, 100);
-  const holding = [...names.keys()].filter(
-    (at) => some.filter((cells) => isPicture(cells[at].trim())).length * 2 > some.length,
-  );
+  const holds = (at: number): boolean =>
+    some.filter((cells) => isPicture(cells[at].trim())).length * 2 > some.length;
+  const called = FILE_COLUMNS.map((name) => names.indexOf(name)).filter((at) => at >= 0);
+  // Of "image" (a number) and "path" the one with names of pictures is meant.
+  if (called.length > 0) return called.find(holds) ?? called[0];
+  const holding = [...names.keys()].filter(holds);
   if (holding.length === 1) {
     assumptions.push(`files: column "${csv.header[holding[0]]}" is taken for the names of the pictures`);
     return holding[0];

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Dataset } from "../../../lib/data/dataset.ts";
 import { openDataset } from "../../../lib/data/open.ts";
-import { failure, removeFolders, tree } from "../support.ts";
+import { failure, removeFolders, tree, writeTree } from "../support.ts";
 
 const open = (data: string, task: string, more: object = {}): Promise<Dataset> =>
   openDataset({ data, task, seed: 1, ...more });
@@ -85,5 +85,39 @@ describe("tables that people write themselves", () => {
       const { hint } = await failure(() => open(root, "gender"));
       expect(hint, name).to.match(/^there is images\/0\.png: names count from/);
     }
+  });
+
+  it("numbers in another spelling are refused, as their rows would be missing from one end of the scale", async () => {
+    for (const [text, rest] of [
+      ["1,234.5", "12"],
+      ["1 234", "12"],
+      ["\u221240", "12"],
+      ["30s", "12"],
+      ["~30", "12"],
+    ]) {
+      const root = await table(60, "file,score", (i) => (i % 5 === 0 ? `"${text}"` : String(i)));
+      const error = await failure(() => open(root, "regression", { label: "score" }));
+      expect(error.message).to.include(
+        `${rest} of 60 labels in column "score" are no plain numbers (${text})`,
+      );
+      await writeTree(root, {
+        "dataset.json": JSON.stringify({ tasks: { regression: { column: "score", missing: [text] } } }),
+      });
+      expect((await open(root, "regression", { label: "score" })).items, text).to.have.length(48);
+    }
+    const slip = await table(60, "file,score", (i) => (i === 5 ? "1 234" : String(i)));
+    expect((await open(slip, "regression", { label: "score" })).problems).to.have.length(1);
+  });
+
+  it("1 and 1.0 are one class", async () => {
+    const root = await table(48, "file,code", (i) => ["0.0", "1", "1.0", "2"][i % 4]);
+    const { task, items } = await open(root, "categorical", { label: "code" });
+    expect(task.classes).to.deep.equal(["0.0", "1", "2"]);
+    expect(items.filter(({ target }) => target[1] === 1)).to.have.length(24);
+  });
+
+  it("of two columns called after pictures the one with names of pictures is taken", async () => {
+    const root = await table(24, "path,image,gender", (i) => `${i},${"fm"[i % 2]}`);
+    expect((await open(root, "gender")).items[0].file).to.equal("images/0.png");
   });
 });

@@ -96,9 +96,17 @@ export async function readTable(data: string): Promise<RawTable> {
     "data",
     `--data: ${path} holds ${folder.files.length} files (${folder.pictures.length} pictures${unreadSentence(folder)}), ${NO_LAYOUT}`,
     {
-      hint: `${other}known are labels.csv, one sub-folder of pictures per class, and by name: ${byName.join(", ")} (docs/howto-data.md says what each looks like)`,
+      hint: `${archiveHint(folder)}${other}known are labels.csv, one sub-folder of pictures per class, and by name: ${byName.join(", ")} (docs/howto-data.md says what each looks like)`,
     },
   );
+}
+
+/** "unpack faces.zip first; " where archives lie in a folder that nothing else is read of. */
+function archiveHint({ files }: Folder): string {
+  const packed = files.filter((file) => /\.(zip|tar|tgz|gz|bz2|xz|7z|rar|zst)$/i.test(file));
+  return packed.length === 0
+    ? ""
+    : `unpack ${packed.slice(0, 3).join(", ")} first, archives are not looked into; `;
 }
 
 /** Where persons are the classes, every part needs all of them: nothing is kept together by person. */

@@ -118,9 +118,12 @@ export async function findTwins(
   };
 }
 
-/** What people add to the name of a photograph that they flipped or changed otherwise: `12_flip.jpg` or `flip_12.jpg` beside `12.jpg`. */
+/**
+ * What people add to the name of a photograph that they flipped or changed otherwise: `12_flip.jpg` or `flip_12.jpg` beside `12.jpg`,
+ * `12_blur_rot90.jpg`; and what Roboflow adds to each of the pictures that it makes of one: `12_jpg.rf.0a1b2c3d.jpg`.
+ */
 const CHANGED =
-  /[\s_.-]+(?:h?flip(?:ped)?|flop|mirror(?:ed)?|rot(?:ated?)?|aug(?:mented)?|copy)[\s_.-]*\d*$/i;
+  /(?:\.rf\.[0-9a-f]{8,}|(?:[\s_.-]+(?:[hv]?flip(?:ped)?|flop|mirror(?:ed)?|rot(?:ated?)?|aug(?:mented)?|copy|blur(?:red)?|nois[ey]|bright(?:er|ness)?|darker|contrast|zoom(?:ed)?|shift(?:ed)?|gr[ae]y(?:scale)?|jitter(?:ed)?)[\s_.-]*\d*)+)$/i;
 const CHANGED_BEFORE =
   /(^|\/)(?:h?flip(?:ped)?|flop|mirror(?:ed)?|rot(?:ated?)?|aug(?:mented)?|copy)[\s_.-]+(?=[^/]+$)/i;
 

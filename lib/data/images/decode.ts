@@ -81,7 +81,9 @@ export async function decodeImage(
   }
   try {
     const source = sourceOf(bytes);
-    const { autoOrient } = await source().metadata();
+    const { autoOrient, depth } = await source().metadata();
+    if (depth !== "uchar" && depth !== "ushort")
+      throw new Error(`pixels of the type ${depth}, whose white is not known; 8 or 16 bits are read`);
     const crop = choice === "center" ? centreOf(autoOrient) : choice;
     const x = regionOf(crop[0], crop[2], autoOrient.width, size.width);
     const y = regionOf(crop[1], crop[3], autoOrient.height, size.height);

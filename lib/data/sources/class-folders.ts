@@ -65,6 +65,7 @@ export const classFolders: SourceLayout = {
               `split: folders that are no part (train, val, test) are left out (pictures: ${countsText(strangers)})`,
             ]
           : []),
+        ...belowClasses(folder.pictures, rows, deepest),
         ...(beside.length === 0
           ? []
           : [`labels: ${beside.join(", ")} not read; a table called labels.csv would be`]),
@@ -75,6 +76,24 @@ export const classFolders: SourceLayout = {
     };
   },
 };
+
+/** Folders inside the classes may be persons, or videos: parts that are cut here do not know them. */
+function belowClasses(
+  pictures: readonly string[],
+  rows: readonly RawRow[],
+  deepest: number,
+): readonly string[] {
+  const places = pictures.map((file) => file.split("/").slice(0, -1));
+  const below = [
+    ...new Set(places.filter((names) => names.length > deepest + 1).map((names) => names.join("/"))),
+  ];
+  const cut = rows.every(({ split }) => split !== "test" && split !== "val");
+  return below.length < 2 || !cut
+    ? []
+    : [
+        `identity: the folders inside the classes (${below.slice(0, 2).join(", ")}, ...) are not kept together; if they are persons or videos, write a labels.csv with a column "person"`,
+      ];
+}
 
 const unreadText = (files: readonly string[]): string =>
   files.length === 0 ? "" : `: ${files.join(", ")} ${files.length === 1 ? "is" : "are"} not read`;
@@ -185,7 +204,7 @@ function depthsOf(pictures: readonly string[], partOf: PartNames): Depths | unde
   const deep = inParts.some((names) => names.length > 1);
   if (divided && !deep) return undefined;
   const hasTraining = [...top].some((name) => partOf(name) === "train");
-  if (divided || (hasTraining && deep)) return { partAt: 0, labelAt: wrapped(inParts) ? 2 : 1 };
+  if (divided || (hasTraining && deep)) return { partAt: 0, labelAt: wrapped(inParts, partOf) ? 2 : 1 };
   // Every class with its own parts: all folders below the classes are called like parts, the training part among them.
   const second = new Set(paths.flatMap((names) => names[1] ?? []));
   const below = [...second].map(partOf);
@@ -194,8 +213,13 @@ function depthsOf(pictures: readonly string[], partOf: PartNames): Depths | unde
   return { labelAt: 0 };
 }
 
-/** Whether all parts hold one and the same folder (`train/images/`), and the classes lie below it. */
-function wrapped(paths: readonly (readonly string[])[]): boolean {
+/** Whether all parts hold one and the same folder (`train/images/`), or each itself again (`train/train/`), and the classes lie below it. */
+function wrapped(paths: readonly (readonly string[])[], partOf: PartNames): boolean {
   const inside = paths.filter((names) => names.length > 1);
-  return new Set(inside.map((names) => names[1])).size === 1 && inside.every((names) => names.length > 2);
+  const isAgain = ([part, below]: readonly string[]): boolean =>
+    partOf(below) !== undefined && partOf(below) === partOf(part);
+  return (
+    inside.every((names) => names.length > 2) &&
+    (new Set(inside.map((names) => names[1])).size === 1 || inside.every(isAgain))
+  );
 }

@@ -3,7 +3,8 @@ import { readdir, realpath } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { needWithin } from "../../core/budget.ts";
 import { messageOf } from "../../core/errors.ts";
-import { ioError } from "../../core/files.ts";
+import { ioError, readStart } from "../../core/files.ts";
+import { mapLimit } from "../../core/parallel.ts";
 import type { RawTable } from "../dataset.ts";
 import { isPicture } from "../images/endings.ts";
 
@@ -73,7 +74,28 @@ export async function listFolder(root: string): Promise<Folder> {
         problem: `pictures of the format ${extname(file)} cannot be decoded; convert it to JPEG or PNG`,
       });
   }
+  unread.push(...(await unnamedPictures(root, files)));
   return { root, files, pictures: files.filter(isPicture), unread };
+}
+
+/** Bytes that JPEG, PNG, GIF, BMP and WebP begin with. */
+const STARTS = ["\xff\xd8\xff", "\x89PNG", "GIF8", "BM", "RIFF"];
+
+/** Pictures whose name has no ending that programs write (`0001`, `1.jpg_large`, `face.001`): only their bytes say what they are. */
+async function unnamedPictures(
+  root: string,
+  files: readonly string[],
+): Promise<readonly { readonly file: string; readonly problem: string }[]> {
+  const unnamed = files.filter((file) => !isPicture(file) && !/^\.[a-z][a-z0-9]{0,8}$/i.test(extname(file)));
+  const found = await mapLimit(unnamed, 16, async (file) => {
+    const start = await readStart(join(root, file), 4).catch(() => new Uint8Array());
+    return STARTS.some((text) => Buffer.from(start).toString("latin1").startsWith(text));
+  });
+  return unnamed.flatMap((file, i) =>
+    found[i]
+      ? [{ file, problem: "a picture by its first bytes, not by its name: give it the ending .jpg or .png" }]
+      : [],
+  );
 }
 
 interface Walk {

@@ -29,6 +29,37 @@ async function file(bytes: Uint8Array, name = "picture"): Promise<string> {
   return join(await tree({ [name]: bytes }), name);
 }
 
+/** A TIFF of one channel of 32-bit floating point numbers, all the same. */
+function floatTiff(width: number, height: number, value: number): Uint8Array {
+  // tag, type (3: 16 bits, 4: 32 bits), value
+  const entries = [
+    [256, 3, width],
+    [257, 3, height],
+    [258, 3, 32],
+    [259, 3, 1],
+    [262, 3, 1],
+    [273, 4, 0],
+    [277, 3, 1],
+    [278, 3, height],
+    [279, 4, width * height * 4],
+    [339, 3, 3],
+  ];
+  const start = 8 + 2 + entries.length * 12 + 4;
+  const bytes = Buffer.alloc(start + width * height * 4);
+  bytes.write("II*\0", 0, "latin1");
+  bytes.writeUInt32LE(8, 4);
+  bytes.writeUInt16LE(entries.length, 8);
+  entries.forEach(([tag, type, number], i) => {
+    const at = 10 + i * 12;
+    bytes.writeUInt16LE(tag, at);
+    bytes.writeUInt16LE(type, at + 2);
+    bytes.writeUInt32LE(1, at + 4);
+    bytes.writeUInt32LE(tag === 273 ? start : number, at + 8);
+  });
+  for (let i = 0; i < width * height; i++) bytes.writeFloatLE(value, start + 4 * i);
+  return bytes;
+}
+
 describe("decodeImage", () => {
   after(removeFolders);
 
@@ -60,6 +91,12 @@ describe("decodeImage", () => {
     const bytes = await sharp(left, { raw }).withMetadata({ orientation: 6 }).png().toBuffer();
     const out = await decodeImage(await file(bytes), [0, 0, 1, 0.25], size);
     expect(new Set(out)).to.deep.equal(new Set([200]));
+  });
+
+  it("pixels that are floating point numbers are refused: whether 1 or 255 is white is not known", async () => {
+    const path = await file(floatTiff(4, 4, 0.5), "a.tif");
+    const error = await failure(() => decodeImage(path, [0, 0, 1, 1], size));
+    expect(error.message).to.match(/pixels of the type float, whose white is not known/);
   });
 
   it("reads grey, CMYK, alpha and 16-bit pictures as RGB", async () => {

@@ -84,7 +84,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 const LONGEST_WORD = 1000;
 
 /** Letters put in, left out, changed, or swapped with their neighbour ("siez"), as fast fingers do. */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let beforeLast: readonly number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -159,6 +159,28 @@ describe("openDataset on a folder with labels.csv", () => {
     expect((await open(root, "hat")).task).to.deep.include({ kind: "binary", classes: ["no hat", "hat"] });
   });
 
+  it("refuses a field of a dataset.json that is a known one mistyped, and leaves others alone", async () => {
+    const opened = async (json: object) => {
+      const root = await labelled(8, "file,age", String, { "dataset.json": JSON.stringify(json) });
+      return open(root, "age");
+    };
+    for (const [json, found, needed] of [
+      [{ Crop: [0, 0, 0.5, 0.5] }, "Crop", "crop"],
+      [{ task: { age: { factor: 2 } } }, "task", "tasks"],
+      [{ tasks: { age: { mising: ["-1"] } } }, "tasks.age.mising", "tasks.age.missing"],
+      [{ tasks: { age: { Factor: 2 } } }, "tasks.age.Factor", "tasks.age.factor"],
+      [{ parts: { column: "age", value: {} } }, "parts.value", "parts.values"],
+    ] as const) {
+      const { kind, message, hint } = await failure(() => opened(json));
+      expect(kind, found).to.equal("format");
+      expect(message).to.match(/dataset\.json: a field /);
+      expect(message).to.contain(`a field "${found}", "${needed}" was needed`);
+      expect(hint).to.contain("it is not read");
+    }
+    const others = { note: "", source: "", licence: "", version: 1, person: 3, names: [], scrop: 1 };
+    expect((await opened({ ...others, tasks: { age: { note: "in years" } } })).items).to.have.length(8);
+  });
+
   it("names the field of a dataset.json that is wrong", async () => {
     const wrong = async (json: unknown) => {
       const root = await labelled(4, "file,age", String, { "dataset.json": JSON.stringify(json) });

@@ -1,7 +1,10 @@
-/** `dataset.json`: what a folder says about itself. Every field is checked; unknown ones are left alone. */
+/**
+ * `dataset.json`: what a folder says about itself. Every field is checked; unknown ones are left alone, save those that are a known one
+ * mistyped: a "Crop" or a "mising" that is not read changes what is learnt, and nothing would say so.
+ */
 import { isRecord } from "../../core/own.ts";
 import { CROP_NEEDED, isCrop } from "../../core/crop.ts";
-import { EtlError } from "../../core/errors.ts";
+import { editDistance, EtlError } from "../../core/errors.ts";
 import { readJson } from "../../core/files.ts";
 import type { Crop, Task } from "../../core/artifacts.ts";
 import type { Split, TaskDeclaration } from "../dataset.ts";
@@ -21,10 +24,17 @@ const CODES = ["yes", "no", "unknown"] as const;
 const MIRRORS: readonly Task["mirror"][] = ["keep", "negate", "landmarks", "forbid"];
 const KINDS: readonly Task["kind"][] = ["binary", "categorical", "regression", "multi-label"];
 
+const FIELDS = ["name", "crop", "identity", "pairs", "parts", "tasks"];
+const PARTS_FIELDS = ["column", "values"];
+const TASK_FIELDS = [
+  ...["column", "columns", "values", "codes", "missing", "mirror", "kind", "tolerance", "factor", "unit"],
+];
+
 /** Reads and checks a `dataset.json`. @throws EtlError kind `format` naming the field */
 export async function readDescription(path: string): Promise<Description> {
   const json = await readJson(path);
   if (!isRecord(json)) throw wrong(path, "the file", json, "an object");
+  refuseMistyped(path, "", json, FIELDS);
   const tasks = json["tasks"] ?? {};
   if (!isRecord(tasks)) throw wrong(path, "tasks", tasks, "an object");
   return {
@@ -41,6 +51,7 @@ export async function readDescription(path: string): Promise<Description> {
 
 function partColumnOf(path: string, parts: unknown): PartsDeclaration {
   if (!isRecord(parts)) throw wrong(path, "parts", parts, "an object");
+  refuseMistyped(path, "parts.", parts, PARTS_FIELDS);
   const { column, values } = parts;
   if (typeof column !== "string") throw wrong(path, "parts.column", column, "the name of a column");
   if (values === undefined) return { column };
@@ -51,6 +62,7 @@ function partColumnOf(path: string, parts: unknown): PartsDeclaration {
 
 function declaration(path: string, where: string, value: unknown): TaskDeclaration {
   if (!isRecord(value)) throw wrong(path, where, value, "an object");
+  refuseMistyped(path, `${where}.`, value, TASK_FIELDS);
   const { columns, values, codes, missing, mirror, kind, tolerance, factor } = value;
   if (missing !== undefined && !isTexts(missing))
     throw wrong(path, `${where}.missing`, missing, "a list of texts that stand for no label");
@@ -118,6 +130,34 @@ function isTexts(value: unknown): value is string[] {
 
 function isOneOf<T extends string>(value: unknown, all: readonly T[]): value is T {
   return all.some((candidate) => candidate === value);
+}
+
+/** @throws EtlError where a field that is not known is written nearly like one that is, and that one is not there */
+function refuseMistyped(
+  path: string,
+  where: string,
+  object: Record<string, unknown>,
+  known: readonly string[],
+): void {
+  const plain = (name: string): string => name.toLowerCase().replaceAll(/[\s_-]/g, "");
+  for (const name of Object.keys(object)) {
+    if (known.includes(name)) continue;
+    // One letter makes another word of a short one.
+    const meant = known.find(
+      (field) =>
+        !Object.hasOwn(object, field) &&
+        (plain(field) === plain(name) ||
+          (field.length > 4 && name.length < 2 * field.length && editDistance(field, plain(name)) === 1)),
+    );
+    if (meant !== undefined)
+      throw new EtlError(
+        "format",
+        `${path}: a field ${JSON.stringify(where + name)}, "${where}${meant}" was needed`,
+        {
+          hint: `call it "${meant}", or give it a name of its own: it is not read`,
+        },
+      );
+  }
 }
 
 function wrong(path: string, field: string, found: unknown, needed: string): EtlError {

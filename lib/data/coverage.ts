@@ -96,7 +96,7 @@ async function emptyHint(table: RawTable, problems: readonly DataProblem[]): Pro
   if (first.problem.startsWith("listed twice with different"))
     return "a row is a face, and a file one row: cut pictures of several faces into one file each";
   if (/^(box|its landmarks) .*(fractions|outside)/.test(first.problem))
-    return "pixels count from the top left corner of the file as it lies there: write x times its width, y times its height for fractions";
+    return "pixels count from the top left corner of the picture as it is shown, turned as its EXIF tag says: write x times its width, y times its height for fractions";
   if (label === undefined) return undefined;
   if (/^-?\d+,\d+$/.test(label)) return "decimal commas: write points (25.5)";
   if (/^\(?\d+\s*(-|–|,|to)\s*\d+\)?$|^\d+\+$/.test(label)) return "ranges of years: --task age-group";

@@ -44,6 +44,35 @@ describe("data: face boxes by name", () => {
     }
   });
 
+  it("says that boxes count in the turned picture where an EXIF tag turns some", async () => {
+    const root = await mkdtemp(join(tmpdir(), "etl-crop-"));
+    try {
+      const wide = sharp({ create: { width: 60, height: 40, channels: 3, background: "gray" } });
+      for (const [i, orientation] of [1, 6].entries())
+        await wide
+          .clone()
+          .withMetadata({ orientation })
+          .jpeg()
+          .toFile(join(root, `${i}.jpg`));
+      await writeFile(join(root, "labels.csv"), 'file,kind,box\n0.jpg,a,"0,0,30,20"\n1.jpg,b,"0,0,20,30"\n');
+      const how = { data: root, task: "binary", label: "kind", seed: 0, classes: ["a", "b"] };
+      const { items, assumptions } = await openDataset(how);
+      expect(items.map(({ crop }) => crop)).to.deep.equal([
+        [0, 0, 0.5, 0.5],
+        [0, 0, 0.5, 0.5],
+      ]);
+      expect(assumptions.filter((text) => text.startsWith("pixels:"))).to.deep.equal([
+        "pixels: 1 of 2 pictures are turned by their EXIF tag; boxes are taken to count in the picture as it is shown, turned",
+      ]);
+      // As in the file as it lies there: outside the turned picture.
+      await writeFile(join(root, "labels.csv"), 'file,kind,box\n1.jpg,b,"41,0,58,20"\n');
+      const refused: unknown = await openDataset(how).catch((error: unknown) => error);
+      expect(refused).to.have.property("hint").that.contains("as it is shown, turned as its EXIF tag says");
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  });
+
   it("the square in the middle of CelebA's aligned pictures", () => {
     const [x0, y0, x1, y1] = centreOf({ width: 178, height: 218 });
     expect([x0, x1]).to.deep.equal([0, 1]);

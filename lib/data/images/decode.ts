@@ -41,14 +41,14 @@ export interface DecodedSize {
   readonly height: number;
 }
 
-/** Reads the size from a picture's header. @throws EtlError kind `data` where it cannot be read */
-export async function pictureSize(path: string): Promise<DecodedSize> {
+/** Reads the size from a picture's header, and whether its EXIF tag turns it. @throws EtlError kind `data` where it cannot be read */
+export async function pictureSize(path: string): Promise<DecodedSize & { readonly turned?: true }> {
   try {
     if (!isRow(path)) needPlain(path, await stat(path)); // libvips would wait for a pipe without end
     const size = await bitmapSizeOf(path);
     if (size !== undefined) return size;
-    const { autoOrient } = await sharp(path).metadata();
-    return autoOrient;
+    const { autoOrient, orientation = 1 } = await sharp(path).metadata();
+    return { ...autoOrient, ...(orientation > 1 && { turned: true }) };
   } catch (error) {
     throw isEtlError(error) ? error : undecodable(path, error);
   }

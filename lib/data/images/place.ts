@@ -37,6 +37,8 @@ export interface Placed {
   readonly ownCrops: number;
 }
 
+type PlacedSize = Awaited<ReturnType<typeof pictureSize>>;
+
 /** Room around the box of the landmarks, as a share of its larger side. */
 const MARGIN = 0.2;
 
@@ -63,7 +65,8 @@ export async function placeItems(
   const problems: DataProblem[] = [];
   const items: PlacedRow[] = [];
   let ownCrops = 0;
-  const sizes = await mapLimit(rows, IN_FLIGHT, async ({ row }) => {
+  let turned = 0;
+  const sizes = await mapLimit(rows, IN_FLIGHT, async ({ row }): Promise<PlacedSize | string> => {
     try {
       return table.root === "" ? { width: 1, height: 1 } : await pictureSize(insideOf(table.root, row.file));
     } catch (error) {
@@ -77,6 +80,7 @@ export async function placeItems(
       problems.push({ file: row.file, problem: size });
       return;
     }
+    if (size.turned === true && (pixels || (boxes && row.box !== undefined))) turned++;
     const unit = pixels ? size : { width: 1, height: 1 };
     const points = landmarks ? scaled(label.target, 1 / unit.width, 1 / unit.height) : undefined;
     if (pixels && points !== undefined && isOutside(points)) {
@@ -99,6 +103,11 @@ export async function placeItems(
   const assumptions = byPoints
     ? [`crop: a square around each picture's landmarks with a margin of ${MARGIN * 100} % of its side`]
     : [];
+  // Programs differ in whether they turn a picture before they count, and nothing in the numbers shows it.
+  if (turned > 0)
+    assumptions.push(
+      `pixels: ${turned} of ${rows.length} pictures are turned by their EXIF tag; ${pixels ? "landmarks" : "boxes"} are taken to count in the picture as it is shown, turned`,
+    );
   return { items, problems, assumptions, ownCrops };
 }
 

@@ -22,6 +22,9 @@ const mostCodes = 20;
 /** Ranges that end here or above have no end: "60-100" is "60+". */
 const oldest = 100;
 
+/** A single age, perhaps with a fraction. */
+const YEAR = /^\d+(\.\d+)?$/;
+
 /** What a spreadsheet makes of "4-6" and "8-13". */
 export const SPREADSHEET_DATE = /^(\d{1,2}-[A-Za-z]{3}|[A-Za-z]{3}-\d{1,2})$/;
 
@@ -81,24 +84,43 @@ export function ageLabels(
 ): AgeLabels | undefined {
   const areYears =
     labels.length > 0 &&
-    labels.every((label) => /^\d+(\.\d+)?$/.test(label)) &&
+    labels.every((label) => YEAR.test(label)) &&
     (yearColumns.has(column.toLowerCase()) || labels.length > mostCodes);
   const found = labels.flatMap((label) => keyOf(label) ?? []);
   const known = new Set(ageGroupNames.map(keyOf));
   const adience = found.length > 0 && found.every((key) => known.has(key));
-  const classes = wanted ?? (areYears || adience ? ageGroupNames : undefined);
+  // Beside groups a number is a year, as in the lists of Adience; where all are numbers they may be codes.
+  const single = adience || found.length > 1 ? labels.filter((label) => YEAR.test(label)) : [];
+  const classes =
+    wanted ?? (areYears || adience ? ageGroupNames : single.length > 0 ? groupsIn(labels) : undefined);
   const ranges = classes && rangesOf(classes);
   if (classes === undefined || ranges === undefined) return undefined;
   const byKey = new Map(classes.map((name) => [keyOf(name), name]));
   return {
     classes,
     groupOf: (label) =>
-      areYears ? classes[nearestGroup(Number(label), ranges)] : byKey.get(keyOf(label) ?? label),
+      areYears || (single.length > 0 && YEAR.test(label))
+        ? classes[nearestGroup(Number(label), ranges)]
+        : byKey.get(keyOf(label) ?? label),
     areYears,
     assumptions: areYears
       ? [`age groups: made from the years in "${column}": ${spans(classes, ranges)}`]
-      : [],
+      : single.length > 0
+        ? [
+            `age groups: single years in "${column}" (${single.slice(0, 3).join(", ")}${single.length > 3 ? ", ..." : ""}) go to the nearest group: ${spans(classes, ranges)}`,
+          ]
+        : [],
   };
+}
+
+/** The groups among labels, each in its first spelling, youngest first. */
+function groupsIn(labels: readonly string[]): string[] {
+  const groups = new Map<string, { readonly label: string; readonly range: Range }>();
+  for (const label of labels) {
+    const range = rangeOf(label);
+    if (range !== undefined && !groups.has(range.join("-"))) groups.set(range.join("-"), { label, range });
+  }
+  return [...groups.values()].sort((a, b) => a.range[0] - b.range[0]).map(({ label }) => label);
 }
 
 /** What is the same for two spellings of a group. */

@@ -54,7 +54,7 @@ export async function checkItems(table: RawTable, found: Found): Promise<void> {
   if (task.classes.length < 2) {
     throw new EtlError(
       "data",
-      `${table.name}: column "${task.columns[0]}" holds one class only ("${task.classes[0] ?? ""}", ${items.length} pictures), at least two were needed`,
+      `${table.name}: column "${task.columns[0]}" holds one class only ("${task.classes[0] ?? ""}", ${items.length} pictures${first}), at least two were needed`,
       table.layout === "image folder" && task.classes.length === 1
         ? { hint: oneFolderHint(table, task.classes[0]) }
         : {},
@@ -120,14 +120,28 @@ function plainName(file: string): string {
     .replace(/\.[a-z]{3,4}$/, "");
 }
 
+/** So many of these labels have a sentence of their own. */
+const MOST_UNKNOWN = 8;
+
 /** Labels that none of the classes is called, with their counts: one sentence for all rows that have one. */
 export function unknownLabels(task: Task, unknown: ReadonlyMap<string, number> = new Map()): string[] {
-  return [...unknown].map(
-    ([label, n]) =>
-      `labels: ${n === 1 ? "1 row" : `${n} rows`} with "${label}" in column "${task.columns[0]}" left out, it is none of ${task.classes.join(", ")}${
-        SPREADSHEET_DATE.test(label) ? " (a spreadsheet makes dates of groups such as 4-6: write 4-6)" : ""
-      }`,
-  );
+  const sorted = [...unknown].sort(([, a], [, b]) => b - a);
+  const rest = sorted.slice(MOST_UNKNOWN);
+  const more =
+    rest.length === 0
+      ? []
+      : [
+          `labels: ${rest.reduce((sum, [, n]) => sum + n, 0)} rows with ${rest.length} other labels in column "${task.columns[0]}" left out as well`,
+        ];
+  const said = sorted
+    .slice(0, MOST_UNKNOWN)
+    .map(
+      ([label, n]) =>
+        `labels: ${n === 1 ? "1 row" : `${n} rows`} with "${label}" in column "${task.columns[0]}" left out, it is none of ${task.classes.join(", ")}${
+          SPREADSHEET_DATE.test(label) ? " (a spreadsheet makes dates of groups such as 4-6: write 4-6)" : ""
+        }`,
+    );
+  return [...said, ...more];
 }
 
 /** Classes without a picture to choose the epoch with, or to test on: said before anything is trained. */

@@ -56,6 +56,27 @@ describe("data/age-groups", () => {
     expect(ageLabels("age", ["child", "adult"])).to.equal(undefined);
   });
 
+  it("single years beside groups go to the nearest of them, whosever groups they are", () => {
+    const adience = ageLabels("age", ["25-32", "35", "2", "3.5", "old"]);
+    expect(["25-32", "35", "2", "3.5", "old"].map((label) => adience?.groupOf(label))).to.deep.equal([
+      "25-32",
+      "25-32",
+      "0-2",
+      "0-2",
+      undefined,
+    ]);
+    expect(adience?.assumptions.join()).to.match(
+      /single years in "age" \(35, 2, 3.5\) go to the nearest group/,
+    );
+    const own = ageLabels("age", ["20-29", "10-19", "(20, 29)", "24", "31", "60+"]);
+    expect(own?.classes).to.deep.equal(["10-19", "20-29", "60+"]);
+    expect(["24", "31", "(20, 29)"].map((label) => own?.groupOf(label))).to.deep.equal([
+      "20-29",
+      "20-29",
+      "20-29",
+    ]);
+  });
+
   it("years become the groups of a model, with the mapping said", () => {
     const decades = ageLabels("age", ["7", "12", "44"], ["0-9", "10-19", "20-60"]);
     expect(["7", "12", "44", "99"].map((label) => decades?.groupOf(label))).to.deep.equal([

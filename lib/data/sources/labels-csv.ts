@@ -129,13 +129,14 @@ async function read(folder: Folder): Promise<RawTable> {
   const whoIs = (cells: readonly string[]): string => (identityAt < 0 ? "" : personIn(cells[identityAt]));
   const rows: RawRow[] = [];
   for (const cells of csv.rows) {
+    if (cells.every((cell) => cell.trim() === "")) continue; // a spreadsheet's empty line
     const file = named(fileName(cells[fileAt], folder.root));
     const split = parts.of(cells);
     if (typeof split === "object") {
       problems.push({ file, problem: split.problem });
       continue;
     }
-    const box = boxAt < 0 || cells[boxAt].trim() === "" ? undefined : boxOf(cells[boxAt]);
+    const box = boxAt < 0 || isMissing(cells[boxAt].trim()) ? undefined : boxOf(cells[boxAt]);
     if (box === null) {
       problems.push({
         file,
@@ -177,7 +178,7 @@ async function read(folder: Folder): Promise<RawTable> {
 
 /** @throws EtlError where boxes are corners no more than by chance: x, y, width and height, as some of them show */
 function checkBoxes(cells: readonly string[]): void {
-  const boxes = cells.filter((cell) => cell.trim() !== "");
+  const boxes = cells.filter((cell) => !isMissing(cell.trim()));
   const sized = boxes.filter((cell) => {
     const [x, y, width, height, ...more] = numbersOf(cell);
     return boxOf(cell) === null && more.length === 0 && x >= 0 && y >= 0 && width > 1 && height > 1;

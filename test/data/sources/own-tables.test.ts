@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Dataset } from "../../../lib/data/dataset.ts";
 import { openDataset } from "../../../lib/data/open.ts";
 import { failure, removeFolders, tree, writeTree } from "../support.ts";
@@ -119,5 +121,41 @@ describe("tables that people write themselves", () => {
   it("of two columns called after pictures the one with names of pictures is taken", async () => {
     const root = await table(24, "path,image,gender", (i) => `${i},${"fm"[i % 2]}`);
     expect((await open(root, "gender")).items[0].file).to.equal("images/0.png");
+  });
+
+  it("a box that is not known is none, and lines of commas are no rows", async () => {
+    const root = await table(
+      24,
+      "file,gender,box",
+      (i) => `${"fm"[i % 2]},${i % 2 === 0 ? "nan" : '"2,2,9,9"'}`,
+    );
+    const text = await readFile(join(root, "labels.csv"), "utf8");
+    await writeTree(root, { "labels.csv": `${text}\n,,\n , ,\n` });
+    const { items, problems } = await open(root, "gender");
+    expect(problems).to.deep.equal([]);
+    expect(items.filter(({ crop }) => crop !== undefined)).to.have.length(12);
+  });
+
+  it("names of dataset.json that differ in case are one class", async () => {
+    const root = await table(24, "file,mood", (i) => String(i % 3));
+    await writeTree(root, {
+      "dataset.json": JSON.stringify({
+        tasks: { mood: { column: "mood", values: { "0": "good", "1": "Good", "2": "bad" } } },
+      }),
+    });
+    const { task, items } = await open(root, "mood");
+    expect(task.classes).to.deep.equal(["good", "bad"]);
+    expect(items.filter(({ target }) => target[0] === 1)).to.have.length(16);
+  });
+
+  it("many labels that are no classes are said in a few sentences, the commonest first", async () => {
+    const root = await table(60, "file,gender", (i) =>
+      i < 24 ? "fm"[i % 2] : i < 30 ? "often" : `word ${i}`,
+    );
+    const { warnings = [] } = await open(root, "gender");
+    const about = warnings.filter((text) => text.startsWith("labels: "));
+    expect(about).to.have.length(9);
+    expect(about[0]).to.match(/^labels: 6 rows with "often"/);
+    expect(about[8]).to.equal('labels: 23 rows with 23 other labels in column "gender" left out as well');
   });
 });

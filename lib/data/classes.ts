@@ -191,10 +191,9 @@ function ordered(codes: readonly string[], nameOf: (code: string) => string): st
   };
   const numeric = codes.every((code) => Number.isFinite(Number(code)));
   const sorted = numeric ? [...codes].sort(byNumber) : codes;
-  const names: string[] = [];
-  const seen = new Set<string>();
-  for (const name of sorted.map(nameOf)) if (seen.size < seen.add(spellingOf(name)).size) names.push(name);
-  return names.sort((a, b) => rank(a) - rank(b));
+  const names = new Map<string, string>();
+  for (const name of sorted.map(nameOf)) names.set(spellingOf(name), names.get(spellingOf(name)) ?? name);
+  return [...names.values()].sort((a, b) => rank(a) - rank(b));
 }
 
 function byNumber(a: string, b: string): number {

@@ -5,6 +5,7 @@ import { everydayError } from "../lib/core/files.ts";
 import { printable } from "../lib/core/printable.ts";
 import { version } from "../lib/core/version.ts";
 import { speak } from "../lib/core/voice.ts";
+import { checkThreads } from "../lib/engine/engine.ts";
 import type { CommandName } from "../lib/json.ts";
 import { checkCall, checkOptions, commandOf, findCommand, isAsked, nameOf, repeated } from "./call.ts";
 import type { Arguments, Command, Context } from "./command.ts";
@@ -153,12 +154,7 @@ async function execute(
   const json = args["json"] === true;
   const quiet = args["quiet"] === true;
   const threads = args["threads"];
-  if (threads !== undefined && !(Number.isInteger(threads) && Number(threads) >= 1)) {
-    throw new EtlError(
-      "usage",
-      `--threads: ${JSON.stringify(threads)}, a whole number of at least 1 was needed`,
-    );
-  }
+  if (threads !== undefined) checkThreads(Number(threads));
   if (!Number.isSafeInteger(args["seed"])) {
     throw new EtlError("usage", `--seed: ${String(args["seed"])}, a whole number was needed`);
   }

@@ -4,6 +4,7 @@
  * thread free for decoding, progress and Ctrl-C.
  */
 import type { LossTerm, Optimizer } from "../core/artifacts.ts";
+import { EtlError } from "../core/errors.ts";
 import type { Recycler } from "../core/recycler.ts";
 import type { Network, Tensor } from "../network/network.ts";
 
@@ -21,6 +22,18 @@ export interface EngineOptions {
    * refused.
    */
   readonly device?: Device | undefined;
+}
+
+/** More threads than any machine has: they would be started all the same, until there is no memory left. */
+const MOST_THREADS = 1024;
+
+/** @throws EtlError `usage` */
+export function checkThreads(threads: number | undefined): void {
+  if (threads === undefined || (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) return;
+  throw new EtlError(
+    "usage",
+    `--threads: ${String(threads)}, a whole number from 1 to ${MOST_THREADS} was needed`,
+  );
 }
 
 /** How a network is compiled for inference. */

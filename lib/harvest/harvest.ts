@@ -71,7 +71,11 @@ export async function harvest(
   const progress = options.progress ?? silent;
   const { outputs: q, foldCount, taps } = options;
   const numbers = taps.reduce((sum, { channels: p }) => sum + foldCount * (p + q) ** 2, 0);
-  needWithin(`harvest: ${q} outputs of the task, ${taps.length} taps`, "moments", numbers);
+  needWithin(
+    `harvest: ${q} outputs of the task, ${taps.length} taps, ${foldCount} folds`,
+    "moments",
+    numbers,
+  );
   const accumulators = options.taps.map((tap) =>
     Array.from({ length: options.foldCount }, () => createMomentsAccumulator(tap.channels, options.outputs)),
   );

@@ -82,6 +82,16 @@ const cases: readonly Case[] = [
   [`prune ${run} --engine tfj`, '--engine: "tfj", one of', "tfjs?"],
   [`prune ${run} --device gpu`, '--device: "gpu", one of', "cuda?"],
   [`prune ${run} --threads 0`, "--threads: 0, a whole number"],
+  [`prune ${run} --threads 1e6`, "--threads: 1000000, a whole number from 1 to 1024 was needed"],
+  [`prune ${run} --folds 1e9`, "--folds: 1000000000, a whole number from 2 to 1000 was needed"],
+  [
+    "sweep --tasks gender --data synthetic --out x --seeds 1e10",
+    "--seeds: 10000000000, a whole number from 1",
+  ],
+  [
+    "crossval --backbone mobilenet-v2 --task gender --data synthetic --out x --folds 1e9",
+    "--folds: 1000000000, a whole number from 2",
+  ],
   [`prune ${run} --threads two`, '--threads: "two", a number'],
   [`prune ${run} --seed 1.5`, "--seed: 1.5, a whole number"],
   [`prune ${run} --crop 1,2,3`, "--crop: 3 numbers, four"],

@@ -6,7 +6,13 @@ import { writeOnnx } from "../../formats/onnx/write.ts";
 import type { Network, ValueInfo } from "../../network/network.ts";
 import { producersOf } from "../../network/network.ts";
 import { propagate } from "../../network/shapes/infer.ts";
-import type { CompileOptions, Engine, EngineOptions, Program } from "../engine.ts";
+import {
+  checkThreads,
+  type CompileOptions,
+  type Engine,
+  type EngineOptions,
+  type Program,
+} from "../engine.ts";
 import { scriptBeside } from "../../core/worker.ts";
 import { type Client, startClient } from "../worker/client.ts";
 import { sideBySide } from "../stream.ts";
@@ -37,10 +43,8 @@ export function ortVersion(): string {
  * @throws EtlError `engine` where `device` is a GPU that onnxruntime cannot use here
  */
 export async function openOrt(options: EngineOptions = {}): Promise<Engine> {
+  checkThreads(options.threads);
   const threads = options.threads ?? availableParallelism();
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new EtlError("usage", `threads: ${threads}, an integer of at least 1 was needed`);
-  }
   const { device = "cpu" } = options;
   if (device === "cuda") needCuda();
   withoutTelemetry();

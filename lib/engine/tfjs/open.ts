@@ -1,7 +1,7 @@
 /** The tfjs engine as the calling thread sees it: networks in, programs and trainers out. */
 import { createRequire } from "node:module";
 import { EtlError } from "../../core/errors.ts";
-import type { Engine, EngineOptions } from "../engine.ts";
+import { checkThreads, type Engine, type EngineOptions } from "../engine.ts";
 import { scriptBeside } from "../../core/worker.ts";
 import { startClient } from "../worker/client.ts";
 import { checkOutputNames, remoteProgram, remoteTrainer } from "../worker/remote.ts";
@@ -24,9 +24,7 @@ export interface TfjsEngine extends Engine {
 
 /** Opens the engine: one compute thread. The number of threads is the backend's own; `threads` says which it is. */
 export async function openTfjs(options: EngineOptions = {}): Promise<TfjsEngine> {
-  if (options.threads !== undefined && (!Number.isInteger(options.threads) || options.threads < 1)) {
-    throw new EtlError("usage", `threads: ${options.threads}, an integer of at least 1 was needed`);
-  }
+  checkThreads(options.threads);
   const client = startClient<TfjsMethods>("tfjs", scriptBeside(import.meta.url, "worker"));
   const { description, isGpu, threads } = await client.call("hello", null).catch(async (error: unknown) => {
     await client.close();

@@ -18,7 +18,7 @@ import { pruneTable, type PruneOptions } from "../prune/options.ts";
 import { prune, runPipeline } from "../prune/prune.ts";
 import { readRecord, runsBelow } from "./records.ts";
 import { adoptStages } from "../run/folder.ts";
-import { belowOne, shareOfPercent } from "../run/option.ts";
+import { belowOne, count, shareOfPercent } from "../run/option.ts";
 import { refuseFileName, refuseForeign } from "../run/foreign.ts";
 import { absoluteData, asOptions, commonNames, givenOptions, targetOptions } from "../run/options.ts";
 import { readRunState } from "../run/state.ts";
@@ -150,7 +150,7 @@ function pointsOf(options: SweepOptions): Point[] {
     "a task twice",
     "every task only once",
   );
-  need(Number.isInteger(seeds) && seeds >= 1, "seeds", String(seeds), "a whole number of at least 1");
+  need(manySeeds.holds(seeds as never), "seeds", String(seeds), manySeeds.needed);
   const first = shared.seed ?? 0;
   return tasks.flatMap(({ task, data }) =>
     Array.from({ length: seeds }, (_, i) => first + i).flatMap((seed) => {
@@ -171,6 +171,9 @@ function pointsOf(options: SweepOptions): Point[] {
     }),
   );
 }
+
+/** Every point is listed, and its options are looked at, before the first one runs. */
+const manySeeds = count(1, 1000);
 
 /** Whether a run folder holds the finished run of exactly these options. */
 async function isFinished(options: PruneOptions): Promise<boolean> {

@@ -136,7 +136,7 @@ export const pruneTable = {
     group: "Data",
     describe: "Folds of the held-out error",
     default: 5,
-    need: count(2),
+    need: count(2, 1000),
   },
   backbone: {
     flag: "backbone",

@@ -62,9 +62,10 @@ export interface Option {
 /** One entry for every option of `T`, by its name in the library. */
 export type OptionTable<T> = { readonly [K in keyof Required<T>]: Option };
 
-export const count = (least: number): Need => ({
-  needed: `a whole number of at least ${least}`,
-  holds: (value: number) => Number.isInteger(value) && value >= least,
+/** @param most where more would only take up memory, without end */
+export const count = (least: number, most = Infinity): Need => ({
+  needed: most < Infinity ? `a whole number from ${least} to ${most}` : `a whole number of at least ${least}`,
+  holds: (value: number) => Number.isInteger(value) && value >= least && value <= most,
 });
 export const block: Need = {
   needed: "auto or a whole number of at least 1",

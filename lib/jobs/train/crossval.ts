@@ -14,6 +14,7 @@ import type { Item } from "../../data/dataset.ts";
 import { dealFolds } from "../../harvest/folds.ts";
 import { costOf } from "../../network/cost.ts";
 import type { Network } from "../../network/network.ts";
+import { count } from "../run/option.ts";
 import { givenOptions, withAbsolutePaths } from "../run/options.ts";
 import { closeWorld } from "../run/world.ts";
 import { inRunFolder, type RunFolder } from "../run/folder.ts";
@@ -107,8 +108,8 @@ export async function crossval(options: CrossvalOptions): Promise<CrossvalResult
   refuseUnknown("crossval", options, crossvalNames);
   const { archs: older, backbones = older ?? [], folds, by, ...shared } = options;
   checkNames(backbones);
-  if (folds !== undefined && !(Number.isInteger(folds) && folds >= 2)) {
-    throw new EtlError("usage", `--folds: ${folds}, a whole number of at least 2 was needed`);
+  if (folds !== undefined && !manyFolds.holds(folds as never)) {
+    throw new EtlError("usage", `--folds: ${folds}, ${manyFolds.needed} was needed`);
   }
   const config = { ...withAbsolutePaths(givenOptions(shared)), backbones, folds, by, command: "crossval" };
   const interruption = { kept: "finished folds are kept", hint: "go on with the same command" };
@@ -250,7 +251,11 @@ function dealRows(
   const dealt =
     by === "lists"
       ? foldsOfLists(items, lists, asked.folds)
-      : dealFolds(all.map(keyOf), checkedFolds(by, persons.size, folds), config.seed);
+      : dealFolds(
+          all.map(keyOf),
+          checkedFolds(by, { persons: persons.size, pictures: all.length }, folds),
+          config.seed,
+        );
   const parts = Array.from({ length: by === "lists" ? lists.length : folds }, (_, fold): PartRows => {
     const rest = all.filter((row) => dealt[row] !== fold && dealt[row] !== noFold);
     const inner = dealFolds(rest.map(keyOf), validationFolds, config.seed);
@@ -262,6 +267,9 @@ function dealRows(
   });
   return { by, parts };
 }
+
+/** Each fold is a network that is trained. */
+const manyFolds = count(2, 1000);
 
 /** A picture in none of the lists. */
 const noFold = 0xffffffff;
@@ -280,8 +288,17 @@ function foldsOfLists(
   return Uint32Array.from(items, ({ fold }) => (fold === undefined ? noFold : lists.indexOf(fold)));
 }
 
-function checkedFolds(by: FoldsBy, persons: number, folds: number): number {
-  if (by !== "identity" || persons >= folds) return folds;
+/** No fold is empty: there would be nothing to test on. */
+function checkedFolds(
+  by: FoldsBy,
+  { persons, pictures }: { readonly persons: number; readonly pictures: number },
+  folds: number,
+): number {
+  if (by !== "identity") {
+    if (pictures >= folds) return folds;
+    throw new EtlError("usage", `--folds: ${folds} of ${pictures} pictures, at most one for each was needed`);
+  }
+  if (persons >= folds) return folds;
   throw new EtlError("usage", `--by identity: ${persons} persons are known, at least ${folds} were needed`, {
     hint: "--by row deals the pictures one by one",
   });

@@ -103,28 +103,39 @@ async function labelled(
   const centre = centreOf(model);
   const store = await prepareImages({ ...dataset, items: [...training, ...judging] }, shown.read, {
     ...(progress && { progress }),
-    ...defined({ cacheDir: options.cacheDir, threads: options.threads }),
+    ...defined({ signal: options.signal, cacheDir: options.cacheDir, threads: options.threads }),
   });
-  const input = model.network.inputs[0].name;
-  const atOnce = picturesAtOnce(model.network, BATCH);
-  const rows = rowsOf(store, "val");
-  const { targets, mask } = labelsOf(store, { task, start: 0 }, rows);
-  const service = { ...defined({ progress, signal: options.signal }) };
-  return {
-    batches: async function* () {
-      const how = { batchSize: atOnce, preprocessing: shown.read };
-      for await (const { x } of batches(store, rowsOf(store, "train"), how)) yield { [input]: centre(x) };
-    },
-    judge: async (network) => {
-      const answers = await collect(engine, { ...model, network }, { store, rows, options: service, output });
-      return [taskQuality(task, computeMetrics(task, answers, targets, mask ? { mask } : {}), int8Tolerance)];
-    },
-    notes: [
-      ...notes,
-      `ranges of ${training.length} training pictures, judged by ${task.name} on ${rows.length} others`,
-    ],
-    close: () => store.close(),
-  };
+  try {
+    const input = model.network.inputs[0].name;
+    const atOnce = picturesAtOnce(model.network, BATCH);
+    const rows = rowsOf(store, "val");
+    const { targets, mask } = labelsOf(store, { task, start: 0 }, rows);
+    const service = { ...defined({ progress, signal: options.signal }) };
+    return {
+      batches: async function* () {
+        const how = { batchSize: atOnce, preprocessing: shown.read };
+        for await (const { x } of batches(store, rowsOf(store, "train"), how)) yield { [input]: centre(x) };
+      },
+      judge: async (network) => {
+        const answers = await collect(
+          engine,
+          { ...model, network },
+          { store, rows, options: service, output },
+        );
+        return [
+          taskQuality(task, computeMetrics(task, answers, targets, mask ? { mask } : {}), int8Tolerance),
+        ];
+      },
+      notes: [
+        ...notes,
+        `ranges of ${training.length} training pictures, judged by ${task.name} on ${rows.length} others`,
+      ],
+      close: () => store.close(),
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
 
 /** Pictures without labels: a network in bytes is judged by how far its outputs move. */

@@ -2,7 +2,9 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import sharp from "sharp";
+import { silent } from "../../../lib/core/progress.ts";
 import { createRandom } from "../../../lib/core/random.ts";
 import { decodeImage, loadImages } from "../../../lib/data/images/decode.ts";
 import { channelTables, normalise } from "../../../lib/data/images/normalise.ts";
@@ -293,6 +295,25 @@ describe("prepareImages", () => {
     const store = await storeOf(await greys(3), cache);
     await store.close();
     expect(readdirSync(cache).filter((name) => name.endsWith(".tmp"))).to.deep.equal([]);
+  });
+
+  it("a stopped build leaves nothing, and says nothing but that", async () => {
+    const [root, cache] = [await greys(40), newFolder()];
+    const [stop, warnings] = [new AbortController(), new Array<string>()];
+    const progress = {
+      ...silent,
+      update: (done: number) => {
+        if (done === 2) stop.abort();
+      },
+      warn: (text: string) => void warnings.push(text),
+    };
+    const dataset = await openDataset({ data: root, task: "age", seed: 1, valFraction: 0 });
+    const how = { cacheDir: cache, progress, signal: stop.signal, threads: 4 };
+    const error = await failure(() => prepareImages(dataset, small, how));
+    await pause(100); // whatever was not waited for
+    expect(error.kind).to.equal("interrupted");
+    expect(warnings).to.deep.equal([]);
+    expect(readdirSync(cache)).to.deep.equal([]);
   });
 
   it("says so and decodes each time where the cache cannot be written", async () => {

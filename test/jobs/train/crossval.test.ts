@@ -96,6 +96,12 @@ describe("crossval and compare, on drawn faces", function () {
       "usage",
     );
     expect(error.message).to.contain("3 were needed: one a list");
+    // A fold without pictures would be a test of nothing.
+    const many = await refused(
+      crossval({ ...options, folds: 60, by: "row", out: join(root, "60") }),
+      "usage",
+    );
+    expect(many.message).to.match(/folds: 60 of \d+ pictures, at most one for each was needed/);
   });
 
   it("a fold whose training ended early is named with the reason", async () => {

@@ -7,9 +7,11 @@ import { describe as describeModel } from "../../../lib/backbones/metadata.ts";
 import { withHead } from "../../../lib/backbones/head.ts";
 import { initialise } from "../../../lib/backbones/initialise.ts";
 import type { Task } from "../../../lib/core/artifacts.ts";
+import { isEtlError } from "../../../lib/core/errors.ts";
 import { readBytes, readJson } from "../../../lib/core/files.ts";
-import { silent } from "../../../lib/core/progress.ts";
+import { silent, type Progress } from "../../../lib/core/progress.ts";
 import { createRandom } from "../../../lib/core/random.ts";
+import { openDataset } from "../../../lib/data/open.ts";
 import { readOnnx } from "../../../lib/formats/onnx/read.ts";
 import { writeOnnx } from "../../../lib/formats/onnx/write.ts";
 import { cutModel } from "../../../lib/jobs/cut/cut.ts";
@@ -142,6 +144,30 @@ describe("int8 from the outside", function () {
     expect(await readFile(out)).to.deep.equal(await readFile(path("tiny.onnx")));
     const forced = await quantizeModel(path("tiny.onnx"), { data: photos, out, calibrate: 8, check: false });
     expect(forced.quantized).to.equal(true);
+  });
+
+  it("a stop is heard while labelled pictures are decoded", async () => {
+    const data = "synthetic:700";
+    const { task } = await openDataset({ data, task: "gender", seed: 0 });
+    await writeFile(path("gender.onnx"), writeOnnx(describeModel(wideBackbone(), { task })));
+    const stop = new AbortController();
+    let [decoded, total] = [0, 0];
+    const progress: Progress = {
+      ...silent,
+      start: (_, of = 0) => (total = of),
+      update: (done) => {
+        decoded = done;
+        stop.abort();
+      },
+    };
+    const how = { data, out: path("gender-int8.onnx"), cacheDir: path("cache"), calibrate: 64, threads: 1 };
+    const failed: unknown = await quantizeModel(path("gender.onnx"), {
+      ...how,
+      ...{ progress, signal: stop.signal },
+    }).catch((error: unknown) => error);
+    expect(isEtlError(failed, "interrupted"), String(failed)).to.equal(true);
+    expect(total).to.be.above(64);
+    expect(decoded).to.be.below(10);
   });
 
   it("prune --int8: both networks in bytes are rows beside the others, and stay what they were", async () => {

@@ -89,14 +89,14 @@ function noPair(path: string, problems: readonly DataProblem[]): EtlError {
 /** A picture's name, without blanks at the ends and backslashes. */
 const nameIn = (cell: string): string => cell.trim().replaceAll("\\", "/");
 
-/** Rows that cannot be right, and why: a picture beside itself, a pair that another row (in either order) says the contrary of. */
+/** Rows that cannot be right, and why: a picture that differs from itself, a pair that another row (in either order) says the contrary of. */
 function impossible(
   rows: readonly { readonly file1: string; readonly file2: string; readonly same: boolean | undefined }[],
 ): ReadonlyMap<number, string> {
   const out = new Map<number, string>();
   const found = new Map<string, number[]>();
   rows.forEach(({ file1, file2, same }, i) => {
-    if (file1 === file2) out.set(i, "a picture with itself, two pictures were needed");
+    if (file1 === file2 && same === false) out.set(i, "a picture is listed as different from itself");
     else if (same !== undefined) {
       const key = JSON.stringify([file1, file2].sort());
       found.set(key, [...(found.get(key) ?? []), i]);

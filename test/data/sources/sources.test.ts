@@ -232,14 +232,18 @@ describe("pairs that people write themselves", () => {
     expect(both.problems).to.deep.equal([{ file: "in/4.png", problem: 'same is "-1", 0 or 1 was needed' }]);
   });
 
-  it("a picture with itself is no pair, and of pairs that contradict neither counts", async () => {
+  it("a picture is not different from itself, and of pairs that contradict neither counts", async () => {
     const { pairs, problems } = await read(
       "file1,file2,same",
-      ...["in/0.png,in/0.png,1", "in/1.png,in/2.png,1", "in/2.png,in/1.png,0", "in/3.png,in/4.png,0"],
+      ...["in/0.png,in/0.png,0", "in/1.png,in/2.png,1", "in/2.png,in/1.png,0", "in/3.png,in/4.png,0"],
+      "in/5.png,in/5.png,1",
     );
-    expect(pairs).to.deep.equal([{ file1: "in/3.png", file2: "in/4.png", same: false }]);
+    expect(pairs).to.deep.equal([
+      { file1: "in/3.png", file2: "in/4.png", same: false },
+      { file1: "in/5.png", file2: "in/5.png", same: true },
+    ]);
     expect(problems.map(({ problem }) => problem.split(" ").slice(0, 4).join(" "))).to.deep.equal([
-      "a picture with itself,",
+      "a picture is listed",
       "listed as same and",
       "listed as same and",
     ]);

@@ -195,7 +195,7 @@ describe("files that ask for too much", function () {
     });
     const error: unknown = await work.catch((thrown: unknown) => thrown);
     expect(isEtlError(error, "unsupported") && error.message, String(error)).to.match(
-      /19000 outputs of the task, 3 taps: \d+ numbers of moments, at most 1000000000/,
+      /19000 outputs of the task, 3 taps, 5 folds: \d+ numbers of moments, at most 1000000000/,
     );
   });
 

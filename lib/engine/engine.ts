@@ -41,8 +41,8 @@ export interface CompileOptions {
   /** May name any values of the graph (taps); default: the network's outputs. */
   readonly outputs?: readonly string[];
   /**
-   * The program has the cores to itself: threads may spin while they wait for work, as onnxruntime's do where nobody
-   * says otherwise. For timing one network. Default false: programs, decoding and training take turns.
+   * The program has the cores to itself while it runs: its threads may spin until the run ends. For timing networks, in turns,
+   * too. Default false: programs, decoding and training take turns.
    */
   readonly alone?: boolean;
   /**

@@ -22,6 +22,7 @@ import {
   type Range,
   type WeightBits,
 } from "./scales.ts";
+import { identityInBytes, shortcutsFromFloats } from "./shortcuts.ts";
 
 export interface RewriteOptions {
   /** Value -> its range; for every range that `places.values` names. */
@@ -44,15 +45,26 @@ export function quantized(network: Network, places: Places, options: RewriteOpti
     return range;
   };
   const scaleOf = (value: string): Quantizer => quantizerOf(rangeOf(value));
-  /** The two nodes that store a value, behind the one that makes it. */
+  const shortcuts = shortcutsFromFloats(network, places);
+  /** The nodes that store a value, behind the one that makes it. */
   const stored = (value: string): Node[] => {
     const { scale, zero } = scaleOf(value);
     const [scaleName, zeroName] = [`${value}${mark}.scale`, `${value}${mark}.zero`];
     parameters.set(scaleName, { type: "float32", shape: [], data: Float32Array.of(scale) });
     parameters.set(zeroName, { type: "uint8", shape: [], data: Uint8Array.of(zero) });
+    const store = (from: string, bytes: string, read: string): Node[] => [
+      nodeOf("QuantizeLinear", [from, scaleName, zeroName], bytes),
+      nodeOf("DequantizeLinear", [bytes, scaleName, zeroName], read),
+    ];
+    const channels = shortcuts.get(value);
+    if (channels === undefined) return store(value, bytesName(value), readName(value));
+    const [first, again] = [`${value}${mark}.first`, `${value}${mark}.again`];
+    const same = identityInBytes(again, first, channels);
+    for (const [name, parameter] of same.parameters) parameters.set(name, parameter);
     return [
-      nodeOf("QuantizeLinear", [value, scaleName, zeroName], bytesName(value)),
-      nodeOf("DequantizeLinear", [bytesName(value), scaleName, zeroName], readName(value)),
+      ...store(value, `${first}.bytes`, first),
+      ...same.nodes,
+      ...store(again, bytesName(value), readName(value)),
     ];
   };
   /** The same of what a pool in floats makes, cut off a quarter of a step below the last byte, which changes no byte. */
@@ -63,8 +75,8 @@ export function quantized(network: Network, places: Places, options: RewriteOpti
       high: (255 - zero - 0.25) * scale,
     });
     for (const [name, parameter] of own) parameters.set(name, parameter);
-    const [write, read] = stored(value);
-    return [clip, withInput(write, 0, clip.outputs[0]), read];
+    const [write, ...others] = stored(value);
+    return [clip, withInput(write, 0, clip.outputs[0]), ...others];
   };
   const nodes: Node[] = network.inputs.flatMap(({ name }) => (values.has(name) ? stored(name) : []));
   for (const node of network.nodes) {

@@ -3,7 +3,7 @@ import type { Network } from "../network/network.ts";
 import { shared, shortSets, workOf } from "./features.ts";
 
 /** Time of one unit of work, in multiplications of a dense convolution over a wide map (docs/decisions.md). */
-const usual = { depthwise: 3, weights: 8.5, maps: 2 } as const;
+const usual = { depthwise: 3, weights: 15, maps: 2 } as const;
 /** What a multiplication in a set of one, two and three blocks costs beyond one in a whole set. */
 const usualOfShort: readonly number[] = [0.5, 0.27, 0.1];
 

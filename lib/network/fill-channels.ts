@@ -9,12 +9,20 @@ import { factsOf, type ChannelKind } from "./operators/facts.ts";
 import { fromFront } from "./operators/attributes.ts";
 import { propagate } from "./shapes/infer.ts";
 
+/** Channels of a value as they are, and filled up. */
+export interface Width {
+  readonly before: number;
+  readonly after: number;
+}
+
 /** Which widths are filled up. */
 export interface WidthRule {
   /** Maps get a multiple of so many channels. */
   readonly multiple: number;
   /** Maps with fewer channels than that stay: kernels take few as they are. */
   readonly least: number;
+  /** Whether maps of the same channels are filled up; default: all are. */
+  readonly pays?: (values: ReadonlySet<string>, width: Width) => boolean;
 }
 
 /** An axis of a parameter that has an entry, or several, for every channel of a value. */
@@ -80,16 +88,10 @@ export const SMALLEST_BLOCK = 8;
 export const hasOddWidths = (network: Network): boolean =>
   widthsToFill(network, { multiple: INPUT_MULTIPLE, least: SMALLEST_BLOCK }).widths.size > 0;
 
-/** Channels of a value as they are, and filled up. */
-interface Width {
-  readonly before: number;
-  readonly after: number;
-}
-
 /** The widths that change, by value, and how channels pass through each node. */
 function widthsToFill(
   network: Network,
-  { multiple, least }: WidthRule,
+  { multiple, least, pays = () => true }: WidthRule,
 ): { readonly widths: ReadonlyMap<string, Width>; readonly passages: readonly Passage[] } {
   const widths = new Map<string, Width>();
   if (hasOpenSizes(network) || multiple <= 1) return { widths, passages: [] };
@@ -100,8 +102,9 @@ function widthsToFill(
     const before = maps[0]?.[1] ?? 0;
     const isOne = maps.length > 0 && maps.every((shape) => shape?.[1] === before);
     if (isFixed || !isOne || before < least || before % multiple === 0) continue;
-    const after = Math.ceil(before / multiple) * multiple;
-    for (const value of members) widths.set(value, { before, after });
+    const width = { before, after: Math.ceil(before / multiple) * multiple };
+    if (!pays(new Set(members), width)) continue;
+    for (const value of members) widths.set(value, width);
   }
   return { widths, passages };
 }

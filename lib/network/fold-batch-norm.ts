@@ -51,8 +51,8 @@ export function foldBatchNorm(network: Network): Network {
   return dropDead({ ...network, nodes, parameters });
 }
 
-/** Scale and shift of each channel: y = k x + shift. */
-function affine(network: Network, norm: Node): { k: Float64Array; shift: Float64Array } | undefined {
+/** Scale and shift of each channel: y = k x + shift. Undefined where a pass computes them, or they are no parameters. */
+export function affineOf(network: Network, norm: Node): { k: Float64Array; shift: Float64Array } | undefined {
   if (intAttribute(norm, "training_mode", 0) !== 0 || norm.outputs.slice(1).some((name) => name !== ""))
     return undefined;
   const [scale, bias, mean, variance] = norm.inputs.slice(1, 5).map((name) => floats(network, name));
@@ -72,7 +72,7 @@ function foldedWeights(
   layer: Node,
   norm: Node,
 ): { weights: Parameter; bias: Parameter } | undefined {
-  const map = affine(network, norm);
+  const map = affineOf(network, norm);
   const weights = network.parameters.get(layer.inputs[1] ?? "");
   if (map === undefined || !(weights?.data instanceof Float32Array) || layer.domain !== "") return undefined;
   const { k, shift } = map;

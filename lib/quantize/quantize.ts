@@ -211,9 +211,10 @@ async function search(engine: Engine, network: Network, how: Search): Promise<Fo
   }
   if (within !== undefined) return within;
   const bits = choices[choices.length - 1];
+  const norms = new Set(given.nodes.filter(({ op }) => op === "BatchNormalization").map(({ name }) => name));
   const candidates = placesOf(network)
     .layers.map(({ name }) => name)
-    .filter((name) => counted.has(name));
+    .filter((name) => counted.has(name) || norms.has(name));
   const worst = await worstLayers(engine, network, { candidates, seen, bits, batches: how.batches, signal });
   const most = Math.floor(worst.length / 2);
   for (let count = 1; count <= most; count = count < most ? Math.min(2 * count, most) : most + 1) {

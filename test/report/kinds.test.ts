@@ -85,7 +85,7 @@ describe("report: every kind of run", () => {
 
   it("says what counts more in int8, where anything does", () => {
     const counted =
-      "In int8, average pools, hard sigmoids and rows or channels of zeros are computed by convolutions";
+      "In int8, average pools, norms, hard sigmoids and rows or channels of zeros are computed by convolutions";
     const page = (record: RunRecord): string => plain(renderReport(record, tiny));
     const record = int8(0.004);
     const models = record.models.map((model) => {

@@ -150,7 +150,7 @@ export function resultsSection(scope: Scope): Section {
 }
 
 const COUNTED_IN_INT8 =
-  " In int8, average pools, hard sigmoids and rows or channels of zeros are computed by convolutions, which count as MACs and parameters.";
+  " In int8, average pools, norms, hard sigmoids and rows or channels of zeros are computed by convolutions, which count as MACs and parameters.";
 
 /** Whether a network in int8 has more MACs than it has in floats. */
 function countsMore(record: RunRecord): boolean {

@@ -23,13 +23,14 @@ import { checkItems, isClassTask, missingClasses, refuseProblems, unknownLabels 
 import { readLabels } from "./labels.ts";
 import { placeItems } from "./images/place.ts";
 import { LAYOUTS } from "./sources/catalogue.ts";
-import { readDescription } from "./sources/description.ts";
+import { readDescription, type Description } from "./sources/description.ts";
 import { labelsCsv } from "./sources/labels-csv.ts";
 import { listFolder, type Folder, type SourceLayout } from "./sources/layout.ts";
 import { withListedParts } from "./sources/part-lists.ts";
 import { partsInNames, withParts } from "./part-columns.ts";
 import { FOLDER_LAYOUT } from "./reading.ts";
 import { labelFiles } from "./sources/lists.ts";
+import { withPersons } from "./persons.ts";
 import { findTwins } from "./twins.ts";
 import { splitItems } from "./splits.ts";
 import { isSynthetic } from "./synthetic/name.ts";
@@ -79,11 +80,13 @@ export async function readTable(data: string): Promise<RawTable> {
   }
   const folder = await listFolder(root);
   const layout = await layoutOf(folder);
-  if (layout !== undefined)
-    return withListedParts(
-      withFolderParts(await described(withUnread(await layout.read(folder), folder), folder)),
-      folder,
+  if (layout !== undefined) {
+    const description = await descriptionIn(folder);
+    const read = withFolderParts(
+      described(withUnread(await layout.read(folder), folder), folder, description),
     );
+    return withPersons(await withListedParts(read, folder), description?.identity);
+  }
   const tables = labelFiles(folder);
   const other =
     tables.length > 0
@@ -144,10 +147,14 @@ function withFolderParts(table: RawTable): RawTable {
     : { ...table, rows: found.rows, assumptions: [...table.assumptions, found.said] };
 }
 
-/** The table with what a `dataset.json` beside the layout's own files says of it. */
-async function described(table: RawTable, folder: Folder): Promise<RawTable> {
-  if (!folder.files.includes("dataset.json")) return table;
-  const { name, crop, pairs, tasks, parts } = await readDescription(join(folder.root, "dataset.json"));
+async function descriptionIn({ root, files }: Folder): Promise<Description | undefined> {
+  return files.includes("dataset.json") ? readDescription(join(root, "dataset.json")) : undefined;
+}
+
+/** The table with what a `dataset.json` beside the layout's own files says of it; who is on the pictures comes last. */
+function described(table: RawTable, folder: Folder, description: Description | undefined): RawTable {
+  if (description === undefined) return table;
+  const { name, crop, pairs, tasks, parts } = description;
   const own = Object.entries(tasks).map(
     ([task, said]) =>
       [task, { ...(Object.hasOwn(table.tasks, task) && table.tasks[task]), ...said }] as const,

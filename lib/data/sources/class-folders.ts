@@ -91,7 +91,7 @@ function belowClasses(
   return below.length < 2 || !cut
     ? []
     : [
-        `identity: the folders inside the classes (${below.slice(0, 2).join(", ")}, ...) are not kept together; if they are persons or videos, write a labels.csv with a column "person"`,
+        `identity: the folders inside the classes (${below.slice(0, 2).join(", ")}, ...) are not kept together; if they are persons or videos, say so in dataset.json: "identity": "folder"`,
       ];
 }
 

@@ -6,7 +6,6 @@ import { insideOf, readText } from "../../core/files.ts";
 import type { DataProblem } from "../../record/record.ts";
 import { parseCsv, type Csv } from "../../core/csv.ts";
 import { isMissing } from "../codes.ts";
-import { countedValues, countsText } from "../counts.ts";
 import type { RawRow, RawTable } from "../dataset.ts";
 import { readDescription, type Description } from "./description.ts";
 import { isPicture } from "../images/endings.ts";
@@ -32,11 +31,6 @@ const BOX_COLUMNS: readonly (readonly string[])[] = [
   ["x1", "y1", "x2", "y2"],
   ["xmin", "ymin", "xmax", "ymax"],
 ];
-const IDENTITY_COLUMNS = ["identity", "person", "subject"];
-/** Names without blanks, `_` and `-` of columns that say who is on the picture where several pictures share a value. */
-const PERSON_COLUMNS =
-  /^((identity|person|subject|user|participant|patient|individual|celebrity|actor)(id|name|number|nr|no)?|celebid)$/;
-
 export const labelsCsv: SourceLayout = {
   name: "labels.csv",
   looks: "a file labels.csv (or metadata.csv) with the columns file, split and labels",
@@ -117,7 +111,6 @@ async function read(folder: Folder): Promise<RawTable> {
   const fileAt = fileColumn(csv, path, assumptions);
   const parts = partColumnOf(csv, path, description?.parts);
   assumptions.push(...parts.assumptions);
-  const identityAt = identityColumn(csv, description, path, assumptions);
   const boxAt = find(csv, ["box"]);
   const kept = csv.header
     .map((_, i) => i)
@@ -126,7 +119,6 @@ async function read(folder: Folder): Promise<RawTable> {
   const problems: DataProblem[] = [];
   if (boxAt >= 0) checkBoxes(csv.rows.map((cells) => cells[boxAt]));
   const named = namesIn(folder);
-  const whoIs = (cells: readonly string[]): string => (identityAt < 0 ? "" : personIn(cells[identityAt]));
   const rows: RawRow[] = [];
   for (const cells of csv.rows) {
     if (cells.every((cell) => cell.trim() === "")) continue; // a spreadsheet's empty line
@@ -144,16 +136,13 @@ async function read(folder: Folder): Promise<RawTable> {
       });
       continue;
     }
-    const identity = whoIs(cells);
     rows.push({
       file,
       labels: kept.map((i) => cells[i].trim()),
       ...(split !== undefined && { split }),
-      ...(identity !== "" && { identity }),
       ...(box && { box }),
     });
   }
-  if (identityAt >= 0) assumptions.push(...nobodies(csv.rows.map((cells) => cells[identityAt].trim())));
   if (boxAt >= 0) assumptions.push('boxes: the column "box", in pixels, where a row has one');
   const others = boxAt >= 0 ? [] : otherBoxes(csv.header);
   if (others.length > 0)
@@ -259,51 +248,6 @@ function fileColumn(csv: Csv, path: string, assumptions: string[]): number {
 function pairsOf(folder: Folder, description: Description | undefined): { pairs?: string } {
   if (description?.pairs !== undefined) return { pairs: insideOf(folder.root, description.pairs) };
   return folder.files.includes("pairs.csv") ? { pairs: join(folder.root, "pairs.csv") } : {};
-}
-
-function identityColumn(
-  csv: Csv,
-  description: Description | undefined,
-  path: string,
-  assumptions: string[],
-): number {
-  if (description?.identity !== undefined) {
-    const at = csv.header.indexOf(description.identity);
-    if (at >= 0) return at;
-    throw new EtlError(
-      "data",
-      `${path}: columns ${csv.header.join(", ")}, the identity column "${description.identity}" named in dataset.json was needed`,
-    );
-  }
-  const at = find(csv, IDENTITY_COLUMNS);
-  const found = at >= 0 ? at : csv.header.findIndex((_, i) => namesPersons(csv, i));
-  if (found >= 0)
-    assumptions.push(`identity: column "${csv.header[found]}" is taken for who is on the picture`);
-  return found;
-}
-
-/** Who is on a picture; "" where the cell says that nobody knows: such pictures are no person's. */
-function personIn(cell: string): string {
-  const person = cell.trim();
-  return isMissing(person) || person === "-1" ? "" : person;
-}
-
-/** That words like "unknown" are no person, and how many pictures have them. */
-function nobodies(persons: readonly string[]): string[] {
-  const counts = countedValues(persons.filter((person) => person !== "" && personIn(person) === ""));
-  return counts.size === 0
-    ? []
-    : [
-        `identity: ${countsText(counts)} ${counts.size === 1 ? "is" : "are"} taken for not known; these pictures are kept together with no others`,
-      ];
-}
-
-/** Whether a column is called after persons, and several pictures share one. */
-function namesPersons({ header, rows }: Csv, at: number): boolean {
-  if (!PERSON_COLUMNS.test(plainName(header[at]))) return false;
-  const values = rows.map((cells) => personIn(cells[at])).filter((value) => value !== "");
-  const persons = new Set(values).size;
-  return persons > 1 && persons < values.length;
 }
 
 function find(csv: Csv, names: readonly string[]): number {

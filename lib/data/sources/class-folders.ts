@@ -10,6 +10,7 @@ import { FOLDER_PARTS } from "../part-columns.ts";
 import { readDescription } from "./description.ts";
 import { labelFiles, WRITE_TABLE } from "./lists.ts";
 import { partOf } from "./names.ts";
+import { listsOf } from "./part-lists.ts";
 import type { Folder, SourceLayout } from "./layout.ts";
 
 /** Why a picture has no class. */
@@ -28,6 +29,8 @@ export const classFolders: SourceLayout = {
   read: async (folder) => {
     const declared = await declaredParts(folder);
     const beside = labelFiles(folder);
+    const lists = new Set(listsOf(folder).map(({ file }) => file));
+    const unread = beside.filter((file) => !lists.has(file));
     const part = declared ?? partNames(folder.pictures);
     const { labelAt, partAt } = depthsOf(folder.pictures, part) ?? { labelAt: 0 };
     const deepest = Math.max(labelAt, partAt ?? 0);
@@ -66,9 +69,9 @@ export const classFolders: SourceLayout = {
             ]
           : []),
         ...belowClasses(folder.pictures, rows, deepest),
-        ...(beside.length === 0
+        ...(unread.length === 0
           ? []
-          : [`labels: ${beside.join(", ")} not read; a table called labels.csv would be`]),
+          : [`labels: ${unread.join(", ")} not read; a table called labels.csv would be`]),
       ],
       problems,
       instead: `${WRITE_TABLE}${unreadText(beside)}`,

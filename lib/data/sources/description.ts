@@ -50,12 +50,13 @@ export async function readDescription(path: string): Promise<Description> {
 }
 
 function partColumnOf(path: string, parts: unknown): PartsDeclaration {
-  if (!isRecord(parts)) throw wrong(path, "parts", parts, "an object");
+  if (!isRecord(parts) || Object.keys(parts).length === 0)
+    throw wrong(path, "parts", parts, 'an object such as { "column": "split" }', LEAVE_OUT);
   refuseMistyped(path, "parts.", parts, PARTS_FIELDS);
   const { column, values } = parts;
-  if (typeof column !== "string") throw wrong(path, "parts.column", column, "the name of a column");
+  if (!isText(column)) throw wrong(path, "parts.column", column, "the name of a column");
   if (values === undefined) return { column };
-  const good = isRecord(values) && Object.values(values).every((one) => isOneOf(one, SPLITS));
+  const good = isFilled(values) && Object.values(values).every((one) => isOneOf(one, SPLITS));
   if (!good) throw wrong(path, "parts.values", values, `an object from word to ${SPLITS.join(", ")}`);
   return { column, values: values as Record<string, Split> };
 }
@@ -66,12 +67,13 @@ function declaration(path: string, where: string, value: unknown): TaskDeclarati
   const { columns, values, codes, missing, mirror, kind, tolerance, factor } = value;
   if (missing !== undefined && !isTexts(missing))
     throw wrong(path, `${where}.missing`, missing, "a list of texts that stand for no label");
-  if (codes !== undefined && !(isRecord(codes) && Object.values(codes).every((one) => isOneOf(one, CODES)))) {
+  if (codes !== undefined && !(isFilled(codes) && Object.values(codes).every((one) => isOneOf(one, CODES)))) {
     throw wrong(path, `${where}.codes`, codes, `an object from code to ${CODES.join(", ")}`);
   }
-  if (columns !== undefined && !isTexts(columns)) throw wrong(path, `${where}.columns`, columns, "names");
-  if (values !== undefined && !(isRecord(values) && isTexts(Object.values(values)))) {
-    throw wrong(path, `${where}.values`, values, "an object from code to name");
+  if (columns !== undefined && !(Array.isArray(columns) && columns.length > 0 && columns.every(isText)))
+    throw wrong(path, `${where}.columns`, columns, "names of columns, at least one", LEAVE_OUT);
+  if (values !== undefined && !(isFilled(values) && Object.values(values).every(isText))) {
+    throw wrong(path, `${where}.values`, values, "an object from code to name", LEAVE_OUT);
   }
   if (mirror !== undefined && !isOneOf(mirror, MIRRORS)) {
     throw wrong(path, `${where}.mirror`, mirror, MIRRORS.join(", "));
@@ -119,9 +121,22 @@ function text<K extends string>(
 ): Partial<Record<K, string>> {
   const value = object[key];
   if (value === undefined) return {};
-  if (typeof value !== "string")
-    throw wrong(path, where === undefined ? key : `${where}.${key}`, value, "text");
+  if (!isText(value))
+    throw wrong(path, where === undefined ? key : `${where}.${key}`, value, "text", LEAVE_OUT);
   return { [key]: value } as Partial<Record<K, string>>;
+}
+
+/** What people may do with a field that says nothing. */
+const LEAVE_OUT = "leave the field out where there is nothing to say";
+
+/** Text that says something. */
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.trim() !== "";
+}
+
+/** An object that says something. */
+function isFilled(value: unknown): value is Record<string, unknown> {
+  return isRecord(value) && Object.keys(value).length > 0;
 }
 
 function isTexts(value: unknown): value is string[] {
@@ -160,6 +175,13 @@ function refuseMistyped(
   }
 }
 
-function wrong(path: string, field: string, found: unknown, needed: string): EtlError {
-  return new EtlError("format", `${path}: ${field} is ${JSON.stringify(found)}, ${needed} was needed`);
+/** @param ifEmpty hint where nothing was found in the field */
+function wrong(path: string, field: string, found: unknown, needed: string, ifEmpty?: string): EtlError {
+  const shown = found === undefined ? "not there" : JSON.stringify(found);
+  const isEmpty = found === null || /^(\[\]|\{\}|"\s*")$/.test(shown);
+  return new EtlError(
+    "format",
+    `${path}: ${field} is ${shown}, ${needed} was needed`,
+    isEmpty && ifEmpty !== undefined ? { hint: ifEmpty } : {},
+  );
 }

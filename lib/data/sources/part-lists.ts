@@ -16,7 +16,7 @@ interface List {
 const BESIDE = /(file)?lists?|files?|names?|ids?|split|[\s_.-]+/gi;
 
 /** The lists of a folder: those for training and another part, at one place. */
-function listsOf({ files }: Folder): readonly List[] {
+export function listsOf({ files }: Pick<Folder, "files">): readonly List[] {
   const places = new Map<string, List[]>();
   for (const file of files) {
     if (file.split("/").length > 2 || !/\.(txt|lst|list|csv)$/i.test(file)) continue;
@@ -75,7 +75,9 @@ export async function withListedParts(table: RawTable, folder: Folder): Promise<
   const parts = new Map<number, Split>();
   const rank = { train: 0, val: 1, test: 2 };
   let [lines, found, twice] = [0, 0, 0];
+  const empty: string[] = [];
   for (const { file, part } of lists) {
+    const before = found;
     for (const line of (await readText(join(folder.root, file))).split(/\r\n|\r|\n/)) {
       if (line.trim() === "") continue;
       lines++;
@@ -86,6 +88,7 @@ export async function withListedParts(table: RawTable, folder: Folder): Promise<
       if (other !== undefined && other !== part) twice++;
       if (other === undefined || rank[part] > rank[other]) parts.set(at, part);
     }
+    if (found === before) empty.push(file);
   }
   if (found === 0)
     return {
@@ -97,6 +100,12 @@ export async function withListedParts(table: RawTable, folder: Folder): Promise<
       "data",
       `${folder.root}: ${found} of ${lines} lines of ${names} name a picture, most of them were needed`,
       { hint: "move these lists away, or write a labels.csv with a column split (docs/data.md)" },
+    );
+  if (empty.length > 0)
+    throw new EtlError(
+      "data",
+      `${folder.root}: ${empty.join(", ")} ${empty.length === 1 ? "names" : "name"} none of the pictures (${found} are in the other ${lists.length - empty.length === 1 ? "list" : "lists"}): a list of each part was needed`,
+      { hint: "fill or remove what is empty, or move all lists away: the parts are then cut by seed" },
     );
   const problems: DataProblem[] = [...table.problems];
   const rows = table.rows.flatMap((row, i) => {

@@ -143,12 +143,13 @@ export const evaluateCommand: Command<"evaluate"> = {
       cacheDir: text(args, "cache-dir"),
     });
     const { others = [] } = result;
-    for (const { task, dataset, accuracy, accuracyError, mae, n, unit } of [result, ...others]) {
+    for (const one of [result, ...others]) {
+      const { task, dataset, accuracy, accuracyError, mae, n, unit, undefinedBecause: why } = one;
       const named = others.length > 0 ? `, ${task}` : "";
       const sure = plainText(accuracyText({ accuracy, accuracyError, n }));
       const error = `mean absolute error ${plainText(formatError(mae ?? Number.NaN, unit ?? ""))}`;
       context.print(
-        `${dataset}${named}: ${mae === undefined ? sure : `${error}, within tolerance ${sure}`}, n = ${n}`,
+        `${dataset}${named}: ${mae === undefined ? sure : `${error}, within tolerance ${sure}`}, n = ${n}${why === undefined ? "" : `; ${why}`}`,
       );
     }
     return result;

@@ -35,3 +35,19 @@ export function absentNotes(records: readonly RunRecord[]): readonly string[] {
   );
   return [...new Set(notes)];
 }
+
+/** Why means over classes are undefined for one evaluation; undefined where they are not. @param absent as {@link absentClasses} */
+export function undefinedBecause(
+  absent: readonly string[],
+  { perOutput, confusion = [] }: Metrics,
+  classes: readonly string[],
+): string | undefined {
+  if (absent.length === 0) return undefined;
+  const said = "balanced accuracy, F1, precision and recall are undefined";
+  const names = absent.map((name) => `"${name}"`).join(", ");
+  if (perOutput !== undefined) return `${said} as all pictures have the same answer for ${names}`;
+  const there = confusion.flatMap((row, c) => (row.some((count) => count > 0) ? [c] : []));
+  return there.length === 1
+    ? `${said} as only one class is there ("${classes[there[0]] ?? `class ${there[0]}`}")`
+    : `${said} as no picture of ${names} is there`;
+}

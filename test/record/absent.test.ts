@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { absentClasses, absentNotes, shownMetrics } from "../../lib/record/absent.ts";
+import { absentClasses, absentNotes, shownMetrics, undefinedBecause } from "../../lib/record/absent.ts";
 import { comparedNetworks } from "../../lib/jobs/many/compare.ts";
 import type { Metrics, RunRecord } from "../../lib/record/record.ts";
 import { renderReport } from "../../lib/report/report.ts";
@@ -63,6 +63,40 @@ describe("classes without a test picture", () => {
     const test = { ...whole, perOutput: [output("hat", 0), output("smile", 2), output("face", 4)] };
     expect(absentClasses(test, [])).to.deep.equal(["hat", "face"]);
     expect(shownMetrics(test).balancedAccuracy).to.equal(undefined);
+  });
+
+  it("make means undefined, and the sentence says why", () => {
+    const why = (confusion: number[][], classes: string[]): string | undefined =>
+      undefinedBecause(absentClasses({ ...whole, confusion }, classes), { ...whole, confusion }, classes);
+    const [a, b, c] = ["a", "b", "c"];
+    expect(
+      why(
+        [
+          [2, 1],
+          [0, 0],
+        ],
+        [a, b],
+      ),
+    ).to.match(/undefined as only one class is there \("a"\)/);
+    expect(
+      why(
+        [
+          [2, 1, 0],
+          [0, 0, 0],
+          [0, 1, 1],
+        ],
+        [a, b, c],
+      ),
+    ).to.match(/undefined as no picture of "b" is there/);
+    expect(
+      why(
+        [
+          [2, 1],
+          [0, 1],
+        ],
+        [a, b],
+      ),
+    ).to.equal(undefined);
   });
 
   it("do not reach the comparison and the report, which say why", async () => {

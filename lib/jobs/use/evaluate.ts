@@ -8,6 +8,7 @@ import type { CropChoice } from "../../core/crop.ts";
 import { plainCell } from "../../core/csv.ts";
 import { EtlError, isEtlError } from "../../core/errors.ts";
 import { silent } from "../../core/progress.ts";
+import { absentClasses, shownMetrics, undefinedBecause } from "../../record/absent.ts";
 import type { Metrics } from "../../record/record.ts";
 import type { OutputTask } from "../../backbones/metadata.ts";
 import type { Dataset, Item, OpenDatasetOptions, Split } from "../../data/dataset.ts";
@@ -69,6 +70,8 @@ export interface Evaluation extends Metrics {
   readonly problems: number;
   /** Of numbers: that of the label, and of `mae` and `tolerance`. */
   readonly unit?: string;
+  /** Why balanced accuracy, F1, precision and recall are not there: a class that no picture has. */
+  readonly undefinedBecause?: string;
   /** A model of several tasks: the quality of the others. */
   readonly others?: readonly Evaluation[];
 }
@@ -194,6 +197,8 @@ async function evaluateTask(
       collect(engine, model, { store, rows, options, output }),
     );
     const { targets, mask } = labelsOf(store, { task, start: 0 }, rows);
+    const quality = computeMetrics(task, collected, targets, mask ? { mask } : {});
+    const why = undefinedBecause(absentClasses(quality, task.classes), quality, task.classes);
     return {
       model: model.name,
       task: task.name,
@@ -202,7 +207,8 @@ async function evaluateTask(
       crop: dataset.crop,
       problems: dataset.problems.length + store.problems.length,
       ...(task.unit !== undefined && { unit: task.unit }),
-      ...computeMetrics(task, collected, targets, mask ? { mask } : {}),
+      ...shownMetrics(quality),
+      ...(why !== undefined && { undefinedBecause: why }),
     };
   } finally {
     await store.close();

@@ -37,6 +37,36 @@ function rangeOf(name: string): Range | undefined {
   return [Number(low), Number(high) >= oldest ? Infinity : Number(high)];
 }
 
+/** Groups that end or begin somewhere: "<18", "under 18", "up to 17"; ">65", "over 65", "older than 65". */
+const BELOW = /^(?:<=?|≤|under|below|up to|younger than|less than)\s*(\d+)$/i;
+const ABOVE = /^(?:>=?|≥|over|above|from|older than|more than)\s*(\d+)$/i;
+
+/**
+ * Names in the order of their numbers, where each is a range ("4-6", "60+", "<18") or a number, and one of them a range; undefined
+ * where they are anything else. As text "100+" would stand before "4-6".
+ */
+export function byRange(names: readonly string[]): string[] | undefined {
+  const places = names.map((name): Range | undefined => {
+    const text = name.trim();
+    const [, end] = BELOW.exec(text) ?? [];
+    if (end !== undefined) return [-1, Number(end)];
+    const [, start] = ABOVE.exec(text) ?? [];
+    // "over 65" comes behind "65-70", which it does not hold less of
+    if (start !== undefined) return [Number(start) + 0.5, Infinity];
+    return YEAR.test(text) ? [Number(text), Number(text)] : rangeOf(text);
+  });
+  if (names.every((name) => YEAR.test(name.trim()))) return undefined;
+  const known = names.flatMap((name, i) => {
+    const range = places[i];
+    return range === undefined ? [] : [{ name, range }];
+  });
+  if (known.length < names.length) return undefined;
+  const compare = (a: number, b: number): number => (a === b ? 0 : a - b);
+  return known
+    .sort(({ range: a }, { range: b }) => compare(a[0], b[0]) || compare(a[1], b[1]))
+    .map(({ name }) => name);
+}
+
 /** The group of an age: the one that holds it, else the nearer one, of two as near the younger. */
 function nearestGroup(years: number, groups: readonly Range[]): number {
   const age = Math.floor(years);

@@ -1,4 +1,5 @@
 /** The order and the names of classes: the same in every data set that speaks of the same thing. */
+import { byRange } from "./age-groups.ts";
 import { plainCode } from "./codes.ts";
 import type { TaskPlan } from "./tasks.ts";
 
@@ -67,7 +68,7 @@ export interface ClassOrder {
 }
 
 /**
- * Puts the classes of a label column in order: known names in their fixed order, codes by number, others by name.
+ * Puts the classes of a label column in order: known names in their fixed order, codes and ranges by number, others by name.
  *
  * @param present the codes in the label column
  */
@@ -121,10 +122,11 @@ export function classOrder(plan: TaskPlan, present: readonly string[]): ClassOrd
   const nameOf = (code: string): string =>
     named ? canonicalName(code) : (spelling.get(spellingOf(code)) ?? code);
   const left = named ? strangers(plan.spec.name, present) : new Set<string>();
+  const found = present.filter((code) => !left.has(code));
   const own = present.filter((code) => !left.has(code) && !isKnownClass(plan.spec.name, code));
   const some = own.slice(0, 5).join(", ");
   return {
-    classes: ordered([...present].filter((code) => !left.has(code)).sort(byText), nameOf),
+    classes: ordered(byRange(found) ?? found.sort(byText), nameOf),
     nameOf: (code) => (left.has(code) ? undefined : nameOf(code)),
     assumptions:
       own.length > 0

@@ -1,6 +1,7 @@
 /** Groups of test faces by the label columns of a data set: errors are counted by them. */
 import { own } from "../core/own.ts";
 import type { Task } from "../core/artifacts.ts";
+import { byRange } from "./age-groups.ts";
 import { quantile } from "../math/statistics.ts";
 import type { GroupColumn, RawRow, RawTable } from "./dataset.ts";
 
@@ -61,7 +62,8 @@ function groupTexts(
   names: Readonly<Record<string, string>> | undefined,
 ): Grouped | undefined {
   const known = texts.filter((text) => !missing.has(text.toLowerCase()));
-  const values = [...new Set(known)].sort(new Intl.Collator("en", { numeric: true }).compare);
+  const found = [...new Set(known)];
+  const values = byRange(found) ?? found.sort(new Intl.Collator("en", { numeric: true }).compare);
   if (values.length < 2) return undefined;
   if (values.length > mostGroups) {
     const numbers = known.map(Number);

@@ -20,6 +20,7 @@ import {
   checkYears,
   checkYesNo,
 } from "./sentinels.ts";
+import { tagsAsClasses, tagsIn, tagsRefused } from "./tag-lists.ts";
 import type { TaskPlan } from "./tasks.ts";
 
 /**
@@ -87,7 +88,10 @@ function readClasses(
       `"values": { "${dates[0]}": "10-12", ... }`,
     );
   const classes = ages?.classes ?? forced ?? order.classes;
+  const own = ages === undefined && forced === undefined && plan.declared.values === undefined;
+  const tags = own && table.layout !== FOLDER_LAYOUT ? tagsIn(counts) : undefined;
   if (kind === "binary" && classes.length > 2) {
+    if (tags !== undefined) throw tagsRefused(plan, counts, tags);
     if (present.every((value) => Number.isFinite(Number(value))))
       throw ask(
         plan,
@@ -132,7 +136,11 @@ function readClasses(
   return {
     task: taskOf(plan, kind, { classes, outputs: width }),
     labels: table.rows.map((row) => read(row.labels[at], row.labels[otherAt])),
-    assumptions: [...order.assumptions, ...(ages?.assumptions ?? [])],
+    assumptions: [
+      ...order.assumptions,
+      ...(ages?.assumptions ?? []),
+      ...(tags === undefined ? [] : [tagsAsClasses(column, tags)]),
+    ],
     unknown,
     fixed: ages !== undefined,
   };
@@ -227,6 +235,8 @@ function readYesNo(table: RawTable, plan: TaskPlan): Labels {
   const codes = plan.declared.codes;
   const isNone = missingIn(table, plan);
   const known = new Map([...counts].filter(([code]) => !isNone(code)));
+  const tags = codes === undefined && q === 1 ? tagsIn(known) : undefined;
+  if (tags !== undefined) throw tagsRefused(plan, known, tags);
   if (codes === undefined) checkYesNo(plan, known);
   const read = (labels: readonly string[]): Label => {
     const target = new Float32Array(q);

@@ -18,6 +18,7 @@ import { mapLimit } from "../../core/parallel.ts";
 import { bitmapSize, HEADER_BYTES, readBitmap } from "./bitmap.ts";
 import { BITMAP_ENDINGS } from "./endings.ts";
 import { isRow, pictureBytes } from "./pixel-rows.ts";
+import { isPlainYcbcr, KIND_BYTES, kindOf } from "./kind.ts";
 import { normalise } from "./normalise.ts";
 import { resampleBox } from "./resample.ts";
 
@@ -50,7 +51,9 @@ export async function pictureSize(path: string): Promise<DecodedSize & { readonl
     const { autoOrient, orientation = 1 } = await sharp(path).metadata();
     return { ...autoOrient, ...(orientation > 1 && { turned: true }) };
   } catch (error) {
-    throw isEtlError(error) ? error : undecodable(path, error);
+    if (isEtlError(error)) throw error;
+    const start = isRow(path) ? undefined : await readStart(path, KIND_BYTES).catch(() => undefined);
+    throw undecodable(path, error, start);
   }
 }
 
@@ -80,6 +83,8 @@ export async function decodeImage(
     throw ioError("cannot read", path, error);
   }
   try {
+    if (isPlainYcbcr(bytes))
+      throw new Error("a TIFF of YCbCr samples, which are not read; convert it to RGB, JPEG or PNG");
     const source = sourceOf(bytes);
     const { autoOrient, depth } = await source().metadata();
     if (depth !== "uchar" && depth !== "ushort")
@@ -100,7 +105,7 @@ export async function decodeImage(
     const box = [x.from / width, y.from / height, x.to / width, y.to / height] as const;
     return resampleBox(toRgb(data, channels), { width, height }, box, size);
   } catch (error) {
-    throw undecodable(path, error);
+    throw undecodable(path, error, bytes);
   }
 }
 
@@ -152,8 +157,9 @@ function toRgb(data: Buffer, channels: number): Uint8Array {
   return rgb;
 }
 
-function undecodable(path: string, error: unknown): EtlError {
-  const reason = messageOf(error).split("\n")[0];
+/** @param start the first bytes of the file, where they could be read: they may say more than the decoder does */
+function undecodable(path: string, error: unknown, start?: Uint8Array): EtlError {
+  const reason = (start && kindOf(start)) ?? messageOf(error).split("\n")[0];
   return new EtlError("data", `${path}: cannot be decoded (${reason}), a picture was needed`, {
     hint: "JPEG, PNG, WebP, TIFF, GIF, AVIF, BMP, PGM and PPM are read",
     cause: error,

@@ -183,6 +183,40 @@ export function withPartsNow(dataset: Dataset, sets: readonly Dataset[], inParts
   return { ...dataset, warnings: [...new Set([...kept, ...now])] };
 }
 
+/**
+ * What is missing of a data set's parts once pictures are gone that could not be decoded, or are copies of tested ones: said when the
+ * data set was opened is what its table lacks.
+ *
+ * @param left the pictures that are left
+ * @throws EtlError kind `data` where a class has no training picture any more
+ */
+export function lostClasses(dataset: Dataset, left: readonly Item[]): readonly string[] {
+  if (left.length === dataset.items.length) return [];
+  const plain = (sentence: string): string => sentence.replace(/ \(of \d+\)/, "");
+  let start = 0;
+  return (dataset.tasks ?? [dataset.task]).flatMap((task) => {
+    const [from, end] = [start, start + task.outputs];
+    start = end;
+    const own = ({ target, mask, ...rest }: Item): Item => ({
+      ...rest,
+      target: target.subarray(from, end),
+      ...(mask && { mask: mask.subarray(from, end) }),
+    });
+    const before = new Set(missingClasses(task, dataset.items.map(own)).map(plain));
+    const lost = missingClasses(task, left.map(own)).filter((sentence) => !before.has(plain(sentence)));
+    const training = lost.find((sentence) => sentence.startsWith("training: "));
+    if (isClassTask(task) && training !== undefined)
+      throw new EtlError(
+        "data",
+        `${dataset.name}: ${training}, as those it had cannot be decoded or are copies of tested ones: at least one of every class was needed`,
+        {
+          hint: "give the class other pictures to learn from; those left out are named in what was said before",
+        },
+      );
+    return lost;
+  });
+}
+
 /** Yes/no labels that are the same for all pictures of a part. */
 function missingAnswers(task: Task, items: readonly Item[], where: string): string[] {
   return (["yes", "no"] as const).flatMap((answer) => {

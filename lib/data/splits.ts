@@ -59,17 +59,26 @@ function choose(
   fraction: number,
   random: Random,
 ): { chosen: number[]; how: string } {
-  const persons = groupBy(rows, (i) => items[i].identity ?? `picture ${i}`);
+  const persons = groupBy(rows, (i) => items[i].identity ?? `picture \0${i}`);
   const known = rows.some((i) => items[i].identity !== undefined);
+  const arePersons = [...persons.keys()].some((name) => !name.startsWith("picture "));
+  if (known && arePersons && persons.size > 1)
+    return { chosen: wholeGroups(persons, rows.length * fraction, random), how: "whole persons" };
+  const strata = groupBy(rows, (i) => items[i].stratum ?? "");
   if (known && persons.size > 1) {
+    // Some pictures are there twice: they stay together, and every class gives its share all the same.
+    const groups = groupBy([...persons.values()], ([first]) => items[first].stratum ?? "");
     return {
-      chosen: wholeGroups(persons, rows.length * fraction, random),
-      how: [...persons.keys()].some((name) => !name.startsWith("picture "))
-        ? "whole persons"
-        : "at random, equal pictures together",
+      chosen: [...groups.keys()].sort().flatMap((key) => {
+        const own = groups.get(key) ?? [];
+        return filled(own, own.flat().length * fraction, random.fork(key));
+      }),
+      how:
+        strata.size > 1
+          ? "the same share of every class, equal pictures together"
+          : "at random, equal pictures together",
     };
   }
-  const strata = groupBy(rows, (i) => items[i].stratum ?? "");
   const chosen = [...strata.keys()].sort().flatMap((key) => {
     const members = strata.get(key) ?? [];
     return random
@@ -78,6 +87,14 @@ function choose(
       .slice(0, Math.round(members.length * fraction));
   });
   return { chosen, how: strata.size > 1 ? "the same share of every class" : "at random" };
+}
+
+/** Shuffled whole groups, those that bring the members nearer to `wanted`. */
+function filled(groups: readonly number[][], wanted: number, random: Random): number[] {
+  const chosen: number[] = [];
+  for (const members of random.shuffle(groups))
+    if (chosen.length + members.length / 2 <= wanted) chosen.push(...members);
+  return chosen;
 }
 
 /** Shuffled whole groups, as near to `wanted` members as they go; where all are too large the smallest, never all. */

@@ -1,6 +1,7 @@
 /** The same picture twice: equal bytes, whatever their names, are never divided over training and test. */
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
+import { leftText } from "./images/likeness.ts";
 import { isRow, pictureBytes } from "./images/pixel-rows.ts";
 import { insideOf } from "../core/files.ts";
 import { mapLimit } from "../core/parallel.ts";
@@ -102,9 +103,7 @@ export async function findTwins(
         ? []
         : [
             `pictures: ${twice} are there twice; equal ones stay in one part` +
-              (gone.size > 0
-                ? `, ${gone.size} of them left training because the test (or validation) part has them`
-                : ""),
+              (gone.size > 0 ? `; ${leftText([...gone.keys()].map((i) => items[i].row.split))}` : ""),
             ...(unlike.length > 0
               ? [
                   `pictures: ${unlike.length} have another label under another name (${unlike[0][1]

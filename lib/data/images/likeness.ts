@@ -4,7 +4,7 @@
  * several (docs/decisions.md has the distances). A flat picture is like every other flat one, and never compared.
  */
 
-import type { Item } from "../dataset.ts";
+import type { Item, Split } from "../dataset.ts";
 
 /** Cells along one side. */
 const SIDE = 16;
@@ -157,12 +157,22 @@ export function findCopies(items: readonly Pick<Item, "file" | "split">[], cells
   if (first === undefined)
     return crowded === 0 ? { gone } : { gone, said: `pictures: ${crowdSentence(crowded)}` };
   const names = first.map((i) => items[i].file).join(" and ");
-  const left =
-    gone.size === 0 ? "" : `; ${gone.size} left training because the test (or validation) part has them`;
+  const left = gone.size === 0 ? "" : `; ${leftText([...gone.keys()].map((i) => items[i].split))}`;
   return {
     gone,
     said: `pictures: ${pairs.length} ${pairs.length === 1 ? "pair is" : "pairs are"} one photograph saved anew (${names})${left}${crowded === 0 ? "" : `; ${crowdSentence(crowded)}`}`,
   };
+}
+
+/** "3 left training and 1 left validation because the test (or validation) part has them". @param splits of the pictures that left */
+export function leftText(splits: readonly (Split | undefined)[]): string {
+  const validation = splits.filter((split) => split === "val").length;
+  const training = splits.length - validation;
+  const said = [
+    ...(training > 0 ? [`${training} left training`] : []),
+    ...(validation > 0 ? [`${validation} left validation`] : []),
+  ].join(" and ");
+  return `${said} because the test ${training > 0 ? "(or validation) " : ""}part has them`;
 }
 
 function crowdSentence(pictures: number): string {

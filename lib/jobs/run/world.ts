@@ -4,6 +4,7 @@ import type { Preprocessing } from "../../core/artifacts.ts";
 import { worded } from "../../core/voice.ts";
 import type { Progress } from "../../core/progress.ts";
 import { createRecycler, type Recycler } from "../../core/recycler.ts";
+import { lostClasses } from "../../data/coverage.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { partsSentence } from "../../data/joint.ts";
 import { prepareImages, type ImageStore } from "../../data/images/store.ts";
@@ -39,6 +40,7 @@ interface WorldConfig {
  *
  * @param preprocessing size of the pictures in the store
  * @param options.items pictures that are decoded, where not all are
+ * @param options.folds whether folds take the place of parts
  * @param options.rowsOf the parts of a run; throws where they are not enough
  */
 export async function openWorld(
@@ -47,6 +49,7 @@ export async function openWorld(
   options: Pick<World, "progress" | "signal"> & {
     readonly config: WorldConfig;
     readonly items?: Dataset["items"];
+    readonly folds?: boolean;
     readonly rowsOf: (store: ImageStore) => PartRows;
   },
 ): Promise<World> {
@@ -58,7 +61,15 @@ export async function openWorld(
     ...(threads !== undefined && { threads }),
   });
   try {
+    const lost = lostClasses({ ...dataset, items }, store.items);
     const rows = options.rowsOf(store);
+    if (store.items.length < items.length && options.items === undefined)
+      progress.note(
+        options.folds === true
+          ? `left: ${plural(store.items.length, "picture")}`
+          : `left: ${partsSentence(store.dataset)}`,
+      );
+    for (const sentence of lost) progress.warn(worded(sentence));
     const opened = await openEngine({ engine, device, threads });
     return {
       ...{ dataset, store, rows, progress, signal },

@@ -79,7 +79,7 @@ export async function openTrainData(
   );
   let tables: TargetTable[] = [];
   const world = await openWorld(dataset, preprocessing, {
-    ...{ config, progress, signal: options.signal },
+    ...{ config, progress, signal: options.signal, folds },
     rowsOf: (store) => {
       const rows = partRows(store, "check the split column of labels.csv, --split and --limit", parts);
       tables = [main, ...others].map((each) => tableOf(each, store));

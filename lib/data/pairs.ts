@@ -11,7 +11,7 @@ import { plural } from "../core/printable.ts";
 import { plainCode } from "./codes.ts";
 import { placeItems } from "./images/place.ts";
 import { WHOLE, type Dataset, type Item } from "./dataset.ts";
-import { openDataset, readTable } from "./open.ts";
+import { NO_LAYOUT, openDataset, readTable } from "./open.ts";
 
 /** Two pictures and whether they show one person. */
 export interface PicturePair {
@@ -172,7 +172,7 @@ export async function openPairs(
     task: VERIFICATION,
     items,
     crop,
-    assumptions: [`crop: ${around?.how ?? `${crop.join(", ")} (--crop)`}`],
+    assumptions: [`crop: ${around?.how ?? `${crop.join(", ")} (--crop)`}`, ...(around?.said ?? [])],
     problems,
     fingerprint: hash.update(JSON.stringify(pairs)).digest("hex").slice(0, 16),
     pairs: resolve(path),
@@ -187,6 +187,8 @@ interface Around {
   /** Boxes of single pictures: they go before `crop`. */
   readonly own: ReadonlyMap<string, Crop>;
   readonly how: string;
+  /** What was assumed of pixels in pictures that their EXIF tag turns. */
+  readonly said: readonly string[];
   /** Pictures whose box cannot be meant. */
   readonly problems: readonly DataProblem[];
 }
@@ -196,14 +198,21 @@ async function cropsAround(root: string, files: ReadonlySet<string>): Promise<Ar
   const whole: Around = {
     own: new Map(),
     how: "the whole picture, as nothing else is said",
+    said: [],
     problems: [],
   };
   let table;
   try {
     table = await readTable(root);
   } catch (error) {
-    if (error instanceof EtlError && error.kind === "data") return whole; // pictures without labels: no crop known
-    throw error;
+    if (!(error instanceof EtlError && error.kind === "data")) throw error;
+    // Pictures without labels have no box; labels that cannot be read may have one.
+    return error.message.endsWith(NO_LAYOUT)
+      ? whole
+      : {
+          ...whole,
+          how: `the whole picture, as what lies around the pairs cannot be read (${error.message})`,
+        };
   }
   const { name, crop } = table;
   const rows = table.rows.filter(({ file, box }) => box !== undefined && files.has(file));
@@ -215,11 +224,17 @@ async function cropsAround(root: string, files: ReadonlySet<string>): Promise<Ar
     );
     const own = new Map(placed.items.flatMap((item) => (item.crop ? [[item.row.file, item.crop]] : [])));
     const how = `${plural(own.size, "picture")} by their own annotated face box`;
-    return { name, ...(crop && { crop }), own, how, problems: placed.problems };
+    return { name, ...(crop && { crop }), own, how, said: placed.assumptions, problems: placed.problems };
   }
   if (crop !== undefined) return { ...whole, name, crop, how: `${crop.join(", ")} (the data set's own)` };
   if (!table.columns.includes("x0") || !table.columns.includes("y0")) return { ...whole, name };
-  const { items } = await openDataset({ data: root, task: "landmarks", seed: 0, valFraction: 0 });
+  const { items, assumptions } = await openDataset({
+    data: root,
+    task: "landmarks",
+    seed: 0,
+    valFraction: 0,
+  });
   const own = new Map(items.flatMap((item) => (item.crop ? [[item.file, item.crop] as const] : [])));
-  return { ...whole, name, own, how: "a square around each picture's landmarks" };
+  const said = assumptions.filter((sentence) => sentence.startsWith("pixels: "));
+  return { ...whole, name, own, said, how: "a square around each picture's landmarks" };
 }

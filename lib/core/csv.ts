@@ -47,7 +47,9 @@ export function parseCsv(text: string, name: string): Csv {
   const seen = new Set<string>();
   const twice = columns.find((column) => seen.size === seen.add(column).size);
   if (twice !== undefined) {
-    throw new EtlError("format", `${name}: two columns are called "${twice}", unique names were needed`);
+    throw new EtlError("format", `${name}: two columns are called "${twice}", unique names were needed`, {
+      hint: "rename one of them, or take it out",
+    });
   }
   return {
     header: columns,

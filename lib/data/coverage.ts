@@ -80,6 +80,8 @@ export async function checkItems(table: RawTable, found: Found): Promise<void> {
 /** What may be wrong where nothing can be used: the picture lies elsewhere, or the label is of another kind. */
 async function emptyHint(table: RawTable, problems: readonly DataProblem[]): Promise<string | undefined> {
   const [first] = problems;
+  if (first === undefined && table.rows.length === 0)
+    return "a first line that names columns, and no row below it";
   if (first === undefined || table.root === "") return undefined;
   if (first.problem.startsWith(NO_FILE) || first.problem.includes(": leaves its folder ")) {
     const { pictures } = await listFolder(table.root);

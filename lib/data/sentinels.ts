@@ -89,7 +89,8 @@ export function checkClassCodes(plan: TaskPlan, counts: Counts): void {
 /** @throws EtlError where the classes of a task whose names are known are codes */
 export function checkNamedCodes(plan: TaskPlan, counts: Counts, forced: readonly string[] | undefined): void {
   const codes = [...counts.keys()];
-  const areCodes = codes.length > 0 && codes.every((code) => /^(-?\d+(\.\d+)?|true|false)$/i.test(code));
+  const areCodes =
+    codes.length > 0 && codes.every((code) => /^(-?\d+(\.\d+)?|true|false|yes|no|y|n)$/i.test(code));
   if (!areCodes || (forced !== undefined && codes.every((code) => forced.includes(code)))) return;
   const names =
     plan.spec.name === "gender"

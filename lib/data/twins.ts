@@ -93,7 +93,7 @@ export async function findTwins(
     assumptions: [
       ...(changed.length > 0
         ? [
-            `pictures: ${changed.length} have copies by their names (${changed[0][1]
+            `pictures: ${changed.length === 1 ? "1 has" : `${changed.length} have`} copies by their names (${changed[0][1]
               .slice(0, 2)
               .map((i) => items[i].row.file)
               .join(", ")}); they stay in one part`,
@@ -102,11 +102,11 @@ export async function findTwins(
       ...(twice === 0
         ? []
         : [
-            `pictures: ${twice} are there twice; equal ones stay in one part` +
+            `pictures: ${twice === 1 ? "1 is" : `${twice} are`} there twice; equal ones stay in one part` +
               (gone.size > 0 ? `; ${leftText([...gone.keys()].map((i) => items[i].row.split))}` : ""),
             ...(unlike.length > 0
               ? [
-                  `pictures: ${unlike.length} have another label under another name (${unlike[0][1]
+                  `pictures: ${unlike.length === 1 ? "1 has" : `${unlike.length} have`} another label under another name (${unlike[0][1]
                     .map((i) => items[i].row.file)
                     .slice(0, 2)
                     .join(", ")})`,

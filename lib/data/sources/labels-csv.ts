@@ -120,9 +120,11 @@ async function read(folder: Folder): Promise<RawTable> {
   if (boxAt >= 0) checkBoxes(csv.rows.map((cells) => cells[boxAt]));
   const named = namesIn(folder);
   const rows: RawRow[] = [];
+  const listed = new Set<string>();
   for (const cells of csv.rows) {
     if (cells.every((cell) => cell.trim() === "")) continue; // a spreadsheet's empty line
     const file = named(fileName(cells[fileAt], folder.root));
+    listed.add(file);
     const split = parts.of(cells);
     if (typeof split === "object") {
       problems.push({ file, problem: split.problem });
@@ -143,6 +145,7 @@ async function read(folder: Folder): Promise<RawTable> {
       ...(box && { box }),
     });
   }
+  assumptions.push(...unlisted(folder, listed, tables));
   if (boxAt >= 0) assumptions.push('boxes: the column "box", in pixels, where a row has one');
   const others = boxAt >= 0 ? [] : otherBoxes(csv.header);
   if (others.length > 0)
@@ -163,6 +166,20 @@ async function read(folder: Folder): Promise<RawTable> {
     assumptions,
     problems,
   };
+}
+
+/** That pictures of the folder are in no row. Where no row names one of them, the names are wrong, and that is said elsewhere. */
+function unlisted(
+  { pictures }: Folder,
+  listed: ReadonlySet<string>,
+  tables: readonly string[],
+): readonly string[] {
+  const others = pictures.filter((file) => !listed.has(file));
+  if (others.length === 0 || others.length === pictures.length) return [];
+  const some = `${others.slice(0, 2).join(", ")}${others.length > 2 ? ", ..." : ""}`;
+  return [
+    `pictures: ${others.length} of ${pictures.length} in the folder ${others.length === 1 ? "is" : "are"} not listed in ${tables.join(", ")} (${some}), and not used`,
+  ];
 }
 
 /** @throws EtlError where boxes are corners no more than by chance: x, y, width and height, as some of them show */

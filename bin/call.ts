@@ -77,7 +77,17 @@ export function checkCall(argv: readonly string[], command: Command): Call {
   const call: Call = { command, words: words.slice(1), given: valuesOf(written) };
   checkWords(call, options);
   checkMissing(call, options);
+  checkFixed(call);
   return call;
+}
+
+/** @throws EtlError `usage` for an option of every command that this one goes without */
+function checkFixed({ command, given }: Call): void {
+  const { names = [], because, hint } = command.fixed ?? {};
+  const name = names.find((each) => given.has(each));
+  if (name === undefined) return;
+  const said = `etl ${nameOf(command)}: --${name} ${given.get(name)?.at(-1) ?? ""}, ${because ?? ""}`;
+  throw new EtlError("usage", said, hint === undefined ? {} : { hint });
 }
 
 /** @throws EtlError `usage` for an option that is unknown, then for one whose value makes no sense */

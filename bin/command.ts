@@ -25,6 +25,12 @@ export interface Command<Name extends CommandName = CommandName> {
   readonly usage: string;
   readonly describe: string;
   readonly options: Readonly<Record<string, Options>>;
+  /** Options of every command that this one goes without. */
+  readonly fixed?: {
+    readonly names: readonly string[];
+    readonly because: string;
+    readonly hint: string;
+  };
   /** Positional arguments, beside those in `usage`. */
   readonly positionals?: Readonly<Record<string, { describe: string; type?: "string"; array?: boolean }>>;
   readonly examples: readonly (readonly [command: string, what: string])[];

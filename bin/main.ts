@@ -142,6 +142,7 @@ function withOptions(parser: Argv, command: Command): Argv {
   for (const [name, positional] of Object.entries(command.positionals ?? {}))
     parser.positional(name, positional);
   parser.options(command.options);
+  for (const name of command.fixed?.names ?? []) parser.hide(name);
   for (const [example, what] of command.examples) parser.example(example, what);
   return command.check?.(parser) ?? parser;
 }

@@ -44,6 +44,11 @@ export const resumeCommand: Command<"resume"> = {
   describe: "Continue a run that was stopped, with the options it had",
   positionals: { run: { describe: "Run folder", type: "string" } },
   options: {},
+  fixed: {
+    names: ["seed", "threads", "engine", "device"],
+    because: "a run goes on with what it was begun with",
+    hint: "config.json in its folder has that: mend a copy, and begin anew with --config FILE --out FOLDER",
+  },
   examples: [["etl resume runs/gender", "Go on where it stopped"]],
   run: async (args, context) => {
     const folder = requiredText(args, "run");

@@ -259,6 +259,8 @@ const cases: readonly Case[] = [
   ["evaluate", "no <model> and --data", "etl evaluate"],
   ["profile", "no <models>", "etl profile"],
   ["resume", "no <run>", "etl resume runs/gender"],
+  ["resume runs/a --seed 5", "--seed 5, a run goes on with what it was begun with", "mend a copy"],
+  ["resume runs/a --threads=1", "--threads 1, a run goes on with"],
   ["merge a b", "no --out", "etl merge"],
   ["align photos", "no <out>", "etl align"],
   ["verify", "no --pairs", "etl verify"],

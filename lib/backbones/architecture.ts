@@ -58,6 +58,9 @@ export function architectureOf(name: string): Architecture {
   const found = architectures.find((each) => each.name === name);
   if (found !== undefined) return found;
   const names = architectures.map((each) => each.name);
+  const given: unknown = name;
+  if (typeof given !== "string")
+    throw new EtlError("usage", `--backbone: ${String(given)}, one of ${names.join(", ")} was needed`);
   const near = nearest(name, names);
   const isKnown = nets.some((net) => net.name === name) || isModelFile(name);
   const hint = isKnown

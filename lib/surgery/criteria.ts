@@ -57,7 +57,7 @@ export function selectByCriterion(
   coupling: Coupling,
   options: CriterionOptions | ScoreOptions,
 ): Selection {
-  refuseUnknown("selectByCriterion", options, criterionNames);
+  refuseUnknown("selectByCriterion", options, criterionNames, ["seed"]);
   const own = "score" in options;
   const where = own ? "score" : `criterion ${options.criterion}`;
   const score = own ? sumScores(coupling, options.score) : criterionScores(network, coupling, options);

@@ -29,6 +29,7 @@ import {
   prepareImages,
   profileFiles,
   prune,
+  quantizeModel,
   readOnnx,
   reconstruct,
   resume,
@@ -58,6 +59,35 @@ describe("library: options", function () {
     endWords();
   });
 
+  it("what is missing, or cannot be meant, is named by every job before it begins", async () => {
+    const { task, data, out } = run;
+    const nets = { archs: ["resnet18"] };
+    for (const [call, message] of [
+      [() => prune(loose({ task, data })), "prune: no out"],
+      [() => prune(loose({ data, out })), "prune: no task"],
+      [() => train(loose({ task, out, arch: "resnet18" })), "train: no data"],
+      [() => crossval(loose({ ...nets, data, out })), "crossval: no task"],
+      [() => sweep(loose({ gammas: [0.1], out })), "sweep: no tasks"],
+      [() => sweep(loose({ tasks: task, gammas: [0.1], out })), "a list of { task, data } was needed"],
+      [() => quantizeModel("face-resnet", loose({ out: "x.onnx" })), "quantizeModel: no data"],
+      [() => quantizeModel("face-resnet", loose({ data: 3, out: "x.onnx" })), "data: 3, a text was needed"],
+      [() => quantizeModel("face-resnet", loose({ data, out: "x.onnx", int8For: "all" })), "one of auto"],
+      [() => quantizeModel("face-resnet", loose({ data, out: "x.onnx", calibrate: 0 })), "at least 1"],
+      [() => prune(loose({ ...run, seed: "1" })), 'prune: seed is "1", a whole number'],
+      [() => prune(loose({ ...run, seed: null })), "seed is null"],
+      [() => train(loose({ ...run, arch: "resnet18", seed: 1.5 })), "seed is 1.5"],
+      [() => prune(loose({ ...run, out: 3 })), "out is 3, a path"],
+      [() => prune(loose({ ...run, replace: "no" })), 'replace is "no", true or false'],
+      [() => prune(loose({ ...run, signal: 3 })), "the signal of an AbortController was needed"],
+      [() => prune(loose({ ...run, progress: {} })), "progress is an object, an object with start"],
+      [() => train(loose({ ...run, arch: 3 })), "backbone: 3, one of"],
+    ] as const) {
+      const error = await refused(call());
+      expect(error.kind, message).to.equal("usage");
+      expect(error.message).to.include(message);
+    }
+  });
+
   it("an unknown option is refused with the nearest that exists, by every job", async () => {
     const calls: Readonly<Record<string, () => Promise<unknown>>> = {
       gama: () => prune(loose({ ...run, gama: 0.1 })),
@@ -72,6 +102,7 @@ describe("library: options", function () {
       kep: () => cutModel(loose({ model: "face-resnet", out: "x.onnx", kep: 0.5 })),
       minscore: () => alignFolder("a", "b", loose({ minscore: 0.4 })),
       precison: () => exportPage("face-resnet", "x", loose({ precison: "uint8" })),
+      calibrat: () => quantizeModel("face-resnet", loose({ data: "faces", out: "x.onnx", calibrat: 8 })),
       prt: () => demo("face-resnet", loose({ prt: 1 })),
       signl: () => resume("runs/none", loose({ signl: undefined })),
     };

@@ -1,5 +1,5 @@
 /** Many runs from one harvest per task and seed: gammas, controls, variants; resumable, point by point. */
-import { refuseUnknown } from "../../core/options.ts";
+import { refuseMissing, refuseUnknown } from "../../core/options.ts";
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { EtlError, isEtlError } from "../../core/errors.ts";
@@ -68,6 +68,10 @@ const names = {
  */
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
   refuseUnknown("sweep", options, names);
+  refuseMissing("sweep", options, ["tasks", "gammas", "out"]);
+  const list: unknown = options.tasks;
+  if (!Array.isArray(list))
+    throw new EtlError("usage", "sweep: tasks is no list, a list of { task, data } was needed");
   const progress = onceOnly(options.progress ?? silent);
   refuseFileName(options.out);
   const points = pointsOf({ ...options, progress });

@@ -1,7 +1,7 @@
 /** The options of a run with their defaults, checked; and what stands in place of gamma. */
 import { checkCrop } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
-import { refuseUnknown } from "../../core/options.ts";
+import { refuseMissing, refuseUnknown } from "../../core/options.ts";
 import { checkOptions, defaultsOf, ignoredIn, refuseIgnored, type Ignored } from "../run/option.ts";
 import {
   aimNames,
@@ -99,6 +99,7 @@ export function asGiven(options: PruneOptions): PruneOptions {
  */
 export function resolveOptions(options: PruneOptions): Config {
   refuseUnknown("prune", options, { ...pruneTable, ...commonNames });
+  refuseMissing("prune", options, ["task", "out"]);
   const given = givenOptions(options);
   checkTarget(given);
   checkOptions(pruneTable, given);

@@ -1,5 +1,5 @@
 /** `etl crossval`: every part of the data is the test part once; quality, size and speed of architectures in one table. */
-import { refuseUnknown } from "../../core/options.ts";
+import { refuseMissing, refuseUnknown } from "../../core/options.ts";
 import { join } from "node:path";
 import { EtlError } from "../../core/errors.ts";
 import { jsonText, writeChanged, writeJson } from "../../core/files.ts";
@@ -106,6 +106,7 @@ const crossvalNames = {
  */
 export async function crossval(options: CrossvalOptions): Promise<CrossvalResult> {
   refuseUnknown("crossval", options, crossvalNames);
+  refuseMissing("crossval", options, ["data", "task", "out"]);
   const { archs: older, backbones = older ?? [], folds, by, ...shared } = options;
   checkNames(backbones);
   if (folds !== undefined && !manyFolds.holds(folds as never)) {

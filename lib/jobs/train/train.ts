@@ -1,7 +1,7 @@
 /** `etl train`: one architecture on one task (or several), from nothing or from weights, measured and reported. */
 import { plainText } from "../../report/format.ts";
 import { qualityText } from "../../report/sections/facts.ts";
-import { refuseUnknown } from "../../core/options.ts";
+import { refuseMissing, refuseUnknown } from "../../core/options.ts";
 import type { EpochRecord, Measured } from "../../core/artifacts.ts";
 import { jsonText, writeChanged, writeJson, writeWhole } from "../../core/files.ts";
 import { shownMetrics } from "../../record/absent.ts";
@@ -90,6 +90,7 @@ interface Evaluation {
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   refuseUnknown("train", options, trainNames);
+  refuseMissing("train", options, ["data", "task", "out"]);
   const { config, architecture } = resolveTrainOptions(options, "train");
   const { signal, progress, replace } = options;
   return inRunFolder(config.out, { config: { ...config }, signal, progress, replace }, async (folder) => {

@@ -4,11 +4,12 @@ import { isModelFile, readModel } from "../../backbones/read-model.ts";
 import type { CropChoice } from "../../core/crop.ts";
 import { EtlError } from "../../core/errors.ts";
 import { readBytes } from "../../core/files.ts";
+import { refuseMissing, refuseUnknown, type OptionNames } from "../../core/options.ts";
 import { needSpare, writeSpare } from "../../core/spare.ts";
 import { silent } from "../../core/progress.ts";
 import { createRandom } from "../../core/random.ts";
 import type { Engine } from "../../engine/engine.ts";
-import { withEngine, type ServiceOptions } from "../../engine/service.ts";
+import { serviceNames, withEngine, type ServiceOptions } from "../../engine/service.ts";
 import type { SaidSizes } from "../../network/fit.ts";
 import { needFloats } from "../../network/bytes.ts";
 import type { Network } from "../../network/network.ts";
@@ -17,7 +18,8 @@ import { profileNetworks, timerOf } from "../../evaluate/profile.ts";
 import { quantize, type Int8For, type Quantized } from "../../quantize/quantize.ts";
 import { int8Table } from "../run/int8.ts";
 import { openModel } from "../run/model.ts";
-import { refuseIgnored } from "../run/option.ts";
+import { checkOptions, refuseIgnored, type Option } from "../run/option.ts";
+import { jobTable } from "../run/options.ts";
 import { openPictures } from "./pictures.ts";
 import { defined } from "./rows.ts";
 
@@ -49,6 +51,27 @@ export interface QuantizeModelOptions extends ServiceOptions {
   readonly cacheDir?: string | undefined;
 }
 
+const optionNames: OptionNames<QuantizeModelOptions> = {
+  ...serviceNames,
+  ...{ data: true, out: true, size: true, bind: true, crop: true, calibrate: true, limit: true },
+  ...{
+    int8For: true,
+    int8Tolerance: true,
+    check: true,
+    runs: true,
+    replace: true,
+    seed: true,
+    cacheDir: true,
+  },
+};
+
+/** What is looked at before anything is read. */
+const checked = {
+  ...int8Table,
+  ...{ data: jobTable.data, limit: jobTable.limit, runs: jobTable.runs, cacheDir: jobTable.cacheDir },
+  calibrate: { ...jobTable.limit, flag: "calibrate" },
+} satisfies Readonly<Record<string, Option>>;
+
 /** What was written. */
 export interface QuantizeResult extends Omit<Quantized, "network"> {
   readonly out: string;
@@ -67,14 +90,12 @@ export async function quantizeModel(
   nameOrPath: string,
   options: QuantizeModelOptions,
 ): Promise<QuantizeResult> {
+  refuseUnknown("quantizeModel", options, optionNames);
+  refuseMissing("quantizeModel", options, ["data", "out"]);
   const { out, calibrate = 128, progress = silent } = options;
+  checkOptions(checked, options);
   if (!out.toLowerCase().endsWith(".onnx"))
     throw new EtlError("usage", `--out: ${out}, a name ending in .onnx was needed`);
-  if (!Number.isInteger(calibrate) || calibrate < 1)
-    throw new EtlError("usage", `--calibrate: ${calibrate}, a whole number of at least 1 was needed`);
-  const tolerance = options.int8Tolerance;
-  if (tolerance !== undefined && !(tolerance >= 0))
-    throw new EtlError("usage", `--int8-tolerance: ${tolerance}, a number of at least 0 was needed`);
   refuseIgnored(int8Table, options, [
     options.check === false && {
       names: ["runs", "int8Tolerance"],

@@ -21,6 +21,7 @@ import { adoptStages } from "../run/folder.ts";
 import { belowOne, count, shareOfPercent } from "../run/option.ts";
 import { refuseFileName, refuseForeign } from "../run/foreign.ts";
 import { absoluteData, asOptions, commonNames, givenOptions, targetOptions } from "../run/options.ts";
+import { differences } from "../run/same.ts";
 import { readRunState } from "../run/state.ts";
 
 /** Options of every run of a sweep. */
@@ -76,6 +77,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   refuseFileName(options.out);
   const points = pointsOf({ ...options, progress });
   for (const point of points) resolveOptions(point.options);
+  await lookBelow(options.out, points);
   for (const task of options.tasks) await lookAt(options, task);
   const { variants = [], tasks, ...rest } = options;
   const absolute = tasks.map(({ task, data }) => ({ task, data: absoluteData(data) }));
@@ -118,6 +120,30 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
       hint: `the others are in ${join(options.out, "report.html")}`,
     },
   );
+}
+
+/**
+ * Looks at what an earlier sweep left, so that nothing is computed for hours that cannot be put beside it.
+ *
+ * @throws EtlError `usage` where finished runs have other options; `format` where the record of a run beside them cannot be read
+ */
+async function lookBelow(out: string, points: readonly Point[]): Promise<void> {
+  if (!existsSync(join(out, "sweep.json"))) return;
+  const own = new Set(points.map(({ options }) => relative(out, options.out)));
+  for (const run of await runsBelow(out)) if (!own.has(run)) await readRecord(join(out, run), run);
+  const others: string[] = [];
+  for (const { options } of points) {
+    if (options.replace === true || !existsSync(join(options.out, "run.json"))) continue;
+    const state = await readRunState(options.out);
+    const found = state?.status === "finished" ? differences(state.config, resolveOptions(options)) : [];
+    if (found.length > 0) others.push(`${relative(out, options.out)}: ${found.join(", ")}`);
+  }
+  if (others.length > 0)
+    throw new EtlError(
+      "usage",
+      `${out}: ${others.length} of ${points.length} runs are finished with other options (${others[0]}), a folder of its own was needed`,
+      { hint: "choose another --out; nothing was changed" },
+    );
 }
 
 /** Opens the labels of a task, so that a wrong name, column or folder is said before the first harvest. */

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silent, type Progress } from "../../../lib/core/progress.ts";
@@ -61,6 +61,23 @@ describe("sweep: many runs from one harvest", function () {
     expect(labels).to.deep.equal([]);
     expect(notes.filter((note) => note.includes("kept"))).to.have.length(2);
     expect(rows.length).to.be.greaterThan(4);
+  });
+
+  it("refuses other options for finished runs, and a record beside them that cannot be read, before anything runs", async () => {
+    const labels: string[] = [];
+    const progress: Progress = { ...silent, start: (label) => void labels.push(label) };
+    const other = await refused(sweep({ ...options, gammas: [0.4, 0.5], epochs: 2, progress }));
+    expect([other.kind, other.message]).to.deep.equal([
+      "usage",
+      `${options.out}: 2 of 4 runs are finished with other options (gender/seed-0/gamma-0.5: epochs 2 (it has 1)), a folder of its own was needed`,
+    ]);
+    const path = join(options.out, "gender", "seed-0", "gamma-0.5", "record.json");
+    const record = await readFile(path);
+    await writeFile(path, record.subarray(0, record.length >> 1));
+    const damaged = await refused(sweep({ ...options, gammas: [0.4], progress }));
+    await writeFile(path, record);
+    expect(damaged.message).to.contain("record.json");
+    expect(labels).to.deep.equal([]);
   });
 
   it("refuses a gamma given twice before anything runs", async () => {

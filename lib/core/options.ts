@@ -42,6 +42,10 @@ export function refuseMissing(where: string, options: object, names: readonly st
 }
 
 const methods = ["start", "update", "finish", "note", "warn"] as const;
+const hasMethods = (value: unknown, names: readonly string[]): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
 
 /** What options that many functions share have to be. */
 const shared: Readonly<Record<string, { readonly needed: string; holds(value: unknown): boolean }>> = {
@@ -50,14 +54,11 @@ const shared: Readonly<Record<string, { readonly needed: string; holds(value: un
   replace: { needed: "true or false", holds: (value) => typeof value === "boolean" },
   signal: {
     needed: "the signal of an AbortController",
-    holds: (value) => value instanceof AbortSignal,
+    holds: (value) => hasMethods(value, ["throwIfAborted", "addEventListener"]),
   },
   progress: {
     needed: `an object with ${methods.join(", ")}`,
-    holds: (value) =>
-      typeof value === "object" &&
-      value !== null &&
-      methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function"),
+    holds: (value) => hasMethods(value, methods),
   },
 };
 

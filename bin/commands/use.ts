@@ -198,7 +198,7 @@ export const profileCommand: Command<"profile"> = {
   positionals: { models: { describe: "Run folders, model files or backbones", array: true } },
   options: {
     runs: { type: "number", describe: "Timed runs per model", defaultDescription: "50" },
-    batch: { type: "number", describe: "Pictures per run", defaultDescription: "1" },
+    batch: { type: "number", describe: "Pictures per run", defaultDescription: "as in the files, or 1" },
     ...openOptions,
     layers: {
       type: "boolean",

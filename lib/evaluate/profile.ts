@@ -133,7 +133,9 @@ export function noiseFor(network: Network, batch: number): Tensors {
   return Object.fromEntries(
     network.inputs.map((input) => {
       const [first] = input.shape;
-      if (typeof first === "number" && first !== batch && input.shape.length > 1) {
+      // a vector has no batch, nor has a picture by itself: [channels, height, width]
+      const hasBatch = input.shape.length > 1 && input.shape.length !== 3;
+      if (typeof first === "number" && first !== batch && hasBatch) {
         throw new EtlError(
           "usage",
           `${network.name}: input ${input.name} is made for a batch of ${first}, ${batch} were asked for`,

@@ -8,6 +8,7 @@ import { noiseFor, profileModels, timerOf } from "../../evaluate/profile.ts";
 import { layerTimes, type LayerTime } from "../../latency/kernels.ts";
 import { costOf } from "../../network/cost.ts";
 import type { SaidSizes } from "../../network/fit.ts";
+import type { Network } from "../../network/network.ts";
 import { openNetwork, settled } from "../run/model.ts";
 import { defined } from "./rows.ts";
 
@@ -24,7 +25,7 @@ export interface Profile {
 export interface ProfileFilesOptions extends ServiceOptions {
   /** Timed runs per model. @defaultValue 50 */
   readonly runs?: number | undefined;
-  /** Pictures per run. @defaultValue 1 */
+  /** Pictures per run; default: as many as the files are made for, else 1. */
   readonly batch?: number | undefined;
   /** Also the time of every layer. Not told by tfjs. @defaultValue false */
   readonly layers?: boolean | undefined;
@@ -51,16 +52,19 @@ export async function profileFiles(
   const models = await Promise.all(names.map(async (name) => settled(await openNetwork(name), options)));
   const progress = options.progress ?? silent;
   for (const note of new Set(models.flatMap(({ notes }) => notes))) progress.note(note);
+  const fixed = fixedBatch(models.map(({ network }) => network));
+  const batch = options.batch ?? fixed;
+  if (fixed > 1) progress.note(`made for ${fixed} pictures at a time: MACs are of all of them, times of one`);
   return withEngine(options, async (engine) => {
     const timer = timerOf(engine, options.threads);
     progress.start("profile");
     const latency = await profileModels(
       timer,
       models.map(({ network }, i) => ({ name: names[i], network })),
-      defined({ runs: options.runs, batch: options.batch, signal: options.signal }),
+      defined({ runs: options.runs, batch, signal: options.signal }),
     );
     progress.finish();
-    const { runs = 50, batch = 1 } = options;
+    const { runs = 50 } = options;
     const layers: LayerTime[][] = [];
     for (const { network } of options.layers === true ? models : []) {
       const kernels = await timer.kernels(network, noiseFor(network, batch), { runs });
@@ -72,11 +76,21 @@ export async function profileFiles(
       return {
         model: names[i],
         engine: engine.description,
-        batch: options.batch ?? 1,
+        batch,
         latency: measured,
         cost: costOf(network, { onUnknown: "skip" }),
         ...(options.layers === true && { layers: layers[i] }),
       };
     });
   });
+}
+
+/** The batch that all files are fixed to; 1 where they are open, or differ. */
+function fixedBatch(networks: readonly Network[]): number {
+  const [first, ...others] = new Set(
+    networks.map(({ inputs: [{ shape }] }) =>
+      shape.length === 4 && typeof shape[0] === "number" ? shape[0] : 1,
+    ),
+  );
+  return others.length === 0 ? first : 1;
 }

@@ -14,6 +14,8 @@ import { exportModel, exportWeights } from "../../../lib/jobs/use/export.ts";
 import { predictImages } from "../../../lib/jobs/use/predict.ts";
 import { profileFiles } from "../../../lib/jobs/use/profile.ts";
 import { quantizeModel } from "../../../lib/jobs/use/quantize.ts";
+import { silent } from "../../../lib/core/progress.ts";
+import { createBuilder } from "../../../lib/network/builder.ts";
 import { writeLike } from "../../../lib/formats/onnx/like.ts";
 import { int64, type Dim } from "../../../lib/network/network.ts";
 import { writePhotos } from "../../support/photos.ts";
@@ -53,6 +55,38 @@ describe("jobs/use: sizes that a file leaves open", function () {
     photos = await writePhotos(root, 4);
   });
   after(() => rm(root, { recursive: true, force: true }));
+
+  it("a batch that a file is fixed to is timed as it is, and said; a picture by itself has none", async () => {
+    const make = async (name: string, shape: readonly Dim[]): Promise<string> => {
+      const net = createBuilder(name);
+      const x = net.input("image", shape);
+      const rows = shape.length === 4 ? x : net.node("Unsqueeze", [x, net.parameter("axis", int64([0]))]);
+      const file = join(root, `${name}.onnx`);
+      await writeFile(
+        file,
+        writeOnnx(
+          net.build([net.conv(rows, { weights: { shape: [4, 3, 3, 3], data: new Float32Array(108) } })]),
+        ),
+      );
+      return file;
+    };
+    const [eight, open] = [await make("eight", [8, 3, 9, 9]), await make("any", ["batch", 3, 9, 9])];
+    const notes: string[] = [];
+    const how = {
+      threads: 1,
+      runs: 1,
+      progress: { ...silent, note: (text: string) => void notes.push(text) },
+    };
+    const [{ batch, cost }] = await profileFiles([eight], how);
+    const [one] = await profileFiles([open], how);
+    expect([batch, cost.total.macs]).to.deep.equal([8, 8 * one.cost.total.macs]);
+    expect(notes).to.deep.equal(["made for 8 pictures at a time: MACs are of all of them, times of one"]);
+    expect(await refusal(profileFiles([eight, open], how))).to.contain(
+      "made for a batch of 8, 1 were asked for",
+    );
+    const [alone] = await profileFiles([await make("alone", [3, 9, 9])], how);
+    expect([alone.batch, alone.cost.total.macs]).to.deep.equal([1, one.cost.total.macs]);
+  });
 
   it("are said by name on the command line, in one list or several", () => {
     expect(saidSizes({ bind: ["high=32,wide=28", " n = 1"], size: "32x28" })).to.deep.equal({

@@ -39,6 +39,7 @@ export function smallArguments(args: readonly string[], backbone: string): strin
   const added = Object.entries(additions(backbone)).filter(
     ([name]) =>
       (name === "threads" || name in command.options) &&
+      command.fixed?.names.includes(name) !== true &&
       (name !== "size" || built.has(args[0])) &&
       // A latency table has its own number of turns.
       (name !== "rounds" || !args.includes("--table")) &&

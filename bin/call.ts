@@ -83,11 +83,13 @@ export function checkCall(argv: readonly string[], command: Command): Call {
 
 /** @throws EtlError `usage` for an option of every command that this one goes without */
 function checkFixed({ command, given }: Call): void {
-  const { names = [], because, hint } = command.fixed ?? {};
-  const name = names.find((each) => given.has(each));
-  if (name === undefined) return;
-  const said = `etl ${nameOf(command)}: --${name} ${given.get(name)?.at(-1) ?? ""}, ${because ?? ""}`;
-  throw new EtlError("usage", said, hint === undefined ? {} : { hint });
+  const { fixed } = command;
+  const name = fixed?.names.find((each) => given.has(each));
+  if (fixed === undefined || name === undefined) return;
+  const value = given.get(name)?.at(-1) ?? "";
+  throw new EtlError("usage", `etl ${nameOf(command)}: --${name} ${value}, ${fixed.because}`, {
+    hint: fixed.hint,
+  });
 }
 
 /** @throws EtlError `usage` for an option that is unknown, then for one whose value makes no sense */

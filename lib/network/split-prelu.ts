@@ -1,6 +1,7 @@
 /** PRelu as what kernels in blocks of channels can compute: they know Relu and depthwise convolutions, not PRelu. */
-import { float32, sizeOf, type Network, type Node, type Parameter } from "./network.ts";
+import { float32, type Network, type Node } from "./network.ts";
 import { dropDead, freshNames, nodeOf } from "./edit.ts";
+import { channelConvolution, forChannels } from "./operators/lines.ts";
 import { propagate } from "./shapes/infer.ts";
 
 /**
@@ -15,17 +16,13 @@ export function splitPRelu(network: Network): Network {
   const nodes = network.nodes.flatMap((node): Node[] => {
     const [x = "", slopeName = ""] = node.inputs;
     const channels = shapes.get(x)?.[1] ?? 0;
-    const slope = perChannel(network.parameters.get(slopeName), channels);
+    const slope = forChannels(network.parameters.get(slopeName), channels);
     if (node.op !== "PRelu" || node.domain !== "" || shapes.get(x)?.length !== 4 || slope === undefined)
       return [node];
     const product = (from: string, output: string, factors: Float32Array): Node => {
       const weight = fresh(`${output}.weight`);
       parameters.set(weight, float32([channels, 1, 1, 1], factors));
-      const attributes = {
-        kernel_shape: { type: "ints", value: [1, 1] },
-        group: { type: "int", value: channels },
-      } as const;
-      return nodeOf("Conv", [from, weight], output, attributes);
+      return channelConvolution([from, weight], output, channels);
     };
     const [part, positive, other] = ["slope", "relu", "rest"].map((name) => fresh(`${node.name}.${name}`));
     return [
@@ -40,13 +37,4 @@ export function splitPRelu(network: Network): Network {
     ];
   });
   return dropDead({ ...network, nodes, parameters });
-}
-
-/** Slopes of the channels of an NCHW map; undefined where they are not one a channel, or one for all. */
-function perChannel(slope: Parameter | undefined, channels: number): Float32Array | undefined {
-  if (!(slope?.data instanceof Float32Array)) return undefined;
-  if (sizeOf(slope.shape) === 1) return new Float32Array(channels).fill(slope.data[0]);
-  const [first = 0, ...rest] = slope.shape.slice(-3);
-  const isEach = slope.shape.length >= 3 && first === channels && rest.every((size) => size === 1);
-  return isEach && slope.data.length === channels ? slope.data : undefined;
 }

@@ -1,7 +1,7 @@
 /** What treats each channel by itself as the depthwise convolutions it is: kernels for bytes are quick at those, and there is none for it. */
 import { dropDead, freshNames, nodeOf } from "../network/edit.ts";
 import { consumersOf, float32, type Network, type Node, type Parameter } from "../network/network.ts";
-import { channelLineOf, type ChannelLine } from "../network/operators/lines.ts";
+import { channelConvolution, channelLineOf, type ChannelLine } from "../network/operators/lines.ts";
 import { inferShapes } from "../network/shapes/infer.ts";
 import { placesOf, type Places } from "./places.ts";
 
@@ -53,12 +53,8 @@ function withConvolutions(
     const channels = factors.length;
     const weights = store(`${name}.weight`, float32([channels, 1, 1, 1], factors));
     const bias = store(`${name}.bias`, float32([channels], offsets));
-    const attributes = {
-      kernel_shape: { type: "ints", value: [1, 1] },
-      group: { type: "int", value: channels },
-    } as const;
     const line = squashes === undefined ? result : fresh(`${name}.line`);
-    const conv = nodeOf("Conv", [x, weights, bias], line, attributes);
+    const conv = channelConvolution([x, weights, bias], line, channels);
     const own = [squashes === undefined ? { ...conv, name } : conv];
     if (squashes !== undefined) {
       const ends = [0, 1].map((end) => store(`${name}.${end}`, float32([], Float32Array.of(end))));

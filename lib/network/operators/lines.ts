@@ -1,4 +1,5 @@
 /** Operators that treat each channel of maps by itself, as a x + b: norms, sums and products with parameters, hard sigmoids. */
+import { nodeOf } from "../edit.ts";
 import { affineOf } from "../fold-batch-norm.ts";
 import { floatAttribute, sizeOf, type Network, type Node, type Parameter } from "../network.ts";
 
@@ -47,12 +48,20 @@ export function channelLineOf(
   }
 }
 
-/** A parameter's number for each channel: its own, or one for all. */
-function forChannels(parameter: Parameter | undefined, channels: number): Float32Array | undefined {
+/** A parameter's numbers for the channels of an NCHW map; undefined where they are not one a channel, or one for all. */
+export function forChannels(parameter: Parameter | undefined, channels: number): Float32Array | undefined {
   if (!(parameter?.data instanceof Float32Array) || parameter.shape.length > 4) return undefined;
   const { shape, data } = parameter;
   if (sizeOf(shape) === 1) return new Float32Array(channels).fill(data[0]);
   return shape.at(-3) === channels && sizeOf(shape) === channels ? data : undefined;
+}
+
+/** Each channel times its weight [channels, 1, 1, 1], plus its bias [channels] where there is one. */
+export function channelConvolution(inputs: readonly string[], output: string, channels: number): Node {
+  return nodeOf("Conv", inputs, output, {
+    kernel_shape: { type: "ints", value: [1, 1] },
+    group: { type: "int", value: channels },
+  });
 }
 
 /** @param isFirst whether the map is the first operand */
